@@ -1,0 +1,347 @@
+//! Everything a run depends on, checked and ready to use.
+//!
+//! In: flags, environment, file (see the submodules) · Out: `Config` · Thread: any (plain data).
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::Secret;
+
+/// Which of the three protocols is spoken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub enum Protocol {
+    /// The Notification Service that Genesys documents.
+    #[default]
+    Notifications,
+    /// The event socket of the first tutorial.
+    Events,
+    /// The analytics socket of the second tutorial.
+    Metrics,
+}
+
+impl Protocol {
+    /// The name used in flags, files and records.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Notifications => "notifications",
+            Self::Events => "events",
+            Self::Metrics => "metrics",
+        }
+    }
+}
+
+/// The checked configuration of one stream.
+///
+/// In a program it comes from [`Config::builder`]; the command line tool reads it from flags, environment and file.
+/// All fields hold values in range: what cannot be built cannot be started.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Config {
+    /// Where login, API and sockets are.
+    pub hosts: Hosts,
+    /// PEM file with certificates that are trusted beside the system's.
+    pub ca_file: Option<PathBuf>,
+    /// Proxy from flag or file; without it the usual environment variables hold (see `proxy_from_env`).
+    pub proxy: Option<String>,
+    /// Whether `HTTPS_PROXY`, `ALL_PROXY`, `NO_PROXY` and their like are read.
+    pub proxy_from_env: bool,
+    /// OAuth client of the grant type "client credentials".
+    pub client_id: String,
+    /// Its secret.
+    pub client_secret: Secret,
+    /// Which protocol is spoken.
+    pub protocol: Protocol,
+    /// `metrics` only: prove that data is available before the socket is opened.
+    pub verify: bool,
+    /// What is subscribed.
+    pub subscribe: Subscribe,
+    /// The bounded hand-over between reader and aggregator.
+    pub buffer: BufferConfig,
+    /// Signs of life.
+    pub heartbeat: HeartbeatConfig,
+    /// Pauses between attempts.
+    pub reconnect: ReconnectConfig,
+    /// How long before its end a token is replaced, at most (20 % of its life if that is less). `token.refresh_before_secs`.
+    pub token_refresh_before: Duration,
+    /// Data older than this is stale. `freshness.stale_after_secs`.
+    pub stale_after: Duration,
+    /// Windows of the numbers.
+    pub windows: WindowsConfig,
+    /// Since when totals count.
+    pub totals: TotalsConfig,
+    /// Memory of conversations.
+    pub model: ModelConfig,
+    /// Requests a minute to the REST API, all callers together. `rest.max_requests_per_min`.
+    pub rest_max_requests_per_min: u32,
+    /// Repair of gaps through REST.
+    pub backfill: BackfillConfig,
+    /// Where results go.
+    pub outputs: OutputsConfig,
+    /// The small HTTP server.
+    pub http: HttpConfig,
+}
+
+/// Base URLs, without a trailing slash; `streaming` is `ws://` or `wss://`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hosts {
+    /// What the user called the region, for messages.
+    pub region: String,
+    /// `https://login.<domain>`.
+    pub login: String,
+    /// `https://api.<domain>`.
+    pub api: String,
+    /// `wss://streaming.<domain>`: a `connectUri` must have this host.
+    pub streaming: String,
+}
+
+/// What is subscribed.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Subscribe {
+    /// Queues by id or name; `all` for every queue. Empty with no users and topics either means all.
+    pub queues: Vec<String>,
+    /// Users by id; `queue-members` for the members of the subscribed queues.
+    pub users: Vec<String>,
+    /// Topics as they are.
+    pub topics: Vec<String>,
+    /// How often the listing of queues is read again with `all`.
+    pub refresh: Duration,
+    /// `events` protocol: event types.
+    pub event_types: Vec<String>,
+    /// `metrics` protocol: the payload.
+    pub metrics: MetricsPayload,
+}
+
+impl Subscribe {
+    /// Whether every queue is meant: named `all`, or nothing named at all.
+    #[must_use]
+    pub fn all_queues(&self) -> bool {
+        self.queues.iter().any(|q| q == "all")
+            || (self.queues.is_empty() && self.users.is_empty() && self.topics.is_empty())
+    }
+}
+
+/// What the client of the `metrics` protocol sends first; field order and names as the tutorial writes them.
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MetricsPayload {
+    /// 1 to 5 of queue agent interaction skill wrapup skillGroup.
+    pub metric_types: Vec<String>,
+    /// At most 3.
+    pub time_windows: Vec<TimeWindow>,
+    /// `PT<n>M`, `PT<n>H` or `PT<n>S`.
+    pub granularity: String,
+    /// 1 to 20 metric names.
+    pub metrics: Vec<String>,
+    /// Filters as the service takes them: name to a list of ids.
+    pub entity_filters: serde_json::Map<String, serde_json::Value>,
+}
+
+/// One window of a [`MetricsPayload`]: each bound is `now`, `now-PT…` or ISO 8601.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct TimeWindow {
+    /// Where it begins.
+    pub start: String,
+    /// Where it ends.
+    pub end: String,
+}
+
+impl Default for MetricsPayload {
+    fn default() -> Self {
+        let owned = |list: &[&str]| list.iter().map(|s| (*s).to_owned()).collect();
+        Self {
+            metric_types: owned(&["queue", "agent"]),
+            time_windows: vec![TimeWindow {
+                start: "now-PT1H".to_owned(),
+                end: "now".to_owned(),
+            }],
+            granularity: "PT1M".to_owned(),
+            metrics: owned(&["offered", "answered", "serviceLevelPercent", "avgWaitTime"]),
+            entity_filters: serde_json::Map::new(),
+        }
+    }
+}
+
+/// What happens when the buffer between reader and aggregator is full.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum WhenFull {
+    /// The event is merged into a waiting one of the same entity; where there is none, as `Block` until the reader's
+    /// next timer, then the oldest is dropped.
+    #[default]
+    Coalesce,
+    /// The reader waits; nothing is lost here.
+    Block,
+    /// The oldest waiting event is dropped.
+    DropOldest,
+    /// The new event is dropped.
+    DropNewest,
+}
+
+/// `buffer` in the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BufferConfig {
+    /// Events that may wait; at least 1.
+    pub capacity: usize,
+    /// What happens then.
+    pub when_full: WhenFull,
+}
+
+/// `heartbeat` in the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HeartbeatConfig {
+    /// A ping is sent this long after the last one; at least 1 s.
+    pub interval: Duration,
+    /// Its answer, or any other frame, is due after this; at least 1 s.
+    pub timeout: Duration,
+    /// Without any frame for this long the connection is given up; at least 1 s.
+    pub silence: Duration,
+}
+
+/// `reconnect` in the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReconnectConfig {
+    /// Upper bound of the first pause; at least 10 ms.
+    pub initial: Duration,
+    /// Upper bound of every pause; at least `initial`.
+    pub max: Duration,
+    /// Failures in a row before giving up; 0 = never.
+    pub max_attempts: u32,
+    /// Streaming this long makes the next failure the first again.
+    pub stable_after: Duration,
+}
+
+/// The threshold of the service level.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ServiceLevel {
+    /// The queue's own setting for the medium, 20 s without one.
+    Queue,
+    /// The same for every queue.
+    Fixed(Duration),
+}
+
+/// `windows` in the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WindowsConfig {
+    /// Length of a window; aligned to the clock in UTC.
+    pub granularity: Duration,
+    /// How many are kept; at least 1.
+    pub keep: usize,
+    /// Threshold of the service level.
+    pub service_level: ServiceLevel,
+    /// Abandoned sooner than this is also short-abandoned; zero = never.
+    pub short_abandon: Duration,
+}
+
+/// Since when totals count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TotalsSince {
+    /// Since the start of the stream.
+    Start,
+    /// Since midnight of `utc_offset`.
+    Day,
+}
+
+/// `totals` in the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TotalsConfig {
+    /// Since when.
+    pub since: TotalsSince,
+    /// Minutes east of UTC, -1439 to 1439.
+    pub utc_offset_minutes: i32,
+}
+
+/// `model` in the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ModelConfig {
+    /// How long a finished conversation is remembered.
+    pub retention: Duration,
+    /// Conversations in memory at most; at least 1.
+    pub max_conversations: usize,
+    /// An open conversation unseen for this long is asked for.
+    pub recheck: Duration,
+}
+
+/// `backfill` in the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BackfillConfig {
+    /// Whether gaps are repaired through REST.
+    pub enabled: bool,
+    /// Its share of the requests a minute.
+    pub max_requests_per_min: u32,
+    /// How many days before a gap conversations may have begun.
+    pub lookback_days: u32,
+}
+
+/// What goes to stdout.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Stdout {
+    /// `Live` on a terminal, `Lines` elsewhere.
+    #[default]
+    Auto,
+    /// One screen, redrawn in place.
+    Live,
+    /// One JSON record an event.
+    Events,
+    /// One JSON snapshot an interval.
+    Snapshots,
+    /// One short human line an event, without customer data.
+    Lines,
+    /// Nothing.
+    None,
+}
+
+/// `outputs` in the file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutputsConfig {
+    /// What goes to stdout (the program only; a library prints nothing).
+    pub stdout: Stdout,
+    /// Empties names, addresses, attributes and notes in records.
+    pub redact: bool,
+    /// Time between two snapshots.
+    pub interval: Duration,
+    /// Replaced atomically with each snapshot.
+    pub snapshot_file: Option<PathBuf>,
+    /// Hash-chained audit file.
+    pub audit_file: Option<PathBuf>,
+    /// Recording of raw frames.
+    pub record_file: Option<PathBuf>,
+    /// Logs go here instead of stderr.
+    pub log_file: Option<PathBuf>,
+    /// The tutorials' dashboard callback over HTTP.
+    pub webhook: Option<WebhookConfig>,
+}
+
+/// `outputs.webhook` in the file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WebhookConfig {
+    /// Where snapshots or events are posted.
+    pub url: String,
+    /// Key of the signature.
+    pub secret: Option<Secret>,
+    /// What is posted.
+    pub on: WebhookOn,
+    /// Total limit of one post.
+    pub timeout: Duration,
+    /// Whether `http://` is accepted off loopback.
+    pub allow_http: bool,
+}
+
+/// What a webhook posts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WebhookOn {
+    /// One JSON snapshot.
+    Snapshot,
+    /// NDJSON of at most 500 events.
+    Events,
+}
+
+/// `http` in the file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HttpConfig {
+    /// `HOST:PORT` of the small HTTP server; none = no server.
+    pub listen: Option<String>,
+    /// File that holds the token which is asked for off loopback.
+    pub token_file: Option<PathBuf>,
+    /// Host names that are answered beside loopback names and the listen address.
+    pub allowed_hosts: Vec<String>,
+}

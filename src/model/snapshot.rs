@@ -1,0 +1,306 @@
+//! The dashboard at one moment, as it is written (schema 1).
+//!
+//! In: the model · Out: JSON through serde, typed fields for library users · Thread: any (immutable once built).
+//!
+//! A field that is `None` (or an empty map that the run cannot fill) is left out of the JSON unless the contract says
+//! `null`: no number is made up.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::{Id, Moment};
+
+/// The dashboard at one moment.
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct Snapshot {
+    /// Always `snapshot`.
+    pub record: &'static str,
+    /// Always 1.
+    pub schema: u32,
+    /// Grows by one with every snapshot of a run.
+    pub revision: u64,
+    /// When it was built.
+    pub generated_at: Moment,
+    /// When the run started.
+    pub started_at: Moment,
+    /// The moment its numbers hold for.
+    pub as_of: Moment,
+    /// State of the stream.
+    pub connection: ConnectionSnapshot,
+    /// What was received, applied and lost.
+    pub counters: Counters,
+    /// By output name.
+    pub outputs: BTreeMap<String, OutputSnapshot>,
+    /// By kind of event, milliseconds.
+    pub latency: BTreeMap<&'static str, LatencySnapshot>,
+    /// By kind of event; by metric type in the `metrics` protocol.
+    pub freshness: BTreeMap<String, FreshnessSnapshot>,
+    /// Over all conversations.
+    pub totals: LiveTotals,
+    /// By queue id: the subscribed queues only.
+    pub queues: BTreeMap<Id, QueueSnapshot>,
+    /// By user id.
+    pub users: BTreeMap<Id, UserSnapshot>,
+    /// By `<metric type>.<metric>` (`metrics` protocol).
+    pub metrics: BTreeMap<String, MetricSnapshot>,
+}
+
+/// State of the stream.
+#[derive(Clone, Debug, Serialize)]
+pub struct ConnectionSnapshot {
+    /// `connecting`, `streaming`, `backoff` or `stopped`.
+    pub state: ConnectionState,
+    /// Name of the protocol.
+    pub protocol: &'static str,
+    /// Open connections.
+    pub connections: u32,
+    /// Connections made after the first.
+    pub reconnects: u64,
+    /// Since when `state` holds.
+    pub since: Moment,
+    /// When the last frame of any kind came.
+    pub last_frame_at: Option<Moment>,
+    /// When the token ends.
+    pub token_expires_at: Option<Moment>,
+    /// When the channel ends (`notifications`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub channel_expires_at: Option<Moment>,
+    /// Why the state changed last, in a line.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cause: Option<String>,
+    /// Topics that the service refused, with its reason.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub refused_topics: BTreeMap<String, String>,
+    /// Gaps of this run.
+    pub gaps_total: u64,
+    /// The last 100 gaps.
+    pub gaps: Vec<Gap>,
+}
+
+/// States of the stream as records name them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ConnectionState {
+    /// Login, planning, subscribing, upgrading.
+    Connecting,
+    /// Subscribed and alive.
+    Streaming,
+    /// Waiting before the next attempt.
+    Backoff,
+    /// Ended.
+    Stopped,
+}
+
+impl ConnectionState {
+    /// The name in records.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Connecting => "connecting",
+            Self::Streaming => "streaming",
+            Self::Backoff => "backoff",
+            Self::Stopped => "stopped",
+        }
+    }
+}
+
+/// Which topics a gap is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum GapTopics {
+    /// Every topic; `"all"` in JSON.
+    All,
+    /// These.
+    Some(Vec<String>),
+}
+
+impl Serialize for GapTopics {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::All => serializer.serialize_str("all"),
+            Self::Some(topics) => topics.serialize(serializer),
+        }
+    }
+}
+
+/// An interval in which topics were not provably covered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Gap {
+    /// 1 for the first of a run.
+    pub id: u64,
+    /// Which topics.
+    pub topics: GapTopics,
+    /// The last frame of any kind before it.
+    pub from: Moment,
+    /// When the subscription was confirmed again; `None` while it is open.
+    pub to: Option<Moment>,
+    /// Why it began.
+    pub cause: String,
+    /// Whether REST filled it in completely.
+    pub repaired: bool,
+}
+
+/// What was received, applied and lost. At any time
+/// `events_decoded = events_applied + events_coalesced + events_dropped + events_buffered`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Counters {
+    /// Text and binary messages.
+    pub frames_received: u64,
+    /// WebSocket ping, pong, close.
+    pub control_frames: u64,
+    /// Events that frames gave.
+    pub events_decoded: u64,
+    /// Events that the model took.
+    pub events_applied: u64,
+    /// Events merged into a waiting one.
+    pub events_coalesced: u64,
+    /// Events lost because the buffer was full or the stop did not wait.
+    pub events_dropped: u64,
+    /// Events waiting now; 0 at exit.
+    pub events_buffered: u64,
+    /// Repetitions; also counted as decoded and applied.
+    pub duplicates: u64,
+    /// Frames that are no events of this protocol.
+    pub malformed: u64,
+    /// Events of unknown topics or types; kept.
+    pub unknown: u64,
+    /// Errors that the service reported.
+    pub server_errors: u64,
+    /// Data found older than `freshness.stale_after_secs`.
+    pub stale: u64,
+    /// `events` protocol: conversations without an id.
+    pub unkeyed: u64,
+    /// Events of conversations that are forgotten already.
+    pub late: u64,
+    /// Conversations forgotten for lack of room.
+    pub evicted: u64,
+    /// Differences found between stream and REST.
+    pub drift: u64,
+    /// Facts from REST.
+    pub repairs: u64,
+}
+
+/// What an output took.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct OutputSnapshot {
+    /// Records written.
+    pub written: u64,
+    /// Records it could not take.
+    pub missed: u64,
+}
+
+/// `received_at − event_time` of one kind, in milliseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct LatencySnapshot {
+    /// Of the last event.
+    pub last_ms: u64,
+    /// Median.
+    pub p50_ms: u64,
+    /// 99th percentile.
+    pub p99_ms: u64,
+    /// Greatest.
+    pub max_ms: u64,
+}
+
+/// How old the data of one kind is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct FreshnessSnapshot {
+    /// When its last event came.
+    pub last_event_at: Moment,
+    /// Older than `freshness.stale_after_secs` at `as_of`.
+    pub stale: bool,
+}
+
+/// Over all conversations, now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct LiveTotals {
+    /// With a customer side that is connected and not ended.
+    pub active_conversations: u64,
+    /// Visits that wait (`notifications`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub waiting: Option<u64>,
+    /// Agents that are connected.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub interacting: Option<u64>,
+    /// Agents in after-call work.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub after_call_work: Option<u64>,
+}
+
+/// One queue, now.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct QueueSnapshot {
+    /// Its name, a label only.
+    pub name: Option<String>,
+    /// Visits that wait (`notifications`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub waiting: Option<u64>,
+    /// Agents that are connected.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub interacting: Option<u64>,
+    /// Agents in after-call work.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub after_call_work: Option<u64>,
+    /// Seconds since the longest waiting visit entered; `null` when nobody waits.
+    pub longest_wait_secs: Option<f64>,
+    /// `events` protocol: the server's number, seconds.
+    pub average_wait_secs: Option<f64>,
+    /// The queue's own target from the listing, where it has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub service_level_target_percent: Option<f64>,
+    /// By medium; only media that were seen.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub by_media: BTreeMap<&'static str, MediaSnapshot>,
+    /// Genesys' own statistics: medium (`all` for rows without one) → metric → statistic → number; a row with a
+    /// qualifier stands one level deeper, under it.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub observations: BTreeMap<&'static str, BTreeMap<String, ObservationSnapshot>>,
+}
+
+/// One metric of a queue as Genesys computed it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum ObservationSnapshot {
+    /// Statistic to number.
+    Plain(BTreeMap<String, f64>),
+    /// Qualifier to statistic to number.
+    Qualified(BTreeMap<String, BTreeMap<String, f64>>),
+}
+
+/// One medium of one queue, now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct MediaSnapshot {
+    /// Visits that wait.
+    pub waiting: u64,
+    /// Agents that are connected.
+    pub interacting: u64,
+    /// Agents in after-call work.
+    pub after_call_work: u64,
+    /// Seconds since the longest waiting visit entered.
+    pub longest_wait_secs: Option<f64>,
+}
+
+/// One user, now.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct UserSnapshot {
+    /// A label only.
+    pub name: Option<String>,
+    /// System presence in upper snake case.
+    pub presence: Option<String>,
+    /// Routing status.
+    pub routing_status: Option<String>,
+    /// The later of the times at which these two began.
+    pub since: Option<Moment>,
+}
+
+/// The last value of one metric (`metrics` protocol).
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct MetricSnapshot {
+    /// As sent.
+    pub value: f64,
+    /// The event's own.
+    pub timestamp: Option<Moment>,
+    /// Queue, user or other entity, where the event named one.
+    pub entity: Option<Id>,
+}

@@ -1,0 +1,43 @@
+//! Text that must not be seen: client secrets, access tokens, channel addresses.
+//!
+//! In: text · Out: the text on request, `<secret>` in `Debug` · Thread: any (plain data).
+
+use std::fmt;
+
+use zeroize::Zeroizing;
+
+/// A secret. Its `Debug` shows `<secret>`, it has no `Display`, and its memory is wiped on drop.
+///
+/// ```
+/// use genesys_stream::Secret;
+/// let secret = Secret::new("hunter2");
+/// assert_eq!(format!("{secret:?}"), "<secret>");
+/// assert_eq!(secret.reveal(), "hunter2");
+/// ```
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(Zeroizing<String>);
+
+impl Secret {
+    /// Takes the text.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(Zeroizing::new(text.into()))
+    }
+
+    /// The text itself: only for the place that sends it to the service.
+    #[must_use]
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether there is nothing in it.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("<secret>")
+    }
+}
