@@ -2,15 +2,20 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+mod backoff;
+mod buffer;
+mod coalesce;
 pub mod config;
 mod error;
 mod event;
 pub mod facts;
+mod heartbeat;
 mod id;
 pub mod model;
 mod moment;
 pub mod protocol;
 mod secret;
+mod telemetry;
 
 pub use error::{Error, ErrorKind};
 pub use event::{Event, EventKind};

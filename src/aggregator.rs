@@ -1,0 +1,428 @@
+//! Folds events into the dashboard and hands records on.
+//!
+//! In: events from the buffer, `Control` from the supervisor · Out: `Item`s to outputs, published snapshots ·
+//! Thread: `gs-aggregator`.
+//!
+//! It waits for an event, a control message or its next tick, whichever is first. It never waits for an output, unless
+//! the buffer's policy is `block` and the output is one that the stream waits for.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Instant;
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, select};
+
+use crate::buffer::BufferReceiver;
+use crate::config::{Config, Protocol};
+use crate::event::Event;
+use crate::facts::ObservationFacts;
+use crate::model::gap::GapLedger;
+use crate::model::snapshot::{ConnectionSnapshot, ConnectionState, Counters, GapTopics, Snapshot};
+use crate::model::{Model, QueueFact};
+use crate::net::Never;
+use crate::notice::Notice;
+use crate::output::{Closing, Item, Outputs};
+use crate::record::StateChange;
+use crate::rest::Queue;
+use crate::telemetry::Telemetry;
+use crate::{Error, ErrorKind, Id, Moment};
+
+/// Events applied before control messages and the clock are looked at again: well under a millisecond of work.
+const BATCH: usize = 128;
+
+/// What the supervisor tells the aggregator, in order.
+#[derive(Debug)]
+pub(crate) enum Control {
+    /// The stream took on another state.
+    State(StateChange),
+    /// A token was obtained.
+    TokenExpires(Moment),
+    /// What is open now.
+    Connections { open: u32, reconnects: u64, channel_expires_at: Option<Moment> },
+    /// The topics of one line that the service refused, and why; replaces what was known of that line.
+    Refused { line: usize, topics: BTreeMap<String, String> },
+    /// The subscribed queues.
+    Queues(Vec<Queue>),
+    /// No queue was named: each that appears counts as subscribed.
+    AnyQueue,
+    /// Labels.
+    UserNames(BTreeMap<Id, String>),
+    /// Facts from REST.
+    Observations(Vec<ObservationFacts>),
+    /// The topics of a line are uncovered from here on.
+    GapOpened { line: usize, topics: GapTopics, from: Moment, cause: String },
+    /// They are covered again.
+    GapClosed { line: usize, to: Moment },
+    /// Wants the dashboard of now.
+    Snapshot(Sender<Arc<Snapshot>>),
+    /// No event comes any more: empty the buffer until then, let the outputs finish until then, and end.
+    Finish { state: StateChange, drain_until: Instant, outputs_until: Instant },
+}
+
+/// The supervisor's and the program's way to the aggregator.
+#[derive(Clone)]
+pub(crate) struct ControlSender(Sender<Control>);
+
+impl ControlSender {
+    pub(crate) fn new(sender: Sender<Control>) -> Self {
+        Self(sender)
+    }
+
+    /// Never blocks. After the end of the aggregator nothing is left to tell.
+    pub(crate) fn send(&self, control: Control) {
+        let _ = self.0.send(control);
+    }
+}
+
+/// What the aggregator is given.
+pub(crate) struct AggregatorParts {
+    pub(crate) config: Arc<Config>,
+    pub(crate) buffer: BufferReceiver,
+    pub(crate) control: Receiver<Control>,
+    pub(crate) telemetry: Arc<Telemetry>,
+    pub(crate) outputs: Outputs,
+}
+
+/// What it leaves.
+#[derive(Debug)]
+pub(crate) struct Finished {
+    pub(crate) snapshot: Arc<Snapshot>,
+    /// What was not done in time, in words.
+    pub(crate) abandoned: Vec<String>,
+}
+
+/// Its running thread.
+pub(crate) struct AggregatorThread {
+    thread: JoinHandle<Finished>,
+    done: Receiver<Never>,
+}
+
+impl AggregatorThread {
+    /// Whether it ended by `deadline`.
+    pub(crate) fn ends_by(&self, deadline: Instant) -> bool {
+        !matches!(self.done.recv_deadline(deadline), Err(RecvTimeoutError::Timeout))
+    }
+
+    /// Waits for what it leaves; to be called once it has ended.
+    pub(crate) fn join(self) -> Result<Finished, Error> {
+        self.thread.join().map_err(|panic| {
+            let what = crate::reader::panic_text(&*panic);
+            Error::new(ErrorKind::Internal, "aggregating", format!("a defect ended it: {what}"))
+        })
+    }
+}
+
+/// See the module.
+pub(crate) struct Aggregator {
+    config: Arc<Config>,
+    buffer: BufferReceiver,
+    control: Receiver<Control>,
+    telemetry: Arc<Telemetry>,
+    outputs: Outputs,
+    want_events: bool,
+    model: Model,
+    gaps: GapLedger,
+    /// The open gap of each line.
+    line_gaps: BTreeMap<usize, u64>,
+    /// The open gap of dropped events, and the count at its last look.
+    drop_gap: Option<u64>,
+    dropped_seen: u64,
+    ticked_at: Moment,
+    refused: BTreeMap<usize, BTreeMap<String, String>>,
+    connection: ConnectionSnapshot,
+    repairs: u64,
+    published: Arc<Mutex<Arc<Snapshot>>>,
+    next_tick: Instant,
+}
+
+impl Aggregator {
+    pub(crate) fn new(parts: AggregatorParts) -> Self {
+        let now = Moment::now();
+        let mut model = Model::new(&parts.config, now);
+        let connection = ConnectionSnapshot {
+            state: ConnectionState::Connecting,
+            protocol: parts.config.protocol.as_str(),
+            connections: 0,
+            reconnects: 0,
+            since: now,
+            last_frame_at: None,
+            token_expires_at: None,
+            channel_expires_at: None,
+            cause: None,
+            refused_topics: BTreeMap::new(),
+            gaps_total: 0,
+            gaps: Vec::new(),
+        };
+        let first = model.snapshot(now, connection.clone(), Counters::default(), parts.outputs.counts());
+        Self {
+            want_events: parts.outputs.want_events(),
+            next_tick: Instant::now() + parts.config.outputs.interval,
+            config: parts.config,
+            buffer: parts.buffer,
+            control: parts.control,
+            telemetry: parts.telemetry,
+            outputs: parts.outputs,
+            model,
+            gaps: GapLedger::new(),
+            line_gaps: BTreeMap::new(),
+            drop_gap: None,
+            dropped_seen: 0,
+            ticked_at: now,
+            refused: BTreeMap::new(),
+            connection,
+            repairs: 0,
+            published: Arc::new(Mutex::new(Arc::new(first))),
+        }
+    }
+
+    /// Where the newest snapshot can always be found.
+    pub(crate) fn published(&self) -> Arc<Mutex<Arc<Snapshot>>> {
+        Arc::clone(&self.published)
+    }
+
+    /// Starts the thread. If it ends without having been told to, the supervisor hears of it.
+    ///
+    /// # Errors
+    /// When the system gives no thread.
+    pub(crate) fn spawn(self, notices: Sender<Notice>) -> Result<AggregatorThread, Error> {
+        let (alive, done) = bounded(0);
+        let thread = std::thread::Builder::new()
+            .name("gs-aggregator".to_owned())
+            .spawn(move || {
+                let _alive: Sender<Never> = alive;
+                let guard = Guard { notices: Some(notices) };
+                let finished = self.run();
+                guard.disarm();
+                finished
+            })
+            .map_err(|error| Error::new(ErrorKind::Local, "starting the aggregator's thread", error.to_string()))?;
+        Ok(AggregatorThread { thread, done })
+    }
+
+    fn run(mut self) -> Finished {
+        loop {
+            while let Ok(control) = self.control.try_recv() {
+                if let Some(end) = self.on_control(control) {
+                    return self.finish(end);
+                }
+            }
+            if Instant::now() >= self.next_tick {
+                self.tick();
+            }
+            let until_tick = self.next_tick.saturating_duration_since(Instant::now());
+            select! {
+                recv(self.control) -> control => match control {
+                    Ok(control) => {
+                        if let Some(end) = self.on_control(control) {
+                            return self.finish(end);
+                        }
+                    }
+                    // The supervisor is gone without a word: what came is kept.
+                    Err(_) => {
+                        let now = Instant::now();
+                        let state = StateChange {
+                            at: Moment::now(),
+                            state: ConnectionState::Stopped,
+                            cause: Some("the supervisor is gone".to_owned()),
+                            attempt: None,
+                            retry_in: None,
+                        };
+                        return self.finish(End { state, drain_until: now, outputs_until: now });
+                    }
+                },
+                recv(self.buffer.tickets()) -> ticket => {
+                    if let Ok(ticket) = ticket {
+                        self.apply(ticket);
+                        for _ in 1..BATCH {
+                            match self.buffer.tickets().try_recv() {
+                                Ok(ticket) => self.apply(ticket),
+                                Err(_) => break,
+                            }
+                        }
+                    } else {
+                        // No reader can come any more; what is left are control messages.
+                        self.wait_for_control();
+                    }
+                },
+                default(until_tick) => {}
+            }
+        }
+    }
+
+    /// Waits for a control message or the tick, where the buffer's end would make a `select!` spin.
+    fn wait_for_control(&mut self) {
+        let mut ready = crossbeam_channel::Select::new();
+        ready.recv(&self.control);
+        // Only the waiting matters: the loop looks at the channel itself.
+        let _ = ready.ready_deadline(self.next_tick);
+    }
+
+    fn apply(&mut self, ticket: u64) {
+        let Some(event) = self.buffer.take(ticket) else { return };
+        let applied = self.model.apply(&event, Moment::now());
+        Telemetry::add(&self.telemetry.applied, 1);
+        if applied.record && self.want_events {
+            let event: Arc<Event> = Arc::from(event);
+            self.outputs.offer(&Item::Event(event));
+        }
+    }
+
+    fn on_control(&mut self, control: Control) -> Option<End> {
+        match control {
+            Control::State(change) => self.on_state(change),
+            Control::TokenExpires(at) => self.connection.token_expires_at = Some(at),
+            Control::Connections { open, reconnects, channel_expires_at } => {
+                self.connection.connections = open;
+                self.connection.reconnects = reconnects;
+                self.connection.channel_expires_at = channel_expires_at;
+            }
+            Control::Refused { line, topics } => {
+                self.refused.insert(line, topics);
+                self.connection.refused_topics =
+                    self.refused.values().flatten().map(|(topic, why)| (topic.clone(), why.clone())).collect();
+            }
+            Control::Queues(queues) => self.model.set_queues(queues.into_iter().map(QueueFact::from).collect()),
+            Control::AnyQueue => self.model.set_any_queue(),
+            Control::UserNames(names) => self.model.set_user_names(names),
+            Control::Observations(facts) => {
+                for facts in facts {
+                    self.repairs += facts.rows.len() as u64;
+                    self.model.apply_observations(facts);
+                }
+            }
+            Control::GapOpened { line, topics, from, cause } => {
+                log::warn!("gap since {from}: {cause}");
+                let id = self.gaps.open(topics, from, cause);
+                self.line_gaps.insert(line, id);
+                self.tell_gap(id);
+            }
+            Control::GapClosed { line, to } => {
+                if let Some(id) = self.line_gaps.remove(&line) {
+                    self.gaps.close(id, to);
+                    self.tell_gap(id);
+                }
+            }
+            Control::Snapshot(answer) => {
+                let snapshot = self.snapshot();
+                // Whoever asked may have gone on without it.
+                let _ = answer.send(snapshot);
+            }
+            Control::Finish { state, drain_until, outputs_until } => {
+                return Some(End { state, drain_until, outputs_until });
+            }
+        }
+        None
+    }
+
+    fn on_state(&mut self, change: StateChange) {
+        self.connection.state = change.state;
+        self.connection.since = change.at;
+        self.connection.cause.clone_from(&change.cause);
+        self.outputs.offer(&Item::State(Arc::new(change)));
+    }
+
+    fn tell_gap(&mut self, id: u64) {
+        if let Some(gap) = self.gaps.find(id) {
+            self.outputs.offer(&Item::Gap(Arc::new(gap.clone())));
+        }
+    }
+
+    fn tick(&mut self) {
+        // From now, not from the last tick: after a busy while no burst of ticks makes up for it.
+        self.next_tick = Instant::now() + self.config.outputs.interval;
+        let now = Moment::now();
+        for stale in self.model.on_tick(now) {
+            log::warn!("{stale}: no fresh data for {} s", self.config.stale_after.as_secs());
+        }
+        self.watch_drops(now);
+        let snapshot = self.snapshot();
+        self.outputs.offer(&Item::Snapshot(snapshot));
+    }
+
+    /// Dropped events are a gap: from the tick before the first to the tick after the last.
+    fn watch_drops(&mut self, now: Moment) {
+        let dropped = self.telemetry.dropped.load(Ordering::Relaxed);
+        let more = dropped - self.dropped_seen;
+        self.dropped_seen = dropped;
+        match (more, self.drop_gap) {
+            (0, Some(id)) => {
+                self.gaps.close(id, self.ticked_at);
+                self.drop_gap = None;
+                self.tell_gap(id);
+            }
+            (0, None) => {}
+            (more, None) => {
+                log::warn!("{more} events were dropped: the buffer was full");
+                let id = self.gaps.open(GapTopics::All, self.ticked_at, "events dropped: the buffer was full".to_owned());
+                self.drop_gap = Some(id);
+                self.tell_gap(id);
+            }
+            (more, Some(_)) => log::warn!("{more} more events were dropped: the buffer was full"),
+        }
+        self.ticked_at = now;
+    }
+
+    fn snapshot(&mut self) -> Arc<Snapshot> {
+        let mut connection = self.connection.clone();
+        connection.last_frame_at = self.telemetry.last_frame_at();
+        connection.gaps_total = self.gaps.total();
+        connection.gaps = self.gaps.list();
+        let mut counters = self.telemetry.counters();
+        counters.repairs = self.repairs;
+        let snapshot = Arc::new(self.model.snapshot(Moment::now(), connection, counters, self.outputs.counts()));
+        *self.published.lock().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&snapshot);
+        snapshot
+    }
+
+    fn finish(mut self, end: End) -> Finished {
+        let mut abandoned = Vec::new();
+        while Instant::now() < end.drain_until {
+            match self.buffer.tickets().try_recv() {
+                Ok(ticket) => self.apply(ticket),
+                Err(_) => break,
+            }
+        }
+        let discarded = self.buffer.discard();
+        if discarded > 0 {
+            abandoned.push(format!("{discarded} events in the buffer were dropped: there was no time to apply them"));
+        }
+        self.watch_drops(Moment::now());
+        self.on_state(end.state);
+        let last = self.snapshot();
+        let outputs = std::mem::take(&mut self.outputs);
+        for Closing { name, abandoned: left, .. } in outputs.close(Some(&last), end.outputs_until) {
+            if let Some(left) = left {
+                abandoned.push(format!("output {name} did not finish in time: {left} records are missing"));
+            }
+        }
+        Finished { snapshot: last, abandoned }
+    }
+}
+
+/// How to end.
+struct End {
+    state: StateChange,
+    drain_until: Instant,
+    outputs_until: Instant,
+}
+
+/// Tells the supervisor when the thread ends in a panic.
+struct Guard {
+    notices: Option<Sender<Notice>>,
+}
+
+impl Guard {
+    fn disarm(mut self) {
+        self.notices = None;
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        if let Some(notices) = self.notices.take() {
+            let _ = notices.send(Notice::AggregatorGone("a defect ended the aggregator".to_owned()));
+        }
+    }
+}

@@ -1,0 +1,389 @@
+//! One connection from ticket to end: dial, upgrade, subscribe, read, and keep the timers.
+//!
+//! In: a `Ticket` with all it needs · Out: events to the buffer, notices to the supervisor · Thread: `gs-reader-N`.
+//!
+//! A reader never asks back and decides nothing beyond its own connection: it ends with a reason, and the supervisor
+//! draws the conclusions. It waits in the socket until its next timer, or in the buffer until its next timer, and both
+//! waits end at once when it is told to stop.
+
+mod socket;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::Sender;
+use tungstenite::Message;
+use tungstenite::protocol::CloseFrame;
+use tungstenite::protocol::frame::coding::CloseCode;
+
+use self::socket::{Socket, UPGRADE_LIMIT, close_reason, open_socket};
+use crate::buffer::{BufferSender, Sent};
+use crate::config::HeartbeatConfig;
+use crate::heartbeat::{Answers, Due, Heartbeat};
+use crate::net::{Cancel, Net, Wake};
+use crate::notice::{CloseReason, ConnectionNews, Notice};
+use crate::protocol::{Heard, Machine, Ping};
+use crate::telemetry::Telemetry;
+use crate::{Error, ErrorKind, Moment, Secret};
+
+/// How long we listen for the peer's own close after ours. Part of the 300 ms that a stop has for it.
+const CLOSE_LIMIT: Duration = Duration::from_millis(200);
+
+/// No frame yet.
+const NEVER: i64 = i64::MIN;
+
+/// All that a connection needs.
+pub(crate) struct Ticket {
+    /// 1 for the first of a run.
+    pub(crate) connection: u32,
+    /// `ws://` or `wss://`: a channel's address is as secret as a token.
+    pub(crate) url: Secret,
+    /// Header `Authorization`, where the protocol wants one.
+    pub(crate) bearer: Option<Secret>,
+    pub(crate) machine: Box<dyn Machine>,
+    pub(crate) heartbeat: HeartbeatConfig,
+    /// Reported once, so that a younger connection can take over.
+    pub(crate) max_age: Option<Duration>,
+    pub(crate) buffer: BufferSender,
+    pub(crate) notices: Sender<Notice>,
+    pub(crate) telemetry: Arc<Telemetry>,
+    pub(crate) net: Arc<Net>,
+}
+
+/// The supervisor's end of a connection.
+pub(crate) struct Reader {
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// What supervisor and reader share: the ways to end it.
+struct Shared {
+    /// Asks it to close politely.
+    stop: Cancel,
+    /// Cuts it off wherever it is.
+    cut: Cancel,
+    /// Wakes it while it waits for frames; there once the socket is upgraded.
+    wake: Mutex<Option<Wake>>,
+}
+
+impl Reader {
+    /// Starts the thread.
+    ///
+    /// # Errors
+    /// When the system gives no thread.
+    pub(crate) fn spawn(ticket: Ticket) -> Result<Self, Error> {
+        let shared = Arc::new(Shared { stop: Cancel::new(), cut: Cancel::new(), wake: Mutex::new(None) });
+        let theirs = Arc::clone(&shared);
+        let thread = std::thread::Builder::new()
+            .name(format!("gs-reader-{}", ticket.connection % 10_000))
+            .spawn(move || run(ticket, &theirs))
+            .map_err(|error| Error::new(ErrorKind::Local, "starting a reader thread", error.to_string()))?;
+        Ok(Self { shared, thread: Some(thread) })
+    }
+
+    /// Asks it to close with 1000 and end; returns at once.
+    pub(crate) fn close(&self) {
+        self.shared.stop.cancel();
+        if let Some(wake) = self.shared.wake.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
+            wake.wake();
+        } else {
+            // Not upgraded yet: there is nobody to say goodbye to.
+            self.shared.cut.cancel();
+        }
+    }
+
+    /// Whether its thread has ended.
+    pub(crate) fn is_finished(&self) -> bool {
+        self.thread.as_ref().is_none_or(JoinHandle::is_finished)
+    }
+
+    /// Cuts the connection and waits for the thread, which then ends within milliseconds.
+    pub(crate) fn cut(mut self) {
+        self.shared.stop.cancel();
+        self.shared.cut.cancel();
+        if let Some(thread) = self.thread.take() {
+            // A panic was caught and reported inside.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        // A reader that nobody holds any more must not go on; its thread ends by itself.
+        self.shared.stop.cancel();
+        self.shared.cut.cancel();
+    }
+}
+
+fn run(ticket: Ticket, shared: &Shared) {
+    let connection = ticket.connection;
+    let notices = ticket.notices.clone();
+    let last_frame = AtomicI64::new(NEVER);
+    let reason = match catch_unwind(AssertUnwindSafe(|| read_to_end(ticket, shared, &last_frame))) {
+        Ok(reason) => reason,
+        Err(panic) => CloseReason::Panicked(panic_text(&*panic)),
+    };
+    log::debug!("connection {connection}: ended: {reason}");
+    // Nobody listens any more only when the whole stream is gone.
+    let last_frame_at = match last_frame.into_inner() {
+        NEVER => None,
+        ms => Some(Moment::from_epoch_ms(ms)),
+    };
+    let _ = notices.send(Notice::Connection { connection, news: ConnectionNews::Ended { reason, last_frame_at } });
+}
+
+/// The text of a panic, where it has one.
+pub(crate) fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+    panic
+        .downcast_ref::<&str>()
+        .map(|text| (*text).to_owned())
+        .or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "without a text".to_owned())
+}
+
+fn read_to_end(ticket: Ticket, shared: &Shared, last_frame: &AtomicI64) -> CloseReason {
+    let opened = open_socket(&ticket, &shared.cut);
+    let (socket, wake) = match opened {
+        Ok(opened) => opened,
+        Err(_) if shared.stop.is_cancelled() => return CloseReason::Stopped,
+        Err(reason) => return reason,
+    };
+    *shared.wake.lock().unwrap_or_else(PoisonError::into_inner) = Some(wake);
+    let answers = match ticket.machine.ping() {
+        Ping::Control => Answers::Expected,
+        Ping::Text(_) => Answers::Unknown,
+    };
+    let handshake = ticket.machine.handshake_limit();
+    let heartbeat = Heartbeat::new(ticket.heartbeat, answers, handshake, ticket.max_age, Instant::now());
+    let mut session = Session { ticket, shared, last_frame, socket, heartbeat, confirmed: false, shown_life: false };
+    let reason = session.run();
+    session.say_goodbye(&reason);
+    reason
+}
+
+/// An upgraded connection.
+struct Session<'a> {
+    ticket: Ticket,
+    shared: &'a Shared,
+    /// Milliseconds since the epoch; outside, so that it survives a panic.
+    last_frame: &'a AtomicI64,
+    socket: Socket,
+    heartbeat: Heartbeat,
+    confirmed: bool,
+    shown_life: bool,
+}
+
+/// The session ends for this reason.
+type Ends<T> = Result<T, CloseReason>;
+
+impl Session<'_> {
+    fn run(&mut self) -> CloseReason {
+        match self.run_inner() {
+            Ok(never) => match never {},
+            // Whatever an interrupted call reported: it was us.
+            Err(_) if self.shared.stop.is_cancelled() => CloseReason::Stopped,
+            Err(reason) => reason,
+        }
+    }
+
+    fn run_inner(&mut self) -> Ends<std::convert::Infallible> {
+        self.on_frame(Moment::now());
+        for text in self.ticket.machine.on_open() {
+            self.send(Message::text(text))?;
+        }
+        if self.ticket.machine.handshake_limit().is_none() {
+            self.confirm();
+            // Life is shown by the answer to this, at the latest.
+            self.heartbeat.ping_at_once(Instant::now());
+        }
+        let mut heard = Vec::new();
+        loop {
+            self.see_to_timers()?;
+            self.socket.get_mut().set_read_deadline(self.heartbeat.next_due());
+            let message = match self.socket.read() {
+                Ok(message) => message,
+                Err(tungstenite::Error::Io(error)) if error.kind() == std::io::ErrorKind::WouldBlock => continue,
+                Err(error) => return Err(close_reason(error)),
+            };
+            let now = Moment::now();
+            self.heartbeat.on_frame(Instant::now());
+            self.on_frame(now);
+            match message {
+                Message::Text(text) => {
+                    Telemetry::add(&self.ticket.telemetry.frames_received, 1);
+                    self.ticket.machine.on_text(&text, now, &mut heard);
+                }
+                Message::Binary(bytes) => {
+                    Telemetry::add(&self.ticket.telemetry.frames_received, 1);
+                    match std::str::from_utf8(&bytes) {
+                        Ok(text) => self.ticket.machine.on_text(text, now, &mut heard),
+                        Err(_) => heard.push(Heard::Malformed("a binary message that is no UTF-8 text".to_owned())),
+                    }
+                }
+                Message::Pong(_) => {
+                    Telemetry::add(&self.ticket.telemetry.control_frames, 1);
+                    self.heartbeat.on_pong();
+                }
+                Message::Ping(_) | Message::Frame(_) => {
+                    Telemetry::add(&self.ticket.telemetry.control_frames, 1);
+                }
+                Message::Close(frame) => {
+                    Telemetry::add(&self.ticket.telemetry.control_frames, 1);
+                    // Answers the close; the connection ends in any case.
+                    let _ = self.socket.flush();
+                    return Err(CloseReason::Closed { code: frame.map(|frame| frame.code.into()) });
+                }
+            }
+            for heard in heard.drain(..) {
+                self.on_heard(heard)?;
+            }
+            if self.confirmed && !self.shown_life {
+                self.shown_life = true;
+                self.notify(ConnectionNews::Alive);
+            }
+        }
+    }
+
+    fn on_frame(&self, at: Moment) {
+        self.last_frame.store(at.epoch_ms(), Ordering::Relaxed);
+        self.ticket.telemetry.on_frame(at);
+    }
+
+    fn see_to_timers(&mut self) -> Ends<()> {
+        if self.shared.stop.is_cancelled() {
+            return Err(CloseReason::Stopped);
+        }
+        while let Some(due) = self.heartbeat.on_due(Instant::now()) {
+            match due {
+                Due::Ping => {
+                    let ping = match self.ticket.machine.ping() {
+                        Ping::Text(text) => Message::text(text),
+                        Ping::Control => Message::Ping(Default::default()),
+                    };
+                    self.send(ping)?;
+                }
+                Due::HandshakeLate => return Err(CloseReason::HandshakeLate),
+                Due::PingUnanswered => return Err(CloseReason::PingUnanswered),
+                Due::Silence => return Err(CloseReason::Silence),
+                Due::MaxAge => self.notify(ConnectionNews::MaxAge),
+            }
+        }
+        Ok(())
+    }
+
+    fn on_heard(&mut self, heard: Heard) -> Ends<()> {
+        let connection = self.ticket.connection;
+        match heard {
+            Heard::Event(event) => self.hand_over(event)?,
+            Heard::Confirmed => self.confirm(),
+            Heard::Alive => {}
+            Heard::Pong => self.heartbeat.on_pong(),
+            Heard::Refused(refusal) => return Err(CloseReason::Refused(refusal)),
+            Heard::Send { text, why } => {
+                log::warn!("connection {connection}: {why}");
+                self.send(Message::text(text))?;
+            }
+            Heard::SocketClosing => self.notify(ConnectionNews::SocketClosing),
+            Heard::TokenRevoked => self.notify(ConnectionNews::TokenRevoked),
+            Heard::NoLongerSubscribed(why) => return Err(CloseReason::TakenOver(why)),
+            Heard::ChannelGone => return Err(CloseReason::ChannelGone),
+            Heard::ServerError(text) => {
+                Telemetry::add(&self.ticket.telemetry.server_errors, 1);
+                log::warn!("connection {connection}: the service reports an error: {text}");
+            }
+            Heard::Malformed(what) => {
+                Telemetry::add(&self.ticket.telemetry.malformed, 1);
+                log::debug!("connection {connection}: malformed frame: {what}");
+            }
+            Heard::Incomplete(what) => {
+                Telemetry::add(&self.ticket.telemetry.incomplete, 1);
+                log::debug!("connection {connection}: incomplete event: {what}");
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives an event to the buffer, and sees to the timers while there is no room.
+    fn hand_over(&mut self, event: Box<crate::event::Event>) -> Ends<()> {
+        Telemetry::add(&self.ticket.telemetry.decoded, 1);
+        let mut event = event;
+        let mut waited = false;
+        loop {
+            let until = self.heartbeat.next_due();
+            match self.ticket.buffer.send(event, until, self.shared.stop.receiver()) {
+                Sent::Done => break,
+                Sent::NotYet(back) => event = back,
+            }
+            waited = true;
+            // The peer was not silent: we did not listen.
+            self.heartbeat.on_resumed(Instant::now());
+            if let Err(reason) = self.see_to_timers() {
+                Telemetry::add(&self.ticket.telemetry.dropped, 1);
+                return Err(reason);
+            }
+        }
+        if waited {
+            self.heartbeat.on_resumed(Instant::now());
+        }
+        Ok(())
+    }
+
+    fn confirm(&mut self) {
+        if !self.confirmed {
+            self.confirmed = true;
+            self.heartbeat.on_confirmed();
+            self.notify(ConnectionNews::Confirmed);
+        }
+    }
+
+    fn send(&mut self, message: Message) -> Ends<()> {
+        self.socket.send(message).map_err(close_reason)
+    }
+
+    fn notify(&self, news: ConnectionNews) {
+        let notice = Notice::Connection { connection: self.ticket.connection, news };
+        // Nobody listens any more only when the whole stream is gone.
+        let _ = self.ticket.notices.send(notice);
+    }
+
+    /// Closes politely where the connection still carries, within [`CLOSE_LIMIT`].
+    fn say_goodbye(&mut self, reason: &CloseReason) {
+        let code = match reason {
+            CloseReason::Stopped
+            | CloseReason::Refused(_)
+            | CloseReason::HandshakeLate
+            | CloseReason::ChannelGone
+            | CloseReason::TakenOver(_)
+            | CloseReason::Silence
+            | CloseReason::PingUnanswered => CloseCode::Normal,
+            CloseReason::TooLong => CloseCode::Size,
+            CloseReason::Violation(_) => CloseCode::Protocol,
+            _ => return,
+        };
+        let until = Instant::now() + CLOSE_LIMIT;
+        self.socket.get_mut().set_write_limit(CLOSE_LIMIT);
+        if self.socket.close(Some(CloseFrame { code, reason: "".into() })).is_err() {
+            return;
+        }
+        // Reading on until the peer's close keeps unread data from turning our close into a reset.
+        while Instant::now() < until && !self.shared.cut.is_cancelled() {
+            self.socket.get_mut().set_read_deadline(until);
+            match self.socket.read() {
+                Ok(Message::Close(_)) => return,
+                Ok(_) => {}
+                Err(tungstenite::Error::Io(error)) if error.kind() == std::io::ErrorKind::WouldBlock => {
+                    // A woken socket never blocks, so the wait is here; `cut` ends it.
+                    let _ = self.shared.cut.wait(Duration::from_millis(5));
+                }
+                Err(_) => return,
+            }
+        }
+    }
+}
+
+/// The whole opening of a socket may take this long: connect, TLS and upgrade have 10 s each.
+pub(crate) const OPEN_LIMIT: Duration = UPGRADE_LIMIT.saturating_mul(3);

@@ -1,0 +1,89 @@
+//! Opening a WebSocket on a stream of our own, and reading its errors.
+//!
+//! In: `Ticket` · Out: an upgraded `Socket`, or the reason why not · Thread: the reader's.
+
+use std::time::{Duration, Instant};
+
+use tungstenite::client::client_with_config;
+use tungstenite::handshake::HandshakeError;
+use tungstenite::http::HeaderValue;
+use tungstenite::http::header::{AUTHORIZATION, RETRY_AFTER, USER_AGENT};
+use tungstenite::protocol::WebSocketConfig;
+use tungstenite::{WebSocket, client::IntoClientRequest};
+
+use super::Ticket;
+use crate::net::{self, Cancel, Stream, Target, Wake};
+use crate::notice::CloseReason;
+use crate::rest::retry_after;
+use crate::{Moment, rest};
+
+/// The answer to an upgrade is due after this.
+pub(super) const UPGRADE_LIMIT: Duration = Duration::from_secs(10);
+
+/// A message may have this many bytes: over a hundred times what the service sends, and a claim of more costs nothing.
+const MAX_MESSAGE_BYTES: usize = 4 << 20;
+
+/// rustls hands out at most 16 KiB a read, and a larger buffer is zero-filled before each.
+const READ_BUFFER_BYTES: usize = 16 << 10;
+
+pub(super) type Socket = WebSocket<Stream>;
+
+/// Dials and upgrades. `cut` ends it in every state.
+pub(super) fn open_socket(ticket: &Ticket, cut: &Cancel) -> Result<(Socket, Wake), CloseReason> {
+    let target = Target::parse(ticket.url.reveal()).map_err(CloseReason::Dial)?;
+    let mut stream = net::open(&target, &ticket.net, cut).map_err(CloseReason::Dial)?;
+    let wake = stream.wake_handle().map_err(|error| CloseReason::Lost(error.to_string()))?;
+    stream.set_read_deadline(Instant::now() + UPGRADE_LIMIT);
+    let mut request =
+        ticket.url.reveal().into_client_request().map_err(|_| CloseReason::Violation("bad address".to_owned()))?;
+    let headers = request.headers_mut();
+    headers.insert(USER_AGENT, HeaderValue::from_static(rest::USER_AGENT));
+    if let Some(bearer) = &ticket.bearer {
+        let mut value = HeaderValue::try_from(format!("Bearer {}", bearer.reveal()))
+            .map_err(|_| CloseReason::Violation("the token is no header value".to_owned()))?;
+        value.set_sensitive(true);
+        headers.insert(AUTHORIZATION, value);
+    }
+    let config = WebSocketConfig::default()
+        .read_buffer_size(READ_BUFFER_BYTES)
+        .write_buffer_size(0)
+        .max_write_buffer_size(1 << 20)
+        .max_message_size(Some(MAX_MESSAGE_BYTES))
+        .max_frame_size(Some(MAX_MESSAGE_BYTES));
+    match client_with_config(request, stream, Some(config)) {
+        Ok((socket, _)) => Ok((socket, wake)),
+        Err(HandshakeError::Interrupted(_)) => {
+            Err(CloseReason::UpgradeFailed(format!("no answer within {} s", UPGRADE_LIMIT.as_secs())))
+        }
+        Err(HandshakeError::Failure(tungstenite::Error::Http(answer))) => Err(CloseReason::Upgrade {
+            status: answer.status().as_u16(),
+            retry_after: answer
+                .headers()
+                .get(RETRY_AFTER)
+                .and_then(|value| value.to_str().ok())
+                .and_then(|value| retry_after(value, Moment::now())),
+        }),
+        Err(HandshakeError::Failure(error)) => Err(CloseReason::UpgradeFailed(close_reason(error).to_string())),
+    }
+}
+
+/// What an error of the socket means for its connection.
+pub(super) fn close_reason(error: tungstenite::Error) -> CloseReason {
+    use std::io::ErrorKind as Io;
+    use tungstenite::Error as Ws;
+    match error {
+        Ws::ConnectionClosed | Ws::AlreadyClosed => CloseReason::Closed { code: None },
+        // Our stream turns the write limit into this; from a read it is the kernel that gave up.
+        Ws::Io(error) if error.kind() == Io::TimedOut => CloseReason::WriteStalled,
+        // Many servers end without TLS's goodbye.
+        Ws::Io(error) if error.kind() == Io::UnexpectedEof => CloseReason::Lost("ended without a close".to_owned()),
+        Ws::Io(error) => CloseReason::Lost(error.to_string()),
+        Ws::Capacity(_) => CloseReason::TooLong,
+        Ws::Protocol(tungstenite::error::ProtocolError::ResetWithoutClosingHandshake) => {
+            CloseReason::Lost("ended without a close".to_owned())
+        }
+        Ws::WriteBufferFull(_) => CloseReason::WriteStalled,
+        error @ (Ws::Protocol(_) | Ws::Utf8(_)) => CloseReason::Violation(error.to_string()),
+        error => CloseReason::Lost(error.to_string()),
+    }
+}

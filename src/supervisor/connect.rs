@@ -1,0 +1,339 @@
+//! The steps from nothing to a ticket: token, verification, listing, plan, channel, subscription.
+//!
+//! In: configuration, REST answers · Out: a `Plan`, a `Ticket` · Thread: the supervisor's; each call has its own limit
+//! and ends at once when the run is stopped.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use super::Supervisor;
+use super::policy::Renew;
+use crate::aggregator::Control;
+use crate::config::Protocol;
+use crate::protocol::events::{self, Events};
+use crate::protocol::metrics::Metrics;
+use crate::protocol::notifications::{self, Notifications};
+use crate::protocol::{KeepBody, Machine, verification};
+use crate::reader::Ticket;
+use crate::rest::{self, Channel, Queue, Token};
+use crate::{Error, ErrorKind, Id, Moment, Secret, topic_plan};
+
+/// A channel is replaced this long before its end; a short-lived one at 90 % of its life.
+const CHANNEL_MARGIN: Duration = Duration::from_secs(600);
+
+/// What is subscribed, in ids.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Plan {
+    /// Queues of the plan; `None` = whatever comes (no listing was asked for).
+    pub(super) queues: Option<Vec<Id>>,
+    /// Topics, one list a channel; one empty list in the other protocols.
+    pub(super) channels: Vec<Vec<String>>,
+}
+
+/// A token and when to replace it.
+#[derive(Clone, Debug)]
+pub(super) struct HeldToken {
+    pub(super) secret: Secret,
+    pub(super) expires_at: Moment,
+    /// When it is to be replaced.
+    pub(super) refresh_due: Instant,
+    /// When it is no use to start anything with it.
+    pub(super) ends: Instant,
+}
+
+impl HeldToken {
+    fn new(token: Token, refresh_before: Duration, now: Instant) -> Self {
+        // Rounded to the safe side by the fifth of its life at most.
+        let before = refresh_before.min(token.life / 5);
+        Self {
+            secret: token.secret,
+            expires_at: token.expires_at,
+            refresh_due: now + token.life.saturating_sub(before),
+            ends: now + token.life,
+        }
+    }
+}
+
+impl Supervisor {
+    /// A token that is good for some time yet; asks for one where there is none.
+    pub(super) fn token(&mut self) -> Result<Secret, Error> {
+        if let Some(held) = &self.token
+            && Instant::now() < held.ends
+        {
+            return Ok(held.secret.clone());
+        }
+        self.fresh_token()
+    }
+
+    /// Asks for a new token, whatever there is.
+    pub(super) fn fresh_token(&mut self) -> Result<Secret, Error> {
+        let asked = Instant::now();
+        let token = rest::request_token(&self.rest, &self.config)?;
+        log::info!("token: valid for {} s", token.life.as_secs());
+        let held = HeldToken::new(token, self.config.token_refresh_before, asked);
+        let secret = held.secret.clone();
+        self.control(Control::TokenExpires(held.expires_at));
+        self.token = Some(held);
+        Ok(secret)
+    }
+
+    /// From nothing to a plan: token, for `metrics` the proof of data, the listing where one is needed.
+    pub(super) fn prepare(&mut self) -> Result<Plan, Error> {
+        let token = self.token()?;
+        let plan = self.plan(&token)?;
+        if self.config.protocol == Protocol::Metrics && self.config.verify && !self.verified {
+            self.verify(&token, plan.queues.as_deref())?;
+            self.verified = true;
+        }
+        Ok(plan)
+    }
+
+    /// Reads the listing and plans the topics.
+    pub(super) fn plan(&mut self, token: &Secret) -> Result<Plan, Error> {
+        let subscribe = &self.config.subscribe;
+        let named: Vec<&str> = subscribe.queues.iter().map(String::as_str).filter(|q| *q != "all").collect();
+        let all = subscribe.all_queues();
+        let only_ids = named.iter().all(|name| looks_like_an_id(name));
+        let notifications = self.config.protocol == Protocol::Notifications;
+        // The tutorials' sockets take ids; only names need the listing there, and "all" is no filter.
+        let wants_listing = if notifications { all || !named.is_empty() } else { !all && !only_ids };
+        let mut queues: Option<Vec<Id>> =
+            if all && !notifications { None } else { Some(named.iter().map(|name| Id::new(name)).collect()) };
+        if wants_listing {
+            match rest::list_queues(&self.rest, token) {
+                Ok(listing) => {
+                    let chosen =
+                        if all { listing } else { rest::choose_queues(&listing, &named, &self.config.hosts.region)? };
+                    queues = Some(chosen.iter().map(|queue| queue.id.clone()).collect());
+                    self.control(Control::Queues(chosen));
+                }
+                // Ids need no listing: without it there are no names, and everything else works.
+                Err(error) if !all && only_ids && error.kind() != ErrorKind::Stopped && error.status() != Some(401) => {
+                    log::warn!("queues go without their names: {error}");
+                    self.control(Control::Queues(unnamed(queues.as_deref().unwrap_or_default())));
+                }
+                Err(error) => return Err(error),
+            }
+        } else if let Some(ids) = &queues {
+            self.control(Control::Queues(unnamed(ids)));
+        } else {
+            self.control(Control::AnyQueue);
+        }
+        if !notifications {
+            return Ok(Plan { queues, channels: vec![Vec::new()] });
+        }
+        let queues = queues.unwrap_or_default();
+        let users = self.plan_users(token, &queues)?;
+        let plan = topic_plan::plan(&queues, &users, &self.config.subscribe.topics)?;
+        Ok(Plan { queues: Some(queues), channels: plan })
+    }
+
+    fn plan_users(&mut self, token: &Secret, queues: &[Id]) -> Result<Vec<Id>, Error> {
+        let mut users: Vec<Id> = Vec::new();
+        let mut names = BTreeMap::new();
+        for user in &self.config.subscribe.users {
+            if user == "queue-members" {
+                for queue in queues {
+                    for member in rest::list_members(&self.rest, token, queue)? {
+                        if !users.contains(&member.id) {
+                            users.push(member.id.clone());
+                        }
+                        if let Some(name) = member.name {
+                            names.insert(member.id, name);
+                        }
+                    }
+                }
+            } else {
+                let id = Id::new(user);
+                if !users.contains(&id) {
+                    users.push(id);
+                }
+            }
+        }
+        let unnamed: Vec<Id> = users.iter().filter(|user| !names.contains_key(*user)).cloned().collect();
+        if !unnamed.is_empty() {
+            match rest::user_names(&self.rest, token, &unnamed) {
+                Ok(found) => names.extend(found),
+                Err(error) if error.kind() == ErrorKind::Stopped => return Err(error),
+                Err(error) => log::warn!("users go without their names: {error}"),
+            }
+        }
+        if !users.is_empty() {
+            self.control(Control::UserNames(names));
+        }
+        Ok(users)
+    }
+
+    /// `metrics`: proves that data is available before the socket is opened.
+    fn verify(&mut self, token: &Secret, queues: Option<&[Id]>) -> Result<(), Error> {
+        let payload = self.metrics_payload(queues);
+        let query = verification::query(&payload, Moment::now());
+        let answer = rest::query_details(&self.rest, token, &query)?;
+        if verification::has_data(&answer)? {
+            return Ok(());
+        }
+        Err(Error::new(
+            ErrorKind::NoData,
+            "verifying the metrics with POST /api/v2/analytics/conversations/details/query",
+            "no conversations in the widest time window: check the time windows and filters, or go on with --no-verify",
+        ))
+    }
+
+    fn metrics_payload(&self, queues: Option<&[Id]>) -> crate::config::MetricsPayload {
+        let mut payload = self.config.subscribe.metrics.clone();
+        if payload.entity_filters.is_empty()
+            && let Some(queues) = queues
+        {
+            let ids = queues.iter().map(|queue| serde_json::Value::String(queue.to_string())).collect();
+            payload.entity_filters.insert("queueIds".to_owned(), serde_json::Value::Array(ids));
+        }
+        payload
+    }
+
+    /// Everything a reader needs for line `at`.
+    pub(super) fn ticket(&mut self, at: usize, renew: Renew) -> Result<(Ticket, Option<Channel>), Error> {
+        let token = if renew == Renew::Token { self.fresh_token()? } else { self.token()? };
+        let number = self.next_connection;
+        let keep_body = self.keep_body;
+        let (url, bearer, machine, channel, max_age): (_, _, Box<dyn Machine>, _, _) = match self.config.protocol {
+            Protocol::Notifications => {
+                let channel = self.channel(at, renew, &token)?;
+                let machine = Notifications::new(notifications::Options {
+                    connection: number,
+                    keep_body,
+                    hasher: self.hasher.clone(),
+                });
+                let max_age = channel_age(&channel);
+                (channel.connect_uri.clone(), None, Box::new(machine), Some(channel), max_age)
+            }
+            Protocol::Events => {
+                let base = websocket_base(&self.config.hosts.api);
+                let url = format!("{base}/api/v2/events?access_token={}", rest::percent_encode(token.reveal()));
+                let machine = Events::new(events::Options {
+                    connection: number,
+                    keep_body,
+                    hasher: self.hasher.clone(),
+                    event_types: self.config.subscribe.event_types.clone(),
+                    queues: self.plan.as_ref().and_then(|plan| plan.queues.clone()).unwrap_or_default(),
+                });
+                (Secret::new(url), None, Box::new(machine), None, None)
+            }
+            Protocol::Metrics => {
+                let base = websocket_base(&self.config.hosts.api);
+                let url = format!("{base}/api/v2/analytics/conversations/details/query");
+                let payload = self.metrics_payload(self.plan.as_ref().and_then(|plan| plan.queues.as_deref()));
+                let machine = Metrics::new(crate::protocol::metrics::Options {
+                    connection: number,
+                    keep_body,
+                    hasher: self.hasher.clone(),
+                    payload,
+                })?;
+                (Secret::new(url), Some(token), Box::new(machine), None, None)
+            }
+        };
+        self.next_connection += 1;
+        let ticket = Ticket {
+            connection: number,
+            url,
+            bearer,
+            machine,
+            heartbeat: self.config.heartbeat,
+            max_age,
+            buffer: self.buffer.clone(),
+            notices: self.notices.clone(),
+            telemetry: self.telemetry.clone(),
+            net: self.net.clone(),
+        };
+        Ok((ticket, channel))
+    }
+
+    /// The line's channel if it still serves, else a new one with its topics subscribed.
+    fn channel(&mut self, at: usize, renew: Renew, token: &Secret) -> Result<Channel, Error> {
+        if renew == Renew::Nothing
+            && let Some(channel) = &self.lines[at].channel
+            && channel.expires.is_none_or(|expires| Moment::now() < expires)
+        {
+            return Ok(channel.clone());
+        }
+        let channel = rest::create_channel(&self.rest, token)?;
+        rest::check_connect_uri(&channel, &self.config.hosts)?;
+        let topics = self.lines[at].topics.clone();
+        self.subscribe(at, &channel, &topics, token)?;
+        log::info!("channel: {} topics subscribed", topics.len());
+        self.lines[at].channel = Some(channel.clone());
+        Ok(channel)
+    }
+
+    pub(super) fn subscribe(&mut self, at: usize, channel: &Channel, topics: &[String], token: &Secret) -> Result<(), Error> {
+        let answer = rest::subscribe(&self.rest, token, channel, topics)?;
+        let verdict = topic_plan::read_answer(topics, &answer);
+        let mut refused = BTreeMap::new();
+        for rejected in &verdict.rejected {
+            log::warn!("topic {} refused: {}", rejected.topic, rejected.why());
+            refused.insert(rejected.topic.clone(), rejected.why());
+        }
+        for topic in &verdict.unknown {
+            log::warn!("topic {topic}: the service did not say whether it is subscribed");
+        }
+        if !topics.is_empty() && verdict.permitted.is_empty() && verdict.unknown.is_empty() {
+            let why = verdict.rejected.first().map(|rejected| rejected.why()).unwrap_or_default();
+            return Err(Error::new(
+                ErrorKind::Credentials,
+                "subscribing",
+                format!(
+                    "all {} topics were refused: {why}. Give the OAuth client a role with these permissions",
+                    verdict.rejected.len()
+                ),
+            )
+            .with_status(403));
+        }
+        self.control(Control::Refused { line: at, topics: refused });
+        Ok(())
+    }
+
+    /// Who waits and talks already: the queues' statistics, once the stream covers what comes after.
+    pub(super) fn baseline(&mut self) {
+        let queues = match (&self.config.protocol, &self.plan) {
+            (Protocol::Notifications, Some(Plan { queues: Some(queues), .. })) if self.config.backfill.enabled => {
+                queues.clone()
+            }
+            _ => return,
+        };
+        let Some(token) = self.token.as_ref().map(|held| held.secret.clone()) else { return };
+        for some in queues.chunks(rest::QUEUES_PER_QUERY) {
+            match rest::query_observations(&self.rest, &token, some) {
+                Ok(facts) => self.control(Control::Observations(facts)),
+                Err(error) if error.kind() == ErrorKind::Stopped => return,
+                Err(error) => {
+                    log::warn!("the queues' statistics at the start are missing: {error}");
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// How old a connection on this channel may get.
+fn channel_age(channel: &Channel) -> Option<Duration> {
+    let left = u64::try_from(channel.expires?.millis_since(Moment::now())).ok()?;
+    let left = Duration::from_millis(left);
+    Some(left.saturating_sub(CHANNEL_MARGIN).max(left.mul_f64(0.9)).min(left))
+}
+
+fn unnamed(ids: &[Id]) -> Vec<Queue> {
+    ids.iter().map(|id| Queue::unnamed(id.clone())).collect()
+}
+
+/// A UUID as Genesys writes ids; anything else is a name.
+fn looks_like_an_id(text: &str) -> bool {
+    text.len() == 36
+        && text.bytes().enumerate().all(|(at, c)| match at {
+            8 | 13 | 18 | 23 => c == b'-',
+            _ => c.is_ascii_hexdigit(),
+        })
+}
+
+/// `https://host` → `wss://host`.
+fn websocket_base(api: &str) -> String {
+    api.replacen("http", "ws", 1)
+}

@@ -1,0 +1,127 @@
+//! One line: the topics of one channel and the connections that carry them, one after the other.
+//!
+//! In: readers that were spawned, news of them · Out: what holds now · Thread: the supervisor's.
+//!
+//! At most two generations are alive: `current` carries the stream, `next` is being made before `current` is broken.
+
+use std::time::{Duration, Instant};
+
+use crate::backoff::Backoff;
+use crate::reader::Reader;
+use crate::rest::Channel;
+use crate::supervisor::policy::Renew;
+
+/// The topics of one channel; the only line of the protocols that have no channels.
+pub(super) struct Line {
+    /// Empty in `events` and `metrics`.
+    pub(super) topics: Vec<String>,
+    /// The channel that a reconnect uses again while it is valid (`notifications`).
+    pub(super) channel: Option<Channel>,
+    /// Carries the stream, or is about to.
+    pub(super) current: Option<Connection>,
+    /// Will take over from `current` once it has shown life.
+    pub(super) next: Option<Connection>,
+    /// Was replaced and is saying goodbye.
+    pub(super) retiring: Vec<Connection>,
+    pub(super) backoff: Backoff,
+    /// When to connect; `None` while `current` is there.
+    pub(super) connect_due: Option<Instant>,
+    /// When, and with what renewed, the connection shall be replaced while it runs.
+    pub(super) rotation: Option<(Instant, Renew, &'static str)>,
+    /// Streamed at least once: the next confirmation is a reconnect.
+    pub(super) ever_confirmed: bool,
+}
+
+/// One connection as the supervisor sees it.
+pub(super) struct Connection {
+    pub(super) number: u32,
+    pub(super) reader: Reader,
+    pub(super) confirmed: bool,
+    pub(super) channel: Option<Channel>,
+    pub(super) started: Instant,
+}
+
+/// Which of a line's connections a notice is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    Current,
+    Next,
+    Retiring(usize),
+}
+
+impl Line {
+    pub(super) fn new(topics: Vec<String>, backoff: Backoff, connect_due: Instant) -> Self {
+        Self {
+            topics,
+            channel: None,
+            current: None,
+            next: None,
+            retiring: Vec::new(),
+            backoff,
+            connect_due: Some(connect_due),
+            rotation: None,
+            ever_confirmed: false,
+        }
+    }
+
+    /// Where the connection of this number is.
+    pub(super) fn place_of(&self, number: u32) -> Option<Place> {
+        let is = |connection: &Option<Connection>| connection.as_ref().is_some_and(|c| c.number == number);
+        if is(&self.current) {
+            Some(Place::Current)
+        } else if is(&self.next) {
+            Some(Place::Next)
+        } else {
+            self.retiring.iter().position(|c| c.number == number).map(Place::Retiring)
+        }
+    }
+
+    pub(super) fn at(&mut self, place: Place) -> Option<&mut Connection> {
+        match place {
+            Place::Current => self.current.as_mut(),
+            Place::Next => self.next.as_mut(),
+            Place::Retiring(at) => self.retiring.get_mut(at),
+        }
+    }
+
+    /// Takes the connection out, for good.
+    pub(super) fn remove(&mut self, place: Place) -> Option<Connection> {
+        match place {
+            Place::Current => self.current.take(),
+            Place::Next => self.next.take(),
+            Place::Retiring(at) => (at < self.retiring.len()).then(|| self.retiring.remove(at)),
+        }
+    }
+
+    /// Whether its topics are covered now.
+    pub(super) fn is_streaming(&self) -> bool {
+        self.current.as_ref().is_some_and(|c| c.confirmed)
+    }
+
+    /// Open sockets, as far as we know.
+    pub(super) fn connections(&self) -> impl Iterator<Item = &Connection> {
+        self.current.iter().chain(&self.next).chain(&self.retiring)
+    }
+
+    /// `next` takes over: it becomes `current`, and what it replaces says goodbye. Returns the overlap.
+    pub(super) fn promote(&mut self, now: Instant) -> Option<Duration> {
+        let next = self.next.take()?;
+        let overlap = now.duration_since(next.started);
+        self.channel = next.channel.clone();
+        if let Some(old) = self.current.replace(next) {
+            old.reader.close();
+            self.retiring.push(old);
+        }
+        self.rotation = None;
+        self.connect_due = None;
+        Some(overlap)
+    }
+
+    /// Asks for a replacement at `when`; an earlier or more thorough request stands.
+    pub(super) fn rotate_at(&mut self, when: Instant, renew: Renew, why: &'static str) {
+        self.rotation = Some(match self.rotation.take() {
+            Some((earlier, stronger, first_why)) => (earlier.min(when), stronger.max(renew), first_why),
+            None => (when, renew, why),
+        });
+    }
+}

@@ -1,0 +1,609 @@
+//! Keeps the spring flowing: logs in, plans, starts readers, replaces them, and ends everything in order.
+//!
+//! In: configuration, notices of every thread · Out: tickets to readers, `Control` to the aggregator, an `Outcome` ·
+//! Thread: the one that calls [`Supervisor::run`] (main in the program, `gs-supervisor` in a library).
+//!
+//! It waits in one place only: for the next notice, until the next thing is due. REST calls are made here, each under
+//! its own limit, and end at once when the run is stopped.
+
+mod connect;
+mod line;
+pub(crate) mod policy;
+mod stop;
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
+
+use self::connect::{HeldToken, Plan};
+use self::line::{Connection, Line, Place};
+pub(crate) use self::stop::Stopped;
+use self::policy::{History, Renew, Verdict};
+use crate::aggregator::{Control, ControlSender};
+use crate::backoff::Backoff;
+use crate::buffer::BufferSender;
+use crate::config::Config;
+use crate::model::snapshot::{ConnectionState, GapTopics};
+use crate::net::{Cancel, Net};
+use crate::notice::{CloseReason, ConnectionNews, Notice};
+use crate::protocol::KeepBody;
+use crate::reader::{OPEN_LIMIT, Reader};
+use crate::record::StateChange;
+use crate::rest::RestClient;
+use crate::telemetry::Telemetry;
+use crate::{Error, ErrorKind, Moment};
+
+/// A replacement that did not show life by then is given up: it may be opened, upgraded and subscribed in this time.
+const REPLACEMENT_LIMIT: Duration = OPEN_LIMIT.saturating_add(Duration::from_secs(15));
+/// After a failed refresh of the token it is asked for again after this, while the old one still serves.
+const TOKEN_RETRY: Duration = Duration::from_secs(10);
+
+/// Why a run ended.
+#[derive(Debug)]
+pub(crate) enum End {
+    /// Somebody asked, or the duration is over.
+    Stopped,
+    /// The server ended the stream normally, and that was to be the end.
+    ServerEnded,
+    /// An output's reader is gone.
+    OutputClosed,
+    /// It cannot go on.
+    GaveUp(Error),
+}
+
+/// When a run ends by itself.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Until {
+    /// After this long.
+    pub(crate) duration: Option<Duration>,
+    /// When the server ends the stream normally.
+    pub(crate) end_of_stream: bool,
+}
+
+/// What the supervisor is given.
+pub(crate) struct Parts {
+    pub(crate) config: Arc<Config>,
+    pub(crate) until: Until,
+    pub(crate) net: Arc<Net>,
+    pub(crate) rest: RestClient,
+    pub(crate) inbox: Receiver<Notice>,
+    pub(crate) notices: Sender<Notice>,
+    /// Ends the supervisor's own REST calls.
+    pub(crate) calls: Cancel,
+    pub(crate) buffer: BufferSender,
+    pub(crate) control: ControlSender,
+    pub(crate) telemetry: Arc<Telemetry>,
+    pub(crate) keep_body: KeepBody,
+}
+
+/// See the module.
+pub(crate) struct Supervisor {
+    config: Arc<Config>,
+    until: Until,
+    net: Arc<Net>,
+    rest: RestClient,
+    inbox: Receiver<Notice>,
+    notices: Sender<Notice>,
+    calls: Cancel,
+    buffer: BufferSender,
+    control: ControlSender,
+    telemetry: Arc<Telemetry>,
+    keep_body: KeepBody,
+    hasher: std::hash::RandomState,
+
+    ends_at: Option<Instant>,
+    token: Option<HeldToken>,
+    token_is_second_try: bool,
+    verified: bool,
+    plan: Option<Plan>,
+    /// When to prepare again; `None` once there is a plan.
+    prepare_due: Option<Instant>,
+    /// Failures of the steps before there are lines.
+    backoff: Backoff,
+    /// When the listing is read again.
+    relist_due: Option<Instant>,
+    /// Not before this a new token is asked for again.
+    token_retry_at: Instant,
+    lines: Vec<Line>,
+    next_connection: u32,
+    reconnects: u64,
+    ever_streamed: bool,
+    state: Option<(ConnectionState, Option<String>)>,
+}
+
+type Flow = ControlFlow<End>;
+
+impl Supervisor {
+    pub(crate) fn new(parts: Parts) -> Self {
+        let now = Instant::now();
+        let backoff = Backoff::new(parts.config.reconnect);
+        Self {
+            ends_at: parts.until.duration.and_then(|duration| now.checked_add(duration)),
+            config: parts.config,
+            until: parts.until,
+            net: parts.net,
+            rest: parts.rest,
+            inbox: parts.inbox,
+            notices: parts.notices,
+            calls: parts.calls,
+            buffer: parts.buffer,
+            control: parts.control,
+            telemetry: parts.telemetry,
+            keep_body: parts.keep_body,
+            hasher: std::hash::RandomState::new(),
+            token: None,
+            token_is_second_try: false,
+            verified: false,
+            plan: None,
+            prepare_due: Some(now),
+            backoff,
+            relist_due: None,
+            token_retry_at: now,
+            lines: Vec::new(),
+            next_connection: 1,
+            reconnects: 0,
+            ever_streamed: false,
+            state: None,
+        }
+    }
+
+    /// Runs until the end, and ends everything that was started. The aggregator is told to finish; its thread is not
+    /// joined here.
+    pub(crate) fn run(mut self) -> Stopped {
+        self.set_state(ConnectionState::Connecting, None, None, None);
+        let end = loop {
+            if let ControlFlow::Break(end) = self.see_to_what_is_due() {
+                break end;
+            }
+            let notice = match self.next_due() {
+                Some(due) => self.inbox.recv_deadline(due),
+                None => self.inbox.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            };
+            match notice {
+                Ok(notice) => {
+                    if let ControlFlow::Break(end) = self.on_notice(notice) {
+                        break end;
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                // Cannot happen while we hold a sender ourselves; an end is the safe answer.
+                Err(RecvTimeoutError::Disconnected) => break End::Stopped,
+            }
+        };
+        self.stop(end)
+    }
+
+    fn control(&self, control: Control) {
+        self.control.send(control);
+    }
+
+    fn history(&self) -> History {
+        History {
+            protocol: self.config.protocol,
+            ever_streamed: self.ever_streamed,
+            token_is_second_try: self.token_is_second_try,
+        }
+    }
+
+    fn next_due(&self) -> Option<Instant> {
+        let mut due = [self.ends_at, self.prepare_due, self.relist_due, self.token_due()];
+        let lines = self.lines.iter().flat_map(|line| {
+            [
+                line.connect_due,
+                line.rotation.as_ref().filter(|_| line.next.is_none() && line.current.is_some()).map(|r| r.0),
+                line.next.as_ref().map(|next| next.started + REPLACEMENT_LIMIT),
+            ]
+        });
+        due.iter_mut().map(|due| due.take()).chain(lines).flatten().min()
+    }
+
+    fn token_due(&self) -> Option<Instant> {
+        let due = self.token.as_ref()?.refresh_due;
+        (self.plan.is_some()).then(|| due.max(self.token_retry_at))
+    }
+
+    fn see_to_what_is_due(&mut self) -> Flow {
+        let passed = |due: Option<Instant>| due.is_some_and(|due| Instant::now() >= due);
+        if passed(self.ends_at) {
+            return ControlFlow::Break(End::Stopped);
+        }
+        if passed(self.prepare_due) {
+            self.on_prepare_due()?;
+        }
+        if passed(self.token_due()) {
+            self.refresh_token()?;
+        }
+        if passed(self.relist_due) {
+            self.relist();
+        }
+        for at in 0..self.lines.len() {
+            if passed(self.lines[at].connect_due) {
+                self.connect(at)?;
+            }
+            if let Some(next) = &self.lines[at].next
+                && Instant::now() >= next.started + REPLACEMENT_LIMIT
+            {
+                log::warn!("connection {}: the replacement showed no life in time", next.number);
+                self.drop_next(at);
+            }
+            // One replacement at a time, so that live and new sockets stay under the service's 20.
+            let one_is_new = self.lines.iter().any(|line| line.next.is_some());
+            let due = self.lines[at].rotation.as_ref().map(|rotation| rotation.0);
+            if !one_is_new && self.lines[at].current.is_some() && passed(due) {
+                self.replace(at)?;
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn on_prepare_due(&mut self) -> Flow {
+        self.prepare_due = None;
+        match self.prepare() {
+            Ok(plan) => {
+                let now = Instant::now();
+                self.backoff = Backoff::new(self.config.reconnect);
+                self.lines = plan
+                    .channels
+                    .iter()
+                    .map(|topics| Line::new(topics.clone(), Backoff::new(self.config.reconnect), now))
+                    .collect();
+                if self.config.subscribe.all_queues() && self.config.protocol == crate::config::Protocol::Notifications
+                {
+                    self.relist_due = now.checked_add(self.config.subscribe.refresh);
+                }
+                self.plan = Some(plan);
+                ControlFlow::Continue(())
+            }
+            Err(error) => {
+                self.backoff.on_failure(Instant::now());
+                let (exhausted, failures) = (self.backoff.exhausted(), self.backoff.failures());
+                let pause = self.backoff.pause(fastrand::f64(), error.retry_after());
+                match self.judge(error, exhausted)? {
+                    (Renew::Token, cause) => {
+                        self.token = None;
+                        self.token_is_second_try = true;
+                        self.pause(None, Duration::ZERO, failures, cause);
+                    }
+                    (_, cause) => self.pause(None, pause, failures, cause),
+                }
+                ControlFlow::Continue(())
+            }
+        }
+    }
+
+    /// What a failed step means: the end, or what to renew and the cause in words.
+    fn judge(&mut self, error: Error, exhausted: bool) -> ControlFlow<End, (Renew, String)> {
+        if error.kind() == ErrorKind::Stopped {
+            return ControlFlow::Break(End::Stopped);
+        }
+        match policy::after_error(&error, self.history()) {
+            Verdict::GiveUp(error) => ControlFlow::Break(End::GaveUp(error)),
+            Verdict::Retry(_) if exhausted => ControlFlow::Break(End::GaveUp(
+                error.while_doing(&format!("giving up after {} failures in a row", self.config.reconnect.max_attempts)),
+            )),
+            Verdict::Retry(renew) => ControlFlow::Continue((renew, error.to_string())),
+        }
+    }
+
+    /// Waits before the next attempt: of line `at`, or of the preparation.
+    fn pause(&mut self, at: Option<usize>, pause: Duration, attempt: u32, cause: String) {
+        log::warn!("{cause}; next attempt in {:.1} s", pause.as_secs_f64());
+        let due = Some(Instant::now() + pause);
+        match at {
+            Some(at) => self.lines[at].connect_due = due,
+            None => self.prepare_due = due,
+        }
+        self.set_state(ConnectionState::Backoff, Some(cause), Some(attempt), Some(pause));
+    }
+
+    fn refresh_token(&mut self) -> Flow {
+        match self.fresh_token() {
+            Ok(_) => {
+                let now = Instant::now();
+                for line in &mut self.lines {
+                    // The token is fresh already: what is renewed is what hangs on it.
+                    line.rotate_at(now, Renew::Channel, "the token is near its end");
+                }
+                ControlFlow::Continue(())
+            }
+            Err(error) if error.kind() == ErrorKind::Stopped => ControlFlow::Break(End::Stopped),
+            // A refusal for good: the old token still carries the stream, but not for long, and nothing will follow.
+            Err(error) if error.kind() == ErrorKind::Credentials => ControlFlow::Break(End::GaveUp(error)),
+            Err(error) => {
+                let wait = error.retry_after().unwrap_or_default().max(TOKEN_RETRY);
+                log::warn!("the token was not renewed; next attempt in {} s: {error}", wait.as_secs());
+                self.token_retry_at = Instant::now() + wait;
+                ControlFlow::Continue(())
+            }
+        }
+    }
+
+    /// With `all`: reads the listing again; topics follow.
+    fn relist(&mut self) {
+        self.relist_due = Instant::now().checked_add(self.config.subscribe.refresh);
+        let Ok(token) = self.token() else { return };
+        let plan = match self.plan(&token) {
+            Ok(plan) => plan,
+            Err(error) => {
+                log::warn!("the listing of queues was not read again: {error}");
+                return;
+            }
+        };
+        let now = Instant::now();
+        for (at, topics) in plan.channels.iter().enumerate() {
+            match self.lines.get_mut(at) {
+                Some(line) if line.topics == *topics => {}
+                Some(line) => {
+                    log::info!("the queues changed: {} topics on channel {}", topics.len(), at + 1);
+                    line.topics.clone_from(topics);
+                    let kept = match line.channel.clone() {
+                        Some(channel) => self.subscribe(at, &channel, topics, &token),
+                        None => Ok(()),
+                    };
+                    if let Err(error) = kept {
+                        log::warn!("the subscription was not changed in place: {error}");
+                        self.lines[at].rotate_at(now, Renew::Channel, "the queues changed");
+                    }
+                }
+                None => self.lines.push(Line::new(topics.clone(), Backoff::new(self.config.reconnect), now)),
+            }
+        }
+        // Fewer channels than before: the last ones end.
+        while self.lines.len() > plan.channels.len().max(1) {
+            if let Some(line) = self.lines.pop() {
+                line.current.into_iter().chain(line.next).chain(line.retiring).for_each(|c| c.reader.cut());
+            }
+        }
+        self.plan = Some(plan);
+    }
+
+    fn connect(&mut self, at: usize) -> Flow {
+        self.lines[at].connect_due = None;
+        let renew = self.lines[at].rotation.take().map_or(Renew::Nothing, |rotation| rotation.1);
+        self.set_state(ConnectionState::Connecting, None, None, None);
+        match self.ticket(at, renew).and_then(|(ticket, channel)| self.spawn(ticket, channel)) {
+            Ok(connection) => {
+                self.lines[at].current = Some(connection);
+                ControlFlow::Continue(())
+            }
+            Err(error) => self.on_line_error(at, error),
+        }
+    }
+
+    fn spawn(
+        &mut self,
+        ticket: crate::reader::Ticket,
+        channel: Option<crate::rest::Channel>,
+    ) -> Result<Connection, Error> {
+        let number = ticket.connection;
+        let reader = Reader::spawn(ticket)?;
+        Ok(Connection { number, reader, confirmed: false, channel, started: Instant::now() })
+    }
+
+    fn on_line_error(&mut self, at: usize, error: Error) -> Flow {
+        let line = &mut self.lines[at];
+        line.backoff.on_failure(Instant::now());
+        let (exhausted, failures) = (line.backoff.exhausted(), line.backoff.failures());
+        let pause = line.backoff.pause(fastrand::f64(), error.retry_after());
+        let (renew, cause) = self.judge(error, exhausted)?;
+        self.retry_line(at, renew, pause, failures, cause);
+        ControlFlow::Continue(())
+    }
+
+    fn retry_line(&mut self, at: usize, renew: Renew, pause: Duration, failures: u32, cause: String) {
+        let mut pause = pause;
+        if renew == Renew::Token {
+            self.token = None;
+            self.token_is_second_try = true;
+            pause = Duration::ZERO;
+        }
+        if renew > Renew::Nothing {
+            self.lines[at].channel = None;
+        }
+        self.pause(Some(at), pause, failures, cause);
+    }
+
+    /// Makes the next connection of a line before its current one is broken.
+    fn replace(&mut self, at: usize) -> Flow {
+        let Some((_, renew, why)) = self.lines[at].rotation.take() else { return ControlFlow::Continue(()) };
+        log::info!("making a new connection before the old one ends: {why}");
+        match self.ticket(at, renew.max(Renew::Channel)).and_then(|(ticket, channel)| self.spawn(ticket, channel)) {
+            Ok(connection) => {
+                self.lines[at].next = Some(connection);
+                ControlFlow::Continue(())
+            }
+            Err(error) if error.kind() == ErrorKind::Stopped => ControlFlow::Break(End::Stopped),
+            Err(error) => {
+                log::warn!("the replacement failed, the old connection goes on: {error}");
+                self.retry_rotation(at, renew, why, error.retry_after());
+                ControlFlow::Continue(())
+            }
+        }
+    }
+
+    fn retry_rotation(&mut self, at: usize, renew: Renew, why: &'static str, asked: Option<Duration>) {
+        let line = &mut self.lines[at];
+        line.backoff.on_failure(Instant::now());
+        let pause = line.backoff.pause(fastrand::f64(), asked);
+        line.rotate_at(Instant::now() + pause, renew, why);
+    }
+
+    fn drop_next(&mut self, at: usize) {
+        if let Some(next) = self.lines[at].next.take() {
+            next.reader.close();
+            self.lines[at].retiring.push(next);
+            self.retry_rotation(at, Renew::Channel, "the last replacement failed", None);
+        }
+    }
+
+    fn on_notice(&mut self, notice: Notice) -> Flow {
+        match notice {
+            Notice::Stop => ControlFlow::Break(End::Stopped),
+            Notice::OutputClosed(name) => {
+                log::debug!("output {name}: nobody reads it any more");
+                ControlFlow::Break(End::OutputClosed)
+            }
+            Notice::AggregatorGone(what) => {
+                ControlFlow::Break(End::GaveUp(Error::new(ErrorKind::Internal, "aggregating", what)))
+            }
+            Notice::Connection { connection, news } => {
+                let found = self
+                    .lines
+                    .iter()
+                    .enumerate()
+                    .find_map(|(at, line)| line.place_of(connection).map(|place| (at, place)));
+                match found {
+                    Some((at, place)) => self.on_news(at, place, news),
+                    None => ControlFlow::Continue(()),
+                }
+            }
+        }
+    }
+
+    fn on_news(&mut self, at: usize, place: Place, news: ConnectionNews) -> Flow {
+        let now = Instant::now();
+        match news {
+            ConnectionNews::Confirmed => self.on_confirmed(at, place),
+            ConnectionNews::Alive => {
+                if place == Place::Next
+                    && let Some(overlap) = self.lines[at].promote(now)
+                {
+                    log::info!("the new connection took over after {} ms of overlap", overlap.as_millis());
+                    self.reconnects += 1;
+                    self.token_is_second_try = false;
+                    self.lines[at].backoff.on_streaming(now);
+                    self.publish_connections();
+                }
+            }
+            ConnectionNews::SocketClosing if place == Place::Current => {
+                log::info!("the service will close this connection soon");
+                self.lines[at].rotate_at(now, Renew::Channel, "the service closes the socket soon");
+            }
+            ConnectionNews::MaxAge if place == Place::Current => {
+                self.lines[at].rotate_at(now, Renew::Channel, "the channel is near its end");
+            }
+            ConnectionNews::TokenRevoked if place == Place::Current => {
+                log::warn!("the token was revoked");
+                self.token = None;
+                self.lines[at].rotate_at(now, Renew::Token, "the token was revoked");
+            }
+            ConnectionNews::SocketClosing | ConnectionNews::MaxAge | ConnectionNews::TokenRevoked => {}
+            ConnectionNews::Ended { reason, last_frame_at } => return self.on_ended(at, place, &reason, last_frame_at),
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn on_confirmed(&mut self, at: usize, place: Place) {
+        let now = Instant::now();
+        let Some(connection) = self.lines[at].at(place) else { return };
+        connection.confirmed = true;
+        if place != Place::Current {
+            self.publish_connections();
+            return;
+        }
+        let line = &mut self.lines[at];
+        if std::mem::replace(&mut line.ever_confirmed, true) {
+            self.reconnects += 1;
+        }
+        line.backoff.on_streaming(now);
+        self.ever_streamed = true;
+        self.token_is_second_try = false;
+        self.control(Control::GapClosed { line: at, to: Moment::now() });
+        self.publish_connections();
+        if self.lines.iter().all(Line::is_streaming) {
+            self.set_state(ConnectionState::Streaming, None, None, None);
+            self.baseline();
+        }
+    }
+
+    fn on_ended(&mut self, at: usize, place: Place, reason: &CloseReason, last_frame_at: Option<Moment>) -> Flow {
+        let Some(ended) = self.lines[at].remove(place) else { return ControlFlow::Continue(()) };
+        let was_confirmed = ended.confirmed;
+        ended.reader.cut();
+        self.publish_connections();
+        match place {
+            Place::Retiring(_) => return ControlFlow::Continue(()),
+            Place::Next => {
+                log::warn!("the replacement ended before it took over: {reason}");
+                self.retry_rotation(at, Renew::Channel, "the last replacement failed", None);
+                return ControlFlow::Continue(());
+            }
+            Place::Current => {}
+        }
+        if was_confirmed {
+            let topics = match self.lines.len() {
+                1 => GapTopics::All,
+                _ => GapTopics::Some(self.lines[at].topics.clone()),
+            };
+            if self.lines[at].next.as_ref().is_some_and(|next| next.confirmed) {
+                // The replacement was subscribed before this one ended: nothing is uncovered.
+                self.lines[at].promote(Instant::now());
+                return ControlFlow::Continue(());
+            }
+            let from = last_frame_at.unwrap_or_else(Moment::now);
+            self.control(Control::GapOpened { line: at, topics, from, cause: reason.to_string() });
+        }
+        if self.until.end_of_stream && reason.is_normal_end() {
+            return ControlFlow::Break(End::ServerEnded);
+        }
+        if let Some(next) = self.lines[at].next.take() {
+            // It is on its way already: it simply becomes the connection.
+            self.lines[at].channel.clone_from(&next.channel);
+            self.lines[at].current = Some(next);
+            self.set_state(ConnectionState::Connecting, Some(reason.to_string()), None, None);
+            return ControlFlow::Continue(());
+        }
+        let asked = match reason {
+            CloseReason::Upgrade { retry_after, .. } => *retry_after,
+            _ => None,
+        };
+        let line = &mut self.lines[at];
+        line.backoff.on_failure(Instant::now());
+        let (exhausted, failures) = (line.backoff.exhausted(), line.backoff.failures());
+        let pause = line.backoff.pause(fastrand::f64(), asked);
+        match policy::after_close(reason, self.history()) {
+            Verdict::GiveUp(error) => ControlFlow::Break(End::GaveUp(error)),
+            Verdict::Retry(_) if exhausted => ControlFlow::Break(End::GaveUp(Error::new(
+                ErrorKind::Transient,
+                format!("giving up after {failures} failures in a row"),
+                reason.to_string(),
+            ))),
+            Verdict::Retry(renew) => {
+                if let CloseReason::TakenOver(_) = reason {
+                    log::warn!("{reason}: is the same OAuth client used twice? Each program needs its own");
+                }
+                self.retry_line(at, renew, pause, failures, reason.to_string());
+                ControlFlow::Continue(())
+            }
+        }
+    }
+
+    fn publish_connections(&self) {
+        let open = self.lines.iter().flat_map(Line::connections).filter(|connection| connection.confirmed).count();
+        let channel_expires_at =
+            self.lines.iter().filter_map(|line| line.current.as_ref()?.channel.as_ref()?.expires).min();
+        self.control(Control::Connections {
+            open: u32::try_from(open).unwrap_or(u32::MAX),
+            reconnects: self.reconnects,
+            channel_expires_at,
+        });
+    }
+
+    /// Publishes a state where it differs from the last one; every pause is news.
+    fn set_state(
+        &mut self,
+        state: ConnectionState,
+        cause: Option<String>,
+        attempt: Option<u32>,
+        retry_in: Option<Duration>,
+    ) {
+        let known = (state, cause.clone());
+        if state != ConnectionState::Backoff && self.state.as_ref().is_some_and(|(old, _)| *old == state) {
+            return;
+        }
+        self.state = Some(known);
+        self.control(Control::State(StateChange { at: Moment::now(), state, cause, attempt, retry_in }));
+    }
+}

@@ -1,0 +1,178 @@
+//! What to do when something ended: a table from reason and history to verdict.
+//!
+//! In: `CloseReason` or `Error`, what went before · Out: `Verdict` · Thread: none of its own (pure).
+
+use crate::config::Protocol;
+use crate::notice::CloseReason;
+use crate::{Error, ErrorKind};
+
+/// What went before.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct History {
+    pub(crate) protocol: Protocol,
+    /// A stream was established in this run before.
+    pub(crate) ever_streamed: bool,
+    /// The token was replaced because it was refused, and nothing has worked since.
+    pub(crate) token_is_second_try: bool,
+}
+
+/// What to do.
+#[derive(Clone, Debug)]
+pub(crate) enum Verdict {
+    /// Try again after a pause, with what is renewed first.
+    Retry(Renew),
+    /// End the run with this error.
+    GiveUp(Error),
+}
+
+/// What is renewed before the next attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Renew {
+    /// Nothing: the same channel is used while it is valid.
+    Nothing,
+    /// The channel and its subscriptions.
+    Channel,
+    /// The token, and with it the channel.
+    Token,
+}
+
+/// After a connection ended.
+pub(crate) fn after_close(reason: &CloseReason, history: History) -> Verdict {
+    let give_up = |kind, did: &str| Verdict::GiveUp(Error::new(kind, did, reason.to_string()));
+    match reason {
+        CloseReason::Dial(error) => after_error(error, history),
+        CloseReason::Upgrade { status, .. } => after_status(*status, "opening the stream", reason, history),
+        CloseReason::Refused(refusal) => match (refusal.status, history.protocol) {
+            (Some(400), Protocol::Metrics) => give_up(ErrorKind::Configuration, "subscribing to the metrics"),
+            (Some(400), _) => give_up(ErrorKind::Refused, "subscribing"),
+            (Some(status @ (401 | 403)), _) => after_status(status, "subscribing", reason, history),
+            _ => Verdict::Retry(Renew::Nothing),
+        },
+        CloseReason::ChannelGone | CloseReason::TakenOver(_) => Verdict::Retry(Renew::Channel),
+        CloseReason::Stopped
+        | CloseReason::UpgradeFailed(_)
+        | CloseReason::HandshakeLate
+        | CloseReason::Closed { .. }
+        | CloseReason::Lost(_)
+        | CloseReason::Silence
+        | CloseReason::PingUnanswered
+        | CloseReason::TooLong
+        | CloseReason::Violation(_)
+        | CloseReason::WriteStalled
+        | CloseReason::Panicked(_) => Verdict::Retry(Renew::Nothing),
+    }
+}
+
+fn after_status(status: u16, did: &str, reason: &CloseReason, history: History) -> Verdict {
+    let give_up = |kind| Verdict::GiveUp(Error::new(kind, did, reason.to_string()).with_status(status));
+    match (status, history.protocol) {
+        // A channel is a secret address: its upgrade carries no token, so any 4xx means that the channel is gone.
+        (429, _) => Verdict::Retry(Renew::Nothing),
+        (400..=499, Protocol::Notifications) => Verdict::Retry(Renew::Channel),
+        (400, Protocol::Metrics) => give_up(ErrorKind::Configuration),
+        (400, _) => give_up(ErrorKind::Refused),
+        (401, _) if history.token_is_second_try => give_up(ErrorKind::Credentials),
+        (401, _) => Verdict::Retry(Renew::Token),
+        (403, _) => give_up(ErrorKind::Credentials),
+        _ => Verdict::Retry(Renew::Nothing),
+    }
+}
+
+/// After a step before the connection failed: token, listing, channel, subscription, address.
+pub(crate) fn after_error(error: &Error, history: History) -> Verdict {
+    match error.kind() {
+        // A token that is refused may have been revoked or have ended early: one fresh one is tried.
+        ErrorKind::Credentials if error.status() == Some(401) && !history.token_is_second_try => {
+            Verdict::Retry(Renew::Token)
+        }
+        // A certificate that failed once a stream had been established is a fault on the way, and may pass.
+        ErrorKind::Certificate if history.ever_streamed => Verdict::Retry(Renew::Nothing),
+        ErrorKind::Refused if error.status() == Some(404) => Verdict::Retry(Renew::Channel),
+        ErrorKind::Transient | ErrorKind::Internal => Verdict::Retry(Renew::Nothing),
+        _ => Verdict::GiveUp(error.clone()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::Refusal;
+
+    fn history(protocol: Protocol) -> History {
+        History { protocol, ever_streamed: false, token_is_second_try: false }
+    }
+
+    fn said(verdict: &Verdict) -> String {
+        match verdict {
+            Verdict::Retry(renew) => format!("{renew:?}"),
+            Verdict::GiveUp(error) => format!("{:?}", error.kind()),
+        }
+    }
+
+    fn refused(status: Option<u16>) -> CloseReason {
+        CloseReason::Refused(Refusal { status, message: "no".to_owned() })
+    }
+
+    #[test]
+    fn closes() {
+        use Protocol::{Events, Metrics, Notifications};
+        let upgrade = |status| CloseReason::Upgrade { status, retry_after: None };
+        for (reason, protocol, verdict) in [
+            (CloseReason::Closed { code: Some(1001) }, Notifications, "Nothing"),
+            (CloseReason::Lost("reset".to_owned()), Events, "Nothing"),
+            (CloseReason::Silence, Metrics, "Nothing"),
+            (CloseReason::PingUnanswered, Events, "Nothing"),
+            (CloseReason::Panicked("oh".to_owned()), Notifications, "Nothing"),
+            (CloseReason::HandshakeLate, Events, "Nothing"),
+            (CloseReason::ChannelGone, Notifications, "Channel"),
+            (CloseReason::TakenOver("another_channel_subscribed".to_owned()), Notifications, "Channel"),
+            (upgrade(404), Notifications, "Channel"),
+            (upgrade(401), Notifications, "Channel"),
+            (upgrade(429), Notifications, "Nothing"),
+            (upgrade(503), Notifications, "Nothing"),
+            (upgrade(401), Events, "Token"),
+            (upgrade(401), Metrics, "Token"),
+            (upgrade(403), Events, "Credentials"),
+            (upgrade(404), Events, "Nothing"),
+            (upgrade(400), Events, "Refused"),
+            (upgrade(400), Metrics, "Configuration"),
+            (refused(Some(400)), Metrics, "Configuration"),
+            (refused(Some(400)), Events, "Refused"),
+            (refused(Some(403)), Events, "Credentials"),
+            (refused(Some(401)), Metrics, "Token"),
+            (refused(Some(500)), Metrics, "Nothing"),
+            (refused(None), Events, "Nothing"),
+        ] {
+            assert_eq!(said(&after_close(&reason, history(protocol))), verdict, "{reason} {protocol:?}");
+        }
+    }
+
+    #[test]
+    fn a_token_gets_one_second_try() {
+        let second = History { token_is_second_try: true, ..history(Protocol::Events) };
+        let reason = CloseReason::Upgrade { status: 401, retry_after: None };
+        assert_eq!(said(&after_close(&reason, second)), "Credentials");
+        let error = Error::new(ErrorKind::Credentials, "listing queues", "401").with_status(401);
+        assert_eq!(said(&after_error(&error, history(Protocol::Notifications))), "Token");
+        assert_eq!(said(&after_error(&error, second)), "Credentials");
+    }
+
+    #[test]
+    fn errors() {
+        let error = |kind| Error::new(kind, "trying", "no");
+        let fresh = history(Protocol::Notifications);
+        let streamed = History { ever_streamed: true, ..fresh };
+        for (error, before, verdict) in [
+            (error(ErrorKind::Transient), fresh, "Nothing"),
+            (error(ErrorKind::Configuration), fresh, "Configuration"),
+            (error(ErrorKind::Credentials).with_status(403), fresh, "Credentials"),
+            (error(ErrorKind::Refused).with_status(400), streamed, "Refused"),
+            (error(ErrorKind::Refused).with_status(404), streamed, "Channel"),
+            (error(ErrorKind::Certificate), fresh, "Certificate"),
+            (error(ErrorKind::Certificate), streamed, "Nothing"),
+            (error(ErrorKind::NoData), fresh, "NoData"),
+        ] {
+            assert_eq!(said(&after_error(&error, before)), verdict, "{error}");
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! The end of a run, in the order of the water: readers, buffer, aggregator, outputs.
+//!
+//! In: the reason, what is still running · Out: `Stopped` · Thread: the supervisor's.
+
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::RecvTimeoutError;
+
+use super::line::Line;
+use super::{End, Supervisor};
+use crate::Moment;
+use crate::aggregator::Control;
+use crate::model::snapshot::ConnectionState;
+use crate::net::Cancel;
+use crate::notice::{ConnectionNews, Notice};
+use crate::record::StateChange;
+use crate::rest;
+
+/// For the sockets to close with 1000.
+const CLOSE_LIMIT: Duration = Duration::from_millis(300);
+/// For the aggregator to empty the buffer, from the end of the closing on.
+const DRAIN_LIMIT: Duration = Duration::from_millis(700);
+/// For outputs and clean-up, side by side, from the end of the draining on.
+const OUTPUT_LIMIT: Duration = Duration::from_millis(700);
+
+/// What a run leaves.
+#[derive(Debug)]
+pub(crate) struct Stopped {
+    pub(crate) end: End,
+    /// When the buffer must be empty.
+    pub(crate) drain_until: Instant,
+    /// When the outputs must be done.
+    pub(crate) outputs_until: Instant,
+    /// What was not done in time, in words.
+    pub(crate) abandoned: Vec<String>,
+}
+
+impl Supervisor {
+    pub(super) fn stop(mut self, end: End) -> Stopped {
+        let cause = match &end {
+            End::Stopped => "stopped".to_owned(),
+            End::ServerEnded => "the server ended the stream".to_owned(),
+            End::OutputClosed => "the output was closed".to_owned(),
+            End::GaveUp(error) => error.to_string(),
+        };
+        let began = Instant::now();
+        let mut abandoned = Vec::new();
+        self.close_readers(began + CLOSE_LIMIT, &mut abandoned);
+
+        let drain_until = Instant::now().min(began + CLOSE_LIMIT) + DRAIN_LIMIT;
+        let outputs_until = drain_until + OUTPUT_LIMIT;
+        let state =
+            StateChange { at: Moment::now(), state: ConnectionState::Stopped, cause: Some(cause), attempt: None, retry_in: None };
+        self.control(Control::Connections { open: 0, reconnects: self.reconnects, channel_expires_at: None });
+        self.control(Control::Finish { state, drain_until, outputs_until });
+        // The aggregator drains meanwhile.
+        self.delete_subscriptions(outputs_until, &mut abandoned);
+        Stopped { end, drain_until, outputs_until, abandoned }
+    }
+
+    /// Every reader is asked to close; what does not by `until` is cut off. After this no reader thread runs.
+    fn close_readers(&mut self, until: Instant, abandoned: &mut Vec<String>) {
+        for connection in self.lines.iter().flat_map(Line::connections) {
+            connection.reader.close();
+        }
+        let running =
+            |lines: &[Line]| lines.iter().flat_map(Line::connections).filter(|c| !c.reader.is_finished()).count();
+        while running(&self.lines) > 0 {
+            match self.inbox.recv_deadline(until) {
+                Ok(Notice::Connection { connection, news: ConnectionNews::Ended { .. } }) => {
+                    for line in &mut self.lines {
+                        if let Some(place) = line.place_of(connection)
+                            && let Some(ended) = line.remove(place)
+                        {
+                            ended.reader.cut();
+                        }
+                    }
+                }
+                Ok(_) => {}
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => break,
+            }
+        }
+        let late = running(&self.lines);
+        if late > 0 {
+            abandoned.push(format!("{late} connections did not close within {} ms", CLOSE_LIMIT.as_millis()));
+        }
+        for line in &mut self.lines {
+            for connection in line.current.take().into_iter().chain(line.next.take()).chain(line.retiring.drain(..)) {
+                connection.reader.cut();
+            }
+        }
+    }
+
+    /// Leaves no subscription behind, side by side for all channels.
+    fn delete_subscriptions(&mut self, until: Instant, abandoned: &mut Vec<String>) {
+        let Some(token) = self.token.as_ref().filter(|held| Instant::now() < held.ends) else { return };
+        let channels: Vec<_> = self.lines.iter().filter_map(|line| line.channel.as_ref()).collect();
+        if channels.is_empty() {
+            return;
+        }
+        let cancel = Cancel::new();
+        let client = self.rest.with_cancel(cancel.clone());
+        let (done, results) = crossbeam_channel::bounded(channels.len());
+        let failed = std::thread::scope(|scope| {
+            for channel in &channels {
+                let (client, done, token) = (client.clone(), done.clone(), &token.secret);
+                let spawned = std::thread::Builder::new().name("gs-unsubscribe".to_owned()).spawn_scoped(scope, move || {
+                    let limit = until.saturating_duration_since(Instant::now());
+                    let _ = done.send(rest::delete_subscriptions(&client, token, channel, limit));
+                });
+                if let Err(error) = spawned {
+                    log::warn!("subscriptions are left behind: {error}");
+                }
+            }
+            drop(done);
+            let mut failed = 0;
+            for _ in &channels {
+                match results.recv_deadline(until) {
+                    Ok(Ok(())) => {}
+                    Ok(Err(error)) => {
+                        log::debug!("subscriptions are left behind: {error}");
+                        failed += 1;
+                    }
+                    Err(_) => failed += 1,
+                }
+            }
+            // Ends the calls that are still under way, so that their threads end too.
+            cancel.cancel();
+            failed
+        });
+        if failed > 0 {
+            abandoned.push(format!("the subscriptions of {failed} channels were not deleted"));
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! Counters that several threads write and the snapshot reads.
+//!
+//! In: reader, buffer, aggregator · Out: `Counters` · Thread: any (atomics; each counter has one kind of writer).
+
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+
+use crate::Moment;
+use crate::model::snapshot::Counters;
+
+/// Shared by all threads of one stream.
+#[derive(Debug)]
+pub(crate) struct Telemetry {
+    pub(crate) frames_received: AtomicU64,
+    pub(crate) control_frames: AtomicU64,
+    pub(crate) decoded: AtomicU64,
+    pub(crate) applied: AtomicU64,
+    pub(crate) coalesced: AtomicU64,
+    pub(crate) dropped: AtomicU64,
+    pub(crate) malformed: AtomicU64,
+    pub(crate) server_errors: AtomicU64,
+    last_frame_ms: AtomicI64,
+}
+
+/// No frame yet.
+const NEVER: i64 = i64::MIN;
+
+impl Telemetry {
+    pub(crate) fn new() -> Self {
+        Self {
+            frames_received: AtomicU64::new(0),
+            control_frames: AtomicU64::new(0),
+            decoded: AtomicU64::new(0),
+            applied: AtomicU64::new(0),
+            coalesced: AtomicU64::new(0),
+            dropped: AtomicU64::new(0),
+            malformed: AtomicU64::new(0),
+            server_errors: AtomicU64::new(0),
+            last_frame_ms: AtomicI64::new(NEVER),
+        }
+    }
+
+    /// A frame of any kind was complete.
+    pub(crate) fn on_frame(&self, at: Moment) {
+        self.last_frame_ms.fetch_max(at.epoch_ms(), Ordering::Relaxed);
+    }
+
+    /// When the last frame of any kind came.
+    pub(crate) fn last_frame_at(&self) -> Option<Moment> {
+        match self.last_frame_ms.load(Ordering::Relaxed) {
+            NEVER => None,
+            ms => Some(Moment::from_epoch_ms(ms)),
+        }
+    }
+
+    /// The part of the counters that this holds. The identity
+    /// `decoded = applied + coalesced + dropped + buffered` holds in every result.
+    pub(crate) fn counters(&self) -> Counters {
+        // The ends of an event's way are read before its beginning: an event on its way counts as buffered.
+        let applied = self.applied.load(Ordering::Acquire);
+        let coalesced = self.coalesced.load(Ordering::Acquire);
+        let dropped = self.dropped.load(Ordering::Acquire);
+        let decoded = self.decoded.load(Ordering::Acquire);
+        Counters {
+            frames_received: self.frames_received.load(Ordering::Relaxed),
+            control_frames: self.control_frames.load(Ordering::Relaxed),
+            events_decoded: decoded,
+            events_applied: applied,
+            events_coalesced: coalesced,
+            events_dropped: dropped,
+            events_buffered: decoded.saturating_sub(applied + coalesced + dropped),
+            malformed: self.malformed.load(Ordering::Relaxed),
+            server_errors: self.server_errors.load(Ordering::Relaxed),
+            ..Counters::default()
+        }
+    }
+
+    /// Adds `n` to one of the counters; ordered so that [`Telemetry::counters`] never sees an end before its beginning.
+    pub(crate) fn add(counter: &AtomicU64, n: u64) {
+        counter.fetch_add(n, Ordering::Release);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_identity_holds_while_an_event_is_on_its_way() {
+        let telemetry = Telemetry::new();
+        Telemetry::add(&telemetry.decoded, 3);
+        Telemetry::add(&telemetry.applied, 1);
+        Telemetry::add(&telemetry.dropped, 1);
+        let counters = telemetry.counters();
+        assert_eq!(counters.events_buffered, 1);
+        assert_eq!(telemetry.last_frame_at(), None);
+        telemetry.on_frame(Moment::from_epoch_ms(7));
+        telemetry.on_frame(Moment::from_epoch_ms(5));
+        assert_eq!(telemetry.last_frame_at(), Some(Moment::from_epoch_ms(7)));
+    }
+}
