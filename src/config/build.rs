@@ -1,0 +1,653 @@
+//! Every key of the configuration with its range and default, once; and what keys demand of each other.
+//!
+//! In: layers · Out: `Config` and notes, or all problems · Thread: any (pure but for the files that hold secrets).
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::credentials::{self, SecretSources};
+use super::json::{Node, Value};
+use super::metrics;
+use super::problem::{Origin, Problem, to_error};
+use super::reading::{Complaints, FileLayer, Given, Null, Reading, Switch, allowed_words, whole_in};
+use super::region::{self, parse_http_url, parse_streaming_url};
+use super::url::{Url, UserInformation, is_host_name, is_loopback, split_host_port};
+use super::*;
+
+const DAY_SECS: u64 = 86_400;
+const NULLABLE_SECTIONS: [&str; 1] = ["outputs.webhook"];
+
+/// All layers, highest first, and where a secret may be.
+pub(crate) struct Layers<'a> {
+    pub above: &'a [Given],
+    pub file: Option<&'a FileLayer>,
+    /// Why the file could not even be read.
+    pub unreadable: Option<String>,
+    pub secrets: SecretSources<'a>,
+    pub proxy_from_env: ProxyVariables,
+}
+
+/// Whether the usual variables for proxies are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub(crate) enum ProxyVariables {
+    Read,
+    #[default]
+    Ignored,
+}
+
+/// Checks everything, then either the whole configuration (with notes for the user) or all problems.
+pub(crate) fn build(layers: &Layers<'_>) -> Result<(Config, Vec<String>), Error> {
+    let mut r = Reading::new(layers.above, layers.file);
+    let mut notes = Vec::new();
+    if let Some(what) = &layers.unreadable {
+        r.problems.push(Problem {
+            origin: Origin::Missing,
+            key: String::new(),
+            what: what.clone(),
+        });
+    }
+    let hosts = read_hosts(&mut r, &mut notes);
+    let ca_file = r.path("ca_file");
+    if let Some(Err(error)) = ca_file.as_deref().map(std::fs::File::open) {
+        r.problem("ca_file", format!("this file cannot be read: {error}"));
+    }
+    let proxy = read_proxy(&mut r);
+    let client_id = r.text("client_id", Null::Allowed, check_client_id);
+    let client_secret = read_secret(&mut r, &layers.secrets);
+    let protocol = r.one_of(
+        "protocol",
+        &[Protocol::Notifications, Protocol::Events, Protocol::Metrics].map(|p| (p.as_str(), p)),
+        Protocol::default(),
+    );
+    let verify = r.switch("verify", Switch::On);
+    let subscribe = read_subscribe(&mut r, protocol, &mut notes);
+    let buffer = BufferConfig {
+        capacity: r.whole("buffer.capacity", 1..=1_000_000, 5000) as usize,
+        when_full: r.one_of(
+            "buffer.when_full",
+            &[
+                ("coalesce", WhenFull::Coalesce),
+                ("block", WhenFull::Block),
+                ("drop-oldest", WhenFull::DropOldest),
+                ("drop-newest", WhenFull::DropNewest),
+            ],
+            WhenFull::default(),
+        ),
+    };
+    let heartbeat = HeartbeatConfig {
+        interval: r.duration("heartbeat.interval_secs", 1..=3600, 20),
+        timeout: r.duration("heartbeat.timeout_secs", 1..=3600, 10),
+        silence: r.duration("heartbeat.silence_secs", 1..=3600, 45),
+    };
+    if heartbeat.silence <= heartbeat.interval {
+        notes.push(format!(
+            "heartbeat.silence_secs ({}) is not above heartbeat.interval_secs ({}): a quiet but healthy connection is given up before it is asked for a sign of life",
+            heartbeat.silence.as_secs(),
+            heartbeat.interval.as_secs()
+        ));
+    }
+    let reconnect = read_reconnect(&mut r);
+    let token_refresh_before = r.duration("token.refresh_before_secs", 1..=DAY_SECS, 300);
+    let stale_after = r.duration("freshness.stale_after_secs", 1..=DAY_SECS, 30);
+    let windows = read_windows(&mut r);
+    let totals = TotalsConfig {
+        since: r.one_of(
+            "totals.since",
+            &[("start", TotalsSince::Start), ("day", TotalsSince::Day)],
+            TotalsSince::Start,
+        ),
+        utc_offset_minutes: r
+            .text("totals.utc_offset", Null::Refused, period::parse_utc_offset)
+            .unwrap_or(0),
+    };
+    let model = ModelConfig {
+        retention: r.duration("model.retention_secs", 1..=30 * DAY_SECS, 7200),
+        max_conversations: r.whole("model.max_conversations", 1..=10_000_000, 200_000) as usize,
+        recheck: r.duration("model.recheck_secs", 1..=7 * DAY_SECS, 3600),
+    };
+    let rest_max_requests_per_min = r.whole("rest.max_requests_per_min", 1..=100_000, 300) as u32;
+    let backfill = BackfillConfig {
+        enabled: r.switch("backfill.enabled", Switch::On),
+        max_requests_per_min: r.whole("backfill.max_requests_per_min", 1..=100_000, 120) as u32,
+        lookback_days: r.whole("backfill.lookback_days", 0..=31, 7) as u32,
+    };
+    let outputs = read_outputs(&mut r);
+    let http = read_http(&mut r);
+
+    let file_complete = layers.unreadable.is_none() && layers.file.is_none_or(|file| file.document.complete);
+    // What is missing may stand in the part of the file that could not be read.
+    if file_complete {
+        report_missing(&mut r, hosts.is_some(), client_id.is_some(), client_secret.is_some());
+    }
+    let problems = r.finish(&NULLABLE_SECTIONS);
+    if !problems.is_empty() {
+        return Err(to_error(problems));
+    }
+    let (Some(hosts), Some(client_id), Some(client_secret)) = (hosts, client_id, client_secret) else {
+        // Only an incomplete file gets here, and that is a problem of its own.
+        return Err(Error::new(
+            ErrorKind::Configuration,
+            "configuration",
+            "the file is incomplete",
+        ));
+    };
+    let config = Config {
+        hosts,
+        ca_file,
+        proxy,
+        proxy_from_env: layers.proxy_from_env == ProxyVariables::Read,
+        client_id,
+        client_secret,
+        protocol,
+        verify,
+        subscribe,
+        buffer,
+        heartbeat,
+        reconnect,
+        token_refresh_before,
+        stale_after,
+        windows,
+        totals,
+        model,
+        rest_max_requests_per_min,
+        backfill,
+        outputs,
+        http,
+    };
+    Ok((config, notes))
+}
+
+fn read_hosts(r: &mut Reading<'_>, notes: &mut Vec<String>) -> Option<Hosts> {
+    let region = r.text("region", Null::Allowed, |text| {
+        region::parse(text).map(|parsed| (text.to_owned(), parsed))
+    });
+    let login = r.text("login_url", Null::Allowed, parse_http_url);
+    let api = r.text("api_url", Null::Allowed, parse_http_url);
+    let streaming = r.text("streaming_url", Null::Allowed, parse_streaming_url);
+    if let Some((name, parsed)) = &region
+        && let Some(meant) = parsed.maybe_meant
+    {
+        notes.push(format!(
+            "region {name} is not one of Genesys' 18 domains and is taken as given; did you mean {meant}?"
+        ));
+    }
+    let name_and_region = region.as_ref().map(|(name, parsed)| (name.as_str(), &parsed.region));
+    region::hosts(name_and_region, login.as_ref(), api.as_ref(), streaming.as_ref())
+}
+
+fn read_proxy(r: &mut Reading<'_>) -> Option<String> {
+    let from_flag = matches!(r.origin("proxy"), Some(Origin::Flag(_)));
+    let url = r.text("proxy", Null::Allowed, |text| {
+        let with_scheme = if text.contains("://") {
+            text.to_owned()
+        } else {
+            format!("http://{text}")
+        };
+        let url = Url::parse(&with_scheme, UserInformation::Allowed)?;
+        if !matches!(url.scheme.as_str(), "http" | "https") {
+            return Err("a proxy begins with http:// or https://".to_owned());
+        }
+        if !url.path.is_empty() || !url.query.is_empty() {
+            return Err("a proxy's address has no path and no query".to_owned());
+        }
+        Ok(url)
+    })?;
+    // Arguments are visible to every process of the machine.
+    if from_flag && url.user.is_some() {
+        r.problem(
+            "proxy",
+            "user information (user:password@) is not accepted in a flag; give the proxy in the file, or in HTTPS_PROXY",
+        );
+    }
+    Some(url.with_scheme(&url.scheme))
+}
+
+fn check_client_id(text: &str) -> Result<String, String> {
+    let right = !text.is_empty() && text.len() <= 256 && text.bytes().all(|b| b.is_ascii_graphic() && b != b':');
+    if right {
+        Ok(text.to_owned())
+    } else {
+        Err("the id of an OAuth client is needed, without spaces and colons".to_owned())
+    }
+}
+
+fn read_secret(r: &mut Reading<'_>, sources: &SecretSources<'_>) -> Option<Secret> {
+    let key = "client_secret_file";
+    let file = r.path(key).map(|path| (path, r.origin(key).unwrap_or(Origin::Missing)));
+    match credentials::find(sources, file) {
+        Ok(secret) => secret,
+        Err((origin, what)) => {
+            let key = match origin {
+                Origin::Setter(_) if sources.setter.is_some() => "client_secret",
+                _ => key,
+            };
+            r.problems.push(Problem {
+                origin,
+                key: key.to_owned(),
+                what,
+            });
+            None
+        }
+    }
+}
+
+fn report_missing(r: &mut Reading<'_>, has_hosts: bool, has_id: bool, has_secret: bool) {
+    if !has_hosts
+        && r.origin("region")
+            .is_none_or(|_| !r.problems.iter().any(|p| p.key == "region"))
+    {
+        let wrong_override = r.problems.iter().any(|p| p.key.ends_with("_url"));
+        if !wrong_override {
+            r.problem(
+                "region",
+                "missing; give it with --region, GENESYS_DOMAIN, GENESYS_REGION, GENESYSCLOUD_REGION, or \"region\" in the file (such as mypurecloud.ie or eu-west-1)",
+            );
+        }
+    }
+    if !has_id && !r.problems.iter().any(|p| p.key == "client_id") {
+        r.problem(
+            "client_id",
+            "missing; give the id of an OAuth client (grant type client credentials) with --client-id, GENESYS_CLIENT_ID, GENESYSCLOUD_OAUTHCLIENT_ID, or \"client_id\" in the file",
+        );
+    }
+    // A wrong secret is a problem of its own; it is not missing as well.
+    if !has_secret
+        && !r
+            .problems
+            .iter()
+            .any(|p| p.key.starts_with("client_secret") && !p.what.starts_with("unknown key"))
+    {
+        r.problems.push(Problem {
+            origin: Origin::Missing,
+            key: "client secret".to_owned(),
+            what: "missing; give it with GENESYS_CLIENT_SECRET, GENESYSCLOUD_OAUTHCLIENT_SECRET, GENESYS_CLIENT_SECRET_FILE, \
+                systemd's credential genesys-client-secret, or \"client_secret_file\" in the file"
+                .to_owned(),
+        });
+    }
+}
+
+fn read_subscribe(r: &mut Reading<'_>, protocol: Protocol, notes: &mut Vec<String>) -> Subscribe {
+    const MANY: usize = 100_000;
+    let queues = r.texts("subscribe.queues", 0..=MANY, check_queue).unwrap_or_default();
+    let users = r.texts("subscribe.users", 0..=MANY, check_user).unwrap_or_default();
+    let topics = r.texts("subscribe.topics", 0..=MANY, check_topic).unwrap_or_default();
+    let refresh = r.duration("subscribe.refresh_secs", 1..=DAY_SECS, 300);
+    let event_types = r
+        .texts("subscribe.event_types", 1..=100, check_event_type)
+        .unwrap_or_else(|| {
+            ["conversation:updated", "routing:queue:updated"]
+                .map(str::to_owned)
+                .to_vec()
+        });
+    let metrics = read_metrics(r, protocol, &queues);
+    if protocol != Protocol::Notifications {
+        for (key, list) in [("users", &users), ("topics", &topics)] {
+            if !list.is_empty() {
+                notes.push(format!(
+                    "subscribe.{key} has no effect with protocol {}",
+                    protocol.as_str()
+                ));
+            }
+        }
+    }
+    for (key, of) in [
+        ("subscribe.event_types", Protocol::Events),
+        ("subscribe.metrics.metrics", Protocol::Metrics),
+        ("subscribe.metrics.metricTypes", Protocol::Metrics),
+    ] {
+        if protocol != of
+            && let Some(Origin::Flag(flag)) = r.origin(key)
+        {
+            notes.push(format!("{flag} has no effect with protocol {}", protocol.as_str()));
+        }
+    }
+    Subscribe {
+        queues,
+        users,
+        topics,
+        refresh,
+        event_types,
+        metrics,
+    }
+}
+
+fn check_queue(text: &str) -> Result<(), String> {
+    if text.trim().is_empty() || text.len() > 300 || text.chars().any(char::is_control) {
+        return Err("a queue's id or name, or all, is needed".to_owned());
+    }
+    Ok(())
+}
+
+fn check_user(text: &str) -> Result<(), String> {
+    let id =
+        !text.is_empty() && text.len() <= 100 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
+    if id {
+        Ok(())
+    } else {
+        Err("a user's id (not a name), or queue-members, is needed".to_owned())
+    }
+}
+
+fn check_topic(text: &str) -> Result<(), String> {
+    if text.is_empty() || text.chars().any(|c| c.is_whitespace() || c.is_control()) {
+        return Err("a topic without spaces is needed, such as v2.users.ID.presence".to_owned());
+    }
+    if text.chars().count() >= 200 {
+        return Err("a topic has fewer than 200 characters".to_owned());
+    }
+    if text == "channel.metadata" || text == "v2.system" || text.starts_with("v2.system.") {
+        return Err("channel.metadata and v2.system.* come by themselves and cannot be subscribed".to_owned());
+    }
+    Ok(())
+}
+
+fn check_event_type(text: &str) -> Result<(), String> {
+    let right = !text.is_empty()
+        && text.len() <= 100
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b":._-".contains(&b));
+    if right {
+        Ok(())
+    } else {
+        Err("an event type without spaces is needed, such as conversation:updated".to_owned())
+    }
+}
+
+fn read_metrics(r: &mut Reading<'_>, protocol: Protocol, queues: &[String]) -> MetricsPayload {
+    let default = MetricsPayload::default();
+    let payload = MetricsPayload {
+        metric_types: r
+            .texts("subscribe.metrics.metricTypes", 1..=metrics::MAX_METRIC_TYPES, |text| {
+                metrics::check_name(text, &metrics::METRIC_TYPES)
+            })
+            .unwrap_or(default.metric_types),
+        time_windows: r
+            .pick("subscribe.metrics.timeWindows", Null::Refused, read_time_windows)
+            .unwrap_or(default.time_windows),
+        granularity: r
+            .text("subscribe.metrics.granularity", Null::Refused, |text| {
+                metrics::check_granularity(text).map(|()| text.to_owned())
+            })
+            .unwrap_or(default.granularity),
+        metrics: r
+            .texts("subscribe.metrics.metrics", 1..=metrics::MAX_METRICS, |text| {
+                metrics::check_name(text, &metrics::METRICS)
+            })
+            .unwrap_or(default.metrics),
+        entity_filters: r
+            .pick("subscribe.metrics.entityFilters", Null::Refused, read_entity_filters)
+            .unwrap_or_default(),
+    };
+    let queues = if protocol == Protocol::Metrics { queues } else { &[] };
+    let size = payload.size_bytes_with(queues);
+    if size > metrics::MAX_PAYLOAD_BYTES {
+        let key = if payload.size_bytes() > metrics::MAX_PAYLOAD_BYTES {
+            "subscribe.metrics.entityFilters"
+        } else {
+            "subscribe.queues"
+        };
+        r.problem(
+            key,
+            format!(
+                "the metrics payload would be {size} bytes; allowed are {}: name fewer",
+                metrics::MAX_PAYLOAD_BYTES
+            ),
+        );
+    }
+    payload
+}
+
+fn read_time_windows(node: &Node, complaints: &mut Complaints) -> Option<Vec<TimeWindow>> {
+    const KEY: &str = "timeWindows";
+    let Value::List(items) = &node.value else {
+        complaints.about(KEY, node, "a list of {\"start\": …, \"end\": …} is needed");
+        return None;
+    };
+    if items.len() > metrics::MAX_TIME_WINDOWS {
+        let most = metrics::MAX_TIME_WINDOWS;
+        complaints.plain(
+            "",
+            node.at,
+            format!("found {} time windows; allowed are at most {most}", items.len()),
+        );
+    }
+    let mut windows = Vec::new();
+    for (index, item) in items.iter().enumerate() {
+        let Value::Object(members) = &item.value else {
+            complaints.below(
+                KEY,
+                &format!("[{index}]"),
+                item,
+                "an object {\"start\": …, \"end\": …} is needed",
+            );
+            continue;
+        };
+        for member in members.iter().filter(|m| m.key != "start" && m.key != "end") {
+            let meant = allowed_words(&member.key, ["start", "end"].into_iter());
+            complaints.plain(&format!("[{index}]"), member.at, format!("unknown key inside; {meant}"));
+        }
+        let before = complaints.len();
+        let mut one = |name: &str| -> String {
+            let part = format!("[{index}].{name}");
+            match members.iter().find(|m| m.key == name).map(|m| &m.node) {
+                None => complaints.plain(&part, item.at, "missing"),
+                Some(node) => match &node.value {
+                    Value::Text(text) => match metrics::check_bound(text) {
+                        Ok(()) => return text.clone(),
+                        Err(complaint) => complaints.below(KEY, &part, node, complaint),
+                    },
+                    _ => complaints.below(KEY, &part, node, "a text such as \"now-PT1H\" is needed"),
+                },
+            }
+            String::new()
+        };
+        let window = TimeWindow {
+            start: one("start"),
+            end: one("end"),
+        };
+        if complaints.len() == before
+            && let Err(complaint) = metrics::check_order(&window)
+        {
+            complaints.plain(&format!("[{index}]"), item.at, complaint);
+        }
+        windows.push(window);
+    }
+    Some(windows)
+}
+
+fn read_entity_filters(node: &Node, complaints: &mut Complaints) -> Option<serde_json::Map<String, serde_json::Value>> {
+    const KEY: &str = "entityFilters";
+    let Value::Object(members) = &node.value else {
+        complaints.about(
+            KEY,
+            node,
+            "an object of lists is needed, such as {\"queueIds\": [\"…\"]}",
+        );
+        return None;
+    };
+    let mut filters = serde_json::Map::new();
+    for member in members {
+        let mut ids = Vec::new();
+        match &member.node.value {
+            Value::List(items) => {
+                for item in items {
+                    match &item.value {
+                        Value::Text(text) if !text.is_empty() => ids.push(serde_json::Value::from(text.as_str())),
+                        _ => complaints.below(KEY, &member.key, item, "a list of ids (texts) is needed"),
+                    }
+                }
+            }
+            _ => complaints.below(KEY, &member.key, &member.node, "a list of ids (texts) is needed"),
+        }
+        filters.insert(member.key.clone(), ids.into());
+    }
+    Some(filters)
+}
+
+fn read_reconnect(r: &mut Reading<'_>) -> ReconnectConfig {
+    let reconnect = ReconnectConfig {
+        initial: r.duration("reconnect.initial_ms", 10..=3_600_000, 1000),
+        max: r.duration("reconnect.max_ms", 10..=86_400_000, 60_000),
+        max_attempts: r.whole("reconnect.max_attempts", 0..=1_000_000, 0) as u32,
+        stable_after: r.duration("reconnect.stable_after_secs", 0..=DAY_SECS, 30),
+    };
+    if reconnect.max < reconnect.initial {
+        let key = match r.origin("reconnect.max_ms") {
+            Some(_) => "reconnect.max_ms",
+            None => "reconnect.initial_ms",
+        };
+        let (initial, max) = (reconnect.initial.as_millis(), reconnect.max.as_millis());
+        r.problem(
+            key,
+            format!("found max_ms {max} below initial_ms {initial}; allowed is max_ms ≥ initial_ms"),
+        );
+    }
+    reconnect
+}
+
+fn read_windows(r: &mut Reading<'_>) -> WindowsConfig {
+    WindowsConfig {
+        granularity: r
+            .text("windows.granularity", Null::Refused, period::parse_window)
+            .unwrap_or(Duration::from_secs(60)),
+        keep: r.whole("windows.keep", 1..=100_000, 60) as usize,
+        service_level: r
+            .pick("windows.service_level_secs", Null::Refused, |node, complaints| {
+                let key = "windows.service_level_secs";
+                match (&node.value, whole_in(key, node, &(0..=DAY_SECS))) {
+                    (Value::Text(text), _) if text == "queue" => Some(ServiceLevel::Queue),
+                    (_, Ok(secs)) => Some(ServiceLevel::Fixed(Duration::from_secs(secs))),
+                    (_, Err(allowed)) => {
+                        complaints.about(
+                            key,
+                            node,
+                            format!("{allowed}, or \"queue\" for each queue's own setting"),
+                        );
+                        None
+                    }
+                }
+            })
+            .unwrap_or(ServiceLevel::Queue),
+        short_abandon: r.duration("windows.short_abandon_secs", 0..=DAY_SECS, 0),
+    }
+}
+
+fn read_outputs(r: &mut Reading<'_>) -> OutputsConfig {
+    let outputs = OutputsConfig {
+        stdout: r.one_of(
+            "outputs.stdout",
+            &[
+                ("auto", Stdout::Auto),
+                ("live", Stdout::Live),
+                ("events", Stdout::Events),
+                ("snapshots", Stdout::Snapshots),
+                ("lines", Stdout::Lines),
+                ("none", Stdout::None),
+            ],
+            Stdout::default(),
+        ),
+        redact: r.switch("outputs.redact", Switch::Off),
+        interval: r.duration("outputs.interval_ms", 10..=3_600_000, 1000),
+        snapshot_file: r.path("outputs.snapshot_file"),
+        audit_file: r.path("outputs.audit_file"),
+        record_file: r.path("outputs.record_file"),
+        log_file: r.path("outputs.log_file"),
+        webhook: read_webhook(r),
+    };
+    let files = [
+        ("outputs.snapshot_file", &outputs.snapshot_file),
+        ("outputs.audit_file", &outputs.audit_file),
+        ("outputs.record_file", &outputs.record_file),
+        ("outputs.log_file", &outputs.log_file),
+    ];
+    for (index, (key, file)) in files.iter().enumerate() {
+        // A device such as /dev/null may well be named twice.
+        let same = |other: &&(&str, &Option<PathBuf>)| {
+            file.as_deref().is_some_and(|path| !path.starts_with(Path::new("/dev")))
+                && other.1.as_deref() == file.as_deref()
+        };
+        if let Some((other, _)) = files[..index].iter().find(same) {
+            r.problem(key, format!("found the same file as {other}; each needs its own"));
+        }
+    }
+    outputs
+}
+
+fn read_webhook(r: &mut Reading<'_>) -> Option<WebhookConfig> {
+    let url = r.text("outputs.webhook.url", Null::Allowed, |text| {
+        let url = Url::parse(text, UserInformation::Refused)?;
+        match url.scheme.as_str() {
+            "http" | "https" => Ok((text.to_owned(), url)),
+            _ => Err("a webhook begins with https:// (or http://)".to_owned()),
+        }
+    });
+    let secret_file = r.path("outputs.webhook.secret_file");
+    let on = r.one_of(
+        "outputs.webhook.on",
+        &[("snapshot", WebhookOn::Snapshot), ("events", WebhookOn::Events)],
+        WebhookOn::Snapshot,
+    );
+    let timeout = r.duration("outputs.webhook.timeout_secs", 1..=300, 5);
+    let allow_http = r.switch("outputs.webhook.allow_http", Switch::Off);
+    let Some((text, url)) = url else {
+        let named = ["secret_file", "on", "timeout_secs", "allow_http"]
+            .iter()
+            .any(|key| r.origin(&format!("outputs.webhook.{key}")).is_some());
+        if named && r.origin("outputs.webhook.url").is_none() {
+            r.problem(
+                "outputs.webhook.url",
+                "missing, although outputs.webhook is set; give it there or with --webhook",
+            );
+        }
+        return None;
+    };
+    if url.scheme == "http" && !url.is_loopback() && !allow_http {
+        r.problem(
+            "outputs.webhook.url",
+            "found http:// to another machine; use https://, or set outputs.webhook.allow_http to true",
+        );
+    }
+    let secret = secret_file.and_then(|path| match credentials::read_secret_file(&path) {
+        Ok(secret) => Some(secret),
+        Err(what) => {
+            r.problem("outputs.webhook.secret_file", what);
+            None
+        }
+    });
+    Some(WebhookConfig {
+        url: text,
+        secret,
+        on,
+        timeout,
+        allow_http,
+    })
+}
+
+fn read_http(r: &mut Reading<'_>) -> HttpConfig {
+    let listen = r.text("http.listen", Null::Allowed, |text| match split_host_port(text) {
+        Ok((host, Some(_))) => Ok((text.to_owned(), host)),
+        _ => Err("allowed is HOST:PORT, such as 127.0.0.1:9464 or [::1]:9464".to_owned()),
+    });
+    let token_file = r.path("http.token_file");
+    if let Some((_, host)) = &listen
+        && !is_loopback(host)
+        && token_file.is_none()
+    {
+        r.problem(
+            "http.listen",
+            "found an address that other machines reach; this needs a token: set http.token_file, or listen on 127.0.0.1",
+        );
+    }
+    let allowed_hosts = r.texts("http.allowed_hosts", 0..=100, |text| {
+        if is_host_name(text.trim_start_matches("*.")) && !text.starts_with("*.") {
+            Ok(())
+        } else {
+            Err("a host name without scheme, port and wildcard is needed".to_owned())
+        }
+    });
+    HttpConfig {
+        listen: listen.map(|(text, _)| text),
+        token_file,
+        allowed_hosts: allowed_hosts.unwrap_or_default(),
+    }
+}
