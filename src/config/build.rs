@@ -2,16 +2,16 @@
 //!
 //! In: layers · Out: `Config` and notes, or all problems · Thread: any (pure but for the files that hold secrets).
 
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::credentials::{self, SecretSources};
-use super::json::{Node, Value};
-use super::metrics;
+use super::json::Value;
+use super::outputs::{read_http, read_outputs};
 use super::problem::{Origin, Problem, to_error};
-use super::reading::{Complaints, FileLayer, Given, Null, Reading, Switch, allowed_words, whole_in};
+use super::reading::{FileLayer, Given, Null, Reading, Switch, whole_in};
 use super::region::{self, parse_http_url, parse_streaming_url};
-use super::url::{Url, UserInformation, is_host_name, is_loopback, split_host_port};
+use super::subscribe::read_subscribe;
+use super::url::{Url, UserInformation};
 use super::*;
 
 const DAY_SECS: u64 = 86_400;
@@ -21,8 +21,8 @@ const NULLABLE_SECTIONS: [&str; 1] = ["outputs.webhook"];
 pub(crate) struct Layers<'a> {
     pub above: &'a [Given],
     pub file: Option<&'a FileLayer>,
-    /// Why the file could not even be read.
-    pub unreadable: Option<String>,
+    /// Found before: a file that could not even be read, flags that are no keys.
+    pub problems: Vec<Problem>,
     pub secrets: SecretSources<'a>,
     pub proxy_from_env: ProxyVariables,
 }
@@ -39,13 +39,7 @@ pub(crate) enum ProxyVariables {
 pub(crate) fn build(layers: &Layers<'_>) -> Result<(Config, Vec<String>), Error> {
     let mut r = Reading::new(layers.above, layers.file);
     let mut notes = Vec::new();
-    if let Some(what) = &layers.unreadable {
-        r.problems.push(Problem {
-            origin: Origin::Missing,
-            key: String::new(),
-            what: what.clone(),
-        });
-    }
+    r.problems.extend_from_slice(&layers.problems);
     let hosts = read_hosts(&mut r, &mut notes);
     let ca_file = r.path("ca_file");
     if let Some(Err(error)) = ca_file.as_deref().map(std::fs::File::open) {
@@ -114,7 +108,8 @@ pub(crate) fn build(layers: &Layers<'_>) -> Result<(Config, Vec<String>), Error>
     let outputs = read_outputs(&mut r);
     let http = read_http(&mut r);
 
-    let file_complete = layers.unreadable.is_none() && layers.file.is_none_or(|file| file.document.complete);
+    let file_complete = !layers.problems.iter().any(|p| p.origin == Origin::Unreadable)
+        && layers.file.is_none_or(|file| file.document.complete);
     // What is missing may stand in the part of the file that could not be read.
     if file_complete {
         report_missing(&mut r, hosts.is_some(), client_id.is_some(), client_secret.is_some());
@@ -267,223 +262,6 @@ fn report_missing(r: &mut Reading<'_>, has_hosts: bool, has_id: bool, has_secret
     }
 }
 
-fn read_subscribe(r: &mut Reading<'_>, protocol: Protocol, notes: &mut Vec<String>) -> Subscribe {
-    const MANY: usize = 100_000;
-    let queues = r.texts("subscribe.queues", 0..=MANY, check_queue).unwrap_or_default();
-    let users = r.texts("subscribe.users", 0..=MANY, check_user).unwrap_or_default();
-    let topics = r.texts("subscribe.topics", 0..=MANY, check_topic).unwrap_or_default();
-    let refresh = r.duration("subscribe.refresh_secs", 1..=DAY_SECS, 300);
-    let event_types = r
-        .texts("subscribe.event_types", 1..=100, check_event_type)
-        .unwrap_or_else(|| {
-            ["conversation:updated", "routing:queue:updated"]
-                .map(str::to_owned)
-                .to_vec()
-        });
-    let metrics = read_metrics(r, protocol, &queues);
-    if protocol != Protocol::Notifications {
-        for (key, list) in [("users", &users), ("topics", &topics)] {
-            if !list.is_empty() {
-                notes.push(format!(
-                    "subscribe.{key} has no effect with protocol {}",
-                    protocol.as_str()
-                ));
-            }
-        }
-    }
-    for (key, of) in [
-        ("subscribe.event_types", Protocol::Events),
-        ("subscribe.metrics.metrics", Protocol::Metrics),
-        ("subscribe.metrics.metricTypes", Protocol::Metrics),
-    ] {
-        if protocol != of
-            && let Some(Origin::Flag(flag)) = r.origin(key)
-        {
-            notes.push(format!("{flag} has no effect with protocol {}", protocol.as_str()));
-        }
-    }
-    Subscribe {
-        queues,
-        users,
-        topics,
-        refresh,
-        event_types,
-        metrics,
-    }
-}
-
-fn check_queue(text: &str) -> Result<(), String> {
-    if text.trim().is_empty() || text.len() > 300 || text.chars().any(char::is_control) {
-        return Err("a queue's id or name, or all, is needed".to_owned());
-    }
-    Ok(())
-}
-
-fn check_user(text: &str) -> Result<(), String> {
-    let id =
-        !text.is_empty() && text.len() <= 100 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
-    if id {
-        Ok(())
-    } else {
-        Err("a user's id (not a name), or queue-members, is needed".to_owned())
-    }
-}
-
-fn check_topic(text: &str) -> Result<(), String> {
-    if text.is_empty() || text.chars().any(|c| c.is_whitespace() || c.is_control()) {
-        return Err("a topic without spaces is needed, such as v2.users.ID.presence".to_owned());
-    }
-    if text.chars().count() >= 200 {
-        return Err("a topic has fewer than 200 characters".to_owned());
-    }
-    if text == "channel.metadata" || text == "v2.system" || text.starts_with("v2.system.") {
-        return Err("channel.metadata and v2.system.* come by themselves and cannot be subscribed".to_owned());
-    }
-    Ok(())
-}
-
-fn check_event_type(text: &str) -> Result<(), String> {
-    let right = !text.is_empty()
-        && text.len() <= 100
-        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b":._-".contains(&b));
-    if right {
-        Ok(())
-    } else {
-        Err("an event type without spaces is needed, such as conversation:updated".to_owned())
-    }
-}
-
-fn read_metrics(r: &mut Reading<'_>, protocol: Protocol, queues: &[String]) -> MetricsPayload {
-    let default = MetricsPayload::default();
-    let payload = MetricsPayload {
-        metric_types: r
-            .texts("subscribe.metrics.metricTypes", 1..=metrics::MAX_METRIC_TYPES, |text| {
-                metrics::check_name(text, &metrics::METRIC_TYPES)
-            })
-            .unwrap_or(default.metric_types),
-        time_windows: r
-            .pick("subscribe.metrics.timeWindows", Null::Refused, read_time_windows)
-            .unwrap_or(default.time_windows),
-        granularity: r
-            .text("subscribe.metrics.granularity", Null::Refused, |text| {
-                metrics::check_granularity(text).map(|()| text.to_owned())
-            })
-            .unwrap_or(default.granularity),
-        metrics: r
-            .texts("subscribe.metrics.metrics", 1..=metrics::MAX_METRICS, |text| {
-                metrics::check_name(text, &metrics::METRICS)
-            })
-            .unwrap_or(default.metrics),
-        entity_filters: r
-            .pick("subscribe.metrics.entityFilters", Null::Refused, read_entity_filters)
-            .unwrap_or_default(),
-    };
-    let queues = if protocol == Protocol::Metrics { queues } else { &[] };
-    let size = payload.size_bytes_with(queues);
-    if size > metrics::MAX_PAYLOAD_BYTES {
-        let key = if payload.size_bytes() > metrics::MAX_PAYLOAD_BYTES {
-            "subscribe.metrics.entityFilters"
-        } else {
-            "subscribe.queues"
-        };
-        r.problem(
-            key,
-            format!(
-                "the metrics payload would be {size} bytes; allowed are {}: name fewer",
-                metrics::MAX_PAYLOAD_BYTES
-            ),
-        );
-    }
-    payload
-}
-
-fn read_time_windows(node: &Node, complaints: &mut Complaints) -> Option<Vec<TimeWindow>> {
-    const KEY: &str = "timeWindows";
-    let Value::List(items) = &node.value else {
-        complaints.about(KEY, node, "a list of {\"start\": …, \"end\": …} is needed");
-        return None;
-    };
-    if items.len() > metrics::MAX_TIME_WINDOWS {
-        let most = metrics::MAX_TIME_WINDOWS;
-        complaints.plain(
-            "",
-            node.at,
-            format!("found {} time windows; allowed are at most {most}", items.len()),
-        );
-    }
-    let mut windows = Vec::new();
-    for (index, item) in items.iter().enumerate() {
-        let Value::Object(members) = &item.value else {
-            complaints.below(
-                KEY,
-                &format!("[{index}]"),
-                item,
-                "an object {\"start\": …, \"end\": …} is needed",
-            );
-            continue;
-        };
-        for member in members.iter().filter(|m| m.key != "start" && m.key != "end") {
-            let meant = allowed_words(&member.key, ["start", "end"].into_iter());
-            complaints.plain(&format!("[{index}]"), member.at, format!("unknown key inside; {meant}"));
-        }
-        let before = complaints.len();
-        let mut one = |name: &str| -> String {
-            let part = format!("[{index}].{name}");
-            match members.iter().find(|m| m.key == name).map(|m| &m.node) {
-                None => complaints.plain(&part, item.at, "missing"),
-                Some(node) => match &node.value {
-                    Value::Text(text) => match metrics::check_bound(text) {
-                        Ok(()) => return text.clone(),
-                        Err(complaint) => complaints.below(KEY, &part, node, complaint),
-                    },
-                    _ => complaints.below(KEY, &part, node, "a text such as \"now-PT1H\" is needed"),
-                },
-            }
-            String::new()
-        };
-        let window = TimeWindow {
-            start: one("start"),
-            end: one("end"),
-        };
-        if complaints.len() == before
-            && let Err(complaint) = metrics::check_order(&window)
-        {
-            complaints.plain(&format!("[{index}]"), item.at, complaint);
-        }
-        windows.push(window);
-    }
-    Some(windows)
-}
-
-fn read_entity_filters(node: &Node, complaints: &mut Complaints) -> Option<serde_json::Map<String, serde_json::Value>> {
-    const KEY: &str = "entityFilters";
-    let Value::Object(members) = &node.value else {
-        complaints.about(
-            KEY,
-            node,
-            "an object of lists is needed, such as {\"queueIds\": [\"…\"]}",
-        );
-        return None;
-    };
-    let mut filters = serde_json::Map::new();
-    for member in members {
-        let mut ids = Vec::new();
-        match &member.node.value {
-            Value::List(items) => {
-                for item in items {
-                    match &item.value {
-                        Value::Text(text) if !text.is_empty() => ids.push(serde_json::Value::from(text.as_str())),
-                        _ => complaints.below(KEY, &member.key, item, "a list of ids (texts) is needed"),
-                    }
-                }
-            }
-            _ => complaints.below(KEY, &member.key, &member.node, "a list of ids (texts) is needed"),
-        }
-        filters.insert(member.key.clone(), ids.into());
-    }
-    Some(filters)
-}
-
 fn read_reconnect(r: &mut Reading<'_>) -> ReconnectConfig {
     let reconnect = ReconnectConfig {
         initial: r.duration("reconnect.initial_ms", 10..=3_600_000, 1000),
@@ -529,125 +307,5 @@ fn read_windows(r: &mut Reading<'_>) -> WindowsConfig {
             })
             .unwrap_or(ServiceLevel::Queue),
         short_abandon: r.duration("windows.short_abandon_secs", 0..=DAY_SECS, 0),
-    }
-}
-
-fn read_outputs(r: &mut Reading<'_>) -> OutputsConfig {
-    let outputs = OutputsConfig {
-        stdout: r.one_of(
-            "outputs.stdout",
-            &[
-                ("auto", Stdout::Auto),
-                ("live", Stdout::Live),
-                ("events", Stdout::Events),
-                ("snapshots", Stdout::Snapshots),
-                ("lines", Stdout::Lines),
-                ("none", Stdout::None),
-            ],
-            Stdout::default(),
-        ),
-        redact: r.switch("outputs.redact", Switch::Off),
-        interval: r.duration("outputs.interval_ms", 10..=3_600_000, 1000),
-        snapshot_file: r.path("outputs.snapshot_file"),
-        audit_file: r.path("outputs.audit_file"),
-        record_file: r.path("outputs.record_file"),
-        log_file: r.path("outputs.log_file"),
-        webhook: read_webhook(r),
-    };
-    let files = [
-        ("outputs.snapshot_file", &outputs.snapshot_file),
-        ("outputs.audit_file", &outputs.audit_file),
-        ("outputs.record_file", &outputs.record_file),
-        ("outputs.log_file", &outputs.log_file),
-    ];
-    for (index, (key, file)) in files.iter().enumerate() {
-        // A device such as /dev/null may well be named twice.
-        let same = |other: &&(&str, &Option<PathBuf>)| {
-            file.as_deref().is_some_and(|path| !path.starts_with(Path::new("/dev")))
-                && other.1.as_deref() == file.as_deref()
-        };
-        if let Some((other, _)) = files[..index].iter().find(same) {
-            r.problem(key, format!("found the same file as {other}; each needs its own"));
-        }
-    }
-    outputs
-}
-
-fn read_webhook(r: &mut Reading<'_>) -> Option<WebhookConfig> {
-    let url = r.text("outputs.webhook.url", Null::Allowed, |text| {
-        let url = Url::parse(text, UserInformation::Refused)?;
-        match url.scheme.as_str() {
-            "http" | "https" => Ok((text.to_owned(), url)),
-            _ => Err("a webhook begins with https:// (or http://)".to_owned()),
-        }
-    });
-    let secret_file = r.path("outputs.webhook.secret_file");
-    let on = r.one_of(
-        "outputs.webhook.on",
-        &[("snapshot", WebhookOn::Snapshot), ("events", WebhookOn::Events)],
-        WebhookOn::Snapshot,
-    );
-    let timeout = r.duration("outputs.webhook.timeout_secs", 1..=300, 5);
-    let allow_http = r.switch("outputs.webhook.allow_http", Switch::Off);
-    let Some((text, url)) = url else {
-        let named = ["secret_file", "on", "timeout_secs", "allow_http"]
-            .iter()
-            .any(|key| r.origin(&format!("outputs.webhook.{key}")).is_some());
-        if named && r.origin("outputs.webhook.url").is_none() {
-            r.problem(
-                "outputs.webhook.url",
-                "missing, although outputs.webhook is set; give it there or with --webhook",
-            );
-        }
-        return None;
-    };
-    if url.scheme == "http" && !url.is_loopback() && !allow_http {
-        r.problem(
-            "outputs.webhook.url",
-            "found http:// to another machine; use https://, or set outputs.webhook.allow_http to true",
-        );
-    }
-    let secret = secret_file.and_then(|path| match credentials::read_secret_file(&path) {
-        Ok(secret) => Some(secret),
-        Err(what) => {
-            r.problem("outputs.webhook.secret_file", what);
-            None
-        }
-    });
-    Some(WebhookConfig {
-        url: text,
-        secret,
-        on,
-        timeout,
-        allow_http,
-    })
-}
-
-fn read_http(r: &mut Reading<'_>) -> HttpConfig {
-    let listen = r.text("http.listen", Null::Allowed, |text| match split_host_port(text) {
-        Ok((host, Some(_))) => Ok((text.to_owned(), host)),
-        _ => Err("allowed is HOST:PORT, such as 127.0.0.1:9464 or [::1]:9464".to_owned()),
-    });
-    let token_file = r.path("http.token_file");
-    if let Some((_, host)) = &listen
-        && !is_loopback(host)
-        && token_file.is_none()
-    {
-        r.problem(
-            "http.listen",
-            "found an address that other machines reach; this needs a token: set http.token_file, or listen on 127.0.0.1",
-        );
-    }
-    let allowed_hosts = r.texts("http.allowed_hosts", 0..=100, |text| {
-        if is_host_name(text.trim_start_matches("*.")) && !text.starts_with("*.") {
-            Ok(())
-        } else {
-            Err("a host name without scheme, port and wildcard is needed".to_owned())
-        }
-    });
-    HttpConfig {
-        listen: listen.map(|(text, _)| text),
-        token_file,
-        allowed_hosts: allowed_hosts.unwrap_or_default(),
     }
 }

@@ -11,7 +11,9 @@ use std::time::Duration;
 use super::build::{Layers, ProxyVariables, build};
 use super::credentials::{SecretSources, Variables};
 use super::json::{Node, Value};
-use super::problem::Origin;
+use super::problem::{Origin, Problem};
+#[cfg(feature = "cli")]
+use super::reading::Switch;
 use super::reading::{FileLayer, Given};
 use super::{Config, Protocol, Stdout, WhenFull};
 use crate::{Error, Secret};
@@ -33,6 +35,7 @@ pub struct ConfigBuilder {
     variables: Option<Box<Variables<'static>>>,
     proxy_variables: ProxyVariables,
     file: Option<Source>,
+    problems: Vec<Problem>,
 }
 
 enum Source {
@@ -277,19 +280,26 @@ impl ConfigBuilder {
     /// # Errors
     /// As [`ConfigBuilder::build`].
     pub fn build_with_notes(self) -> Result<(Config, Vec<String>), Error> {
-        let (file, unreadable) = match self.file {
-            None => (None, None),
-            Some(Source::Text { name, text }) => (Some(FileLayer::read(&name, text)), None),
+        let mut problems = self.problems;
+        let file = match self.file {
+            None => None,
+            Some(Source::Text { name, text }) => Some(FileLayer::read(&name, text)),
             Some(Source::Path(path)) => match read_file(&path) {
-                Ok(text) => (Some(FileLayer::read(&path.display().to_string(), text)), None),
-                Err(what) => (None, Some(format!("{}: {what}", path.display()))),
+                Ok(text) => Some(FileLayer::read(&path.display().to_string(), text)),
+                Err(what) => {
+                    problems.push(Problem {
+                        origin: Origin::Unreadable,
+                        key: String::new(),
+                        what: format!("{}: {what}", path.display()),
+                    });
+                    None
+                }
             },
         };
         let mut above = self.given;
         if let Some(variables) = &self.variables {
             for (key, names) in VARIABLES {
-                let set = |name: &&'static str| Some((*name, variables(name).filter(|value| !value.is_empty())?));
-                if let Some((name, value)) = names.iter().find_map(set) {
+                if let Some((name, value)) = first_set(variables, names) {
                     above.push(Given {
                         key,
                         origin: Origin::Variable(name),
@@ -304,7 +314,7 @@ impl ConfigBuilder {
         build(&Layers {
             above: &above,
             file: file.as_ref(),
-            unreadable,
+            problems,
             secrets: SecretSources {
                 setter: self.secret.as_ref(),
                 variables: self.variables.as_deref(),
@@ -327,6 +337,42 @@ impl ConfigBuilder {
         });
     }
 
+    /// Gives a key a text.
+    #[cfg(feature = "cli")]
+    pub(crate) fn give_text(&mut self, key: &'static str, origin: Origin, value: &str) {
+        self.give(key, origin, text(value));
+    }
+
+    /// Gives a key a number; what is none stays a text, and is refused by the checks.
+    #[cfg(feature = "cli")]
+    pub(crate) fn give_number(&mut self, key: &'static str, origin: Origin, value: &str) {
+        let number = value.parse::<f64>().is_ok_and(f64::is_finite);
+        self.give(key, origin, if number { whole(value) } else { text(value) });
+    }
+
+    /// Gives a key `true` or `false`.
+    #[cfg(feature = "cli")]
+    pub(crate) fn give_switch(&mut self, key: &'static str, origin: Origin, switch: Switch) {
+        self.give(key, origin, Value::Bool(switch == Switch::On));
+    }
+
+    /// Points everything at a simulator of this process, whatever file and environment say about the connection.
+    #[cfg(feature = "cli")]
+    #[must_use]
+    pub(crate) fn connection_overridden(mut self, url: &str, client_id: &str, client_secret: Secret) -> Self {
+        for key in ["login_url", "api_url", "streaming_url", "ca_file", "proxy"] {
+            self.set(key, "connection_overridden", Value::Null);
+        }
+        self.proxy_variables = ProxyVariables::Ignored;
+        self.region(url).client_id(client_id).client_secret(client_secret)
+    }
+
+    /// Adds a problem that was found elsewhere, to be listed with the others.
+    #[cfg(feature = "cli")]
+    pub(crate) fn add_problem(&mut self, problem: Problem) {
+        self.problems.push(problem);
+    }
+
     /// Adds an item to the list of a key.
     pub(crate) fn give_item(&mut self, key: &'static str, origin: Origin, item: String) {
         let item = Node {
@@ -341,6 +387,31 @@ impl ConfigBuilder {
             self.give(key, origin, Value::List(vec![item]));
         }
     }
+}
+
+impl ConfigBuilder {
+    /// Id and secret as the environment has them, for the other side of the wire: the simulator.
+    #[cfg(all(feature = "cli", feature = "simulator"))]
+    pub(crate) fn credentials_from(variables: &Variables<'_>) -> Result<(Option<String>, Option<Secret>), Error> {
+        let sources = SecretSources {
+            setter: None,
+            variables: Some(variables),
+        };
+        let id = first_set(variables, VARIABLES[1].1).map(|(_, value)| value.to_string_lossy().trim().to_owned());
+        match super::credentials::find(&sources, None) {
+            Ok(secret) => Ok((id, secret)),
+            Err((origin, what)) => Err(super::problem::to_error(vec![Problem {
+                origin,
+                key: String::new(),
+                what,
+            }])),
+        }
+    }
+}
+
+fn first_set(variables: &Variables<'_>, names: &[&'static str]) -> Option<(&'static str, OsString)> {
+    let set = |name: &&'static str| Some((*name, variables(name).filter(|value| !value.is_empty())?));
+    names.iter().find_map(set)
 }
 
 fn read_file(path: &Path) -> Result<String, String> {

@@ -8,10 +8,12 @@ mod credentials;
 mod json;
 mod metrics;
 mod notes;
+mod outputs;
 mod period;
 pub(crate) mod problem;
-mod reading;
+pub(crate) mod reading;
 mod region;
+mod subscribe;
 #[cfg(test)]
 mod tests;
 mod url;
@@ -25,6 +27,8 @@ pub use builder::ConfigBuilder;
 pub use metrics::{MAX_PAYLOAD_BYTES, METRIC_TYPES, METRICS};
 pub use notes::Terminal;
 pub use region::REGIONS;
+#[cfg(all(feature = "cli", feature = "simulator"))]
+pub(crate) use url::is_loopback_address;
 
 /// Which of the three protocols is spoken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]

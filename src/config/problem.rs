@@ -23,6 +23,8 @@ pub(crate) enum Origin {
     Variable(&'static str),
     /// A place in the file, both from 1.
     File { file: Arc<str>, line: usize, column: usize },
+    /// The file as a whole, which could not be read.
+    Unreadable,
     /// Nowhere: it is missing.
     Missing,
 }
@@ -34,6 +36,7 @@ impl Origin {
             Self::Setter(_) => (1, 0, 0),
             Self::Variable(_) => (2, 0, 0),
             Self::File { line, column, .. } => (3, *line, *column),
+            Self::Unreadable => (3, 0, 0),
             Self::Missing => (4, 0, 0),
         }
     }
@@ -58,7 +61,7 @@ impl fmt::Display for Problem {
             Origin::Variable(name) => write!(f, "{name}: ")?,
             Origin::File { file, line, column } if key.is_empty() => write!(f, "{file}:{line}:{column}: ")?,
             Origin::File { file, line, column } => write!(f, "{file}:{line}:{column}: {key}: ")?,
-            Origin::Missing if key.is_empty() => {}
+            Origin::Unreadable => {}
             Origin::Missing => write!(f, "{key}: ")?,
         }
         f.write_str(&self.what)

@@ -4,6 +4,7 @@
 
 use super::problem::nearest;
 use super::url::{Url, UserInformation, is_host_name};
+use crate::{Error, ErrorKind};
 
 /// AWS region and domain, from Genesys' own SDKs (Python 269.0.0, JavaScript e09e27aa), seen 2026-11-22.
 pub const REGIONS: [(&str, &str); 18] = [
@@ -178,6 +179,18 @@ pub(crate) fn hosts(
         api,
         streaming: streaming.map(socket).or_else(|| of_region("streaming"))?,
     })
+}
+
+impl super::Hosts {
+    /// Everything at one base URL, as the simulator serves it: `http://127.0.0.1:8080`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Configuration`] where this is no base URL of this machine or no `https://` one.
+    pub fn at(base_url: &str) -> Result<Self, Error> {
+        let wrong = |what: &str| Error::new(ErrorKind::Configuration, "reading a base URL", what);
+        let region = parse_base(base_url).map_err(|what| wrong(&what))?;
+        hosts(Some((base_url, &region)), None, None, None).ok_or_else(|| wrong("it names no hosts"))
+    }
 }
 
 #[cfg(test)]

@@ -89,6 +89,12 @@ pub(crate) fn is_loopback(host: &str) -> bool {
         || bare.parse::<Ipv6Addr>().is_ok_and(|ip| ip.is_loopback())
 }
 
+/// As [`is_loopback`] for `HOST:PORT`.
+#[cfg(all(feature = "cli", feature = "simulator"))]
+pub(crate) fn is_loopback_address(text: &str) -> bool {
+    split_host_port(text).is_ok_and(|(host, _)| is_loopback(&host))
+}
+
 /// `host`, `host:port`, `[::1]:port`; the host in lower case.
 pub(crate) fn split_host_port(text: &str) -> Result<(String, Option<u16>), String> {
     let (host, port) = if let Some(rest) = text.strip_prefix('[') {
