@@ -2,8 +2,12 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+mod aggregator;
 mod backoff;
 mod buffer;
+#[cfg(feature = "cli")]
+#[doc(hidden)]
+pub mod cli;
 mod coalesce;
 pub mod config;
 mod error;
@@ -13,12 +17,23 @@ mod heartbeat;
 mod id;
 pub mod model;
 mod moment;
+mod net;
+mod notice;
+mod output;
 pub mod protocol;
+mod reader;
+mod record;
+mod rest;
 mod secret;
+mod stream;
+mod supervisor;
 mod telemetry;
+mod topic_plan;
 
+pub use config::Config;
 pub use error::{Error, ErrorKind};
 pub use event::{Event, EventKind};
 pub use id::Id;
 pub use moment::Moment;
 pub use secret::Secret;
+pub use stream::{Ended, Events, Report, StopHandle, Stream, StreamBuilder};

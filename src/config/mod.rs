@@ -2,10 +2,33 @@
 //!
 //! In: flags, environment, file (see the submodules) · Out: `Config` · Thread: any (plain data).
 
+mod build;
+mod builder;
+mod credentials;
+mod json;
+mod metrics;
+mod notes;
+mod outputs;
+mod period;
+pub(crate) mod problem;
+pub(crate) mod reading;
+mod region;
+mod subscribe;
+#[cfg(test)]
+mod tests;
+mod url;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::Secret;
+use crate::{Error, ErrorKind, Secret};
+
+pub use builder::ConfigBuilder;
+pub use metrics::{MAX_PAYLOAD_BYTES, METRIC_TYPES, METRICS};
+pub use notes::Terminal;
+pub use region::REGIONS;
+#[cfg(all(feature = "cli", feature = "simulator"))]
+pub(crate) use url::is_loopback_address;
 
 /// Which of the three protocols is spoken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
@@ -98,7 +121,10 @@ pub struct Hosts {
 /// What is subscribed.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Subscribe {
-    /// Queues by id or name; `all` for every queue. Empty with no users and topics either means all.
+    /// Queues by id or name as the user gave them; `all` for every queue. Empty with no users and topics either means all.
+    ///
+    /// Names are resolved when the stream starts. In the `metrics` protocol the resolved ids then fill
+    /// `entityFilters.queueIds`, unless `metrics.entity_filters` holds something.
     pub queues: Vec<String>,
     /// Users by id; `queue-members` for the members of the subscribed queues.
     pub users: Vec<String>,

@@ -1,0 +1,148 @@
+//! The program: arguments in, exit code out.
+//!
+//! In: arguments, environment, signals · Out: exit code · Thread: main.
+
+mod args;
+pub mod logging;
+mod run;
+mod settings;
+pub mod signals;
+#[cfg(feature = "simulator")]
+mod simulate;
+
+use std::ffi::OsString;
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use self::args::{Cli, Command, RunFlags};
+use self::run::Surroundings;
+use self::settings::{Settings, refuse_secret_flags};
+use self::signals::SignalWatch;
+use crate::config::Config;
+use crate::{Error, ErrorKind};
+
+const USAGE: u8 = 2;
+
+/// The whole program.
+#[must_use]
+pub fn main() -> ExitCode {
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    if let Err(complaint) = refuse_secret_flags(&arguments) {
+        say(&format!("error: {complaint}"));
+        return ExitCode::from(USAGE);
+    }
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version come here too; a closed stdout is no error for them.
+            let _ = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(USAGE));
+        }
+    };
+    let rust_log = std::env::var("RUST_LOG").ok();
+    let log = logging::start(cli.verbosity, rust_log.as_deref());
+    let result = match cli.command {
+        Command::Run(flags) => run(&flags, &log),
+        #[cfg(feature = "simulator")]
+        Command::Demo(flags) => demo(&flags, &log),
+        #[cfg(feature = "simulator")]
+        Command::Simulate(flags) => simulate::serve(flags),
+    };
+    log.release();
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let code = exit_code(&error);
+            if code != 0 {
+                if log.is_file() {
+                    log::error!("{error}");
+                }
+                say(&format!("error: {error}"));
+            }
+            ExitCode::from(code)
+        }
+    }
+}
+
+fn run(flags: &RunFlags, log: &logging::LogTarget) -> Result<(), Error> {
+    let mut settings = Settings::new(Config::builder().environment());
+    settings.file(&flags.file);
+    settings.connection(&flags.connection);
+    settings.subscription(&flags.subscription);
+    settings.output(&flags.output);
+    settings.engine(&flags.engine);
+    let options = settings.stop(&flags.stop);
+    let (config, notes) = settings.builder.build_with_notes()?;
+    let surroundings = Surroundings {
+        log: log.clone(),
+        signals: SignalWatch::start()?,
+    };
+    run::start(config, &notes, options, &surroundings)
+}
+
+#[cfg(feature = "simulator")]
+fn demo(flags: &args::DemoFlags, log: &logging::LogTarget) -> Result<(), Error> {
+    let request = simulate::Request::for_demo(&flags.centre);
+    // The environment is left out: a demo must not fail, nor send anything of a real account, because of it.
+    let builder = Config::builder().connection_overridden(
+        "http://127.0.0.1:1",
+        &request.client_id,
+        request.client_secret.clone(),
+    );
+    let mut settings = Settings::new(builder);
+    settings.file(&flags.file);
+    settings.subscription(&flags.subscription);
+    settings.output(&flags.output);
+    settings.engine(&flags.engine);
+    let options = settings.stop(&flags.stop);
+    let (mut config, notes) = settings.builder.build_with_notes()?;
+    let surroundings = Surroundings {
+        log: log.clone(),
+        signals: SignalWatch::start()?,
+    };
+    let running = simulate::start(&request)?;
+    config.hosts = crate::config::Hosts::at(&running.url)?;
+    run::start(config, &notes, options, &surroundings)
+}
+
+/// The exit code of an error: who must act decides.
+fn exit_code(error: &Error) -> u8 {
+    match error.kind() {
+        ErrorKind::Stopped => 0,
+        ErrorKind::Configuration => USAGE,
+        ErrorKind::Credentials => 3,
+        ErrorKind::NoData => 4,
+        ErrorKind::Refused | ErrorKind::Certificate | ErrorKind::Transient | ErrorKind::Local | ErrorKind::Internal => {
+            1
+        }
+    }
+}
+
+/// A line for the user on stderr; if stderr is gone, nobody is left to tell.
+fn say(line: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "{line}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_must_act_decides_the_exit_code() {
+        for (kind, code) in [
+            (ErrorKind::Stopped, 0),
+            (ErrorKind::Refused, 1),
+            (ErrorKind::Certificate, 1),
+            (ErrorKind::Transient, 1),
+            (ErrorKind::Local, 1),
+            (ErrorKind::Internal, 1),
+            (ErrorKind::Configuration, 2),
+            (ErrorKind::Credentials, 3),
+            (ErrorKind::NoData, 4),
+        ] {
+            assert_eq!(exit_code(&Error::new(kind, "a", "b")), code, "{kind:?}");
+        }
+    }
+}

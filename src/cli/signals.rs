@@ -1,0 +1,163 @@
+//! SIGINT, SIGTERM and SIGHUP: the first asks to stop, the second ends the process at once.
+//!
+//! In: signals of the operating system · Out: one call of the stop action, or the end · Thread: its own (`gs-signals`).
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use crate::{Error, ErrorKind};
+
+type Action = Box<dyn FnOnce() + Send>;
+
+/// Listens for signals from the moment it starts; what to do can be said later.
+#[derive(Clone)]
+pub struct SignalWatch(Arc<Mutex<State>>);
+
+#[derive(Default)]
+struct State {
+    /// Signals seen.
+    seen: u32,
+    stop: Option<Action>,
+    before_exit: Option<Action>,
+}
+
+/// What a signal leads to.
+enum Verdict {
+    Stop(Option<Action>),
+    Exit(Option<Action>),
+}
+
+impl SignalWatch {
+    /// Starts to listen.
+    ///
+    /// # Errors
+    /// The operating system refuses the handlers or the thread.
+    pub fn start() -> Result<Self, Error> {
+        let error = |e: std::io::Error| Error::new(ErrorKind::Local, "listening for signals", e.to_string());
+        let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).map_err(error)?;
+        let watch = Self(Arc::default());
+        let listener = watch.clone();
+        std::thread::Builder::new()
+            .name("gs-signals".to_owned())
+            .spawn(move || {
+                for signal in signals.forever() {
+                    listener.on_signal(signal);
+                }
+            })
+            .map_err(error)?;
+        Ok(watch)
+    }
+
+    /// Says what the first signal does. If it has come already, this is done now, on the caller's thread.
+    pub fn on_stop(&self, stop: impl FnOnce() + Send + 'static) {
+        let stop: Action = Box::new(stop);
+        let now = {
+            let mut state = self.state();
+            if state.seen > 0 {
+                Some(stop)
+            } else {
+                state.stop = Some(stop);
+                None
+            }
+        };
+        if let Some(stop) = now {
+            stop();
+        }
+    }
+
+    /// Says what is done before the second signal ends the process: restore the terminal. It must be quick.
+    pub fn before_exit(&self, restore: impl FnOnce() + Send + 'static) {
+        self.state().before_exit = Some(Box::new(restore));
+    }
+
+    /// Whether a signal has come.
+    #[must_use]
+    pub fn seen(&self) -> bool {
+        self.state().seen > 0
+    }
+
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn verdict(&self) -> Verdict {
+        let mut state = self.state();
+        state.seen += 1;
+        if state.seen == 1 {
+            Verdict::Stop(state.stop.take())
+        } else {
+            Verdict::Exit(state.before_exit.take())
+        }
+    }
+
+    fn on_signal(&self, signal: i32) {
+        match self.verdict() {
+            Verdict::Stop(stop) => {
+                log::info!("{}: stopping (a second signal ends at once)", name(signal));
+                if let Some(stop) = stop {
+                    stop();
+                }
+            }
+            Verdict::Exit(restore) => {
+                if let Some(restore) = restore {
+                    restore();
+                }
+                std::process::exit(128 + signal);
+            }
+        }
+    }
+}
+
+fn name(signal: i32) -> &'static str {
+    match signal {
+        SIGINT => "SIGINT",
+        SIGTERM => "SIGTERM",
+        SIGHUP => "SIGHUP",
+        _ => "signal",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    fn counter() -> (Arc<AtomicU32>, impl FnOnce() + Send + 'static) {
+        let count = Arc::new(AtomicU32::new(0));
+        let counted = Arc::clone(&count);
+        (count, move || {
+            counted.fetch_add(1, Ordering::SeqCst);
+        })
+    }
+
+    #[test]
+    fn the_first_stops_and_the_second_exits() {
+        let watch = SignalWatch(Arc::default());
+        let (stopped, stop) = counter();
+        let (restored, restore) = counter();
+        watch.on_stop(stop);
+        watch.before_exit(restore);
+        watch.on_signal(SIGTERM);
+        assert_eq!(stopped.load(Ordering::SeqCst), 1);
+        assert!(watch.seen());
+        match watch.verdict() {
+            Verdict::Exit(Some(restore)) => restore(),
+            _ => panic!("the second signal must end the process"),
+        }
+        assert_eq!(
+            (stopped.load(Ordering::SeqCst), restored.load(Ordering::SeqCst)),
+            (1, 1)
+        );
+    }
+
+    #[test]
+    fn a_signal_before_the_stop_action_is_not_lost() {
+        let watch = SignalWatch(Arc::default());
+        watch.on_signal(SIGINT);
+        let (stopped, stop) = counter();
+        watch.on_stop(stop);
+        assert_eq!(stopped.load(Ordering::SeqCst), 1);
+    }
+}

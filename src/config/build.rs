@@ -1,0 +1,311 @@
+//! Every key of the configuration with its range and default, once; and what keys demand of each other.
+//!
+//! In: layers · Out: `Config` and notes, or all problems · Thread: any (pure but for the files that hold secrets).
+
+use std::time::Duration;
+
+use super::credentials::{self, SecretSources};
+use super::json::Value;
+use super::outputs::{read_http, read_outputs};
+use super::problem::{Origin, Problem, to_error};
+use super::reading::{FileLayer, Given, Null, Reading, Switch, whole_in};
+use super::region::{self, parse_http_url, parse_streaming_url};
+use super::subscribe::read_subscribe;
+use super::url::{Url, UserInformation};
+use super::*;
+
+const DAY_SECS: u64 = 86_400;
+const NULLABLE_SECTIONS: [&str; 1] = ["outputs.webhook"];
+
+/// All layers, highest first, and where a secret may be.
+pub(crate) struct Layers<'a> {
+    pub above: &'a [Given],
+    pub file: Option<&'a FileLayer>,
+    /// Found before: a file that could not even be read, flags that are no keys.
+    pub problems: Vec<Problem>,
+    pub secrets: SecretSources<'a>,
+    pub proxy_from_env: ProxyVariables,
+}
+
+/// Whether the usual variables for proxies are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub(crate) enum ProxyVariables {
+    Read,
+    #[default]
+    Ignored,
+}
+
+/// Checks everything, then either the whole configuration (with notes for the user) or all problems.
+pub(crate) fn build(layers: &Layers<'_>) -> Result<(Config, Vec<String>), Error> {
+    let mut r = Reading::new(layers.above, layers.file);
+    let mut notes = Vec::new();
+    r.problems.extend_from_slice(&layers.problems);
+    let hosts = read_hosts(&mut r, &mut notes);
+    let ca_file = r.path("ca_file");
+    if let Some(Err(error)) = ca_file.as_deref().map(std::fs::File::open) {
+        r.problem("ca_file", format!("this file cannot be read: {error}"));
+    }
+    let proxy = read_proxy(&mut r);
+    let client_id = r.text("client_id", Null::Allowed, check_client_id);
+    let client_secret = read_secret(&mut r, &layers.secrets);
+    let protocol = r.one_of(
+        "protocol",
+        &[Protocol::Notifications, Protocol::Events, Protocol::Metrics].map(|p| (p.as_str(), p)),
+        Protocol::default(),
+    );
+    let verify = r.switch("verify", Switch::On);
+    let subscribe = read_subscribe(&mut r, protocol, &mut notes);
+    let buffer = BufferConfig {
+        capacity: r.whole("buffer.capacity", 1..=1_000_000, 5000) as usize,
+        when_full: r.one_of(
+            "buffer.when_full",
+            &[
+                ("coalesce", WhenFull::Coalesce),
+                ("block", WhenFull::Block),
+                ("drop-oldest", WhenFull::DropOldest),
+                ("drop-newest", WhenFull::DropNewest),
+            ],
+            WhenFull::default(),
+        ),
+    };
+    let heartbeat = HeartbeatConfig {
+        interval: r.duration("heartbeat.interval_secs", 1..=3600, 20),
+        timeout: r.duration("heartbeat.timeout_secs", 1..=3600, 10),
+        silence: r.duration("heartbeat.silence_secs", 1..=3600, 45),
+    };
+    if heartbeat.silence <= heartbeat.interval {
+        notes.push(format!(
+            "heartbeat.silence_secs ({}) is not above heartbeat.interval_secs ({}): a quiet but healthy connection is given up before it is asked for a sign of life",
+            heartbeat.silence.as_secs(),
+            heartbeat.interval.as_secs()
+        ));
+    }
+    let reconnect = read_reconnect(&mut r);
+    let token_refresh_before = r.duration("token.refresh_before_secs", 1..=DAY_SECS, 300);
+    let stale_after = r.duration("freshness.stale_after_secs", 1..=DAY_SECS, 30);
+    let windows = read_windows(&mut r);
+    let totals = TotalsConfig {
+        since: r.one_of(
+            "totals.since",
+            &[("start", TotalsSince::Start), ("day", TotalsSince::Day)],
+            TotalsSince::Start,
+        ),
+        utc_offset_minutes: r
+            .text("totals.utc_offset", Null::Refused, period::parse_utc_offset)
+            .unwrap_or(0),
+    };
+    let model = ModelConfig {
+        retention: r.duration("model.retention_secs", 1..=30 * DAY_SECS, 7200),
+        max_conversations: r.whole("model.max_conversations", 1..=10_000_000, 200_000) as usize,
+        recheck: r.duration("model.recheck_secs", 1..=7 * DAY_SECS, 3600),
+    };
+    let rest_max_requests_per_min = r.whole("rest.max_requests_per_min", 1..=100_000, 300) as u32;
+    let backfill = BackfillConfig {
+        enabled: r.switch("backfill.enabled", Switch::On),
+        max_requests_per_min: r.whole("backfill.max_requests_per_min", 1..=100_000, 120) as u32,
+        lookback_days: r.whole("backfill.lookback_days", 0..=31, 7) as u32,
+    };
+    let outputs = read_outputs(&mut r);
+    let http = read_http(&mut r);
+
+    let file_complete = !layers.problems.iter().any(|p| p.origin == Origin::Unreadable)
+        && layers.file.is_none_or(|file| file.document.complete);
+    // What is missing may stand in the part of the file that could not be read.
+    if file_complete {
+        report_missing(&mut r, hosts.is_some(), client_id.is_some(), client_secret.is_some());
+    }
+    let problems = r.finish(&NULLABLE_SECTIONS);
+    if !problems.is_empty() {
+        return Err(to_error(problems));
+    }
+    let (Some(hosts), Some(client_id), Some(client_secret)) = (hosts, client_id, client_secret) else {
+        // Only an incomplete file gets here, and that is a problem of its own.
+        return Err(Error::new(
+            ErrorKind::Configuration,
+            "configuration",
+            "the file is incomplete",
+        ));
+    };
+    let config = Config {
+        hosts,
+        ca_file,
+        proxy,
+        proxy_from_env: layers.proxy_from_env == ProxyVariables::Read,
+        client_id,
+        client_secret,
+        protocol,
+        verify,
+        subscribe,
+        buffer,
+        heartbeat,
+        reconnect,
+        token_refresh_before,
+        stale_after,
+        windows,
+        totals,
+        model,
+        rest_max_requests_per_min,
+        backfill,
+        outputs,
+        http,
+    };
+    Ok((config, notes))
+}
+
+fn read_hosts(r: &mut Reading<'_>, notes: &mut Vec<String>) -> Option<Hosts> {
+    let region = r.text("region", Null::Allowed, |text| {
+        region::parse(text).map(|parsed| (text.to_owned(), parsed))
+    });
+    let login = r.text("login_url", Null::Allowed, parse_http_url);
+    let api = r.text("api_url", Null::Allowed, parse_http_url);
+    let streaming = r.text("streaming_url", Null::Allowed, parse_streaming_url);
+    if let Some((name, parsed)) = &region
+        && let Some(meant) = parsed.maybe_meant
+    {
+        notes.push(format!(
+            "region {name} is not one of Genesys' 18 domains and is taken as given; did you mean {meant}?"
+        ));
+    }
+    let name_and_region = region.as_ref().map(|(name, parsed)| (name.as_str(), &parsed.region));
+    region::hosts(name_and_region, login.as_ref(), api.as_ref(), streaming.as_ref())
+}
+
+fn read_proxy(r: &mut Reading<'_>) -> Option<String> {
+    let from_flag = matches!(r.origin("proxy"), Some(Origin::Flag(_)));
+    let url = r.text("proxy", Null::Allowed, |text| {
+        let with_scheme = if text.contains("://") {
+            text.to_owned()
+        } else {
+            format!("http://{text}")
+        };
+        let url = Url::parse(&with_scheme, UserInformation::Allowed)?;
+        if !matches!(url.scheme.as_str(), "http" | "https") {
+            return Err("a proxy begins with http:// or https://".to_owned());
+        }
+        if !url.path.is_empty() || !url.query.is_empty() {
+            return Err("a proxy's address has no path and no query".to_owned());
+        }
+        Ok(url)
+    })?;
+    // Arguments are visible to every process of the machine.
+    if from_flag && url.user.is_some() {
+        r.problem(
+            "proxy",
+            "user information (user:password@) is not accepted in a flag; give the proxy in the file, or in HTTPS_PROXY",
+        );
+    }
+    Some(url.with_scheme(&url.scheme))
+}
+
+fn check_client_id(text: &str) -> Result<String, String> {
+    let right = !text.is_empty() && text.len() <= 256 && text.bytes().all(|b| b.is_ascii_graphic() && b != b':');
+    if right {
+        Ok(text.to_owned())
+    } else {
+        Err("the id of an OAuth client is needed, without spaces and colons".to_owned())
+    }
+}
+
+fn read_secret(r: &mut Reading<'_>, sources: &SecretSources<'_>) -> Option<Secret> {
+    let key = "client_secret_file";
+    let file = r.path(key).map(|path| (path, r.origin(key).unwrap_or(Origin::Missing)));
+    match credentials::find(sources, file) {
+        Ok(secret) => secret,
+        Err((origin, what)) => {
+            let key = match origin {
+                Origin::Setter(_) if sources.setter.is_some() => "client_secret",
+                _ => key,
+            };
+            r.problems.push(Problem {
+                origin,
+                key: key.to_owned(),
+                what,
+            });
+            None
+        }
+    }
+}
+
+fn report_missing(r: &mut Reading<'_>, has_hosts: bool, has_id: bool, has_secret: bool) {
+    if !has_hosts
+        && r.origin("region")
+            .is_none_or(|_| !r.problems.iter().any(|p| p.key == "region"))
+    {
+        let wrong_override = r.problems.iter().any(|p| p.key.ends_with("_url"));
+        if !wrong_override {
+            r.problem(
+                "region",
+                "missing; give it with --region, GENESYS_DOMAIN, GENESYS_REGION, GENESYSCLOUD_REGION, or \"region\" in the file (such as mypurecloud.ie or eu-west-1)",
+            );
+        }
+    }
+    if !has_id && !r.problems.iter().any(|p| p.key == "client_id") {
+        r.problem(
+            "client_id",
+            "missing; give the id of an OAuth client (grant type client credentials) with --client-id, GENESYS_CLIENT_ID, GENESYSCLOUD_OAUTHCLIENT_ID, or \"client_id\" in the file",
+        );
+    }
+    // A wrong secret is a problem of its own; it is not missing as well.
+    if !has_secret
+        && !r
+            .problems
+            .iter()
+            .any(|p| p.key.starts_with("client_secret") && !p.what.starts_with("unknown key"))
+    {
+        r.problems.push(Problem {
+            origin: Origin::Missing,
+            key: "client secret".to_owned(),
+            what: "missing; give it with GENESYS_CLIENT_SECRET, GENESYSCLOUD_OAUTHCLIENT_SECRET, GENESYS_CLIENT_SECRET_FILE, \
+                systemd's credential genesys-client-secret, or \"client_secret_file\" in the file"
+                .to_owned(),
+        });
+    }
+}
+
+fn read_reconnect(r: &mut Reading<'_>) -> ReconnectConfig {
+    let reconnect = ReconnectConfig {
+        initial: r.duration("reconnect.initial_ms", 10..=3_600_000, 1000),
+        max: r.duration("reconnect.max_ms", 10..=86_400_000, 60_000),
+        max_attempts: r.whole("reconnect.max_attempts", 0..=1_000_000, 0) as u32,
+        stable_after: r.duration("reconnect.stable_after_secs", 0..=DAY_SECS, 30),
+    };
+    if reconnect.max < reconnect.initial {
+        let key = match r.origin("reconnect.max_ms") {
+            Some(_) => "reconnect.max_ms",
+            None => "reconnect.initial_ms",
+        };
+        let (initial, max) = (reconnect.initial.as_millis(), reconnect.max.as_millis());
+        r.problem(
+            key,
+            format!("found max_ms {max} below initial_ms {initial}; allowed is max_ms ≥ initial_ms"),
+        );
+    }
+    reconnect
+}
+
+fn read_windows(r: &mut Reading<'_>) -> WindowsConfig {
+    WindowsConfig {
+        granularity: r
+            .text("windows.granularity", Null::Refused, period::parse_window)
+            .unwrap_or(Duration::from_secs(60)),
+        keep: r.whole("windows.keep", 1..=100_000, 60) as usize,
+        service_level: r
+            .pick("windows.service_level_secs", Null::Refused, |node, complaints| {
+                let key = "windows.service_level_secs";
+                match (&node.value, whole_in(key, node, &(0..=DAY_SECS))) {
+                    (Value::Text(text), _) if text == "queue" => Some(ServiceLevel::Queue),
+                    (_, Ok(secs)) => Some(ServiceLevel::Fixed(Duration::from_secs(secs))),
+                    (_, Err(allowed)) => {
+                        complaints.about(
+                            key,
+                            node,
+                            format!("{allowed}, or \"queue\" for each queue's own setting"),
+                        );
+                        None
+                    }
+                }
+            })
+            .unwrap_or(ServiceLevel::Queue),
+        short_abandon: r.duration("windows.short_abandon_secs", 0..=DAY_SECS, 0),
+    }
+}

@@ -1,0 +1,130 @@
+//! What a checked configuration asks for and this version does not do yet, and the words of its enums.
+//!
+//! In: `Config` · Out: one line each · Thread: any (pure).
+
+use super::{Config, Protocol, ServiceLevel, Stdout, TotalsSince, WhenFull};
+use std::time::Duration;
+
+impl Config {
+    /// Settings that are right but that this version does not act on yet: one line each, to be shown at the start.
+    #[must_use]
+    pub fn not_acted_on(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        let mut add = |what: &str| lines.push(format!("this version does not act on it yet: {what}"));
+        let outputs = &self.outputs;
+        if outputs.webhook.is_some() {
+            add("outputs.webhook (--webhook): nothing is posted");
+        }
+        if outputs.audit_file.is_some() {
+            add("outputs.audit_file (--audit-file): no audit file is written");
+        }
+        if outputs.record_file.is_some() {
+            add("outputs.record_file (--record): nothing is recorded");
+        }
+        if self.http.listen.is_some() {
+            add("http.listen (--listen): no page and no metrics are served");
+        }
+        if self.protocol == Protocol::Notifications && self.backfill.enabled {
+            add("backfill: gaps are shown but not repaired through REST");
+        }
+        let windows = &self.windows;
+        if windows.granularity != Duration::from_secs(60)
+            || windows.keep != 60
+            || windows.service_level != ServiceLevel::Queue
+            || windows.short_abandon != Duration::ZERO
+        {
+            add("windows: no windows and no service level are computed");
+        }
+        if self.totals.since != TotalsSince::Start || self.totals.utc_offset_minutes != 0 {
+            add("totals: totals are not computed");
+        }
+        if self.model.recheck != Duration::from_secs(3600) {
+            add("model.recheck_secs: conversations are not asked for again");
+        }
+        lines
+    }
+
+    /// One line for the log: where, as whom, what. Without any secret.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        let subscribe = &self.subscribe;
+        let some = |list: &[String], what: &str| match list {
+            [] => String::new(),
+            [one] => format!(", {what} {one}"),
+            more => format!(", {} {what}s", more.len()),
+        };
+        let queues = if subscribe.all_queues() {
+            ", all queues".to_owned()
+        } else {
+            some(&subscribe.queues, "queue")
+        };
+        format!(
+            "region {} ({}), client {}, protocol {}{queues}{}{}",
+            self.hosts.region,
+            self.hosts.api,
+            self.client_id,
+            self.protocol.as_str(),
+            some(&subscribe.users, "user"),
+            some(&subscribe.topics, "topic"),
+        )
+    }
+}
+
+impl WhenFull {
+    /// The name used in flags and files.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Coalesce => "coalesce",
+            Self::Block => "block",
+            Self::DropOldest => "drop-oldest",
+            Self::DropNewest => "drop-newest",
+        }
+    }
+}
+
+impl Stdout {
+    /// The name used in flags and files.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Live => "live",
+            Self::Events => "events",
+            Self::Snapshots => "snapshots",
+            Self::Lines => "lines",
+            Self::None => "none",
+        }
+    }
+
+    /// What `auto` means: `Live` on a terminal, `Lines` elsewhere; anything else stays.
+    #[must_use]
+    pub fn resolved(self, terminal: Terminal) -> Self {
+        match (self, terminal) {
+            (Self::Auto, Terminal::Yes) => Self::Live,
+            (Self::Auto, Terminal::No) => Self::Lines,
+            (other, _) => other,
+        }
+    }
+}
+
+/// Whether stdout is a terminal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Terminal {
+    /// A person looks at it.
+    Yes,
+    /// A pipe or a file.
+    No,
+}
+
+impl Terminal {
+    /// Asks the operating system about this process's stdout.
+    #[must_use]
+    pub fn of_stdout() -> Self {
+        if std::io::IsTerminal::is_terminal(&std::io::stdout()) {
+            Self::Yes
+        } else {
+            Self::No
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! Keys below `outputs` and `http`: where results go.
+//!
+//! In: layers · Out: `OutputsConfig`, `HttpConfig` · Thread: any (pure but for the file that holds the webhook's secret).
+
+use std::path::{Path, PathBuf};
+
+use super::credentials;
+use super::reading::{Null, Reading, Switch};
+use super::url::{Url, UserInformation, is_host_name, is_loopback, split_host_port};
+use super::{HttpConfig, OutputsConfig, Stdout, WebhookConfig, WebhookOn};
+
+pub(super) fn read_outputs(r: &mut Reading<'_>) -> OutputsConfig {
+    let outputs = OutputsConfig {
+        stdout: r.one_of(
+            "outputs.stdout",
+            &[
+                ("auto", Stdout::Auto),
+                ("live", Stdout::Live),
+                ("events", Stdout::Events),
+                ("snapshots", Stdout::Snapshots),
+                ("lines", Stdout::Lines),
+                ("none", Stdout::None),
+            ],
+            Stdout::default(),
+        ),
+        redact: r.switch("outputs.redact", Switch::Off),
+        interval: r.duration("outputs.interval_ms", 10..=3_600_000, 1000),
+        snapshot_file: r.path("outputs.snapshot_file"),
+        audit_file: r.path("outputs.audit_file"),
+        record_file: r.path("outputs.record_file"),
+        log_file: r.path("outputs.log_file"),
+        webhook: read_webhook(r),
+    };
+    let files = [
+        ("outputs.snapshot_file", &outputs.snapshot_file),
+        ("outputs.audit_file", &outputs.audit_file),
+        ("outputs.record_file", &outputs.record_file),
+        ("outputs.log_file", &outputs.log_file),
+    ];
+    for (index, (key, file)) in files.iter().enumerate() {
+        // A device such as /dev/null may well be named twice.
+        let same = |other: &&(&str, &Option<PathBuf>)| {
+            file.as_deref().is_some_and(|path| !path.starts_with(Path::new("/dev")))
+                && other.1.as_deref() == file.as_deref()
+        };
+        if let Some((other, _)) = files[..index].iter().find(same) {
+            r.problem(key, format!("found the same file as {other}; each needs its own"));
+        }
+    }
+    outputs
+}
+
+fn read_webhook(r: &mut Reading<'_>) -> Option<WebhookConfig> {
+    let url = r.text("outputs.webhook.url", Null::Allowed, |text| {
+        let url = Url::parse(text, UserInformation::Refused)?;
+        match url.scheme.as_str() {
+            "http" | "https" => Ok((text.to_owned(), url)),
+            _ => Err("a webhook begins with https:// (or http://)".to_owned()),
+        }
+    });
+    let secret_file = r.path("outputs.webhook.secret_file");
+    let on = r.one_of(
+        "outputs.webhook.on",
+        &[("snapshot", WebhookOn::Snapshot), ("events", WebhookOn::Events)],
+        WebhookOn::Snapshot,
+    );
+    let timeout = r.duration("outputs.webhook.timeout_secs", 1..=300, 5);
+    let allow_http = r.switch("outputs.webhook.allow_http", Switch::Off);
+    let Some((text, url)) = url else {
+        let named = ["secret_file", "on", "timeout_secs", "allow_http"]
+            .iter()
+            .any(|key| r.origin(&format!("outputs.webhook.{key}")).is_some());
+        if named && r.origin("outputs.webhook.url").is_none() {
+            r.problem(
+                "outputs.webhook.url",
+                "missing, although outputs.webhook is set; give it there or with --webhook",
+            );
+        }
+        return None;
+    };
+    if url.scheme == "http" && !url.is_loopback() && !allow_http {
+        r.problem(
+            "outputs.webhook.url",
+            "found http:// to another machine; use https://, or set outputs.webhook.allow_http to true",
+        );
+    }
+    let secret = secret_file.and_then(|path| match credentials::read_secret_file(&path) {
+        Ok(secret) => Some(secret),
+        Err(what) => {
+            r.problem("outputs.webhook.secret_file", what);
+            None
+        }
+    });
+    Some(WebhookConfig {
+        url: text,
+        secret,
+        on,
+        timeout,
+        allow_http,
+    })
+}
+
+pub(super) fn read_http(r: &mut Reading<'_>) -> HttpConfig {
+    let listen = r.text("http.listen", Null::Allowed, |text| match split_host_port(text) {
+        Ok((host, Some(_))) => Ok((text.to_owned(), host)),
+        _ => Err("allowed is HOST:PORT, such as 127.0.0.1:9464 or [::1]:9464".to_owned()),
+    });
+    let token_file = r.path("http.token_file");
+    if let Some((_, host)) = &listen
+        && !is_loopback(host)
+        && token_file.is_none()
+    {
+        r.problem(
+            "http.listen",
+            "found an address that other machines reach; this needs a token: set http.token_file, or listen on 127.0.0.1",
+        );
+    }
+    let allowed_hosts = r.texts("http.allowed_hosts", 0..=100, |text| {
+        if is_host_name(text.trim_start_matches("*.")) && !text.starts_with("*.") {
+            Ok(())
+        } else {
+            Err("a host name without scheme, port and wildcard is needed".to_owned())
+        }
+    });
+    HttpConfig {
+        listen: listen.map(|(text, _)| text),
+        token_file,
+        allowed_hosts: allowed_hosts.unwrap_or_default(),
+    }
+}

@@ -1,0 +1,431 @@
+//! Looks each key up in its layers, checks what every layer says, and takes the highest.
+//!
+//! In: flags, setters, variables and the file's tree · Out: typed values, problems, unknown keys · Thread: any (pure).
+
+use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::json::{self, Document, Member, Node, Value};
+use super::problem::{Origin, Problem, found, found_text, names_a_secret, nearest};
+
+/// A value for a key from anywhere but the file.
+#[derive(Clone, Debug)]
+pub(crate) struct Given {
+    /// Dotted path as in the file.
+    pub key: &'static str,
+    pub origin: Origin,
+    pub node: Node,
+}
+
+/// The file, read.
+#[derive(Debug)]
+pub(crate) struct FileLayer {
+    pub name: Arc<str>,
+    pub text: String,
+    pub document: Document,
+}
+
+impl FileLayer {
+    pub(crate) fn read(name: &str, text: String) -> Self {
+        Self {
+            name: name.into(),
+            document: json::read(&text),
+            text,
+        }
+    }
+
+    fn origin(&self, at: usize) -> Origin {
+        let (line, column) = json::place(&self.text, at);
+        Origin::File {
+            file: Arc::clone(&self.name),
+            line,
+            column,
+        }
+    }
+
+    fn lookup(&self, key: &str) -> Option<&Node> {
+        key.split('.')
+            .try_fold(&self.document.root, |node, part| match &node.value {
+                Value::Object(members) => members.iter().find(|m| m.key == part).map(|m| &m.node),
+                _ => None,
+            })
+    }
+}
+
+/// Whether `null` stands for "not given".
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Null {
+    Allowed,
+    Refused,
+}
+
+/// What the checks of one value complain about: where (in the file), below which item, what.
+#[derive(Default)]
+pub(crate) struct Complaints(Vec<(usize, String, String)>);
+
+impl Complaints {
+    /// `found …; complaint`.
+    pub(crate) fn about(&mut self, key: &str, node: &Node, complaint: impl AsRef<str>) {
+        self.below(key, "", node, complaint);
+    }
+
+    /// The same for a part of the value, such as `[2].start`.
+    pub(crate) fn below(&mut self, key: &str, part: &str, node: &Node, complaint: impl AsRef<str>) {
+        let what = format!("found {}; {}", found(key, node), complaint.as_ref());
+        self.0.push((node.at, part.to_owned(), what));
+    }
+
+    /// A complaint that shows nothing of the value.
+    pub(crate) fn plain(&mut self, part: &str, at: usize, what: impl Into<String>) {
+        self.0.push((at, part.to_owned(), what.into()));
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+}
+
+/// The work of turning layers into a configuration.
+pub(crate) struct Reading<'a> {
+    /// Highest first.
+    above: &'a [Given],
+    file: Option<&'a FileLayer>,
+    known: BTreeSet<&'static str>,
+    pub problems: Vec<Problem>,
+}
+
+impl<'a> Reading<'a> {
+    pub(crate) fn new(above: &'a [Given], file: Option<&'a FileLayer>) -> Self {
+        let mut problems = Vec::new();
+        if let Some(file) = file {
+            problems.extend(file.document.faults.iter().map(|fault| Problem {
+                origin: file.origin(fault.at),
+                key: fault.path.clone(),
+                what: fault.what.clone(),
+            }));
+        }
+        Self {
+            above,
+            file,
+            known: BTreeSet::new(),
+            problems,
+        }
+    }
+
+    /// Where the value of `key` comes from.
+    pub(crate) fn origin(&self, key: &str) -> Option<Origin> {
+        if let Some(given) = self.above.iter().find(|given| given.key == key) {
+            return Some(given.origin.clone());
+        }
+        let file = self.file?;
+        file.lookup(key).map(|node| file.origin(node.at))
+    }
+
+    /// Notes a problem with `key` where it was given, or as missing.
+    pub(crate) fn problem(&mut self, key: &str, what: impl Into<String>) {
+        self.problems.push(Problem {
+            origin: self.origin(key).unwrap_or(Origin::Missing),
+            key: key.to_owned(),
+            what: what.into(),
+        });
+    }
+
+    /// Every layer's value is checked; the highest layer's is returned if it is right.
+    pub(crate) fn pick<T>(
+        &mut self,
+        key: &'static str,
+        null: Null,
+        read: impl Fn(&Node, &mut Complaints) -> Option<T>,
+    ) -> Option<T> {
+        self.known.insert(key);
+        let mut picked: Option<Option<T>> = None;
+        let of_file = self.file.and_then(|file| file.lookup(key).map(|node| (file, node)));
+        let above = self.above.iter().filter(|given| given.key == key);
+        let nodes = above
+            .map(|given| (&given.node, None, &given.origin))
+            .chain(of_file.map(|(file, node)| (node, Some(file), &Origin::Missing)));
+        for (node, file, origin) in nodes {
+            if node.value == Value::Null && null == Null::Allowed {
+                picked.get_or_insert(None);
+                continue;
+            }
+            let mut complaints = Complaints::default();
+            let value = read(node, &mut complaints);
+            let value = if complaints.0.is_empty() { value } else { None };
+            for (at, part, what) in complaints.0 {
+                let dot = if part.is_empty() || part.starts_with('[') {
+                    ""
+                } else {
+                    "."
+                };
+                self.problems.push(Problem {
+                    origin: file.map_or_else(|| origin.clone(), |file| file.origin(at)),
+                    key: format!("{key}{dot}{part}"),
+                    what,
+                });
+            }
+            picked.get_or_insert(value);
+        }
+        picked.flatten()
+    }
+
+    /// A text; `check` says what is allowed where it does not like it.
+    pub(crate) fn text<T>(
+        &mut self,
+        key: &'static str,
+        null: Null,
+        check: impl Fn(&str) -> Result<T, String>,
+    ) -> Option<T> {
+        self.pick(key, null, |node, complaints| {
+            let Value::Text(text) = &node.value else {
+                complaints.about(key, node, "a text in double quotes is needed");
+                return None;
+            };
+            match check(text) {
+                Ok(value) => Some(value),
+                Err(complaint) => {
+                    complaints.about(key, node, complaint);
+                    None
+                }
+            }
+        })
+    }
+
+    /// A path; relative ones start from the working directory.
+    pub(crate) fn path(&mut self, key: &'static str) -> Option<PathBuf> {
+        self.text(key, Null::Allowed, |text| {
+            if text.is_empty() || text.contains('\0') {
+                Err("the path of a file is needed".to_owned())
+            } else {
+                Ok(PathBuf::from(text))
+            }
+        })
+    }
+
+    /// `true` or `false`.
+    pub(crate) fn switch(&mut self, key: &'static str, default: Switch) -> bool {
+        self.pick(key, Null::Refused, |node, complaints| match node.value {
+            Value::Bool(value) => Some(value),
+            _ => {
+                complaints.about(key, node, "allowed are true and false");
+                None
+            }
+        })
+        .unwrap_or(default == Switch::On)
+    }
+
+    /// A whole number in a range.
+    pub(crate) fn whole(&mut self, key: &'static str, range: RangeInclusive<u64>, default: u64) -> u64 {
+        self.pick(key, Null::Refused, |node, complaints| match whole_of(node) {
+            Some(number) if range.contains(&number) => Some(number),
+            _ => {
+                complaints.about(key, node, allowed_range(key, &range));
+                None
+            }
+        })
+        .unwrap_or(default)
+    }
+
+    /// As [`Reading::whole`]; the unit is the key's suffix.
+    pub(crate) fn duration(&mut self, key: &'static str, range: RangeInclusive<u64>, default: u64) -> Duration {
+        let number = self.whole(key, range, default);
+        if key.ends_with("_ms") {
+            Duration::from_millis(number)
+        } else {
+            Duration::from_secs(number)
+        }
+    }
+
+    /// One of a closed list of words.
+    pub(crate) fn one_of<T: Copy>(&mut self, key: &'static str, words: &[(&'static str, T)], default: T) -> T {
+        self.text(key, Null::Refused, |text| {
+            match words.iter().find(|(word, _)| *word == text) {
+                Some((_, value)) => Ok(*value),
+                None => Err(allowed_words(text, words.iter().map(|(word, _)| *word))),
+            }
+        })
+        .unwrap_or(default)
+    }
+
+    /// A list of texts without repetitions; `count` is how many it may hold.
+    pub(crate) fn texts(
+        &mut self,
+        key: &'static str,
+        count: RangeInclusive<usize>,
+        check: impl Fn(&str) -> Result<(), String>,
+    ) -> Option<Vec<String>> {
+        self.pick(key, Null::Refused, |node, complaints| {
+            let Value::List(items) = &node.value else {
+                complaints.about(key, node, "a list of texts is needed, such as [\"…\"]");
+                return None;
+            };
+            if !count.contains(&items.len()) {
+                let (least, most) = (count.start(), count.end());
+                complaints.plain(
+                    "",
+                    node.at,
+                    format!("found {} items; allowed are {least} to {most}", items.len()),
+                );
+            }
+            let mut texts: Vec<String> = Vec::new();
+            for (index, item) in items.iter().enumerate() {
+                let part = format!("[{index}]");
+                match &item.value {
+                    Value::Text(text) => match check(text) {
+                        Ok(()) if texts.contains(text) => {}
+                        Ok(()) => texts.push(text.clone()),
+                        Err(complaint) => complaints.below(key, &part, item, complaint),
+                    },
+                    _ => complaints.below(key, &part, item, "a text in double quotes is needed"),
+                }
+            }
+            Some(texts)
+        })
+    }
+
+    /// Keys of the file that nobody asked for, and sections that are no objects. `nullable` sections may be null.
+    pub(crate) fn finish(mut self, nullable: &[&str]) -> Vec<Problem> {
+        if let Some(file) = self.file {
+            let mut found_problems = Vec::new();
+            self.walk(file, &file.document.root, "", nullable, &mut found_problems);
+            self.problems.append(&mut found_problems);
+        }
+        self.problems
+    }
+
+    fn walk(&self, file: &FileLayer, node: &Node, path: &str, nullable: &[&str], problems: &mut Vec<Problem>) {
+        let Value::Object(members) = &node.value else {
+            // The root of an incomplete document was already reported.
+            let reported = path.is_empty() && !file.document.complete;
+            if !(reported || node.value == Value::Null && nullable.contains(&path)) {
+                problems.push(Problem {
+                    origin: file.origin(node.at),
+                    key: path.to_owned(),
+                    what: format!("found {}; an object {{…}} is needed", found(path, node)),
+                });
+            }
+            return;
+        };
+        for member in members {
+            let below = match path {
+                "" => member.key.clone(),
+                _ => format!("{path}.{}", member.key),
+            };
+            if self.known.contains(below.as_str()) {
+                continue;
+            }
+            let section = format!("{below}.");
+            if self.known.iter().any(|key| key.starts_with(&section)) {
+                self.walk(file, &member.node, &below, nullable, problems);
+            } else {
+                problems.push(Problem {
+                    origin: file.origin(member.at),
+                    key: shown_key(path, member),
+                    what: self.unknown(path, &member.key),
+                });
+            }
+        }
+    }
+
+    fn unknown(&self, path: &str, key: &str) -> String {
+        if key.eq_ignore_ascii_case("client_secret") || key.eq_ignore_ascii_case("clientSecret") {
+            return "unknown key: a secret does not stand in this file (its value is not shown); \
+                use client_secret_file, or GENESYS_CLIENT_SECRET in the environment"
+                .to_owned();
+        }
+        let prefix = if path.is_empty() {
+            String::new()
+        } else {
+            format!("{path}.")
+        };
+        // Neighbours first, then the same word in another section, then sections themselves.
+        let neighbours: BTreeSet<&str> = self
+            .known
+            .iter()
+            .filter_map(|known| known.strip_prefix(&prefix))
+            .map(|rest| rest.split('.').next().unwrap_or(rest))
+            .collect();
+        let meant = nearest(key, neighbours.iter().copied())
+            .map(|near| format!("{prefix}{near}"))
+            .or_else(|| {
+                let leaf_of = |known: &&'static str| known.rsplit('.').next().unwrap_or(known);
+                let leaf = nearest(key, self.known.iter().map(leaf_of))?;
+                self.known.iter().find(|k| leaf_of(k) == leaf).map(|k| (*k).to_owned())
+            });
+        let not_shown = if names_a_secret(key) {
+            " (its value is not shown)"
+        } else {
+            ""
+        };
+        match meant {
+            Some(meant) => format!("unknown key{not_shown}; did you mean {meant}?"),
+            None => format!(
+                "unknown key{not_shown}; known here are {}",
+                neighbours.into_iter().collect::<Vec<_>>().join(", ")
+            ),
+        }
+    }
+}
+
+/// The default of a switch.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Switch {
+    On,
+    Off,
+}
+
+fn shown_key(path: &str, member: &Member) -> String {
+    let key = found_text("", &member.key);
+    let key = key.trim_matches('"');
+    if path.is_empty() {
+        key.to_owned()
+    } else {
+        format!("{path}.{key}")
+    }
+}
+
+/// A quoted number in the file stays a text, and is refused as one.
+fn whole_of(node: &Node) -> Option<u64> {
+    let Value::Number(written) = &node.value else {
+        return None;
+    };
+    if let Ok(number) = written.parse::<u64>() {
+        return Some(number);
+    }
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    let number = written.parse::<f64>().ok()?;
+    // The range makes the conversion exact.
+    (number.fract() == 0.0 && (0.0..EXACT).contains(&number)).then_some(number as u64)
+}
+
+fn allowed_range(key: &str, range: &RangeInclusive<u64>) -> String {
+    let unit = if key.ends_with("_ms") {
+        " (milliseconds)"
+    } else if key.ends_with("_secs") {
+        " (seconds)"
+    } else {
+        ""
+    };
+    format!(
+        "allowed is a whole number from {} to {}{unit}",
+        range.start(),
+        range.end()
+    )
+}
+
+/// `allowed are a, b, c; did you mean b?`
+pub(crate) fn allowed_words<'w>(text: &str, words: impl Iterator<Item = &'w str> + Clone) -> String {
+    let meant = nearest(text, words.clone()).map_or(String::new(), |meant| format!("; did you mean {meant}?"));
+    format!("allowed are {}{meant}", words.collect::<Vec<_>>().join(", "))
+}
+
+/// As [`whole_of`], for keys that also allow a word.
+pub(crate) fn whole_in(key: &str, node: &Node, range: &RangeInclusive<u64>) -> Result<u64, String> {
+    match whole_of(node) {
+        Some(number) if range.contains(&number) => Ok(number),
+        _ => Err(allowed_range(key, range)),
+    }
+}

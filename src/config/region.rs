@@ -1,0 +1,313 @@
+//! Regions of Genesys Cloud, and the addresses of login, API and streaming.
+//!
+//! In: what the user calls the region, overrides · Out: `Hosts` · Thread: any (pure).
+
+use super::problem::nearest;
+use super::url::{Url, UserInformation, is_host_name};
+use crate::{Error, ErrorKind};
+
+/// AWS region and domain, from Genesys' own SDKs (Python 269.0.0, JavaScript e09e27aa), seen 2026-11-22.
+pub const REGIONS: [(&str, &str); 18] = [
+    ("us-east-1", "mypurecloud.com"),
+    ("us-east-2", "use2.us-gov-pure.cloud"),
+    ("us-west-2", "usw2.pure.cloud"),
+    ("ca-central-1", "cac1.pure.cloud"),
+    ("mx-central-1", "mxc1.pure.cloud"),
+    ("sa-east-1", "sae1.pure.cloud"),
+    ("eu-west-1", "mypurecloud.ie"),
+    ("eu-west-2", "euw2.pure.cloud"),
+    ("eu-central-1", "mypurecloud.de"),
+    ("eu-central-2", "euc2.pure.cloud"),
+    ("eusc-de-east-1", "edee1.eusc-pure.cloud"),
+    ("ap-south-1", "aps1.pure.cloud"),
+    ("ap-southeast-1", "apse1.pure.cloud"),
+    ("ap-southeast-2", "mypurecloud.com.au"),
+    ("ap-northeast-1", "mypurecloud.jp"),
+    ("ap-northeast-2", "apne2.pure.cloud"),
+    ("ap-northeast-3", "apne3.pure.cloud"),
+    ("me-central-1", "mec1.pure.cloud"),
+];
+
+/// Where login, API and sockets are, before overrides.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Region {
+    /// `login.`, `api.` and `streaming.` + this.
+    Domain(String),
+    /// All three here.
+    Base(Url),
+}
+
+/// What a domain that is accepted as given may have been meant to be.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Parsed {
+    pub region: Region,
+    pub maybe_meant: Option<&'static str>,
+}
+
+/// Reads an AWS region name, a domain, a host below one, or a base URL.
+pub(crate) fn parse(text: &str) -> Result<Parsed, String> {
+    if text.contains("://") {
+        return parse_base(text).map(|region| Parsed {
+            region,
+            maybe_meant: None,
+        });
+    }
+    let name = text.to_ascii_lowercase();
+    if let Some((_, domain)) = REGIONS.iter().find(|(aws, _)| *aws == name) {
+        return Ok(domain_region(domain));
+    }
+    if !is_host_name(&name) {
+        let hint = if text.contains(':') {
+            "; a base URL begins with its scheme, such as http://127.0.0.1:8080"
+        } else {
+            ""
+        };
+        return Err(format!("{ALLOWED}{hint}"));
+    }
+    if name.parse::<std::net::Ipv4Addr>().is_ok() || name == "localhost" {
+        return Err(format!("{ALLOWED}; did you mean http://{name}:PORT?"));
+    }
+    if !name.contains('.') {
+        let known = REGIONS.iter().flat_map(|(aws, domain)| [*aws, *domain]);
+        let meant = nearest(&name, known).map_or(String::new(), |meant| format!("; did you mean {meant}?"));
+        return Err(format!("no such region; {ALLOWED}{meant}"));
+    }
+    let domain = below_known_prefix(&name);
+    let known = REGIONS.iter().any(|(_, d)| *d == domain);
+    Ok(Parsed {
+        region: Region::Domain(domain.to_owned()),
+        maybe_meant: if known {
+            None
+        } else {
+            nearest(domain, REGIONS.iter().map(|(_, d)| *d))
+        },
+    })
+}
+
+const ALLOWED: &str = "allowed are an AWS region (such as eu-west-1), a Genesys domain (mypurecloud.ie), \
+    a host (api.mypurecloud.ie), or a base URL (http://127.0.0.1:8080)";
+
+fn domain_region(domain: &str) -> Parsed {
+    Parsed {
+        region: Region::Domain(domain.to_owned()),
+        maybe_meant: None,
+    }
+}
+
+fn below_known_prefix(host: &str) -> &str {
+    ["login.", "api.", "streaming.", "apps."]
+        .iter()
+        .find_map(|prefix| host.strip_prefix(prefix).filter(|rest| rest.contains('.')))
+        .unwrap_or(host)
+}
+
+fn parse_base(text: &str) -> Result<Region, String> {
+    let url = parse_service_url(text, &["https", "http"])?;
+    if !url.path.is_empty() {
+        return Err("a base URL has no path".to_owned());
+    }
+    // Login and API of Genesys never share a host: who pastes the address of one of them means its region.
+    let domain = below_known_prefix(&url.host);
+    if url.scheme == "https" && matches!(url.port, None | Some(443)) && REGIONS.iter().any(|(_, d)| *d == domain) {
+        return Ok(Region::Domain(domain.to_owned()));
+    }
+    Ok(Region::Base(url))
+}
+
+/// An address of login, API or streaming: plain only on this machine, no query, no user information.
+pub(crate) fn parse_service_url(text: &str, schemes: &[&str]) -> Result<Url, String> {
+    let url = Url::parse(text, UserInformation::Refused)?;
+    if !schemes.contains(&url.scheme.as_str()) {
+        return Err(format!("allowed schemes are {}", schemes.join("://, ") + "://"));
+    }
+    if !url.query.is_empty() {
+        return Err("an address here has no query (?…)".to_owned());
+    }
+    if matches!(url.scheme.as_str(), "http" | "ws") && !url.is_loopback() {
+        return Err(format!(
+            "{}:// is accepted for this machine only (127.0.0.0/8, localhost, [::1]); use {}s://",
+            url.scheme, url.scheme
+        ));
+    }
+    Ok(url)
+}
+
+/// Login and API as `http(s)`.
+pub(crate) fn parse_http_url(text: &str) -> Result<Url, String> {
+    parse_service_url(text, &["https", "http"])
+}
+
+/// Streaming, as `ws(s)` or `http(s)`; only its host counts, since the service gives the rest.
+pub(crate) fn parse_streaming_url(text: &str) -> Result<Url, String> {
+    let url = parse_service_url(text, &["wss", "ws", "https", "http"])?;
+    if url.path.is_empty() {
+        Ok(url)
+    } else {
+        Err("the streaming address has no path: the service gives it".to_owned())
+    }
+}
+
+/// The three base URLs; `None` where the region is missing and not all three were given.
+pub(crate) fn hosts(
+    region: Option<(&str, &Region)>,
+    login: Option<&Url>,
+    api: Option<&Url>,
+    streaming: Option<&Url>,
+) -> Option<super::Hosts> {
+    let socket = |url: &Url| {
+        url.with_scheme(if matches!(url.scheme.as_str(), "https" | "wss") {
+            "wss"
+        } else {
+            "ws"
+        })
+    };
+    let of_region = |part: &str| match region {
+        Some((_, Region::Domain(domain))) if part == "streaming" => Some(format!("wss://streaming.{domain}")),
+        Some((_, Region::Domain(domain))) => Some(format!("https://{part}.{domain}")),
+        Some((_, Region::Base(url))) if part == "streaming" => Some(socket(url)),
+        Some((_, Region::Base(url))) => Some(url.with_scheme(&url.scheme)),
+        None => None,
+    };
+    let api = api
+        .map(|url| url.with_scheme(&url.scheme))
+        .or_else(|| of_region("api"))?;
+    Some(super::Hosts {
+        region: region.map_or_else(|| api.clone(), |(name, _)| name.to_owned()),
+        login: login
+            .map(|url| url.with_scheme(&url.scheme))
+            .or_else(|| of_region("login"))?,
+        api,
+        streaming: streaming.map(socket).or_else(|| of_region("streaming"))?,
+    })
+}
+
+impl super::Hosts {
+    /// Everything at one base URL, as the simulator serves it: `http://127.0.0.1:8080`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Configuration`] where this is no base URL of this machine or no `https://` one.
+    pub fn at(base_url: &str) -> Result<Self, Error> {
+        let wrong = |what: &str| Error::new(ErrorKind::Configuration, "reading a base URL", what);
+        let region = parse_base(base_url).map_err(|what| wrong(&what))?;
+        hosts(Some((base_url, &region)), None, None, None).ok_or_else(|| wrong("it names no hosts"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hosts_of(text: &str) -> (String, String, String) {
+        let parsed = parse(text).unwrap_or_else(|e| panic!("{text}: {e}"));
+        let hosts = hosts(Some((text, &parsed.region)), None, None, None).unwrap();
+        (hosts.login, hosts.api, hosts.streaming)
+    }
+
+    #[test]
+    fn every_region_by_both_names_and_by_host() {
+        for (aws, domain) in REGIONS {
+            let expected = (
+                format!("https://login.{domain}"),
+                format!("https://api.{domain}"),
+                format!("wss://streaming.{domain}"),
+            );
+            for text in [
+                aws.to_owned(),
+                aws.to_uppercase(),
+                domain.to_owned(),
+                format!("api.{domain}"),
+                format!("login.{domain}"),
+                format!("streaming.{domain}"),
+                format!("apps.{domain}"),
+                format!("https://api.{domain}/"),
+            ] {
+                assert_eq!(hosts_of(&text), expected, "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_base_url_is_everything() {
+        let all = |http: &str, ws: &str| (http.to_owned(), http.to_owned(), ws.to_owned());
+        assert_eq!(
+            hosts_of("http://127.0.0.1:8080"),
+            all("http://127.0.0.1:8080", "ws://127.0.0.1:8080")
+        );
+        assert_eq!(
+            hosts_of("http://[::1]:8080/"),
+            all("http://[::1]:8080", "ws://[::1]:8080")
+        );
+        assert_eq!(
+            hosts_of("https://genesys.example"),
+            all("https://genesys.example", "wss://genesys.example")
+        );
+    }
+
+    #[test]
+    fn another_domain_is_accepted_as_given_and_a_near_one_is_named() {
+        assert_eq!(hosts_of("cloud.example").1, "https://api.cloud.example");
+        assert_eq!(hosts_of("api.cloud.example").0, "https://login.cloud.example");
+        assert_eq!(parse("cloud.example").unwrap().maybe_meant, None);
+        assert_eq!(parse("mypurecloud.i").unwrap().maybe_meant, Some("mypurecloud.ie"));
+    }
+
+    #[test]
+    fn mistyped_regions_name_the_nearest() {
+        for (text, meant) in [
+            ("eu-wset-1", "eu-west-1"),
+            ("us-esat-1", "us-east-1"),
+            ("eu_central_1", "eu-central-1"),
+            ("ap-northeast-4", "ap-northeast-"),
+        ] {
+            let complaint = parse(text).unwrap_err();
+            assert!(
+                complaint.contains(&format!("did you mean {meant}")),
+                "{text}: {complaint}"
+            );
+        }
+    }
+
+    #[test]
+    fn wrong_regions() {
+        for (text, part) in [
+            ("", "allowed are"),
+            ("ireland", "no such region"),
+            ("127.0.0.1", "did you mean http://127.0.0.1:PORT"),
+            ("localhost:8080", "begins with its scheme"),
+            ("http://api.mypurecloud.ie", "this machine only"),
+            ("http://127.0.0.1.example.com", "this machine only"),
+            ("ftp://127.0.0.1", "allowed schemes are https://, http://"),
+            ("https://me:hunter2@example.com", "user information"),
+            ("https://example.com/?a=1", "no query"),
+            ("https://example.com/path", "no path"),
+        ] {
+            let complaint = parse(text).unwrap_err();
+            assert!(complaint.contains(part), "{text}: {complaint}");
+            assert!(!complaint.contains("hunter2"));
+        }
+    }
+
+    #[test]
+    fn overrides() {
+        let url = |text: &str| Some(parse_service_url(text, &["https", "http", "wss"]).unwrap());
+        let parsed = parse("eu-west-1").unwrap();
+        let some = hosts(
+            Some(("eu-west-1", &parsed.region)),
+            url("http://127.0.0.1:1/base/").as_ref(),
+            None,
+            url("https://s.example:8443").as_ref(),
+        )
+        .unwrap();
+        assert_eq!(some.login, "http://127.0.0.1:1/base");
+        assert_eq!(some.api, "https://api.mypurecloud.ie");
+        assert_eq!(some.streaming, "wss://s.example:8443");
+        let three = hosts(
+            None,
+            url("https://a").as_ref(),
+            url("https://b").as_ref(),
+            url("wss://c").as_ref(),
+        );
+        assert_eq!(three.unwrap().region, "https://b");
+        assert!(hosts(None, url("https://a").as_ref(), url("https://b").as_ref(), None).is_none());
+    }
+}

@@ -1,0 +1,176 @@
+//! The program and wrong command lines, environments and files: exit 2, everything named, nothing connected.
+
+use std::path::PathBuf;
+use std::process::{Command, Output};
+
+/// A run without anything of the developer's environment.
+fn program(arguments: &[&str], variables: &[(&str, &str)]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_genesys-stream"))
+        .args(arguments)
+        .env_clear()
+        .envs(variables.iter().copied())
+        .output()
+        .expect("the program starts")
+}
+
+fn refused(arguments: &[&str], variables: &[(&str, &str)]) -> String {
+    let output = program(arguments, variables);
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(2), "{arguments:?}: {stderr}");
+    assert!(output.stdout.is_empty(), "{arguments:?} prints on stdout");
+    assert!(!stderr.contains("hunter2"), "a secret is shown: {stderr}");
+    stderr
+}
+
+struct TempFile(PathBuf);
+
+impl TempFile {
+    fn new(name: &str, content: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("gs-it-{}-{name}", std::process::id()));
+        std::fs::write(&path, content).expect("a temporary file");
+        Self(path)
+    }
+
+    fn path(&self) -> &str {
+        self.0.to_str().expect("an ASCII path")
+    }
+}
+
+impl Drop for TempFile {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+const CREDENTIALS: [(&str, &str); 2] = [("GENESYS_CLIENT_ID", "id"), ("GENESYS_CLIENT_SECRET", "hunter2")];
+
+#[test]
+fn usage_errors() {
+    for (arguments, part) in [
+        (&["fly"][..], "unrecognized subcommand"),
+        (&["run", "--colour"], "--colour"),
+        (&["run", "--queue"], "a value is required"),
+        (&["run", "stray"], "unexpected argument"),
+        (&["simulate", "--speed", "fast"], "allowed is a number"),
+        (&["simulate", "--listen", "8080"], "HOST:PORT"),
+        (&["demo", "--region", "eu-west-1"], "--region"),
+    ] {
+        let stderr = refused(arguments, &[]);
+        assert!(stderr.contains(part), "{arguments:?}: {stderr}");
+    }
+}
+
+#[test]
+fn secrets_are_no_flags() {
+    for arguments in [
+        &["run", "--client-secret", "hunter2"][..],
+        &["run", "--client-secret=hunter2"],
+        &["--client-secret", "hunter2", "run"],
+        &[
+            "run",
+            "--proxy",
+            "http://me:hunter2@127.0.0.1:1",
+            "--region",
+            "eu-west-1",
+        ],
+        &[
+            "run",
+            "--api-url",
+            "https://me:hunter2@api.example",
+            "--region",
+            "eu-west-1",
+        ],
+        &[
+            "run",
+            "--webhook",
+            "https://me:hunter2@hook.example",
+            "--region",
+            "eu-west-1",
+        ],
+    ] {
+        let stderr = refused(arguments, &CREDENTIALS);
+        let helps = stderr.contains("GENESYS_CLIENT_SECRET_FILE") || stderr.contains("user information");
+        assert!(helps, "{arguments:?}: {stderr}");
+    }
+}
+
+#[test]
+fn everything_missing_is_named() {
+    let stderr = refused(&["run"], &[]);
+    for part in [
+        "3 problems",
+        "region: missing",
+        "client_id: missing",
+        "client secret: missing",
+        "GENESYS_CLIENT_ID",
+    ] {
+        assert!(stderr.contains(part), "{part}: {stderr}");
+    }
+}
+
+#[test]
+fn flags_environment_and_file_are_reported_together() {
+    let file = TempFile::new(
+        "wrong.json",
+        "{\n  \"bufer\": {},\n  \"client_secret\": \"hunter2\"\n}\n",
+    );
+    let mut variables = CREDENTIALS.to_vec();
+    variables.push(("GENESYS_REGION", "eu-wset-1"));
+    let stderr = refused(
+        &["run", "--config", file.path(), "--buffer", "0", "--duration", "soon"],
+        &variables,
+    );
+    for part in [
+        "5 problems",
+        "--buffer: found 0",
+        "--duration: found \"soon\"",
+        "GENESYS_REGION: found \"eu-wset-1\"",
+        "wrong.json:2:3: bufer: unknown key; did you mean buffer?",
+        "wrong.json:3:3: client_secret: unknown key",
+    ] {
+        assert!(stderr.contains(part), "{part}: {stderr}");
+    }
+}
+
+#[test]
+fn the_environment_is_checked_and_named() {
+    for (variables, part) in [
+        (&[("GENESYS_DOMAIN", "http://10.1.2.3:80")][..], "GENESYS_DOMAIN: "),
+        (
+            &[("GENESYS_CLIENT_SECRET_FILE", "/nowhere/hunter2")],
+            "GENESYS_CLIENT_SECRET_FILE: ",
+        ),
+        (&[("GENESYS_CLIENT_ID", "two words")], "GENESYS_CLIENT_ID: "),
+    ] {
+        let stderr = refused(&["run"], variables);
+        assert!(stderr.contains(part), "{part}: {stderr}");
+    }
+    let stderr = refused(&["run", "--config", "/nowhere/f.json"], &[]);
+    assert!(stderr.contains("/nowhere/f.json: cannot be read"), "{stderr}");
+}
+
+#[test]
+fn a_log_file_that_cannot_be_opened_is_refused() {
+    let mut variables = CREDENTIALS.to_vec();
+    variables.push(("GENESYS_DOMAIN", "http://127.0.0.1:9"));
+    let stderr = refused(&["run", "--log-file", "/nowhere/log"], &variables);
+    assert!(stderr.contains("/nowhere/log"), "{stderr}");
+}
+
+#[test]
+fn help_and_version_go_to_stdout() {
+    for (arguments, part) in [
+        (
+            &["--version"][..],
+            concat!("genesys-stream ", env!("CARGO_PKG_VERSION")),
+        ),
+        (&["--help"], "Examples:"),
+        (&["run", "--help"], "--snapshot-file"),
+        (&["demo", "--help"], "--seed"),
+        (&["simulate", "--help"], "--listen"),
+    ] {
+        let output = program(arguments, &[]);
+        assert_eq!(output.status.code(), Some(0), "{arguments:?}");
+        assert!(String::from_utf8_lossy(&output.stdout).contains(part), "{arguments:?}");
+    }
+}
