@@ -9,7 +9,11 @@ pub mod facts;
 mod id;
 pub mod model;
 mod moment;
+#[allow(dead_code, reason = "its users are wired in by the aggregator and the program")]
+mod output;
 pub mod protocol;
+#[allow(dead_code, reason = "its users are wired in by the aggregator and the program")]
+mod record;
 mod secret;
 
 pub use error::{Error, ErrorKind};
