@@ -16,6 +16,8 @@ pub(crate) mod snapshot_file;
 pub(crate) mod snapshots;
 mod summary;
 mod tally;
+#[cfg(test)]
+mod testing;
 mod text;
 pub(crate) mod writer;
 

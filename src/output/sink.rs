@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded, select};
+use crossbeam_channel::{Receiver, RecvTimeoutError, SendTimeoutError, Sender, TrySendError, bounded, select};
 
 use super::Item;
 use super::tally::Tally;
@@ -140,7 +140,7 @@ impl Output {
     /// If the operating system gives no thread.
     pub(crate) fn spawn(
         name: &str,
-        mut outlet: Box<dyn Outlet>,
+        outlet: Box<dyn Outlet>,
         handover: Handover,
         capacity: usize,
         notice: Notice,
@@ -161,7 +161,8 @@ impl Output {
                     ended: OutputEnded::Panicked,
                     _alive: alive,
                 };
-                // Inside, so that it is gone (a terminal restored) before anybody is told.
+                // A local after `exit`, so that also in a panic it is gone (a terminal restored) before anybody is told.
+                let mut outlet = outlet;
                 let ended = drive(&mut *outlet, &inbox, &its_slot, &exit.tally);
                 drop(outlet);
                 exit.ended = ended;
@@ -252,8 +253,11 @@ impl Output {
     /// Asks for everything handed over so far to be let out; waits for room in the channel until `deadline` at most.
     pub(crate) fn ask_flush(&self, deadline: Instant) -> Flush {
         let (ack, done) = bounded(0);
-        let _ = self.messages.send_deadline(Message::Flush(ack), deadline);
-        Flush(done)
+        let asked = self.messages.send_deadline(Message::Flush(ack), deadline);
+        Flush(match asked {
+            Err(SendTimeoutError::Timeout(_)) => None,
+            Ok(()) | Err(SendTimeoutError::Disconnected(_)) => Some(done),
+        })
     }
 
     /// Lets everything handed over so far out; whether that was done by `deadline`.
@@ -278,13 +282,14 @@ impl Output {
     }
 }
 
-/// A flush under way.
-pub(crate) struct Flush(Receiver<()>);
+/// A flush under way; none if there was no room to ask for it.
+pub(crate) struct Flush(Option<Receiver<()>>);
 
 impl Flush {
     /// Whether it was done by `deadline`, or the output has ended.
     pub(crate) fn wait(self, deadline: Instant) -> bool {
-        matches!(self.0.recv_deadline(deadline), Err(RecvTimeoutError::Disconnected))
+        self.0
+            .is_some_and(|done| done.recv_deadline(deadline) == Err(RecvTimeoutError::Disconnected))
     }
 }
 
