@@ -5,6 +5,7 @@
 use std::fmt::Write as _;
 
 use super::text::{clip, number, plain, seconds, secs, short, width};
+use crate::config::Protocol;
 use crate::model::snapshot::{Counters, LiveTotals, QueueSnapshot, Snapshot};
 
 /// Queues, users' statuses and metrics shown; a longer list is what the JSON outputs are for.
@@ -30,7 +31,9 @@ pub(crate) fn block(snapshot: &Snapshot) -> String {
         "; protocol {}, {} reconnects",
         connection.protocol, connection.reconnects
     );
-    let _ = writeln!(out, "  totals: {}", totals(&snapshot.totals));
+    if knows_conversations(snapshot) {
+        let _ = writeln!(out, "  totals: {}", totals(&snapshot.totals));
+    }
     let mut queues: Vec<_> = snapshot.queues.iter().collect();
     queues.sort_by_key(|(_, queue)| (std::cmp::Reverse(queue.waiting), queue.name.clone()));
     for (id, queue) in queues.iter().take(SHOWN) {
@@ -108,6 +111,11 @@ fn numbers(queue: &QueueSnapshot) -> String {
     parts.join(", ")
 }
 
+/// Whether the protocol tells of conversations: `metrics` does not, its zero would be made up.
+pub(crate) fn knows_conversations(snapshot: &Snapshot) -> bool {
+    snapshot.connection.protocol != Protocol::Metrics.as_str()
+}
+
 /// How many users have which status: `5 ON_QUEUE`. Routing status where it is known, else presence.
 pub(crate) fn statuses(snapshot: &Snapshot) -> Vec<String> {
     let mut counts: std::collections::BTreeMap<&str, u64> = std::collections::BTreeMap::new();
@@ -158,12 +166,13 @@ pub(crate) fn losses(snapshot: &Snapshot) -> Vec<String> {
     let open = connection.gaps.iter().filter(|gap| gap.to.is_none()).count();
     let repaired = connection.gaps.iter().filter(|gap| gap.repaired).count();
     let gaps = match (open, repaired) {
-        (0, 0) => "gaps".to_owned(),
-        (0, repaired) => format!("gaps ({repaired} repaired)"),
-        (open, 0) => format!("gaps ({open} open)"),
-        (open, repaired) => format!("gaps ({open} open, {repaired} repaired)"),
+        (0, 0) => String::new(),
+        (0, repaired) => format!(" ({repaired} repaired)"),
+        (open, 0) => format!(" ({open} open)"),
+        (open, repaired) => format!(" ({open} open, {repaired} repaired)"),
     };
-    part(connection.gaps_total, &gaps);
+    let word = if connection.gaps_total == 1 { "gap" } else { "gaps" };
+    part(connection.gaps_total, &format!("{word}{gaps}"));
     part(malformed, "malformed");
     part(connection.refused_topics.len() as u64, "topics refused");
     part(server_errors, "server errors");

@@ -9,6 +9,7 @@ use super::layout::{Line, Style};
 use super::screen::View;
 use crate::Id;
 use crate::model::snapshot::{ObservationSnapshot, QueueSnapshot, Snapshot};
+use crate::output::summary::knows_conversations;
 use crate::output::text::{clock, number, secs, short};
 
 /// Columns of the bar beside the waiting count.
@@ -19,7 +20,7 @@ const LEAST_NAME: usize = 8;
 const MOST_NAME: usize = 32;
 
 /// Active, waiting, interacting, after-call work; what the protocol does not tell is not shown.
-pub(super) fn totals(view: &View<'_>, cols: usize) -> Line {
+pub(super) fn totals(view: &View<'_>, cols: usize) -> Option<Line> {
     let totals = &view.snapshot.totals;
     let mut line = Line::default();
     let mut part = |value: Option<u64>, style: Style, what: &str| {
@@ -30,16 +31,21 @@ pub(super) fn totals(view: &View<'_>, cols: usize) -> Line {
         line.add(style, &value.to_string())
             .add(Style::Normal, &format!(" {what}"));
     };
-    part(Some(totals.active_conversations), Style::Strong, "active");
+    let active = knows_conversations(view.snapshot).then_some(totals.active_conversations);
+    part(active, Style::Strong, "active");
     part(totals.waiting, waiting_style(totals.waiting.unwrap_or(0)), "waiting");
     part(totals.interacting, Style::Strong, "interacting");
-    part(totals.after_call_work, Style::Strong, "after-call work");
+    part(
+        totals.after_call_work,
+        Style::Strong,
+        if cols < 60 { "acw" } else { "after-call work" },
+    );
     let room = cols.saturating_sub(line.used() + 12);
-    if totals.waiting.is_some() && room >= 8 {
-        let spark = sparkline(&view.history.total(), room.min(60));
+    let spark = sparkline(&view.history.total(), room.min(60));
+    if room >= 8 && !spark.trim().is_empty() {
         line.add(Style::Dim, "   waiting ").add(Style::Accent, &spark);
     }
-    line
+    (line.used() > 0).then_some(line)
 }
 
 fn waiting_style(waiting: u64) -> Style {

@@ -15,7 +15,7 @@ use super::terminal::Ability;
 use crate::Moment;
 use crate::model::snapshot::{ConnectionState, Snapshot};
 use crate::output::summary;
-use crate::output::text::{between, clock, span};
+use crate::output::text::{between, clock, plain, span, width};
 
 /// Columns and rows of a terminal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,8 +71,8 @@ pub(super) fn draw(view: &View<'_>, size: Size, ability: Ability) -> Vec<String>
     if roomy {
         top.push(Line::default());
     }
-    top.push(dim(panels::totals(view, cols)));
-    if roomy {
+    top.extend(panels::totals(view, cols).map(dim));
+    if roomy && top.last().is_some_and(|line| line.used() > 0) {
         top.push(Line::default());
     }
 
@@ -131,20 +131,31 @@ fn header(view: &View<'_>, stale: Option<&str>, cols: usize) -> Line {
     if connection.connections > 1 {
         line.add(Style::Normal, &format!(", {} connections", connection.connections));
     }
-    line.add(Style::Dim, &format!("  {}", connection.protocol));
-    if !view.region.is_empty() {
-        line.add(Style::Dim, &format!("  {}", view.region));
-    }
     let title = "genesys-stream  ";
-    let time = format!("{} UTC", clock(snapshot.as_of));
+    let time = format!("  {} UTC", clock(snapshot.as_of));
+    let region = format!("  {}", view.region);
+    // What fits beside the state, by what it is worth.
+    let mut room = cols.saturating_sub(line.used());
+    let mut take = |columns: usize| {
+        let fits = columns <= room;
+        room -= if fits { columns } else { 0 };
+        fits
+    };
+    let protocol = format!("  {}", connection.protocol);
+    if take(width(&protocol)) {
+        line.add(Style::Dim, &protocol);
+    }
+    let (timed, titled) = (take(width(&time)), take(width(title)));
+    if !view.region.is_empty() && take(width(&plain(&region))) {
+        line.add(Style::Dim, &region);
+    }
     let mut whole = Line::default();
-    if title.len() + line.used() <= cols {
+    if titled {
         whole.add(Style::Strong, title);
     }
-    let fits = whole.used() + line.used() + 2 + time.len() <= cols;
-    let pad = cols.saturating_sub(whole.used() + line.used() + time.len());
     whole.join(&line);
-    if fits {
+    if timed {
+        let pad = cols - whole.used() - width(&time);
         whole.add(Style::Normal, &" ".repeat(pad)).add(Style::Dim, &time);
     }
     whole
