@@ -1,0 +1,287 @@
+//! `lines`: one short line an event for people, without customer data.
+//!
+//! In: `Item`s · Out: text lines `<time> | <what>` and a last block that begins with `snapshot` · Thread: that of its output.
+//!
+//! Only facts are read here, never bodies: what is not decoded cannot leak.
+
+use std::sync::Arc;
+
+use super::Item;
+use super::sink::{Snapshots, Wants};
+use super::summary;
+use super::text::{between, number, plain, seconds, secs, short, span};
+use super::writer::{Render, Rendered};
+use crate::event::{Event, EventKind};
+use crate::facts::{
+    AcwState, ConversationFacts, Facts, MediaKind, MediumState, ObservationFacts, Participant, Purpose, UserFacts,
+};
+use crate::model::snapshot::{Gap, GapTopics, Snapshot};
+use crate::record::StateChange;
+use crate::{Id, Moment};
+
+/// How many numbers of one event are shown.
+const SHOWN: usize = 4;
+
+/// Items as lines. Names come from the newest snapshot; before the first, identifiers are shown.
+#[derive(Default)]
+pub(crate) struct Lines {
+    names: Option<Arc<Snapshot>>,
+}
+
+impl Render for Lines {
+    fn wants(&self) -> Wants {
+        Wants {
+            events: true,
+            changes: true,
+            snapshots: Snapshots::Newest,
+        }
+    }
+
+    fn render(&mut self, item: &Item, out: &mut Vec<u8>) -> Rendered {
+        match item {
+            Item::Snapshot(snapshot) => {
+                self.names = Some(Arc::clone(snapshot));
+                return Rendered::Nothing;
+            }
+            Item::Event(event) => self.event(event, out),
+            Item::State(change) => line(out, change.at, &state(change)),
+            Item::Gap(gap) => line(out, gap.to.unwrap_or(gap.from), &self::gap(gap)),
+        }
+        Rendered::Plain
+    }
+
+    fn end(&mut self, last: Option<&Snapshot>, out: &mut Vec<u8>) {
+        if let Some(last) = last {
+            out.extend_from_slice(summary::block(last).as_bytes());
+        }
+    }
+}
+
+impl Lines {
+    fn event(&self, event: &Event, out: &mut Vec<u8>) {
+        let at = event.event_time.unwrap_or(event.received_at);
+        match &event.facts {
+            Facts::Metrics(facts) => {
+                let at = facts.at.unwrap_or(event.received_at);
+                for (name, value) in &facts.values {
+                    let name = plain(name);
+                    line(
+                        out,
+                        at,
+                        &format!("{}.{name} = {}", plain(&facts.metric_type), number(*value)),
+                    );
+                }
+                if facts.values.is_empty() {
+                    line(out, at, &format!("{} without metrics", plain(&facts.metric_type)));
+                }
+            }
+            Facts::Conversation(facts) => line(out, at, &self.conversation(event, facts)),
+            Facts::Observations(facts) => line(out, at, &self.observations(facts)),
+            Facts::User(facts) => line(out, at, &self.user(facts)),
+            Facts::ConversationState(facts) => {
+                let id = facts
+                    .conversation
+                    .as_ref()
+                    .map_or_else(|| "without an id".to_owned(), short);
+                let active = match facts.active {
+                    Some(true) => "active",
+                    Some(false) => "not active",
+                    None => "updated",
+                };
+                let what = format!("conversation {id} {active}");
+                line(out, facts.at.unwrap_or(at), &self.of_queue(facts.queue.as_ref(), &what));
+            }
+            Facts::QueueStatistics(facts) => {
+                let wait = facts.average_wait_secs.map_or_else(|| "unknown".to_owned(), secs);
+                let what = format!("average wait {wait}");
+                line(out, facts.at.unwrap_or(at), &self.of_queue(Some(&facts.queue), &what));
+            }
+            Facts::None => {
+                let kind = if event.kind == EventKind::Unknown {
+                    "unknown".to_owned()
+                } else {
+                    event.kind.as_str().replace('_', " ")
+                };
+                let topic = if event.topic.is_empty() {
+                    "(no topic)".into()
+                } else {
+                    plain(&event.topic)
+                };
+                line(out, at, &format!("{kind} | {topic}"));
+            }
+        }
+    }
+
+    fn of_queue(&self, queue: Option<&Id>, what: &str) -> String {
+        match queue {
+            Some(queue) => format!("{} | {what}", self.queue_name(queue)),
+            None => what.to_owned(),
+        }
+    }
+
+    fn queue_name(&self, id: &Id) -> String {
+        let known = self.names.as_ref().and_then(|snapshot| snapshot.queues.get(id));
+        match known.and_then(|queue| queue.name.as_deref()) {
+            Some(name) => plain(name).into_owned(),
+            None => format!("queue {}", short(id)),
+        }
+    }
+
+    fn conversation(&self, event: &Event, facts: &ConversationFacts) -> String {
+        let queue = event.queue_id.as_ref();
+        let medium = facts
+            .participants
+            .iter()
+            .flat_map(|participant| &participant.media)
+            .map(|medium| medium.kind)
+            .min()
+            .map_or("conversation", MediaKind::as_str);
+        self.of_queue(queue, &format!("{medium} {} {}", short(&facts.id), stage(facts, queue)))
+    }
+
+    fn observations(&self, facts: &ObservationFacts) -> String {
+        let mut shown: Vec<String> = facts
+            .rows
+            .iter()
+            .take(SHOWN)
+            .map(|row| {
+                let media = row.media.map_or(String::new(), |media| format!("{} ", media.as_str()));
+                let qualifier = row
+                    .qualifier
+                    .as_deref()
+                    .map_or(String::new(), |q| format!(" {}", plain(q)));
+                let value = row
+                    .stats
+                    .get("count")
+                    .or_else(|| row.stats.get("ratio"))
+                    .or_else(|| row.stats.values().next());
+                let value = value.map_or_else(|| "-".to_owned(), |value| number(*value));
+                format!("{media}{}{qualifier} {value}", plain(&row.metric))
+            })
+            .collect();
+        if facts.rows.len() > SHOWN {
+            shown.push(format!("{} more", facts.rows.len() - SHOWN));
+        }
+        self.of_queue(Some(&facts.queue), &shown.join(", "))
+    }
+
+    fn user(&self, facts: &UserFacts) -> String {
+        let known = self.names.as_ref().and_then(|snapshot| snapshot.users.get(&facts.user));
+        let name = match known.and_then(|user| user.name.as_deref()) {
+            Some(name) => plain(name).into_owned(),
+            None => format!("user {}", short(&facts.user)),
+        };
+        let mut says = Vec::new();
+        if let Some((presence, _)) = &facts.presence {
+            says.push(format!("presence {}", plain(presence)));
+        }
+        if let Some((status, _)) = &facts.routing_status {
+            says.push(format!("routing status {}", plain(status)));
+        }
+        format!("{name} | {}", says.join(", "))
+    }
+}
+
+fn line(out: &mut Vec<u8>, at: Moment, what: &str) {
+    out.extend_from_slice(seconds(at).as_bytes());
+    out.extend_from_slice(b" | ");
+    out.extend_from_slice(what.as_bytes());
+    out.push(b'\n');
+}
+
+/// Where a conversation stands, as far as this one event tells; the numbers of the dashboard are joined elsewhere.
+fn stage(facts: &ConversationFacts, queue: Option<&Id>) -> &'static str {
+    let here = |p: &&Participant| queue.is_none() || p.queue.as_ref().is_none_or(|q| Some(&q.value) == queue);
+    let is = |p: &Participant, wanted: &[Purpose]| p.purpose.is_some_and(|purpose| wanted.contains(&purpose.value));
+    let state =
+        |p: &Participant, wanted: MediumState| p.media.iter().any(|m| m.state.is_some_and(|s| s.value == wanted));
+    let agents = || {
+        let all = facts.participants.iter().filter(here);
+        all.filter(|p| is(p, &[Purpose::Agent, Purpose::User]) && !p.listens_in)
+    };
+    let talking = |p: &Participant| p.ended.is_none() && (p.connected.is_some() || state(p, MediumState::Connected));
+    let after = |p: &Participant| {
+        let pending = p
+            .media
+            .iter()
+            .any(|m| m.acw_state.is_some_and(|s| s.value == AcwState::Pending));
+        p.acw_ended.is_none() && (p.acw_started.is_some() || pending)
+    };
+    let mut callers = facts
+        .participants
+        .iter()
+        .filter(|p| is(p, &[Purpose::Customer, Purpose::External]))
+        .peekable();
+    let caller_known = callers.peek().is_some();
+    if let Some(agent) = agents().find(|p| talking(p)) {
+        if agent.media.iter().any(|m| m.held.is_some_and(|held| held.value)) {
+            "on hold"
+        } else {
+            "interacting"
+        }
+    } else if agents().any(after) {
+        "after-call work"
+    } else if caller_known && callers.all(|p| p.ended.is_some()) {
+        "ended"
+    } else if agents().any(|p| p.ended.is_none() && state(p, MediumState::Alerting)) {
+        "alerting"
+    } else {
+        let visits = || {
+            facts
+                .participants
+                .iter()
+                .filter(here)
+                .filter(|p| is(p, &[Purpose::Acd]))
+        };
+        if visits().any(|p| p.ended.is_none()) {
+            "waiting"
+        } else if visits().next().is_some() {
+            "left the queue"
+        } else {
+            "updated"
+        }
+    }
+}
+
+/// `streaming: cause (attempt 2, again in 1.5 s)`.
+pub(crate) fn state(change: &StateChange) -> String {
+    let mut text = format!("state | {}", change.state.as_str());
+    if let Some(cause) = &change.cause {
+        text.push_str(": ");
+        text.push_str(&plain(cause));
+    }
+    let mut about = Vec::new();
+    if let Some(attempt) = change.attempt {
+        about.push(format!("attempt {attempt}"));
+    }
+    if let Some(wait) = change.retry_in {
+        about.push(format!("again in {}", span(wait)));
+    }
+    if !about.is_empty() {
+        text.push_str(&format!(" ({})", about.join(", ")));
+    }
+    text
+}
+
+fn gap(gap: &Gap) -> String {
+    let topics = match &gap.topics {
+        GapTopics::All => "all topics".to_owned(),
+        GapTopics::Some(topics) if topics.len() == 1 => "1 topic".to_owned(),
+        GapTopics::Some(topics) => format!("{} topics", topics.len()),
+    };
+    let length = match gap.to {
+        Some(to) => format!("{} long", span(between(gap.from, to))),
+        None => "open".to_owned(),
+    };
+    let repaired = if gap.repaired { ", repaired" } else { "" };
+    format!(
+        "gap {} | {length} since {}, {topics}: {}{repaired}",
+        gap.id,
+        seconds(gap.from),
+        plain(&gap.cause)
+    )
+}
+
+#[cfg(test)]
+#[path = "lines_tests.rs"]
+mod tests;

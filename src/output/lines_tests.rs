@@ -1,0 +1,235 @@
+//! What a person reads for each kind of event.
+//!
+//! In: facts · Out: assertions on lines · Thread: the test's.
+
+use super::*;
+use crate::facts::{ConversationStateFacts, Medium, MetricFacts, ObservationRow, QueueStatisticsFacts, Stamped};
+use crate::model::snapshot::ConnectionState;
+use crate::output::testing::{SALES, a_gap, a_snapshot};
+use crate::record::tests::{an_event, moment};
+use std::time::Duration;
+
+const AT: &str = "2026-05-04T14:05:30.250Z";
+
+fn lines_of(item: &Item) -> String {
+    let mut lines = Lines::default();
+    let mut out = Vec::new();
+    lines.render(&Item::Snapshot(Arc::new(a_snapshot())), &mut out);
+    assert!(out.is_empty());
+    lines.render(item, &mut out);
+    String::from_utf8(out).unwrap()
+}
+
+fn line_of(kind: EventKind, facts: Facts) -> String {
+    let mut event = an_event(Some("{\"name\":\"Erika\"}"));
+    event.kind = kind;
+    event.facts = facts;
+    lines_of(&Item::Event(Arc::new(event)))
+}
+
+fn stamped<T>(value: T) -> Option<Stamped<T>> {
+    Some(Stamped { at: moment(AT), value })
+}
+
+fn participant(purpose: Purpose, medium: MediumState) -> Participant {
+    Participant {
+        id: Id::new("p"),
+        connected: None,
+        ended: None,
+        acw_started: None,
+        acw_ended: None,
+        purpose: stamped(purpose),
+        queue: stamped(Id::new(SALES)),
+        user: None,
+        wrapup_expected: None,
+        wrapup_required: None,
+        wrapup_coded: false,
+        listens_in: false,
+        media: vec![Medium {
+            kind: MediaKind::Voice,
+            id: Id::new("m"),
+            connected: None,
+            disconnected: None,
+            state: stamped(medium),
+            disconnect: None,
+            acw_required: None,
+            acw_state: None,
+            hold_started: None,
+            held: None,
+        }],
+    }
+}
+
+#[test]
+fn metrics_as_in_the_contract() {
+    let facts = |at| {
+        Facts::Metrics(Box::new(MetricFacts {
+            metric_type: "queue".into(),
+            entity: None,
+            at,
+            values: vec![("offered".into(), 3.0), ("serviceLevelPercent".into(), 81.25)],
+        }))
+    };
+    assert_eq!(
+        line_of(EventKind::Metric, facts(Some(moment("2026-05-04T14:05:30.900Z")))),
+        "2026-05-04T14:05:30Z | queue.offered = 3\n2026-05-04T14:05:30Z | queue.serviceLevelPercent = 81.25\n"
+    );
+    assert!(line_of(EventKind::Metric, facts(None)).starts_with("2026-05-04T14:05:30Z | queue.offered = 3\n"));
+}
+
+#[test]
+fn a_conversation_through_its_stages() {
+    let say = |participants: Vec<Participant>| {
+        let id = Id::new("1b3e08b8-e7c3-538a-87c3-a10b68b6b415");
+        line_of(
+            EventKind::QueueConversation,
+            Facts::Conversation(Box::new(ConversationFacts { id, participants })),
+        )
+    };
+    let caller = participant(Purpose::Customer, MediumState::Connected);
+    let mut visit = participant(Purpose::Acd, MediumState::Connected);
+    visit.connected = Some(moment(AT));
+    let line = say(vec![caller.clone(), visit.clone()]);
+    assert_eq!(line, "2026-05-04T14:05:30Z | Sales | voice 1b3e08b8… waiting\n");
+
+    let mut agent = participant(Purpose::Agent, MediumState::Alerting);
+    assert!(say(vec![caller.clone(), visit.clone(), agent.clone()]).ends_with(" alerting\n"));
+    agent.media[0].state = stamped(MediumState::Connected);
+    assert!(say(vec![caller.clone(), visit.clone(), agent.clone()]).ends_with(" interacting\n"));
+    let mut monitor = agent.clone();
+    monitor.listens_in = true;
+    assert!(say(vec![caller.clone(), visit.clone(), monitor]).ends_with(" waiting\n"));
+    agent.media[0].held = stamped(true);
+    assert!(say(vec![caller.clone(), agent.clone()]).ends_with(" on hold\n"));
+
+    let mut gone = caller.clone();
+    gone.ended = Some(moment(AT));
+    agent.connected = Some(moment(AT));
+    agent.ended = Some(moment(AT));
+    agent.media[0].acw_state = stamped(AcwState::Pending);
+    assert!(say(vec![gone.clone(), agent.clone()]).ends_with(" after-call work\n"));
+    agent.acw_started = Some(moment(AT));
+    agent.acw_ended = Some(moment(AT));
+    assert!(say(vec![gone, agent.clone()]).ends_with(" ended\n"));
+    visit.ended = Some(moment(AT));
+    assert!(say(vec![caller, visit]).ends_with(" left the queue\n"));
+}
+
+#[test]
+fn the_other_kinds() {
+    let user = Facts::User(Box::new(UserFacts {
+        user: Id::new("e5240415-6b6a-5736-bbef-4488bb5408e2"),
+        presence: None,
+        routing_status: Some(("INTERACTING".into(), None)),
+    }));
+    assert_eq!(
+        line_of(EventKind::UserRoutingStatus, user),
+        "2026-05-04T14:05:30Z | user e5240415… | routing status INTERACTING\n"
+    );
+    let row = |metric: &str, qualifier: Option<&str>, stat: &str, value: f64| ObservationRow {
+        media: Some(MediaKind::Voice),
+        interval: None,
+        metric: metric.into(),
+        qualifier: qualifier.map(Into::into),
+        stats: [(stat.into(), value)].into(),
+    };
+    let mut rows = vec![
+        row("oWaiting", None, "count", 3.0),
+        row("oOnQueueUsers", Some("IDLE"), "count", 4.0),
+    ];
+    rows.extend([
+        row("oServiceLevel", None, "ratio", 0.8),
+        row("a", None, "sum", 1.0),
+        row("b", None, "sum", 1.0),
+    ]);
+    let observations = Facts::Observations(Box::new(ObservationFacts {
+        queue: Id::new(SALES),
+        rows,
+    }));
+    assert_eq!(
+        line_of(EventKind::QueueObservation, observations),
+        "2026-05-04T14:05:30Z | Sales | voice oWaiting 3, voice oOnQueueUsers IDLE 4, voice oServiceLevel 0.8, voice a 1, 1 more\n"
+    );
+    let state = Facts::ConversationState(ConversationStateFacts {
+        conversation: Some(Id::new("1b3e08b8-e7c3-538a-87c3-a10b68b6b415")),
+        queue: Some(Id::new("unheard-of-queue")),
+        active: Some(true),
+        at: None,
+    });
+    assert_eq!(
+        line_of(EventKind::Conversation, state),
+        "2026-05-04T14:05:30Z | queue unheard-… | conversation 1b3e08b8… active\n"
+    );
+    let statistics = Facts::QueueStatistics(QueueStatisticsFacts {
+        queue: Id::new(SALES),
+        average_wait_secs: Some(12.5),
+        at: None,
+    });
+    assert_eq!(
+        line_of(EventKind::Queue, statistics),
+        "2026-05-04T14:05:30Z | Sales | average wait 12.5 s\n"
+    );
+    let unknown = line_of(EventKind::Unknown, Facts::None);
+    assert!(
+        unknown.starts_with("2026-05-04T14:05:30Z | unknown | v2.routing.queues."),
+        "{unknown}"
+    );
+}
+
+#[test]
+fn no_line_holds_customer_data_or_breaks() {
+    let mut event = an_event(Some("{\"name\":\"Erika\"}"));
+    event.kind = EventKind::Unknown;
+    event.topic = "a\nsnapshot\u{1b}[2J".into();
+    let line = lines_of(&Item::Event(Arc::new(event)));
+    assert_eq!(line, "2026-05-04T14:05:30Z | unknown | a\u{fffd}snapshot\u{fffd}[2J\n");
+    assert!(!line.contains("Erika"));
+}
+
+#[test]
+fn states_and_gaps() {
+    let change = StateChange {
+        at: moment(AT),
+        state: ConnectionState::Backoff,
+        cause: Some("socket closed (1006)".to_owned()),
+        attempt: Some(2),
+        retry_in: Some(Duration::from_millis(1500)),
+    };
+    assert_eq!(
+        lines_of(&Item::State(Arc::new(change))),
+        "2026-05-04T14:05:30Z | state | backoff: socket closed (1006) (attempt 2, again in 1.5 s)\n"
+    );
+    let mut gap = a_gap(moment(AT), None);
+    assert_eq!(
+        lines_of(&Item::Gap(Arc::new(gap.clone()))),
+        "2026-05-04T14:05:30Z | gap 1 | open since 2026-05-04T14:05:30Z, all topics: socket closed (1006)\n"
+    );
+    gap.to = Some(moment("2026-05-04T14:05:42.250Z"));
+    gap.topics = GapTopics::Some(vec!["a".to_owned(), "b".to_owned()]);
+    gap.repaired = true;
+    assert_eq!(
+        lines_of(&Item::Gap(Arc::new(gap))),
+        "2026-05-04T14:05:42Z | gap 1 | 12 s long since 2026-05-04T14:05:30Z, 2 topics: socket closed (1006), repaired\n"
+    );
+}
+
+#[test]
+fn the_last_block_begins_with_snapshot() {
+    let mut snapshot = a_snapshot();
+    snapshot.counters.events_dropped = 7;
+    snapshot.connection.state = ConnectionState::Stopped;
+    snapshot.connection.cause = Some("stopped on request".to_owned());
+    let mut out = Vec::new();
+    Lines::default().end(Some(&snapshot), &mut out);
+    let text = String::from_utf8(out).unwrap();
+    assert_eq!(
+        text,
+        "snapshot 2026-05-04T14:05:30Z, stopped: stopped on request; protocol notifications, 0 reconnects\n  \
+           totals: 14 active, 5 waiting, 8 interacting, 2 in after-call work\n  \
+           queue Support                       4 waiting (longest 1 min 35 s), 4 interacting, 1 in after-call work\n  \
+           queue Sales                         1 waiting (longest 12.5 s), 4 interacting, 1 in after-call work\n  \
+           users: 2 INTERACTING, 1 MEAL\n  \
+           counters: 1300 frames, 1234 events, 1230 applied, 4 coalesced, 0 duplicates\n  \
+           losses: 7 events dropped\n"
+    );
+}

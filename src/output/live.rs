@@ -1,0 +1,212 @@
+//! `live`: one screen on the terminal, redrawn in place, put back as it was on every way out.
+//!
+//! In: the newest `Snapshot`, the last log line, the terminal's size · Out: ANSI sequences · Thread: that of its output.
+
+mod history;
+mod layout;
+mod panels;
+mod screen;
+mod terminal;
+
+use std::io::{self, Write};
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::Item;
+use super::complaint::Complaint;
+use super::sink::{Closed, Outlet, Snapshots, Wants};
+use super::summary;
+use super::tally::Tally;
+use super::writer::is_closed;
+use crate::Moment;
+use crate::model::snapshot::Snapshot;
+use history::History;
+use terminal::Terminal;
+
+pub(crate) use screen::Size;
+pub(crate) use terminal::{Ability, Restorer};
+
+/// At most 4 screens a second.
+const REDRAW: Duration = Duration::from_millis(250);
+/// Ages on the screen go on while nothing comes.
+const TICK: Duration = Duration::from_secs(1);
+
+/// The last line of the log. While the screen is on, the log goes here; before and after, to stderr.
+///
+/// Give a clone to the logger as its target: it takes bytes like any writer.
+#[derive(Clone, Default)]
+pub(crate) struct LastLog(Arc<LogShare>);
+
+#[derive(Default)]
+struct LogShare {
+    on_screen: AtomicBool,
+    line: Mutex<String>,
+}
+
+impl LastLog {
+    fn latest(&self) -> String {
+        self.0.line.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn on_screen(&self, on: bool) {
+        self.0.on_screen.store(on, SeqCst);
+    }
+}
+
+impl Write for LastLog {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if !self.0.on_screen.load(SeqCst) {
+            return io::stderr().write(bytes);
+        }
+        let text = String::from_utf8_lossy(bytes);
+        if let Some(last) = text.lines().rev().find(|line| !line.trim().is_empty()) {
+            last.clone_into(&mut self.0.line.lock().unwrap_or_else(PoisonError::into_inner));
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The screen as an output.
+pub(crate) struct Live {
+    terminal: Terminal,
+    log: LastLog,
+    region: String,
+    ability: Ability,
+    /// Size asked at each redraw: a resized window needs no signal.
+    size: Box<dyn FnMut() -> Size + Send>,
+    newest: Option<Arc<Snapshot>>,
+    history: History,
+    dirty: bool,
+    drawn: Option<Instant>,
+    complaint: Complaint,
+}
+
+impl Live {
+    /// Takes the terminal over with the first screen. `region` is what the user calls it.
+    pub(crate) fn new(
+        writer: Box<dyn Write + Send>,
+        size: impl FnMut() -> Size + Send + 'static,
+        ability: Ability,
+        region: &str,
+        log: LastLog,
+    ) -> Self {
+        Self {
+            terminal: Terminal::new(writer),
+            log,
+            region: region.to_owned(),
+            ability,
+            size: Box::new(size),
+            newest: None,
+            history: History::default(),
+            dirty: true,
+            drawn: None,
+            complaint: Complaint::default(),
+        }
+    }
+
+    /// Puts the terminal back in the main thread's place: for the second signal, and where this output was abandoned.
+    pub(crate) fn restorer(&self) -> Restorer {
+        self.terminal.restorer()
+    }
+
+    fn draw(&mut self, tally: &Tally) -> Result<(), Closed> {
+        let Some(newest) = &self.newest else { return Ok(()) };
+        let size = (self.size)();
+        let log = self.log.latest();
+        let view = screen::View {
+            snapshot: newest,
+            now: Moment::now(),
+            region: &self.region,
+            history: &self.history,
+            log: (!log.is_empty()).then_some(log.as_str()),
+        };
+        let lines = screen::draw(&view, size, self.ability);
+        self.log.on_screen(true);
+        let shown = self.terminal.show(&lines, size, tally);
+        // Also after a failure: the next attempt waits its turn.
+        self.drawn = Some(Instant::now());
+        self.dirty = false;
+        match shown {
+            Ok(()) => {
+                tally.wrote(1);
+                self.complaint.worked("live");
+                Ok(())
+            }
+            Err(error) if is_closed(&error) => Err(Closed),
+            Err(error) => {
+                if let Some(line) = self.complaint.failed("live", &error, 0, Instant::now()) {
+                    log::warn!("{line}");
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+impl Outlet for Live {
+    fn wants(&self) -> Wants {
+        Wants {
+            events: false,
+            changes: false,
+            snapshots: Snapshots::Newest,
+        }
+    }
+
+    fn take(&mut self, item: Item, _: &Tally) -> Result<(), Closed> {
+        if let Item::Snapshot(snapshot) = item {
+            self.history.add(&snapshot);
+            self.newest = Some(snapshot);
+            self.dirty = true;
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self, tally: &Tally) -> Result<(), Closed> {
+        match self.due() {
+            Some(due) if due > Instant::now() => Ok(()),
+            _ => self.draw(tally),
+        }
+    }
+
+    fn due(&self) -> Option<Instant> {
+        self.newest.as_ref()?;
+        let wait = if self.dirty { REDRAW } else { TICK };
+        Some(self.drawn.map_or_else(Instant::now, |drawn| drawn + wait))
+    }
+
+    fn end(&mut self, last: Option<Arc<Snapshot>>, tally: &Tally) -> Result<(), Closed> {
+        self.terminal.restore();
+        self.log.on_screen(false);
+        let Some(last) = last.or_else(|| self.newest.take()) else {
+            return Ok(());
+        };
+        tally.offered();
+        match self.terminal.print(&summary::block(&last), tally) {
+            Ok(()) => {
+                tally.wrote(1);
+                Ok(())
+            }
+            Err(error) if is_closed(&error) => Err(Closed),
+            Err(error) => {
+                log::warn!("output live: {error}; the last snapshot could not be printed");
+                Ok(())
+            }
+        }
+    }
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        self.terminal.restore();
+        self.log.on_screen(false);
+    }
+}
+
+#[cfg(test)]
+#[path = "live/live_tests.rs"]
+mod tests;

@@ -1,0 +1,115 @@
+//! Who waited over the last minutes, for sparklines.
+//!
+//! In: snapshots · Out: counts, oldest first · Thread: none of its own (pure).
+
+use std::collections::{BTreeMap, VecDeque};
+
+use crate::Id;
+use crate::model::snapshot::{ConnectionState, Snapshot};
+
+/// Samples kept: the width of the widest sparkline.
+const KEEP: usize = 60;
+/// Least time between two samples: 60 of them show the last five minutes.
+const STEP_MS: i64 = 5000;
+
+/// Waiting counts by time; `None` where nothing was known.
+#[derive(Clone, Debug, Default)]
+pub(super) struct History {
+    slot: Option<i64>,
+    total: VecDeque<Option<u64>>,
+    queues: BTreeMap<Id, VecDeque<Option<u64>>>,
+}
+
+impl History {
+    /// Takes one snapshot. Within one step the greatest count stands, so that a short peak is seen.
+    pub(super) fn add(&mut self, snapshot: &Snapshot) {
+        let slot = snapshot.as_of.epoch_ms().div_euclid(STEP_MS);
+        let steps = match self.slot {
+            Some(before) if slot <= before => 0,
+            Some(before) => usize::try_from(slot - before).unwrap_or(KEEP).min(KEEP),
+            None => 1,
+        };
+        self.slot = self.slot.max(Some(slot));
+        let live = snapshot.connection.state == ConnectionState::Streaming;
+        push(&mut self.total, steps, snapshot.totals.waiting.filter(|_| live));
+        self.queues.retain(|id, _| snapshot.queues.contains_key(id));
+        for (id, queue) in &snapshot.queues {
+            let samples = self.queues.entry(id.clone()).or_default();
+            push(
+                samples,
+                steps.max(usize::from(samples.is_empty())),
+                queue.waiting.filter(|_| live),
+            );
+        }
+    }
+
+    pub(super) fn total(&self) -> Vec<Option<u64>> {
+        self.total.iter().copied().collect()
+    }
+
+    pub(super) fn queue(&self, id: &Id) -> Vec<Option<u64>> {
+        self.queues
+            .get(id)
+            .map(|samples| samples.iter().copied().collect())
+            .unwrap_or_default()
+    }
+}
+
+fn push(samples: &mut VecDeque<Option<u64>>, steps: usize, value: Option<u64>) {
+    if steps == 0 {
+        if let Some(last) = samples.back_mut() {
+            *last = (*last).max(value);
+        }
+        return;
+    }
+    // A pause in the snapshots is a hole, no line drawn across it.
+    for _ in 1..steps {
+        samples.push_back(None);
+    }
+    samples.push_back(value);
+    while samples.len() > KEEP {
+        samples.pop_front();
+    }
+}
+
+/// The last `columns` samples as eight heights; a hole is a blank.
+pub(super) fn sparkline(samples: &[Option<u64>], columns: usize) -> String {
+    const HEIGHTS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+    let samples = &samples[samples.len().saturating_sub(columns)..];
+    let top = samples.iter().flatten().copied().max().unwrap_or(0).max(1);
+    samples
+        .iter()
+        .map(|sample| match sample {
+            None => ' ',
+            Some(count) => {
+                HEIGHTS[usize::try_from(count.saturating_mul(7).div_ceil(top))
+                    .unwrap_or(7)
+                    .min(7)]
+            }
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn heights_follow_the_greatest() {
+        assert_eq!(sparkline(&[Some(0), Some(1), Some(7), None, Some(14)], 10), "▁▂▅ █");
+        assert_eq!(sparkline(&[Some(9), Some(0), Some(0)], 2), "▁▁");
+        assert_eq!(sparkline(&[], 5), "");
+    }
+
+    #[test]
+    fn peaks_stay_and_pauses_are_holes() {
+        let mut samples = VecDeque::new();
+        push(&mut samples, 1, Some(2));
+        push(&mut samples, 0, Some(5));
+        push(&mut samples, 0, Some(1));
+        push(&mut samples, 3, Some(4));
+        assert_eq!(samples, [Some(5), None, None, Some(4)]);
+        push(&mut samples, 1000, Some(1));
+        assert_eq!(samples.len(), KEEP);
+    }
+}

@@ -1,0 +1,160 @@
+//! The terminal is taken once, drawn at most 4 times a second, and always given back.
+//!
+//! In: scripted writers · Out: assertions on ANSI sequences · Thread: the test's and `gs-out-*`.
+
+use super::*;
+use crate::model::snapshot::OutputSnapshot;
+use crate::output::sink::{Handover, Output, OutputEnded};
+use crate::output::testing::{Scripted, a_snapshot, numbered, soon};
+use crossbeam_channel::bounded;
+use std::sync::atomic::AtomicU32;
+
+const ENTER: &str = "\x1b[?1049h";
+const LEAVE: &str = "\x1b[?1049l";
+const BEGIN: &str = "\x1b[?2026h";
+
+fn live(writer: &Scripted) -> Live {
+    let size = || Size { cols: 80, rows: 24 };
+    Live::new(
+        Box::new(writer.clone()),
+        size,
+        Ability::Colours,
+        "mypurecloud.com",
+        LastLog::default(),
+    )
+}
+
+fn spawn(live: Live) -> (Output, crossbeam_channel::Receiver<OutputEnded>) {
+    let (told, ended) = bounded(1);
+    let notice = Box::new(move |why| told.send(why).unwrap());
+    (
+        Output::spawn("stdout", Box::new(live), Handover::Offer, 16, notice).unwrap(),
+        ended,
+    )
+}
+
+#[test]
+fn the_terminal_is_given_back_before_the_summary() {
+    let writer = Scripted::default();
+    let (output, ended) = spawn(live(&writer));
+    output.offer(&Item::Snapshot(numbered(1)));
+    writer.wait_for("Support");
+    assert!(writer.text().starts_with(ENTER));
+    let closing = output.close(Some(numbered(2)), soon());
+    assert_eq!(ended.recv_deadline(soon()), Ok(OutputEnded::Finished));
+    let text = writer.text();
+    let (screen, after) = text.split_once(LEAVE).unwrap();
+    assert_eq!((text.matches(ENTER).count(), text.matches(LEAVE).count()), (1, 1));
+    assert!(
+        screen.ends_with("\x1b[?7h\x1b[?25h"),
+        "wrapping and the cursor come back too"
+    );
+    assert!(after.starts_with("snapshot 2026-05-04T14:05:30Z"));
+    assert_eq!(closing.counts.missed, 0);
+}
+
+#[test]
+fn it_redraws_by_itself_and_never_in_a_hurry() {
+    let writer = Scripted::default();
+    let (output, _ended) = spawn(live(&writer));
+    let start = Instant::now();
+    let draws = || writer.text().matches(BEGIN).count();
+    output.offer(&Item::Snapshot(numbered(1)));
+    writer.wait_for(BEGIN);
+    // Snapshots as fast as they can be taken, until the second screen.
+    while draws() < 2 {
+        output.offer(&Item::Snapshot(numbered(2)));
+        output.flush(soon());
+    }
+    assert!(start.elapsed() >= REDRAW);
+    let (closing, took) = (output.close(None, soon()), start.elapsed());
+    let most = 2 + took.as_millis() / REDRAW.as_millis();
+    assert!(
+        u128::from(closing.counts.written) <= most + 1,
+        "{closing:?} in {took:?}"
+    );
+}
+
+#[test]
+fn a_resize_clears_and_uses_the_new_size() {
+    let writer = Scripted::default();
+    let cols = Arc::new(AtomicU32::new(80));
+    let asked = Arc::clone(&cols);
+    let size = move || Size {
+        cols: u16::try_from(asked.load(SeqCst)).unwrap(),
+        rows: 10,
+    };
+    let mut live = Live::new(Box::new(writer.clone()), size, Ability::Plain, "", LastLog::default());
+    let tally = Tally::default();
+    live.take(Item::Snapshot(numbered(1)), &tally).unwrap();
+    live.draw(&tally).unwrap();
+    live.draw(&tally).unwrap();
+    assert_eq!(writer.text().matches("\x1b[2J").count(), 1, "cleared when taken");
+    cols.store(40, SeqCst);
+    live.draw(&tally).unwrap();
+    let text = writer.text();
+    assert_eq!(text.matches("\x1b[2J").count(), 2);
+    assert!(!text.rsplit(BEGIN).next().unwrap().contains("\x1b[11;1H"));
+}
+
+#[test]
+fn a_panic_gives_the_terminal_back() {
+    let writer = Scripted::default();
+    let mut calls = 0;
+    let size = move || {
+        calls += 1;
+        assert!(calls < 2, "on purpose");
+        Size { cols: 80, rows: 24 }
+    };
+    let live = Live::new(Box::new(writer.clone()), size, Ability::Plain, "", LastLog::default());
+    let (output, ended) = spawn(live);
+    output.offer(&Item::Snapshot(numbered(1)));
+    assert_eq!(ended.recv_deadline(soon()), Ok(OutputEnded::Panicked));
+    assert!(writer.text().ends_with(LEAVE));
+    drop(output);
+}
+
+#[test]
+fn a_hanging_terminal_is_given_back_from_outside_once() {
+    let writer = Scripted::default();
+    let mut live = live(&writer);
+    let restorer = live.restorer();
+    let mut outside = Vec::new();
+    restorer.restore(&mut outside);
+    assert!(outside.is_empty(), "not taken yet");
+    let tally = Tally::default();
+    live.take(Item::Snapshot(Arc::new(a_snapshot())), &tally).unwrap();
+    live.flush(&tally).unwrap();
+    restorer.clone().restore(&mut outside);
+    restorer.restore(&mut outside);
+    assert_eq!(String::from_utf8(outside).unwrap().matches(LEAVE).count(), 1);
+    drop(live);
+    assert!(!writer.text().contains(LEAVE));
+    assert_eq!(tally.counts(), OutputSnapshot { written: 1, missed: 0 });
+}
+
+#[test]
+fn the_log_goes_to_the_status_line_while_the_screen_is_on() {
+    let writer = Scripted::default();
+    let mut log = LastLog::default();
+    let size = || Size { cols: 80, rows: 24 };
+    let mut live = Live::new(Box::new(writer.clone()), size, Ability::Plain, "", log.clone());
+    let tally = Tally::default();
+    live.take(Item::Snapshot(numbered(1)), &tally).unwrap();
+    live.flush(&tally).unwrap();
+    log.write_all(b"one\nWARN socket \x1b[31mclosed\n").unwrap();
+    live.draw(&tally).unwrap();
+    assert!(writer.text().contains("WARN socket \u{fffd}[31mclosed"));
+    live.end(None, &tally).unwrap();
+    assert!(!log.0.on_screen.load(SeqCst));
+}
+
+#[test]
+fn what_a_terminal_can_show() {
+    let ability = |term, no_color| Ability::from_environment(term, no_color);
+    assert_eq!(ability(Some("xterm-256color"), None), Some(Ability::Colours));
+    assert_eq!(ability(Some("xterm"), Some("")), Some(Ability::Colours));
+    assert_eq!(ability(Some("xterm"), Some("1")), Some(Ability::Plain));
+    assert_eq!(ability(Some("dumb"), None), None);
+    assert_eq!(ability(Some(""), None), None);
+}

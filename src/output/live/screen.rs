@@ -1,0 +1,219 @@
+//! The picture: what stands where on a screen of a given size.
+//!
+//! In: `View` (snapshot, time, history, log line), `Size` · Out: at most `rows` lines, none wider than `cols`
+//! · Thread: any (pure).
+//!
+//! From the top: who and how (header), what is wrong (only then), totals, queues or metrics, people, losses, log, hint.
+//! On a small screen the lower value goes first: hint, log, people, then rows of the table.
+
+use std::time::Duration;
+
+use super::history::History;
+use super::layout::{Line, Style};
+use super::panels;
+use super::terminal::Ability;
+use crate::Moment;
+use crate::model::snapshot::{ConnectionState, Snapshot};
+use crate::output::summary;
+use crate::output::text::{between, clock, plain, span, width};
+
+/// Columns and rows of a terminal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Size {
+    /// Columns.
+    pub(crate) cols: u16,
+    /// Rows.
+    pub(crate) rows: u16,
+}
+
+/// What is drawn.
+pub(super) struct View<'a> {
+    pub(super) snapshot: &'a Snapshot,
+    /// Now, by the clock that stamped `generated_at`.
+    pub(super) now: Moment,
+    pub(super) region: &'a str,
+    pub(super) history: &'a History,
+    pub(super) log: Option<&'a str>,
+}
+
+/// Without a new snapshot for this long the numbers are old, whatever they say of themselves.
+const SILENT: Duration = Duration::from_secs(5);
+
+impl View<'_> {
+    /// Why the numbers are not those of now, if they are not.
+    pub(super) fn stale(&self) -> Option<String> {
+        let connection = &self.snapshot.connection;
+        let waited = between(self.snapshot.generated_at, self.now);
+        let freshness = &self.snapshot.freshness;
+        if connection.state == ConnectionState::Stopped {
+            Some("STOPPED".to_owned())
+        } else if connection.state != ConnectionState::Streaming {
+            Some("NOT LIVE".to_owned())
+        } else if waited >= SILENT {
+            Some(format!("NO NEW NUMBERS FOR {}", span(waited)))
+        } else if !freshness.is_empty() && freshness.values().all(|kind| kind.stale) {
+            Some("STALE".to_owned())
+        } else {
+            None
+        }
+    }
+}
+
+/// Draws the screen.
+pub(super) fn draw(view: &View<'_>, size: Size, ability: Ability) -> Vec<String> {
+    let (cols, rows) = (usize::from(size.cols), usize::from(size.rows));
+    let stale = view.stale();
+    let roomy = rows >= 18;
+    let dim = |line: Line| if stale.is_some() { line.dimmed() } else { line };
+
+    let mut top = vec![header(view, stale.as_deref(), cols)];
+    top.extend(trouble(view, stale.as_deref()));
+    if roomy {
+        top.push(Line::default());
+    }
+    top.extend(panels::totals(view, cols).map(dim));
+    if roomy && top.last().is_some_and(|line| line.used() > 0) {
+        top.push(Line::default());
+    }
+
+    // In the order in which they are given up, the first last.
+    let mut bottom = vec![losses(view.snapshot)];
+    if let Some(people) = people(view.snapshot) {
+        bottom.insert(0, dim(people));
+    }
+    if let Some(log) = view.log {
+        let mut line = Line::default();
+        line.add(Style::Dim, log);
+        bottom.push(line);
+    }
+    bottom.push(hint(view));
+
+    let table = panels::table(view, cols);
+    let enough = top.len() + table.len().min(4);
+    while bottom.len() > 1 && enough + bottom.len() > rows {
+        bottom.pop();
+    }
+    if roomy {
+        bottom.insert(0, Line::default());
+    }
+    let room = rows.saturating_sub(top.len() + bottom.len());
+    let mut lines = top;
+    lines.extend(panels::fit(table, room).into_iter().map(dim));
+    // The bottom stays at the bottom.
+    while lines.len() + bottom.len() < rows {
+        lines.push(Line::default());
+    }
+    lines.append(&mut bottom);
+    lines.truncate(rows);
+    lines.iter().map(|line| line.render(cols, ability)).collect()
+}
+
+fn header(view: &View<'_>, stale: Option<&str>, cols: usize) -> Line {
+    let snapshot = view.snapshot;
+    let connection = &snapshot.connection;
+    let style = match connection.state {
+        ConnectionState::Streaming if stale.is_none() => Style::Good,
+        ConnectionState::Streaming | ConnectionState::Connecting => Style::Warn,
+        ConnectionState::Backoff | ConnectionState::Stopped => Style::Bad,
+    };
+    let mut line = Line::default();
+    line.add(style, connection.state.as_str());
+    match connection.last_frame_at {
+        Some(at) => {
+            // Both parts by one clock each: a replay's times are not those of the wall.
+            let age = between(at, snapshot.as_of) + between(snapshot.generated_at, view.now);
+            line.add(Style::Normal, &format!(", last frame {} ago", span(age)));
+        }
+        None => {
+            line.add(Style::Normal, ", no frame yet");
+        }
+    }
+    if connection.connections > 1 {
+        line.add(Style::Normal, &format!(", {} connections", connection.connections));
+    }
+    let title = "genesys-stream  ";
+    let time = format!("  {} UTC", clock(snapshot.as_of));
+    let region = format!("  {}", view.region);
+    // What fits beside the state, by what it is worth.
+    let mut room = cols.saturating_sub(line.used());
+    let mut take = |columns: usize| {
+        let fits = columns <= room;
+        room -= if fits { columns } else { 0 };
+        fits
+    };
+    let protocol = format!("  {}", connection.protocol);
+    if take(width(&protocol)) {
+        line.add(Style::Dim, &protocol);
+    }
+    let (timed, titled) = (take(width(&time)), take(width(title)));
+    if !view.region.is_empty() && take(width(&plain(&region))) {
+        line.add(Style::Dim, &region);
+    }
+    let mut whole = Line::default();
+    if titled {
+        whole.add(Style::Strong, title);
+    }
+    whole.join(&line);
+    if timed {
+        let pad = cols - whole.used() - width(&time);
+        whole.add(Style::Normal, &" ".repeat(pad)).add(Style::Dim, &time);
+    }
+    whole
+}
+
+/// What keeps the numbers from being those of now; nothing while all is well.
+fn trouble(view: &View<'_>, stale: Option<&str>) -> Option<Line> {
+    let stale = stale?;
+    let connection = &view.snapshot.connection;
+    let mut line = Line::default();
+    line.add(Style::Bad, stale);
+    line.add(Style::Warn, &format!("  numbers of {} UTC", clock(view.snapshot.as_of)));
+    line.add(
+        Style::Normal,
+        &format!(", {} since {}", connection.state.as_str(), clock(connection.since)),
+    );
+    if let Some(cause) = &connection.cause {
+        line.add(Style::Normal, &format!(": {cause}"));
+    }
+    Some(line)
+}
+
+fn people(snapshot: &Snapshot) -> Option<Line> {
+    if snapshot.users.is_empty() {
+        return None;
+    }
+    let mut line = Line::default();
+    line.add(Style::Dim, "users    ");
+    line.add(Style::Normal, &summary::statuses(snapshot).join("  "));
+    Some(line)
+}
+
+fn losses(snapshot: &Snapshot) -> Line {
+    let losses = summary::losses(snapshot);
+    let c = &snapshot.counters;
+    let mut line = Line::default();
+    line.add(Style::Dim, "losses   ");
+    if losses.is_empty() {
+        line.add(Style::Good, "none");
+    } else {
+        line.add(Style::Warn, &losses.join(", "));
+    }
+    line.add(Style::Dim, &format!("  of {} events", c.events_decoded));
+    line
+}
+
+fn hint(view: &View<'_>) -> Line {
+    let mut line = Line::default();
+    line.add(Style::Dim, "Ctrl-C ends");
+    let reconnects = view.snapshot.connection.reconnects;
+    if reconnects > 0 {
+        line.add(Style::Dim, &format!("  {reconnects} reconnects"));
+    }
+    let up = between(view.snapshot.started_at, view.snapshot.as_of);
+    line.add(Style::Dim, &format!("  up {}", span(up)));
+    line
+}
+
+#[cfg(test)]
+#[path = "screen_tests.rs"]
+mod tests;

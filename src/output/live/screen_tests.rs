@@ -1,0 +1,219 @@
+//! Screens of several sizes as they are, and what must hold at any size.
+//!
+//! In: snapshots · Out: assertions on whole screens · Thread: the test's.
+
+use super::*;
+use crate::Id;
+use crate::model::snapshot::{FreshnessSnapshot, MetricSnapshot, ObservationSnapshot};
+use crate::output::testing::{SALES, a_gap, a_snapshot};
+use crate::output::text::width;
+use crate::record::tests::moment;
+use proptest::prelude::*;
+use std::collections::BTreeMap;
+
+fn screen(snapshot: &Snapshot, cols: u16, rows: u16, log: Option<&str>) -> String {
+    screen_at(snapshot, cols, rows, log, snapshot.generated_at)
+}
+
+fn screen_at(snapshot: &Snapshot, cols: u16, rows: u16, log: Option<&str>, now: Moment) -> String {
+    let mut history = History::default();
+    for (step, waiting) in [0, 2, 8, 3, 5].into_iter().enumerate() {
+        let mut past = snapshot.clone();
+        past.as_of = snapshot.as_of.minus(Duration::from_secs(5 * (4 - step as u64)));
+        past.totals.waiting = past.totals.waiting.map(|_| waiting);
+        history.add(&past);
+    }
+    let view = View {
+        snapshot,
+        now,
+        region: "mypurecloud.ie",
+        history: &history,
+        log,
+    };
+    let lines = draw(&view, Size { cols, rows }, Ability::Plain);
+    assert!(lines.len() <= usize::from(rows));
+    for line in &lines {
+        assert!(width(line) <= usize::from(cols), "{line:?}");
+    }
+    lines.iter().map(|line| format!("{}\n", line.trim_end())).collect()
+}
+
+/// The golden screens stand in `screens/`. To look at what changed, run with `--nocapture`.
+fn assert_screen(is: &str, want: &str) {
+    println!("{is}");
+    if let Some(directory) = std::env::var_os("GOLDEN_OUT") {
+        let name = std::thread::current()
+            .name()
+            .unwrap_or_default()
+            .rsplit("::")
+            .next()
+            .unwrap_or_default()
+            .to_owned();
+        std::fs::write(std::path::Path::new(&directory).join(name + ".txt"), is).unwrap();
+    }
+    assert_eq!(is, want, "\n--- is:\n{is}--- want:\n{want}");
+}
+
+fn with_metrics() -> Snapshot {
+    let mut snapshot = a_snapshot();
+    snapshot.connection.protocol = "metrics";
+    snapshot.totals = crate::model::snapshot::LiveTotals::default();
+    snapshot.queues.clear();
+    snapshot.users.clear();
+    let fresh = |stale| FreshnessSnapshot {
+        last_event_at: snapshot.as_of,
+        stale,
+    };
+    snapshot.freshness = BTreeMap::from([("agent".to_owned(), fresh(true)), ("queue".to_owned(), fresh(false))]);
+    for (name, value) in [
+        ("queue.offered", 3.0),
+        ("queue.serviceLevelPercent", 81.25),
+        ("agent.answered", 7.0),
+    ] {
+        let metric = MetricSnapshot {
+            value,
+            timestamp: Some(moment("2026-05-04T14:05:30Z")),
+            entity: None,
+        };
+        snapshot.metrics.insert(name.to_owned(), metric);
+    }
+    snapshot
+}
+
+fn with_many_queues() -> Snapshot {
+    let mut snapshot = a_snapshot();
+    let stats = |pairs: &[(&str, f64)]| -> BTreeMap<String, f64> {
+        pairs.iter().map(|(key, value)| ((*key).to_owned(), *value)).collect()
+    };
+    let level = stats(&[("ratio", 0.8), ("numerator", 8.0), ("denominator", 10.0)]);
+    let users = BTreeMap::from([
+        ("IDLE".to_owned(), stats(&[("count", 4.0)])),
+        ("INTERACTING".to_owned(), stats(&[("count", 5.0)])),
+    ]);
+    for n in 0..40_u64 {
+        let mut queue = snapshot.queues[&Id::new(SALES)].clone();
+        queue.name = Some(format!("販売部 {n}"));
+        queue.waiting = Some(n % 3);
+        queue.longest_wait_secs = (n % 3 > 0).then_some(31.25);
+        if n == 2 {
+            let level = ("oServiceLevel".to_owned(), ObservationSnapshot::Plain(level.clone()));
+            let users = (
+                "oOnQueueUsers".to_owned(),
+                ObservationSnapshot::Qualified(users.clone()),
+            );
+            queue.observations = BTreeMap::from([("voice", BTreeMap::from([level])), ("all", BTreeMap::from([users]))]);
+        }
+        snapshot.queues.insert(Id::new(&format!("q{n}")), queue);
+    }
+    snapshot
+}
+
+fn in_trouble() -> Snapshot {
+    let mut snapshot = a_snapshot();
+    snapshot.connection.state = ConnectionState::Backoff;
+    snapshot.connection.cause = Some("socket closed (1006)".to_owned());
+    snapshot.connection.gaps_total = 1;
+    snapshot.connection.gaps = vec![a_gap(snapshot.as_of, None)];
+    snapshot.counters.events_dropped = 3;
+    snapshot
+}
+
+#[test]
+fn usual_80x24() {
+    let log = Some("[2026-05-04T14:05:12Z INFO  genesys_stream] token replaced");
+    assert_screen(
+        &screen(&a_snapshot(), 80, 24, log),
+        include_str!("screens/usual_80x24.txt"),
+    );
+}
+
+#[test]
+fn small_40x10() {
+    assert_screen(
+        &screen(&a_snapshot(), 40, 10, Some("a log line")),
+        include_str!("screens/small_40x10.txt"),
+    );
+}
+
+#[test]
+fn large_120x40() {
+    assert_screen(
+        &screen(&with_many_queues(), 120, 40, None),
+        include_str!("screens/large_120x40.txt"),
+    );
+}
+
+#[test]
+fn trouble_80x24() {
+    let snapshot = in_trouble();
+    let later = snapshot.generated_at.plus(Duration::from_secs(2));
+    assert_screen(
+        &screen_at(&snapshot, 80, 24, None, later),
+        include_str!("screens/trouble_80x24.txt"),
+    );
+}
+
+#[test]
+fn metrics_80x24() {
+    assert_screen(
+        &screen(&with_metrics(), 80, 24, None),
+        include_str!("screens/metrics_80x24.txt"),
+    );
+}
+
+#[test]
+fn old_numbers_never_look_present() {
+    let history = History::default();
+    let coloured = |snapshot: &Snapshot, later: u64| {
+        let view = View {
+            snapshot,
+            now: snapshot.generated_at.plus(Duration::from_secs(later)),
+            region: "",
+            history: &history,
+            log: None,
+        };
+        draw(&view, Size { cols: 100, rows: 24 }, Ability::Colours).join("\n")
+    };
+    let row = |text: &str| text.lines().find(|line| line.contains("Support")).unwrap().to_owned();
+    let well = coloured(&a_snapshot(), 1);
+    assert!(!well.contains("NO NEW NUMBERS") && row(&well).contains("\x1b[33m"));
+    // The aggregator hangs: nobody says so but the clock.
+    let hanging = coloured(&a_snapshot(), 9);
+    assert!(hanging.contains("NO NEW NUMBERS FOR 9.0 s"), "{hanging}");
+    assert!(row(&hanging).starts_with("\x1b[2m") && !row(&hanging).contains("\x1b[33m"));
+    assert!(coloured(&in_trouble(), 1).contains("NOT LIVE"));
+    let mut stopped = a_snapshot();
+    stopped.connection.state = ConnectionState::Stopped;
+    assert!(coloured(&stopped, 1).contains("STOPPED"));
+    let mut stale = with_metrics();
+    stale.freshness.values_mut().for_each(|kind| kind.stale = true);
+    assert!(coloured(&stale, 1).contains("STALE"));
+}
+
+#[test]
+fn names_are_text_only() {
+    let mut snapshot = a_snapshot();
+    snapshot.queues.get_mut(&Id::new(SALES)).unwrap().name = Some("\x1b[2J\x1b]0;x\x07\u{202e}".to_owned());
+    snapshot.connection.cause = Some("\x1b[1m\r\n".to_owned());
+    snapshot.connection.state = ConnectionState::Backoff;
+    let text = screen(&snapshot, 80, 24, Some("\x1bc"));
+    assert!(!text.chars().any(|c| c.is_control() && c != '\n'), "{text:?}");
+}
+
+proptest! {
+    #[test]
+    fn fits_any_size(cols in 0_u16..140, rows in 0_u16..45, pick in 0..4, name in "\\PC{0,40}", waiting in any::<u64>()) {
+        let mut snapshot = match pick {
+            0 => a_snapshot(),
+            1 => with_many_queues(),
+            2 => with_metrics(),
+            _ => in_trouble(),
+        };
+        if let Some(queue) = snapshot.queues.values_mut().next() {
+            queue.name = Some(name);
+            queue.waiting = Some(waiting);
+            queue.longest_wait_secs = Some(waiting as f64);
+        }
+        screen(&snapshot, cols, rows, Some("a log line that is longer than most terminals are wide, again and again and again"));
+    }
+}

@@ -1,0 +1,124 @@
+//! Where results leave: each output is one thread that never holds up the stream unless it is told to.
+//!
+//! In: `Item`s from the aggregator · Out: bytes, files, screens, callbacks · Thread: `gs-out-<name>` each.
+//!
+//! An output is an [`sink::Outlet`] (what it makes of an item) driven by a thread of [`sink::Output`] (how it is handed
+//! over, counted, flushed and closed). [`Outputs`] is what the aggregator holds.
+
+pub(crate) mod callback;
+mod complaint;
+pub(crate) mod lines;
+#[cfg(feature = "cli")]
+pub(crate) mod live;
+pub(crate) mod records;
+pub(crate) mod sink;
+pub(crate) mod snapshot_file;
+pub(crate) mod snapshots;
+mod summary;
+mod tally;
+#[cfg(test)]
+mod testing;
+mod text;
+pub(crate) mod writer;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::config::Stdout;
+use crate::event::Event;
+use crate::model::snapshot::{Gap, OutputSnapshot, Snapshot};
+use crate::record::StateChange;
+
+pub(crate) use sink::{Closing, Output};
+
+/// What the aggregator hands to outputs. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(crate) enum Item {
+    /// An event that gets a record.
+    Event(Arc<Event>),
+    /// The stream took on another state.
+    State(Arc<StateChange>),
+    /// A gap opened or changed.
+    Gap(Arc<Gap>),
+    /// The dashboard of now.
+    Snapshot(Arc<Snapshot>),
+}
+
+/// What stdout is connected to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Target {
+    /// A terminal that can be addressed by row and column.
+    Terminal,
+    /// A pipe, a file, or a terminal that cannot.
+    Stream,
+}
+
+/// What `auto` means there.
+pub(crate) fn resolve(stdout: Stdout, target: Target) -> Stdout {
+    match (stdout, target) {
+        (Stdout::Auto, Target::Terminal) => Stdout::Live,
+        (Stdout::Auto, Target::Stream) => Stdout::Lines,
+        (named, _) => named,
+    }
+}
+
+/// All outputs of a stream.
+#[derive(Default)]
+pub(crate) struct Outputs {
+    all: Vec<Output>,
+}
+
+impl Outputs {
+    /// Adds one.
+    pub(crate) fn add(&mut self, output: Output) {
+        self.all.push(output);
+    }
+
+    /// Whether any output takes events: if not, none need be shared.
+    pub(crate) fn want_events(&self) -> bool {
+        self.all.iter().any(|output| output.wants().events)
+    }
+
+    /// Hands an item to every output that wants it. Waits only for outputs that were spawned to be waited for.
+    pub(crate) fn offer(&self, item: &Item) {
+        for output in &self.all {
+            output.offer(item);
+        }
+    }
+
+    /// Written and missed, by output.
+    pub(crate) fn counts(&self) -> BTreeMap<String, OutputSnapshot> {
+        self.all
+            .iter()
+            .map(|output| (output.name().to_owned(), output.counts()))
+            .collect()
+    }
+
+    /// Waits until everything handed over so far was written or given up; whether that was before `deadline`.
+    pub(crate) fn flush(&self, deadline: Instant) -> bool {
+        // First every request, then every answer: the outputs work at the same time.
+        let asked: Vec<_> = self.all.iter().map(|output| output.ask_flush(deadline)).collect();
+        asked.into_iter().all(|flush| flush.wait(deadline))
+    }
+
+    /// Ends all outputs at the same time, each with `last` after everything handed over before. What is not written by
+    /// `deadline` is abandoned and counted as missed.
+    pub(crate) fn close(self, last: Option<&Arc<Snapshot>>, deadline: Instant) -> Vec<Closing> {
+        let ending: Vec<_> = self.all.into_iter().map(|output| output.end(last.cloned())).collect();
+        ending.into_iter().map(|ending| ending.join(deadline)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn auto_is_live_on_a_terminal_only() {
+        assert_eq!(resolve(Stdout::Auto, Target::Terminal), Stdout::Live);
+        assert_eq!(resolve(Stdout::Auto, Target::Stream), Stdout::Lines);
+        assert_eq!(resolve(Stdout::Events, Target::Terminal), Stdout::Events);
+        assert_eq!(resolve(Stdout::None, Target::Stream), Stdout::None);
+    }
+}

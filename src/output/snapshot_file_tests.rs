@@ -1,0 +1,156 @@
+//! The snapshot file on real directories.
+//!
+//! In: temporary directories · Out: assertions · Thread: the test's.
+
+use super::*;
+use crate::model::snapshot::OutputSnapshot;
+use crate::output::testing::numbered;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// A directory that goes with the test.
+struct Directory(PathBuf);
+
+impl Directory {
+    fn new() -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let path = std::env::temp_dir().join(format!("genesys-stream-{}-{number}", std::process::id()));
+        fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    fn names(&self) -> Vec<String> {
+        let entries = fs::read_dir(&self.0).unwrap();
+        let mut names: Vec<_> = entries.map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn revision(path: &Path) -> u64 {
+    let text = fs::read_to_string(path).unwrap();
+    assert!(text.ends_with("}\n"));
+    serde_json::from_str::<serde_json::Value>(&text).unwrap()["revision"]
+        .as_u64()
+        .unwrap()
+}
+
+#[test]
+fn the_file_is_replaced_whole_and_nothing_else_is_left() {
+    let directory = Directory::new();
+    let path = directory.0.join("now.json");
+    let tally = Tally::default();
+    let mut file = SnapshotFile::new(&path).unwrap();
+    file.take(Item::Snapshot(numbered(1)), &tally).unwrap();
+    assert_eq!(revision(&path), 1);
+    // Who opened the old one still reads the old one.
+    let mut old = File::open(&path).unwrap();
+    file.end(Some(numbered(2)), &tally).unwrap();
+    assert_eq!(revision(&path), 2);
+    let mut text = String::new();
+    io::Read::read_to_string(&mut old, &mut text).unwrap();
+    assert!(text.contains("\"revision\":1,"));
+    assert_eq!(directory.names(), ["now.json"]);
+    assert_eq!(tally.counts(), OutputSnapshot { written: 2, missed: 0 });
+}
+
+#[cfg(unix)]
+#[test]
+fn permissions_are_close_at_first_and_kept_later() {
+    use std::os::unix::fs::PermissionsExt;
+    let directory = Directory::new();
+    let path = directory.0.join("now.json");
+    let mode = || fs::metadata(&path).unwrap().permissions().mode() & 0o777;
+    let tally = Tally::default();
+    let mut file = SnapshotFile::new(&path).unwrap();
+    file.take(Item::Snapshot(numbered(1)), &tally).unwrap();
+    assert_eq!(mode(), 0o600);
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+    file.take(Item::Snapshot(numbered(2)), &tally).unwrap();
+    assert_eq!((mode(), revision(&path)), (0o644, 2));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_link_stays_a_link() {
+    let directory = Directory::new();
+    let (real, link) = (directory.0.join("real.json"), directory.0.join("link.json"));
+    fs::write(&real, "old").unwrap();
+    std::os::unix::fs::symlink(&real, &link).unwrap();
+    let mut file = SnapshotFile::new(&link).unwrap();
+    file.take(Item::Snapshot(numbered(3)), &Tally::default()).unwrap();
+    assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+    assert_eq!(revision(&real), 3);
+}
+
+#[test]
+fn a_vanished_directory_is_counted_and_its_return_is_used() {
+    let directory = Directory::new();
+    let sub = directory.0.join("sub");
+    fs::create_dir(&sub).unwrap();
+    let path = sub.join("now.json");
+    let tally = Tally::default();
+    let mut file = SnapshotFile::new(&path).unwrap();
+    fs::remove_dir(&sub).unwrap();
+    file.take(Item::Snapshot(numbered(1)), &tally).unwrap();
+    file.take(Item::Snapshot(numbered(2)), &tally).unwrap();
+    assert_eq!(tally.counts(), OutputSnapshot { written: 0, missed: 2 });
+    fs::create_dir(&sub).unwrap();
+    file.take(Item::Snapshot(numbered(3)), &tally).unwrap();
+    assert_eq!(revision(&path), 3);
+    assert_eq!(tally.counts(), OutputSnapshot { written: 1, missed: 2 });
+}
+
+#[test]
+fn mistakes_are_told_at_once() {
+    let directory = Directory::new();
+    let refusal = |path: &Path| SnapshotFile::new(path).err().unwrap().to_string();
+    assert!(refusal(&directory.0).contains("no regular file"));
+    let missing = directory.0.join("missing").join("now.json");
+    assert!(refusal(&missing).contains("no directory; create it first"));
+    if cfg!(unix) {
+        assert!(refusal(Path::new("/dev/null")).contains("no regular file"));
+    }
+}
+
+#[test]
+fn leftovers_of_killed_processes_go_and_other_files_stay() {
+    let directory = Directory::new();
+    let path = directory.0.join("now.json");
+    for name in [
+        ".now.json.77.tmp",
+        ".now.json.88.tmp",
+        ".now.json.x.tmp",
+        ".other.json.77.tmp",
+    ] {
+        fs::write(directory.0.join(name), "half").unwrap();
+    }
+    let long_ago = std::time::SystemTime::now() - 2 * LEFTOVER_AGE;
+    for name in [".now.json.77.tmp", ".now.json.x.tmp", ".other.json.77.tmp"] {
+        let file = File::options().write(true).open(directory.0.join(name)).unwrap();
+        file.set_modified(long_ago).unwrap();
+    }
+    SnapshotFile::new(&path).unwrap();
+    // 88 is young: its writer may live.
+    assert_eq!(
+        directory.names(),
+        [".now.json.88.tmp", ".now.json.x.tmp", ".other.json.77.tmp"]
+    );
+}
+
+#[test]
+fn our_own_leftover_is_no_obstacle() {
+    let directory = Directory::new();
+    let path = directory.0.join("now.json");
+    let mut file = SnapshotFile::new(&path).unwrap();
+    fs::write(&file.temporary, "half").unwrap();
+    file.take(Item::Snapshot(numbered(1)), &Tally::default()).unwrap();
+    assert_eq!(revision(&path), 1);
+    assert_eq!(directory.names(), ["now.json"]);
+}

@@ -1,0 +1,38 @@
+//! `snapshots`: one JSON snapshot a line, each interval and at the end.
+//!
+//! In: `Item::Snapshot` · Out: NDJSON lines · Thread: that of its output.
+
+use super::Item;
+use super::sink::{Snapshots, Wants};
+use super::writer::{Render, Rendered};
+use crate::model::snapshot::Snapshot;
+use crate::record;
+
+/// Snapshots as lines.
+pub(crate) struct SnapshotLines;
+
+impl Render for SnapshotLines {
+    fn wants(&self) -> Wants {
+        Wants {
+            events: false,
+            changes: false,
+            snapshots: Snapshots::Each,
+        }
+    }
+
+    fn render(&mut self, item: &Item, out: &mut Vec<u8>) -> Rendered {
+        match item {
+            Item::Snapshot(snapshot) => {
+                record::snapshot(out, snapshot);
+                Rendered::Plain
+            }
+            Item::Event(_) | Item::State(_) | Item::Gap(_) => Rendered::Nothing,
+        }
+    }
+
+    fn end(&mut self, last: Option<&Snapshot>, out: &mut Vec<u8>) {
+        if let Some(last) = last {
+            record::snapshot(out, last);
+        }
+    }
+}

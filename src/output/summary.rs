@@ -1,0 +1,185 @@
+//! The last snapshot for people: a block of lines that begins with `snapshot`.
+//!
+//! In: `Snapshot` · Out: text · Thread: any (pure).
+
+use std::fmt::Write as _;
+
+use super::text::{clip, number, plain, seconds, secs, short, width};
+use crate::config::Protocol;
+use crate::model::snapshot::{Counters, LiveTotals, QueueSnapshot, Snapshot};
+
+/// Queues, users' statuses and metrics shown; a longer list is what the JSON outputs are for.
+const SHOWN: usize = 40;
+/// Columns of a name.
+const NAME: usize = 28;
+
+/// The whole block, each line ended.
+pub(crate) fn block(snapshot: &Snapshot) -> String {
+    let mut out = String::new();
+    let connection = &snapshot.connection;
+    let _ = write!(
+        out,
+        "snapshot {}, {}",
+        seconds(snapshot.as_of),
+        connection.state.as_str()
+    );
+    if let Some(cause) = &connection.cause {
+        let _ = write!(out, ": {}", plain(cause));
+    }
+    let _ = writeln!(
+        out,
+        "; protocol {}, {} reconnects",
+        connection.protocol, connection.reconnects
+    );
+    if knows_conversations(snapshot) {
+        let _ = writeln!(out, "  totals: {}", totals(&snapshot.totals));
+    }
+    let mut queues: Vec<_> = snapshot.queues.iter().collect();
+    queues.sort_by_key(|(_, queue)| (std::cmp::Reverse(queue.waiting), queue.name.clone()));
+    for (id, queue) in queues.iter().take(SHOWN) {
+        let name = queue
+            .name
+            .as_deref()
+            .map_or_else(|| short(id), |name| plain(name).into_owned());
+        let name = clip(&name, NAME);
+        let pad = NAME - width(&name);
+        let _ = writeln!(out, "  queue {name}{:pad$}  {}", "", numbers(queue));
+    }
+    more(&mut out, queues.len(), "queues");
+    if !snapshot.users.is_empty() {
+        let _ = writeln!(out, "  users: {}", statuses(snapshot).join(", "));
+    }
+    for (name, metric) in snapshot.metrics.iter().take(SHOWN) {
+        let at = metric
+            .timestamp
+            .map_or(String::new(), |at| format!("  ({})", seconds(at)));
+        let _ = writeln!(out, "  metric {} = {}{at}", plain(name), number(metric.value));
+    }
+    more(&mut out, snapshot.metrics.len(), "metrics");
+    let c = &snapshot.counters;
+    let _ = writeln!(
+        out,
+        "  counters: {} frames, {} events, {} applied, {} coalesced, {} duplicates",
+        c.frames_received, c.events_decoded, c.events_applied, c.events_coalesced, c.duplicates
+    );
+    let losses = losses(snapshot);
+    let _ = writeln!(
+        out,
+        "  losses: {}",
+        if losses.is_empty() {
+            "none".to_owned()
+        } else {
+            losses.join(", ")
+        }
+    );
+    out
+}
+
+fn more(out: &mut String, all: usize, what: &str) {
+    if all > SHOWN {
+        let _ = writeln!(out, "  and {} more {what}", all - SHOWN);
+    }
+}
+
+fn totals(totals: &LiveTotals) -> String {
+    let mut parts = vec![format!("{} active", totals.active_conversations)];
+    let mut part = |value: Option<u64>, what: &str| parts.extend(value.map(|value| format!("{value} {what}")));
+    part(totals.waiting, "waiting");
+    part(totals.interacting, "interacting");
+    part(totals.after_call_work, "in after-call work");
+    parts.join(", ")
+}
+
+fn numbers(queue: &QueueSnapshot) -> String {
+    let mut parts = Vec::new();
+    if let Some(waiting) = queue.waiting {
+        let longest = queue
+            .longest_wait_secs
+            .map_or(String::new(), |wait| format!(" (longest {})", secs(wait)));
+        parts.push(format!("{waiting} waiting{longest}"));
+    }
+    parts.extend(queue.interacting.map(|n| format!("{n} interacting")));
+    parts.extend(queue.after_call_work.map(|n| format!("{n} in after-call work")));
+    parts.extend(
+        queue
+            .average_wait_secs
+            .map(|wait| format!("average wait {}", secs(wait))),
+    );
+    if parts.is_empty() {
+        parts.push("no numbers".to_owned());
+    }
+    parts.join(", ")
+}
+
+/// Whether the protocol tells of conversations: `metrics` does not, its zero would be made up.
+pub(crate) fn knows_conversations(snapshot: &Snapshot) -> bool {
+    snapshot.connection.protocol != Protocol::Metrics.as_str()
+}
+
+/// How many users have which status: `5 ON_QUEUE`. Routing status where it is known, else presence.
+pub(crate) fn statuses(snapshot: &Snapshot) -> Vec<String> {
+    let mut counts: std::collections::BTreeMap<&str, u64> = std::collections::BTreeMap::new();
+    for user in snapshot.users.values() {
+        let off_queue = |status: &str| status == "OFF_QUEUE";
+        // Who is off queue is better described by the presence: a break, a meal, a meeting.
+        let status = match (user.routing_status.as_deref(), user.presence.as_deref()) {
+            (Some(status), Some(presence)) if off_queue(status) => presence,
+            (Some(status), _) => status,
+            (None, Some(presence)) => presence,
+            (None, None) => "unknown",
+        };
+        *counts.entry(status).or_default() += 1;
+    }
+    let mut counts: Vec<_> = counts.into_iter().collect();
+    counts.sort_by_key(|(status, count)| (std::cmp::Reverse(*count), *status));
+    counts
+        .iter()
+        .take(SHOWN)
+        .map(|(status, count)| format!("{count} {}", plain(status)))
+        .collect()
+}
+
+/// What was lost or refused, only what is not zero.
+pub(crate) fn losses(snapshot: &Snapshot) -> Vec<String> {
+    let connection = &snapshot.connection;
+    let Counters {
+        events_dropped,
+        malformed,
+        server_errors,
+        stale,
+        unkeyed,
+        late,
+        evicted,
+        unknown,
+        ..
+    } = snapshot.counters;
+    let mut parts = Vec::new();
+    let mut part = |count: u64, what: &str| {
+        if count > 0 {
+            parts.push(format!("{count} {what}"));
+        }
+    };
+    part(events_dropped, "events dropped");
+    for (name, output) in &snapshot.outputs {
+        part(output.missed, &format!("missed by {}", plain(name)));
+    }
+    let open = connection.gaps.iter().filter(|gap| gap.to.is_none()).count();
+    let repaired = connection.gaps.iter().filter(|gap| gap.repaired).count();
+    let gaps = match (open, repaired) {
+        (0, 0) => String::new(),
+        (0, repaired) => format!(" ({repaired} repaired)"),
+        (open, 0) => format!(" ({open} open)"),
+        (open, repaired) => format!(" ({open} open, {repaired} repaired)"),
+    };
+    let word = if connection.gaps_total == 1 { "gap" } else { "gaps" };
+    part(connection.gaps_total, &format!("{word}{gaps}"));
+    part(malformed, "malformed");
+    part(connection.refused_topics.len() as u64, "topics refused");
+    part(server_errors, "server errors");
+    part(stale, "times stale");
+    part(unkeyed, "without id");
+    part(late, "too late");
+    part(evicted, "evicted");
+    part(unknown, "of unknown type");
+    parts
+}
