@@ -11,6 +11,7 @@ pub mod model;
 mod moment;
 pub mod protocol;
 mod secret;
+pub mod topic_plan;
 
 pub use error::{Error, ErrorKind};
 pub use event::{Event, EventKind};
