@@ -134,31 +134,56 @@ fn groups(wish: &Wish<'_>) -> Result<Vec<Group>, Error> {
                 kept.push(last);
             }
         }
-        groups.extend(combine(&format!("v2.users.{user}"), &kept).into_iter().map(|id| vec![id]));
+        groups.extend(
+            combine(&format!("v2.users.{user}"), &kept)
+                .into_iter()
+                .map(|id| vec![id]),
+        );
     }
     for queue in wish.queues {
-        let group: Group = queue_topics(queue).into_iter().filter(|topic| taken.insert(topic.clone())).collect();
+        let group: Group = queue_topics(queue)
+            .into_iter()
+            .filter(|topic| taken.insert(topic.clone()))
+            .collect();
         groups.push(group);
     }
     for topic in wish.topics {
         let singles = expand(topic);
-        let new: Vec<String> = singles.iter().filter(|single| !comes_unasked(single) && taken.insert((*single).clone())).cloned().collect();
+        let new: Vec<String> = singles
+            .iter()
+            .filter(|single| !comes_unasked(single) && taken.insert((*single).clone()))
+            .cloned()
+            .collect();
         if new.len() == singles.len() {
             groups.push(vec![topic.trim().to_owned()]);
         } else if let Some((prefix, _)) = topic.trim().split_once('?') {
             // Part of it is subscribed already: only the rest is added.
-            let lasts: Vec<&str> = new.iter().filter_map(|single| single.strip_prefix(prefix)?.strip_prefix('.')).collect();
+            let lasts: Vec<&str> = new
+                .iter()
+                .filter_map(|single| single.strip_prefix(prefix)?.strip_prefix('.'))
+                .collect();
             groups.extend(combine(prefix, &lasts).into_iter().map(|id| vec![id]));
         }
     }
     groups.retain(|group| !group.is_empty());
-    match groups.iter().flatten().find(|id| id.is_empty() || id.chars().count() > MAX_ID_CHARS) {
+    match groups
+        .iter()
+        .flatten()
+        .find(|id| id.is_empty() || id.chars().count() > MAX_ID_CHARS)
+    {
         None => Ok(groups),
-        Some(id) if id.is_empty() => Err(Error::new(ErrorKind::Configuration, "planning the subscription", "a topic is empty")),
+        Some(id) if id.is_empty() => Err(Error::new(
+            ErrorKind::Configuration,
+            "planning the subscription",
+            "a topic is empty",
+        )),
         Some(id) => Err(Error::new(
             ErrorKind::Configuration,
             "planning the subscription",
-            format!("the topic {id:?} has {} characters, at most {MAX_ID_CHARS} are allowed", id.chars().count()),
+            format!(
+                "the topic {id:?} has {} characters, at most {MAX_ID_CHARS} are allowed",
+                id.chars().count()
+            ),
         )),
     }
 }

@@ -143,14 +143,19 @@ impl Events {
 
     fn on_error(&mut self, frame: &Frame<'_>) -> Heard {
         let message = frame.message.as_some().map_or("no message", |m| &**m);
-        let status = frame.status.copied().or(frame.code.copied()).map(|Status(status)| status);
+        let status = frame
+            .status
+            .copied()
+            .or(frame.code.copied())
+            .map(|Status(status)| status);
         if self.state == State::Subscribed {
             return Heard::ServerError(match status {
                 Some(status) => format!("{status} {}", one_line(message)),
                 None => one_line(message),
             });
         }
-        let forbidden = [frame.status.copied(), frame.code.copied()].contains(&Some(Status(403))) || message.contains("403");
+        let forbidden =
+            [frame.status.copied(), frame.code.copied()].contains(&Some(Status(403))) || message.contains("403");
         if forbidden && !self.queues.is_empty() && self.filtered_by == FilteredBy::Server {
             self.filtered_by = FilteredBy::Us;
             return Heard::Send {
@@ -195,7 +200,12 @@ impl Events {
             }
             "routing:queue:updated" => {
                 let facts = read_queue(body)?;
-                (EventKind::Queue, None, Some(facts.queue.clone()), Facts::QueueStatistics(facts))
+                (
+                    EventKind::Queue,
+                    None,
+                    Some(facts.queue.clone()),
+                    Facts::QueueStatistics(facts),
+                )
             }
             _ => {
                 let named: Conversation<'_> = read_object("data", body).unwrap_or_default();
@@ -302,9 +312,14 @@ impl Machine for Events {
             },
             other => {
                 let topic = other.unwrap_or_default().into();
-                let event = self.options.event(Protocol::Events, EventKind::Unknown, topic, text, now);
+                let event = self
+                    .options
+                    .event(Protocol::Events, EventKind::Unknown, topic, text, now);
                 heard.push(Heard::Event(Box::new(event)));
             }
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

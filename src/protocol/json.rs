@@ -244,7 +244,7 @@ impl<'de> Lenient<'de> for Status {
         text.trim().parse().ok().map(Self)
     }
     fn number(number: f64) -> Option<Self> {
-        (number.fract() == 0.0 && (0.0..=999.0).contains(&number)).then(|| Self(number as u16))
+        (number.fract() == 0.0 && (0.0..=999.0).contains(&number)).then_some(Self(number as u16))
     }
 }
 
@@ -297,7 +297,11 @@ pub(crate) fn read_object<'a, T: Deserialize<'a>>(what: &str, text: &'a str) -> 
 
 fn not_json(what: &str, error: &serde_json::Error) -> String {
     let why = if error.is_eof() { "it ends too early" } else { "syntax" };
-    format!("{what} is no JSON ({why}, line {}, column {})", error.line(), error.column())
+    format!(
+        "{what} is no JSON ({why}, line {}, column {})",
+        error.line(),
+        error.column()
+    )
 }
 
 /// Refuses what nests deeper than [`MAX_DEPTH`].
@@ -362,7 +366,17 @@ mod tests {
 
     #[test]
     fn every_field_survives_every_other_type() {
-        for value in ["null", "true", "1", "-1.5", "\"x\"", "\"\\u00e9\"", "{\"a\":[{}]}", "[1,[2]]", "1e300"] {
+        for value in [
+            "null",
+            "true",
+            "1",
+            "-1.5",
+            "\"x\"",
+            "\"\\u00e9\"",
+            "{\"a\":[{}]}",
+            "[1,[2]]",
+            "1e300",
+        ] {
             let text = format!(
                 r#"{{"at":{value},"flag":{value},"number":{value},"status":{value},"inner":{value},"list":{value},"text":{value},"new":{value}}}"#
             );

@@ -33,7 +33,11 @@ impl PayloadText {
     /// [`ErrorKind::Configuration`] where it takes more than [`MAX_PAYLOAD_BYTES`].
     pub fn new(payload: &MetricsPayload) -> Result<Self, Error> {
         let text = serde_json::to_string(payload).map_err(|error| {
-            Error::new(ErrorKind::Configuration, "writing subscribe.metrics as JSON", error.to_string())
+            Error::new(
+                ErrorKind::Configuration,
+                "writing subscribe.metrics as JSON",
+                error.to_string(),
+            )
         })?;
         if text.len() > MAX_PAYLOAD_BYTES {
             return Err(Error::new(
@@ -133,7 +137,9 @@ impl<'de: 'a, 'a> super::json::Lenient<'de> for ErrorText<'a> {
             message: Field<Box<str>>,
         }
         let inner: Inner = super::json::object_from(map)?;
-        Ok(Some(Self(inner.message.some().map(|message| Cow::Owned(message.into_string())))))
+        Ok(Some(Self(
+            inner.message.some().map(|message| Cow::Owned(message.into_string())),
+        )))
     }
     fn list<A: serde::de::SeqAccess<'de>>(list: A) -> Result<Option<Self>, A::Error> {
         Ok(Something::list(list)?.map(|Something| Self(None)))
@@ -146,7 +152,10 @@ impl Frame<'_> {
     }
 
     fn is_error(&self) -> bool {
-        self.what.as_some().is_some_and(|what| what.eq_ignore_ascii_case("error")) || self.error.as_some().is_some()
+        self.what
+            .as_some()
+            .is_some_and(|what| what.eq_ignore_ascii_case("error"))
+            || self.error.as_some().is_some()
     }
 
     fn text(&self) -> String {
@@ -188,7 +197,13 @@ impl Metrics {
         let queue_id = id(frame.queue_id);
         let user_id = id(frame.user_id).or(id(frame.agent_id));
         let conversation_id = id(frame.conversation_id);
-        let others = [frame.entity_id, frame.skill_id, frame.skill_group_id, frame.wrapup_code, frame.interaction_id];
+        let others = [
+            frame.entity_id,
+            frame.skill_id,
+            frame.skill_group_id,
+            frame.wrapup_code,
+            frame.interaction_id,
+        ];
         let entity: Option<Id> = queue_id
             .clone()
             .or(user_id.clone())
@@ -222,7 +237,9 @@ impl Metrics {
                 at,
                 values,
             })),
-            ..self.options.event(Protocol::Metrics, EventKind::Metric, metric_type.into(), text, now)
+            ..self
+                .options
+                .event(Protocol::Metrics, EventKind::Metric, metric_type.into(), text, now)
         };
         heard.push(Heard::Event(Box::new(event)));
         heard.extend(incomplete.map(Heard::Incomplete));
@@ -237,17 +254,21 @@ impl Metrics {
                 Heard::Confirmed
             }
             (State::Streaming, Some(200)) if !frame.is_error() => Heard::Alive,
-            (State::AwaitingConfirmation, status) if status.is_some() || frame.is_error() => {
-                Heard::Refused(Refusal {
-                    status,
-                    message: frame.text(),
-                })
-            }
+            (State::AwaitingConfirmation, status) if status.is_some() || frame.is_error() => Heard::Refused(Refusal {
+                status,
+                message: frame.text(),
+            }),
             (State::Streaming, Some(status)) => Heard::ServerError(format!("{status} {}", frame.text())),
             (State::Streaming, None) if frame.is_error() => Heard::ServerError(frame.text()),
             _ => {
                 let topic = frame.what.as_some().map_or("", |what| &**what).into();
-                Heard::Event(Box::new(self.options.event(Protocol::Metrics, EventKind::Unknown, topic, text, now)))
+                Heard::Event(Box::new(self.options.event(
+                    Protocol::Metrics,
+                    EventKind::Unknown,
+                    topic,
+                    text,
+                    now,
+                )))
             }
         }
     }
@@ -278,3 +299,6 @@ impl Machine for Metrics {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -76,13 +76,19 @@ mod tests {
         assert_eq!(newest(json!([[at]])), Some(moment(at)));
         assert_eq!(newest(json!(at)), Some(moment(at)));
         assert_eq!(newest(json!("2026-05-04T16:05:30.000+0200")), Some(moment(at)));
-        assert_eq!(newest(json!("1999-05-04T16:05:30Z")), Some(moment("1999-05-04T16:05:30Z")));
+        assert_eq!(
+            newest(json!("1999-05-04T16:05:30Z")),
+            Some(moment("1999-05-04T16:05:30Z"))
+        );
         assert_eq!(newest(json!({at: 1})), None);
         assert_eq!(newest(json!({"interval": format!("{at}/{at}")})), None);
         assert_eq!(newest(json!({"note": format!("at {at}")})), None);
         assert_eq!(newest(json!({"note": format!("{{\"at\":\"{at}\"}}")})), None);
         assert_eq!(newest(json!({"note": format!("said \"{at}")})), None);
-        assert_eq!(newest(json!({"date": "2026-05-04", "local": "2026-05-04T14:05:30"})), None);
+        assert_eq!(
+            newest(json!({"date": "2026-05-04", "local": "2026-05-04T14:05:30"})),
+            None
+        );
         assert_eq!(newest(json!({"future": "2027-01-01T00:00:00Z"})), None);
         assert_eq!(
             newest(json!({"past": at, "future": "2027-01-01T00:00:00Z", "older": "2020-01-01T00:00:00Z"})),
@@ -103,11 +109,16 @@ mod tests {
             1 => "[0-9T:\\-\"\\\\Z]{0,30}",
             1 => "\\PC{0,20}",
         ];
-        let leaf = prop_oneof![text.clone().prop_map(Value::from), any::<i64>().prop_map(Value::from), Just(Value::Null)];
+        let leaf = prop_oneof![
+            text.clone().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            Just(Value::Null)
+        ];
         leaf.prop_recursive(4, 40, 6, move |inner| {
             prop_oneof![
                 prop::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
-                prop::collection::vec((text.clone(), inner), 0..6).prop_map(|fields| Value::Object(fields.into_iter().collect())),
+                prop::collection::vec((text.clone(), inner), 0..6)
+                    .prop_map(|fields| Value::Object(fields.into_iter().collect())),
             ]
         })
     }

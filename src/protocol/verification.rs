@@ -26,9 +26,17 @@ pub enum Availability {
 /// # Errors
 /// [`ErrorKind::Configuration`] where there is no window, or one whose bounds cannot be read or are not in order.
 pub fn query(payload: &MetricsPayload, now: Moment) -> Result<String, Error> {
-    let windows = payload.time_windows.iter().map(|window| resolve(window, now)).collect::<Result<Vec<_>, _>>()?;
+    let windows = payload
+        .time_windows
+        .iter()
+        .map(|window| resolve(window, now))
+        .collect::<Result<Vec<_>, _>>()?;
     let Some((start, end)) = windows.into_iter().max_by_key(|(start, end)| end.millis_since(*start)) else {
-        return Err(Error::new(ErrorKind::Configuration, "subscribe.metrics.timeWindows", "is empty, one to three are needed"));
+        return Err(Error::new(
+            ErrorKind::Configuration,
+            "subscribe.metrics.timeWindows",
+            "is empty, one to three are needed",
+        ));
     };
     let mut query = json!({
         "interval": format!("{start}/{end}"),
@@ -80,7 +88,9 @@ fn parse_period(text: &str) -> Option<Duration> {
     let mut secs = 0_u64;
     let mut found = false;
     for (unit, length_secs) in [('H', 3600_u64), ('M', 60), ('S', 1)] {
-        let Some((number, after)) = rest.split_once(unit) else { continue };
+        let Some((number, after)) = rest.split_once(unit) else {
+            continue;
+        };
         if number.is_empty() || !number.bytes().all(|b| b.is_ascii_digit()) {
             return None;
         }
@@ -136,7 +146,15 @@ mod tests {
     #[test]
     fn the_widest_window_without_filters() {
         assert_eq!(
-            query(&payload(&[("now-PT5M", "now"), ("2026-05-04T10:00:00+02:00", "2026-05-04T10:00:00Z"), ("now-PT1H", "now")]), now()).unwrap(),
+            query(
+                &payload(&[
+                    ("now-PT5M", "now"),
+                    ("2026-05-04T10:00:00+02:00", "2026-05-04T10:00:00Z"),
+                    ("now-PT1H", "now")
+                ]),
+                now()
+            )
+            .unwrap(),
             r#"{"interval":"2026-05-04T08:00:00.000Z/2026-05-04T10:00:00.000Z","paging":{"pageNumber":1,"pageSize":1}}"#
         );
     }
@@ -169,14 +187,34 @@ mod tests {
         assert_eq!(back("now-PT1H30M5S"), Some(5405));
         assert_eq!(back("2026-05-04T14:05:00Z"), Some(30));
         assert_eq!(back("2026-05-04"), Some(14 * 3600 + 5 * 60 + 30));
-        for text in ["", "Now", "now-", "now-PT", "now-PTH", "now-PT-1H", "now-PT1.5H", "now-PT5M1H", "now-P1D", "now-PT1", "now+PT1H", "yesterday", "now-PT99999999999999999999H", "now-PT9999999999999999999H"] {
+        for text in [
+            "",
+            "Now",
+            "now-",
+            "now-PT",
+            "now-PTH",
+            "now-PT-1H",
+            "now-PT1.5H",
+            "now-PT5M1H",
+            "now-P1D",
+            "now-PT1",
+            "now+PT1H",
+            "yesterday",
+            "now-PT99999999999999999999H",
+            "now-PT9999999999999999999H",
+        ] {
             assert_eq!(back(text), None, "{text}");
         }
     }
 
     #[test]
     fn windows_that_cannot_be_asked_for() {
-        for windows in [&[][..], &[("now", "now")], &[("now", "now-PT1H")], &[("now-PT1H", "soon")]] {
+        for windows in [
+            &[][..],
+            &[("now", "now")],
+            &[("now", "now-PT1H")],
+            &[("now-PT1H", "soon")],
+        ] {
             let error = query(&payload(windows), now()).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Configuration);
             assert!(error.to_string().starts_with("subscribe.metrics.timeWindows: "));
@@ -186,7 +224,10 @@ mod tests {
     #[test]
     fn answers() {
         for (body, verdict) in [
-            (r#"{"conversations":[{"conversationId":"a"}],"totalHits":1}"#, Some(Availability::Available)),
+            (
+                r#"{"conversations":[{"conversationId":"a"}],"totalHits":1}"#,
+                Some(Availability::Available),
+            ),
             (r#"{"conversations":[]}"#, Some(Availability::Empty)),
             (r#"{"conversations":null}"#, Some(Availability::Empty)),
             (r#"{"totalHits":0}"#, Some(Availability::Empty)),

@@ -60,7 +60,11 @@ pub fn read_answer<S: AsRef<str>>(requested: &[S], entities: &[Entity]) -> Answe
     let mut exact: HashMap<String, &Entity> = HashMap::new();
     let mut combined: HashMap<String, &Entity> = HashMap::new();
     for entity in entities {
-        let said = if entity.id.contains('?') { &mut combined } else { &mut exact };
+        let said = if entity.id.contains('?') {
+            &mut combined
+        } else {
+            &mut exact
+        };
         for topic in expand(&entity.id) {
             let kept = said.entry(topic).or_insert(entity);
             if is(entity, "rejected") {

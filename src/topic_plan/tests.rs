@@ -51,14 +51,20 @@ fn queues_users_and_free_topics_on_one_channel() {
 #[test]
 fn free_topics_repeat_nothing() {
     let free = |topics: &[&str]| plan(&["Q"], &["U"], topics).unwrap()[0][3..].to_vec();
-    assert_eq!(free(&["v2.users.U.presence", "v2.routing.queues.Q.conversations"]), texts(&[]));
+    assert_eq!(
+        free(&["v2.users.U.presence", "v2.routing.queues.Q.conversations"]),
+        texts(&[])
+    );
     assert_eq!(free(&["v2.users.U?routingStatus&presence"]), texts(&[]));
     assert_eq!(free(&["v2.users.U?presence&station"]), texts(&["v2.users.U.station"]));
     assert_eq!(
         free(&["v2.users.U?presence&station&tokens"]),
         texts(&["v2.users.U?station&tokens"])
     );
-    assert_eq!(free(&["v2.users.V?b&a", "v2.users.V.a", "v2.users.V.c"]), texts(&["v2.users.V?b&a", "v2.users.V.c"]));
+    assert_eq!(
+        free(&["v2.users.V?b&a", "v2.users.V.a", "v2.users.V.c"]),
+        texts(&["v2.users.V?b&a", "v2.users.V.c"])
+    );
     assert_eq!(free(&[" v2.users.V.x ", "v2.users.V.x"]), texts(&["v2.users.V.x"]));
     assert_eq!(free(&["channel.metadata", "v2.system.socket_closing"]), texts(&[]));
 }
@@ -81,7 +87,10 @@ fn combined_ids_stay_under_200_characters() {
     assert_eq!(combined.len(), 3);
     assert!(combined.iter().all(|id| id.len() < 200));
     let back: Vec<String> = combined.iter().flat_map(|id| expand(id)).collect();
-    let expected: Vec<String> = lasts.iter().map(|last| format!("v2.users.509f5a7f-cb31-5a43-ac00-8041a8ba3690.{last}")).collect();
+    let expected: Vec<String> = lasts
+        .iter()
+        .map(|last| format!("v2.users.509f5a7f-cb31-5a43-ac00-8041a8ba3690.{last}"))
+        .collect();
     assert_eq!(back, expected);
     assert_eq!(combine("v2.users.U", &["presence"]), ["v2.users.U.presence"]);
     assert!(combine("v2.users.U", &[]).is_empty());
@@ -123,7 +132,14 @@ fn both_topics_of_a_queue_share_a_channel_unless_nothing_else_fits() {
     let many = queues(0..8999);
     let topics: Vec<String> = (0..2).map(|n| format!("t{n}")).collect();
     let one = texts(&["t0"]);
-    let first = TopicPlan::new(&Wish { topics: &one, ..Wish::default() }, &TopicPlan::default()).unwrap();
+    let first = TopicPlan::new(
+        &Wish {
+            topics: &one,
+            ..Wish::default()
+        },
+        &TopicPlan::default(),
+    )
+    .unwrap();
     let wish = Wish {
         queues: &many,
         users: &[],
@@ -182,18 +198,35 @@ fn entities(json: &str) -> Vec<Entity> {
 
 #[test]
 fn the_exact_entry_wins_over_the_combined_one() {
-    let partial = entities(include_str!("../../tests/fixtures/rest-subscriptions-response-partial.json"));
+    let partial = entities(include_str!(
+        "../../tests/fixtures/rest-subscriptions-response-partial.json"
+    ));
     let user = "v2.users.e5240415-6b6a-5736-bbef-4488bb5408e2";
-    let answer = read_answer(&[format!("{user}?presence&conversations"), format!("{user}.station")], &partial);
+    let answer = read_answer(
+        &[format!("{user}?presence&conversations"), format!("{user}.station")],
+        &partial,
+    );
     assert_eq!(answer.permitted, [format!("{user}.presence")]);
     assert_eq!(answer.unknown, [format!("{user}.station")]);
     assert_eq!(answer.rejected.len(), 1);
     assert_eq!(answer.rejected[0].topic, format!("{user}.conversations"));
-    assert_eq!(answer.rejected[0].missing_permissions, ["conversation:communication:view"]);
-    assert!(answer.rejected[0].reason.as_ref().unwrap().starts_with("The user does not have"));
+    assert_eq!(
+        answer.rejected[0].missing_permissions,
+        ["conversation:communication:view"]
+    );
+    assert!(
+        answer.rejected[0]
+            .reason
+            .as_ref()
+            .unwrap()
+            .starts_with("The user does not have")
+    );
     let mut reversed = partial;
     reversed.reverse();
-    assert_eq!(read_answer(&[format!("{user}?conversations&presence")], &reversed).permitted, [format!("{user}.presence")]);
+    assert_eq!(
+        read_answer(&[format!("{user}?conversations&presence")], &reversed).permitted,
+        [format!("{user}.presence")]
+    );
 }
 
 #[test]
@@ -213,7 +246,10 @@ fn refusals_of_combined_ids_missing_topics_and_odd_states() {
             {"id":"g","state":"permitted","selfUri":"/x"},{"state":null},{"id":null}]}"#,
     );
     let answer = read_answer(&["a.b", "a.c", "d.e", "f", "g", "h"], &said);
-    assert_eq!(answer.rejected.iter().map(|r| r.topic.as_str()).collect::<Vec<_>>(), ["a.b", "a.c", "f"]);
+    assert_eq!(
+        answer.rejected.iter().map(|r| r.topic.as_str()).collect::<Vec<_>>(),
+        ["a.b", "a.c", "f"]
+    );
     assert_eq!(answer.rejected[2].reason.as_deref(), Some("no"));
     assert_eq!(answer.unknown, ["d.e", "h"]);
     assert_eq!(answer.permitted, ["g"]);

@@ -174,7 +174,8 @@ fn wrapup_end(wrapup: &Field<Wrapup>) -> Option<Moment> {
 }
 
 fn newest_of_acw(acw: &Field<AfterCallWork>) -> Option<Moment> {
-    acw.as_some().and_then(|acw| acw.start_time.copied().max(acw.end_time.copied()))
+    acw.as_some()
+        .and_then(|acw| acw.start_time.copied().max(acw.end_time.copied()))
 }
 
 fn is_coded(wrapup: &Field<Wrapup>) -> bool {
@@ -232,12 +233,19 @@ impl RawParticipant {
             wrapup_expected: stamped.value(self.wrapup_expected.some()),
             wrapup_required: stamped.value(self.wrapup_required.some()),
             wrapup_coded: is_coded(&self.wrapup)
-                || self.lists().iter().any(|(_, list)| list.entries().iter().any(|m| is_coded(&m.wrapup))),
+                || self
+                    .lists()
+                    .iter()
+                    .any(|(_, list)| list.entries().iter().any(|m| is_coded(&m.wrapup))),
             listens_in: listens.iter().any(|field| field.as_some().is_some()),
             queue: stamped.value(
                 self.queue_id
                     .some()
-                    .or_else(|| self.conversation_routing_data.some().and_then(|data| reference(data.queue)))
+                    .or_else(|| {
+                        self.conversation_routing_data
+                            .some()
+                            .and_then(|data| reference(data.queue))
+                    })
                     .or_else(|| reference(self.queue)),
             ),
             user: stamped.value(self.user_id.some().or_else(|| reference(self.user))),

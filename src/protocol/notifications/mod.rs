@@ -111,7 +111,9 @@ impl Notifications {
             (None, Some("pong")) => Heard::Alive,
             (None, _) => {
                 let body = self.without_channel(text);
-                let event = self.options.event(Protocol::Notifications, EventKind::Unknown, "".into(), &body, now);
+                let event = self
+                    .options
+                    .event(Protocol::Notifications, EventKind::Unknown, "".into(), &body, now);
                 Heard::Event(Box::new(event))
             }
         }

@@ -102,12 +102,16 @@ pub(super) fn read(body: &str, queue: Option<&Id>) -> Result<ObservationFacts, S
 impl Section {
     fn queue(&self) -> Option<&Id> {
         let group = self.group.as_some();
-        group.and_then(|group| group.queue_id.as_some()).or(self.queue_id.as_some())
+        group
+            .and_then(|group| group.queue_id.as_some())
+            .or(self.queue_id.as_some())
     }
 
     fn into_rows(self, rows: &mut Vec<ObservationRow>) {
         let group = self.group.as_some();
-        let media = group.and_then(|group| group.media_type.copied()).or(self.media_type.copied());
+        let media = group
+            .and_then(|group| group.media_type.copied())
+            .or(self.media_type.copied());
         let Field::Given(data) = self.data else { return };
         for mut datum in data.good {
             let interval = datum.interval.copied().map(|Interval(start, end)| (start, end));
@@ -125,7 +129,10 @@ impl Datum {
     fn into_row(self, media: Option<MediaKind>, interval: Option<(Moment, Moment)>) -> Option<ObservationRow> {
         let metric = self.metric.some()?;
         let mut stats = self.stats.some().map(|Stats(stats)| stats).unwrap_or_default();
-        let own = [("count", self.count), ("calculatedMetricValue", self.calculated_metric_value)];
+        let own = [
+            ("count", self.count),
+            ("calculatedMetricValue", self.calculated_metric_value),
+        ];
         for (name, value) in own {
             if let Field::Given(value) = value {
                 stats.insert(name.into(), value);

@@ -72,7 +72,9 @@ fn frame(body: &str) -> String {
 
 /// The facts of one participant with these further fields.
 fn participant(fields: &str) -> Participant {
-    let mut facts = conversation(&frame(&format!(r#"{{"id":"c","participants":[{{"id":"p",{fields}}}]}}"#)));
+    let mut facts = conversation(&frame(&format!(
+        r#"{{"id":"c","participants":[{{"id":"p",{fields}}}]}}"#
+    )));
     facts.participants.remove(0)
 }
 
@@ -96,15 +98,29 @@ fn control_frames() {
     assert!(matches!(one(r#"{"result":404}"#), Heard::ChannelGone));
     assert!(matches!(one(r#"{"result":200,"status":"subscribed"}"#), Heard::Alive));
     assert!(matches!(one(r#"{"message":"pong"}"#), Heard::Alive));
-    assert!(matches!(one(r#"{"topicName":"v2.subscription.updated","eventBody":{}}"#), Heard::Alive));
-    assert!(matches!(one(r#"{"topicName":"v2.system.a.b","eventBody":7}"#), Heard::Alive));
-    assert!(matches!(one(r#"{"topicName":"v2.system.socket_closing"}"#), Heard::SocketClosing));
-    assert!(matches!(one(r#"{"topicName":"channel.metadata","eventBody":null}"#), Heard::Alive));
+    assert!(matches!(
+        one(r#"{"topicName":"v2.subscription.updated","eventBody":{}}"#),
+        Heard::Alive
+    ));
+    assert!(matches!(
+        one(r#"{"topicName":"v2.system.a.b","eventBody":7}"#),
+        Heard::Alive
+    ));
+    assert!(matches!(
+        one(r#"{"topicName":"v2.system.socket_closing"}"#),
+        Heard::SocketClosing
+    ));
+    assert!(matches!(
+        one(r#"{"topicName":"channel.metadata","eventBody":null}"#),
+        Heard::Alive
+    ));
     match one(fixture!("system-no-longer-subscribed")) {
         Heard::NoLongerSubscribed(reason) => assert_eq!(reason, "another_channel_subscribed"),
         other => panic!("{other:?}"),
     }
-    match one(&format!(r#"{{"topicName":"v2.system.no_longer_subscribed.x","eventBody":{{"message":"see {CHANNEL_ID}\n!"}}}}"#)) {
+    match one(&format!(
+        r#"{{"topicName":"v2.system.no_longer_subscribed.x","eventBody":{{"message":"see {CHANNEL_ID}\n!"}}}}"#
+    )) {
         Heard::NoLongerSubscribed(reason) => assert_eq!(reason, "see <channel> !"),
         other => panic!("{other:?}"),
     }
@@ -125,15 +141,28 @@ fn control_frames() {
 #[test]
 fn what_is_no_frame_is_malformed_and_not_shown() {
     for text in [
-        "", " ", "geheim", "{\"topicName\":\"geheim\"", "[{\"geheim\":1}]", "null", "42", "\"geheim\"",
-        "{\"topicName\":\"a\",\"topicName\":\"geheim\"}", "{\"topicName\":\"\\ud800\"}", "{\"a\":1}x",
+        "",
+        " ",
+        "geheim",
+        "{\"topicName\":\"geheim\"",
+        "[{\"geheim\":1}]",
+        "null",
+        "42",
+        "\"geheim\"",
+        "{\"topicName\":\"a\",\"topicName\":\"geheim\"}",
+        "{\"topicName\":\"\\ud800\"}",
+        "{\"a\":1}x",
     ] {
         match one(text) {
             Heard::Malformed(what) => assert!(!what.contains("geheim"), "{what}"),
             other => panic!("{text}: {other:?}"),
         }
     }
-    let deep = frame(&format!(r#"{{"id":"c","participants":[],"x":{}{}}}"#, "[".repeat(500), "]".repeat(500)));
+    let deep = frame(&format!(
+        r#"{{"id":"c","participants":[],"x":{}{}}}"#,
+        "[".repeat(500),
+        "]".repeat(500)
+    ));
     assert!(matches!(one(&deep), Heard::Malformed(what) if what == "nested deeper than 100 levels"));
 }
 
@@ -159,19 +188,30 @@ fn unknown_frames_and_topics_are_kept() {
     let joined = event(fixture!("queue-user"));
     assert_eq!((joined.kind, joined.queue_id), (EventKind::Unknown, Some(Id::new(Q))));
     let summary = event(fixture!("user-conversationsummary"));
-    assert_eq!((summary.kind, summary.user_id), (EventKind::Unknown, Some(Id::new(USER_1))));
+    assert_eq!(
+        (summary.kind, summary.user_id),
+        (EventKind::Unknown, Some(Id::new(USER_1)))
+    );
     let aggregates = event(fixture!("analytics-user-aggregates"));
-    assert_eq!((aggregates.kind, aggregates.user_id), (EventKind::Unknown, Some(Id::new(USER_1))));
+    assert_eq!(
+        (aggregates.kind, aggregates.user_id),
+        (EventKind::Unknown, Some(Id::new(USER_1)))
+    );
 }
 
 #[test]
 fn the_channel_id_is_never_shown() {
-    let unknown = event(&format!(r#"{{"topicName":"v2.x.{CHANNEL_ID}","eventBody":{{"channelId":"{CHANNEL_ID}"}}}}"#));
+    let unknown = event(&format!(
+        r#"{{"topicName":"v2.x.{CHANNEL_ID}","eventBody":{{"channelId":"{CHANNEL_ID}"}}}}"#
+    ));
     assert_eq!(&*unknown.topic, "v2.x.<channel>");
     assert_eq!(unknown.body.as_deref(), Some(r#"{"channelId":"<channel>"}"#));
     let untitled = event(&format!(r#"{{"channelId":"{CHANNEL_ID}"}}"#));
     assert_eq!(untitled.body.as_deref(), Some(r#"{"channelId":"<channel>"}"#));
-    for text in [fixture!("system-no-longer-subscribed"), fixture!("system-token-revoked")] {
+    for text in [
+        fixture!("system-no-longer-subscribed"),
+        fixture!("system-token-revoked"),
+    ] {
         assert!(!format!("{:?}", hear(text)).contains(CHANNEL_ID));
     }
 }
@@ -192,7 +232,9 @@ fn a_waiting_conversation_in_every_field() {
     let body = event.body.unwrap();
     assert!(text.contains(&*body) && body.starts_with('{') && body.ends_with('}'));
 
-    let Facts::Conversation(facts) = event.facts else { panic!() };
+    let Facts::Conversation(facts) = event.facts else {
+        panic!()
+    };
     assert_eq!(facts.id, Id::new(CALL));
     assert_eq!(facts.participants.len(), 2);
     let at = moment("2026-05-04T14:05:04.500Z");
@@ -206,7 +248,10 @@ fn a_waiting_conversation_in_every_field() {
             ended: None,
             acw_started: None,
             acw_ended: None,
-            purpose: Some(Stamped { at, value: Purpose::Acd }),
+            purpose: Some(Stamped {
+                at,
+                value: Purpose::Acd
+            }),
             queue,
             user: None,
             wrapup_expected: stamped(false),
@@ -218,7 +263,10 @@ fn a_waiting_conversation_in_every_field() {
                 id: Id::new("0a93101a-f7f4-50f8-8121-7d9be44b0dca"),
                 connected: Some(at),
                 disconnected: None,
-                state: Some(Stamped { at, value: MediumState::Connected }),
+                state: Some(Stamped {
+                    at,
+                    value: MediumState::Connected
+                }),
                 disconnect: None,
                 acw_required: None,
                 acw_state: None,
@@ -249,16 +297,27 @@ fn a_call_from_alert_to_wrap_up() {
     assert_eq!(first.ended, Some(moment("2026-05-04T14:05:24Z")));
     assert_eq!(value(&first.media[0].disconnect), Some(DisconnectKind::Plain));
     assert_eq!(first.media[0].disconnected, Some(moment("2026-05-04T14:05:24Z")));
-    assert_eq!(part(&missed, AGENT_2).media[0].state.unwrap().at, moment("2026-05-04T14:05:24Z"));
+    assert_eq!(
+        part(&missed, AGENT_2).media[0].state.unwrap().at,
+        moment("2026-05-04T14:05:24Z")
+    );
 
     let connected = conversation(fixture!("queue-conversation-4-connected"));
-    assert_eq!(part(&connected, AGENT_2).connected, Some(moment("2026-05-04T14:05:30Z")));
+    assert_eq!(
+        part(&connected, AGENT_2).connected,
+        Some(moment("2026-05-04T14:05:30Z"))
+    );
     assert_eq!(value(&part(&connected, AGENT_2).user), Some(Id::new(USER_2)));
     assert_eq!(part(&connected, ACD).ended, Some(moment("2026-05-04T14:05:30Z")));
 
     let held = conversation(fixture!("queue-conversation-5-held"));
     let medium = &part(&held, AGENT_2).media[0];
-    let holding = held.participants.iter().flat_map(|p| &p.media).find(|m| value(&m.held) == Some(true)).unwrap();
+    let holding = held
+        .participants
+        .iter()
+        .flat_map(|p| &p.media)
+        .find(|m| value(&m.held) == Some(true))
+        .unwrap();
     assert!(value(&holding.hold_started).is_some());
     assert_eq!(holding.hold_started.unwrap().at, holding.held.unwrap().at);
     assert_eq!(medium.kind, MediaKind::Voice);
@@ -267,7 +326,13 @@ fn a_call_from_alert_to_wrap_up() {
     let agent = part(&acw, AGENT_2);
     let at = moment("2026-05-04T14:10:00Z");
     assert_eq!((agent.acw_started, agent.acw_ended), (Some(at), None));
-    assert_eq!(agent.media[0].acw_state, Some(Stamped { at, value: AcwState::Pending }));
+    assert_eq!(
+        agent.media[0].acw_state,
+        Some(Stamped {
+            at,
+            value: AcwState::Pending
+        })
+    );
     assert_eq!(value(&agent.media[0].state), Some(MediumState::Disconnected));
     assert!(!agent.wrapup_coded);
 
@@ -278,8 +343,16 @@ fn a_call_from_alert_to_wrap_up() {
     assert_eq!(value(&agent.media[0].acw_state), Some(AcwState::Complete));
 
     let abandoned = conversation(fixture!("queue-conversation-8-abandoned"));
-    assert!(abandoned.participants.iter().all(|p| p.ended == Some(moment("2026-05-04T14:12:44Z"))));
-    assert_eq!(value(&abandoned.participants[1].media[0].state), Some(MediumState::Terminated));
+    assert!(
+        abandoned
+            .participants
+            .iter()
+            .all(|p| p.ended == Some(moment("2026-05-04T14:12:44Z")))
+    );
+    assert_eq!(
+        value(&abandoned.participants[1].media[0].state),
+        Some(MediumState::Terminated)
+    );
 }
 
 #[test]
@@ -290,7 +363,10 @@ fn other_media_in_the_general_topic() {
     assert_eq!(medium.kind, MediaKind::Callback);
     // The only time in it is planned: it stamps nothing, and is later than now.
     let state = medium.state.unwrap();
-    assert_eq!((state.at, state.value), (Moment::from_epoch_ms(i64::MIN), MediumState::Waiting));
+    assert_eq!(
+        (state.at, state.value),
+        (Moment::from_epoch_ms(i64::MIN), MediumState::Waiting)
+    );
     assert_eq!(event(text).event_time, None);
 
     let email = conversation(fixture!("queue-conversation-email"));
@@ -298,13 +374,14 @@ fn other_media_in_the_general_topic() {
 
     let message = conversation(fixture!("queue-conversation-message"));
     assert_eq!(message.participants[1].media[0].kind, MediaKind::Message);
-    assert_eq!(value(&message.participants[1].media[0].state), Some(MediumState::Alerting));
+    assert_eq!(
+        value(&message.participants[1].media[0].state),
+        Some(MediumState::Alerting)
+    );
 
     let everything = participant(
         r#""chats":[{"id":"1"}],"cobrowsesessions":[{"id":"2"}],"internalMessages":[{"id":"3"}],"screenMonitorings":[{"id":"4"}],
-           "screenshares":[{"id":"5"}],"socialExpressions":[{"id":"6"}],"videos":[{"id":"7"}],"cobrowseSessions":null"#
-            .replace(",\"cobrowseSessions\":null", "")
-            .as_str(),
+           "screenshares":[{"id":"5"}],"socialExpressions":[{"id":"6"}],"videos":[{"id":"7"}]"#,
     );
     let kinds: Vec<MediaKind> = everything.media.iter().map(|m| m.kind).collect();
     use MediaKind::{Chat, Other, Video};
@@ -315,8 +392,13 @@ fn other_media_in_the_general_topic() {
 fn a_topic_of_one_medium_has_flat_participants() {
     let event = event(fixture!("queue-conversation-calls"));
     assert_eq!(event.kind, EventKind::QueueConversation);
-    assert_eq!((event.conversation_id, event.queue_id), (Some(Id::new(CALL)), Some(Id::new(Q))));
-    let Facts::Conversation(facts) = event.facts else { panic!() };
+    assert_eq!(
+        (event.conversation_id, event.queue_id),
+        (Some(Id::new(CALL)), Some(Id::new(Q)))
+    );
+    let Facts::Conversation(facts) = event.facts else {
+        panic!()
+    };
     let agent = part(&facts, AGENT_1);
     assert_eq!(value(&agent.user), Some(Id::new(USER_1)));
     assert_eq!(value(&agent.queue), Some(Id::new(Q)));
@@ -329,7 +411,10 @@ fn a_topic_of_one_medium_has_flat_participants() {
             id: Id::new(AGENT_1),
             connected: None,
             disconnected: None,
-            state: Some(Stamped { at, value: MediumState::Alerting }),
+            state: Some(Stamped {
+                at,
+                value: MediumState::Alerting
+            }),
             disconnect: None,
             acw_required: None,
             acw_state: None,
@@ -342,9 +427,16 @@ fn a_topic_of_one_medium_has_flat_participants() {
             {{"id":"p","state":"disconnected","disconnectType":"transfer","held":true,"startHoldTime":"2026-05-04T14:00:00Z",
              "connectedTime":"2026-05-04T13:00:00Z","endTime":"2026-05-04T14:01:00Z","queue":{{"id":"q"}}}}]}}}}"#
     ));
-    let [Heard::Event(event)] = &ended[..] else { panic!("{ended:?}") };
-    assert_eq!((event.kind, &event.queue_id), (EventKind::UserConversation, &Some(Id::new("q"))));
-    let Facts::Conversation(facts) = &event.facts else { panic!() };
+    let [Heard::Event(event)] = &ended[..] else {
+        panic!("{ended:?}")
+    };
+    assert_eq!(
+        (event.kind, &event.queue_id),
+        (EventKind::UserConversation, &Some(Id::new("q")))
+    );
+    let Facts::Conversation(facts) = &event.facts else {
+        panic!()
+    };
     let medium = &facts.participants[0].media[0];
     assert_eq!((medium.kind, &medium.id), (MediaKind::Email, &Id::new("p")));
     assert_eq!(medium.disconnected, Some(moment("2026-05-04T14:01:00Z")));
@@ -359,7 +451,9 @@ fn users_conversations() {
     assert_eq!(event.user_id, Some(Id::new(USER_1)));
     assert_eq!(event.queue_id, Some(Id::new(Q)));
     assert_eq!(event.conversation_id, Some(Id::new(CALL)));
-    let Facts::Conversation(facts) = event.facts else { panic!() };
+    let Facts::Conversation(facts) = event.facts else {
+        panic!()
+    };
     assert_eq!(part(&facts, AGENT_1).connected, Some(moment("2026-05-04T14:05:30Z")));
 }
 
@@ -370,16 +464,27 @@ fn where_queue_user_code_and_listening_come_from() {
     assert_eq!(queue(all), Some(Id::new("a")));
     assert_eq!(queue(&all.replace("\"a\"", "null")), Some(Id::new("b")));
     assert_eq!(queue(&all.replace("\"a\"", "\"\"")), Some(Id::new("b")));
-    assert_eq!(queue(&all.replace("\"a\"", "7").replace("{\"id\":\"b\"}", "[]")), Some(Id::new("c")));
+    assert_eq!(
+        queue(&all.replace("\"a\"", "7").replace("{\"id\":\"b\"}", "[]")),
+        Some(Id::new("c"))
+    );
     assert_eq!(value(&participant(r#""user":{"id":"u"}"#).user), Some(Id::new("u")));
-    assert_eq!(value(&participant(r#""userId":"v","user":{"id":"u"}"#).user), Some(Id::new("v")));
+    assert_eq!(
+        value(&participant(r#""userId":"v","user":{"id":"u"}"#).user),
+        Some(Id::new("v"))
+    );
 
     assert!(participant(r#""wrapup":{"code":"x"}"#).wrapup_coded);
     assert!(participant(r#""calls":[{"id":"1","wrapup":{"code":"x"}}]"#).wrapup_coded);
     assert!(!participant(r#""wrapup":{"code":"","notes":"n"}"#).wrapup_coded);
     assert!(!participant(r#""wrapup":null"#).wrapup_coded);
 
-    for field in ["monitoredParticipantId", "coachedParticipantId", "bargedParticipantId", "screenMonitoredParticipantId"] {
+    for field in [
+        "monitoredParticipantId",
+        "coachedParticipantId",
+        "bargedParticipantId",
+        "screenMonitoredParticipantId",
+    ] {
         assert!(participant(&format!(r#""{field}":"x""#)).listens_in);
         assert!(!participant(&format!(r#""{field}":null"#)).listens_in);
     }
@@ -390,9 +495,26 @@ fn where_queue_user_code_and_listening_come_from() {
 fn null_is_absent_and_a_wrong_type_loses_its_field_only() {
     let bare = participant(r#""new":1"#);
     let names = [
-        "connectedTime", "endTime", "startAcwTime", "endAcwTime", "purpose", "queueId", "userId", "wrapupExpected",
-        "wrapupRequired", "wrapup", "conversationRoutingData", "queue", "user", "calls", "messages", "attributes",
-        "monitoredParticipantId", "coachedParticipantId", "startTime", "afterCallWork",
+        "connectedTime",
+        "endTime",
+        "startAcwTime",
+        "endAcwTime",
+        "purpose",
+        "queueId",
+        "userId",
+        "wrapupExpected",
+        "wrapupRequired",
+        "wrapup",
+        "conversationRoutingData",
+        "queue",
+        "user",
+        "calls",
+        "messages",
+        "attributes",
+        "monitoredParticipantId",
+        "coachedParticipantId",
+        "startTime",
+        "afterCallWork",
     ];
     let with = |value: &str| {
         let fields: Vec<String> = names.iter().map(|name| format!("\"{name}\":{value}")).collect();
@@ -405,11 +527,22 @@ fn null_is_absent_and_a_wrong_type_loses_its_field_only() {
     assert_eq!(with("[7,null,[]]"), bare);
     assert_eq!(with("1.5e3"), bare);
 
-    let mixed = participant(r#""connectedTime":[],"endTime":"2026-05-04T14:00:00Z","calls":[7,{"id":"m","state":9,"held":"no","connectedTime":"soon"}]"#);
-    assert_eq!((mixed.connected, mixed.ended), (None, Some(moment("2026-05-04T14:00:00Z"))));
-    assert_eq!((mixed.media.len(), mixed.media[0].state, mixed.media[0].connected), (1, None, None));
+    let mixed = participant(
+        r#""connectedTime":[],"endTime":"2026-05-04T14:00:00Z","calls":[7,{"id":"m","state":9,"held":"no","connectedTime":"soon"}]"#,
+    );
+    assert_eq!(
+        (mixed.connected, mixed.ended),
+        (None, Some(moment("2026-05-04T14:00:00Z")))
+    );
+    assert_eq!(
+        (mixed.media.len(), mixed.media[0].state, mixed.media[0].connected),
+        (1, None, None)
+    );
     // Without an id of its own a medium has its participant's.
-    assert_eq!(participant(r#""calls":[{"state":"connected"}]"#).media[0].id, Id::new("p"));
+    assert_eq!(
+        participant(r#""calls":[{"state":"connected"}]"#).media[0].id,
+        Id::new("p")
+    );
 }
 
 #[test]
@@ -434,7 +567,9 @@ fn participants_must_be_a_list_of_objects() {
         assert_eq!(matches!(heard, Heard::Event(_)), ok, "{body}: {heard:?}");
         assert_eq!(matches!(heard, Heard::Malformed(_)), !ok, "{body}: {heard:?}");
         if let Heard::Event(event) = heard {
-            let Facts::Conversation(facts) = event.facts else { panic!() };
+            let Facts::Conversation(facts) = event.facts else {
+                panic!()
+            };
             assert!(facts.participants.is_empty());
         }
     }
@@ -442,20 +577,45 @@ fn participants_must_be_a_list_of_objects() {
 
 #[test]
 fn stamps_go_by_what_happened_not_by_what_is_planned_or_written() {
-    let stamp = |fields: &str| participant(&format!(r#""purpose":"agent",{fields}"#)).purpose.unwrap().at;
+    let stamp = |fields: &str| {
+        participant(&format!(r#""purpose":"agent",{fields}"#))
+            .purpose
+            .unwrap()
+            .at
+    };
     let none = Moment::from_epoch_ms(i64::MIN);
     let at = "2026-05-04T14:00:00.000Z";
-    for field in ["connectedTime", "endTime", "startAcwTime", "endAcwTime", "startTime", "startHoldTime"] {
+    for field in [
+        "connectedTime",
+        "endTime",
+        "startAcwTime",
+        "endAcwTime",
+        "startTime",
+        "startHoldTime",
+    ] {
         assert_eq!(stamp(&format!(r#""{field}":"{at}""#)), moment(at), "{field}");
     }
     assert_eq!(stamp(&format!(r#""wrapup":{{"endTime":"{at}"}}"#)), moment(at));
     for field in ["connectedTime", "disconnectedTime", "startHoldTime"] {
-        assert_eq!(stamp(&format!(r#""videos":[{{"id":"m"}},{{"id":"n","{field}":"{at}"}}]"#)), moment(at), "{field}");
+        assert_eq!(
+            stamp(&format!(r#""videos":[{{"id":"m"}},{{"id":"n","{field}":"{at}"}}]"#)),
+            moment(at),
+            "{field}"
+        );
     }
-    assert_eq!(stamp(&format!(r#""calls":[{{"afterCallWork":{{"startTime":"{at}"}}}}]"#)), moment(at));
-    assert_eq!(stamp(&format!(r#""calls":[{{"afterCallWork":{{"endTime":"{at}"}}}}]"#)), moment(at));
+    assert_eq!(
+        stamp(&format!(r#""calls":[{{"afterCallWork":{{"startTime":"{at}"}}}}]"#)),
+        moment(at)
+    );
+    assert_eq!(
+        stamp(&format!(r#""calls":[{{"afterCallWork":{{"endTime":"{at}"}}}}]"#)),
+        moment(at)
+    );
     assert_eq!(stamp(&format!(r#""attributes":{{"connectedTime":"{at}"}}"#)), none);
-    assert_eq!(stamp(&format!(r#""callbacks":[{{"callbackScheduledTime":"{at}"}}]"#)), none);
+    assert_eq!(
+        stamp(&format!(r#""callbacks":[{{"callbackScheduledTime":"{at}"}}]"#)),
+        none
+    );
     assert_eq!(stamp(&format!(r#""emails":[{{"resumeTime":"{at}"}}]"#)), none);
     let facts = conversation(&frame(&format!(
         r#"{{"id":"c","participants":[{{"id":"a","purpose":"acd"}},{{"id":"b","endTime":"{at}"}}]}}"#
@@ -469,11 +629,16 @@ fn escapes_are_read_and_bodies_stay_verbatim() {
     let event = event(&frame(body));
     assert_eq!(event.body.as_deref(), Some(body));
     assert_eq!(event.conversation_id, Some(Id::new("café")));
-    let Facts::Conversation(facts) = event.facts else { panic!() };
+    let Facts::Conversation(facts) = event.facts else {
+        panic!()
+    };
     assert_eq!(facts.participants[0].id, Id::new("p\n"));
     assert_eq!(value(&facts.participants[0].purpose), Some(Purpose::Acd));
     let topic = self::event(r#"{"topicName":"v2.users.\u0055.presence","eventBody":{}}"#);
-    assert_eq!((topic.kind, &*topic.topic), (EventKind::UserPresence, "v2.users.U.presence"));
+    assert_eq!(
+        (topic.kind, &*topic.topic),
+        (EventKind::UserPresence, "v2.users.U.presence")
+    );
 }
 
 #[test]
@@ -503,21 +668,34 @@ fn fingerprints_tell_repetitions_apart_and_bodies_can_be_dropped() {
 #[test]
 fn observations_by_group_interval_metric_and_qualifier() {
     let event = event(fixture!("analytics-queue-observations"));
-    assert_eq!((event.kind, event.queue_id), (EventKind::QueueObservation, Some(Id::new(Q))));
+    assert_eq!(
+        (event.kind, event.queue_id),
+        (EventKind::QueueObservation, Some(Id::new(Q)))
+    );
     // An interval is no time.
     assert_eq!(event.event_time, None);
-    let Facts::Observations(facts) = event.facts else { panic!() };
+    let Facts::Observations(facts) = event.facts else {
+        panic!()
+    };
     assert_eq!(facts.queue, Id::new(Q));
     assert_eq!(facts.rows.len(), 5);
     let interval = Some((moment("2026-05-04T14:00:00Z"), moment("2026-05-04T14:30:00Z")));
     let row = |metric: &str| facts.rows.iter().find(|row| &*row.metric == metric).unwrap();
     let answered = row("tAnswered");
-    assert_eq!((answered.media, answered.interval, &answered.qualifier), (Some(MediaKind::Voice), interval, &None));
+    assert_eq!(
+        (answered.media, answered.interval, &answered.qualifier),
+        (Some(MediaKind::Voice), interval, &None)
+    );
     let stats: Vec<(&str, f64)> = answered.stats.iter().map(|(name, value)| (&**name, *value)).collect();
-    assert_eq!(stats, [("count", 9.0), ("max", 31002.0), ("min", 1203.0), ("sum", 84210.0)]);
+    assert_eq!(
+        stats,
+        [("count", 9.0), ("max", 31002.0), ("min", 1203.0), ("sum", 84210.0)]
+    );
     assert_eq!(row("oServiceLevel").stats["ratio"], 0.8);
 
-    let Facts::Observations(facts) = self::event(fixture!("analytics-queue-observations-users")).facts else { panic!() };
+    let Facts::Observations(facts) = self::event(fixture!("analytics-queue-observations-users")).facts else {
+        panic!()
+    };
     assert_eq!((facts.rows.len(), facts.rows[0].media), (4, None));
     assert_eq!(facts.rows[1].qualifier.as_deref(), Some("INTERACTING"));
     assert_eq!(facts.rows[1].stats["count"], 5.0);
@@ -526,8 +704,13 @@ fn observations_by_group_interval_metric_and_qualifier() {
 #[test]
 fn activity_and_its_drift() {
     let event = event(fixture!("analytics-queue-activity"));
-    assert_eq!((event.kind, event.queue_id), (EventKind::QueueActivity, Some(Id::new(Q))));
-    let Facts::Observations(facts) = event.facts else { panic!() };
+    assert_eq!(
+        (event.kind, event.queue_id),
+        (EventKind::QueueActivity, Some(Id::new(Q)))
+    );
+    let Facts::Observations(facts) = event.facts else {
+        panic!()
+    };
     let rows: Vec<(&str, Option<MediaKind>, &str, f64)> = facts
         .rows
         .iter()
@@ -558,10 +741,26 @@ fn activity_and_its_drift() {
             other => panic!("{other:?}"),
         }
     };
-    assert_eq!(rows(r#"{"group":{"mediaType":"voice"},"data":[{"metric":"oWaiting","stats":{"count":3.0}}]}"#), Some(1));
-    assert_eq!(rows(r#"{"results":[{"group":{"mediaType":"voice"},"data":[{"metric":"a","count":1},{"metric":"b"},{"count":1},7]}]}"#), Some(1));
-    assert_eq!(rows(r#"{"results":[{"group":{"queueId":"other"},"data":[]},{"group":{"queueId":"another"},"data":[{"metric":"a","count":1}]}]}"#), Some(0));
-    assert_eq!(rows(r#"{"results":[{"data":[{"metric":"a","stats":{"count":"1","sum":2}}]}]}"#), Some(1));
+    assert_eq!(
+        rows(r#"{"group":{"mediaType":"voice"},"data":[{"metric":"oWaiting","stats":{"count":3.0}}]}"#),
+        Some(1)
+    );
+    assert_eq!(
+        rows(
+            r#"{"results":[{"group":{"mediaType":"voice"},"data":[{"metric":"a","count":1},{"metric":"b"},{"count":1},7]}]}"#
+        ),
+        Some(1)
+    );
+    assert_eq!(
+        rows(
+            r#"{"results":[{"group":{"queueId":"other"},"data":[]},{"group":{"queueId":"another"},"data":[{"metric":"a","count":1}]}]}"#
+        ),
+        Some(0)
+    );
+    assert_eq!(
+        rows(r#"{"results":[{"data":[{"metric":"a","stats":{"count":"1","sum":2}}]}]}"#),
+        Some(1)
+    );
     assert_eq!(rows("{}"), Some(0));
     assert_eq!(rows(r#"{"results":null}"#), Some(0));
     assert_eq!(rows(r#"{"results":{}}"#), None);
@@ -572,7 +771,13 @@ fn activity_and_its_drift() {
 #[test]
 fn users() {
     let user = |text: &str| match event(text) {
-        Event { kind, user_id, event_time, facts: Facts::User(facts), .. } => {
+        Event {
+            kind,
+            user_id,
+            event_time,
+            facts: Facts::User(facts),
+            ..
+        } => {
             assert_eq!((user_id, &facts.user), (Some(Id::new(USER_1)), &Id::new(USER_1)));
             (kind, event_time, facts.presence, facts.routing_status)
         }
@@ -582,24 +787,60 @@ fn users() {
     let status = |name: &str, at: &str| Some((name.into(), Some(moment(at))));
     assert_eq!(
         user(fixture!("user-presence")),
-        (EventKind::UserPresence, Some(moment("2026-05-04T14:02:11.123Z")), on_queue.clone(), None)
+        (
+            EventKind::UserPresence,
+            Some(moment("2026-05-04T14:02:11.123Z")),
+            on_queue.clone(),
+            None
+        )
     );
     assert_eq!(
         user(fixture!("user-routing-status")),
-        (EventKind::UserRoutingStatus, Some(moment("2026-05-04T14:05:32.004Z")), None, status("INTERACTING", "2026-05-04T14:05:32.004Z"))
+        (
+            EventKind::UserRoutingStatus,
+            Some(moment("2026-05-04T14:05:32.004Z")),
+            None,
+            status("INTERACTING", "2026-05-04T14:05:32.004Z")
+        )
     );
     assert_eq!(
         user(fixture!("user-activity")),
-        (EventKind::UserActivity, Some(moment("2026-05-04T14:02:11.400Z")), on_queue, status("IDLE", "2026-05-04T14:02:11.400Z"))
+        (
+            EventKind::UserActivity,
+            Some(moment("2026-05-04T14:02:11.400Z")),
+            on_queue,
+            status("IDLE", "2026-05-04T14:02:11.400Z")
+        )
     );
-    let presence = |body: &str| user(&format!(r#"{{"topicName":"v2.users.{USER_1}.presence","eventBody":{body}}}"#)).2;
-    assert_eq!(presence(r#"{"presenceDefinition":{"systemPresence":"On Queue"}}"#), Some(("ON_QUEUE".into(), None)));
-    assert_eq!(presence(r#"{"primary":false,"presenceDefinition":{"systemPresence":"AWAY"}}"#), None);
-    for body in ["{}", r#"{"presenceDefinition":null}"#, r#"{"presenceDefinition":{"systemPresence":7}}"#] {
+    let presence = |body: &str| {
+        user(&format!(
+            r#"{{"topicName":"v2.users.{USER_1}.presence","eventBody":{body}}}"#
+        ))
+        .2
+    };
+    assert_eq!(
+        presence(r#"{"presenceDefinition":{"systemPresence":"On Queue"}}"#),
+        Some(("ON_QUEUE".into(), None))
+    );
+    assert_eq!(
+        presence(r#"{"primary":false,"presenceDefinition":{"systemPresence":"AWAY"}}"#),
+        None
+    );
+    for body in [
+        "{}",
+        r#"{"presenceDefinition":null}"#,
+        r#"{"presenceDefinition":{"systemPresence":7}}"#,
+    ] {
         assert_eq!(presence(body), None);
     }
-    assert!(matches!(one(r#"{"topicName":"v2.users.U.presence","eventBody":"x"}"#), Heard::Malformed(_)));
-    assert!(matches!(one(r#"{"topicName":"v2.users..presence","eventBody":{}}"#), Heard::Malformed(_)));
+    assert!(matches!(
+        one(r#"{"topicName":"v2.users.U.presence","eventBody":"x"}"#),
+        Heard::Malformed(_)
+    ));
+    assert!(matches!(
+        one(r#"{"topicName":"v2.users..presence","eventBody":{}}"#),
+        Heard::Malformed(_)
+    ));
 }
 
 #[test]
@@ -620,10 +861,18 @@ fn detail_events() {
         assert_eq!((event.queue_id, event.user_id), (queue.map(Id::new), user.map(Id::new)));
         assert_eq!(event.facts, Facts::None);
     }
-    let time = |body: &str| event(&format!(r#"{{"topicName":"v2.detail.events.conversation.c.acw","eventBody":{body}}}"#)).event_time;
+    let time = |body: &str| {
+        event(&format!(
+            r#"{{"topicName":"v2.detail.events.conversation.c.acw","eventBody":{body}}}"#
+        ))
+        .event_time
+    };
     assert_eq!(time(r#"{"eventTime":9999999999999}"#), None);
     assert_eq!(time(r#"{"eventTime":"1777903500000"}"#), None);
-    assert_eq!(time(r#"{"eventTime":1000,"at":"1970-01-01T00:00:02Z"}"#), Some(Moment::from_epoch_ms(2000)));
+    assert_eq!(
+        time(r#"{"eventTime":1000,"at":"1970-01-01T00:00:02Z"}"#),
+        Some(Moment::from_epoch_ms(2000))
+    );
 }
 
 const FIXTURES: [&str; 8] = [
