@@ -2,10 +2,25 @@
 //!
 //! In: text frames, the time they came · Out: `Heard` · Thread: none of its own (a reader owns a machine).
 
+pub mod events;
+mod json;
+pub mod metrics;
+pub mod notifications;
+mod time_scan;
+pub mod verification;
+mod words;
+
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::Duration;
 
 use crate::Moment;
-use crate::event::Event;
+use crate::config::Protocol;
+use crate::event::{Event, EventKind};
+use crate::facts::Facts;
+
+pub use events::Events;
+pub use metrics::Metrics;
+pub use notifications::Notifications;
 
 /// What a machine makes of a frame. One frame gives any number of these, in order.
 #[derive(Debug)]
@@ -72,4 +87,80 @@ pub trait Machine: Send {
 
     /// A whole text frame, received at `now`. Appends to `heard`; never panics, whatever the text.
     fn on_text(&mut self, text: &str, now: Moment, heard: &mut Vec<Heard>);
+}
+
+/// Whether events carry their bodies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeepBody {
+    /// For records and webhooks that show the body.
+    Verbatim,
+    /// Nobody looks at bodies: memory and time are saved.
+    Drop,
+}
+
+/// What every machine is told.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Number of the connection, for [`Event::connection`].
+    pub connection: u32,
+    /// Whether events carry their bodies.
+    pub bodies: KeepBody,
+    /// Makes the fingerprints. All machines of a run share one (by `clone`), so that what two connections both deliver
+    /// has one fingerprint; a fresh one each run, so that a peer cannot prepare collisions.
+    pub hasher: RandomState,
+}
+
+impl Options {
+    /// For the connection of this number, with bodies and a hasher of its own.
+    #[must_use]
+    pub fn new(connection: u32) -> Self {
+        Self {
+            connection,
+            bodies: KeepBody::Verbatim,
+            hasher: RandomState::new(),
+        }
+    }
+
+    /// An event that names nothing yet.
+    fn event(&self, protocol: Protocol, kind: EventKind, topic: std::sync::Arc<str>, body: &str, now: Moment) -> Event {
+        let mut hasher = self.hasher.build_hasher();
+        hasher.write(topic.as_bytes());
+        // No UTF-8 text holds this byte: it parts topic and body.
+        hasher.write_u8(0xff);
+        hasher.write(body.as_bytes());
+        Event {
+            received_at: now,
+            connection: self.connection,
+            protocol,
+            kind,
+            topic,
+            conversation_id: None,
+            queue_id: None,
+            user_id: None,
+            event_time: time_scan::newest_until(body, now),
+            body: match self.bodies {
+                KeepBody::Verbatim => Some(body.into()),
+                KeepBody::Drop => None,
+            },
+            fingerprint: hasher.finish(),
+            facts: Facts::None,
+        }
+    }
+}
+
+/// The body of an event that has none: bodies are always JSON.
+const NO_BODY: &str = "null";
+
+/// A peer's text as one line of bounded length.
+fn one_line(text: &str) -> String {
+    const LONGEST: usize = 300;
+    let mut line: String = text
+        .chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .take(LONGEST)
+        .collect();
+    if text.chars().nth(LONGEST).is_some() {
+        line.push('…');
+    }
+    line
 }

@@ -1,0 +1,325 @@
+//! The event socket of the first tutorial: subscribe, ack, events.
+//!
+//! In: text frames · Out: `Heard` · Thread: none of its own (a reader owns the machine).
+//!
+//! Genesys' published API lists no such socket; this follows the tutorial (contract, section 4.2).
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::json::{Field, LooseId, Status, check_depth, lenient_object, read_object};
+use super::words::same_letters;
+use super::{Heard, Machine, NO_BODY, Options, Ping, Refusal, one_line};
+use crate::config::Protocol;
+use crate::event::{Event, EventKind};
+use crate::facts::{ConversationStateFacts, Facts, QueueStatisticsFacts};
+use crate::{Id, Moment};
+
+/// The tutorial's limit for the `ack`.
+const ACK_LIMIT: Duration = Duration::from_secs(10);
+
+/// The machine of the `events` protocol.
+#[derive(Debug)]
+pub struct Events {
+    options: Options,
+    event_types: Vec<String>,
+    queues: Vec<String>,
+    state: State,
+    filtered_by: FilteredBy,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    AwaitingAck,
+    Subscribed,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum FilteredBy {
+    /// The server filters, or there is nothing to filter by.
+    Server,
+    /// The server refused the filter with 403: the subscription went out without it.
+    Us,
+}
+
+#[derive(serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Subscribe<'a> {
+    #[serde(rename = "type")]
+    what: &'static str,
+    subscription: Subscription<'a>,
+}
+
+#[derive(serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Subscription<'a> {
+    event_types: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    filters: Option<Filters<'a>>,
+}
+
+#[derive(serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Filters<'a> {
+    routing_queue_ids: &'a [String],
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Frame<'a> {
+    #[serde(borrow, rename = "type")]
+    what: Field<Cow<'a, str>>,
+    #[serde(borrow)]
+    event: Option<&'a RawValue>,
+    status: Field<Status>,
+    code: Field<Status>,
+    #[serde(borrow)]
+    message: Field<Cow<'a, str>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct TypedEvent<'a> {
+    #[serde(borrow, rename = "type")]
+    what: Field<Cow<'a, str>>,
+    #[serde(borrow)]
+    data: Option<&'a RawValue>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Conversation<'a> {
+    id: Field<LooseId>,
+    #[serde(borrow)]
+    state: Field<Cow<'a, str>>,
+    queue_id: Field<LooseId>,
+    timestamp: Field<Moment>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Queue {
+    id: Field<LooseId>,
+    statistics: Field<Statistics>,
+    timestamp: Field<Moment>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Statistics {
+    average_wait_time: Field<f64>,
+}
+lenient_object!(Statistics);
+
+impl Events {
+    /// Subscribes `event_types`, of `queues` (ids) only where some are given.
+    #[must_use]
+    pub fn new(options: Options, event_types: Vec<String>, queues: Vec<String>) -> Self {
+        Self {
+            options,
+            event_types,
+            queues,
+            state: State::AwaitingAck,
+            filtered_by: FilteredBy::Server,
+        }
+    }
+
+    fn subscription(&self) -> String {
+        let filters = (self.filtered_by == FilteredBy::Server && !self.queues.is_empty()).then_some(Filters {
+            routing_queue_ids: &self.queues,
+        });
+        let subscribe = Subscribe {
+            what: "subscribe",
+            subscription: Subscription {
+                event_types: &self.event_types,
+                filters,
+            },
+        };
+        serde_json::to_string(&subscribe).expect("texts and lists of texts always serialise")
+    }
+
+    fn on_error(&mut self, frame: &Frame<'_>) -> Heard {
+        let message = frame.message.as_some().map_or("no message", |m| &**m);
+        let status = frame
+            .status
+            .copied()
+            .or(frame.code.copied())
+            .map(|Status(status)| status);
+        if self.state == State::Subscribed {
+            return Heard::ServerError(match status {
+                Some(status) => format!("{status} {}", one_line(message)),
+                None => one_line(message),
+            });
+        }
+        let forbidden =
+            [frame.status.copied(), frame.code.copied()].contains(&Some(Status(403))) || message.contains("403");
+        if forbidden && !self.queues.is_empty() && self.filtered_by == FilteredBy::Server {
+            self.filtered_by = FilteredBy::Us;
+            return Heard::Send {
+                text: self.subscription(),
+                why: "the queue filter was refused with 403: subscribing without it, filtering here",
+            };
+        }
+        Heard::Refused(Refusal {
+            status: if forbidden { Some(403) } else { status },
+            message: one_line(message),
+        })
+    }
+
+    /// Whether an event that names `queue` is for us. One that names no queue is: nothing shows that it is not.
+    fn passes(&self, queue: Option<&Id>) -> bool {
+        match (self.filtered_by, queue) {
+            (FilteredBy::Us, Some(queue)) => self.queues.iter().any(|wanted| Id::new(wanted) == *queue),
+            _ => true,
+        }
+    }
+
+    /// `Ok(None)`: an event of another queue, which a filtering server would not have sent.
+    fn on_event(&self, event: Option<&RawValue>, now: Moment) -> Result<Option<Event>, String> {
+        let event: TypedEvent<'_> = read_object("event", event.map_or(NO_BODY, RawValue::get))?;
+        let what = event.what.some().unwrap_or_default();
+        let body = event.data.map_or(NO_BODY, RawValue::get);
+        let (kind, conversation_id, queue_id, facts) = match &*what {
+            "conversation:updated" => {
+                let data: Conversation<'_> = read_object("the data of conversation:updated", body)?;
+                let facts = ConversationStateFacts {
+                    conversation: data.id.some().map(|LooseId(id)| id),
+                    queue: data.queue_id.some().map(|LooseId(id)| id),
+                    active: data.state.as_some().and_then(|state| is_active(state)),
+                    at: data.timestamp.some(),
+                };
+                (
+                    EventKind::Conversation,
+                    facts.conversation.clone(),
+                    facts.queue.clone(),
+                    Facts::ConversationState(facts),
+                )
+            }
+            "routing:queue:updated" => {
+                let facts = read_queue(body)?;
+                (
+                    EventKind::Queue,
+                    None,
+                    Some(facts.queue.clone()),
+                    Facts::QueueStatistics(facts),
+                )
+            }
+            _ => {
+                let named: Conversation<'_> = read_object("data", body).unwrap_or_default();
+                let queue = named.queue_id.some().map(|LooseId(id)| id);
+                (EventKind::Unknown, None, queue, Facts::None)
+            }
+        };
+        if !self.passes(queue_id.as_ref()) {
+            return Ok(None);
+        }
+        Ok(Some(Event {
+            conversation_id,
+            queue_id,
+            facts,
+            ..self.options.event(Protocol::Events, kind, what.into(), body, now)
+        }))
+    }
+}
+
+fn read_queue(body: &str) -> Result<QueueStatisticsFacts, String> {
+    const WHAT: &str = "the data of routing:queue:updated";
+    let data: Queue = read_object(WHAT, body)?;
+    let Some(LooseId(queue)) = data.id.some() else {
+        return Err(format!("{WHAT} has no id"));
+    };
+    let average = match data.statistics {
+        Field::Absent => Field::Absent,
+        Field::Wrong => return Err(format!("{WHAT}: statistics is no object")),
+        Field::Given(statistics) => statistics.average_wait_time,
+    };
+    if average == Field::Wrong {
+        return Err(format!("{WHAT}: averageWaitTime is no number"));
+    }
+    Ok(QueueStatisticsFacts {
+        queue,
+        average_wait_secs: average.some(),
+        at: data.timestamp.some(),
+    })
+}
+
+fn is_active(state: &str) -> Option<bool> {
+    let is = |names: [&str; 2]| names.iter().any(|name| same_letters(state, name));
+    if is(["connected", "consulting"]) {
+        Some(true)
+    } else if is(["wrapup", "closed"]) {
+        Some(false)
+    } else {
+        None
+    }
+}
+
+impl Machine for Events {
+    fn on_open(&mut self) -> Vec<String> {
+        self.state = State::AwaitingAck;
+        vec![self.subscription()]
+    }
+
+    fn handshake_limit(&self) -> Option<Duration> {
+        Some(ACK_LIMIT)
+    }
+
+    fn ping(&self) -> Ping {
+        Ping::Control
+    }
+
+    fn on_text(&mut self, text: &str, now: Moment, heard: &mut Vec<Heard>) {
+        let refuse = |heard: &mut Vec<Heard>, found: &str| {
+            heard.push(Heard::Refused(Refusal {
+                status: None,
+                message: format!("expected an ack, came {found}"),
+            }));
+        };
+        let frame = match check_depth(text).and_then(|()| read_object::<Frame<'_>>("the frame", text)) {
+            Ok(frame) => frame,
+            Err(wrong) => {
+                heard.push(Heard::Malformed(wrong));
+                if self.state == State::AwaitingAck {
+                    refuse(heard, "a frame that is no JSON object");
+                }
+                return;
+            }
+        };
+        let what = frame.what.as_some().map(|what| &**what);
+        match what {
+            Some("event") => heard.push(match self.on_event(frame.event, now) {
+                Ok(Some(event)) => Heard::Event(Box::new(event)),
+                Ok(None) => Heard::Alive,
+                Err(wrong) => Heard::Malformed(wrong),
+            }),
+            Some("ack") => heard.push(match self.state {
+                State::AwaitingAck => {
+                    self.state = State::Subscribed;
+                    Heard::Confirmed
+                }
+                State::Subscribed => Heard::Alive,
+            }),
+            Some("error") => {
+                let verdict = self.on_error(&frame);
+                heard.push(verdict);
+            }
+            other if self.state == State::AwaitingAck => match other {
+                Some(other) => refuse(heard, &format!("a frame of type {:?}", one_line(other))),
+                None => refuse(heard, "a frame without a type"),
+            },
+            other => {
+                let topic = other.unwrap_or_default().into();
+                let event = self
+                    .options
+                    .event(Protocol::Events, EventKind::Unknown, topic, text, now);
+                heard.push(Heard::Event(Box::new(event)));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

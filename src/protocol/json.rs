@@ -1,0 +1,443 @@
+//! Lenient reading of JSON: a field of a wrong type loses itself, never its event.
+//!
+//! In: JSON text of a peer · Out: typed fields that say "absent", "given" or "wrong" · Thread: any (pure).
+
+use std::borrow::Cow;
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+
+use crate::{Id, Moment};
+
+/// Objects and lists may nest this deep in a frame. The service needs less than 20; readers of our records stop at 128
+/// (serde_json's own limit), and a record puts a body one level deeper.
+const MAX_DEPTH: usize = 100;
+
+/// What can be read out of one JSON value; everything it does not expect is `None`.
+pub(crate) trait Lenient<'de>: Sized {
+    fn text(_: &str) -> Option<Self> {
+        None
+    }
+    fn borrowed_text(text: &'de str) -> Option<Self> {
+        Self::text(text)
+    }
+    fn flag(_: bool) -> Option<Self> {
+        None
+    }
+    fn number(_: f64) -> Option<Self> {
+        None
+    }
+    fn integer(number: i64) -> Option<Self> {
+        Self::number(number as f64)
+    }
+    fn object<A: MapAccess<'de>>(mut map: A) -> Result<Option<Self>, A::Error> {
+        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(None)
+    }
+    fn list<A: SeqAccess<'de>>(mut list: A) -> Result<Option<Self>, A::Error> {
+        while list.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(None)
+    }
+}
+
+/// A field of an object. `null` and absent are the same.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) enum Field<T> {
+    #[default]
+    Absent,
+    Given(T),
+    /// Something is there, but not of the type that was expected.
+    Wrong,
+}
+
+impl<T> Field<T> {
+    /// What was given; a wrong type counts as absent.
+    pub(crate) fn some(self) -> Option<T> {
+        match self {
+            Self::Given(value) => Some(value),
+            Self::Absent | Self::Wrong => None,
+        }
+    }
+
+    pub(crate) fn as_some(&self) -> Option<&T> {
+        match self {
+            Self::Given(value) => Some(value),
+            Self::Absent | Self::Wrong => None,
+        }
+    }
+}
+
+impl<T: Copy> Field<T> {
+    pub(crate) fn copied(&self) -> Option<T> {
+        self.as_some().copied()
+    }
+}
+
+impl<'de, T: Lenient<'de>> Deserialize<'de> for Field<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Any<T>(PhantomData<T>);
+
+        impl<'de, T: Lenient<'de>> Visitor<'de> for Any<T> {
+            type Value = Field<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("any JSON value")
+            }
+            fn visit_unit<E>(self) -> Result<Field<T>, E> {
+                Ok(Field::Absent)
+            }
+            fn visit_bool<E>(self, value: bool) -> Result<Field<T>, E> {
+                Ok(given(T::flag(value)))
+            }
+            fn visit_i64<E>(self, value: i64) -> Result<Field<T>, E> {
+                Ok(given(T::integer(value)))
+            }
+            fn visit_u64<E>(self, value: u64) -> Result<Field<T>, E> {
+                Ok(given(match i64::try_from(value) {
+                    Ok(value) => T::integer(value),
+                    Err(_) => T::number(value as f64),
+                }))
+            }
+            fn visit_f64<E>(self, value: f64) -> Result<Field<T>, E> {
+                Ok(given(T::number(value)))
+            }
+            fn visit_str<E>(self, value: &str) -> Result<Field<T>, E> {
+                Ok(given(T::text(value)))
+            }
+            fn visit_borrowed_str<E>(self, value: &'de str) -> Result<Field<T>, E> {
+                Ok(given(T::borrowed_text(value)))
+            }
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Field<T>, A::Error> {
+                T::object(map).map(given)
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Field<T>, A::Error> {
+                T::list(list).map(given)
+            }
+        }
+
+        deserializer.deserialize_any(Any(PhantomData))
+    }
+}
+
+fn given<T>(value: Option<T>) -> Field<T> {
+    value.map_or(Field::Wrong, Field::Given)
+}
+
+/// A list: what could be read of it, and how many entries could not.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Entries<T> {
+    pub(crate) good: Vec<T>,
+    pub(crate) wrong: usize,
+}
+
+impl<'de, T: Lenient<'de>> Lenient<'de> for Entries<T> {
+    fn list<A: SeqAccess<'de>>(mut list: A) -> Result<Option<Self>, A::Error> {
+        let mut entries = Self {
+            good: Vec::new(),
+            wrong: 0,
+        };
+        while let Some(entry) = list.next_element::<Field<T>>()? {
+            match entry {
+                Field::Given(value) => entries.good.push(value),
+                Field::Absent | Field::Wrong => entries.wrong += 1,
+            }
+        }
+        Ok(Some(entries))
+    }
+}
+
+impl<T> Field<Entries<T>> {
+    /// The readable entries; none where the list is absent or no list.
+    pub(crate) fn entries(&self) -> &[T] {
+        self.as_some().map_or(&[], |entries| &entries.good)
+    }
+}
+
+/// Lets derived structures be read as objects, and as nothing else (a derived structure would take a list, too).
+macro_rules! lenient_object {
+    ($($name:ty),+ $(,)?) => {$(
+        impl<'de> $crate::protocol::json::Lenient<'de> for $name {
+            fn object<A: serde::de::MapAccess<'de>>(map: A) -> Result<Option<Self>, A::Error> {
+                $crate::protocol::json::object_from(map).map(Some)
+            }
+        }
+    )+};
+}
+pub(crate) use lenient_object;
+
+/// The body of `lenient_object!`.
+pub(crate) fn object_from<'de, T: Deserialize<'de>, A: MapAccess<'de>>(map: A) -> Result<T, A::Error> {
+    T::deserialize(MapAccessDeserializer::new(map))
+}
+
+impl<'de> Lenient<'de> for Moment {
+    fn text(text: &str) -> Option<Self> {
+        Self::parse(text)
+    }
+}
+
+/// An empty identifier identifies nothing.
+impl<'de> Lenient<'de> for Id {
+    fn text(text: &str) -> Option<Self> {
+        (!text.is_empty()).then(|| Self::new(text))
+    }
+}
+
+/// An identifier that the tutorials' servers may also write as a whole number.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct LooseId(pub(crate) Id);
+
+impl<'de> Lenient<'de> for LooseId {
+    fn text(text: &str) -> Option<Self> {
+        Id::text(text).map(Self)
+    }
+    fn integer(number: i64) -> Option<Self> {
+        Some(Self(Id::new(&number.to_string())))
+    }
+}
+
+impl<'de> Lenient<'de> for bool {
+    fn flag(value: bool) -> Option<Self> {
+        Some(value)
+    }
+}
+
+impl<'de> Lenient<'de> for f64 {
+    fn number(number: f64) -> Option<Self> {
+        Some(number)
+    }
+}
+
+impl<'de> Lenient<'de> for Box<str> {
+    fn text(text: &str) -> Option<Self> {
+        Some(text.into())
+    }
+}
+
+impl<'de: 'a, 'a> Lenient<'de> for Cow<'a, str> {
+    fn text(text: &str) -> Option<Self> {
+        Some(Cow::Owned(text.to_owned()))
+    }
+    fn borrowed_text(text: &'de str) -> Option<Self> {
+        Some(Cow::Borrowed(text))
+    }
+}
+
+/// Milliseconds since the epoch, written as a whole number.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct EpochMs(pub(crate) Moment);
+
+impl<'de> Lenient<'de> for EpochMs {
+    fn integer(ms: i64) -> Option<Self> {
+        Some(Self(Moment::from_epoch_ms(ms)))
+    }
+}
+
+/// A status written as a number or as text: `200`, `"200"`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Status(pub(crate) u16);
+
+impl<'de> Lenient<'de> for Status {
+    fn text(text: &str) -> Option<Self> {
+        text.trim().parse().ok().map(Self)
+    }
+    fn number(number: f64) -> Option<Self> {
+        (number.fract() == 0.0 && (0.0..=999.0).contains(&number)).then_some(Self(number as u16))
+    }
+}
+
+/// Any value, of which only its being there matters.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Something;
+
+impl<'de> Lenient<'de> for Something {
+    fn text(_: &str) -> Option<Self> {
+        Some(Self)
+    }
+    fn flag(_: bool) -> Option<Self> {
+        Some(Self)
+    }
+    fn number(_: f64) -> Option<Self> {
+        Some(Self)
+    }
+    fn object<A: MapAccess<'de>>(mut map: A) -> Result<Option<Self>, A::Error> {
+        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(Some(Self))
+    }
+    fn list<A: SeqAccess<'de>>(mut list: A) -> Result<Option<Self>, A::Error> {
+        while list.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Some(Self))
+    }
+}
+
+/// Reads a JSON object. The error says what is wrong without showing content.
+pub(crate) fn read_object<'a, T: Deserialize<'a>>(what: &str, text: &'a str) -> Result<T, String> {
+    // A derived structure would accept a list of its fields' values.
+    if !text.trim_ascii_start().starts_with('{') {
+        return Err(match serde_json::from_str::<IgnoredAny>(text) {
+            Ok(_) => format!("{what} is JSON, but no object"),
+            Err(error) => not_json(what, &error),
+        });
+    }
+    serde_json::from_str(text).map_err(|error| {
+        if error.is_data() {
+            // serde_json's own words may quote a value.
+            format!(
+                "{what} has a field that cannot be read (line {}, column {})",
+                error.line(),
+                error.column()
+            )
+        } else {
+            not_json(what, &error)
+        }
+    })
+}
+
+fn not_json(what: &str, error: &serde_json::Error) -> String {
+    let why = if error.is_eof() { "it ends too early" } else { "syntax" };
+    format!(
+        "{what} is no JSON ({why}, line {}, column {})",
+        error.line(),
+        error.column()
+    )
+}
+
+/// Refuses what nests deeper than [`MAX_DEPTH`].
+pub(crate) fn check_depth(text: &str) -> Result<(), String> {
+    // Nearly every frame holds fewer brackets than the limit in all, and counting is much cheaper than walking.
+    let brackets: usize = text
+        .as_bytes()
+        .chunks(255)
+        .map(|chunk| usize::from(chunk.iter().map(|&b| u8::from(b | 0x20 == b'{')).sum::<u8>()))
+        .sum();
+    if brackets <= MAX_DEPTH || deepest(text.as_bytes()) <= MAX_DEPTH {
+        return Ok(());
+    }
+    Err(format!("nested deeper than {MAX_DEPTH} levels"))
+}
+
+fn deepest(bytes: &[u8]) -> usize {
+    let (mut depth, mut most) = (0_usize, 0_usize);
+    let mut in_string = false;
+    let mut rest = bytes.iter();
+    while let Some(&b) = rest.next() {
+        match b {
+            b'"' => in_string = !in_string,
+            b'\\' if in_string => {
+                rest.next();
+            }
+            b'{' | b'[' if !in_string => {
+                depth += 1;
+                most = most.max(depth);
+            }
+            b'}' | b']' if !in_string => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    most
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde::Deserialize;
+
+    #[derive(Debug, Default, PartialEq, Deserialize)]
+    #[serde(default)]
+    struct Inner {
+        id: Field<Id>,
+    }
+    lenient_object!(Inner);
+
+    #[derive(Debug, Default, PartialEq, Deserialize)]
+    #[serde(default)]
+    struct Outer<'a> {
+        at: Field<Moment>,
+        flag: Field<bool>,
+        number: Field<f64>,
+        status: Field<Status>,
+        inner: Field<Inner>,
+        list: Field<Entries<Inner>>,
+        #[serde(borrow)]
+        text: Field<Cow<'a, str>>,
+    }
+
+    #[test]
+    fn every_field_survives_every_other_type() {
+        for value in [
+            "null",
+            "true",
+            "1",
+            "-1.5",
+            "\"x\"",
+            "\"\\u00e9\"",
+            "{\"a\":[{}]}",
+            "[1,[2]]",
+            "1e300",
+        ] {
+            let text = format!(
+                r#"{{"at":{value},"flag":{value},"number":{value},"status":{value},"inner":{value},"list":{value},"text":{value},"new":{value}}}"#
+            );
+            let outer: Outer<'_> = read_object("x", &text).unwrap();
+            assert_eq!(outer.flag.some(), (value == "true").then_some(true), "{value}");
+            assert_eq!(outer.text == Field::Absent, value == "null");
+        }
+    }
+
+    #[test]
+    fn reads_what_is_right() {
+        let outer: Outer<'_> = read_object(
+            "x",
+            r#"{"at":"1970-01-01T00:00:01Z","number":3,"status":"404","inner":{"id":"a"},"list":[{"id":"b"},7,null],"text":"plain"}"#,
+        )
+        .unwrap();
+        assert_eq!(outer.at.some(), Some(Moment::from_epoch_ms(1000)));
+        assert_eq!(outer.number.some(), Some(3.0));
+        assert_eq!(outer.status.some(), Some(Status(404)));
+        assert_eq!(outer.inner.some().unwrap().id.some(), Some(Id::new("a")));
+        assert_eq!(outer.list.as_some().unwrap().wrong, 2);
+        assert_eq!(outer.list.entries()[0].id.as_some(), Some(&Id::new("b")));
+        assert!(matches!(outer.text, Field::Given(Cow::Borrowed("plain"))));
+    }
+
+    #[test]
+    fn status_takes_numbers_of_three_digits_only() {
+        let status = |value: &str| {
+            let text = format!(r#"{{"status":{value}}}"#);
+            read_object::<Outer<'_>>("x", &text).unwrap().status.some()
+        };
+        assert_eq!(status("200"), Some(Status(200)));
+        assert_eq!(status("200.0"), Some(Status(200)));
+        assert_eq!(status("\" 200 \""), Some(Status(200)));
+        for value in ["200.5", "-1", "1000", "\"ok\"", "18446744073709551615"] {
+            assert_eq!(status(value), None, "{value}");
+        }
+    }
+
+    #[test]
+    fn errors_show_no_content() {
+        let errors = [
+            ("[1]", "the frame is JSON, but no object"),
+            ("geheim", "the frame is no JSON (syntax, line 1, column 1)"),
+            ("{\"at\":", "the frame is no JSON (it ends too early, line 1, column 6)"),
+            (
+                "{\"at\":1,\"at\":\"geheim\"}",
+                "the frame has a field that cannot be read (line 1, column 12)",
+            ),
+        ];
+        for (text, error) in errors {
+            assert_eq!(read_object::<Outer<'_>>("the frame", text).unwrap_err(), error);
+        }
+    }
+
+    #[test]
+    fn depth_is_limited_and_brackets_in_strings_do_not_count() {
+        let nested = |n: usize| format!("{}{}", "[".repeat(n), "]".repeat(n));
+        assert!(check_depth(&nested(MAX_DEPTH)).is_ok());
+        assert!(check_depth(&nested(MAX_DEPTH + 1)).is_err());
+        assert!(check_depth(&format!("[\"\\\"{}\"]", "[".repeat(1000))).is_ok());
+        assert!(check_depth(&"[],".repeat(1000)).is_ok());
+    }
+}

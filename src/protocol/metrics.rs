@@ -1,0 +1,304 @@
+//! The analytics socket of the second tutorial: one payload, a confirmation, values of metrics.
+//!
+//! In: text frames · Out: `Heard` · Thread: none of its own (a reader owns the machine).
+//!
+//! Genesys' published API lists no such socket; this follows the tutorial (contract, section 4.3).
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::json::{Entries, Field, LooseId, Something, Status, check_depth, lenient_object, read_object};
+use super::{Heard, Machine, Options, Ping, Refusal, one_line};
+use crate::config::{MetricsPayload, Protocol};
+use crate::event::{Event, EventKind};
+use crate::facts::{Facts, MetricFacts};
+use crate::{Error, ErrorKind, Id, Moment};
+
+/// The tutorial's limit for the confirmation.
+const CONFIRMATION_LIMIT: Duration = Duration::from_secs(10);
+
+/// The tutorial's limit for the payload.
+pub const MAX_PAYLOAD_BYTES: usize = 8192;
+
+/// A payload as it is sent, known to be within [`MAX_PAYLOAD_BYTES`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PayloadText(String);
+
+impl PayloadText {
+    /// Serialises a payload.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Configuration`] where it takes more than [`MAX_PAYLOAD_BYTES`].
+    pub fn new(payload: &MetricsPayload) -> Result<Self, Error> {
+        let text = serde_json::to_string(payload).map_err(|error| {
+            Error::new(
+                ErrorKind::Configuration,
+                "writing subscribe.metrics as JSON",
+                error.to_string(),
+            )
+        })?;
+        if text.len() > MAX_PAYLOAD_BYTES {
+            return Err(Error::new(
+                ErrorKind::Configuration,
+                "subscribe.metrics",
+                format!(
+                    "takes {} bytes as JSON, at most {MAX_PAYLOAD_BYTES} are allowed; name fewer ids in entityFilters",
+                    text.len()
+                ),
+            ));
+        }
+        Ok(Self(text))
+    }
+
+    /// The JSON text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Whether a payload may be sent: for the check of a configuration.
+///
+/// # Errors
+/// As [`PayloadText::new`].
+pub fn check_size(payload: &MetricsPayload) -> Result<(), Error> {
+    PayloadText::new(payload).map(|_| ())
+}
+
+/// The machine of the `metrics` protocol.
+#[derive(Debug)]
+pub struct Metrics {
+    options: Options,
+    payload: PayloadText,
+    state: State,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    AwaitingConfirmation,
+    Streaming,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Frame<'a> {
+    // An event:
+    #[serde(borrow)]
+    metric_type: Field<Cow<'a, str>>,
+    timestamp: Field<Moment>,
+    metrics: Field<Entries<Value>>,
+    queue_id: Field<LooseId>,
+    user_id: Field<LooseId>,
+    agent_id: Field<LooseId>,
+    entity_id: Field<LooseId>,
+    skill_id: Field<LooseId>,
+    skill_group_id: Field<LooseId>,
+    wrapup_code: Field<LooseId>,
+    interaction_id: Field<LooseId>,
+    conversation_id: Field<LooseId>,
+    // An answer or an error:
+    #[serde(borrow, rename = "type")]
+    what: Field<Cow<'a, str>>,
+    status: Field<Status>,
+    code: Field<Status>,
+    #[serde(borrow)]
+    message: Field<Cow<'a, str>>,
+    #[serde(borrow)]
+    error: Field<ErrorText<'a>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Value {
+    name: Field<Box<str>>,
+    value: Field<f64>,
+}
+lenient_object!(Value);
+
+/// `"error"` as a text or as anything else.
+struct ErrorText<'a>(Option<Cow<'a, str>>);
+
+impl<'de: 'a, 'a> super::json::Lenient<'de> for ErrorText<'a> {
+    fn text(text: &str) -> Option<Self> {
+        Some(Self(Some(Cow::Owned(text.to_owned()))))
+    }
+    fn flag(flag: bool) -> Option<Self> {
+        flag.then_some(Self(None))
+    }
+    fn number(_: f64) -> Option<Self> {
+        Some(Self(None))
+    }
+    fn object<A: serde::de::MapAccess<'de>>(map: A) -> Result<Option<Self>, A::Error> {
+        #[derive(Default, Deserialize)]
+        #[serde(default)]
+        struct Inner {
+            message: Field<Box<str>>,
+        }
+        let inner: Inner = super::json::object_from(map)?;
+        Ok(Some(Self(
+            inner.message.some().map(|message| Cow::Owned(message.into_string())),
+        )))
+    }
+    fn list<A: serde::de::SeqAccess<'de>>(list: A) -> Result<Option<Self>, A::Error> {
+        Ok(Something::list(list)?.map(|Something| Self(None)))
+    }
+}
+
+impl Frame<'_> {
+    fn is_event(&self) -> bool {
+        matches!(self.metric_type, Field::Given(_))
+    }
+
+    fn is_error(&self) -> bool {
+        self.what
+            .as_some()
+            .is_some_and(|what| what.eq_ignore_ascii_case("error"))
+            || self.error.as_some().is_some()
+    }
+
+    fn text(&self) -> String {
+        let error = self.error.as_some().and_then(|ErrorText(text)| text.as_deref());
+        one_line(self.message.as_some().map(|m| &**m).or(error).unwrap_or("no message"))
+    }
+
+    fn status(&self) -> Option<u16> {
+        self.status.copied().or(self.code.copied()).map(|Status(status)| status)
+    }
+}
+
+impl Metrics {
+    /// Sends `payload` and reads what comes.
+    #[must_use]
+    pub fn new(options: Options, payload: PayloadText) -> Self {
+        Self {
+            options,
+            payload,
+            state: State::AwaitingConfirmation,
+        }
+    }
+
+    fn on_event(&self, frame: Frame<'_>, text: &str, now: Moment, heard: &mut Vec<Heard>) {
+        let metrics = match frame.metrics {
+            Field::Wrong => {
+                heard.push(Heard::Malformed("metrics is no list".to_owned()));
+                return;
+            }
+            Field::Absent => Vec::new(),
+            Field::Given(entries) if entries.wrong > 0 => {
+                heard.push(Heard::Malformed("an entry of metrics is no object".to_owned()));
+                return;
+            }
+            Field::Given(entries) => entries.good,
+        };
+        let metric_type = frame.metric_type.some().unwrap_or_default();
+        let id = |field: Field<LooseId>| field.some().map(|LooseId(id)| id);
+        let queue_id = id(frame.queue_id);
+        let user_id = id(frame.user_id).or(id(frame.agent_id));
+        let conversation_id = id(frame.conversation_id);
+        let others = [
+            frame.entity_id,
+            frame.skill_id,
+            frame.skill_group_id,
+            frame.wrapup_code,
+            frame.interaction_id,
+        ];
+        let entity: Option<Id> = queue_id
+            .clone()
+            .or(user_id.clone())
+            .or(others.into_iter().find_map(id))
+            .or(conversation_id.clone());
+        let mut wrong_values = false;
+        let mut values = Vec::with_capacity(metrics.len());
+        for metric in metrics {
+            match (metric.name, metric.value) {
+                (Field::Given(name), Field::Given(value)) => values.push((name, value)),
+                // No value yet is a value that is absent, not a wrong one.
+                (Field::Given(_), Field::Absent) => {}
+                _ => wrong_values = true,
+            }
+        }
+        let at = frame.timestamp.some();
+        let incomplete = match (at.is_none(), values.is_empty()) {
+            (true, true) => Some("timestamp and metrics"),
+            (true, false) => Some("timestamp"),
+            (false, true) => Some("metrics"),
+            (false, false) if wrong_values => Some("name or number of a metric"),
+            (false, false) => None,
+        };
+        let event = Event {
+            conversation_id,
+            queue_id,
+            user_id,
+            facts: Facts::Metrics(Box::new(MetricFacts {
+                metric_type: (&*metric_type).into(),
+                entity,
+                at,
+                values,
+            })),
+            ..self
+                .options
+                .event(Protocol::Metrics, EventKind::Metric, metric_type.into(), text, now)
+        };
+        heard.push(Heard::Event(Box::new(event)));
+        heard.extend(incomplete.map(Heard::Incomplete));
+    }
+
+    /// A frame that is no event: the answer, an error, or something new.
+    fn on_answer(&mut self, frame: &Frame<'_>, text: &str, now: Moment) -> Heard {
+        let status = frame.status();
+        match (self.state, status) {
+            (State::AwaitingConfirmation, Some(200)) if !frame.is_error() => {
+                self.state = State::Streaming;
+                Heard::Confirmed
+            }
+            (State::Streaming, Some(200)) if !frame.is_error() => Heard::Alive,
+            (State::AwaitingConfirmation, status) if status.is_some() || frame.is_error() => Heard::Refused(Refusal {
+                status,
+                message: frame.text(),
+            }),
+            (State::Streaming, Some(status)) => Heard::ServerError(format!("{status} {}", frame.text())),
+            (State::Streaming, None) if frame.is_error() => Heard::ServerError(frame.text()),
+            _ => {
+                let topic = frame.what.as_some().map_or("", |what| &**what).into();
+                Heard::Event(Box::new(self.options.event(
+                    Protocol::Metrics,
+                    EventKind::Unknown,
+                    topic,
+                    text,
+                    now,
+                )))
+            }
+        }
+    }
+}
+
+impl Machine for Metrics {
+    fn on_open(&mut self) -> Vec<String> {
+        self.state = State::AwaitingConfirmation;
+        vec![self.payload.0.clone()]
+    }
+
+    fn handshake_limit(&self) -> Option<Duration> {
+        Some(CONFIRMATION_LIMIT)
+    }
+
+    fn ping(&self) -> Ping {
+        Ping::Control
+    }
+
+    fn on_text(&mut self, text: &str, now: Moment, heard: &mut Vec<Heard>) {
+        match check_depth(text).and_then(|()| read_object::<Frame<'_>>("the frame", text)) {
+            Err(wrong) => heard.push(Heard::Malformed(wrong)),
+            Ok(frame) if frame.is_event() => self.on_event(frame, text, now, heard),
+            Ok(frame) => {
+                let verdict = self.on_answer(&frame, text, now);
+                heard.push(verdict);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,267 @@
+use super::*;
+use proptest::prelude::*;
+
+const CONFIRMATION: &str = r#"{"status":200,"connectionId":"abc"}"#;
+
+fn now() -> Moment {
+    Moment::parse("2026-05-04T15:00:00.000Z").unwrap()
+}
+
+fn machine() -> Metrics {
+    Metrics::new(Options::new(1), PayloadText::new(&MetricsPayload::default()).unwrap())
+}
+
+fn hear(machine: &mut Metrics, text: &str) -> Vec<Heard> {
+    let mut heard = Vec::new();
+    machine.on_text(text, now(), &mut heard);
+    heard
+}
+
+fn one(machine: &mut Metrics, text: &str) -> Heard {
+    let mut heard = hear(machine, text);
+    assert_eq!(heard.len(), 1, "{text}: {heard:?}");
+    heard.remove(0)
+}
+
+fn streaming() -> Metrics {
+    let mut machine = machine();
+    machine.on_open();
+    assert!(matches!(one(&mut machine, CONFIRMATION), Heard::Confirmed));
+    machine
+}
+
+/// The event's facts, and what was incomplete.
+fn facts(text: &str) -> (MetricFacts, Option<&'static str>) {
+    let heard = hear(&mut streaming(), text);
+    match &heard[..] {
+        [Heard::Event(event), rest @ ..] => {
+            assert_eq!(event.kind, EventKind::Metric);
+            let Facts::Metrics(facts) = &event.facts else {
+                panic!("{event:?}")
+            };
+            let incomplete = match rest {
+                [] => None,
+                [Heard::Incomplete(what)] => Some(*what),
+                other => panic!("{other:?}"),
+            };
+            ((**facts).clone(), incomplete)
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn the_payload_as_the_tutorial_writes_it() {
+    let mut machine = machine();
+    assert_eq!(
+        machine.on_open(),
+        [
+            r#"{"metricTypes":["queue","agent"],"timeWindows":[{"start":"now-PT1H","end":"now"}],"granularity":"PT1M","metrics":["offered","answered","serviceLevelPercent","avgWaitTime"],"entityFilters":{}}"#
+        ]
+    );
+    assert_eq!(machine.handshake_limit(), Some(Duration::from_secs(10)));
+    assert_eq!(machine.ping(), Ping::Control);
+    let mut payload = MetricsPayload::default();
+    payload
+        .entity_filters
+        .insert("queueIds".to_owned(), serde_json::json!(["q1"]));
+    assert!(
+        PayloadText::new(&payload)
+            .unwrap()
+            .as_str()
+            .ends_with(r#""entityFilters":{"queueIds":["q1"]}}"#)
+    );
+}
+
+#[test]
+fn a_payload_has_at_most_8192_bytes() {
+    let mut payload = MetricsPayload::default();
+    let empty = serde_json::to_string(&payload).unwrap().len();
+    let filler = MAX_PAYLOAD_BYTES - empty - "\"x\":\"\"".len();
+    payload.entity_filters.insert("x".to_owned(), "y".repeat(filler).into());
+    assert!(check_size(&payload).is_ok());
+    assert_eq!(PayloadText::new(&payload).unwrap().as_str().len(), 8192);
+    payload
+        .entity_filters
+        .insert("x".to_owned(), "y".repeat(filler + 1).into());
+    let error = check_size(&payload).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Configuration);
+    assert!(
+        error.to_string().contains("takes 8193 bytes as JSON, at most 8192"),
+        "{error}"
+    );
+}
+
+#[test]
+fn the_answer_confirms_or_refuses() {
+    for text in [
+        CONFIRMATION,
+        r#"{"status":"200","connectionId":"abc"}"#,
+        r#"{"status":200}"#,
+    ] {
+        assert!(matches!(one(&mut machine(), text), Heard::Confirmed), "{text}");
+    }
+    for (text, status, message) in [
+        (r#"{"status":400,"message":"bad payload"}"#, Some(400), "bad payload"),
+        (
+            r#"{"status":"403","message":"no\npermission"}"#,
+            Some(403),
+            "no permission",
+        ),
+        (r#"{"status":500}"#, Some(500), "no message"),
+        (r#"{"type":"error","code":429,"message":"slow"}"#, Some(429), "slow"),
+        (r#"{"type":"error","message":"x"}"#, None, "x"),
+        (r#"{"error":"text"}"#, None, "text"),
+        (r#"{"error":{"message":"inner"},"status":200}"#, Some(200), "inner"),
+    ] {
+        match one(&mut machine(), text) {
+            Heard::Refused(refusal) => assert_eq!((refusal.status, &*refusal.message), (status, message), "{text}"),
+            other => panic!("{text}: {other:?}"),
+        }
+    }
+    assert!(matches!(one(&mut streaming(), CONFIRMATION), Heard::Alive));
+    for (text, said) in [
+        (r#"{"status":500,"message":"x"}"#, "500 x"),
+        (r#"{"type":"error","message":"x"}"#, "x"),
+        (r#"{"error":["x"]}"#, "no message"),
+    ] {
+        match one(&mut streaming(), text) {
+            Heard::ServerError(what) => assert_eq!(what, said),
+            other => panic!("{text}: {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn an_event_in_every_field_and_before_the_confirmation_too() {
+    let text = r#"{"timestamp":"2026-05-04T14:59:58.500Z","metricType":"queue","metrics":[{"name":"offered","value":3},{"name":"serviceLevelPercent","value":81.5}], "queueId":"q1"}"#;
+    for mut machine in [machine(), streaming()] {
+        let Heard::Event(event) = one(&mut machine, text) else {
+            panic!()
+        };
+        assert_eq!((event.kind, &*event.topic), (EventKind::Metric, "queue"));
+        assert_eq!(event.protocol, Protocol::Metrics);
+        assert_eq!(
+            (event.queue_id, event.user_id, event.conversation_id),
+            (Some(Id::new("q1")), None, None)
+        );
+        assert_eq!(event.body.as_deref(), Some(text));
+        assert_eq!(event.event_time, Moment::parse("2026-05-04T14:59:58.500Z"));
+        assert_eq!(
+            event.facts,
+            Facts::Metrics(Box::new(MetricFacts {
+                metric_type: "queue".into(),
+                entity: Some(Id::new("q1")),
+                at: Moment::parse("2026-05-04T14:59:58.500Z"),
+                values: vec![("offered".into(), 3.0), ("serviceLevelPercent".into(), 81.5)],
+            }))
+        );
+    }
+}
+
+#[test]
+fn the_entity_is_the_queue_else_the_user_else_another() {
+    let entity = |fields: &str| {
+        facts(&format!(r#"{{"metricType":"x",{fields}}}"#))
+            .0
+            .entity
+            .map(|id| id.to_string())
+    };
+    assert_eq!(entity(r#""userId":"u","queueId":"q""#).as_deref(), Some("q"));
+    assert_eq!(entity(r#""conversationId":"c","agentId":"a""#).as_deref(), Some("a"));
+    assert_eq!(entity(r#""conversationId":"c","entityId":"e""#).as_deref(), Some("e"));
+    for field in [
+        "userId",
+        "skillId",
+        "skillGroupId",
+        "wrapupCode",
+        "interactionId",
+        "conversationId",
+    ] {
+        assert_eq!(entity(&format!(r#""{field}":"i""#)).as_deref(), Some("i"));
+    }
+    assert_eq!(entity(r#""queueId":12"#).as_deref(), Some("12"));
+    assert_eq!(entity(r#""queueId":null,"userId":"""#), None);
+}
+
+#[test]
+fn incomplete_events_are_kept_and_reported() {
+    let at = r#""timestamp":"2026-05-04T14:59:58Z""#;
+    let good = r#""metrics":[{"name":"offered","value":3}]"#;
+    for (fields, values, incomplete) in [
+        (format!("{at},{good}"), 1, None),
+        (good.to_owned(), 1, Some("timestamp")),
+        (format!(r#""timestamp":null,{good}"#), 1, Some("timestamp")),
+        (format!(r#""timestamp":"yesterday",{good}"#), 1, Some("timestamp")),
+        (at.to_owned(), 0, Some("metrics")),
+        (format!(r#"{at},"metrics":[]"#), 0, Some("metrics")),
+        (r#""metrics":null"#.to_owned(), 0, Some("timestamp and metrics")),
+        (
+            format!(r#"{at},"metrics":[{{"name":"a","value":1}},{{"name":"b","value":null}}]"#),
+            1,
+            None,
+        ),
+        (
+            format!(r#"{at},"metrics":[{{"name":"a","value":1}},{{"name":"b","value":"2"}}]"#),
+            1,
+            Some("name or number of a metric"),
+        ),
+        (
+            format!(r#"{at},"metrics":[{{"name":"a","value":1}},{{"value":2}}]"#),
+            1,
+            Some("name or number of a metric"),
+        ),
+    ] {
+        let (facts, found) = facts(&format!(r#"{{"metricType":"queue",{fields}}}"#));
+        assert_eq!((facts.values.len(), found), (values, incomplete), "{fields}");
+        assert_eq!(facts.at.is_some(), fields.starts_with(at));
+    }
+}
+
+#[test]
+fn malformed_and_unknown_frames() {
+    for text in [
+        "",
+        "x",
+        "[]",
+        "7",
+        r#"{"metricType":"queue","metrics":{}}"#,
+        r#"{"metricType":"queue","metrics":[7]}"#,
+    ] {
+        assert!(matches!(one(&mut streaming(), text), Heard::Malformed(_)), "{text}");
+        assert!(matches!(one(&mut machine(), text), Heard::Malformed(_)), "{text}");
+    }
+    for (text, topic) in [
+        (r#"{"type":"news"}"#, "news"),
+        (r#"{"metrics":[{"name":"a","value":1}]}"#, ""),
+        (r#"{"metricType":7}"#, ""),
+        ("{}", ""),
+    ] {
+        for mut machine in [machine(), streaming()] {
+            match one(&mut machine, text) {
+                Heard::Event(event) => {
+                    assert_eq!((event.kind, &*event.topic), (EventKind::Unknown, topic));
+                    assert_eq!(event.body.as_deref(), Some(text));
+                }
+                other => panic!("{text}: {other:?}"),
+            }
+        }
+    }
+    // Still waiting after an unknown frame.
+    let mut machine = machine();
+    hear(&mut machine, "{}");
+    assert!(matches!(one(&mut machine, CONFIRMATION), Heard::Confirmed));
+}
+
+proptest! {
+    #[test]
+    fn never_panics(text in "\\PC{0,100}", cut in 0_usize..140, insert in "[\\[\\]{}\",:0-9tfn\\\\-]{0,4}") {
+        let mut machine = machine();
+        hear(&mut machine, &text);
+        let frame = r#"{"timestamp":"2026-05-04T14:59:58.500Z","metricType":"queue","metrics":[{"name":"offered","value":3}],"queueId":"q1"}"#;
+        let cut = cut.min(frame.len());
+        let mutated = format!("{}{insert}{}", &frame[..cut], &frame[cut..]);
+        let verdicts = hear(&mut machine, &mutated).len();
+        prop_assert!(verdicts == 1 || verdicts == 2);
+    }
+}

@@ -1,0 +1,238 @@
+//! The Notification Service as Genesys documents it: topics in envelopes, heartbeats, system topics.
+//!
+//! In: text frames · Out: `Heard` · Thread: none of its own (a reader owns the machine).
+
+mod conversation;
+mod observations;
+mod topic;
+mod users;
+
+#[cfg(test)]
+mod tests;
+
+use std::borrow::Cow;
+use std::fmt;
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::json::{Field, Status, check_depth, read_object};
+use super::{Heard, Machine, NO_BODY, Options, Ping, one_line};
+use crate::config::Protocol;
+use crate::event::{Event, EventKind};
+use crate::facts::{ConversationFacts, Facts};
+use crate::{Id, Moment, Secret};
+use conversation::Media;
+use topic::{Shape, System, Topic, Topics};
+
+/// The JSON ping that the service answers with a `pong` (Genesys' own SDKs send it).
+const PING: &str = r#"{"message":"ping"}"#;
+
+/// What stands for the channel id wherever a text could be shown.
+const CHANNEL: &str = "<channel>";
+
+/// The machine of the `notifications` protocol.
+///
+/// The channel was subscribed over REST before, so it sends nothing on opening and awaits no confirmation.
+/// The channel id opens the channel to anyone: it appears in system topics and never leaves this machine.
+pub struct Notifications {
+    options: Options,
+    channel: Secret,
+    topics: Topics,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Envelope<'a> {
+    #[serde(borrow)]
+    topic_name: Field<Cow<'a, str>>,
+    #[serde(borrow)]
+    event_body: Option<&'a RawValue>,
+    result: Field<Status>,
+    #[serde(borrow)]
+    message: Field<Cow<'a, str>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct SystemMessage {
+    reason: Field<Box<str>>,
+    message: Field<Box<str>>,
+}
+
+impl fmt::Debug for Notifications {
+    /// Without the topics: system topics hold the channel id.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Notifications")
+            .field("options", &self.options)
+            .field("channel", &self.channel)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Notifications {
+    /// `channel` is the channel's id (empty where it is not known).
+    #[must_use]
+    pub fn new(options: Options, channel: Secret) -> Self {
+        Self {
+            options,
+            channel,
+            topics: Topics::default(),
+        }
+    }
+
+    /// A peer's text without the channel id, as one line.
+    fn safe_line(&self, text: &str) -> String {
+        one_line(&self.without_channel(text))
+    }
+
+    fn without_channel<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        // An id as short as this is none; replacing it would garble every text.
+        const SHORTEST: usize = 8;
+        let id = self.channel.reveal();
+        if id.len() >= SHORTEST && text.contains(id) {
+            Cow::Owned(text.replace(id, CHANNEL))
+        } else {
+            Cow::Borrowed(text)
+        }
+    }
+
+    /// Frames without a topic: answers to what a client sent, or something new.
+    fn untitled(&self, text: &str, envelope: &Envelope<'_>, now: Moment) -> Heard {
+        let message = envelope.message.as_some().map(|m| &**m);
+        match (envelope.result.copied(), message) {
+            (Some(Status(200..=299)), _) => Heard::Alive,
+            (Some(Status(404)), _) => Heard::ChannelGone,
+            (Some(Status(status)), message) => {
+                let message = message.unwrap_or("no message");
+                Heard::ServerError(format!("{status} {}", self.safe_line(message)))
+            }
+            (None, Some("pong")) => Heard::Alive,
+            (None, _) => {
+                let body = self.without_channel(text);
+                let event = self
+                    .options
+                    .event(Protocol::Notifications, EventKind::Unknown, "".into(), &body, now);
+                Heard::Event(Box::new(event))
+            }
+        }
+    }
+
+    fn system(&self, system: System, body: &str) -> Heard {
+        match system {
+            System::Alive => Heard::Alive,
+            System::SocketClosing => Heard::SocketClosing,
+            System::TokenRevoked => Heard::TokenRevoked,
+            System::NoLongerSubscribed => {
+                let said = read_object::<SystemMessage>("eventBody", body).unwrap_or_default();
+                let reason = said.reason.some().or(said.message.some());
+                Heard::NoLongerSubscribed(reason.map_or_else(|| "no reason given".to_owned(), |r| self.safe_line(&r)))
+            }
+        }
+    }
+}
+
+impl Machine for Notifications {
+    fn on_open(&mut self) -> Vec<String> {
+        Vec::new()
+    }
+
+    fn handshake_limit(&self) -> Option<Duration> {
+        None
+    }
+
+    fn ping(&self) -> Ping {
+        Ping::Text(PING)
+    }
+
+    fn on_text(&mut self, text: &str, now: Moment, heard: &mut Vec<Heard>) {
+        let envelope = match check_depth(text).and_then(|()| read_object::<Envelope<'_>>("the frame", text)) {
+            Ok(envelope) => envelope,
+            Err(wrong) => {
+                heard.push(Heard::Malformed(wrong));
+                return;
+            }
+        };
+        let Field::Given(name) = &envelope.topic_name else {
+            heard.push(self.untitled(text, &envelope, now));
+            return;
+        };
+        let body = envelope.event_body.map_or(NO_BODY, RawValue::get);
+        let topic = self.topics.find(name).clone();
+        heard.push(match topic.shape {
+            Shape::System(system) => self.system(system, body),
+            Shape::Opaque => {
+                let body = self.without_channel(body);
+                let shown: Topic = Topic {
+                    name: self.without_channel(&topic.name).into(),
+                    ..topic
+                };
+                Heard::Event(Box::new(blank(&self.options, &shown, &body, now)))
+            }
+            _ => match decode(&self.options, &topic, body, now) {
+                Ok(event) => Heard::Event(Box::new(event)),
+                Err(wrong) => Heard::Malformed(format!("{}: {wrong}", topic.kind.as_str())),
+            },
+        });
+    }
+}
+
+/// The event of a topic with what the topic's name says.
+fn blank(options: &Options, topic: &Topic, body: &str, now: Moment) -> Event {
+    Event {
+        conversation_id: topic.conversation.clone(),
+        queue_id: topic.queue.clone(),
+        user_id: topic.user.clone(),
+        ..options.event(Protocol::Notifications, topic.kind, topic.name.clone(), body, now)
+    }
+}
+
+fn decode(options: &Options, topic: &Topic, body: &str, now: Moment) -> Result<Event, String> {
+    let user = || topic.user.as_ref().ok_or("a topic without a user");
+    // Read first: an event whose body cannot be read is not worth hashing and copying.
+    let facts = match topic.shape {
+        Shape::Conversation => Facts::Conversation(Box::new(conversation::read(body, Media::Listed)?)),
+        Shape::FlatConversation(kind) => Facts::Conversation(Box::new(conversation::read(body, Media::Flat(kind))?)),
+        Shape::Observations => Facts::Observations(Box::new(observations::read(body, topic.queue.as_ref())?)),
+        Shape::Presence => Facts::User(Box::new(users::read_presence(body, user()?)?)),
+        Shape::RoutingStatus | Shape::UserActivity => Facts::User(Box::new(users::read_activity(body, user()?)?)),
+        Shape::DetailEvent => {
+            let detail = users::Detail::read(body)?;
+            let mut event = blank(options, topic, body, now);
+            event.event_time = event.event_time.max(detail.newest_until(now));
+            event.conversation_id = event.conversation_id.or(detail.conversation_id.some());
+            event.queue_id = event.queue_id.or(detail.queue_id.some());
+            event.user_id = event.user_id.or(detail.user_id.some());
+            return Ok(event);
+        }
+        Shape::Opaque | Shape::System(_) => Facts::None,
+    };
+    let mut event = blank(options, topic, body, now);
+    match &facts {
+        Facts::Conversation(conversation) => {
+            event.conversation_id = Some(conversation.id.clone());
+            if event.queue_id.is_none() {
+                event.queue_id = queue_of(conversation, topic.user.as_ref());
+            }
+        }
+        Facts::Observations(observations) if event.queue_id.is_none() => {
+            event.queue_id = Some(observations.queue.clone());
+        }
+        _ => {}
+    }
+    event.facts = facts;
+    Ok(event)
+}
+
+/// The queue that a user's conversation names: of the user's latest participation, else of any participant.
+fn queue_of(conversation: &ConversationFacts, user: Option<&Id>) -> Option<Id> {
+    let participants = &conversation.participants;
+    let own = participants
+        .iter()
+        .rev()
+        .filter(|p| p.user.as_ref().map(|u| &u.value) == user)
+        .find_map(|p| p.queue.as_ref());
+    own.or_else(|| participants.iter().find_map(|p| p.queue.as_ref()))
+        .map(|queue| queue.value.clone())
+}

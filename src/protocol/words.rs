@@ -1,0 +1,200 @@
+//! The words of the service in all their spellings: `transfer.noanswer`, `noAnswerTransfer`, `NO_ANSWER_TRANSFER`.
+//!
+//! In: text of enumerated fields · Out: the enums of `facts`, names in upper snake case · Thread: any (pure).
+
+use super::json::Lenient;
+use crate::facts::{AcwState, DisconnectKind, MediaKind, MediumState, Purpose};
+
+/// Whether `text` is `name` when only its letters count, in any case. `name` is in lower-case letters.
+pub(crate) fn same_letters(text: &str, name: &str) -> bool {
+    letters(text).eq(name.bytes())
+}
+
+fn letters(text: &str) -> impl Iterator<Item = u8> {
+    text.bytes()
+        .filter(u8::is_ascii_alphabetic)
+        .map(|b| b.to_ascii_lowercase())
+}
+
+fn one_of(text: &str, names: &[&str]) -> bool {
+    names.iter().any(|name| same_letters(text, name))
+}
+
+impl<'de> Lenient<'de> for Purpose {
+    fn text(text: &str) -> Option<Self> {
+        Some(if same_letters(text, "customer") {
+            Self::Customer
+        } else if same_letters(text, "agent") {
+            Self::Agent
+        } else if same_letters(text, "acd") {
+            Self::Acd
+        } else if same_letters(text, "external") {
+            Self::External
+        } else if same_letters(text, "user") {
+            Self::User
+        } else {
+            Self::Other
+        })
+    }
+}
+
+impl<'de> Lenient<'de> for MediumState {
+    fn text(text: &str) -> Option<Self> {
+        Some(if same_letters(text, "connected") {
+            Self::Connected
+        } else if same_letters(text, "disconnected") {
+            Self::Disconnected
+        } else if same_letters(text, "terminated") {
+            Self::Terminated
+        } else if one_of(text, &["alerting", "dialing", "contacting", "offering"]) {
+            Self::Alerting
+        } else if same_letters(text, "parked") {
+            Self::Parked
+        } else if one_of(text, &["scheduled", "uploading", "transmitting", "converting"]) {
+            Self::Waiting
+        } else {
+            Self::Other
+        })
+    }
+}
+
+impl<'de> Lenient<'de> for DisconnectKind {
+    fn text(text: &str) -> Option<Self> {
+        let letters: String = letters(text).map(char::from).collect();
+        let missed = ["noanswer", "notavailable", "dnd"]
+            .iter()
+            .any(|word| letters.contains(word));
+        Some(if letters.contains("transfer") && !missed {
+            Self::Transfer
+        } else {
+            Self::Plain
+        })
+    }
+}
+
+impl<'de> Lenient<'de> for AcwState {
+    fn text(text: &str) -> Option<Self> {
+        Some(if same_letters(text, "pending") {
+            Self::Pending
+        } else if same_letters(text, "skipped") {
+            Self::Skipped
+        } else if same_letters(text, "notapplicable") {
+            Self::NotApplicable
+        } else if same_letters(text, "complete") {
+            Self::Complete
+        } else {
+            Self::Unknown
+        })
+    }
+}
+
+impl<'de> Lenient<'de> for MediaKind {
+    fn text(text: &str) -> Option<Self> {
+        Some(Self::parse(text))
+    }
+}
+
+/// A presence or routing status in upper snake case: `On Queue`, `onQueue` and `ON_QUEUE` are one.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct UpperSnake(pub(crate) Box<str>);
+
+impl<'de> Lenient<'de> for UpperSnake {
+    fn text(text: &str) -> Option<Self> {
+        let mut name = String::with_capacity(text.len() + 4);
+        let mut before_was_lower = false;
+        for c in text.chars() {
+            if !c.is_alphanumeric() {
+                before_was_lower = false;
+                if !name.is_empty() && !name.ends_with('_') {
+                    name.push('_');
+                }
+                continue;
+            }
+            if c.is_uppercase() && before_was_lower {
+                name.push('_');
+            }
+            before_was_lower = c.is_lowercase();
+            name.extend(c.to_uppercase());
+        }
+        let name = name.trim_end_matches('_');
+        (!name.is_empty()).then(|| Self(name.into()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read<T: for<'a> Lenient<'a>>(text: &str) -> T {
+        T::text(text).unwrap()
+    }
+
+    #[test]
+    fn disconnect_types_in_three_spellings() {
+        use DisconnectKind::{Plain, Transfer};
+        for (text, kind) in [
+            ("transfer", Transfer),
+            ("TRANSFER", Transfer),
+            ("transfer.consult", Transfer),
+            ("consultTransfer", Transfer),
+            ("CONFERENCE_TRANSFER", Transfer),
+            ("forwardTransfer", Transfer),
+            ("transfer.noanswer", Plain),
+            ("noAnswerTransfer", Plain),
+            ("NO_ANSWER_TRANSFER", Plain),
+            ("transfer.notavailable", Plain),
+            ("notAvailableTransfer", Plain),
+            ("transfer.dnd", Plain),
+            ("TRANSFER_DND", Plain),
+            ("endpoint.dnd", Plain),
+            ("client", Plain),
+            ("", Plain),
+        ] {
+            assert_eq!(read::<DisconnectKind>(text), kind, "{text}");
+        }
+    }
+
+    #[test]
+    fn enums_in_any_spelling_and_unknown_ones() {
+        assert_eq!(read::<Purpose>("ACD"), Purpose::Acd);
+        assert_eq!(read::<Purpose>("Agent"), Purpose::Agent);
+        assert_eq!(read::<Purpose>("user"), Purpose::User);
+        assert_eq!(read::<Purpose>("external"), Purpose::External);
+        assert_eq!(read::<Purpose>("CUSTOMER"), Purpose::Customer);
+        assert_eq!(read::<Purpose>("voicesurveyflow"), Purpose::Other);
+        assert_eq!(read::<AcwState>("NOT_APPLICABLE"), AcwState::NotApplicable);
+        assert_eq!(read::<AcwState>("notApplicable"), AcwState::NotApplicable);
+        assert_eq!(read::<AcwState>("Complete"), AcwState::Complete);
+        assert_eq!(read::<AcwState>("skipped"), AcwState::Skipped);
+        assert_eq!(read::<AcwState>("pending"), AcwState::Pending);
+        assert_eq!(read::<AcwState>("brand-new"), AcwState::Unknown);
+        for (names, state) in [
+            (&["none", "brand.new", ""][..], MediumState::Other),
+            (
+                &["scheduled", "uploading", "transmitting", "converting"],
+                MediumState::Waiting,
+            ),
+            (
+                &["alerting", "DIALING", "contacting", "offering"],
+                MediumState::Alerting,
+            ),
+            (&["connected", "CONNECTED"], MediumState::Connected),
+            (&["parked"], MediumState::Parked),
+            (&["disconnected"], MediumState::Disconnected),
+            (&["Terminated"], MediumState::Terminated),
+        ] {
+            for name in names {
+                assert_eq!(read::<MediumState>(name), state, "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn presence_in_upper_snake_case() {
+        for text in ["ON_QUEUE", "On Queue", "onQueue", "OnQueue", "on-queue", " on  queue "] {
+            assert_eq!(&*read::<UpperSnake>(text).0, "ON_QUEUE", "{text}");
+        }
+        assert_eq!(&*read::<UpperSnake>("AVAILABLE").0, "AVAILABLE");
+        assert_eq!(UpperSnake::text(" - "), None);
+    }
+}

@@ -1,0 +1,235 @@
+//! Which topics are subscribed on which channels.
+//!
+//! In: queue ids, user ids, free topics, the plan before · Out: `TopicPlan` · Thread: any (pure).
+//!
+//! An *id* is what a subscription list holds: one topic, or several combined (`v2.users.{id}?presence&routingStatus`).
+//! Events always come under the name of the single topic.
+//!
+//! Ids fill the first channel, then the second, and so on: up to 1000 there is one channel. A plan made from the plan
+//! before it leaves every id where it was, takes away what is no longer wanted, and puts what is new into the first
+//! channel with room; so a queue more or less moves no other topic.
+
+mod answer;
+
+use std::collections::{HashMap, HashSet};
+
+use crate::{Error, ErrorKind, Id};
+
+pub use answer::{Answer, Entity, Rejected, read_answer};
+
+/// Topics that one channel takes (Genesys' limit, seen 2026-08).
+pub const MAX_IDS_PER_CHANNEL: usize = 1000;
+
+/// Channels that one process may use. Genesys allows 20 for a client; two stay free, so that a new channel can be
+/// subscribed before the old one is closed.
+pub const MAX_CHANNELS: usize = 18;
+
+/// Genesys' own client refuses ids of 200 characters and more.
+const MAX_ID_CHARS: usize = 199;
+
+/// What shall be subscribed.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Wish<'a> {
+    /// Each gives its conversations and its observations.
+    pub queues: &'a [Id],
+    /// Each gives presence and routing status.
+    pub users: &'a [Id],
+    /// As they are, single or combined.
+    pub topics: &'a [String],
+}
+
+/// The ids of each channel, in the order of subscription.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TopicPlan {
+    /// One entry a channel. It may be empty where all its ids went away and a later channel still has some.
+    pub channels: Vec<Vec<String>>,
+}
+
+/// Ids that are better on one channel, because a gap of one is a gap of the other.
+type Group = Vec<String>;
+
+impl TopicPlan {
+    /// Plans `wish`; `before` is the plan in force, or an empty one.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Configuration`] where an id is too long, or there are more than 18 channels can hold.
+    pub fn new(wish: &Wish<'_>, before: &Self) -> Result<Self, Error> {
+        let groups = groups(wish)?;
+        let total: usize = groups.iter().map(Vec::len).sum();
+        let most = MAX_CHANNELS * MAX_IDS_PER_CHANNEL;
+        if total > most {
+            return Err(Error::new(
+                ErrorKind::Configuration,
+                "planning the subscription",
+                format!(
+                    "{total} topics are more than the {most} that {MAX_CHANNELS} channels hold; name fewer queues, users or topics"
+                ),
+            ));
+        }
+        let wanted: HashSet<&String> = groups.iter().flatten().collect();
+        let mut channels: Vec<Vec<String>> = before
+            .channels
+            .iter()
+            .map(|ids| ids.iter().filter(|id| wanted.contains(id)).cloned().collect())
+            .collect();
+        let placed: HashSet<String> = channels.iter().flatten().cloned().collect();
+        // Channels only fill up, so the first one with room never lies before the last one found.
+        let mut first_with_room = 0;
+        for group in groups {
+            let mut missing: Vec<String> = group.into_iter().filter(|id| !placed.contains(id)).collect();
+            while !missing.is_empty() {
+                let room = |ids: &Vec<String>| MAX_IDS_PER_CHANNEL.saturating_sub(ids.len());
+                while channels.get(first_with_room).is_some_and(|ids| room(ids) == 0) {
+                    first_with_room += 1;
+                }
+                let open = channels.get(first_with_room..).unwrap_or_default();
+                let whole = open.iter().position(|ids| room(ids) >= missing.len());
+                if whole.is_none() && channels.len() < MAX_CHANNELS {
+                    channels.push(Vec::new());
+                    continue;
+                }
+                // With every channel begun and none with room for the whole group, the group is divided.
+                // There is one with room: the total was checked.
+                let Some(ids) = channels.get_mut(first_with_room + whole.unwrap_or(0)) else {
+                    break;
+                };
+                let take = room(ids).min(missing.len());
+                ids.extend(missing.drain(..take));
+            }
+        }
+        while channels.last().is_some_and(Vec::is_empty) {
+            channels.pop();
+        }
+        Ok(Self { channels })
+    }
+
+    /// All ids, channel after channel.
+    pub fn ids(&self) -> impl Iterator<Item = &str> {
+        self.channels.iter().flatten().map(String::as_str)
+    }
+
+    /// All single topics, channel after channel.
+    pub fn topics(&self) -> impl Iterator<Item = String> {
+        self.ids().flat_map(expand)
+    }
+
+    /// Index of the channel that holds each id.
+    #[must_use]
+    pub fn channel_of(&self) -> HashMap<&str, usize> {
+        let numbered = self.channels.iter().enumerate();
+        numbered
+            .flat_map(|(at, ids)| ids.iter().map(move |id| (id.as_str(), at)))
+            .collect()
+    }
+}
+
+/// The groups of a wish, each single topic once; combined ones first.
+fn groups(wish: &Wish<'_>) -> Result<Vec<Group>, Error> {
+    let mut taken = HashSet::new();
+    let mut groups = Vec::new();
+    for user in wish.users {
+        let mut kept: Vec<&str> = Vec::with_capacity(2);
+        for last in ["presence", "routingStatus"] {
+            if taken.insert(format!("v2.users.{user}.{last}")) {
+                kept.push(last);
+            }
+        }
+        groups.extend(
+            combine(&format!("v2.users.{user}"), &kept)
+                .into_iter()
+                .map(|id| vec![id]),
+        );
+    }
+    for queue in wish.queues {
+        let group: Group = queue_topics(queue)
+            .into_iter()
+            .filter(|topic| taken.insert(topic.clone()))
+            .collect();
+        groups.push(group);
+    }
+    for topic in wish.topics {
+        let singles = expand(topic);
+        let new: Vec<String> = singles
+            .iter()
+            .filter(|single| !comes_unasked(single) && taken.insert((*single).clone()))
+            .cloned()
+            .collect();
+        if new.len() == singles.len() {
+            groups.push(vec![topic.trim().to_owned()]);
+        } else if let Some((prefix, _)) = topic.trim().split_once('?') {
+            // Part of it is subscribed already: only the rest is added.
+            let lasts: Vec<&str> = new
+                .iter()
+                .filter_map(|single| single.strip_prefix(prefix)?.strip_prefix('.'))
+                .collect();
+            groups.extend(combine(prefix, &lasts).into_iter().map(|id| vec![id]));
+        }
+    }
+    groups.retain(|group| !group.is_empty());
+    match groups
+        .iter()
+        .flatten()
+        .find(|id| id.is_empty() || id.chars().count() > MAX_ID_CHARS)
+    {
+        None => Ok(groups),
+        Some(id) if id.is_empty() => Err(Error::new(
+            ErrorKind::Configuration,
+            "planning the subscription",
+            "a topic is empty",
+        )),
+        Some(id) => Err(Error::new(
+            ErrorKind::Configuration,
+            "planning the subscription",
+            format!(
+                "the topic {id:?} has {} characters, at most {MAX_ID_CHARS} are allowed",
+                id.chars().count()
+            ),
+        )),
+    }
+}
+
+/// The topics of one queue. They share no prefix, so they cannot be combined.
+#[must_use]
+pub fn queue_topics(queue: &Id) -> [String; 2] {
+    [
+        format!("v2.routing.queues.{queue}.conversations"),
+        format!("v2.analytics.queues.{queue}.observations"),
+    ]
+}
+
+/// System topics come without being subscribed, and must not be in a list (Genesys' SDKs leave them out, too).
+fn comes_unasked(topic: &str) -> bool {
+    topic == "channel.metadata" || topic.starts_with("v2.system.")
+}
+
+/// Joins topics that differ in their last segment only: as few ids as the limit on their length allows.
+#[must_use]
+pub fn combine(prefix: &str, lasts: &[&str]) -> Vec<String> {
+    let mut ids: Vec<(String, usize)> = Vec::new();
+    for last in lasts {
+        match ids.last_mut() {
+            Some((id, count)) if id.chars().count() + 1 + last.chars().count() <= MAX_ID_CHARS => {
+                id.push('&');
+                id.push_str(last);
+                *count += 1;
+            }
+            _ => ids.push((format!("{prefix}?{last}"), 1)),
+        }
+    }
+    ids.into_iter()
+        .map(|(id, count)| if count == 1 { id.replacen('?', ".", 1) } else { id })
+        .collect()
+}
+
+/// The single topics of an id: `v2.users.U?presence&station` gives `v2.users.U.presence` and `v2.users.U.station`.
+#[must_use]
+pub fn expand(id: &str) -> Vec<String> {
+    let id = id.trim();
+    match id.split_once('?') {
+        None => vec![id.to_owned()],
+        Some((prefix, lasts)) => lasts.split('&').map(|last| format!("{prefix}.{last}")).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

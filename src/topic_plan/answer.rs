@@ -1,0 +1,92 @@
+//! What the service says to a subscription, topic by topic.
+//!
+//! In: requested ids, the entities of the answer · Out: `Answer` · Thread: any (pure).
+
+use std::collections::HashMap;
+
+use serde::{Deserialize, Deserializer};
+
+use super::expand;
+
+/// One entry of the answer's `entities`. Missing fields and `null` are the same.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct Entity {
+    /// A topic, single or combined.
+    #[serde(deserialize_with = "null_is_default")]
+    pub id: String,
+    /// `Permitted` or `Rejected`.
+    #[serde(deserialize_with = "null_is_default")]
+    pub state: String,
+    /// Why it was rejected.
+    pub rejection_reason: Option<String>,
+    /// Permissions that would help.
+    #[serde(deserialize_with = "null_is_default")]
+    pub missing_permissions: Vec<String>,
+}
+
+fn null_is_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(deserializer: D) -> Result<T, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}
+
+/// A topic that the service refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rejected {
+    /// The single topic.
+    pub topic: String,
+    /// The service's words.
+    pub reason: Option<String>,
+    /// Permissions that are missing.
+    pub missing_permissions: Vec<String>,
+}
+
+/// The single topics of a request, sorted by what became of them, each in the order of the request.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Answer {
+    /// Events will come.
+    pub permitted: Vec<String>,
+    /// Events will not come.
+    pub rejected: Vec<Rejected>,
+    /// The answer does not mention them, or says neither.
+    pub unknown: Vec<String>,
+}
+
+/// Reads the answer to a subscription of `requested` ids.
+///
+/// An entry for exactly this topic wins over one for a combined id that holds it: a combined id may come back
+/// `Permitted` beside a `Rejected` entry for one of its topics. Of two entries of the same rank the refusal wins.
+#[must_use]
+pub fn read_answer<S: AsRef<str>>(requested: &[S], entities: &[Entity]) -> Answer {
+    let mut exact: HashMap<String, &Entity> = HashMap::new();
+    let mut combined: HashMap<String, &Entity> = HashMap::new();
+    for entity in entities {
+        let said = if entity.id.contains('?') {
+            &mut combined
+        } else {
+            &mut exact
+        };
+        for topic in expand(&entity.id) {
+            let kept = said.entry(topic).or_insert(entity);
+            if is(entity, "rejected") {
+                *kept = entity;
+            }
+        }
+    }
+    let mut answer = Answer::default();
+    for topic in requested.iter().flat_map(|id| expand(id.as_ref())) {
+        match exact.get(&topic).or_else(|| combined.get(&topic)) {
+            Some(entity) if is(entity, "permitted") => answer.permitted.push(topic),
+            Some(entity) if is(entity, "rejected") => answer.rejected.push(Rejected {
+                topic,
+                reason: entity.rejection_reason.clone(),
+                missing_permissions: entity.missing_permissions.clone(),
+            }),
+            _ => answer.unknown.push(topic),
+        }
+    }
+    answer
+}
+
+fn is(entity: &Entity, state: &str) -> bool {
+    entity.state.eq_ignore_ascii_case(state)
+}
