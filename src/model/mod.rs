@@ -3,3 +3,8 @@
 //! In: `Event`, names, connection news · Out: `Snapshot` · Thread: none of its own (the aggregator owns a model).
 
 pub mod snapshot;
+pub mod conversation;
+mod packed;
+pub mod visit;
+#[cfg(test)]
+mod testing;
