@@ -4,6 +4,8 @@
 
 pub mod snapshot;
 pub mod conversation;
+pub mod conversations;
+mod live;
 mod packed;
 pub mod visit;
 #[cfg(test)]

@@ -2,6 +2,8 @@
 //!
 //! In: a seed or a strategy · Out: facts as events would carry them · Thread: any (tests only).
 
+pub mod centre;
+
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
