@@ -52,7 +52,7 @@ impl ConversationFacts {
         canonical.join_from(self);
         canonical.participants.sort_by(|a, b| a.id.cmp(&b.id));
         for participant in &mut canonical.participants {
-            participant.media.sort_by(|a, b| a.key().cmp(&b.key()));
+            participant.media.sort_by_key(Entry::key);
         }
         canonical
     }

@@ -176,9 +176,7 @@ impl Conversations {
         joined.participants.truncate(PARTICIPANTS_AT_MOST);
         let after = visit::outcome(&joined);
         slot.packed = Some(Packed::new(&joined));
-        let finished = after
-            .finished
-            .then(|| joined.newest().unwrap_or(slot.seen));
+        let finished = after.finished.then(|| joined.newest().unwrap_or(slot.seen));
         if slot.finished != finished {
             if let Some(newest) = slot.finished {
                 self.finished.remove(&(newest, at));

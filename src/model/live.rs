@@ -83,6 +83,7 @@ impl Live {
     }
 
     /// Conversations with a customer side that is there.
+    #[cfg(test)]
     pub(crate) fn active(&self) -> u64 {
         self.active
     }
@@ -90,6 +91,11 @@ impl Live {
     /// One queue, if anything is known of it.
     pub(crate) fn queue(&self, queue: &Id) -> Option<&QueueLive> {
         self.queues.get(queue)
+    }
+
+    /// Queues of which anything is known.
+    pub(crate) fn queues(&self) -> impl Iterator<Item = &Id> {
+        self.queues.keys()
     }
 
     /// Over the queues that `counts` accepts.
@@ -200,7 +206,10 @@ mod tests {
         live.add(2, &outcome("Q", MediaKind::Voice, Doing::Interacting, 15));
         live.add(3, &outcome("R", MediaKind::Voice, Doing::AfterCallWork, 1));
         let q = snapshot(&live, "Q", 30);
-        assert_eq!((q.waiting, q.interacting, q.after_call_work), (Some(2), Some(1), Some(0)));
+        assert_eq!(
+            (q.waiting, q.interacting, q.after_call_work),
+            (Some(2), Some(1), Some(0))
+        );
         assert_eq!(q.longest_wait_secs, Some(20.0));
         assert_eq!(q.by_media["voice"].longest_wait_secs, Some(10.0));
         assert_eq!(q.by_media["voice"].interacting, 1);

@@ -371,9 +371,18 @@ mod tests {
         }
         for (n, value) in STATES.into_iter().enumerate() {
             let mut m = crate::model::testing::medium(&format!("m{n}"), MediaKind::ALL[n]);
-            m.state = Some(Stamped { at: stamped(n as i64), value });
-            m.acw_state = ACW_STATES.get(n).map(|value| Stamped { at: stamped(-1), value: *value });
-            m.disconnect = DISCONNECTS.get(n).map(|value| Stamped { at: stamped(i64::MIN), value: *value });
+            m.state = Some(Stamped {
+                at: stamped(n as i64),
+                value,
+            });
+            m.acw_state = ACW_STATES.get(n).map(|value| Stamped {
+                at: stamped(-1),
+                value: *value,
+            });
+            m.disconnect = DISCONNECTS.get(n).map(|value| Stamped {
+                at: stamped(i64::MIN),
+                value: *value,
+            });
             facts.participants[0].media.push(m);
         }
         assert_eq!(Packed::new(&facts).unpack(), facts);

@@ -8,10 +8,12 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 
+use crate::config::Protocol;
+use crate::facts::Facts;
 use crate::facts::{
     AcwState, ConversationFacts, DisconnectKind, MediaKind, Medium, MediumState, Participant, Purpose, Stamped,
 };
-use crate::{Id, Moment};
+use crate::{Event, EventKind, Id, Moment};
 
 /// Seconds after a fixed moment.
 pub fn at(secs: i64) -> Moment {
@@ -55,6 +57,24 @@ pub fn medium(id: &str, kind: MediaKind) -> Medium {
     }
 }
 
+/// An event of the first connection, whose body was never seen.
+pub fn event(kind: EventKind, facts: Facts, received_at: Moment) -> Event {
+    Event {
+        received_at,
+        connection: 1,
+        protocol: Protocol::Notifications,
+        kind,
+        topic: "topic".into(),
+        conversation_id: None,
+        queue_id: None,
+        user_id: None,
+        event_time: None,
+        body: None,
+        fingerprint: 0,
+        facts,
+    }
+}
+
 /// Small domains, so that ties and contradictions are frequent.
 fn moment() -> impl Strategy<Value = Moment> {
     (0_i64..6).prop_map(at)
@@ -89,18 +109,20 @@ fn any_medium() -> impl Strategy<Value = Medium> {
         stamp(moment()),
         stamp(any::<bool>()),
     )
-        .prop_map(|(key, connected, disconnected, state, disconnect, req, acw, hold, held)| Medium {
-            kind: key.0,
-            id: Id::new(&format!("m{}", key.1)),
-            connected,
-            disconnected,
-            state,
-            disconnect,
-            acw_required: req,
-            acw_state: acw,
-            hold_started: hold,
-            held,
-        })
+        .prop_map(
+            |(key, connected, disconnected, state, disconnect, req, acw, hold, held)| Medium {
+                kind: key.0,
+                id: Id::new(&format!("m{}", key.1)),
+                connected,
+                disconnected,
+                state,
+                disconnect,
+                acw_required: req,
+                acw_state: acw,
+                hold_started: hold,
+                held,
+            },
+        )
 }
 
 fn any_participant() -> impl Strategy<Value = Participant> {
@@ -123,21 +145,23 @@ fn any_participant() -> impl Strategy<Value = Participant> {
         (any::<bool>(), any::<bool>()),
         vec(any_medium(), 0..3),
     )
-        .prop_map(|(id, times, acw, purpose, queue, user, wrapup, flags, media)| Participant {
-            id: Id::new(&format!("p{id}")),
-            connected: times.0,
-            ended: times.1,
-            acw_started: acw.0,
-            acw_ended: acw.1,
-            purpose,
-            queue,
-            user,
-            wrapup_expected: wrapup.0,
-            wrapup_required: wrapup.1,
-            wrapup_coded: flags.0,
-            listens_in: flags.1,
-            media,
-        })
+        .prop_map(
+            |(id, times, acw, purpose, queue, user, wrapup, flags, media)| Participant {
+                id: Id::new(&format!("p{id}")),
+                connected: times.0,
+                ended: times.1,
+                acw_started: acw.0,
+                acw_ended: acw.1,
+                purpose,
+                queue,
+                user,
+                wrapup_expected: wrapup.0,
+                wrapup_required: wrapup.1,
+                wrapup_coded: flags.0,
+                listens_in: flags.1,
+                media,
+            },
+        )
 }
 
 /// Arbitrary facts about one conversation, also contradictory ones and lists with equal ids.

@@ -148,8 +148,7 @@ impl Participant {
     fn expects_after_call_work(&self) -> bool {
         let no_longer = self.acw_ended.is_some()
             || self.wrapup_coded
-            || self
-                .any_acw_state(|s| matches!(s, AcwState::Skipped | AcwState::NotApplicable | AcwState::Complete));
+            || self.any_acw_state(|s| matches!(s, AcwState::Skipped | AcwState::NotApplicable | AcwState::Complete));
         let required_by_media = || self.media.iter().any(|m| m.acw_required.is_some_and(|r| r.value));
         !no_longer
             && match (self.wrapup_expected, self.wrapup_required) {

@@ -106,7 +106,11 @@ fn a_history_is_followed_from_waiting_to_its_end() {
     assert_eq!((totals.active_conversations, totals.waiting), (0, Some(0)));
     assert_eq!(q[0].by_media["voice"].waiting, 0, "its medium is still shown");
     store.apply(&visit("c", "Q", None), at(22));
-    assert_eq!(numbers(&store, &[Id::new("Q")], at(22)).0.waiting, Some(0), "an older event undoes nothing");
+    assert_eq!(
+        numbers(&store, &[Id::new("Q")], at(22)).0.waiting,
+        Some(0),
+        "an older event undoes nothing"
+    );
 }
 
 #[test]
@@ -208,7 +212,9 @@ fn one_conversation_cannot_fill_the_memory() {
     for part in 0..3 {
         let mut facts = ConversationFacts::nothing_of(Id::new("c"));
         for n in 0..900 {
-            facts.participants.push(participant(&format!("{part}-{n}"), Purpose::Other));
+            facts
+                .participants
+                .push(participant(&format!("{part}-{n}"), Purpose::Other));
         }
         store.apply(&facts, at(9));
     }
@@ -236,6 +242,9 @@ fn an_open_conversation_of_five_participants_takes_less_than_a_kilobyte_and_a_ha
         bytes += Packed::new(&whole).heap_bytes() + size_of::<Slot>();
     }
     let per_five = bytes * 5 / participants;
-    println!("{per_five} bytes by five participants, {} a conversation", bytes / conversations);
+    println!(
+        "{per_five} bytes by five participants, {} a conversation",
+        bytes / conversations
+    );
     assert!(per_five < 1000, "{per_five}");
 }

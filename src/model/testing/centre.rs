@@ -5,7 +5,9 @@
 use fastrand::Rng;
 
 use super::{at, medium, participant};
-use crate::facts::{AcwState, ConversationFacts, DisconnectKind, MediaKind, MediumState, Participant, Purpose, Stamped};
+use crate::facts::{
+    AcwState, ConversationFacts, DisconnectKind, MediaKind, MediumState, Participant, Purpose, Stamped,
+};
 use crate::{Id, Moment};
 
 /// Everything that will have happened to one participant, in milliseconds.
@@ -58,7 +60,14 @@ impl History {
         };
         history.plan(rng, Purpose::Customer, None, arrived, Some(arrived), None);
         let ivr_left = step(rng, 20);
-        history.plan(rng, Purpose::Other, None, arrived + 1, Some(arrived + 1), Some(ivr_left));
+        history.plan(
+            rng,
+            Purpose::Other,
+            None,
+            arrived + 1,
+            Some(arrived + 1),
+            Some(ivr_left),
+        );
         let gone = 'life: {
             for leg in 0..3 {
                 let queue = &queues[rng.usize(..queues.len())];
@@ -189,11 +198,19 @@ impl History {
         };
         m.state = with_value(stamp, state);
         if p.ended.is_some() {
-            let kind = if plan.transfers { DisconnectKind::Transfer } else { DisconnectKind::Plain };
+            let kind = if plan.transfers {
+                DisconnectKind::Transfer
+            } else {
+                DisconnectKind::Plain
+            };
             m.disconnect = with_value(stamp, kind);
         }
         if p.acw_started.is_some() {
-            let state = if p.acw_ended.is_some() { AcwState::Complete } else { AcwState::Pending };
+            let state = if p.acw_ended.is_some() {
+                AcwState::Complete
+            } else {
+                AcwState::Pending
+            };
             m.acw_state = with_value(stamp, state);
         }
         m.held = with_value(stamp, false);

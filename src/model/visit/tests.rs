@@ -202,10 +202,7 @@ fn a_transfer_to_another_queue_gives_each_queue_its_own_answer() {
     assert_eq!(of(&o, "Q", What::FlowOut), []);
     assert_eq!(of(&o, "R", What::Answered), [(80, 20_000)]);
     assert_eq!(of(&o, "R", What::Transferred), []);
-    assert_eq!(
-        now(&o, "R", Doing::Interacting) + now(&o, "Q", Doing::Interacting),
-        1
-    );
+    assert_eq!(now(&o, "R", Doing::Interacting) + now(&o, "Q", Doing::Interacting), 1);
 }
 
 #[test]
@@ -273,11 +270,19 @@ fn external_beside_a_customer_counts_only_if_it_began_before_the_visit() {
     let before = p("external", Purpose::External, "", Some(3), None);
     let o = judge(vec![customer(0, Some(20)), before, acd("a", "Q", 5, Some(20))]);
     assert!(o.active);
-    assert_eq!(of(&o, "Q", What::Abandoned), [], "one of the customer side is still there");
+    assert_eq!(
+        of(&o, "Q", What::Abandoned),
+        [],
+        "one of the customer side is still there"
+    );
     let after = p("external", Purpose::External, "", Some(8), None);
     let o = judge(vec![customer(0, Some(20)), after, acd("a", "Q", 5, Some(20))]);
     assert!(!o.active);
-    assert_eq!(of(&o, "Q", What::FlowOut), [(20, 15_000)], "it went on to somebody outside");
+    assert_eq!(
+        of(&o, "Q", What::FlowOut),
+        [(20, 15_000)],
+        "it went on to somebody outside"
+    );
 }
 
 #[test]
@@ -322,7 +327,11 @@ fn after_call_work_goes_on_when_the_customer_is_gone() {
 
 #[test]
 fn pending_after_call_work_counts_without_a_start_and_not_with_an_end() {
-    let mut g = with_state(agent("g", "Q", 10, Some(60)), MediaKind::Voice, MediumState::Disconnected);
+    let mut g = with_state(
+        agent("g", "Q", 10, Some(60)),
+        MediaKind::Voice,
+        MediumState::Disconnected,
+    );
     g.media[0].acw_state = stamped(60, AcwState::Pending);
     let o = judge(vec![g.clone()]);
     assert_eq!(now(&o, "Q", Doing::AfterCallWork), 1);
@@ -332,7 +341,13 @@ fn pending_after_call_work_counts_without_a_start_and_not_with_an_end() {
 
 #[test]
 fn handled_waits_for_after_call_work_only_where_it_is_expected() {
-    let base = || with_state(agent("g", "Q", 10, Some(60)), MediaKind::Voice, MediumState::Disconnected);
+    let base = || {
+        with_state(
+            agent("g", "Q", 10, Some(60)),
+            MediaKind::Voice,
+            MediumState::Disconnected,
+        )
+    };
     let handled = |g: Participant| of(&judge(vec![g]), "Q", What::Handled).len();
     assert_eq!(handled(base()), 1, "nothing said: not expected");
 
@@ -376,14 +391,21 @@ fn handled_waits_for_after_call_work_only_where_it_is_expected() {
 
 #[test]
 fn handled_needs_a_connected_agent_that_ended() {
-    let o = judge(vec![agent("g", "Q", 10, None), p("missed", Purpose::Agent, "Q", None, Some(9))]);
+    let o = judge(vec![
+        agent("g", "Q", 10, None),
+        p("missed", Purpose::Agent, "Q", None, Some(9)),
+    ]);
     assert_eq!(of(&o, "Q", What::Handled), []);
 }
 
 #[test]
 fn wrapups_are_codes_or_completed_after_call_work() {
     let wrapups = |change: &dyn Fn(&mut Participant)| {
-        let mut g = with_state(agent("g", "Q", 10, Some(60)), MediaKind::Voice, MediumState::Disconnected);
+        let mut g = with_state(
+            agent("g", "Q", 10, Some(60)),
+            MediaKind::Voice,
+            MediumState::Disconnected,
+        );
         change(&mut g);
         of(&judge(vec![g]), "Q", What::Wrapup).len()
     };
@@ -395,7 +417,11 @@ fn wrapups_are_codes_or_completed_after_call_work() {
 
 #[test]
 fn connected_and_ended_come_from_the_media_where_the_participant_is_silent() {
-    let mut g = with_state(p("g", Purpose::Agent, "Q", None, None), MediaKind::Voice, MediumState::Disconnected);
+    let mut g = with_state(
+        p("g", Purpose::Agent, "Q", None, None),
+        MediaKind::Voice,
+        MediumState::Disconnected,
+    );
     g = with_state(g, MediaKind::Callback, MediumState::Connected);
     g.media[0].connected = Some(at(10));
     g.media[0].disconnected = Some(at(20));
@@ -424,7 +450,11 @@ fn a_parked_message_goes_on() {
 
 #[test]
 fn a_scheduled_callback_waits_nowhere_and_is_not_finished() {
-    let c = with_state(p("c", Purpose::Customer, "Q", None, None), MediaKind::Callback, MediumState::Waiting);
+    let c = with_state(
+        p("c", Purpose::Customer, "Q", None, None),
+        MediaKind::Callback,
+        MediumState::Waiting,
+    );
     let o = judge(vec![c]);
     assert!(!o.active && !o.finished && o.presences.is_empty() && o.happenings.is_empty());
 }
@@ -450,7 +480,11 @@ fn an_agent_without_a_queue_is_on_no_queue() {
 
 #[test]
 fn finished_needs_everybody_gone_and_forgives_a_missing_time() {
-    let silent = with_state(p("x", Purpose::Agent, "Q", None, None), MediaKind::Voice, MediumState::Disconnected);
+    let silent = with_state(
+        p("x", Purpose::Agent, "Q", None, None),
+        MediaKind::Voice,
+        MediumState::Disconnected,
+    );
     assert!(judge(vec![customer(0, Some(9)), silent]).finished);
     assert!(!judge(vec![customer(0, Some(9)), p("x", Purpose::Other, "", Some(1), None)]).finished);
 }
