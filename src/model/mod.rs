@@ -1,5 +1,396 @@
 //! The dashboard: events in, numbers out; pure, with time as an argument.
 //!
 //! In: `Event`, names, connection news · Out: `Snapshot` · Thread: none of its own (the aggregator owns a model).
+//!
+//! An event is looked at once ([`duplicates`]), timed ([`latency`], [`freshness`]), and its facts go to the one place
+//! that understands them: [`conversations`], [`observation`], [`user`] or [`tutorial`]. The same events in the same order
+//! give the same snapshot; for conversations any order does.
 
+pub mod conversation;
+pub mod conversations;
+pub mod duplicates;
+pub mod freshness;
+pub mod gap;
+pub mod latency;
+mod live;
+pub mod observation;
+mod packed;
+pub mod queue;
 pub mod snapshot;
+#[cfg(test)]
+mod testing;
+pub mod tutorial;
+pub mod user;
+pub mod visit;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use self::conversations::{Conversations, Taken};
+use self::duplicates::{Duplicates, Sight};
+use self::freshness::Freshness;
+use self::gap::GapLedger;
+use self::latency::Latencies;
+use self::observation::Observations;
+use self::queue::{QueueSet, QueueSettings, Queues};
+use self::snapshot::{ConnectionSnapshot, Counters, LiveTotals, OutputSnapshot, QueueSnapshot, Snapshot};
+use self::tutorial::{ConversationStates, Metrics, QueueAverages};
+use self::user::Users;
+use crate::config::{Config, Protocol};
+use crate::facts::Facts;
+use crate::{Event, EventKind, Id, Moment};
+
+/// What a model needs to know of the configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Decides which numbers exist.
+    pub protocol: Protocol,
+    /// Data older than this is stale.
+    pub stale_after: Duration,
+    /// How long a finished conversation is remembered.
+    pub retention: Duration,
+    /// Conversations in memory at most.
+    pub max_conversations: usize,
+}
+
+impl From<&Config> for Settings {
+    fn from(config: &Config) -> Self {
+        Self {
+            protocol: config.protocol,
+            stale_after: config.stale_after,
+            retention: config.model.retention,
+            max_conversations: config.model.max_conversations,
+        }
+    }
+}
+
+/// What became of an event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Applied {
+    /// First, repeated, or the twin of an overlapping connection.
+    pub sight: Sight,
+    /// Its conversation is forgotten already: counted, not applied.
+    pub late: bool,
+    /// Its data was too old when it came (`metrics` protocol).
+    pub stale: Option<Stale>,
+}
+
+impl Applied {
+    /// Whether the event gets a record: all do but the twins.
+    #[must_use]
+    pub fn gets_record(&self) -> bool {
+        self.sight != Sight::Overlapped
+    }
+}
+
+/// Data found older than the limit (`metrics` protocol), to be audited.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stale {
+    /// Which metric type.
+    pub metric_type: Box<str>,
+    /// The type turned stale with this; false where it was stale already or has fresher data.
+    pub is_turn: bool,
+    /// How it was found.
+    pub by: StaleBy,
+}
+
+/// How stale data was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StaleBy {
+    /// An event came with an old timestamp.
+    Arrival,
+    /// No event came.
+    Silence,
+}
+
+/// The dashboard as it grows.
+#[derive(Debug)]
+pub struct Model {
+    settings: Settings,
+    started_at: Moment,
+    revision: u64,
+    counts: Counts,
+    conversations: Conversations,
+    observations: Observations,
+    users: Users,
+    states: ConversationStates,
+    averages: QueueAverages,
+    metrics: Metrics,
+    queues: Queues,
+    latencies: Latencies,
+    kinds: Freshness,
+    metric_types: Freshness,
+    duplicates: Duplicates,
+    gaps: GapLedger,
+}
+
+/// The counters that this band owns.
+#[derive(Clone, Copy, Debug, Default)]
+struct Counts {
+    applied: u64,
+    duplicates: u64,
+    unknown: u64,
+    stale: u64,
+    unkeyed: u64,
+    late: u64,
+    repairs: u64,
+}
+
+impl Model {
+    /// A dashboard of which nothing is known yet.
+    #[must_use]
+    pub fn new(settings: Settings, started_at: Moment) -> Self {
+        Self {
+            started_at,
+            revision: 0,
+            counts: Counts::default(),
+            conversations: Conversations::new(settings.retention, settings.max_conversations),
+            observations: Observations::default(),
+            users: Users::default(),
+            states: ConversationStates::new(settings.retention, settings.max_conversations),
+            averages: QueueAverages::default(),
+            metrics: Metrics::default(),
+            queues: Queues::default(),
+            latencies: Latencies::default(),
+            kinds: Freshness::new(settings.stale_after),
+            metric_types: Freshness::new(settings.stale_after),
+            duplicates: Duplicates::default(),
+            gaps: GapLedger::default(),
+            settings,
+        }
+    }
+
+    /// Takes an event from the stream. `now` is the time of applying: it decides what is forgotten.
+    pub fn apply(&mut self, event: &Event, now: Moment) -> Applied {
+        self.counts.applied += 1;
+        self.counts.unknown += u64::from(event.kind == EventKind::Unknown);
+        self.kinds.record(event.kind.as_str(), None, event.received_at);
+        let mut applied = Applied {
+            sight: self.duplicates.sight(event),
+            late: false,
+            stale: None,
+        };
+        let stale = self.note_metric_time(event);
+        if applied.sight == Sight::First {
+            if let Some(ms) = event.latency_ms() {
+                self.latencies.record(event.kind, ms);
+            }
+            self.counts.stale += u64::from(stale.is_some());
+            applied.stale = stale;
+        } else {
+            self.counts.duplicates += 1;
+            // Joining twice changes nothing, so conversations need not trust a fingerprint; all others must.
+            if !matches!(event.facts, Facts::Conversation(_)) {
+                return applied;
+            }
+        }
+        applied.late = self.take(&event.facts, event.received_at, now);
+        applied
+    }
+
+    /// Takes facts from REST: counted in `repairs` only. `now` is the time of the answer.
+    pub fn apply_rest(&mut self, facts: &Facts, now: Moment) {
+        self.counts.repairs += 1;
+        self.take(facts, now, now);
+    }
+
+    /// Forgets what is old. Returns the metric types that became stale by silence since the last tick.
+    pub fn on_tick(&mut self, now: Moment) -> Vec<Stale> {
+        self.conversations.forget(now);
+        self.states.forget(now);
+        let became_stale = self.metric_types.on_tick(now);
+        self.counts.stale += became_stale.len() as u64;
+        let stale = |metric_type| Stale {
+            metric_type,
+            is_turn: true,
+            by: StaleBy::Silence,
+        };
+        became_stale.into_iter().map(stale).collect()
+    }
+
+    /// Which queues the snapshot lists: the subscribed ones, those named by subscribed topics included.
+    pub fn set_queues(&mut self, queues: QueueSet) {
+        self.queues.listed = queues;
+    }
+
+    /// What the listing says of a queue.
+    pub fn set_queue_settings(&mut self, queue: Id, settings: QueueSettings) {
+        self.queues.settings.insert(queue, settings);
+    }
+
+    /// Names of users; those of whom nothing is known yet are listed, too.
+    pub fn set_user_names<'a>(&mut self, names: impl IntoIterator<Item = (&'a Id, Option<&'a str>)>) {
+        for (id, name) in names {
+            self.users.set_name(id, name);
+        }
+    }
+
+    /// A connection's upgrade was asked for: from here on it may deliver what others deliver, too.
+    pub fn connection_opened(&mut self, connection: u32, at: Moment) {
+        self.duplicates.connection_opened(connection, at);
+    }
+
+    /// A connection ended.
+    pub fn connection_closed(&mut self, connection: u32, at: Moment) {
+        self.duplicates.connection_closed(connection, at);
+    }
+
+    /// The ledger of gaps, to be read.
+    #[must_use]
+    pub fn gaps(&self) -> &GapLedger {
+        &self.gaps
+    }
+
+    /// The ledger of gaps, to be written.
+    pub fn gaps_mut(&mut self) -> &mut GapLedger {
+        &mut self.gaps
+    }
+
+    /// Events taken so far: a term of the identity of the counters.
+    #[must_use]
+    pub fn events_applied(&self) -> u64 {
+        self.counts.applied
+    }
+
+    /// The conversations, to be read.
+    #[must_use]
+    pub fn conversations(&self) -> &Conversations {
+        &self.conversations
+    }
+
+    /// The dashboard at `as_of`, with the next revision.
+    ///
+    /// `connection` and `counters` come from those who know; the gaps of the one and the model's own counters of the
+    /// other (applied, duplicates, unknown, stale, unkeyed, late, evicted, repairs) are filled in here.
+    pub fn snapshot(
+        &mut self,
+        as_of: Moment,
+        generated_at: Moment,
+        connection: ConnectionSnapshot,
+        counters: Counters,
+        outputs: BTreeMap<String, OutputSnapshot>,
+    ) -> Snapshot {
+        self.revision += 1;
+        let freshness = match self.settings.protocol {
+            Protocol::Metrics => &self.metric_types,
+            _ => &self.kinds,
+        };
+        Snapshot {
+            record: "snapshot",
+            schema: 1,
+            revision: self.revision,
+            generated_at,
+            started_at: self.started_at,
+            as_of,
+            connection: ConnectionSnapshot {
+                gaps_total: self.gaps.total(),
+                gaps: self.gaps.last(),
+                ..connection
+            },
+            counters: Counters {
+                events_applied: self.counts.applied,
+                duplicates: self.counts.duplicates,
+                unknown: self.counts.unknown,
+                stale: self.counts.stale,
+                unkeyed: self.counts.unkeyed,
+                late: self.counts.late,
+                evicted: self.conversations.evicted() + self.states.evicted(),
+                repairs: self.counts.repairs,
+                ..counters
+            },
+            outputs,
+            latency: self.latencies.snapshot(),
+            freshness: freshness.snapshot(as_of),
+            totals: self.totals(),
+            queues: self
+                .queue_ids()
+                .into_iter()
+                .map(|id| (id.clone(), self.queue(id, as_of)))
+                .collect(),
+            users: self.users.snapshot(),
+            metrics: self.metrics.snapshot(),
+        }
+    }
+
+    /// Returns whether they were late.
+    fn take(&mut self, facts: &Facts, received_at: Moment, now: Moment) -> bool {
+        match facts {
+            Facts::None => {}
+            Facts::Conversation(conversation) => {
+                let late = self.conversations.apply(conversation, now) == Taken::Late;
+                self.counts.late += u64::from(late);
+                return late;
+            }
+            Facts::Observations(rows) => self.observations.apply(rows),
+            Facts::User(user) => self.users.apply(user, received_at),
+            Facts::ConversationState(state) => {
+                self.counts.unkeyed += u64::from(self.states.apply(state, now));
+            }
+            Facts::QueueStatistics(statistics) => self.averages.apply(statistics),
+            Facts::Metrics(metrics) => self.metrics.apply(metrics),
+        }
+        false
+    }
+
+    /// Also for a repetition: a server that says the same again without a timestamp is not silent.
+    fn note_metric_time(&mut self, event: &Event) -> Option<Stale> {
+        let Facts::Metrics(metrics) = &event.facts else {
+            return None;
+        };
+        let arrival = self
+            .metric_types
+            .record(&metrics.metric_type, metrics.at, event.received_at);
+        arrival.is_old.then(|| Stale {
+            metric_type: metrics.metric_type.clone(),
+            is_turn: arrival.became_stale,
+            by: StaleBy::Arrival,
+        })
+    }
+
+    fn totals(&self) -> LiveTotals {
+        match self.settings.protocol {
+            Protocol::Notifications => self.conversations.live().totals(|queue| self.queues.counts(queue)),
+            _ => LiveTotals {
+                active_conversations: self.states.active(),
+                ..LiveTotals::default()
+            },
+        }
+    }
+
+    fn queue_ids(&self) -> BTreeSet<&Id> {
+        match (&self.queues.listed, self.settings.protocol) {
+            // Metrics name entities, not queues: nothing would stand there.
+            (_, Protocol::Metrics) => BTreeSet::new(),
+            (QueueSet::These(queues), _) => queues.iter().collect(),
+            (QueueSet::All, Protocol::Events) => self.averages.queues().chain(self.queues.settings.keys()).collect(),
+            (QueueSet::All, Protocol::Notifications) => {
+                let live = self.conversations.live().queues();
+                live.chain(self.observations.queues())
+                    .chain(self.queues.settings.keys())
+                    .collect()
+            }
+        }
+    }
+
+    fn queue(&self, id: &Id, as_of: Moment) -> QueueSnapshot {
+        let mut snapshot = QueueSnapshot::default();
+        if let Some(settings) = self.queues.settings.get(id) {
+            snapshot.name = settings.name.as_deref().map(str::to_owned);
+            snapshot.service_level_target_percent = settings.service_level_target_percent;
+        }
+        if self.settings.protocol == Protocol::Notifications {
+            (snapshot.waiting, snapshot.interacting, snapshot.after_call_work) = (Some(0), Some(0), Some(0));
+            if let Some(live) = self.conversations.live().queue(id) {
+                live.fill(as_of, &mut snapshot);
+            }
+            snapshot.observations = self.observations.snapshot(id);
+        } else {
+            snapshot.average_wait_secs = self.averages.of(id);
+        }
+        snapshot
+    }
+}
+
+#[cfg(test)]
+mod tests;

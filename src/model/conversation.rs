@@ -1,0 +1,355 @@
+//! The state of a conversation is the join of everything seen of it: any order, any repetition, one result.
+//!
+//! In: `ConversationFacts` of events and answers · Out: their join · Thread: any (pure; model and coalescing buffer).
+//!
+//! The join is commutative, associative and idempotent up to the order of the lists: earliest start and connect, latest
+//! end, the later stamp (ties: the greater value), once true always true, and nobody seen is ever gone.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+
+use crate::facts::{ConversationFacts, MediaKind, Medium, Participant, Stamped};
+use crate::{Id, Moment};
+
+/// Above this many entries a list is searched through an index, so that a hostile list does not cost its square.
+const LINEAR_SEARCH_AT_MOST: usize = 32;
+
+impl ConversationFacts {
+    /// A conversation of which nothing was seen: the neutral element of the join.
+    #[must_use]
+    pub fn nothing_of(id: Id) -> Self {
+        Self {
+            id,
+            participants: Vec::new(),
+        }
+    }
+
+    /// Adds what `other` knows of the same conversation. Facts of another conversation change nothing.
+    pub fn join(&mut self, other: ConversationFacts) {
+        self.join_from(&other);
+    }
+
+    /// As [`join`](Self::join), without giving `other` away.
+    pub fn join_from(&mut self, other: &ConversationFacts) {
+        if self.id == other.id {
+            join_list(&mut self.participants, &other.participants);
+        }
+    }
+
+    /// The newest time in it, stamps included; `None` where it holds no time at all.
+    #[must_use]
+    pub fn newest(&self) -> Option<Moment> {
+        let mut newest = None;
+        self.for_each_moment(|moment| latest(&mut newest, Some(moment)));
+        newest.filter(|at| *at > Moment::from_epoch_ms(i64::MIN))
+    }
+
+    /// The same facts with their lists in the order of their ids, and entries of equal id joined: two states that know
+    /// the same are equal in this form.
+    #[must_use]
+    pub fn canonical(&self) -> Self {
+        let mut canonical = Self::nothing_of(self.id.clone());
+        canonical.join_from(self);
+        canonical.participants.sort_by(|a, b| a.id.cmp(&b.id));
+        for participant in &mut canonical.participants {
+            participant.media.sort_by_key(Entry::key);
+        }
+        canonical
+    }
+
+    /// Calls `with` for every moment inside, stamps included.
+    pub(crate) fn for_each_moment(&self, mut with: impl FnMut(Moment)) {
+        fn stamp<T>(of: &Option<Stamped<T>>) -> Option<Moment> {
+            of.as_ref().map(|stamped| stamped.at)
+        }
+        for p in &self.participants {
+            let own = [p.connected, p.ended, p.acw_started, p.acw_ended];
+            let stamps = [
+                stamp(&p.purpose),
+                stamp(&p.queue),
+                stamp(&p.user),
+                stamp(&p.wrapup_expected),
+                stamp(&p.wrapup_required),
+            ];
+            own.into_iter().chain(stamps).flatten().for_each(&mut with);
+            for m in &p.media {
+                let moments = [
+                    m.connected,
+                    m.disconnected,
+                    m.hold_started.map(|hold| hold.value),
+                    stamp(&m.state),
+                    stamp(&m.disconnect),
+                    stamp(&m.acw_required),
+                    stamp(&m.acw_state),
+                    stamp(&m.hold_started),
+                    stamp(&m.held),
+                ];
+                moments.into_iter().flatten().for_each(&mut with);
+            }
+        }
+    }
+}
+
+/// An entry of a list that is matched by a key and joined with its like.
+trait Entry: Clone {
+    type Key: Hash + Eq;
+
+    fn key(&self) -> Self::Key;
+    fn is_same(&self, other: &Self) -> bool;
+    fn join_from(&mut self, other: &Self);
+    /// An entry as it enters a list: its own lists joined, too.
+    fn taken(&self) -> Self;
+}
+
+fn join_list<T: Entry>(list: &mut Vec<T>, other: &[T]) {
+    if list.len().max(other.len()) > LINEAR_SEARCH_AT_MOST {
+        let mut index: HashMap<T::Key, usize> = list.iter().enumerate().map(|(at, e)| (e.key(), at)).collect();
+        for entry in other {
+            match index.get(&entry.key()) {
+                Some(&at) => list[at].join_from(entry),
+                None => {
+                    index.insert(entry.key(), list.len());
+                    list.push(entry.taken());
+                }
+            }
+        }
+        return;
+    }
+    for (at, entry) in other.iter().enumerate() {
+        // Events repeat the same participants in the same order: the same place is right nearly always.
+        let found = match list.get(at) {
+            Some(there) if there.is_same(entry) => Some(at),
+            _ => list.iter().position(|there| there.is_same(entry)),
+        };
+        match found {
+            Some(at) => list[at].join_from(entry),
+            None => list.push(entry.taken()),
+        }
+    }
+}
+
+impl Entry for Participant {
+    type Key = Id;
+
+    fn key(&self) -> Id {
+        self.id.clone()
+    }
+
+    fn is_same(&self, other: &Self) -> bool {
+        self.id == other.id
+    }
+
+    fn join_from(&mut self, other: &Self) {
+        earliest(&mut self.connected, other.connected);
+        latest(&mut self.ended, other.ended);
+        earliest(&mut self.acw_started, other.acw_started);
+        latest(&mut self.acw_ended, other.acw_ended);
+        later(&mut self.purpose, &other.purpose);
+        later(&mut self.queue, &other.queue);
+        later(&mut self.user, &other.user);
+        later(&mut self.wrapup_expected, &other.wrapup_expected);
+        later(&mut self.wrapup_required, &other.wrapup_required);
+        self.wrapup_coded |= other.wrapup_coded;
+        self.listens_in |= other.listens_in;
+        join_list(&mut self.media, &other.media);
+    }
+
+    fn taken(&self) -> Self {
+        let mut media = Vec::with_capacity(self.media.len());
+        join_list(&mut media, &self.media);
+        Self {
+            media,
+            queue: self.queue.clone(),
+            user: self.user.clone(),
+            id: self.id.clone(),
+            ..*self
+        }
+    }
+}
+
+impl Entry for Medium {
+    type Key = (MediaKind, Id);
+
+    fn key(&self) -> (MediaKind, Id) {
+        (self.kind, self.id.clone())
+    }
+
+    fn is_same(&self, other: &Self) -> bool {
+        self.kind == other.kind && self.id == other.id
+    }
+
+    fn join_from(&mut self, other: &Self) {
+        earliest(&mut self.connected, other.connected);
+        latest(&mut self.disconnected, other.disconnected);
+        later(&mut self.state, &other.state);
+        later(&mut self.disconnect, &other.disconnect);
+        later(&mut self.acw_required, &other.acw_required);
+        later(&mut self.acw_state, &other.acw_state);
+        later(&mut self.hold_started, &other.hold_started);
+        later(&mut self.held, &other.held);
+    }
+
+    fn taken(&self) -> Self {
+        self.clone()
+    }
+}
+
+fn earliest(mine: &mut Option<Moment>, theirs: Option<Moment>) {
+    if let Some(theirs) = theirs {
+        *mine = Some(mine.map_or(theirs, |mine| mine.min(theirs)));
+    }
+}
+
+fn latest(mine: &mut Option<Moment>, theirs: Option<Moment>) {
+    // Nothing is less than every moment.
+    *mine = (*mine).max(theirs);
+}
+
+fn later<T: Ord + Clone>(mine: &mut Option<Stamped<T>>, theirs: &Option<Stamped<T>>) {
+    // Ordered by stamp, then value; nothing is less than everything.
+    if *theirs > *mine {
+        mine.clone_from(theirs);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::facts::{MediumState, Purpose};
+    use crate::model::testing::{at, facts_of_one_conversation, medium, participant};
+    use proptest::prelude::*;
+
+    fn joined(parts: &[&ConversationFacts]) -> ConversationFacts {
+        let mut whole = ConversationFacts::nothing_of(parts[0].id.clone());
+        parts.iter().for_each(|part| whole.join((*part).clone()));
+        whole.canonical()
+    }
+
+    proptest! {
+        #[test]
+        fn commutative(a in facts_of_one_conversation(), b in facts_of_one_conversation()) {
+            let (mut ab, mut ba) = (a.clone(), b.clone());
+            ab.join(b);
+            ba.join(a);
+            prop_assert_eq!(ab.canonical(), ba.canonical());
+        }
+
+        #[test]
+        fn associative(
+            a in facts_of_one_conversation(),
+            b in facts_of_one_conversation(),
+            c in facts_of_one_conversation(),
+        ) {
+            let (mut left, mut right) = (a.clone(), b.clone());
+            left.join(b);
+            left.join(c.clone());
+            right.join(c);
+            let mut whole = a;
+            whole.join(right);
+            prop_assert_eq!(left.canonical(), whole.canonical());
+        }
+
+        #[test]
+        fn idempotent(a in facts_of_one_conversation(), b in facts_of_one_conversation()) {
+            let mut ab = a.clone();
+            ab.join(b.clone());
+            let once = ab.canonical();
+            ab.join(a);
+            ab.join(b);
+            prop_assert_eq!(ab.canonical(), once);
+        }
+    }
+
+    #[test]
+    fn times_merge_by_earliest_start_and_latest_end() {
+        let mut early = participant("p", Purpose::Agent);
+        early.connected = Some(at(10));
+        early.ended = Some(at(20));
+        early.acw_started = Some(at(20));
+        early.acw_ended = Some(at(25));
+        let mut late = participant("p", Purpose::Agent);
+        late.connected = Some(at(11));
+        late.ended = Some(at(21));
+        late.acw_started = Some(at(19));
+        late.acw_ended = Some(at(24));
+        let one = |p| ConversationFacts {
+            id: Id::new("c"),
+            participants: vec![p],
+        };
+        let both = joined(&[&one(early), &one(late)]);
+        let p = &both.participants[0];
+        assert_eq!((p.connected, p.ended), (Some(at(10)), Some(at(21))));
+        assert_eq!((p.acw_started, p.acw_ended), (Some(at(19)), Some(at(25))));
+    }
+
+    #[test]
+    fn a_later_stamp_wins_and_a_tie_goes_to_the_greater_value() {
+        let with = |stamp, state| {
+            let mut p = participant("p", Purpose::Agent);
+            let mut m = medium("m", MediaKind::Voice);
+            m.state = Some(Stamped {
+                at: at(stamp),
+                value: state,
+            });
+            p.media.push(m);
+            ConversationFacts {
+                id: Id::new("c"),
+                participants: vec![p],
+            }
+        };
+        let state = |facts: &ConversationFacts| facts.participants[0].media[0].state.map(|s| s.value);
+        let newer = with(9, MediumState::Connected);
+        let older = with(5, MediumState::Disconnected);
+        let tied = with(9, MediumState::Alerting);
+        assert_eq!(state(&joined(&[&newer, &older, &tied])), Some(MediumState::Connected));
+        assert_eq!(state(&joined(&[&tied, &older, &newer])), Some(MediumState::Connected));
+    }
+
+    #[test]
+    fn nobody_seen_is_ever_gone_and_entries_of_equal_id_in_one_event_are_one() {
+        let one = ConversationFacts {
+            id: Id::new("c"),
+            participants: vec![participant("a", Purpose::Customer), participant("b", Purpose::Acd)],
+        };
+        let mut twin = participant("a", Purpose::Customer);
+        twin.ended = Some(at(3));
+        let other = ConversationFacts {
+            id: Id::new("c"),
+            participants: vec![participant("a", Purpose::Customer), twin],
+        };
+        let both = joined(&[&one, &other]);
+        assert_eq!(both.participants.len(), 2);
+        assert_eq!(both.participants[0].ended, Some(at(3)));
+    }
+
+    #[test]
+    fn long_lists_join_like_short_ones() {
+        let many = |from: u32, to: u32| ConversationFacts {
+            id: Id::new("c"),
+            participants: (from..to)
+                .map(|n| participant(&format!("p{n}"), Purpose::Other))
+                .collect(),
+        };
+        let mut whole = many(0, 100);
+        whole.join(many(50, 150));
+        whole.join(many(90, 92));
+        assert_eq!(whole.participants.len(), 150);
+    }
+
+    #[test]
+    fn another_conversation_changes_nothing_and_no_time_is_no_newest() {
+        let mut mine = ConversationFacts::nothing_of(Id::new("mine"));
+        let mut other = ConversationFacts::nothing_of(Id::new("other"));
+        let mut p = participant("p", Purpose::Agent);
+        p.purpose = Some(Stamped {
+            at: Moment::from_epoch_ms(i64::MIN),
+            value: Purpose::Agent,
+        });
+        other.participants.push(p);
+        mine.join(other.clone());
+        assert!(mine.participants.is_empty());
+        assert_eq!(other.newest(), None);
+        other.participants[0].ended = Some(at(7));
+        assert_eq!(other.newest(), Some(at(7)));
+    }
+}

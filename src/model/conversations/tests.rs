@@ -1,0 +1,250 @@
+//! Any order and any repetition of the same events give the same live numbers; memory stays within its bounds.
+//!
+//! In: random histories · Out: asserted numbers · Thread: any (tests only).
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::facts::{MediaKind, Purpose};
+use crate::model::snapshot::{LiveTotals, QueueSnapshot};
+use crate::model::testing::centre::{History, moment, uuid};
+use crate::model::testing::{at, medium, participant, stamped};
+
+const TWO_HOURS: Duration = Duration::from_secs(7200);
+
+fn queues(rng: &mut fastrand::Rng) -> Vec<Id> {
+    (0..3).map(|_| uuid(rng)).collect()
+}
+
+/// Everything that the snapshot would show.
+fn numbers(store: &Conversations, queues: &[Id], as_of: Moment) -> (LiveTotals, Vec<QueueSnapshot>) {
+    let of = |queue| {
+        let mut snapshot = QueueSnapshot::default();
+        if let Some(live) = store.live().queue(queue) {
+            live.fill(as_of, &mut snapshot);
+        }
+        snapshot
+    };
+    (store.live().totals(|_| true), queues.iter().map(of).collect())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(96))]
+
+    #[test]
+    fn order_and_repetition_do_not_matter(seed in any::<u64>(), cut in 0.05_f64..1.0) {
+        let mut rng = fastrand::Rng::with_seed(seed);
+        let queues = queues(&mut rng);
+        let mut told = Vec::new();
+        for _ in 0..rng.usize(1..8) {
+            let start = rng.i64(0..120);
+            let history = History::random(&mut rng, &queues, start);
+            let events = history.told(&mut rng);
+            let upto = ((events.len() as f64 * cut).ceil() as usize).max(1);
+            told.extend(events.into_iter().take(upto));
+        }
+        let now = moment(2_000_000);
+        let mut in_order = Conversations::new(TWO_HOURS, 1000);
+        for facts in &told {
+            in_order.apply(facts, now);
+        }
+        let again = rng.usize(0..told.len());
+        let mut shuffled: Vec<_> = told.iter().chain(told.iter().take(again)).collect();
+        rng.shuffle(&mut shuffled);
+        let mut out_of_order = Conversations::new(TWO_HOURS, 1000);
+        for facts in shuffled {
+            out_of_order.apply(facts, now);
+        }
+        prop_assert_eq!(numbers(&in_order, &queues, now), numbers(&out_of_order, &queues, now));
+    }
+
+    #[test]
+    fn contradictory_facts_leave_no_trace_when_forgotten(
+        parts in proptest::collection::vec(crate::model::testing::facts_of_one_conversation(), 1..12),
+    ) {
+        let mut store = Conversations::new(TWO_HOURS, 1);
+        for (n, mut facts) in (0..).zip(parts) {
+            facts.id = Id::new(&format!("c{}", n % 3));
+            store.apply(&facts, at(10));
+        }
+        // The single place goes to a conversation that adds nothing.
+        let mut nobody = ConversationFacts::nothing_of(Id::new("nobody"));
+        nobody.participants.push(participant("x", Purpose::Other));
+        store.apply(&nobody, at(10));
+        prop_assert_eq!(store.len(), 1);
+        let totals = store.live().totals(|_| true);
+        prop_assert_eq!((totals.active_conversations, totals.waiting), (0, Some(0)));
+        prop_assert_eq!((totals.interacting, totals.after_call_work), (Some(0), Some(0)));
+    }
+}
+
+fn visit(conversation: &str, queue: &str, customer_ended: Option<i64>) -> ConversationFacts {
+    let mut customer = participant("customer", Purpose::Customer);
+    customer.connected = Some(at(0));
+    customer.ended = customer_ended.map(at);
+    customer.media.push(medium("m", MediaKind::Voice));
+    let mut acd = participant("acd", Purpose::Acd);
+    acd.queue = stamped(0, Id::new(queue));
+    acd.connected = Some(at(5));
+    acd.ended = customer_ended.map(at);
+    ConversationFacts {
+        id: Id::new(conversation),
+        participants: vec![customer, acd],
+    }
+}
+
+#[test]
+fn a_history_is_followed_from_waiting_to_its_end() {
+    let mut store = Conversations::new(TWO_HOURS, 10);
+    store.apply(&visit("c", "Q", None), at(6));
+    store.apply(&visit("c", "Q", None), at(7));
+    let (totals, q) = numbers(&store, &[Id::new("Q")], at(9));
+    assert_eq!((totals.active_conversations, totals.waiting), (1, Some(1)));
+    assert_eq!(q[0].longest_wait_secs, Some(4.0));
+    store.apply(&visit("c", "Q", Some(20)), at(20));
+    let (totals, q) = numbers(&store, &[Id::new("Q")], at(21));
+    assert_eq!((totals.active_conversations, totals.waiting), (0, Some(0)));
+    assert_eq!(q[0].by_media["voice"].waiting, 0, "its medium is still shown");
+    store.apply(&visit("c", "Q", None), at(22));
+    assert_eq!(
+        numbers(&store, &[Id::new("Q")], at(22)).0.waiting,
+        Some(0),
+        "an older event undoes nothing"
+    );
+}
+
+#[test]
+fn a_conversation_in_two_queues_is_active_once() {
+    let mut store = Conversations::new(TWO_HOURS, 10);
+    let mut facts = visit("c", "Q", None);
+    let mut second = facts.participants[1].clone();
+    second.id = Id::new("acd2");
+    second.queue = stamped(0, Id::new("R"));
+    facts.participants.push(second);
+    store.apply(&facts, at(6));
+    let totals = store.live().totals(|_| true);
+    assert_eq!((totals.active_conversations, totals.waiting), (1, Some(2)));
+}
+
+#[test]
+fn a_finished_conversation_is_forgotten_after_its_retention_and_late_ones_do_not_come_back() {
+    let mut store = Conversations::new(Duration::from_secs(100), 10);
+    store.apply(&visit("c", "Q", Some(20)), at(20));
+    store.forget(at(120));
+    assert_eq!(store.len(), 1, "its newest time is not before the horizon");
+    assert_eq!(store.apply(&visit("c", "Q", Some(20)), at(120)), Taken::Joined);
+    store.forget(at(121));
+    assert_eq!(store.len(), 0);
+    assert!(store.live().queue(&Id::new("Q")).is_none());
+    assert_eq!(store.apply(&visit("c", "Q", Some(20)), at(121)), Taken::Late);
+    assert_eq!(store.len(), 0);
+}
+
+#[test]
+fn an_open_conversation_is_not_forgotten_and_takes_old_facts() {
+    let mut store = Conversations::new(Duration::from_secs(100), 10);
+    store.apply(&visit("c", "Q", None), at(6));
+    store.forget(at(100_000));
+    assert_eq!(store.len(), 1);
+    assert_eq!(store.apply(&visit("c", "Q", Some(20)), at(100_000)), Taken::Joined);
+    assert_eq!(store.live().active(), 0, "its end is believed, however late");
+}
+
+#[test]
+fn running_after_call_work_keeps_a_conversation_and_its_recent_end_is_not_late() {
+    let mut store = Conversations::new(Duration::from_secs(100), 10);
+    let mut facts = visit("c", "Q", Some(20));
+    let mut agent = participant("agent", Purpose::Agent);
+    agent.queue = stamped(0, Id::new("Q"));
+    agent.connected = Some(at(10));
+    agent.ended = Some(at(20));
+    agent.acw_started = Some(at(20));
+    facts.participants.push(agent);
+    store.apply(&facts, at(20));
+    store.forget(at(1000));
+    assert_eq!(store.live().totals(|_| true).after_call_work, Some(1));
+    facts.participants[2].acw_ended = Some(at(990));
+    let mut fresh = Conversations::new(Duration::from_secs(100), 10);
+    assert_eq!(fresh.apply(&facts, at(1000)), Taken::Joined);
+    store.apply(&facts, at(1000));
+    store.forget(at(1091));
+    assert!(store.is_empty());
+}
+
+#[test]
+fn the_longest_idle_is_evicted_and_counted() {
+    let mut store = Conversations::new(TWO_HOURS, 2);
+    store.apply(&visit("a", "Q", None), at(6));
+    store.apply(&visit("b", "Q", None), at(7));
+    store.apply(&visit("a", "Q", None), at(8));
+    store.apply(&visit("c", "Q", None), at(9));
+    assert_eq!((store.len(), store.evicted()), (2, 1));
+    assert!(store.facts(&Id::new("b")).is_none());
+    assert_eq!(store.live().totals(|_| true).waiting, Some(2));
+    assert_eq!(store.idle_since(at(100), 9), [Id::new("a"), Id::new("c")]);
+    assert_eq!(store.idle_since(at(9), 9), [Id::new("a")]);
+    assert_eq!(store.idle_since(at(100), 1), [Id::new("a")]);
+    for n in 0..50 {
+        store.apply(&visit(&format!("n{n}"), "Q", None), at(10 + n));
+    }
+    assert_eq!((store.len(), store.evicted(), store.slots.len()), (2, 51, 3));
+}
+
+#[test]
+fn finished_ones_are_not_asked_for_again() {
+    let mut store = Conversations::new(TWO_HOURS, 5);
+    store.apply(&visit("a", "Q", Some(9)), at(9));
+    store.apply(&visit("b", "Q", None), at(10));
+    assert_eq!(store.idle_since(at(100), 9), [Id::new("b")]);
+}
+
+#[test]
+fn an_event_without_participants_is_neither_late_nor_remembered() {
+    let mut store = Conversations::new(TWO_HOURS, 5);
+    let nothing = ConversationFacts::nothing_of(Id::new("c"));
+    assert_eq!(store.apply(&nothing, at(9)), Taken::Joined);
+    assert!(store.is_empty());
+}
+
+#[test]
+fn one_conversation_cannot_fill_the_memory() {
+    let mut store = Conversations::new(TWO_HOURS, 5);
+    for part in 0..3 {
+        let mut facts = ConversationFacts::nothing_of(Id::new("c"));
+        for n in 0..900 {
+            facts
+                .participants
+                .push(participant(&format!("{part}-{n}"), Purpose::Other));
+        }
+        store.apply(&facts, at(9));
+    }
+    let held = store.facts(&Id::new("c")).map(|facts| facts.participants.len());
+    assert_eq!(held, Some(PARTICIPANTS_AT_MOST));
+}
+
+#[test]
+fn an_open_conversation_of_five_participants_takes_less_than_a_kilobyte_and_a_half() {
+    let mut rng = fastrand::Rng::with_seed(7);
+    let queues = queues(&mut rng);
+    let (mut bytes, mut participants, mut conversations) = (0, 0, 0);
+    for _ in 0..500 {
+        let history = History::random(&mut rng, &queues, 0);
+        let mut whole: Option<ConversationFacts> = None;
+        for facts in history.told(&mut rng) {
+            match &mut whole {
+                Some(whole) => whole.join(facts),
+                None => whole = Some(facts),
+            }
+        }
+        let whole = whole.unwrap();
+        participants += whole.participants.len();
+        conversations += 1;
+        bytes += Packed::new(&whole).heap_bytes() + size_of::<Slot>();
+    }
+    let per_five = bytes * 5 / participants;
+    println!(
+        "{per_five} bytes by five participants, {} a conversation",
+        bytes / conversations
+    );
+    assert!(per_five < 1000, "{per_five}");
+}

@@ -1,0 +1,149 @@
+//! How old the newest data is, by kind of event or by metric type.
+//!
+//! In: events' times, the time now · Out: `FreshnessSnapshot`, what became stale · Thread: any (pure).
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::Moment;
+use crate::model::snapshot::FreshnessSnapshot;
+
+/// Names at most; there are a dozen kinds, and six metric types.
+const NAMES_AT_MOST: usize = 1_000;
+
+/// The newest data of every name.
+#[derive(Debug)]
+pub struct Freshness {
+    stale_after: Duration,
+    names: BTreeMap<Box<str>, Age>,
+}
+
+#[derive(Debug)]
+struct Age {
+    last_event_at: Moment,
+    /// The newest time of its data: the event's own where it has one, never later than its arrival.
+    newest: Moment,
+    stale: bool,
+}
+
+/// What an event's time says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Arrival {
+    /// The event itself was older than the limit when it came.
+    pub is_old: bool,
+    /// Its name became stale by it: there was no fresher data.
+    pub became_stale: bool,
+}
+
+impl Freshness {
+    /// Data older than `stale_after` is stale.
+    #[must_use]
+    pub fn new(stale_after: Duration) -> Self {
+        Self {
+            stale_after,
+            names: BTreeMap::new(),
+        }
+    }
+
+    /// An event of `name` came at `now`; its data is of `own` time.
+    pub fn record(&mut self, name: &str, own: Option<Moment>, now: Moment) -> Arrival {
+        let newest = own.map_or(now, |own| own.min(now));
+        let is_old = is_stale(newest, now, self.stale_after);
+        let Some(age) = self.names.get_mut(name) else {
+            if self.names.len() < NAMES_AT_MOST {
+                let age = Age {
+                    last_event_at: now,
+                    newest,
+                    stale: is_old,
+                };
+                self.names.insert(name.into(), age);
+            }
+            return Arrival {
+                is_old,
+                became_stale: is_old,
+            };
+        };
+        age.last_event_at = age.last_event_at.max(now);
+        age.newest = age.newest.max(newest);
+        let was_stale = std::mem::replace(&mut age.stale, is_stale(age.newest, now, self.stale_after));
+        Arrival {
+            is_old,
+            became_stale: age.stale && !was_stale,
+        }
+    }
+
+    /// Names that became stale by silence since they were looked at last.
+    pub fn on_tick(&mut self, now: Moment) -> Vec<Box<str>> {
+        let mut became_stale = Vec::new();
+        for (name, age) in &mut self.names {
+            if !age.stale && is_stale(age.newest, now, self.stale_after) {
+                age.stale = true;
+                became_stale.push(name.clone());
+            }
+        }
+        became_stale
+    }
+
+    /// All names at `as_of`.
+    #[must_use]
+    pub fn snapshot(&self, as_of: Moment) -> BTreeMap<String, FreshnessSnapshot> {
+        let one = |age: &Age| FreshnessSnapshot {
+            last_event_at: age.last_event_at,
+            stale: is_stale(age.newest, as_of, self.stale_after),
+        };
+        self.names
+            .iter()
+            .map(|(name, age)| (name.to_string(), one(age)))
+            .collect()
+    }
+}
+
+fn is_stale(newest: Moment, now: Moment, stale_after: Duration) -> bool {
+    newest.plus(stale_after) < now
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::testing::at;
+
+    fn freshness() -> Freshness {
+        Freshness::new(Duration::from_secs(30))
+    }
+
+    #[test]
+    fn silence_makes_stale_once() {
+        let mut f = freshness();
+        assert_eq!(f.record("queue", None, at(0)), Arrival::default());
+        assert!(f.on_tick(at(30)).is_empty(), "exactly thirty seconds are not older");
+        assert!(!f.snapshot(at(30))["queue"].stale);
+        assert_eq!(f.on_tick(at(31)), ["queue".into()]);
+        assert!(f.on_tick(at(60)).is_empty());
+        assert!(f.snapshot(at(60))["queue"].stale);
+        f.record("queue", None, at(61));
+        assert!(!f.snapshot(at(61))["queue"].stale);
+        assert_eq!(f.on_tick(at(100)), ["queue".into()]);
+    }
+
+    #[test]
+    fn old_data_is_stale_on_arrival_and_not_once_more_by_silence() {
+        let mut f = freshness();
+        let arrival = f.record("queue", Some(at(0)), at(31));
+        assert!(arrival.is_old && arrival.became_stale);
+        let again = f.record("queue", Some(at(1)), at(40));
+        assert!(again.is_old && !again.became_stale);
+        assert!(f.on_tick(at(50)).is_empty());
+        let fresh = f.record("queue", Some(at(50)), at(51));
+        assert_eq!(fresh, Arrival::default());
+        let straggler = f.record("queue", Some(at(2)), at(52));
+        assert!(straggler.is_old && !straggler.became_stale, "fresher data is there");
+        assert_eq!(f.snapshot(at(53))["queue"].last_event_at, at(52));
+    }
+
+    #[test]
+    fn a_time_ahead_of_the_clock_does_not_keep_fresh() {
+        let mut f = freshness();
+        f.record("queue", Some(at(1000)), at(0));
+        assert_eq!(f.on_tick(at(31)), ["queue".into()]);
+    }
+}

@@ -1,0 +1,189 @@
+//! The ledger of gaps: intervals in which topics were not provably covered.
+//!
+//! In: what was lost, from when, until when · Out: `Gap`s to record · Thread: any (pure).
+//!
+//! Every method returns a gap only when it changed and is to be recorded (stream, audit, log).
+
+use std::collections::VecDeque;
+
+use crate::Moment;
+use crate::model::snapshot::{Gap, GapTopics};
+
+/// Gaps that a snapshot holds.
+const SHOWN_AT_MOST: usize = 100;
+
+/// Gaps in memory, should more than [`SHOWN_AT_MOST`] be open at a time.
+const KEPT_AT_MOST: usize = 2_000;
+
+/// All gaps of a run.
+#[derive(Debug, Default)]
+pub struct GapLedger {
+    gaps: VecDeque<Gap>,
+    total: u64,
+}
+
+/// What [`GapLedger::open`] did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Opened {
+    /// The gap to close later: a new one, or the open one of the same topics.
+    pub id: u64,
+    /// To be recorded: it is new or begins earlier than it did.
+    pub changed: Option<Gap>,
+}
+
+impl GapLedger {
+    /// Coverage of `topics` ended with the moment `from`. An open gap of the same topics takes it in.
+    pub fn open(&mut self, topics: GapTopics, from: Moment, cause: &str) -> Opened {
+        if let Some(gap) = self
+            .gaps
+            .iter_mut()
+            .find(|gap| gap.to.is_none() && gap.topics == topics)
+        {
+            let earlier = from < gap.from;
+            gap.from = gap.from.min(from);
+            return Opened {
+                id: gap.id,
+                changed: earlier.then(|| gap.clone()),
+            };
+        }
+        self.total += 1;
+        let gap = Gap {
+            id: self.total,
+            topics,
+            from,
+            to: None,
+            cause: cause.to_owned(),
+            repaired: false,
+        };
+        self.gaps.push_back(gap.clone());
+        self.trim();
+        Opened {
+            id: gap.id,
+            changed: Some(gap),
+        }
+    }
+
+    /// Coverage stands again since `to`. Nothing changes where the gap is closed or forgotten.
+    pub fn close(&mut self, id: u64, to: Moment) -> Option<Gap> {
+        let gap = self.gap_mut(id).filter(|gap| gap.to.is_none())?;
+        gap.to = Some(to.max(gap.from));
+        let closed = gap.clone();
+        self.trim();
+        Some(closed)
+    }
+
+    /// Closes the open gaps that `closes` accepts.
+    pub fn close_where(&mut self, to: Moment, mut closes: impl FnMut(&Gap) -> bool) -> Vec<Gap> {
+        let open: Vec<u64> = self
+            .gaps
+            .iter()
+            .filter(|gap| gap.to.is_none() && closes(gap))
+            .map(|gap| gap.id)
+            .collect();
+        open.into_iter().filter_map(|id| self.close(id, to)).collect()
+    }
+
+    /// REST filled it in completely. A gap that is open cannot be repaired.
+    pub fn repaired(&mut self, id: u64) -> Option<Gap> {
+        let gap = self.gap_mut(id).filter(|gap| gap.to.is_some() && !gap.repaired)?;
+        gap.repaired = true;
+        Some(gap.clone())
+    }
+
+    /// Gaps of this run, open and closed.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.total
+    }
+
+    /// The last 100, oldest first.
+    #[must_use]
+    pub fn last(&self) -> Vec<Gap> {
+        let skipped = self.gaps.len().saturating_sub(SHOWN_AT_MOST);
+        self.gaps.iter().skip(skipped).cloned().collect()
+    }
+
+    /// Open ones, oldest first.
+    pub fn open_gaps(&self) -> impl Iterator<Item = &Gap> {
+        self.gaps.iter().filter(|gap| gap.to.is_none())
+    }
+
+    fn gap_mut(&mut self, id: u64) -> Option<&mut Gap> {
+        self.gaps.iter_mut().find(|gap| gap.id == id)
+    }
+
+    /// Open gaps stay, so that they can be closed; the oldest closed one goes first.
+    fn trim(&mut self) {
+        while self.gaps.len() > SHOWN_AT_MOST {
+            match self.gaps.iter().position(|gap| gap.to.is_some()) {
+                Some(at) => drop(self.gaps.remove(at)),
+                None if self.gaps.len() > KEPT_AT_MOST => drop(self.gaps.pop_front()),
+                None => break,
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::testing::at;
+
+    #[test]
+    fn an_open_gap_of_the_same_topics_takes_in_another() {
+        let mut gaps = GapLedger::default();
+        let first = gaps.open(GapTopics::All, at(10), "socket closed (1006)");
+        assert_eq!(first.changed.as_ref().map(|gap| gap.from), Some(at(10)));
+        let same = gaps.open(GapTopics::All, at(12), "connect failed");
+        assert_eq!((same.id, same.changed), (first.id, None));
+        let earlier = gaps.open(GapTopics::All, at(8), "silence");
+        assert_eq!(earlier.changed.map(|gap| gap.from), Some(at(8)));
+        let other = gaps.open(GapTopics::Some(vec!["v2.a".into()]), at(9), "refused");
+        assert_ne!(other.id, first.id);
+        assert_eq!((gaps.total(), gaps.open_gaps().count()), (2, 2));
+    }
+
+    #[test]
+    fn closed_once_then_repaired_once() {
+        let mut gaps = GapLedger::default();
+        let id = gaps.open(GapTopics::All, at(10), "x").id;
+        assert_eq!(gaps.repaired(id), None, "still open");
+        assert_eq!(gaps.close(id, at(20)).and_then(|gap| gap.to), Some(at(20)));
+        assert_eq!(gaps.close(id, at(30)), None);
+        assert_eq!(gaps.repaired(id).map(|gap| gap.repaired), Some(true));
+        assert_eq!(gaps.repaired(id), None);
+        assert_eq!(gaps.close(99, at(30)), None);
+        let next = gaps.open(GapTopics::All, at(40), "y").id;
+        assert_eq!(next, id + 1, "a closed gap takes in nothing");
+        assert_eq!(
+            gaps.close(next, at(39)).and_then(|gap| gap.to),
+            Some(at(40)),
+            "never ends before it began"
+        );
+    }
+
+    #[test]
+    fn the_last_hundred_are_shown_and_an_old_open_one_can_still_be_closed() {
+        let mut gaps = GapLedger::default();
+        let old = gaps.open(GapTopics::Some(vec!["v2.a".into()]), at(0), "refused").id;
+        for n in 0..150 {
+            let id = gaps.open(GapTopics::All, at(n), "x").id;
+            gaps.close(id, at(n + 1));
+        }
+        assert_eq!((gaps.total(), gaps.last().len()), (151, 100));
+        assert_eq!(gaps.last().first().map(|gap| gap.id), Some(old));
+        assert_eq!(gaps.last().last().map(|gap| gap.id), Some(151));
+        assert!(gaps.close(old, at(500)).is_some());
+        assert_eq!(gaps.gaps.len(), 100);
+    }
+
+    #[test]
+    fn closing_by_a_condition() {
+        let mut gaps = GapLedger::default();
+        gaps.open(GapTopics::All, at(0), "x");
+        gaps.open(GapTopics::Some(vec!["v2.a".into()]), at(0), "y");
+        let closed = gaps.close_where(at(5), |gap| gap.topics == GapTopics::All);
+        assert_eq!(closed.len(), 1);
+        assert_eq!(gaps.open_gaps().count(), 1);
+    }
+}

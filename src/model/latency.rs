@@ -1,0 +1,98 @@
+//! How long after the fact its event came, by kind of event.
+//!
+//! In: milliseconds · Out: last, median, 99th percentile, greatest · Thread: any (pure).
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+
+use hdrhistogram::Histogram;
+
+use crate::EventKind;
+use crate::model::snapshot::LatencySnapshot;
+
+/// One hour; longer ones are recorded as this in the percentiles.
+const LONGEST_MS: u64 = 3_600_000;
+
+/// Digits that percentiles are exact to: some kilobytes a kind.
+const SIGNIFICANT_DIGITS: u8 = 2;
+
+/// A histogram for every kind that came.
+#[derive(Debug, Default)]
+pub struct Latencies {
+    kinds: BTreeMap<EventKind, Latency>,
+}
+
+#[derive(Debug)]
+struct Latency {
+    last_ms: u64,
+    max_ms: u64,
+    histogram: Histogram<u32>,
+}
+
+impl Latencies {
+    /// Notes one event.
+    pub fn record(&mut self, kind: EventKind, ms: u64) {
+        let latency = match self.kinds.entry(kind) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => {
+                // These bounds are valid for every histogram; without one there would be no latency, and no failure.
+                let Ok(histogram) = Histogram::new_with_bounds(1, LONGEST_MS, SIGNIFICANT_DIGITS) else {
+                    return;
+                };
+                new.insert(Latency {
+                    last_ms: ms,
+                    max_ms: ms,
+                    histogram,
+                })
+            }
+        };
+        latency.last_ms = ms;
+        latency.max_ms = latency.max_ms.max(ms);
+        latency.histogram.saturating_record(ms.min(LONGEST_MS));
+    }
+
+    /// By the kind's name.
+    #[must_use]
+    pub fn snapshot(&self) -> BTreeMap<&'static str, LatencySnapshot> {
+        let one = |latency: &Latency| LatencySnapshot {
+            last_ms: latency.last_ms,
+            p50_ms: latency.histogram.value_at_quantile(0.5).min(latency.max_ms),
+            p99_ms: latency.histogram.value_at_quantile(0.99).min(latency.max_ms),
+            max_ms: latency.max_ms,
+        };
+        self.kinds
+            .iter()
+            .map(|(kind, latency)| (kind.as_str(), one(latency)))
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn percentiles_are_within_two_digits_and_never_above_the_greatest() {
+        let mut latencies = Latencies::default();
+        for ms in 1..=1000 {
+            latencies.record(EventKind::QueueConversation, ms);
+        }
+        latencies.record(EventKind::QueueConversation, 7);
+        let s = latencies.snapshot()["queue_conversation"];
+        assert_eq!((s.last_ms, s.max_ms), (7, 1000));
+        assert!((495..=505).contains(&s.p50_ms), "{s:?}");
+        assert!((980..=1000).contains(&s.p99_ms), "{s:?}");
+        assert_eq!(latencies.snapshot().len(), 1);
+    }
+
+    #[test]
+    fn extremes_are_clamped_in_the_percentiles_only() {
+        let mut latencies = Latencies::default();
+        latencies.record(EventKind::Metric, 0);
+        assert_eq!(latencies.snapshot()["metric"].p99_ms, 0);
+        latencies.record(EventKind::Metric, u64::MAX);
+        let s = latencies.snapshot()["metric"];
+        assert_eq!(s.max_ms, u64::MAX);
+        assert!((3_500_000..3_700_000).contains(&s.p99_ms), "{s:?}");
+    }
+}

@@ -1,0 +1,277 @@
+//! Queue statistics as Genesys computed them, merged from partial messages.
+//!
+//! In: rows from stream and REST · Out: the newest row of each metric · Thread: any (pure).
+//!
+//! A row belongs to queue, media group, metric and qualifier. Aggregates of an interval (`n…`, `t…`, `oServiceLevel`,
+//! `oServiceTarget`) go when a newer interval of their group begins; observations of the present (other `o…`) stay until
+//! they are replaced. Within an interval the later arrival wins: these rows carry no time of their own. A row without
+//! an interval (REST) is of the present and stands as if it came in the group's newest interval.
+
+use std::collections::BTreeMap;
+
+use crate::facts::{MediaKind, ObservationFacts, ObservationRow};
+use crate::model::snapshot::ObservationSnapshot;
+use crate::{Id, Moment};
+
+/// Queues with statistics at most: all topics of all channels of one client.
+const QUEUES_AT_MOST: usize = 20_000;
+
+/// Rows of one queue at most; a real one has some hundreds.
+const ROWS_AT_MOST: usize = 5_000;
+
+/// The key of rows without medium, and of a plain row beside qualified ones.
+const ALL: &str = "all";
+
+/// Start and end; ordered by start first.
+type Interval = (Moment, Moment);
+
+/// The newest statistics of every queue.
+#[derive(Debug, Default)]
+pub struct Observations {
+    queues: BTreeMap<Id, BTreeMap<Option<MediaKind>, Group>>,
+}
+
+/// The rows of one queue and medium.
+#[derive(Debug, Default)]
+struct Group {
+    newest: Option<Interval>,
+    rows: BTreeMap<(Box<str>, Option<Box<str>>), Row>,
+}
+
+#[derive(Debug)]
+struct Row {
+    interval: Option<Interval>,
+    stats: BTreeMap<Box<str>, f64>,
+}
+
+impl Observations {
+    /// Merges the rows of one event or answer.
+    pub fn apply(&mut self, facts: &ObservationFacts) {
+        if !self.queues.contains_key(&facts.queue) && self.queues.len() >= QUEUES_AT_MOST {
+            return;
+        }
+        let groups = self.queues.entry(facts.queue.clone()).or_default();
+        let mut rows: usize = groups.values().map(|group| group.rows.len()).sum();
+        for row in &facts.rows {
+            let room = rows < ROWS_AT_MOST;
+            let group = groups.entry(row.media).or_default();
+            let before = group.rows.len();
+            group.apply(row, room);
+            rows = rows + group.rows.len() - before;
+        }
+    }
+
+    /// Medium (`all` for rows without one) → metric → numbers, of one queue.
+    #[must_use]
+    pub fn snapshot(&self, queue: &Id) -> BTreeMap<&'static str, BTreeMap<String, ObservationSnapshot>> {
+        let Some(groups) = self.queues.get(queue) else {
+            return BTreeMap::new();
+        };
+        let name = |media: &Option<MediaKind>| media.map_or(ALL, MediaKind::as_str);
+        let filled = groups.iter().filter(|(_, group)| !group.rows.is_empty());
+        filled.map(|(media, group)| (name(media), group.snapshot())).collect()
+    }
+
+    /// Queues that have any.
+    pub(crate) fn queues(&self) -> impl Iterator<Item = &Id> {
+        self.queues.keys()
+    }
+}
+
+impl Group {
+    fn apply(&mut self, row: &ObservationRow, room: bool) {
+        if row.interval > self.newest {
+            self.newest = row.interval;
+            // Aged out: a new interval counts from nothing.
+            self.rows.retain(|(metric, _), _| !is_aggregate(metric));
+        }
+        let interval = row.interval.or(self.newest);
+        if is_aggregate(&row.metric) && interval < self.newest {
+            return;
+        }
+        let key = (row.metric.clone(), row.qualifier.clone());
+        match self.rows.get(&key) {
+            Some(known) if known.interval > interval => return,
+            None if !room => return,
+            _ => {}
+        }
+        let stats = row
+            .stats
+            .iter()
+            .filter(|(_, number)| number.is_finite())
+            .map(|(name, number)| (name.clone(), *number))
+            .collect();
+        self.rows.insert(key, Row { interval, stats });
+    }
+
+    fn snapshot(&self) -> BTreeMap<String, ObservationSnapshot> {
+        let mut metrics: BTreeMap<String, ObservationSnapshot> = BTreeMap::new();
+        for ((metric, qualifier), row) in &self.rows {
+            let stats: BTreeMap<String, f64> = row
+                .stats
+                .iter()
+                .map(|(name, number)| (name.to_string(), *number))
+                .collect();
+            // Rows come in the order of their key: the plain one before the qualified ones of its metric.
+            match (metrics.remove(&**metric), qualifier) {
+                (None, None) => {
+                    metrics.insert(metric.to_string(), ObservationSnapshot::Plain(stats));
+                }
+                (before, qualifier) => {
+                    let mut by_qualifier = match before {
+                        Some(ObservationSnapshot::Qualified(by_qualifier)) => by_qualifier,
+                        Some(ObservationSnapshot::Plain(plain)) => BTreeMap::from([(ALL.to_owned(), plain)]),
+                        None => BTreeMap::new(),
+                    };
+                    by_qualifier.insert(qualifier.as_deref().unwrap_or(ALL).to_owned(), stats);
+                    metrics.insert(metric.to_string(), ObservationSnapshot::Qualified(by_qualifier));
+                }
+            }
+        }
+        metrics
+    }
+}
+
+/// Counts over an interval, unlike an observation of the present.
+fn is_aggregate(metric: &str) -> bool {
+    metric.starts_with(['n', 't']) || matches!(metric, "oServiceLevel" | "oServiceTarget")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::testing::at;
+
+    fn row(media: Option<MediaKind>, interval: Option<i64>, metric: &str, count: f64) -> ObservationRow {
+        ObservationRow {
+            media,
+            interval: interval.map(|n| (at(n * 1800), at((n + 1) * 1800))),
+            metric: metric.into(),
+            qualifier: None,
+            stats: BTreeMap::from([("count".into(), count)]),
+        }
+    }
+
+    fn voice(interval: i64, metric: &str, count: f64) -> ObservationRow {
+        row(Some(MediaKind::Voice), Some(interval), metric, count)
+    }
+
+    fn merged(rows: Vec<ObservationRow>) -> Observations {
+        let mut observations = Observations::default();
+        for row in rows {
+            observations.apply(&ObservationFacts {
+                queue: Id::new("Q"),
+                rows: vec![row],
+            });
+        }
+        observations
+    }
+
+    fn count(observations: &Observations, media: &str, metric: &str) -> Option<f64> {
+        let snapshot = observations.snapshot(&Id::new("Q"));
+        match snapshot.get(media)?.get(metric)? {
+            ObservationSnapshot::Plain(stats) => stats.get("count").copied(),
+            ObservationSnapshot::Qualified(_) => None,
+        }
+    }
+
+    #[test]
+    fn partial_messages_are_merged_and_the_later_arrival_of_an_interval_wins() {
+        let o = merged(vec![
+            voice(0, "oWaiting", 3.0),
+            voice(0, "nOffered", 12.0),
+            voice(0, "oWaiting", 4.0),
+            row(Some(MediaKind::Email), Some(0), "oWaiting", 9.0),
+            row(None, Some(0), "oOnQueueUsers", 5.0),
+        ]);
+        assert_eq!(count(&o, "voice", "oWaiting"), Some(4.0));
+        assert_eq!(count(&o, "voice", "nOffered"), Some(12.0));
+        assert_eq!(count(&o, "email", "oWaiting"), Some(9.0));
+        assert_eq!(count(&o, "all", "oOnQueueUsers"), Some(5.0));
+    }
+
+    #[test]
+    fn a_new_interval_drops_old_aggregates_of_its_group_and_keeps_the_present() {
+        let o = merged(vec![
+            voice(0, "oWaiting", 3.0),
+            voice(0, "oServiceLevel", 0.8),
+            voice(0, "nOffered", 12.0),
+            row(Some(MediaKind::Email), Some(0), "tAnswered", 7.0),
+            voice(1, "nAnswered", 1.0),
+        ]);
+        assert_eq!(count(&o, "voice", "oWaiting"), Some(3.0));
+        assert_eq!(count(&o, "voice", "oServiceLevel"), None);
+        assert_eq!(count(&o, "voice", "nOffered"), None);
+        assert_eq!(count(&o, "voice", "nAnswered"), Some(1.0));
+        assert_eq!(count(&o, "email", "tAnswered"), Some(7.0), "another group");
+    }
+
+    #[test]
+    fn an_older_interval_never_overwrites_a_newer_one() {
+        let o = merged(vec![
+            voice(1, "oWaiting", 1.0),
+            voice(1, "nOffered", 2.0),
+            voice(0, "oWaiting", 30.0),
+            voice(0, "nOffered", 40.0),
+            voice(0, "tAbandon", 50.0),
+            voice(0, "oInteracting", 60.0),
+        ]);
+        assert_eq!(count(&o, "voice", "oWaiting"), Some(1.0));
+        assert_eq!(count(&o, "voice", "nOffered"), Some(2.0));
+        assert_eq!(count(&o, "voice", "tAbandon"), None);
+        assert_eq!(count(&o, "voice", "oInteracting"), Some(60.0), "nothing newer is known");
+    }
+
+    #[test]
+    fn rows_from_rest_are_of_the_present() {
+        let o = merged(vec![
+            voice(1, "oWaiting", 1.0),
+            row(Some(MediaKind::Voice), None, "oWaiting", 2.0),
+            voice(0, "oWaiting", 30.0),
+        ]);
+        assert_eq!(count(&o, "voice", "oWaiting"), Some(2.0));
+        let o = merged(vec![
+            row(Some(MediaKind::Voice), None, "oWaiting", 2.0),
+            voice(0, "oWaiting", 3.0),
+        ]);
+        assert_eq!(count(&o, "voice", "oWaiting"), Some(3.0));
+    }
+
+    #[test]
+    fn qualifiers_stand_one_level_deeper() {
+        let qualified = |qualifier: &str, n| ObservationRow {
+            qualifier: Some(qualifier.into()),
+            ..row(None, None, "oUserRoutingStatuses", n)
+        };
+        let mut rows = vec![qualified("IDLE", 2.0), qualified("INTERACTING", 5.0)];
+        let json = |rows| serde_json::to_string(&merged(rows).snapshot(&Id::new("Q"))).unwrap();
+        assert_eq!(
+            json(rows.clone()),
+            r#"{"all":{"oUserRoutingStatuses":{"IDLE":{"count":2.0},"INTERACTING":{"count":5.0}}}}"#
+        );
+        rows.push(row(None, None, "oUserRoutingStatuses", 7.0));
+        assert_eq!(
+            json(rows),
+            r#"{"all":{"oUserRoutingStatuses":{"IDLE":{"count":2.0},"INTERACTING":{"count":5.0},"all":{"count":7.0}}}}"#
+        );
+    }
+
+    #[test]
+    fn names_without_end_do_not_fill_the_memory() {
+        let mut o = Observations::default();
+        let rows = (0..ROWS_AT_MOST + 10)
+            .map(|n| voice(0, &format!("x{n}"), 1.0))
+            .collect();
+        o.apply(&ObservationFacts {
+            queue: Id::new("Q"),
+            rows,
+        });
+        assert_eq!(o.snapshot(&Id::new("Q"))["voice"].len(), ROWS_AT_MOST);
+    }
+
+    #[test]
+    fn numbers_that_json_cannot_hold_are_left_out() {
+        let o = merged(vec![voice(0, "oWaiting", f64::NAN)]);
+        assert_eq!(count(&o, "voice", "oWaiting"), None);
+    }
+}

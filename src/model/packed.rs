@@ -1,0 +1,390 @@
+//! A conversation's joined state in a few hundred bytes, for the thousands that are open at a time.
+//!
+//! In: `ConversationFacts` · Out: the same again, exactly · Thread: any (pure).
+//!
+//! Every distinct moment and id is kept once, in a table; fields are places in these tables. Moments are differences of
+//! the one before, in as few bytes as they need.
+
+use crate::facts::{
+    AcwState, ConversationFacts, DisconnectKind, MediaKind, Medium, MediumState, Participant, Purpose, Stamped,
+};
+use crate::{Id, Moment};
+
+/// A conversation's state, packed.
+#[derive(Clone, Debug)]
+pub(crate) struct Packed {
+    /// Distinct ids; the first is the conversation's.
+    ids: Box<[Id]>,
+    /// Number of moments, the moments in order, number of participants, the participants.
+    bytes: Box<[u8]>,
+}
+
+const PURPOSES: [Purpose; 6] = [
+    Purpose::Other,
+    Purpose::Customer,
+    Purpose::External,
+    Purpose::Acd,
+    Purpose::User,
+    Purpose::Agent,
+];
+const STATES: [MediumState; 7] = [
+    MediumState::Other,
+    MediumState::Waiting,
+    MediumState::Alerting,
+    MediumState::Connected,
+    MediumState::Parked,
+    MediumState::Disconnected,
+    MediumState::Terminated,
+];
+const DISCONNECTS: [DisconnectKind; 2] = [DisconnectKind::Plain, DisconnectKind::Transfer];
+const ACW_STATES: [AcwState; 5] = [
+    AcwState::Unknown,
+    AcwState::Pending,
+    AcwState::Skipped,
+    AcwState::NotApplicable,
+    AcwState::Complete,
+];
+
+impl Packed {
+    pub(crate) fn new(facts: &ConversationFacts) -> Self {
+        let mut moments = Vec::with_capacity(64);
+        facts.for_each_moment(|moment| moments.push(moment));
+        moments.sort_unstable();
+        moments.dedup();
+        let mut w = Writer {
+            ids: vec![facts.id.clone()],
+            bytes: Vec::with_capacity(256),
+            moments,
+        };
+        w.table_of_moments();
+        w.number(facts.participants.len() as u64);
+        for p in &facts.participants {
+            w.participant(p);
+        }
+        Self {
+            ids: w.ids.into_boxed_slice(),
+            bytes: w.bytes.into_boxed_slice(),
+        }
+    }
+
+    /// The conversation.
+    pub(crate) fn id(&self) -> &Id {
+        &self.ids[0]
+    }
+
+    /// The same facts again.
+    pub(crate) fn unpack(&self) -> ConversationFacts {
+        let mut r = Reader {
+            ids: &self.ids,
+            bytes: &self.bytes,
+            moments: Vec::new(),
+        };
+        r.table_of_moments();
+        let len = r.number();
+        ConversationFacts {
+            id: self.id().clone(),
+            participants: (0..len).map(|_| r.participant()).collect(),
+        }
+    }
+
+    /// Bytes on the heap, without the allocator's own.
+    #[cfg(test)]
+    pub(crate) fn heap_bytes(&self) -> usize {
+        size_of_val::<[Id]>(&self.ids) + self.bytes.len()
+    }
+}
+
+struct Writer {
+    ids: Vec<Id>,
+    bytes: Vec<u8>,
+    moments: Vec<Moment>,
+}
+
+impl Writer {
+    /// Seven bits a byte, the lowest first; the top bit says that more follow.
+    fn number(&mut self, mut n: u64) {
+        while n >= 0x80 {
+            self.bytes.push(n as u8 | 0x80);
+            n >>= 7;
+        }
+        self.bytes.push(n as u8);
+    }
+
+    fn table_of_moments(&mut self) {
+        self.number(self.moments.len() as u64);
+        let mut before = 0;
+        for at in 0..self.moments.len() {
+            let ms = self.moments[at].epoch_ms();
+            let step = ms - before;
+            // Only the first can be negative; its sign goes to the lowest bit.
+            self.number(((step << 1) ^ (step >> 63)) as u64);
+            before = ms;
+        }
+    }
+
+    fn moment(&mut self, moment: Moment) {
+        // Every moment of these facts is in the table.
+        let place = self.moments.binary_search(&moment).unwrap_or(0);
+        self.number(place as u64);
+    }
+
+    fn id(&mut self, id: &Id) {
+        let place = self.ids.iter().position(|known| known == id).unwrap_or_else(|| {
+            self.ids.push(id.clone());
+            self.ids.len() - 1
+        });
+        self.number(place as u64);
+    }
+
+    fn moments(&mut self, moments: &[Option<Moment>]) {
+        for moment in moments.iter().flatten() {
+            self.moment(*moment);
+        }
+    }
+
+    fn value<T: Copy>(&mut self, stamped: Option<Stamped<T>>, place: impl Fn(T) -> usize) {
+        if let Some(stamped) = stamped {
+            self.moment(stamped.at);
+            self.number(place(stamped.value) as u64);
+        }
+    }
+
+    fn id_value(&mut self, stamped: Option<&Stamped<Id>>) {
+        if let Some(stamped) = stamped {
+            self.moment(stamped.at);
+            self.id(&stamped.value);
+        }
+    }
+
+    fn participant(&mut self, p: &Participant) {
+        self.id(&p.id);
+        self.number(bits(&[
+            p.connected.is_some(),
+            p.ended.is_some(),
+            p.purpose.is_some(),
+            p.queue.is_some(),
+            p.user.is_some(),
+            p.wrapup_expected.is_some(),
+            p.wrapup_required.is_some(),
+            p.acw_started.is_some(),
+            p.acw_ended.is_some(),
+            p.wrapup_coded,
+            p.listens_in,
+        ]));
+        self.moments(&[p.connected, p.ended, p.acw_started, p.acw_ended]);
+        self.value(p.purpose, |purpose| place_of(&PURPOSES, purpose));
+        self.id_value(p.queue.as_ref());
+        self.id_value(p.user.as_ref());
+        self.value(p.wrapup_expected, usize::from);
+        self.value(p.wrapup_required, usize::from);
+        self.number(p.media.len() as u64);
+        for m in &p.media {
+            self.medium(m);
+        }
+    }
+
+    fn medium(&mut self, m: &Medium) {
+        self.id(&m.id);
+        self.number(place_of(&MediaKind::ALL, m.kind) as u64);
+        self.number(bits(&[
+            m.connected.is_some(),
+            m.disconnected.is_some(),
+            m.state.is_some(),
+            m.disconnect.is_some(),
+            m.acw_required.is_some(),
+            m.acw_state.is_some(),
+            m.held.is_some(),
+            m.hold_started.is_some(),
+        ]));
+        self.moments(&[m.connected, m.disconnected]);
+        self.value(m.state, |state| place_of(&STATES, state));
+        self.value(m.disconnect, |kind| place_of(&DISCONNECTS, kind));
+        self.value(m.acw_required, usize::from);
+        self.value(m.acw_state, |state| place_of(&ACW_STATES, state));
+        self.value(m.held, usize::from);
+        if let Some(hold) = m.hold_started {
+            self.moment(hold.at);
+            self.moment(hold.value);
+        }
+    }
+}
+
+/// Reads what [`Writer`] wrote. Bytes that are not there read as zero: own bytes never miss any.
+struct Reader<'a> {
+    ids: &'a [Id],
+    bytes: &'a [u8],
+    moments: Vec<Moment>,
+}
+
+impl Reader<'_> {
+    fn number(&mut self) -> u64 {
+        let (mut n, mut shift) = (0, 0);
+        while let Some((&byte, rest)) = self.bytes.split_first() {
+            self.bytes = rest;
+            n |= u64::from(byte & 0x7f) << shift;
+            if byte & 0x80 == 0 {
+                break;
+            }
+            shift += 7;
+        }
+        n
+    }
+
+    fn place(&mut self) -> usize {
+        self.number() as usize
+    }
+
+    fn table_of_moments(&mut self) {
+        let len = self.place();
+        let mut ms = 0;
+        self.moments = (0..len)
+            .map(|_| {
+                let step = self.number();
+                ms += (step >> 1) as i64 ^ -((step & 1) as i64);
+                Moment::from_epoch_ms(ms)
+            })
+            .collect();
+    }
+
+    fn moment(&mut self) -> Moment {
+        let place = self.place();
+        self.moments.get(place).copied().unwrap_or_default()
+    }
+
+    fn id(&mut self) -> Id {
+        let place = self.place();
+        self.ids.get(place).unwrap_or(&self.ids[0]).clone()
+    }
+
+    fn moment_if(&mut self, there: bool) -> Option<Moment> {
+        there.then(|| self.moment())
+    }
+
+    fn value_if<T: Copy>(&mut self, there: bool, values: &[T]) -> Option<Stamped<T>> {
+        there.then(|| {
+            let at = self.moment();
+            let place = self.place();
+            Stamped {
+                at,
+                value: values[place.min(values.len() - 1)],
+            }
+        })
+    }
+
+    fn id_value_if(&mut self, there: bool) -> Option<Stamped<Id>> {
+        there.then(|| Stamped {
+            at: self.moment(),
+            value: self.id(),
+        })
+    }
+
+    fn participant(&mut self) -> Participant {
+        let id = self.id();
+        let there = self.number();
+        let is = |bit: u32| there & 1 << bit != 0;
+        let (connected, ended) = (self.moment_if(is(0)), self.moment_if(is(1)));
+        let (acw_started, acw_ended) = (self.moment_if(is(7)), self.moment_if(is(8)));
+        let purpose = self.value_if(is(2), &PURPOSES);
+        let (queue, user) = (self.id_value_if(is(3)), self.id_value_if(is(4)));
+        let wrapup_expected = self.value_if(is(5), &[false, true]);
+        let wrapup_required = self.value_if(is(6), &[false, true]);
+        let len = self.number();
+        Participant {
+            id,
+            connected,
+            ended,
+            acw_started,
+            acw_ended,
+            purpose,
+            queue,
+            user,
+            wrapup_expected,
+            wrapup_required,
+            wrapup_coded: is(9),
+            listens_in: is(10),
+            media: (0..len).map(|_| self.medium()).collect(),
+        }
+    }
+
+    fn medium(&mut self) -> Medium {
+        let id = self.id();
+        let kind = self.place().min(MediaKind::ALL.len() - 1);
+        let there = self.number();
+        let is = |bit: u32| there & 1 << bit != 0;
+        let (connected, disconnected) = (self.moment_if(is(0)), self.moment_if(is(1)));
+        Medium {
+            kind: MediaKind::ALL[kind],
+            id,
+            connected,
+            disconnected,
+            state: self.value_if(is(2), &STATES),
+            disconnect: self.value_if(is(3), &DISCONNECTS),
+            acw_required: self.value_if(is(4), &[false, true]),
+            acw_state: self.value_if(is(5), &ACW_STATES),
+            held: self.value_if(is(6), &[false, true]),
+            hold_started: is(7).then(|| Stamped {
+                at: self.moment(),
+                value: self.moment(),
+            }),
+        }
+    }
+}
+
+fn bits(flags: &[bool]) -> u64 {
+    flags.iter().rev().fold(0, |bits, flag| bits << 1 | u64::from(*flag))
+}
+
+fn place_of<T: PartialEq>(values: &[T], value: T) -> usize {
+    values.iter().position(|known| *known == value).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::testing::{facts_of_one_conversation, participant};
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn what_is_packed_comes_out_again(facts in facts_of_one_conversation()) {
+            prop_assert_eq!(Packed::new(&facts).unpack(), facts);
+        }
+
+        #[test]
+        fn any_moment_survives(ms in proptest::collection::vec(any::<i64>(), 0..200)) {
+            let mut facts = ConversationFacts::nothing_of(Id::new("c"));
+            for (n, ms) in ms.iter().enumerate() {
+                let mut p = participant(&format!("p{n}"), Purpose::Agent);
+                p.connected = Some(Moment::from_epoch_ms(*ms));
+                facts.participants.push(p);
+            }
+            prop_assert_eq!(Packed::new(&facts).unpack(), facts);
+        }
+    }
+
+    #[test]
+    fn every_value_of_every_enum_survives() {
+        let mut facts = ConversationFacts::nothing_of(Id::new("c"));
+        let stamped = |n| Moment::from_epoch_ms(n);
+        for (n, purpose) in PURPOSES.into_iter().enumerate() {
+            facts.participants.push(participant(&format!("p{n}"), purpose));
+        }
+        for (n, value) in STATES.into_iter().enumerate() {
+            let mut m = crate::model::testing::medium(&format!("m{n}"), MediaKind::ALL[n]);
+            m.state = Some(Stamped {
+                at: stamped(n as i64),
+                value,
+            });
+            m.acw_state = ACW_STATES.get(n).map(|value| Stamped {
+                at: stamped(-1),
+                value: *value,
+            });
+            m.disconnect = DISCONNECTS.get(n).map(|value| Stamped {
+                at: stamped(i64::MIN),
+                value: *value,
+            });
+            facts.participants[0].media.push(m);
+        }
+        assert_eq!(Packed::new(&facts).unpack(), facts);
+    }
+}

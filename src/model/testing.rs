@@ -1,0 +1,173 @@
+//! Builders and random centres for the tests of the model.
+//!
+//! In: a seed or a strategy · Out: facts as events would carry them · Thread: any (tests only).
+
+pub mod centre;
+
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+
+use crate::config::Protocol;
+use crate::facts::Facts;
+use crate::facts::{
+    AcwState, ConversationFacts, DisconnectKind, MediaKind, Medium, MediumState, Participant, Purpose, Stamped,
+};
+use crate::{Event, EventKind, Id, Moment};
+
+/// Seconds after a fixed moment.
+pub fn at(secs: i64) -> Moment {
+    Moment::from_epoch_ms(1_777_903_500_000 + secs * 1000)
+}
+
+pub fn stamped<T>(secs: i64, value: T) -> Option<Stamped<T>> {
+    Some(Stamped { at: at(secs), value })
+}
+
+pub fn participant(id: &str, purpose: Purpose) -> Participant {
+    Participant {
+        id: Id::new(id),
+        connected: None,
+        ended: None,
+        acw_started: None,
+        acw_ended: None,
+        purpose: stamped(0, purpose),
+        queue: None,
+        user: None,
+        wrapup_expected: None,
+        wrapup_required: None,
+        wrapup_coded: false,
+        listens_in: false,
+        media: Vec::new(),
+    }
+}
+
+pub fn medium(id: &str, kind: MediaKind) -> Medium {
+    Medium {
+        kind,
+        id: Id::new(id),
+        connected: None,
+        disconnected: None,
+        state: None,
+        disconnect: None,
+        acw_required: None,
+        acw_state: None,
+        hold_started: None,
+        held: None,
+    }
+}
+
+/// An event of the first connection, whose body was never seen.
+pub fn event(kind: EventKind, facts: Facts, received_at: Moment) -> Event {
+    Event {
+        received_at,
+        connection: 1,
+        protocol: Protocol::Notifications,
+        kind,
+        topic: "topic".into(),
+        conversation_id: None,
+        queue_id: None,
+        user_id: None,
+        event_time: None,
+        body: None,
+        fingerprint: 0,
+        facts,
+    }
+}
+
+/// Small domains, so that ties and contradictions are frequent.
+fn moment() -> impl Strategy<Value = Moment> {
+    (0_i64..6).prop_map(at)
+}
+
+fn stamp<T: std::fmt::Debug + Clone + 'static>(
+    value: impl Strategy<Value = T> + 'static,
+) -> impl Strategy<Value = Option<Stamped<T>>> {
+    option::of((moment(), value).prop_map(|(at, value)| Stamped { at, value }))
+}
+
+fn any_medium() -> impl Strategy<Value = Medium> {
+    let kind = prop::sample::select(MediaKind::ALL.to_vec());
+    let state = prop::sample::select(vec![
+        MediumState::Other,
+        MediumState::Alerting,
+        MediumState::Connected,
+        MediumState::Parked,
+        MediumState::Disconnected,
+        MediumState::Terminated,
+    ]);
+    let disconnect = prop::sample::select(vec![DisconnectKind::Plain, DisconnectKind::Transfer]);
+    let acw = prop::sample::select(vec![AcwState::Pending, AcwState::Skipped, AcwState::Complete]);
+    (
+        (kind, 0_u32..3),
+        option::of(moment()),
+        option::of(moment()),
+        stamp(state),
+        stamp(disconnect),
+        stamp(any::<bool>()),
+        stamp(acw),
+        stamp(moment()),
+        stamp(any::<bool>()),
+    )
+        .prop_map(
+            |(key, connected, disconnected, state, disconnect, req, acw, hold, held)| Medium {
+                kind: key.0,
+                id: Id::new(&format!("m{}", key.1)),
+                connected,
+                disconnected,
+                state,
+                disconnect,
+                acw_required: req,
+                acw_state: acw,
+                hold_started: hold,
+                held,
+            },
+        )
+}
+
+fn any_participant() -> impl Strategy<Value = Participant> {
+    let purpose = prop::sample::select(vec![
+        Purpose::Other,
+        Purpose::Customer,
+        Purpose::External,
+        Purpose::Acd,
+        Purpose::User,
+        Purpose::Agent,
+    ]);
+    (
+        0_u32..4,
+        (option::of(moment()), option::of(moment())),
+        (option::of(moment()), option::of(moment())),
+        stamp(purpose),
+        stamp((0_u32..3).prop_map(|n| Id::new(&format!("q{n}")))),
+        stamp((0_u32..3).prop_map(|n| Id::new(&format!("00000000-0000-4000-8000-00000000000{n}")))),
+        (stamp(any::<bool>()), stamp(any::<bool>())),
+        (any::<bool>(), any::<bool>()),
+        vec(any_medium(), 0..3),
+    )
+        .prop_map(
+            |(id, times, acw, purpose, queue, user, wrapup, flags, media)| Participant {
+                id: Id::new(&format!("p{id}")),
+                connected: times.0,
+                ended: times.1,
+                acw_started: acw.0,
+                acw_ended: acw.1,
+                purpose,
+                queue,
+                user,
+                wrapup_expected: wrapup.0,
+                wrapup_required: wrapup.1,
+                wrapup_coded: flags.0,
+                listens_in: flags.1,
+                media,
+            },
+        )
+}
+
+/// Arbitrary facts about one conversation, also contradictory ones and lists with equal ids.
+pub fn facts_of_one_conversation() -> impl Strategy<Value = ConversationFacts> {
+    vec(any_participant(), 0..5).prop_map(|participants| ConversationFacts {
+        id: Id::new("c"),
+        participants,
+    })
+}

@@ -1,0 +1,229 @@
+//! Little conversation histories as a real centre would have them, told in growing full snapshots.
+//!
+//! In: a seed · Out: histories, and their events as facts · Thread: any (tests only).
+
+use fastrand::Rng;
+
+use super::{at, medium, participant};
+use crate::facts::{
+    AcwState, ConversationFacts, DisconnectKind, MediaKind, MediumState, Participant, Purpose, Stamped,
+};
+use crate::{Id, Moment};
+
+/// Everything that will have happened to one participant, in milliseconds.
+struct Plan {
+    id: Id,
+    purpose: Purpose,
+    queue: Option<Id>,
+    user: Option<Id>,
+    created: i64,
+    connected: Option<i64>,
+    ended: Option<i64>,
+    after_call_work: Option<(i64, i64)>,
+    transfers: bool,
+}
+
+/// One conversation from its arrival to its end.
+pub struct History {
+    id: Id,
+    media: MediaKind,
+    plans: Vec<Plan>,
+}
+
+/// An id as the service writes them.
+pub fn uuid(rng: &mut Rng) -> Id {
+    let n = rng.u128(..);
+    Id::new(&format!(
+        "{:08x}-{:04x}-{:04x}-{:04x}-{:012x}",
+        n >> 96,
+        n >> 80 & 0xffff,
+        n >> 64 & 0xffff,
+        n >> 48 & 0xffff,
+        n & 0xffff_ffff_ffff
+    ))
+}
+
+impl History {
+    /// Arrival → ivr → acd → missed alerts → agent → transfer → second queue → agent → after-call work, with an abandon
+    /// or a flow-out here and there. Begins at `start_secs`.
+    pub fn random(rng: &mut Rng, queues: &[Id], start_secs: i64) -> Self {
+        let mut history = Self {
+            id: uuid(rng),
+            media: [MediaKind::Voice, MediaKind::Message, MediaKind::Email][rng.usize(..3)],
+            plans: Vec::new(),
+        };
+        let mut clock = start_secs * 1000 + rng.i64(0..1000);
+        let arrived = clock;
+        let mut step = |rng: &mut Rng, most_secs: i64| {
+            clock += rng.i64(1..=most_secs * 1000);
+            clock
+        };
+        history.plan(rng, Purpose::Customer, None, arrived, Some(arrived), None);
+        let ivr_left = step(rng, 20);
+        history.plan(
+            rng,
+            Purpose::Other,
+            None,
+            arrived + 1,
+            Some(arrived + 1),
+            Some(ivr_left),
+        );
+        let gone = 'life: {
+            for leg in 0..3 {
+                let queue = &queues[rng.usize(..queues.len())];
+                let entered = step(rng, 2);
+                let visit = history.plan(rng, Purpose::Acd, Some(queue), entered, Some(entered), None);
+                for _ in 0..rng.usize(..3) {
+                    let alerted = step(rng, 5);
+                    let missed = step(rng, 15);
+                    history.plan(rng, Purpose::Agent, Some(queue), alerted, None, Some(missed));
+                }
+                if rng.u8(..5) == 0 {
+                    let abandoned = step(rng, 60);
+                    history.plans[visit].ended = Some(abandoned);
+                    break 'life abandoned;
+                }
+                if leg < 2 && rng.u8(..6) == 0 {
+                    let flowed_out = step(rng, 60);
+                    history.plans[visit].ended = Some(flowed_out);
+                    continue;
+                }
+                let answered = step(rng, 30);
+                history.plans[visit].ended = Some(answered);
+                let agent = history.plan(rng, Purpose::Agent, Some(queue), answered - 1, Some(answered), None);
+                let released = step(rng, 120);
+                history.plans[agent].ended = Some(released);
+                if rng.bool() {
+                    history.plans[agent].after_call_work = Some((released, released + rng.i64(1..90_000)));
+                }
+                if leg == 2 || rng.u8(..3) > 0 {
+                    break 'life released;
+                }
+                history.plans[agent].transfers = true;
+            }
+            step(rng, 30)
+        };
+        history.plans[0].ended = Some(gone);
+        history
+    }
+
+    fn plan(
+        &mut self,
+        rng: &mut Rng,
+        purpose: Purpose,
+        queue: Option<&Id>,
+        created: i64,
+        connected: Option<i64>,
+        ended: Option<i64>,
+    ) -> usize {
+        let user = (purpose == Purpose::Agent).then(|| uuid(rng));
+        self.plans.push(Plan {
+            id: uuid(rng),
+            purpose,
+            queue: queue.cloned(),
+            user,
+            created,
+            connected,
+            ended,
+            after_call_work: None,
+            transfers: false,
+        });
+        self.plans.len() - 1
+    }
+
+    /// The moments at which something changes, in order.
+    pub fn moments(&self) -> Vec<i64> {
+        let mut moments: Vec<i64> = self
+            .plans
+            .iter()
+            .flat_map(|plan| {
+                let acw = plan.after_call_work;
+                [
+                    Some(plan.created),
+                    plan.connected,
+                    plan.ended,
+                    acw.map(|acw| acw.0),
+                    acw.map(|acw| acw.1),
+                ]
+            })
+            .flatten()
+            .collect();
+        moments.sort_unstable();
+        moments.dedup();
+        moments
+    }
+
+    /// The snapshot the service would send at `now_ms`. Long-ended participants may be missing, as `rng` decides.
+    pub fn told_at(&self, now_ms: i64, rng: &mut Rng) -> ConversationFacts {
+        let newest = self.moments().into_iter().filter(|ms| *ms <= now_ms).max();
+        let stamp = moment(newest.unwrap_or(now_ms));
+        let begun = self.plans.iter().filter(|plan| plan.created <= now_ms);
+        let told = begun.filter(|plan| plan.ended.is_none_or(|ended| ended > now_ms - 30_000) || rng.bool());
+        ConversationFacts {
+            id: self.id.clone(),
+            participants: told.map(|plan| self.tell(plan, now_ms, stamp)).collect(),
+        }
+    }
+
+    /// All its events in order.
+    pub fn told(&self, rng: &mut Rng) -> Vec<ConversationFacts> {
+        let moments = self.moments();
+        moments.into_iter().map(|now_ms| self.told_at(now_ms, rng)).collect()
+    }
+
+    fn tell(&self, plan: &Plan, now_ms: i64, stamp: Moment) -> Participant {
+        let by_now = |ms: Option<i64>| ms.filter(|ms| *ms <= now_ms).map(moment);
+        let mut p = participant(&plan.id.to_string(), plan.purpose);
+        p.purpose = with_value(stamp, plan.purpose);
+        p.queue = plan.queue.clone().map(|value| Stamped { at: stamp, value });
+        p.user = plan.user.clone().map(|value| Stamped { at: stamp, value });
+        p.connected = by_now(plan.connected);
+        p.ended = by_now(plan.ended);
+        let expected = plan.after_call_work.is_some();
+        p.wrapup_expected = with_value(stamp, expected);
+        p.wrapup_required = with_value(stamp, expected);
+        p.acw_started = by_now(plan.after_call_work.map(|acw| acw.0));
+        p.acw_ended = by_now(plan.after_call_work.map(|acw| acw.1));
+        p.wrapup_coded = p.acw_ended.is_some();
+        // A medium has an id of its own: the participant's, with its last letters turned round.
+        let own = plan.id.to_string();
+        let (head, tail) = own.split_at(30);
+        let mut m = medium(&format!("{head}{}", tail.chars().rev().collect::<String>()), self.media);
+        m.connected = p.connected;
+        m.disconnected = p.ended;
+        let state = match (p.connected, p.ended) {
+            (None, None) => MediumState::Alerting,
+            (Some(_), None) => MediumState::Connected,
+            (_, Some(_)) => MediumState::Terminated,
+        };
+        m.state = with_value(stamp, state);
+        if p.ended.is_some() {
+            let kind = if plan.transfers {
+                DisconnectKind::Transfer
+            } else {
+                DisconnectKind::Plain
+            };
+            m.disconnect = with_value(stamp, kind);
+        }
+        if p.acw_started.is_some() {
+            let state = if p.acw_ended.is_some() {
+                AcwState::Complete
+            } else {
+                AcwState::Pending
+            };
+            m.acw_state = with_value(stamp, state);
+        }
+        m.held = with_value(stamp, false);
+        p.media.push(m);
+        p
+    }
+}
+
+fn with_value<T>(at: Moment, value: T) -> Option<Stamped<T>> {
+    Some(Stamped { at, value })
+}
+
+/// Milliseconds after the fixed moment of these tests.
+pub fn moment(ms: i64) -> Moment {
+    Moment::from_epoch_ms(at(0).epoch_ms() + ms)
+}

@@ -1,0 +1,307 @@
+//! The whole model: counters, repetitions, what each protocol shows.
+//!
+//! In: events · Out: asserted snapshots · Thread: any (tests only).
+
+use super::snapshot::{ConnectionState, GapTopics};
+use super::testing::centre::{History, moment, uuid};
+use super::testing::{at, event, participant, stamped};
+use super::*;
+use crate::facts::{
+    ConversationFacts, ConversationStateFacts, MediaKind, MetricFacts, ObservationFacts, ObservationRow, Purpose,
+    QueueStatisticsFacts, UserFacts,
+};
+
+fn model(protocol: Protocol) -> Model {
+    let settings = Settings {
+        protocol,
+        stale_after: Duration::from_secs(30),
+        retention: Duration::from_secs(7200),
+        max_conversations: 100,
+    };
+    Model::new(settings, at(0))
+}
+
+fn shown(model: &mut Model, as_of: Moment) -> Snapshot {
+    let connection = ConnectionSnapshot {
+        state: ConnectionState::Streaming,
+        protocol: "notifications",
+        connections: 1,
+        reconnects: 0,
+        since: at(0),
+        last_frame_at: None,
+        token_expires_at: None,
+        channel_expires_at: None,
+        cause: None,
+        refused_topics: BTreeMap::new(),
+        gaps_total: 0,
+        gaps: Vec::new(),
+    };
+    let counters = Counters {
+        frames_received: 77,
+        ..Counters::default()
+    };
+    model.snapshot(as_of, as_of, connection, counters, BTreeMap::new())
+}
+
+fn these(queues: &[&str]) -> QueueSet {
+    QueueSet::These(queues.iter().map(|queue| Id::new(queue)).collect())
+}
+
+fn waiting(conversation: &str, queue: &str) -> Facts {
+    let mut customer = participant("customer", Purpose::Customer);
+    customer.connected = Some(at(0));
+    let mut acd = participant("acd", Purpose::Acd);
+    acd.connected = Some(at(1));
+    acd.queue = stamped(1, Id::new(queue));
+    Facts::Conversation(Box::new(ConversationFacts {
+        id: Id::new(conversation),
+        participants: vec![customer, acd],
+    }))
+}
+
+fn ended(conversation: &str, queue: &str) -> Facts {
+    let Facts::Conversation(mut facts) = waiting(conversation, queue) else {
+        unreachable!()
+    };
+    facts.participants.iter_mut().for_each(|p| p.ended = Some(at(9)));
+    Facts::Conversation(facts)
+}
+
+#[test]
+fn listed_queues_are_shown_with_zeros_and_others_are_not() {
+    let mut m = model(Protocol::Notifications);
+    m.set_queues(these(&["Q", "R"]));
+    m.set_queue_settings(
+        Id::new("Q"),
+        QueueSettings {
+            name: Some("Sales".into()),
+            service_level_target_percent: Some(80.0),
+            ..QueueSettings::default()
+        },
+    );
+    for (conversation, queue) in [("a", "Q"), ("b", "Q"), ("c", "elsewhere")] {
+        m.apply(
+            &event(EventKind::QueueConversation, waiting(conversation, queue), at(2)),
+            at(2),
+        );
+    }
+    let s = shown(&mut m, at(11));
+    assert_eq!(
+        s.queues.keys().cloned().collect::<Vec<_>>(),
+        [Id::new("Q"), Id::new("R")]
+    );
+    let q = &s.queues[&Id::new("Q")];
+    assert_eq!(
+        (q.waiting, q.longest_wait_secs, q.name.as_deref()),
+        (Some(2), Some(10.0), Some("Sales"))
+    );
+    assert_eq!(q.service_level_target_percent, Some(80.0));
+    assert_eq!(s.queues[&Id::new("R")].waiting, Some(0));
+    assert_eq!((s.totals.waiting, s.totals.active_conversations), (Some(2), 3));
+    m.set_queues(QueueSet::default());
+    assert_eq!(shown(&mut m, at(11)).totals.waiting, Some(3), "none listed: all count");
+    m.set_queues(QueueSet::All);
+    assert_eq!(
+        shown(&mut m, at(11)).queues.len(),
+        2,
+        "Q and elsewhere, not R of which nothing is known"
+    );
+}
+
+#[test]
+fn twins_get_no_record_repetitions_do_and_both_are_counted() {
+    let mut m = model(Protocol::Notifications);
+    m.set_queues(these(&["Q"]));
+    let mut e = event(EventKind::QueueConversation, waiting("a", "Q"), at(2));
+    e.fingerprint = 5;
+    e.event_time = Some(at(1));
+    assert!(m.apply(&e, at(2)).gets_record());
+    assert!(m.apply(&e, at(2)).gets_record());
+    e.connection = 2;
+    assert!(!m.apply(&e, at(2)).gets_record());
+    let s = shown(&mut m, at(3));
+    assert_eq!((s.counters.events_applied, s.counters.duplicates), (3, 2));
+    assert_eq!((s.totals.waiting, s.totals.active_conversations), (Some(1), 1));
+    assert_eq!(s.latency["queue_conversation"].max_ms, 1000);
+    assert_eq!(s.counters.frames_received, 77, "others' counters pass through");
+    assert_eq!((s.revision, shown(&mut m, at(3)).revision), (1, 2));
+}
+
+#[test]
+fn late_and_unknown_events_are_applied_and_counted() {
+    let mut m = model(Protocol::Notifications);
+    let late = m.apply(
+        &event(EventKind::QueueConversation, ended("a", "Q"), at(9000)),
+        at(9000),
+    );
+    assert!(late.late && late.gets_record());
+    m.apply(&event(EventKind::Unknown, Facts::None, at(9000)), at(9000));
+    let s = shown(&mut m, at(9000));
+    assert_eq!(
+        (s.counters.late, s.counters.unknown, s.counters.events_applied),
+        (1, 1, 2)
+    );
+    assert_eq!(m.events_applied(), 2);
+}
+
+#[test]
+fn rest_facts_count_as_repairs_only() {
+    let mut m = model(Protocol::Notifications);
+    m.set_queues(these(&["Q"]));
+    m.apply_rest(&waiting("a", "Q"), at(2));
+    let row = ObservationRow {
+        media: Some(MediaKind::Voice),
+        interval: None,
+        metric: "oWaiting".into(),
+        qualifier: None,
+        stats: BTreeMap::from([("count".into(), 1.0)]),
+    };
+    let rows = ObservationFacts {
+        queue: Id::new("Q"),
+        rows: vec![row],
+    };
+    m.apply_rest(&Facts::Observations(Box::new(rows)), at(2));
+    let s = shown(&mut m, at(3));
+    assert_eq!((s.counters.repairs, s.counters.events_applied), (2, 0));
+    assert_eq!(s.totals.waiting, Some(1));
+    assert!(s.queues[&Id::new("Q")].observations["voice"].contains_key("oWaiting"));
+    assert!(s.freshness.is_empty(), "no event came");
+}
+
+#[test]
+fn users_and_freshness_are_shown() {
+    let mut m = model(Protocol::Notifications);
+    let id = Id::new("u");
+    m.set_user_names([(&id, Some("Example Agent"))]);
+    let user = UserFacts {
+        user: id.clone(),
+        presence: Some(("ON_QUEUE".into(), Some(at(1)))),
+        routing_status: None,
+    };
+    m.apply(
+        &event(EventKind::UserPresence, Facts::User(Box::new(user)), at(2)),
+        at(2),
+    );
+    let s = shown(&mut m, at(40));
+    assert_eq!(s.users[&id].presence.as_deref(), Some("ON_QUEUE"));
+    assert_eq!(s.users[&id].name.as_deref(), Some("Example Agent"));
+    assert!(s.freshness["user_presence"].stale);
+    assert_eq!(s.counters.stale, 0, "silence of a topic is no stale data");
+}
+
+#[test]
+fn events_protocol_shows_active_conversations_and_the_servers_average() {
+    let mut m = model(Protocol::Events);
+    m.set_queues(these(&["Q"]));
+    for (id, fingerprint) in [(Some("a"), 1), (Some("a"), 1), (None, 2), (None, 2)] {
+        let state = ConversationStateFacts {
+            conversation: id.map(Id::new),
+            queue: None,
+            active: Some(true),
+            at: None,
+        };
+        let mut e = event(EventKind::Conversation, Facts::ConversationState(state), at(1));
+        e.fingerprint = fingerprint;
+        m.apply(&e, at(1));
+    }
+    let statistics = QueueStatisticsFacts {
+        queue: Id::new("Q"),
+        average_wait_secs: Some(12.5),
+        at: None,
+    };
+    m.apply(
+        &event(EventKind::Queue, Facts::QueueStatistics(statistics), at(1)),
+        at(1),
+    );
+    let s = shown(&mut m, at(2));
+    assert_eq!((s.totals.active_conversations, s.totals.waiting), (3, None));
+    assert_eq!((s.counters.unkeyed, s.counters.duplicates), (2, 1));
+    let q = &s.queues[&Id::new("Q")];
+    assert_eq!((q.average_wait_secs, q.waiting), (Some(12.5), None));
+    m.set_queues(QueueSet::All);
+    assert_eq!(shown(&mut m, at(2)).queues.len(), 1);
+}
+
+#[test]
+fn metrics_protocol_counts_stale_data_by_arrival_and_by_silence() {
+    let mut m = model(Protocol::Metrics);
+    let metric = |value, own| {
+        let facts = MetricFacts {
+            metric_type: "queue".into(),
+            entity: None,
+            at: Some(at(own)),
+            values: vec![("offered".into(), value)],
+        };
+        Facts::Metrics(Box::new(facts))
+    };
+    let old = m.apply(&event(EventKind::Metric, metric(3.0, 0), at(31)), at(31));
+    let stale = |is_turn, by| Stale {
+        metric_type: "queue".into(),
+        is_turn,
+        by,
+    };
+    assert_eq!(old.stale, Some(stale(true, StaleBy::Arrival)));
+    assert!(m.on_tick(at(32)).is_empty());
+    assert_eq!(
+        m.apply(&event(EventKind::Metric, metric(4.0, 40), at(41)), at(41))
+            .stale,
+        None
+    );
+    assert_eq!(m.on_tick(at(71)), [stale(true, StaleBy::Silence)]);
+    let s = shown(&mut m, at(72));
+    assert_eq!((s.counters.stale, s.metrics["queue.offered"].value), (2, 4.0));
+    assert!(s.freshness["queue"].stale);
+    assert!(s.queues.is_empty() && s.totals.waiting.is_none());
+}
+
+#[test]
+fn an_unchanging_metric_without_timestamp_stays_fresh() {
+    let mut m = model(Protocol::Metrics);
+    for n in 0..4 {
+        let facts = MetricFacts {
+            metric_type: "queue".into(),
+            entity: None,
+            at: None,
+            values: vec![("offered".into(), 3.0)],
+        };
+        let mut e = event(EventKind::Metric, Facts::Metrics(Box::new(facts)), at(n * 20));
+        e.fingerprint = 4;
+        m.apply(&e, at(n * 20));
+        assert!(m.on_tick(at(n * 20)).is_empty());
+    }
+    assert_eq!(shown(&mut m, at(60)).counters.duplicates, 3);
+}
+
+#[test]
+fn gaps_stand_in_the_connection() {
+    let mut m = model(Protocol::Notifications);
+    let id = m.gaps_mut().open(GapTopics::All, at(1), "socket closed (1006)").id;
+    m.gaps_mut().close(id, at(5));
+    let s = shown(&mut m, at(6));
+    assert_eq!((s.connection.gaps_total, s.connection.gaps.len()), (1, 1));
+    assert_eq!(m.gaps().open_gaps().count(), 0);
+}
+
+#[test]
+fn the_same_events_in_the_same_order_give_the_same_snapshot() {
+    let run = || {
+        let mut rng = fastrand::Rng::with_seed(11);
+        let queues: Vec<Id> = (0..3).map(|_| uuid(&mut rng)).collect();
+        let mut m = model(Protocol::Notifications);
+        m.set_queues(QueueSet::These(queues.iter().cloned().collect()));
+        for n in 0..40 {
+            let history = History::random(&mut rng, &queues, n);
+            for (n, facts) in (0..).zip(history.told(&mut rng)) {
+                let now = moment(n * 1000);
+                m.apply(
+                    &event(EventKind::QueueConversation, Facts::Conversation(Box::new(facts)), now),
+                    now,
+                );
+            }
+        }
+        serde_json::to_string(&shown(&mut m, moment(900_000))).unwrap()
+    };
+    let once = run();
+    assert_eq!(once, run());
+    assert!(once.contains(r#""by_media":{"email":"#), "{once}");
+}

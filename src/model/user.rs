@@ -1,0 +1,149 @@
+//! Presence and routing status of the users.
+//!
+//! In: both halves, each with its own time or none · Out: `UserSnapshot` · Thread: any (pure).
+
+use std::collections::BTreeMap;
+
+use crate::facts::UserFacts;
+use crate::model::snapshot::UserSnapshot;
+use crate::{Id, Moment};
+
+/// Users at most; the greatest organizations have some tens of thousands.
+const USERS_AT_MOST: usize = 200_000;
+
+/// What is known of all users.
+#[derive(Debug, Default)]
+pub struct Users {
+    users: BTreeMap<Id, User>,
+}
+
+#[derive(Debug, Default)]
+struct User {
+    name: Option<Box<str>>,
+    presence: Option<Half>,
+    routing_status: Option<Half>,
+}
+
+#[derive(Debug)]
+struct Half {
+    value: Box<str>,
+    /// Its own time, else when this value first came.
+    since: Moment,
+    /// The newest own time seen; older ones change nothing.
+    newest: Option<Moment>,
+}
+
+impl Users {
+    /// Takes both halves: each goes by its own time, else by arrival at `now`.
+    pub fn apply(&mut self, facts: &UserFacts, now: Moment) {
+        if let Some(user) = self.user_mut(&facts.user) {
+            set(&mut user.presence, facts.presence.as_ref(), now);
+            set(&mut user.routing_status, facts.routing_status.as_ref(), now);
+        }
+    }
+
+    /// Names are labels. Users without any event yet are listed, too.
+    pub fn set_name(&mut self, id: &Id, name: Option<&str>) {
+        if let Some(user) = self.user_mut(id) {
+            user.name = name.map(Into::into);
+        }
+    }
+
+    /// All users.
+    #[must_use]
+    pub fn snapshot(&self) -> BTreeMap<Id, UserSnapshot> {
+        let value = |half: &Option<Half>| half.as_ref().map(|half| half.value.to_string());
+        let since = |half: &Option<Half>| half.as_ref().map(|half| half.since);
+        let one = |user: &User| UserSnapshot {
+            name: user.name.as_deref().map(str::to_owned),
+            presence: value(&user.presence),
+            routing_status: value(&user.routing_status),
+            since: since(&user.presence).max(since(&user.routing_status)),
+        };
+        self.users.iter().map(|(id, user)| (id.clone(), one(user))).collect()
+    }
+
+    fn user_mut(&mut self, id: &Id) -> Option<&mut User> {
+        if !self.users.contains_key(id) && self.users.len() >= USERS_AT_MOST {
+            return None;
+        }
+        Some(self.users.entry(id.clone()).or_default())
+    }
+}
+
+fn set(half: &mut Option<Half>, said: Option<&(Box<str>, Option<Moment>)>, now: Moment) {
+    let Some((value, own)) = said else { return };
+    let known = half.as_ref();
+    let newest = known.and_then(|known| known.newest);
+    if own.is_some() && *own < newest {
+        return;
+    }
+    let unchanged = known.filter(|known| known.value == *value);
+    let since = own.or(unchanged.map(|known| known.since)).unwrap_or(now);
+    *half = Some(Half {
+        value: value.clone(),
+        since,
+        newest: newest.max(*own),
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::testing::at;
+
+    fn facts(presence: Option<(&str, Option<i64>)>, routing: Option<(&str, Option<i64>)>) -> UserFacts {
+        let half = |half: Option<(&str, Option<i64>)>| half.map(|(value, own)| (value.into(), own.map(at)));
+        UserFacts {
+            user: Id::new("u"),
+            presence: half(presence),
+            routing_status: half(routing),
+        }
+    }
+
+    fn shown(users: &Users) -> UserSnapshot {
+        users.snapshot().remove(&Id::new("u")).unwrap()
+    }
+
+    #[test]
+    fn each_half_goes_by_its_own_time() {
+        let mut users = Users::default();
+        users.apply(&facts(Some(("AVAILABLE", Some(10))), Some(("IDLE", Some(30)))), at(31));
+        users.apply(&facts(Some(("BUSY", Some(20))), Some(("OFF_QUEUE", Some(29)))), at(32));
+        let user = shown(&users);
+        assert_eq!(user.presence.as_deref(), Some("BUSY"));
+        assert_eq!(user.routing_status.as_deref(), Some("IDLE"));
+        assert_eq!(user.since, Some(at(30)));
+        users.apply(&facts(None, Some(("INTERACTING", Some(30)))), at(33));
+        assert_eq!(
+            shown(&users).routing_status.as_deref(),
+            Some("INTERACTING"),
+            "equal time: arrival"
+        );
+    }
+
+    #[test]
+    fn without_a_time_arrival_decides_and_old_times_still_change_nothing() {
+        let mut users = Users::default();
+        users.apply(&facts(Some(("AVAILABLE", Some(10))), None), at(10));
+        users.apply(&facts(Some(("MEAL", None)), None), at(50));
+        assert_eq!(shown(&users).presence.as_deref(), Some("MEAL"));
+        assert_eq!(shown(&users).since, Some(at(50)));
+        users.apply(&facts(Some(("MEAL", None)), None), at(60));
+        assert_eq!(shown(&users).since, Some(at(50)), "nothing changed");
+        users.apply(&facts(Some(("BREAK", Some(9))), None), at(70));
+        assert_eq!(shown(&users).presence.as_deref(), Some("MEAL"));
+        users.apply(&facts(Some(("BREAK", Some(40))), None), at(80));
+        assert_eq!(shown(&users).presence.as_deref(), Some("BREAK"));
+        assert_eq!(shown(&users).since, Some(at(40)));
+    }
+
+    #[test]
+    fn a_name_lists_a_user_of_whom_nothing_is_known() {
+        let mut users = Users::default();
+        users.set_name(&Id::new("u"), Some("Example Agent"));
+        let user = shown(&users);
+        assert_eq!(user.name.as_deref(), Some("Example Agent"));
+        assert_eq!((user.presence, user.routing_status, user.since), (None, None, None));
+    }
+}
