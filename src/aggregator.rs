@@ -15,17 +15,17 @@ use std::time::Instant;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, select};
 
 use crate::buffer::BufferReceiver;
-use crate::config::{Config, Protocol};
+use crate::config::Config;
 use crate::event::Event;
-use crate::facts::ObservationFacts;
-use crate::model::gap::GapLedger;
-use crate::model::snapshot::{ConnectionSnapshot, ConnectionState, Counters, GapTopics, Snapshot};
-use crate::model::{Model, QueueFact};
-use crate::net::Never;
+use crate::facts::{Facts, ObservationFacts};
+use crate::model::queue::{QueueSet, QueueSettings};
+use crate::model::snapshot::{ConnectionSnapshot, ConnectionState, Counters, Gap, GapTopics, Snapshot};
+use crate::model::{Model, Settings};
+use crate::net::cancel::Never;
 use crate::notice::Notice;
 use crate::output::{Closing, Item, Outputs};
 use crate::record::StateChange;
-use crate::rest::Queue;
+use crate::rest::lookup::Queue;
 use crate::telemetry::Telemetry;
 use crate::{Error, ErrorKind, Id, Moment};
 
@@ -40,25 +40,45 @@ pub(crate) enum Control {
     /// A token was obtained.
     TokenExpires(Moment),
     /// What is open now.
-    Connections { open: u32, reconnects: u64, channel_expires_at: Option<Moment> },
+    Connections {
+        open: u32,
+        reconnects: u64,
+        channel_expires_at: Option<Moment>,
+    },
     /// The topics of one line that the service refused, and why; replaces what was known of that line.
-    Refused { line: usize, topics: BTreeMap<String, String> },
-    /// The subscribed queues.
+    Refused {
+        line: usize,
+        topics: BTreeMap<String, String>,
+    },
+    /// The subscribed queues, with what the listing says of them.
     Queues(Vec<Queue>),
     /// No queue was named: each that appears counts as subscribed.
     AnyQueue,
-    /// Labels.
-    UserNames(BTreeMap<Id, String>),
+    /// A connection is being made: from here on it may deliver what others deliver, too.
+    ConnectionOpened(u32),
+    /// It ended.
+    ConnectionEnded(u32),
+    /// The subscribed users, with their names.
+    UserNames(BTreeMap<Id, Option<String>>),
     /// Facts from REST.
     Observations(Vec<ObservationFacts>),
     /// The topics of a line are uncovered from here on.
-    GapOpened { line: usize, topics: GapTopics, from: Moment, cause: String },
+    GapOpened {
+        line: usize,
+        topics: GapTopics,
+        from: Moment,
+        cause: String,
+    },
     /// They are covered again.
     GapClosed { line: usize, to: Moment },
     /// Wants the dashboard of now.
     Snapshot(Sender<Arc<Snapshot>>),
     /// No event comes any more: empty the buffer until then, let the outputs finish until then, and end.
-    Finish { state: StateChange, drain_until: Instant, outputs_until: Instant },
+    Finish {
+        state: StateChange,
+        drain_until: Instant,
+        outputs_until: Instant,
+    },
 }
 
 /// The supervisor's and the program's way to the aggregator.
@@ -123,7 +143,6 @@ pub(crate) struct Aggregator {
     outputs: Outputs,
     want_events: bool,
     model: Model,
-    gaps: GapLedger,
     /// The open gap of each line.
     line_gaps: BTreeMap<usize, u64>,
     /// The open gap of dropped events, and the count at its last look.
@@ -132,7 +151,6 @@ pub(crate) struct Aggregator {
     ticked_at: Moment,
     refused: BTreeMap<usize, BTreeMap<String, String>>,
     connection: ConnectionSnapshot,
-    repairs: u64,
     published: Arc<Mutex<Arc<Snapshot>>>,
     next_tick: Instant,
 }
@@ -140,7 +158,7 @@ pub(crate) struct Aggregator {
 impl Aggregator {
     pub(crate) fn new(parts: AggregatorParts) -> Self {
         let now = Moment::now();
-        let mut model = Model::new(&parts.config, now);
+        let mut model = Model::new(Settings::from(&*parts.config), now);
         let connection = ConnectionSnapshot {
             state: ConnectionState::Connecting,
             protocol: parts.config.protocol.as_str(),
@@ -155,7 +173,13 @@ impl Aggregator {
             gaps_total: 0,
             gaps: Vec::new(),
         };
-        let first = model.snapshot(now, connection.clone(), Counters::default(), parts.outputs.counts());
+        let first = model.snapshot(
+            now,
+            now,
+            connection.clone(),
+            Counters::default(),
+            parts.outputs.counts(),
+        );
         Self {
             want_events: parts.outputs.want_events(),
             next_tick: Instant::now() + parts.config.outputs.interval,
@@ -165,14 +189,12 @@ impl Aggregator {
             telemetry: parts.telemetry,
             outputs: parts.outputs,
             model,
-            gaps: GapLedger::new(),
             line_gaps: BTreeMap::new(),
             drop_gap: None,
             dropped_seen: 0,
             ticked_at: now,
             refused: BTreeMap::new(),
             connection,
-            repairs: 0,
             published: Arc::new(Mutex::new(Arc::new(first))),
         }
     }
@@ -263,7 +285,7 @@ impl Aggregator {
         let Some(event) = self.buffer.take(ticket) else { return };
         let applied = self.model.apply(&event, Moment::now());
         Telemetry::add(&self.telemetry.applied, 1);
-        if applied.record && self.want_events {
+        if applied.gets_record() && self.want_events {
             let event: Arc<Event> = Arc::from(event);
             self.outputs.offer(&Item::Event(event));
         }
@@ -273,35 +295,51 @@ impl Aggregator {
         match control {
             Control::State(change) => self.on_state(change),
             Control::TokenExpires(at) => self.connection.token_expires_at = Some(at),
-            Control::Connections { open, reconnects, channel_expires_at } => {
+            Control::Connections {
+                open,
+                reconnects,
+                channel_expires_at,
+            } => {
                 self.connection.connections = open;
                 self.connection.reconnects = reconnects;
                 self.connection.channel_expires_at = channel_expires_at;
             }
             Control::Refused { line, topics } => {
                 self.refused.insert(line, topics);
-                self.connection.refused_topics =
-                    self.refused.values().flatten().map(|(topic, why)| (topic.clone(), why.clone())).collect();
+                self.connection.refused_topics = self
+                    .refused
+                    .values()
+                    .flatten()
+                    .map(|(topic, why)| (topic.clone(), why.clone()))
+                    .collect();
             }
-            Control::Queues(queues) => self.model.set_queues(queues.into_iter().map(QueueFact::from).collect()),
-            Control::AnyQueue => self.model.set_any_queue(),
-            Control::UserNames(names) => self.model.set_user_names(names),
+            Control::Queues(queues) => self.on_queues(queues),
+            Control::AnyQueue => self.model.set_queues(QueueSet::All),
+            Control::ConnectionOpened(number) => self.model.connection_opened(number, Moment::now()),
+            Control::ConnectionEnded(number) => self.model.connection_closed(number, Moment::now()),
+            Control::UserNames(names) => {
+                self.model
+                    .set_user_names(names.iter().map(|(user, name)| (user, name.as_deref())));
+            }
             Control::Observations(facts) => {
+                let now = Moment::now();
                 for facts in facts {
-                    self.repairs += facts.rows.len() as u64;
-                    self.model.apply_observations(facts);
+                    self.model.apply_rest(&Facts::Observations(Box::new(facts)), now);
                 }
             }
-            Control::GapOpened { line, topics, from, cause } => {
+            Control::GapOpened {
+                line,
+                topics,
+                from,
+                cause,
+            } => {
                 log::warn!("gap since {from}: {cause}");
-                let id = self.gaps.open(topics, from, cause);
+                let id = self.open_gap(topics, from, &cause);
                 self.line_gaps.insert(line, id);
-                self.tell_gap(id);
             }
             Control::GapClosed { line, to } => {
                 if let Some(id) = self.line_gaps.remove(&line) {
-                    self.gaps.close(id, to);
-                    self.tell_gap(id);
+                    self.close_gap(id, to);
                 }
             }
             Control::Snapshot(answer) => {
@@ -309,8 +347,16 @@ impl Aggregator {
                 // Whoever asked may have gone on without it.
                 let _ = answer.send(snapshot);
             }
-            Control::Finish { state, drain_until, outputs_until } => {
-                return Some(End { state, drain_until, outputs_until });
+            Control::Finish {
+                state,
+                drain_until,
+                outputs_until,
+            } => {
+                return Some(End {
+                    state,
+                    drain_until,
+                    outputs_until,
+                });
             }
         }
         None
@@ -323,9 +369,41 @@ impl Aggregator {
         self.outputs.offer(&Item::State(Arc::new(change)));
     }
 
-    fn tell_gap(&mut self, id: u64) {
-        if let Some(gap) = self.gaps.find(id) {
-            self.outputs.offer(&Item::Gap(Arc::new(gap.clone())));
+    fn on_queues(&mut self, queues: Vec<Queue>) {
+        self.model
+            .set_queues(QueueSet::These(queues.iter().map(|queue| queue.id.clone()).collect()));
+        for queue in queues {
+            let target = queue
+                .service_levels
+                .iter()
+                .find_map(|(_, setting)| setting.target_percent);
+            let thresholds = queue
+                .service_levels
+                .iter()
+                .filter_map(|(kind, setting)| Some((*kind, setting.threshold?)));
+            let settings = QueueSettings {
+                name: queue.name.map(Into::into),
+                service_level_target_percent: target,
+                service_level_thresholds: thresholds.collect(),
+            };
+            self.model.set_queue_settings(queue.id, settings);
+        }
+    }
+
+    fn open_gap(&mut self, topics: GapTopics, from: Moment, cause: &str) -> u64 {
+        let opened = self.model.gaps_mut().open(topics, from, cause);
+        self.tell_gap(opened.changed);
+        opened.id
+    }
+
+    fn close_gap(&mut self, id: u64, to: Moment) {
+        let closed = self.model.gaps_mut().close(id, to);
+        self.tell_gap(closed);
+    }
+
+    fn tell_gap(&self, changed: Option<Gap>) {
+        if let Some(gap) = changed {
+            self.outputs.offer(&Item::Gap(Arc::new(gap)));
         }
     }
 
@@ -334,7 +412,11 @@ impl Aggregator {
         self.next_tick = Instant::now() + self.config.outputs.interval;
         let now = Moment::now();
         for stale in self.model.on_tick(now) {
-            log::warn!("{stale}: no fresh data for {} s", self.config.stale_after.as_secs());
+            log::warn!(
+                "metric type {}: no data for {} s",
+                stale.metric_type,
+                self.config.stale_after.as_secs()
+            );
         }
         self.watch_drops(now);
         let snapshot = self.snapshot();
@@ -348,16 +430,14 @@ impl Aggregator {
         self.dropped_seen = dropped;
         match (more, self.drop_gap) {
             (0, Some(id)) => {
-                self.gaps.close(id, self.ticked_at);
                 self.drop_gap = None;
-                self.tell_gap(id);
+                self.close_gap(id, self.ticked_at);
             }
             (0, None) => {}
             (more, None) => {
                 log::warn!("{more} events were dropped: the buffer was full");
-                let id = self.gaps.open(GapTopics::All, self.ticked_at, "events dropped: the buffer was full".to_owned());
-                self.drop_gap = Some(id);
-                self.tell_gap(id);
+                let from = self.ticked_at;
+                self.drop_gap = Some(self.open_gap(GapTopics::All, from, "events dropped: the buffer was full"));
             }
             (more, Some(_)) => log::warn!("{more} more events were dropped: the buffer was full"),
         }
@@ -367,11 +447,12 @@ impl Aggregator {
     fn snapshot(&mut self) -> Arc<Snapshot> {
         let mut connection = self.connection.clone();
         connection.last_frame_at = self.telemetry.last_frame_at();
-        connection.gaps_total = self.gaps.total();
-        connection.gaps = self.gaps.list();
-        let mut counters = self.telemetry.counters();
-        counters.repairs = self.repairs;
-        let snapshot = Arc::new(self.model.snapshot(Moment::now(), connection, counters, self.outputs.counts()));
+        let now = Moment::now();
+        let counters = self.telemetry.counters();
+        let snapshot = Arc::new(
+            self.model
+                .snapshot(now, now, connection, counters, self.outputs.counts()),
+        );
         *self.published.lock().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&snapshot);
         snapshot
     }
@@ -386,18 +467,28 @@ impl Aggregator {
         }
         let discarded = self.buffer.discard();
         if discarded > 0 {
-            abandoned.push(format!("{discarded} events in the buffer were dropped: there was no time to apply them"));
+            abandoned.push(format!(
+                "{discarded} events in the buffer were dropped: there was no time to apply them"
+            ));
         }
         self.watch_drops(Moment::now());
         self.on_state(end.state);
         let last = self.snapshot();
         let outputs = std::mem::take(&mut self.outputs);
-        for Closing { name, abandoned: left, .. } in outputs.close(Some(&last), end.outputs_until) {
+        for Closing {
+            name, abandoned: left, ..
+        } in outputs.close(Some(&last), end.outputs_until)
+        {
             if let Some(left) = left {
-                abandoned.push(format!("output {name} did not finish in time: {left} records are missing"));
+                abandoned.push(format!(
+                    "output {name} did not finish in time: {left} records are missing"
+                ));
             }
         }
-        Finished { snapshot: last, abandoned }
+        Finished {
+            snapshot: last,
+            abandoned,
+        }
     }
 }
 

@@ -15,10 +15,11 @@ use crossbeam_channel::{Receiver, Sender, TrySendError, bounded, select};
 use crate::coalesce::{EntityKey, entity_key, merge};
 use crate::config::{BufferConfig, WhenFull};
 use crate::event::Event;
+use crate::net::cancel::Never;
 use crate::telemetry::Telemetry;
 
 /// A channel on which nothing is ever sent: its end is the signal.
-pub(crate) type StopSignal = Receiver<std::convert::Infallible>;
+pub(crate) type StopSignal = Receiver<Never>;
 
 /// What became of an event that was sent.
 #[derive(Debug)]

@@ -68,6 +68,13 @@ impl Error {
         self
     }
 
+    /// Changes who must act, where the larger step knows better.
+    #[must_use]
+    pub fn with_kind(mut self, kind: ErrorKind) -> Self {
+        self.kind = kind;
+        self
+    }
+
     /// Adds the HTTP status that came back.
     #[must_use]
     pub fn with_status(mut self, status: u16) -> Self {

@@ -4,8 +4,8 @@
 
 use std::fmt;
 
-use crate::{Error, Moment};
 use crate::protocol::Refusal;
+use crate::{Error, Moment};
 
 /// One message in the supervisor's inbox.
 #[derive(Debug)]
@@ -55,7 +55,10 @@ pub(crate) enum CloseReason {
     /// Name, TCP, proxy or TLS failed.
     Dial(Error),
     /// The upgrade was answered with this status; how long to wait, where the answer said so.
-    Upgrade { status: u16, retry_after: Option<std::time::Duration> },
+    Upgrade {
+        status: u16,
+        retry_after: Option<std::time::Duration>,
+    },
     /// No answer to the upgrade in time, or a broken one.
     UpgradeFailed(String),
     /// The subscription was refused.
@@ -88,7 +91,12 @@ impl CloseReason {
     /// Whether the server ended the stream as one ends a stream.
     pub(crate) fn is_normal_end(&self) -> bool {
         // 1000 normal, 1001 going away, 1005 a close without a code.
-        matches!(self, Self::Closed { code: None | Some(1000 | 1001 | 1005) })
+        matches!(
+            self,
+            Self::Closed {
+                code: None | Some(1000 | 1001 | 1005)
+            }
+        )
     }
 }
 
@@ -99,7 +107,10 @@ impl fmt::Display for CloseReason {
             Self::Dial(error) => write!(f, "{error}"),
             Self::Upgrade { status, .. } => write!(f, "upgrade answered with {status}"),
             Self::UpgradeFailed(what) => write!(f, "upgrade failed: {what}"),
-            Self::Refused(Refusal { status: Some(status), message }) => {
+            Self::Refused(Refusal {
+                status: Some(status),
+                message,
+            }) => {
                 write!(f, "subscription refused: {status} {message}")
             }
             Self::Refused(Refusal { status: None, message }) => write!(f, "subscription refused: {message}"),

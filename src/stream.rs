@@ -91,7 +91,9 @@ impl StreamBuilder {
     /// `buffer.when_full` = `block` the stream waits for it instead.
     pub fn on_event<O: CallbackOutcome>(mut self, callback: impl FnMut(&Event) -> O + Send + 'static) -> Self {
         self.keep_body = KeepBody::Yes;
-        self.outputs.push(Box::new(|seat| seat.spawn("callback", Box::new(Callback::on_event(callback)))));
+        self.outputs.push(Box::new(|seat| {
+            seat.spawn("callback", Box::new(Callback::on_event(callback)))
+        }));
         self
     }
 
@@ -99,7 +101,9 @@ impl StreamBuilder {
     /// thread of its own (`gs-out-dashboard`). The rules of [`StreamBuilder::on_event`] hold; a slow callback gets the
     /// newest state.
     pub fn on_snapshot<O: CallbackOutcome>(mut self, callback: impl FnMut(&Snapshot) -> O + Send + 'static) -> Self {
-        self.outputs.push(Box::new(|seat| seat.spawn("dashboard", Box::new(Callback::on_snapshot(callback)))));
+        self.outputs.push(Box::new(|seat| {
+            seat.spawn("dashboard", Box::new(Callback::on_snapshot(callback)))
+        }));
         self
     }
 
@@ -115,7 +119,13 @@ impl StreamBuilder {
                 Handover::Wait(stopping) if wait => Some(stopping.clone()),
                 _ => None,
             };
-            seat.spawn("events", Box::new(EventChannel { sender: Some(sender), stopping }))
+            seat.spawn(
+                "events",
+                Box::new(EventChannel {
+                    sender: Some(sender),
+                    stopping,
+                }),
+            )
         }));
         (self, Events { receiver })
     }
@@ -157,7 +167,11 @@ impl StreamBuilder {
             .name("gs-supervisor".to_owned())
             .spawn(move || engine.run())
             .map_err(|error| Error::new(ErrorKind::Local, "starting the supervisor's thread", error.to_string()))?;
-        Ok(Stream { stop: handle, shared, thread: Some(thread) })
+        Ok(Stream {
+            stop: handle,
+            shared,
+            thread: Some(thread),
+        })
     }
 
     /// Starts every thread but the supervisor's, which is then the caller's own.
@@ -177,7 +191,10 @@ impl StreamBuilder {
             WhenFull::Block => Handover::Wait(stopping),
             _ => Handover::Offer,
         };
-        let seat = OutputSeat { notices: notices.clone(), handover };
+        let seat = OutputSeat {
+            notices: notices.clone(),
+            handover,
+        };
         let mut outputs = Outputs::default();
         for make in self.outputs {
             outputs.add(make(&seat)?);
@@ -193,7 +210,10 @@ impl StreamBuilder {
             telemetry: Arc::clone(&telemetry),
             outputs,
         });
-        let shared = Shared { published: aggregator.published(), control: control.clone() };
+        let shared = Shared {
+            published: aggregator.published(),
+            control: control.clone(),
+        };
         let aggregator = aggregator.spawn(notices.clone())?;
         let supervisor = Supervisor::new(Parts {
             config,
@@ -208,7 +228,13 @@ impl StreamBuilder {
             telemetry,
             keep_body: self.keep_body,
         });
-        Ok(Engine { supervisor, aggregator, hurry, shared, stop: StopHandle { notices, calls } })
+        Ok(Engine {
+            supervisor,
+            aggregator,
+            hurry,
+            shared,
+            stop: StopHandle { notices, calls },
+        })
     }
 }
 
@@ -236,7 +262,12 @@ impl Engine {
 
     /// The supervisor runs here; returns when everything has ended.
     pub(crate) fn run(self) -> Result<Report, Error> {
-        let Stopped { end, drain_until, outputs_until, mut abandoned } = self.supervisor.run();
+        let Stopped {
+            end,
+            drain_until,
+            outputs_until,
+            mut abandoned,
+        } = self.supervisor.run();
         // From here on nobody waits for a slow output: the aggregator either drained in time or lets go.
         let aggregator = self.aggregator;
         let drained = aggregator.ends_by(drain_until);
@@ -245,7 +276,10 @@ impl Engine {
             aggregator.join()?
         } else {
             abandoned.push("the last snapshot was not finished".to_owned());
-            Finished { snapshot: self.shared.published(), abandoned: Vec::new() }
+            Finished {
+                snapshot: self.shared.published(),
+                abandoned: Vec::new(),
+            }
         };
         abandoned.extend(finished.abandoned);
         let ended = match end {
@@ -259,7 +293,11 @@ impl Engine {
                 return Err(error);
             }
         };
-        Ok(Report { ended, snapshot: finished.snapshot, abandoned })
+        Ok(Report {
+            ended,
+            snapshot: finished.snapshot,
+            abandoned,
+        })
     }
 }
 
@@ -285,7 +323,12 @@ pub struct Stream {
 impl Stream {
     /// Starts building one.
     pub fn builder(config: Config) -> StreamBuilder {
-        StreamBuilder { config, until: Until::default(), keep_body: KeepBody::No, outputs: Vec::new() }
+        StreamBuilder {
+            config,
+            until: Until::default(),
+            keep_body: KeepBody::No,
+            outputs: Vec::new(),
+        }
     }
 
     /// Starts one without callbacks, for a program that asks for [`Stream::snapshot`] when it wants the numbers.
@@ -301,7 +344,9 @@ impl Stream {
     pub fn snapshot(&self) -> Arc<Snapshot> {
         let (answer, answered) = bounded(1);
         self.shared.control.send(Control::Snapshot(answer));
-        answered.recv_timeout(SNAPSHOT_WAIT).unwrap_or_else(|_| self.shared.published())
+        answered
+            .recv_timeout(SNAPSHOT_WAIT)
+            .unwrap_or_else(|_| self.shared.published())
     }
 
     /// Stops it from another thread; cheap to clone.
@@ -334,9 +379,17 @@ impl Stream {
         match self.thread.take() {
             Some(thread) => thread.join().unwrap_or_else(|panic| {
                 let what = crate::reader::panic_text(&*panic);
-                Err(Error::new(ErrorKind::Internal, "supervising", format!("a defect ended it: {what}")))
+                Err(Error::new(
+                    ErrorKind::Internal,
+                    "supervising",
+                    format!("a defect ended it: {what}"),
+                ))
             }),
-            None => Err(Error::new(ErrorKind::Internal, "waiting for the stream", "it was waited for already")),
+            None => Err(Error::new(
+                ErrorKind::Internal,
+                "waiting for the stream",
+                "it was waited for already",
+            )),
         }
     }
 }
@@ -422,7 +475,11 @@ struct EventChannel {
 
 impl Outlet for EventChannel {
     fn wants(&self) -> Wants {
-        Wants { events: true, changes: false, snapshots: Snapshots::None }
+        Wants {
+            events: true,
+            changes: false,
+            snapshots: Snapshots::None,
+        }
     }
 
     fn take(&mut self, item: Item, tally: &Tally) -> Result<(), Closed> {
@@ -443,7 +500,11 @@ impl Outlet for EventChannel {
                 recv(stopping) -> _ => false,
             },
         };
-        if sent { tally.wrote(1) } else { tally.missed(1) }
+        if sent {
+            tally.wrote(1)
+        } else {
+            tally.missed(1)
+        }
         Ok(())
     }
 

@@ -36,7 +36,7 @@ struct Rig {
     receiver: BufferReceiver,
     telemetry: Arc<Telemetry>,
     stop: StopSignal,
-    _run: Sender<std::convert::Infallible>,
+    _run: Sender<Never>,
 }
 
 fn rig(capacity: usize, when_full: WhenFull) -> Rig {

@@ -38,8 +38,10 @@ pub enum Heard {
         /// For the log.
         why: &'static str,
     },
-    /// A sign of life without content: heartbeat, JSON pong.
+    /// A sign of life without content: a heartbeat.
     Alive,
+    /// The answer to our text ping.
+    Pong,
     /// The service closes this socket soon.
     SocketClosing,
     /// The token of this channel was revoked.

@@ -23,7 +23,7 @@ use self::socket::{Socket, UPGRADE_LIMIT, close_reason, open_socket};
 use crate::buffer::{BufferSender, Sent};
 use crate::config::HeartbeatConfig;
 use crate::heartbeat::{Answers, Due, Heartbeat};
-use crate::net::{Cancel, Net, Wake};
+use crate::net::{Cancel, Net, ShutdownHandle};
 use crate::notice::{CloseReason, ConnectionNews, Notice};
 use crate::protocol::{Heard, Machine, Ping};
 use crate::telemetry::Telemetry;
@@ -66,7 +66,7 @@ struct Shared {
     /// Cuts it off wherever it is.
     cut: Cancel,
     /// Wakes it while it waits for frames; there once the socket is upgraded.
-    wake: Mutex<Option<Wake>>,
+    wake: Mutex<Option<ShutdownHandle>>,
 }
 
 impl Reader {
@@ -75,13 +75,20 @@ impl Reader {
     /// # Errors
     /// When the system gives no thread.
     pub(crate) fn spawn(ticket: Ticket) -> Result<Self, Error> {
-        let shared = Arc::new(Shared { stop: Cancel::new(), cut: Cancel::new(), wake: Mutex::new(None) });
+        let shared = Arc::new(Shared {
+            stop: Cancel::new(),
+            cut: Cancel::new(),
+            wake: Mutex::new(None),
+        });
         let theirs = Arc::clone(&shared);
         let thread = std::thread::Builder::new()
             .name(format!("gs-reader-{}", ticket.connection % 10_000))
             .spawn(move || run(ticket, &theirs))
             .map_err(|error| Error::new(ErrorKind::Local, "starting a reader thread", error.to_string()))?;
-        Ok(Self { shared, thread: Some(thread) })
+        Ok(Self {
+            shared,
+            thread: Some(thread),
+        })
     }
 
     /// Asks it to close with 1000 and end; returns at once.
@@ -133,7 +140,10 @@ fn run(ticket: Ticket, shared: &Shared) {
         NEVER => None,
         ms => Some(Moment::from_epoch_ms(ms)),
     };
-    let _ = notices.send(Notice::Connection { connection, news: ConnectionNews::Ended { reason, last_frame_at } });
+    let _ = notices.send(Notice::Connection {
+        connection,
+        news: ConnectionNews::Ended { reason, last_frame_at },
+    });
 }
 
 /// The text of a panic, where it has one.
@@ -159,7 +169,15 @@ fn read_to_end(ticket: Ticket, shared: &Shared, last_frame: &AtomicI64) -> Close
     };
     let handshake = ticket.machine.handshake_limit();
     let heartbeat = Heartbeat::new(ticket.heartbeat, answers, handshake, ticket.max_age, Instant::now());
-    let mut session = Session { ticket, shared, last_frame, socket, heartbeat, confirmed: false, shown_life: false };
+    let mut session = Session {
+        ticket,
+        shared,
+        last_frame,
+        socket,
+        heartbeat,
+        confirmed: false,
+        shown_life: false,
+    };
     let reason = session.run();
     session.say_goodbye(&reason);
     reason
@@ -235,7 +253,9 @@ impl Session<'_> {
                     Telemetry::add(&self.ticket.telemetry.control_frames, 1);
                     // Answers the close; the connection ends in any case.
                     let _ = self.socket.flush();
-                    return Err(CloseReason::Closed { code: frame.map(|frame| frame.code.into()) });
+                    return Err(CloseReason::Closed {
+                        code: frame.map(|frame| frame.code.into()),
+                    });
                 }
             }
             for heard in heard.drain(..) {
@@ -345,7 +365,10 @@ impl Session<'_> {
     }
 
     fn notify(&self, news: ConnectionNews) {
-        let notice = Notice::Connection { connection: self.ticket.connection, news };
+        let notice = Notice::Connection {
+            connection: self.ticket.connection,
+            news,
+        };
         // Nobody listens any more only when the whole stream is gone.
         let _ = self.ticket.notices.send(notice);
     }
@@ -366,22 +389,22 @@ impl Session<'_> {
         };
         let until = Instant::now() + CLOSE_LIMIT;
         self.socket.get_mut().set_write_limit(CLOSE_LIMIT);
-        if self.socket.close(Some(CloseFrame { code, reason: "".into() })).is_err() {
+        if self
+            .socket
+            .close(Some(CloseFrame {
+                code,
+                reason: "".into(),
+            }))
+            .is_err()
+        {
             return;
         }
-        // Reading on until the peer's close keeps unread data from turning our close into a reset.
-        while Instant::now() < until && !self.shared.cut.is_cancelled() {
-            self.socket.get_mut().set_read_deadline(until);
-            match self.socket.read() {
-                Ok(Message::Close(_)) => return,
-                Ok(_) => {}
-                Err(tungstenite::Error::Io(error)) if error.kind() == std::io::ErrorKind::WouldBlock => {
-                    // A woken socket never blocks, so the wait is here; `cut` ends it.
-                    let _ = self.shared.cut.wait(Duration::from_millis(5));
-                }
-                Err(_) => return,
-            }
-        }
+        // What has arrived is read, so that it does not turn our close into a reset; a socket that was woken gives
+        // just that, any other also waits for the peer's close.
+        let stream = self.socket.get_mut();
+        stream.read_on_after_wake();
+        stream.set_read_deadline(until);
+        while !matches!(self.socket.read(), Ok(Message::Close(_)) | Err(_)) && Instant::now() < until {}
     }
 }
 

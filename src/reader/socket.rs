@@ -11,11 +11,11 @@ use tungstenite::http::header::{AUTHORIZATION, RETRY_AFTER, USER_AGENT};
 use tungstenite::protocol::WebSocketConfig;
 use tungstenite::{WebSocket, client::IntoClientRequest};
 
-use super::Ticket;
-use crate::net::{self, Cancel, Stream, Target, Wake};
+use super::{OPEN_LIMIT, Ticket};
+use crate::net::{self, Cancel, ShutdownHandle, Stream, Url};
 use crate::notice::CloseReason;
 use crate::rest::retry_after;
-use crate::{Moment, rest};
+use crate::{Error, ErrorKind, Moment};
 
 /// The answer to an upgrade is due after this.
 pub(super) const UPGRADE_LIMIT: Duration = Duration::from_secs(10);
@@ -29,15 +29,27 @@ const READ_BUFFER_BYTES: usize = 16 << 10;
 pub(super) type Socket = WebSocket<Stream>;
 
 /// Dials and upgrades. `cut` ends it in every state.
-pub(super) fn open_socket(ticket: &Ticket, cut: &Cancel) -> Result<(Socket, Wake), CloseReason> {
-    let target = Target::parse(ticket.url.reveal()).map_err(CloseReason::Dial)?;
-    let mut stream = net::open(&target, &ticket.net, cut).map_err(CloseReason::Dial)?;
-    let wake = stream.wake_handle().map_err(|error| CloseReason::Lost(error.to_string()))?;
+pub(super) fn open_socket(ticket: &Ticket, cut: &Cancel) -> Result<(Socket, ShutdownHandle), CloseReason> {
+    let url = Url::parse(ticket.url.reveal()).map_err(|wrong| {
+        CloseReason::Dial(Error::new(
+            ErrorKind::Refused,
+            "opening the stream",
+            format!("its address {wrong}"),
+        ))
+    })?;
+    let deadline = Instant::now() + OPEN_LIMIT;
+    let mut stream = net::open(&url.target, &ticket.net, deadline, cut).map_err(CloseReason::Dial)?;
+    let wake = stream
+        .shutdown_handle()
+        .map_err(|error| CloseReason::Lost(error.to_string()))?;
     stream.set_read_deadline(Instant::now() + UPGRADE_LIMIT);
-    let mut request =
-        ticket.url.reveal().into_client_request().map_err(|_| CloseReason::Violation("bad address".to_owned()))?;
+    let mut request = ticket
+        .url
+        .reveal()
+        .into_client_request()
+        .map_err(|_| CloseReason::Violation("bad address".to_owned()))?;
     let headers = request.headers_mut();
-    headers.insert(USER_AGENT, HeaderValue::from_static(rest::USER_AGENT));
+    headers.insert(USER_AGENT, HeaderValue::from_static(net::USER_AGENT));
     if let Some(bearer) = &ticket.bearer {
         let mut value = HeaderValue::try_from(format!("Bearer {}", bearer.reveal()))
             .map_err(|_| CloseReason::Violation("the token is no header value".to_owned()))?;
@@ -52,9 +64,10 @@ pub(super) fn open_socket(ticket: &Ticket, cut: &Cancel) -> Result<(Socket, Wake
         .max_frame_size(Some(MAX_MESSAGE_BYTES));
     match client_with_config(request, stream, Some(config)) {
         Ok((socket, _)) => Ok((socket, wake)),
-        Err(HandshakeError::Interrupted(_)) => {
-            Err(CloseReason::UpgradeFailed(format!("no answer within {} s", UPGRADE_LIMIT.as_secs())))
-        }
+        Err(HandshakeError::Interrupted(_)) => Err(CloseReason::UpgradeFailed(format!(
+            "no answer within {} s",
+            UPGRADE_LIMIT.as_secs()
+        ))),
         Err(HandshakeError::Failure(tungstenite::Error::Http(answer))) => Err(CloseReason::Upgrade {
             status: answer.status().as_u16(),
             retry_after: answer

@@ -9,14 +9,18 @@ use std::time::{Duration, Instant};
 use super::Supervisor;
 use super::policy::Renew;
 use crate::aggregator::Control;
-use crate::config::Protocol;
-use crate::protocol::events::{self, Events};
-use crate::protocol::metrics::Metrics;
-use crate::protocol::notifications::{self, Notifications};
-use crate::protocol::{KeepBody, Machine, verification};
+use crate::config::{MetricsPayload, Protocol};
+use crate::net::target::percent_encode;
+use crate::protocol::metrics::PayloadText;
+use crate::protocol::verification::{self, Availability};
+use crate::protocol::{Events, Machine, Metrics, Notifications, Options};
 use crate::reader::Ticket;
-use crate::rest::{self, Channel, Queue, Token};
-use crate::{Error, ErrorKind, Id, Moment, Secret, topic_plan};
+use crate::rest::channels::{self, Channel, Subscribing};
+use crate::rest::lookup::{self, Queue};
+use crate::rest::oauth::{self, Token};
+use crate::rest::{Purpose, analytics};
+use crate::topic_plan::{self, TopicPlan, Wish};
+use crate::{Error, ErrorKind, Id, Moment, Secret};
 
 /// A channel is replaced this long before its end; a short-lived one at 90 % of its life.
 const CHANNEL_MARGIN: Duration = Duration::from_secs(600);
@@ -27,7 +31,7 @@ pub(super) struct Plan {
     /// Queues of the plan; `None` = whatever comes (no listing was asked for).
     pub(super) queues: Option<Vec<Id>>,
     /// Topics, one list a channel; one empty list in the other protocols.
-    pub(super) channels: Vec<Vec<String>>,
+    pub(super) topics: TopicPlan,
 }
 
 /// A token and when to replace it.
@@ -68,7 +72,7 @@ impl Supervisor {
     /// Asks for a new token, whatever there is.
     pub(super) fn fresh_token(&mut self) -> Result<Secret, Error> {
         let asked = Instant::now();
-        let token = rest::request_token(&self.rest, &self.config)?;
+        let token = oauth::token(&self.rest, &self.config.client_id, &self.config.client_secret)?;
         log::info!("token: valid for {} s", token.life.as_secs());
         let held = HeldToken::new(token, self.config.token_refresh_before, asked);
         let secret = held.secret.clone();
@@ -91,19 +95,34 @@ impl Supervisor {
     /// Reads the listing and plans the topics.
     pub(super) fn plan(&mut self, token: &Secret) -> Result<Plan, Error> {
         let subscribe = &self.config.subscribe;
-        let named: Vec<&str> = subscribe.queues.iter().map(String::as_str).filter(|q| *q != "all").collect();
+        let named: Vec<String> = subscribe
+            .queues
+            .iter()
+            .filter(|queue| *queue != "all")
+            .cloned()
+            .collect();
         let all = subscribe.all_queues();
         let only_ids = named.iter().all(|name| looks_like_an_id(name));
         let notifications = self.config.protocol == Protocol::Notifications;
         // The tutorials' sockets take ids; only names need the listing there, and "all" is no filter.
-        let wants_listing = if notifications { all || !named.is_empty() } else { !all && !only_ids };
-        let mut queues: Option<Vec<Id>> =
-            if all && !notifications { None } else { Some(named.iter().map(|name| Id::new(name)).collect()) };
+        let wants_listing = if notifications {
+            all || !named.is_empty()
+        } else {
+            !all && !only_ids
+        };
+        let mut queues: Option<Vec<Id>> = if all && !notifications {
+            None
+        } else {
+            Some(named.iter().map(|name| Id::new(name)).collect())
+        };
         if wants_listing {
-            match rest::list_queues(&self.rest, token) {
+            match lookup::queues(&self.rest, token) {
                 Ok(listing) => {
-                    let chosen =
-                        if all { listing } else { rest::choose_queues(&listing, &named, &self.config.hosts.region)? };
+                    let chosen = if all {
+                        listing
+                    } else {
+                        lookup::resolve(&named, &listing)?
+                    };
                     queues = Some(chosen.iter().map(|queue| queue.id.clone()).collect());
                     self.control(Control::Queues(chosen));
                 }
@@ -120,45 +139,54 @@ impl Supervisor {
             self.control(Control::AnyQueue);
         }
         if !notifications {
-            return Ok(Plan { queues, channels: vec![Vec::new()] });
+            return Ok(Plan {
+                queues,
+                topics: TopicPlan {
+                    channels: vec![Vec::new()],
+                },
+            });
         }
         let queues = queues.unwrap_or_default();
         let users = self.plan_users(token, &queues)?;
-        let plan = topic_plan::plan(&queues, &users, &self.config.subscribe.topics)?;
-        Ok(Plan { queues: Some(queues), channels: plan })
+        let wish = Wish {
+            queues: &queues,
+            users: &users,
+            topics: &self.config.subscribe.topics,
+        };
+        let before = self.plan.take().map(|plan| plan.topics).unwrap_or_default();
+        let topics = TopicPlan::new(&wish, &before)?;
+        Ok(Plan {
+            queues: Some(queues),
+            topics,
+        })
     }
 
     fn plan_users(&mut self, token: &Secret, queues: &[Id]) -> Result<Vec<Id>, Error> {
-        let mut users: Vec<Id> = Vec::new();
-        let mut names = BTreeMap::new();
+        let mut names: BTreeMap<Id, Option<String>> = BTreeMap::new();
         for user in &self.config.subscribe.users {
             if user == "queue-members" {
                 for queue in queues {
-                    for member in rest::list_members(&self.rest, token, queue)? {
-                        if !users.contains(&member.id) {
-                            users.push(member.id.clone());
-                        }
-                        if let Some(name) = member.name {
-                            names.insert(member.id, name);
-                        }
-                    }
+                    let members = lookup::queue_members(&self.rest, token, queue)?;
+                    names.extend(members.into_iter().map(|member| (member.id, member.name)));
                 }
             } else {
-                let id = Id::new(user);
-                if !users.contains(&id) {
-                    users.push(id);
-                }
+                names.entry(Id::new(user)).or_default();
             }
         }
-        let unnamed: Vec<Id> = users.iter().filter(|user| !names.contains_key(*user)).cloned().collect();
+        let unnamed: Vec<Id> = names
+            .iter()
+            .filter(|(_, name)| name.is_none())
+            .map(|(user, _)| user.clone())
+            .collect();
         if !unnamed.is_empty() {
-            match rest::user_names(&self.rest, token, &unnamed) {
-                Ok(found) => names.extend(found),
+            match lookup::users(&self.rest, token, &unnamed) {
+                Ok(found) => names.extend(found.into_iter().map(|user| (user.id, user.name))),
                 Err(error) if error.kind() == ErrorKind::Stopped => return Err(error),
                 Err(error) => log::warn!("users go without their names: {error}"),
             }
         }
-        if !users.is_empty() {
+        let users = names.keys().cloned().collect();
+        if !names.is_empty() {
             self.control(Control::UserNames(names));
         }
         Ok(users)
@@ -167,9 +195,15 @@ impl Supervisor {
     /// `metrics`: proves that data is available before the socket is opened.
     fn verify(&mut self, token: &Secret, queues: Option<&[Id]>) -> Result<(), Error> {
         let payload = self.metrics_payload(queues);
-        let query = verification::query(&payload, Moment::now());
-        let answer = rest::query_details(&self.rest, token, &query)?;
-        if verification::has_data(&answer)? {
+        let query = verification::query(&payload, Moment::now())?;
+        let answer = analytics::conversation_details(&self.rest, token, &query, Purpose::Essential).map_err(
+            |error| match error.status() {
+                // The payload is the user's: with it as it is, no attempt can succeed.
+                Some(400) => error.with_kind(ErrorKind::Configuration),
+                _ => error,
+            },
+        )?;
+        if answer.conversations > 0 {
             return Ok(());
         }
         Err(Error::new(
@@ -179,56 +213,66 @@ impl Supervisor {
         ))
     }
 
-    fn metrics_payload(&self, queues: Option<&[Id]>) -> crate::config::MetricsPayload {
+    fn metrics_payload(&self, queues: Option<&[Id]>) -> MetricsPayload {
         let mut payload = self.config.subscribe.metrics.clone();
         if payload.entity_filters.is_empty()
             && let Some(queues) = queues
         {
-            let ids = queues.iter().map(|queue| serde_json::Value::String(queue.to_string())).collect();
-            payload.entity_filters.insert("queueIds".to_owned(), serde_json::Value::Array(ids));
+            let ids = queues
+                .iter()
+                .map(|queue| serde_json::Value::String(queue.to_string()))
+                .collect();
+            payload
+                .entity_filters
+                .insert("queueIds".to_owned(), serde_json::Value::Array(ids));
         }
         payload
     }
 
     /// Everything a reader needs for line `at`.
     pub(super) fn ticket(&mut self, at: usize, renew: Renew) -> Result<(Ticket, Option<Channel>), Error> {
-        let token = if renew == Renew::Token { self.fresh_token()? } else { self.token()? };
+        let token = if renew == Renew::Token {
+            self.fresh_token()?
+        } else {
+            self.token()?
+        };
         let number = self.next_connection;
-        let keep_body = self.keep_body;
+        let options = Options {
+            connection: number,
+            bodies: self.keep_body,
+            hasher: self.hasher.clone(),
+        };
+        let plan_queues = self.plan.as_ref().and_then(|plan| plan.queues.clone());
+        let base = websocket_base(&self.config.hosts.api);
         let (url, bearer, machine, channel, max_age): (_, _, Box<dyn Machine>, _, _) = match self.config.protocol {
             Protocol::Notifications => {
                 let channel = self.channel(at, renew, &token)?;
-                let machine = Notifications::new(notifications::Options {
-                    connection: number,
-                    keep_body,
-                    hasher: self.hasher.clone(),
-                });
+                let machine = Notifications::new(options, channel.id.clone());
                 let max_age = channel_age(&channel);
-                (channel.connect_uri.clone(), None, Box::new(machine), Some(channel), max_age)
+                (
+                    channel.connect_uri.clone(),
+                    None,
+                    Box::new(machine),
+                    Some(channel),
+                    max_age,
+                )
             }
             Protocol::Events => {
-                let base = websocket_base(&self.config.hosts.api);
-                let url = format!("{base}/api/v2/events?access_token={}", rest::percent_encode(token.reveal()));
-                let machine = Events::new(events::Options {
-                    connection: number,
-                    keep_body,
-                    hasher: self.hasher.clone(),
-                    event_types: self.config.subscribe.event_types.clone(),
-                    queues: self.plan.as_ref().and_then(|plan| plan.queues.clone()).unwrap_or_default(),
-                });
+                let url = format!("{base}/api/v2/events?access_token={}", percent_encode(token.reveal()));
+                let queues = plan_queues.unwrap_or_default().iter().map(Id::to_string).collect();
+                let machine = Events::new(options, self.config.subscribe.event_types.clone(), queues);
                 (Secret::new(url), None, Box::new(machine), None, None)
             }
             Protocol::Metrics => {
-                let base = websocket_base(&self.config.hosts.api);
                 let url = format!("{base}/api/v2/analytics/conversations/details/query");
-                let payload = self.metrics_payload(self.plan.as_ref().and_then(|plan| plan.queues.as_deref()));
-                let machine = Metrics::new(crate::protocol::metrics::Options {
-                    connection: number,
-                    keep_body,
-                    hasher: self.hasher.clone(),
-                    payload,
-                })?;
-                (Secret::new(url), Some(token), Box::new(machine), None, None)
+                let payload = PayloadText::new(&self.metrics_payload(plan_queues.as_deref()))?;
+                (
+                    Secret::new(url),
+                    Some(token),
+                    Box::new(Metrics::new(options, payload)),
+                    None,
+                    None,
+                )
             }
         };
         self.next_connection += 1;
@@ -255,8 +299,7 @@ impl Supervisor {
         {
             return Ok(channel.clone());
         }
-        let channel = rest::create_channel(&self.rest, token)?;
-        rest::check_connect_uri(&channel, &self.config.hosts)?;
+        let channel = channels::create(&self.rest, token)?;
         let topics = self.lines[at].topics.clone();
         self.subscribe(at, &channel, &topics, token)?;
         log::info!("channel: {} topics subscribed", topics.len());
@@ -264,8 +307,14 @@ impl Supervisor {
         Ok(channel)
     }
 
-    pub(super) fn subscribe(&mut self, at: usize, channel: &Channel, topics: &[String], token: &Secret) -> Result<(), Error> {
-        let answer = rest::subscribe(&self.rest, token, channel, topics)?;
+    pub(super) fn subscribe(
+        &mut self,
+        at: usize,
+        channel: &Channel,
+        topics: &[String],
+        token: &Secret,
+    ) -> Result<(), Error> {
+        let answer = channels::subscribe(&self.rest, token, &channel.id, topics, Subscribing::Replace)?;
         let verdict = topic_plan::read_answer(topics, &answer);
         let mut refused = BTreeMap::new();
         for rejected in &verdict.rejected {
@@ -276,7 +325,11 @@ impl Supervisor {
             log::warn!("topic {topic}: the service did not say whether it is subscribed");
         }
         if !topics.is_empty() && verdict.permitted.is_empty() && verdict.unknown.is_empty() {
-            let why = verdict.rejected.first().map(|rejected| rejected.why()).unwrap_or_default();
+            let why = verdict
+                .rejected
+                .first()
+                .map(|rejected| rejected.why())
+                .unwrap_or_default();
             return Err(Error::new(
                 ErrorKind::Credentials,
                 "subscribing",
@@ -287,28 +340,32 @@ impl Supervisor {
             )
             .with_status(403));
         }
-        self.control(Control::Refused { line: at, topics: refused });
+        self.control(Control::Refused {
+            line: at,
+            topics: refused,
+        });
         Ok(())
     }
 
     /// Who waits and talks already: the queues' statistics, once the stream covers what comes after.
     pub(super) fn baseline(&mut self) {
         let queues = match (&self.config.protocol, &self.plan) {
-            (Protocol::Notifications, Some(Plan { queues: Some(queues), .. })) if self.config.backfill.enabled => {
-                queues.clone()
-            }
+            (
+                Protocol::Notifications,
+                Some(Plan {
+                    queues: Some(queues), ..
+                }),
+            ) if self.config.backfill.enabled => queues.clone(),
             _ => return,
         };
-        let Some(token) = self.token.as_ref().map(|held| held.secret.clone()) else { return };
-        for some in queues.chunks(rest::QUEUES_PER_QUERY) {
-            match rest::query_observations(&self.rest, &token, some) {
-                Ok(facts) => self.control(Control::Observations(facts)),
-                Err(error) if error.kind() == ErrorKind::Stopped => return,
-                Err(error) => {
-                    log::warn!("the queues' statistics at the start are missing: {error}");
-                    return;
-                }
-            }
+        let Some(token) = self.token.as_ref().map(|held| held.secret.clone()) else {
+            return;
+        };
+        let metrics = &analytics::QUEUE_METRICS;
+        match analytics::queue_observations(&self.rest, &token, &queues, metrics, Purpose::Backfill) {
+            Ok(facts) => self.control(Control::Observations(facts)),
+            Err(error) if error.kind() == ErrorKind::Stopped => {}
+            Err(error) => log::warn!("the queues' statistics at the start are missing: {error}"),
         }
     }
 }
@@ -321,7 +378,13 @@ fn channel_age(channel: &Channel) -> Option<Duration> {
 }
 
 fn unnamed(ids: &[Id]) -> Vec<Queue> {
-    ids.iter().map(|id| Queue::unnamed(id.clone())).collect()
+    ids.iter()
+        .map(|id| Queue {
+            id: id.clone(),
+            name: None,
+            service_levels: Vec::new(),
+        })
+        .collect()
 }
 
 /// A UUID as Genesys writes ids; anything else is a name.

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::backoff::Backoff;
 use crate::reader::Reader;
-use crate::rest::Channel;
+use crate::rest::channels::Channel;
 use crate::supervisor::policy::Renew;
 
 /// The topics of one channel; the only line of the protocols that have no channels.
@@ -72,7 +72,10 @@ impl Line {
         } else if is(&self.next) {
             Some(Place::Next)
         } else {
-            self.retiring.iter().position(|c| c.number == number).map(Place::Retiring)
+            self.retiring
+                .iter()
+                .position(|c| c.number == number)
+                .map(Place::Retiring)
         }
     }
 

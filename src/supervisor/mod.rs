@@ -19,8 +19,8 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 
 use self::connect::{HeldToken, Plan};
 use self::line::{Connection, Line, Place};
-pub(crate) use self::stop::Stopped;
 use self::policy::{History, Renew, Verdict};
+pub(crate) use self::stop::Stopped;
 use crate::aggregator::{Control, ControlSender};
 use crate::backoff::Backoff;
 use crate::buffer::BufferSender;
@@ -192,7 +192,10 @@ impl Supervisor {
         let lines = self.lines.iter().flat_map(|line| {
             [
                 line.connect_due,
-                line.rotation.as_ref().filter(|_| line.next.is_none() && line.current.is_some()).map(|r| r.0),
+                line.rotation
+                    .as_ref()
+                    .filter(|_| line.next.is_none() && line.current.is_some())
+                    .map(|r| r.0),
                 line.next.as_ref().map(|next| next.started + REPLACEMENT_LIMIT),
             ]
         });
@@ -245,6 +248,7 @@ impl Supervisor {
                 let now = Instant::now();
                 self.backoff = Backoff::new(self.config.reconnect);
                 self.lines = plan
+                    .topics
                     .channels
                     .iter()
                     .map(|topics| Line::new(topics.clone(), Backoff::new(self.config.reconnect), now))
@@ -280,9 +284,10 @@ impl Supervisor {
         }
         match policy::after_error(&error, self.history()) {
             Verdict::GiveUp(error) => ControlFlow::Break(End::GaveUp(error)),
-            Verdict::Retry(_) if exhausted => ControlFlow::Break(End::GaveUp(
-                error.while_doing(&format!("giving up after {} failures in a row", self.config.reconnect.max_attempts)),
-            )),
+            Verdict::Retry(_) if exhausted => ControlFlow::Break(End::GaveUp(error.while_doing(&format!(
+                "giving up after {} failures in a row",
+                self.config.reconnect.max_attempts
+            )))),
             Verdict::Retry(renew) => ControlFlow::Continue((renew, error.to_string())),
         }
     }
@@ -313,7 +318,10 @@ impl Supervisor {
             Err(error) if error.kind() == ErrorKind::Credentials => ControlFlow::Break(End::GaveUp(error)),
             Err(error) => {
                 let wait = error.retry_after().unwrap_or_default().max(TOKEN_RETRY);
-                log::warn!("the token was not renewed; next attempt in {} s: {error}", wait.as_secs());
+                log::warn!(
+                    "the token was not renewed; next attempt in {} s: {error}",
+                    wait.as_secs()
+                );
                 self.token_retry_at = Instant::now() + wait;
                 ControlFlow::Continue(())
             }
@@ -332,7 +340,7 @@ impl Supervisor {
             }
         };
         let now = Instant::now();
-        for (at, topics) in plan.channels.iter().enumerate() {
+        for (at, topics) in plan.topics.channels.iter().enumerate() {
             match self.lines.get_mut(at) {
                 Some(line) if line.topics == *topics => {}
                 Some(line) => {
@@ -347,13 +355,19 @@ impl Supervisor {
                         self.lines[at].rotate_at(now, Renew::Channel, "the queues changed");
                     }
                 }
-                None => self.lines.push(Line::new(topics.clone(), Backoff::new(self.config.reconnect), now)),
+                None => self
+                    .lines
+                    .push(Line::new(topics.clone(), Backoff::new(self.config.reconnect), now)),
             }
         }
         // Fewer channels than before: the last ones end.
-        while self.lines.len() > plan.channels.len().max(1) {
+        while self.lines.len() > plan.topics.channels.len().max(1) {
             if let Some(line) = self.lines.pop() {
-                line.current.into_iter().chain(line.next).chain(line.retiring).for_each(|c| c.reader.cut());
+                line.current
+                    .into_iter()
+                    .chain(line.next)
+                    .chain(line.retiring)
+                    .for_each(|c| c.reader.cut());
             }
         }
         self.plan = Some(plan);
@@ -361,9 +375,15 @@ impl Supervisor {
 
     fn connect(&mut self, at: usize) -> Flow {
         self.lines[at].connect_due = None;
-        let renew = self.lines[at].rotation.take().map_or(Renew::Nothing, |rotation| rotation.1);
+        let renew = self.lines[at]
+            .rotation
+            .take()
+            .map_or(Renew::Nothing, |rotation| rotation.1);
         self.set_state(ConnectionState::Connecting, None, None, None);
-        match self.ticket(at, renew).and_then(|(ticket, channel)| self.spawn(ticket, channel)) {
+        match self
+            .ticket(at, renew)
+            .and_then(|(ticket, channel)| self.spawn(ticket, channel))
+        {
             Ok(connection) => {
                 self.lines[at].current = Some(connection);
                 ControlFlow::Continue(())
@@ -375,11 +395,18 @@ impl Supervisor {
     fn spawn(
         &mut self,
         ticket: crate::reader::Ticket,
-        channel: Option<crate::rest::Channel>,
+        channel: Option<crate::rest::channels::Channel>,
     ) -> Result<Connection, Error> {
         let number = ticket.connection;
+        self.control(Control::ConnectionOpened(number));
         let reader = Reader::spawn(ticket)?;
-        Ok(Connection { number, reader, confirmed: false, channel, started: Instant::now() })
+        Ok(Connection {
+            number,
+            reader,
+            confirmed: false,
+            channel,
+            started: Instant::now(),
+        })
     }
 
     fn on_line_error(&mut self, at: usize, error: Error) -> Flow {
@@ -407,9 +434,14 @@ impl Supervisor {
 
     /// Makes the next connection of a line before its current one is broken.
     fn replace(&mut self, at: usize) -> Flow {
-        let Some((_, renew, why)) = self.lines[at].rotation.take() else { return ControlFlow::Continue(()) };
+        let Some((_, renew, why)) = self.lines[at].rotation.take() else {
+            return ControlFlow::Continue(());
+        };
         log::info!("making a new connection before the old one ends: {why}");
-        match self.ticket(at, renew.max(Renew::Channel)).and_then(|(ticket, channel)| self.spawn(ticket, channel)) {
+        match self
+            .ticket(at, renew.max(Renew::Channel))
+            .and_then(|(ticket, channel)| self.spawn(ticket, channel))
+        {
             Ok(connection) => {
                 self.lines[at].next = Some(connection);
                 ControlFlow::Continue(())
@@ -470,7 +502,10 @@ impl Supervisor {
                 if place == Place::Next
                     && let Some(overlap) = self.lines[at].promote(now)
                 {
-                    log::info!("the new connection took over after {} ms of overlap", overlap.as_millis());
+                    log::info!(
+                        "the new connection took over after {} ms of overlap",
+                        overlap.as_millis()
+                    );
                     self.reconnects += 1;
                     self.token_is_second_try = false;
                     self.lines[at].backoff.on_streaming(now);
@@ -497,7 +532,9 @@ impl Supervisor {
 
     fn on_confirmed(&mut self, at: usize, place: Place) {
         let now = Instant::now();
-        let Some(connection) = self.lines[at].at(place) else { return };
+        let Some(connection) = self.lines[at].at(place) else {
+            return;
+        };
         connection.confirmed = true;
         if place != Place::Current {
             self.publish_connections();
@@ -510,7 +547,10 @@ impl Supervisor {
         line.backoff.on_streaming(now);
         self.ever_streamed = true;
         self.token_is_second_try = false;
-        self.control(Control::GapClosed { line: at, to: Moment::now() });
+        self.control(Control::GapClosed {
+            line: at,
+            to: Moment::now(),
+        });
         self.publish_connections();
         if self.lines.iter().all(Line::is_streaming) {
             self.set_state(ConnectionState::Streaming, None, None, None);
@@ -519,8 +559,11 @@ impl Supervisor {
     }
 
     fn on_ended(&mut self, at: usize, place: Place, reason: &CloseReason, last_frame_at: Option<Moment>) -> Flow {
-        let Some(ended) = self.lines[at].remove(place) else { return ControlFlow::Continue(()) };
+        let Some(ended) = self.lines[at].remove(place) else {
+            return ControlFlow::Continue(());
+        };
         let was_confirmed = ended.confirmed;
+        self.control(Control::ConnectionEnded(ended.number));
         ended.reader.cut();
         self.publish_connections();
         match place {
@@ -543,7 +586,12 @@ impl Supervisor {
                 return ControlFlow::Continue(());
             }
             let from = last_frame_at.unwrap_or_else(Moment::now);
-            self.control(Control::GapOpened { line: at, topics, from, cause: reason.to_string() });
+            self.control(Control::GapOpened {
+                line: at,
+                topics,
+                from,
+                cause: reason.to_string(),
+            });
         }
         if self.until.end_of_stream && reason.is_normal_end() {
             return ControlFlow::Break(End::ServerEnded);
@@ -581,9 +629,17 @@ impl Supervisor {
     }
 
     fn publish_connections(&self) {
-        let open = self.lines.iter().flat_map(Line::connections).filter(|connection| connection.confirmed).count();
-        let channel_expires_at =
-            self.lines.iter().filter_map(|line| line.current.as_ref()?.channel.as_ref()?.expires).min();
+        let open = self
+            .lines
+            .iter()
+            .flat_map(Line::connections)
+            .filter(|connection| connection.confirmed)
+            .count();
+        let channel_expires_at = self
+            .lines
+            .iter()
+            .filter_map(|line| line.current.as_ref()?.channel.as_ref()?.expires)
+            .min();
         self.control(Control::Connections {
             open: u32::try_from(open).unwrap_or(u32::MAX),
             reconnects: self.reconnects,
@@ -604,6 +660,12 @@ impl Supervisor {
             return;
         }
         self.state = Some(known);
-        self.control(Control::State(StateChange { at: Moment::now(), state, cause, attempt, retry_in }));
+        self.control(Control::State(StateChange {
+            at: Moment::now(),
+            state,
+            cause,
+            attempt,
+            retry_in,
+        }));
     }
 }

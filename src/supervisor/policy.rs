@@ -99,7 +99,11 @@ mod tests {
     use crate::protocol::Refusal;
 
     fn history(protocol: Protocol) -> History {
-        History { protocol, ever_streamed: false, token_is_second_try: false }
+        History {
+            protocol,
+            ever_streamed: false,
+            token_is_second_try: false,
+        }
     }
 
     fn said(verdict: &Verdict) -> String {
@@ -110,13 +114,19 @@ mod tests {
     }
 
     fn refused(status: Option<u16>) -> CloseReason {
-        CloseReason::Refused(Refusal { status, message: "no".to_owned() })
+        CloseReason::Refused(Refusal {
+            status,
+            message: "no".to_owned(),
+        })
     }
 
     #[test]
     fn closes() {
         use Protocol::{Events, Metrics, Notifications};
-        let upgrade = |status| CloseReason::Upgrade { status, retry_after: None };
+        let upgrade = |status| CloseReason::Upgrade {
+            status,
+            retry_after: None,
+        };
         for (reason, protocol, verdict) in [
             (CloseReason::Closed { code: Some(1001) }, Notifications, "Nothing"),
             (CloseReason::Lost("reset".to_owned()), Events, "Nothing"),
@@ -125,7 +135,11 @@ mod tests {
             (CloseReason::Panicked("oh".to_owned()), Notifications, "Nothing"),
             (CloseReason::HandshakeLate, Events, "Nothing"),
             (CloseReason::ChannelGone, Notifications, "Channel"),
-            (CloseReason::TakenOver("another_channel_subscribed".to_owned()), Notifications, "Channel"),
+            (
+                CloseReason::TakenOver("another_channel_subscribed".to_owned()),
+                Notifications,
+                "Channel",
+            ),
             (upgrade(404), Notifications, "Channel"),
             (upgrade(401), Notifications, "Channel"),
             (upgrade(429), Notifications, "Nothing"),
@@ -143,14 +157,24 @@ mod tests {
             (refused(Some(500)), Metrics, "Nothing"),
             (refused(None), Events, "Nothing"),
         ] {
-            assert_eq!(said(&after_close(&reason, history(protocol))), verdict, "{reason} {protocol:?}");
+            assert_eq!(
+                said(&after_close(&reason, history(protocol))),
+                verdict,
+                "{reason} {protocol:?}"
+            );
         }
     }
 
     #[test]
     fn a_token_gets_one_second_try() {
-        let second = History { token_is_second_try: true, ..history(Protocol::Events) };
-        let reason = CloseReason::Upgrade { status: 401, retry_after: None };
+        let second = History {
+            token_is_second_try: true,
+            ..history(Protocol::Events)
+        };
+        let reason = CloseReason::Upgrade {
+            status: 401,
+            retry_after: None,
+        };
         assert_eq!(said(&after_close(&reason, second)), "Credentials");
         let error = Error::new(ErrorKind::Credentials, "listing queues", "401").with_status(401);
         assert_eq!(said(&after_error(&error, history(Protocol::Notifications))), "Token");
@@ -161,7 +185,10 @@ mod tests {
     fn errors() {
         let error = |kind| Error::new(kind, "trying", "no");
         let fresh = history(Protocol::Notifications);
-        let streamed = History { ever_streamed: true, ..fresh };
+        let streamed = History {
+            ever_streamed: true,
+            ..fresh
+        };
         for (error, before, verdict) in [
             (error(ErrorKind::Transient), fresh, "Nothing"),
             (error(ErrorKind::Configuration), fresh, "Configuration"),

@@ -14,7 +14,7 @@ use crate::model::snapshot::ConnectionState;
 use crate::net::Cancel;
 use crate::notice::{ConnectionNews, Notice};
 use crate::record::StateChange;
-use crate::rest;
+use crate::rest::{Limits, RestClient, channels};
 
 /// For the sockets to close with 1000.
 const CLOSE_LIMIT: Duration = Duration::from_millis(300);
@@ -49,13 +49,31 @@ impl Supervisor {
 
         let drain_until = Instant::now().min(began + CLOSE_LIMIT) + DRAIN_LIMIT;
         let outputs_until = drain_until + OUTPUT_LIMIT;
-        let state =
-            StateChange { at: Moment::now(), state: ConnectionState::Stopped, cause: Some(cause), attempt: None, retry_in: None };
-        self.control(Control::Connections { open: 0, reconnects: self.reconnects, channel_expires_at: None });
-        self.control(Control::Finish { state, drain_until, outputs_until });
+        let state = StateChange {
+            at: Moment::now(),
+            state: ConnectionState::Stopped,
+            cause: Some(cause),
+            attempt: None,
+            retry_in: None,
+        };
+        self.control(Control::Connections {
+            open: 0,
+            reconnects: self.reconnects,
+            channel_expires_at: None,
+        });
+        self.control(Control::Finish {
+            state,
+            drain_until,
+            outputs_until,
+        });
         // The aggregator drains meanwhile.
         self.delete_subscriptions(outputs_until, &mut abandoned);
-        Stopped { end, drain_until, outputs_until, abandoned }
+        Stopped {
+            end,
+            drain_until,
+            outputs_until,
+            abandoned,
+        }
     }
 
     /// Every reader is asked to close; what does not by `until` is cut off. After this no reader thread runs.
@@ -63,11 +81,19 @@ impl Supervisor {
         for connection in self.lines.iter().flat_map(Line::connections) {
             connection.reader.close();
         }
-        let running =
-            |lines: &[Line]| lines.iter().flat_map(Line::connections).filter(|c| !c.reader.is_finished()).count();
+        let running = |lines: &[Line]| {
+            lines
+                .iter()
+                .flat_map(Line::connections)
+                .filter(|c| !c.reader.is_finished())
+                .count()
+        };
         while running(&self.lines) > 0 {
             match self.inbox.recv_deadline(until) {
-                Ok(Notice::Connection { connection, news: ConnectionNews::Ended { .. } }) => {
+                Ok(Notice::Connection {
+                    connection,
+                    news: ConnectionNews::Ended { .. },
+                }) => {
                     for line in &mut self.lines {
                         if let Some(place) = line.place_of(connection)
                             && let Some(ended) = line.remove(place)
@@ -82,10 +108,19 @@ impl Supervisor {
         }
         let late = running(&self.lines);
         if late > 0 {
-            abandoned.push(format!("{late} connections did not close within {} ms", CLOSE_LIMIT.as_millis()));
+            abandoned.push(format!(
+                "{late} connections did not close within {} ms",
+                CLOSE_LIMIT.as_millis()
+            ));
         }
         for line in &mut self.lines {
-            for connection in line.current.take().into_iter().chain(line.next.take()).chain(line.retiring.drain(..)) {
+            for connection in line
+                .current
+                .take()
+                .into_iter()
+                .chain(line.next.take())
+                .chain(line.retiring.drain(..))
+            {
                 connection.reader.cut();
             }
         }
@@ -93,28 +128,37 @@ impl Supervisor {
 
     /// Leaves no subscription behind, side by side for all channels.
     fn delete_subscriptions(&mut self, until: Instant, abandoned: &mut Vec<String>) {
-        let Some(token) = self.token.as_ref().filter(|held| Instant::now() < held.ends) else { return };
-        let channels: Vec<_> = self.lines.iter().filter_map(|line| line.channel.as_ref()).collect();
-        if channels.is_empty() {
+        let Some(token) = self.token.as_ref().filter(|held| Instant::now() < held.ends) else {
+            return;
+        };
+        let left: Vec<_> = self.lines.iter().filter_map(|line| line.channel.as_ref()).collect();
+        if left.is_empty() {
             return;
         }
+        // The run's own signal was given: this client has one of its own, and what is left of the time.
         let cancel = Cancel::new();
-        let client = self.rest.with_cancel(cancel.clone());
-        let (done, results) = crossbeam_channel::bounded(channels.len());
+        let limits = Limits {
+            call: until.saturating_duration_since(Instant::now()),
+            ..Limits::new(&self.config)
+        };
+        let client = RestClient::new(self.config.hosts.clone(), self.net.clone(), cancel.clone(), limits);
+        let (done, results) = crossbeam_channel::bounded(left.len());
         let failed = std::thread::scope(|scope| {
-            for channel in &channels {
-                let (client, done, token) = (client.clone(), done.clone(), &token.secret);
-                let spawned = std::thread::Builder::new().name("gs-unsubscribe".to_owned()).spawn_scoped(scope, move || {
-                    let limit = until.saturating_duration_since(Instant::now());
-                    let _ = done.send(rest::delete_subscriptions(&client, token, channel, limit));
-                });
+            for channel in &left {
+                let (client, done, token) = (&client, done.clone(), &token.secret);
+                let spawned = std::thread::Builder::new()
+                    .name("gs-unsubscribe".to_owned())
+                    .spawn_scoped(scope, move || {
+                        // The other side stops listening when its time is up.
+                        let _ = done.send(channels::unsubscribe_all(client, token, &channel.id));
+                    });
                 if let Err(error) = spawned {
                     log::warn!("subscriptions are left behind: {error}");
                 }
             }
             drop(done);
             let mut failed = 0;
-            for _ in &channels {
+            for _ in &left {
                 match results.recv_deadline(until) {
                     Ok(Ok(())) => {}
                     Ok(Err(error)) => {
