@@ -84,13 +84,11 @@ pub fn serve(flags: SimulateFlags) -> Result<(), Error> {
 /// The first line says where; the others are the environment to copy. A secret of the user's own is not repeated.
 fn address_lines(url: &str, request: &Request) -> String {
     let secret = match request.client_secret.reveal() {
-        "simulator" => "simulator",
-        _ => "$GENESYS_CLIENT_SECRET",
+        "simulator" => "export GENESYS_CLIENT_SECRET=simulator",
+        _ => "# GENESYS_CLIENT_SECRET: the secret of this simulator's own environment",
     };
-    format!(
-        "listening on {url}\nexport GENESYS_DOMAIN={url}\nexport GENESYS_CLIENT_ID={}\nexport GENESYS_CLIENT_SECRET={secret}\n",
-        quoted(&request.client_id)
-    )
+    let id = quoted(&request.client_id);
+    format!("listening on {url}\nexport GENESYS_DOMAIN={url}\nexport GENESYS_CLIENT_ID={id}\n{secret}\n")
 }
 
 /// A word that a shell reads back as it is.
