@@ -34,12 +34,14 @@ Examples:
   genesys-stream run --protocol metrics --metric offered --metric answered --metric-type queue
   genesys-stream run --region http://127.0.0.1:8080 --duration 60 -v";
 
+#[cfg(feature = "simulator")]
 const DEMO_AFTER_HELP: &str = "\
 Examples:
   genesys-stream demo                                   live on the terminal until Ctrl-C
   genesys-stream demo --duration 10 --output lines
   genesys-stream demo --protocol metrics --metric offered --output events";
 
+#[cfg(feature = "simulator")]
 const SIMULATE_AFTER_HELP: &str = "\
 The first line on stdout is `listening on http://HOST:PORT`; the lines after it are the environment to copy.
 Credentials are simulator/simulator, or those of GENESYS_CLIENT_ID and GENESYS_CLIENT_SECRET.
@@ -50,7 +52,7 @@ Examples:
 
 /// Live numbers of a Genesys Cloud contact centre.
 #[derive(Debug, Parser)]
-#[command(name = "genesys-stream", version, about, after_help = AFTER_HELP, max_term_width = 110)]
+#[command(name = "genesys-stream", version, about, after_help = AFTER_HELP)]
 #[command(disable_help_subcommand = true, arg_required_else_help = true)]
 pub struct Cli {
     #[command(flatten)]
@@ -103,6 +105,7 @@ pub struct RunFlags {
     pub stop: StopFlags,
 }
 
+#[cfg(feature = "simulator")]
 /// Flags of `demo`: those of `run` without the connection, which is the simulator's.
 #[derive(Debug, Args)]
 pub struct DemoFlags {
@@ -248,6 +251,7 @@ pub struct StopFlags {
     pub once: bool,
 }
 
+#[cfg(feature = "simulator")]
 /// The simulated contact centre.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Simulated centre")]
@@ -266,6 +270,7 @@ pub struct CentreFlags {
     pub agents: u32,
 }
 
+#[cfg(feature = "simulator")]
 /// Flags of `simulate`.
 #[derive(Debug, Args)]
 pub struct SimulateFlags {
@@ -276,6 +281,7 @@ pub struct SimulateFlags {
     pub centre: CentreFlags,
 }
 
+#[cfg(feature = "simulator")]
 fn parse_speed(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(speed) if (0.01..=100_000.0).contains(&speed) => Ok(speed),
@@ -283,6 +289,7 @@ fn parse_speed(text: &str) -> Result<f64, String> {
     }
 }
 
+#[cfg(feature = "simulator")]
 fn parse_listen(text: &str) -> Result<String, String> {
     let port = text.rsplit_once(':').map(|(host, port)| (host, port.parse::<u16>()));
     match port {

@@ -172,6 +172,8 @@ mod tests {
     use crate::config::{Config, Protocol, ServiceLevel, Stdout, WhenFull};
     use clap::Parser;
 
+    // Without the simulator, `run` is the only command.
+    #[allow(irrefutable_let_patterns)]
     fn load(line: &str) -> (Result<Config, String>, RunOptions) {
         let words = std::iter::once("genesys-stream").chain(line.split_whitespace());
         let Command::Run(flags) = Cli::try_parse_from(words).unwrap().command else {

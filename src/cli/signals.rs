@@ -153,6 +153,16 @@ mod tests {
     }
 
     #[test]
+    fn a_real_signal_arrives() {
+        let watch = SignalWatch::start().unwrap();
+        let (tell, told) = crossbeam_channel::bounded(1);
+        watch.on_stop(move || tell.send(()).unwrap());
+        signal_hook::low_level::raise(SIGHUP).unwrap();
+        told.recv_timeout(std::time::Duration::from_secs(10)).unwrap();
+        assert!(watch.seen());
+    }
+
+    #[test]
     fn a_signal_before_the_stop_action_is_not_lost() {
         let watch = SignalWatch(Arc::default());
         watch.on_signal(SIGINT);

@@ -8,6 +8,7 @@ use std::io::Write;
 use super::args::{CentreFlags, SimulateFlags};
 use super::signals::SignalWatch;
 use crate::config::ConfigBuilder;
+use crate::simulator::{Credentials, Options, Simulator};
 use crate::{Error, ErrorKind, Secret};
 
 /// What a simulator is asked to be.
@@ -44,17 +45,38 @@ impl Request {
 /// A simulator that runs until this is dropped.
 pub struct Running {
     pub url: String,
+    _simulator: Simulator,
 }
 
 /// Starts a simulator.
 pub fn start(request: &Request) -> Result<Running, Error> {
-    log::debug!("simulated centre: {:?}", request.centre);
-    let did = format!("starting the simulator on {}", request.listen);
-    Err(Error::new(
-        ErrorKind::Internal,
-        did,
-        "the simulator is not part of this build",
-    ))
+    let options = Options {
+        listen: request.listen.clone(),
+        seed: request.centre.seed,
+        speed: request.centre.speed,
+        queues: request.centre.queues as usize,
+        agents: request.centre.agents as usize,
+        credentials: vec![Credentials {
+            client_id: request.client_id.clone(),
+            client_secret: request.client_secret.reveal().to_owned(),
+        }],
+        ..Options::default()
+    };
+    let simulator = Simulator::start(options).map_err(|error| {
+        let kind = match error.kind() {
+            std::io::ErrorKind::InvalidInput => ErrorKind::Configuration,
+            _ => ErrorKind::Local,
+        };
+        Error::new(
+            kind,
+            format!("starting the simulator on {}", request.listen),
+            error.to_string(),
+        )
+    })?;
+    Ok(Running {
+        url: simulator.url(),
+        _simulator: simulator,
+    })
 }
 
 /// Serves until a signal comes.
@@ -84,13 +106,11 @@ pub fn serve(flags: SimulateFlags) -> Result<(), Error> {
 /// The first line says where; the others are the environment to copy. A secret of the user's own is not repeated.
 fn address_lines(url: &str, request: &Request) -> String {
     let secret = match request.client_secret.reveal() {
-        "simulator" => "simulator",
-        _ => "$GENESYS_CLIENT_SECRET",
+        "simulator" => "export GENESYS_CLIENT_SECRET=simulator",
+        _ => "# GENESYS_CLIENT_SECRET: the secret of this simulator's own environment",
     };
-    format!(
-        "listening on {url}\nexport GENESYS_DOMAIN={url}\nexport GENESYS_CLIENT_ID={}\nexport GENESYS_CLIENT_SECRET={secret}\n",
-        quoted(&request.client_id)
-    )
+    let id = quoted(&request.client_id);
+    format!("listening on {url}\nexport GENESYS_DOMAIN={url}\nexport GENESYS_CLIENT_ID={id}\n{secret}\n")
 }
 
 /// A word that a shell reads back as it is.

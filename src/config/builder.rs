@@ -357,7 +357,7 @@ impl ConfigBuilder {
     }
 
     /// Points everything at a simulator of this process, whatever file and environment say about the connection.
-    #[cfg(feature = "cli")]
+    #[cfg(all(feature = "cli", feature = "simulator"))]
     #[must_use]
     pub(crate) fn connection_overridden(mut self, url: &str, client_id: &str, client_secret: Secret) -> Self {
         for key in ["login_url", "api_url", "streaming_url", "ca_file", "proxy"] {

@@ -140,7 +140,15 @@ pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) 
     let limit = (word.chars().count() / 3).max(1) + 1;
     known
         .into_iter()
-        .map(|candidate| (distance(&word, &candidate.to_lowercase()), candidate))
+        .map(|candidate| {
+            let low = candidate.to_lowercase();
+            // A forgotten unit: `timeout` for `timeout_secs`.
+            let begun = word.len() >= 3
+                && low
+                    .strip_prefix(&word)
+                    .is_some_and(|rest| rest.starts_with(['_', '.', '-']));
+            (if begun { 1 } else { distance(&word, &low) }, candidate)
+        })
         .filter(|(distance, candidate)| *distance <= limit && *distance < candidate.chars().count())
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)
@@ -179,6 +187,7 @@ mod tests {
         assert_eq!(nearest("capcity", known), Some("capacity"));
         assert_eq!(nearest("When-Full", known), Some("when_full"));
         assert_eq!(nearest("mxa_ms", known), Some("max_ms"));
+        assert_eq!(nearest("initial", known), Some("initial_ms"));
         assert_eq!(nearest("colour", known), None);
         assert_eq!(nearest("x", ["y"]), None);
     }

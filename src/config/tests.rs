@@ -484,3 +484,38 @@ fn debug_shows_no_secret() {
     assert!(!format!("{:?}", whole()).contains("hunter2"));
     assert!(!format!("{:?}", whole().build().unwrap()).contains("hunter2"));
 }
+
+#[test]
+fn auto_is_live_on_a_terminal_only() {
+    assert_eq!(Stdout::Auto.resolved(Terminal::Yes), Stdout::Live);
+    assert_eq!(Stdout::Auto.resolved(Terminal::No), Stdout::Lines);
+    assert_eq!(Stdout::Events.resolved(Terminal::Yes), Stdout::Events);
+}
+
+#[cfg(all(feature = "cli", feature = "simulator"))]
+#[test]
+fn a_demo_takes_nothing_of_the_connection_from_the_file() {
+    let file = r#"{"region":"eu-west-1","login_url":"https://l.example","proxy":"http://p:1","client_id":"real",
+        "client_secret_file":"/nowhere/secret","buffer":{"capacity":3}}"#;
+    let config = Config::builder()
+        .connection_overridden("http://127.0.0.1:8080", "simulator", Secret::new("simulator"))
+        .json("f.json", file)
+        .build()
+        .unwrap();
+    assert_eq!(config.hosts, Hosts::at("http://127.0.0.1:8080").unwrap());
+    assert_eq!(
+        (config.client_id.as_str(), config.client_secret.reveal()),
+        ("simulator", "simulator")
+    );
+    assert_eq!(
+        (config.proxy, config.proxy_from_env, config.buffer.capacity),
+        (None, false, 3)
+    );
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_text_panics(text in "[{]\"(region|buffer|subscribe|http)\":[\\[\\]{}:,\"a-z0-9.é/@-]{0,50}") {
+        let _ = whole().json("f.json", text).build();
+    }
+}

@@ -51,12 +51,26 @@ fn usage_errors() {
         (&["run", "--colour"], "--colour"),
         (&["run", "--queue"], "a value is required"),
         (&["run", "stray"], "unexpected argument"),
-        (&["simulate", "--speed", "fast"], "allowed is a number"),
-        (&["simulate", "--listen", "8080"], "HOST:PORT"),
-        (&["demo", "--region", "eu-west-1"], "--region"),
     ] {
         let stderr = refused(arguments, &[]);
         assert!(stderr.contains(part), "{arguments:?}: {stderr}");
+    }
+}
+
+#[cfg(feature = "simulator")]
+#[test]
+fn usage_errors_around_the_simulator() {
+    for (arguments, part) in [
+        (&["simulate", "--speed", "fast"][..], "allowed is a number"),
+        (&["simulate", "--listen", "8080"], "HOST:PORT"),
+        (&["demo", "--region", "eu-west-1"], "--region"),
+        (&["demo", "--buffer", "0", "--protocol", "event"], "2 problems"),
+    ] {
+        let stderr = refused(arguments, &[]);
+        assert!(stderr.contains(part), "{arguments:?}: {stderr}");
+    }
+    for command in ["demo", "simulate"] {
+        assert!(String::from_utf8_lossy(&program(&[command, "--help"], &[]).stdout).contains("--seed"));
     }
 }
 
@@ -166,8 +180,6 @@ fn help_and_version_go_to_stdout() {
         ),
         (&["--help"], "Examples:"),
         (&["run", "--help"], "--snapshot-file"),
-        (&["demo", "--help"], "--seed"),
-        (&["simulate", "--help"], "--listen"),
     ] {
         let output = program(arguments, &[]);
         assert_eq!(output.status.code(), Some(0), "{arguments:?}");
