@@ -22,13 +22,19 @@ mod text;
 pub(crate) mod writer;
 
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::sync::Arc;
 use std::time::Instant;
 
 use crate::config::Stdout;
 use crate::event::Event;
 use crate::model::snapshot::{Gap, OutputSnapshot, Snapshot};
-use crate::record::StateChange;
+use crate::record::{Bodies, StateChange};
+use lines::Lines;
+use records::Records;
+use sink::Outlet;
+use snapshots::SnapshotLines;
+use writer::LineOutlet;
 
 pub(crate) use sink::{Closing, Output};
 
@@ -61,6 +67,20 @@ pub(crate) fn resolve(stdout: Stdout, target: Target) -> Stdout {
         (Stdout::Auto, Target::Stream) => Stdout::Lines,
         (named, _) => named,
     }
+}
+
+/// The outlet of a line output on any writer; `None` for what is no line output. `Auto` must be resolved before.
+pub(crate) fn line_outlet<W: Write + Send + 'static>(
+    stdout: Stdout,
+    bodies: Bodies,
+    writer: W,
+) -> Option<Box<dyn Outlet>> {
+    Some(match stdout {
+        Stdout::Events => Box::new(LineOutlet::new("stdout", Records::new(bodies), writer)),
+        Stdout::Snapshots => Box::new(LineOutlet::new("stdout", SnapshotLines, writer)),
+        Stdout::Lines => Box::new(LineOutlet::new("stdout", Lines::default(), writer)),
+        Stdout::Auto | Stdout::Live | Stdout::None => return None,
+    })
 }
 
 /// All outputs of a stream.

@@ -133,6 +133,15 @@ pub(crate) struct Closing {
     pub(crate) abandoned: Option<u64>,
 }
 
+impl Closing {
+    /// The line that names what was left behind, if something was.
+    pub(crate) fn complaint(&self) -> Option<String> {
+        let name = &self.name;
+        self.abandoned
+            .map(|count| format!("output {name}: did not end in time, {count} records abandoned"))
+    }
+}
+
 impl Output {
     /// Starts the thread `gs-out-<name>`. `name` is also its key in `outputs` of the snapshot.
     ///
@@ -252,12 +261,12 @@ impl Output {
 
     /// Asks for everything handed over so far to be let out; waits for room in the channel until `deadline` at most.
     pub(crate) fn ask_flush(&self, deadline: Instant) -> Flush {
-        let (ack, done) = bounded(0);
+        let (ack, acknowledged) = bounded(0);
         let asked = self.messages.send_deadline(Message::Flush(ack), deadline);
-        Flush(match asked {
-            Err(SendTimeoutError::Timeout(_)) => None,
-            Ok(()) | Err(SendTimeoutError::Disconnected(_)) => Some(done),
-        })
+        Flush {
+            acknowledged: (!matches!(asked, Err(SendTimeoutError::Timeout(_)))).then_some(acknowledged),
+            done: self.done.clone(),
+        }
     }
 
     /// Lets everything handed over so far out; whether that was done by `deadline`.
@@ -282,14 +291,25 @@ impl Output {
     }
 }
 
-/// A flush under way; none if there was no room to ask for it.
-pub(crate) struct Flush(Option<Receiver<()>>);
+/// A flush under way.
+pub(crate) struct Flush {
+    /// None if there was no room to ask.
+    acknowledged: Option<Receiver<()>>,
+    done: Receiver<()>,
+}
 
 impl Flush {
     /// Whether it was done by `deadline`, or the output has ended.
     pub(crate) fn wait(self, deadline: Instant) -> bool {
-        self.0
-            .is_some_and(|done| done.recv_deadline(deadline) == Err(RecvTimeoutError::Disconnected))
+        let Some(acknowledged) = self.acknowledged else {
+            return false;
+        };
+        // Both: what waits in a bounded channel is not dropped with its receiver, so that after an end nobody may answer.
+        select! {
+            recv(acknowledged) -> _ => true,
+            recv(self.done) -> _ => true,
+            default(deadline.saturating_duration_since(Instant::now())) => false,
+        }
     }
 }
 

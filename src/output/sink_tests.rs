@@ -74,6 +74,7 @@ fn offering_to_a_stuck_reader_never_blocks_and_counts() {
         }
     );
     assert_eq!(closing.abandoned, Some(5));
+    assert!(closing.complaint().unwrap().contains("5 records abandoned"));
     writer.open();
     assert_eq!(ended(&notice), OutputEnded::Finished);
     // What still left in the end is not called missed.

@@ -158,3 +158,19 @@ fn what_a_terminal_can_show() {
     assert_eq!(ability(Some("dumb"), None), None);
     assert_eq!(ability(Some(""), None), None);
 }
+
+#[test]
+fn a_full_line_keeps_its_last_column() {
+    let writer = Scripted::default();
+    let mut terminal = Terminal::new(Box::new(writer.clone()));
+    let lines = ["\x1b[1mabcd\x1b[0m".to_owned(), "abc".to_owned()];
+    terminal
+        .show(&lines, Size { cols: 4, rows: 2 }, &Tally::default())
+        .unwrap();
+    // Erasing to the end of a full line would begin on its last column.
+    let text = writer.text();
+    assert!(
+        text.contains("\x1b[1;1H\x1b[K\x1b[1mabcd\x1b[0m\x1b[2;1Habc\x1b[K\x1b[1;1H"),
+        "{text:?}"
+    );
+}

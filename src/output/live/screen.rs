@@ -26,6 +26,14 @@ pub(crate) struct Size {
     pub(crate) rows: u16,
 }
 
+impl Size {
+    /// Of the terminal that this program runs on; 80x24 where it does not tell.
+    pub(crate) fn of_terminal() -> Self {
+        let (cols, rows) = terminal_size::terminal_size().map_or((80, 24), |(cols, rows)| (cols.0, rows.0));
+        Self { cols, rows }
+    }
+}
+
 /// What is drawn.
 pub(super) struct View<'a> {
     pub(super) snapshot: &'a Snapshot,

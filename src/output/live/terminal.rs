@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
 use super::screen::Size;
 use crate::output::tally::Tally;
+use crate::output::text::width;
 use crate::output::writer::write_out;
 
 /// Alternate screen, cursor hidden, no wrapping (should a width ever be guessed wrong), cleared.
@@ -74,7 +75,11 @@ impl Terminal {
         // Synchronized update: terminals that know it show the whole screen at once, others ignore it.
         out.push_str("\x1b[?2026h");
         for (row, line) in lines.iter().enumerate() {
-            let _ = write!(out, "\x1b[{};1H{line}\x1b[K", row + 1);
+            // After a full line the cursor stands on its last column, which must not be erased.
+            let _ = match shown_width(line) < usize::from(size.cols) {
+                true => write!(out, "\x1b[{};1H{line}\x1b[K", row + 1),
+                false => write!(out, "\x1b[{};1H\x1b[K{line}", row + 1),
+            };
         }
         // Everything below goes; the cursor waits at the top, where an echoed Enter cannot scroll the screen.
         if lines.len() < usize::from(size.rows) {
@@ -97,6 +102,16 @@ impl Terminal {
             let _ = self.writer.flush();
         }
     }
+}
+
+/// Columns of a line with colours in it.
+fn shown_width(line: &str) -> usize {
+    let mut pieces = line.split('\x1b');
+    let first = pieces.next().map_or(0, width);
+    first
+        + pieces
+            .map(|piece| width(piece.split_once('m').map_or("", |(_, text)| text)))
+            .sum::<usize>()
 }
 
 impl Drop for Terminal {
