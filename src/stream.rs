@@ -5,7 +5,7 @@
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded, select, unbounded};
 
@@ -22,7 +22,7 @@ use crate::output::snapshot_file::SnapshotFile;
 use crate::output::tally::Tally;
 use crate::output::{Item, Output, Outputs};
 use crate::protocol::KeepBody;
-use crate::rest::RestClient;
+use crate::rest::{Limits, RestClient};
 use crate::supervisor::{End, Parts, Stopped, Supervisor, Until};
 use crate::telemetry::Telemetry;
 use crate::{Error, ErrorKind};
@@ -90,7 +90,7 @@ impl StreamBuilder {
     /// it does not keep up, events pass it by and are counted as missed in the snapshot's `outputs`; with
     /// `buffer.when_full` = `block` the stream waits for it instead.
     pub fn on_event<O: CallbackOutcome>(mut self, callback: impl FnMut(&Event) -> O + Send + 'static) -> Self {
-        self.keep_body = KeepBody::Yes;
+        self.keep_body = KeepBody::Verbatim;
         self.outputs.push(Box::new(|seat| {
             seat.spawn("callback", Box::new(Callback::on_event(callback)))
         }));
@@ -111,7 +111,7 @@ impl StreamBuilder {
     ///
     /// It ends when the stream ends. Where the receiver does not keep up the rules of [`StreamBuilder::on_event`] hold.
     pub fn events(mut self, capacity: usize) -> (Self, Events) {
-        self.keep_body = KeepBody::Yes;
+        self.keep_body = KeepBody::Verbatim;
         let (sender, receiver) = bounded(capacity.max(1));
         let wait = self.config.buffer.when_full == WhenFull::Block;
         self.outputs.push(Box::new(move |seat| {
@@ -149,8 +149,8 @@ impl StreamBuilder {
         keep_body: KeepBody,
         make: impl FnOnce(&OutputSeat) -> Result<Output, Error> + Send + 'static,
     ) -> Self {
-        if keep_body == KeepBody::Yes {
-            self.keep_body = KeepBody::Yes;
+        if keep_body == KeepBody::Verbatim {
+            self.keep_body = KeepBody::Verbatim;
         }
         self.outputs.push(Box::new(make));
         self
@@ -184,7 +184,12 @@ impl StreamBuilder {
         let (events_in, events_out) = buffer(config.buffer, Arc::clone(&telemetry));
         let calls = Cancel::new();
         let net = Arc::new(Net::new(&config)?);
-        let rest = RestClient::new(&config, Arc::clone(&net), calls.clone());
+        let rest = RestClient::new(
+            config.hosts.clone(),
+            Arc::clone(&net),
+            calls.clone(),
+            Limits::new(&config),
+        );
 
         let (hurry, stopping) = bounded(0);
         let handover = match config.buffer.when_full {
@@ -326,7 +331,7 @@ impl Stream {
         StreamBuilder {
             config,
             until: Until::default(),
-            keep_body: KeepBody::No,
+            keep_body: KeepBody::Drop,
             outputs: Vec::new(),
         }
     }

@@ -18,6 +18,8 @@ pub(crate) struct Telemetry {
     pub(crate) dropped: AtomicU64,
     pub(crate) malformed: AtomicU64,
     pub(crate) server_errors: AtomicU64,
+    /// Events without timestamp or metrics (`metrics` protocol).
+    pub(crate) incomplete: AtomicU64,
     last_frame_ms: AtomicI64,
 }
 
@@ -35,6 +37,7 @@ impl Telemetry {
             dropped: AtomicU64::new(0),
             malformed: AtomicU64::new(0),
             server_errors: AtomicU64::new(0),
+            incomplete: AtomicU64::new(0),
             last_frame_ms: AtomicI64::new(NEVER),
         }
     }

@@ -15,7 +15,7 @@ pub(crate) mod sink;
 pub(crate) mod snapshot_file;
 pub(crate) mod snapshots;
 mod summary;
-mod tally;
+pub(crate) mod tally;
 #[cfg(test)]
 mod testing;
 mod text;

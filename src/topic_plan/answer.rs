@@ -40,6 +40,18 @@ pub struct Rejected {
     pub missing_permissions: Vec<String>,
 }
 
+impl Rejected {
+    /// The reason and the missing permissions in a line.
+    #[must_use]
+    pub fn why(&self) -> String {
+        let reason = self.reason.as_deref().unwrap_or("no reason given");
+        match self.missing_permissions.as_slice() {
+            [] => reason.to_owned(),
+            missing => format!("{reason} (missing: {})", missing.join(", ")),
+        }
+    }
+}
+
 /// The single topics of a request, sorted by what became of them, each in the order of the request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Answer {
