@@ -10,7 +10,7 @@ mod connection;
 mod request;
 mod response;
 
-pub(crate) use request::Request;
+pub(crate) use request::{Request, form_pairs};
 pub(crate) use response::{Reply, Response};
 
 use std::collections::HashMap;
@@ -85,7 +85,12 @@ impl Server {
     ///
     /// # Errors
     /// When the address cannot be bound or a thread cannot be started.
-    pub(crate) fn bind(addr: SocketAddr, name: &'static str, limits: Limits, handler: Box<Handler>) -> io::Result<Server> {
+    pub(crate) fn bind(
+        addr: SocketAddr,
+        name: &'static str,
+        limits: Limits,
+        handler: Box<Handler>,
+    ) -> io::Result<Server> {
         let listener = TcpListener::bind(addr)?;
         let local_addr = listener.local_addr()?;
         let shared = Arc::new(Shared {
@@ -98,8 +103,14 @@ impl Server {
             finished: Mutex::new(Vec::new()),
         });
         let for_accept = Arc::clone(&shared);
-        let accept = Builder::new().name(format!("{name}-accept")).spawn(move || accept_loop(&listener, name, &for_accept))?;
-        Ok(Server { shared, local_addr, accept: Some(accept) })
+        let accept = Builder::new()
+            .name(format!("{name}-accept"))
+            .spawn(move || accept_loop(&listener, name, &for_accept))?;
+        Ok(Server {
+            shared,
+            local_addr,
+            accept: Some(accept),
+        })
     }
 
     /// The bound address.
@@ -108,18 +119,25 @@ impl Server {
     }
 
     /// Connections open now.
+    #[cfg(test)]
     pub(crate) fn open_connections(&self) -> usize {
         locked(&self.shared.open).len()
     }
 
     /// Stops: no new connection, all sockets shut down, all threads joined. Called by drop as well.
     pub(crate) fn stop(&mut self) {
-        let Some(accept) = self.accept.take() else { return };
+        let Some(accept) = self.accept.take() else {
+            return;
+        };
         self.shared.stopping.store(true, Ordering::SeqCst);
         // A blocked accept() ends only with a connection: make one ourselves.
         let mut wake = self.local_addr;
         if wake.ip().is_unspecified() {
-            wake.set_ip(if wake.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() });
+            wake.set_ip(if wake.is_ipv4() {
+                Ipv4Addr::LOCALHOST.into()
+            } else {
+                Ipv6Addr::LOCALHOST.into()
+            });
         }
         let _ = TcpStream::connect_timeout(&wake, Duration::from_secs(1));
         let _ = accept.join();
@@ -162,16 +180,28 @@ fn start_connection(mut stream: TcpStream, name: &str, shared: &Arc<Shared>) {
         connection::refuse_full(&mut stream);
         return;
     }
-    let Ok(handle) = stream.try_clone() else { return };
+    let Ok(handle) = stream.try_clone() else {
+        return;
+    };
     let id = shared.next_id.fetch_add(1, Ordering::Relaxed);
     locked(&shared.open).insert(id, handle);
     // The map is held over the start, so that the thread's end cannot be reaped before its handle is in it.
     let mut threads = locked(&shared.threads);
     let for_thread = Arc::clone(shared);
-    let spawned = Builder::new().name(format!("{name}-http-{}", id % 100_000)).spawn(move || {
-        let _leaving = Leaving { id, shared: Arc::clone(&for_thread) };
-        connection::serve(stream, &for_thread.limits, &for_thread.handler, &for_thread.stopping);
-    });
+    let spawned = Builder::new()
+        .name(format!("{name}-http-{}", id % 100_000))
+        .spawn(move || {
+            let _leaving = Leaving {
+                id,
+                shared: Arc::clone(&for_thread),
+            };
+            connection::serve(
+                stream,
+                &for_thread.limits,
+                &for_thread.handler,
+                &for_thread.stopping,
+            );
+        });
     match spawned {
         Ok(thread) => {
             threads.insert(id, thread);

@@ -4,7 +4,7 @@
 
 use super::Limits;
 use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 /// Most header fields a request may have.
@@ -23,20 +23,24 @@ pub(crate) struct Request {
     pub headers: Vec<(String, String)>,
     /// The body; empty without one.
     pub body: Vec<u8>,
-    /// The other end.
-    pub peer: SocketAddr,
     pub(super) keep_alive: bool,
 }
 
 impl Request {
     /// The first field of this name (lower case).
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str())
+        self.headers
+            .iter()
+            .find(|(n, _)| n == name)
+            .map(|(_, v)| v.as_str())
     }
 
     /// Whether a comma-separated field holds this token, case aside.
     pub(crate) fn header_has(&self, name: &str, token: &str) -> bool {
-        self.headers.iter().filter(|(n, _)| n == name).any(|(_, v)| v.split(',').any(|t| t.trim().eq_ignore_ascii_case(token)))
+        self.headers
+            .iter()
+            .filter(|(n, _)| n == name)
+            .any(|(_, v)| v.split(',').any(|t| t.trim().eq_ignore_ascii_case(token)))
     }
 
     /// The query's parameters, decoded, in their order.
@@ -63,7 +67,10 @@ fn decode(text: &str, plus_is_space: bool) -> String {
     while i < bytes.len() {
         match bytes[i] {
             b'%' => {
-                let hex = bytes.get(i + 1..i + 3).and_then(|h| std::str::from_utf8(h).ok()).and_then(|h| u8::from_str_radix(h, 16).ok());
+                let hex = bytes
+                    .get(i + 1..i + 3)
+                    .and_then(|h| std::str::from_utf8(h).ok())
+                    .and_then(|h| u8::from_str_radix(h, 16).ok());
                 match hex {
                     Some(byte) => {
                         out.push(byte);
@@ -98,7 +105,6 @@ impl From<io::Error> for Failure {
 /// Reads requests off one connection; what was read beyond a request stays for the next.
 pub(super) struct RequestReader {
     buffer: Vec<u8>,
-    peer: SocketAddr,
     served: bool,
 }
 
@@ -110,8 +116,11 @@ struct Head {
 }
 
 impl RequestReader {
-    pub(super) fn new(peer: SocketAddr) -> Self {
-        RequestReader { buffer: Vec::new(), peer, served: false }
+    pub(super) fn new() -> Self {
+        RequestReader {
+            buffer: Vec::new(),
+            served: false,
+        }
     }
 
     /// Bytes that came after the last request.
@@ -119,7 +128,11 @@ impl RequestReader {
         self.buffer
     }
 
-    pub(super) fn next(&mut self, stream: &mut TcpStream, limits: &Limits) -> Result<Request, Failure> {
+    pub(super) fn next(
+        &mut self,
+        stream: &mut TcpStream,
+        limits: &Limits,
+    ) -> Result<Request, Failure> {
         let mut deadline = None;
         if self.buffer.is_empty() && self.served {
             if !self.fill(stream, Instant::now() + limits.idle_time)? {
@@ -136,11 +149,21 @@ impl RequestReader {
             match self.fill(stream, deadline) {
                 Ok(true) => {}
                 Ok(false) if self.buffer.is_empty() => return Err(Failure::Gone),
-                Ok(false) => return Err(Failure::Refuse(408, "the request's head did not arrive in time")),
+                Ok(false) => {
+                    return Err(Failure::Refuse(
+                        408,
+                        "the request's head did not arrive in time",
+                    ));
+                }
                 Err(_) => return Err(Failure::Gone),
             }
         };
-        let Head { mut request, bytes, body_bytes, expects_continue } = head;
+        let Head {
+            mut request,
+            bytes,
+            body_bytes,
+            expects_continue,
+        } = head;
         self.buffer.drain(..bytes);
         if expects_continue && self.buffer.len() < body_bytes {
             stream.write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
@@ -148,7 +171,10 @@ impl RequestReader {
         let deadline = Instant::now() + limits.body_time;
         while self.buffer.len() < body_bytes {
             if !self.fill(stream, deadline)? {
-                return Err(Failure::Refuse(408, "the request's body did not arrive in time"));
+                return Err(Failure::Refuse(
+                    408,
+                    "the request's body did not arrive in time",
+                ));
             }
         }
         request.body = self.buffer.drain(..body_bytes).collect();
@@ -171,7 +197,13 @@ impl RequestReader {
                     self.buffer.extend_from_slice(&chunk[..n]);
                     return Ok(true);
                 }
-                Err(e) if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut | io::ErrorKind::Interrupted) => {}
+                Err(e)
+                    if matches!(
+                        e.kind(),
+                        io::ErrorKind::WouldBlock
+                            | io::ErrorKind::TimedOut
+                            | io::ErrorKind::Interrupted
+                    ) => {}
                 Err(e) => return Err(e),
             }
         }
@@ -179,7 +211,11 @@ impl RequestReader {
 
     fn parse(&mut self, limits: &Limits) -> Result<Option<Head>, Failure> {
         // Empty lines before a request line are allowed (RFC 9112, 2.2).
-        let blank = self.buffer.iter().take_while(|b| matches!(b, b'\r' | b'\n')).count();
+        let blank = self
+            .buffer
+            .iter()
+            .take_while(|b| matches!(b, b'\r' | b'\n'))
+            .count();
         self.buffer.drain(..blank);
         if self.buffer.is_empty() {
             return Ok(None);
@@ -188,24 +224,39 @@ impl RequestReader {
         let mut parsed = httparse::Request::new(&mut fields);
         let bytes = match parsed.parse(&self.buffer) {
             Ok(httparse::Status::Complete(bytes)) => bytes,
-            Ok(httparse::Status::Partial) if self.buffer.len() <= limits.head_bytes => return Ok(None),
+            Ok(httparse::Status::Partial) if self.buffer.len() <= limits.head_bytes => {
+                return Ok(None);
+            }
             Ok(httparse::Status::Partial) | Err(httparse::Error::TooManyHeaders) => {
-                return Err(Failure::Refuse(431, "the request's header fields are too large"));
+                return Err(Failure::Refuse(
+                    431,
+                    "the request's header fields are too large",
+                ));
             }
             Err(_) => return Err(Failure::Refuse(400, "this is not an HTTP/1.1 request")),
         };
         if bytes > limits.head_bytes {
-            return Err(Failure::Refuse(431, "the request's header fields are too large"));
+            return Err(Failure::Refuse(
+                431,
+                "the request's header fields are too large",
+            ));
         }
         let headers: Vec<(String, String)> = parsed
             .headers
             .iter()
-            .map(|h| (h.name.to_ascii_lowercase(), String::from_utf8_lossy(h.value).trim().to_owned()))
+            .map(|h| {
+                (
+                    h.name.to_ascii_lowercase(),
+                    String::from_utf8_lossy(h.value).trim().to_owned(),
+                )
+            })
             .collect();
         let target = parsed.path.unwrap_or("/");
         // A proxy's absolute form carries scheme and host; only what follows them is ours.
         let target = match target.split_once("://") {
-            Some((_, rest)) if !target.starts_with('/') => rest.find('/').map_or("/", |at| &rest[at..]),
+            Some((_, rest)) if !target.starts_with('/') => {
+                rest.find('/').map_or("/", |at| &rest[at..])
+            }
             _ => target,
         };
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
@@ -216,32 +267,58 @@ impl RequestReader {
             query: query.to_owned(),
             headers,
             body: Vec::new(),
-            peer: self.peer,
             keep_alive: false,
         };
-        request.keep_alive = if old { request.header_has("connection", "keep-alive") } else { !request.header_has("connection", "close") };
+        request.keep_alive = if old {
+            request.header_has("connection", "keep-alive")
+        } else {
+            !request.header_has("connection", "close")
+        };
         let body_bytes = body_length(&request, limits)?;
-        let expects_continue = !old && request.header("expect").is_some_and(|v| v.eq_ignore_ascii_case("100-continue"));
-        Ok(Some(Head { request, bytes, body_bytes, expects_continue }))
+        let expects_continue = !old
+            && request
+                .header("expect")
+                .is_some_and(|v| v.eq_ignore_ascii_case("100-continue"));
+        Ok(Some(Head {
+            request,
+            bytes,
+            body_bytes,
+            expects_continue,
+        }))
     }
 }
 
 fn body_length(request: &Request, limits: &Limits) -> Result<usize, Failure> {
     if request.header("transfer-encoding").is_some() {
-        return Err(Failure::Refuse(411, "a body needs Content-Length; Transfer-Encoding is not taken"));
+        return Err(Failure::Refuse(
+            411,
+            "a body needs Content-Length; Transfer-Encoding is not taken",
+        ));
     }
     let mut length: Option<u64> = None;
-    for (_, value) in request.headers.iter().filter(|(name, _)| name == "content-length") {
+    for (_, value) in request
+        .headers
+        .iter()
+        .filter(|(name, _)| name == "content-length")
+    {
         let digits = !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit());
-        let this = if digits { value.parse().unwrap_or(u64::MAX) } else { return Err(Failure::Refuse(400, "Content-Length is not a number")) };
+        let this = if digits {
+            value.parse().unwrap_or(u64::MAX)
+        } else {
+            return Err(Failure::Refuse(400, "Content-Length is not a number"));
+        };
         if length.is_some_and(|other| other != this) {
             return Err(Failure::Refuse(400, "two different Content-Length fields"));
         }
         length = Some(this);
     }
     match length {
-        Some(n) if n > limits.body_bytes as u64 => Err(Failure::Refuse(413, "the request's body is too large")),
-        Some(n) => usize::try_from(n).map_err(|_| Failure::Refuse(413, "the request's body is too large")),
+        Some(n) if n > limits.body_bytes as u64 => {
+            Err(Failure::Refuse(413, "the request's body is too large"))
+        }
+        Some(n) => {
+            usize::try_from(n).map_err(|_| Failure::Refuse(413, "the request's body is too large"))
+        }
         None => Ok(0),
     }
 }

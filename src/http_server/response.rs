@@ -33,7 +33,11 @@ pub(crate) struct Response {
 impl Response {
     /// An empty response.
     pub(crate) fn new(status: u16) -> Self {
-        Response { status, headers: Vec::new(), body: Vec::new() }
+        Response {
+            status,
+            headers: Vec::new(),
+            body: Vec::new(),
+        }
     }
 
     /// A body with its media type.

@@ -31,17 +31,31 @@ fn server(limits: Limits) -> Server {
             ),
             path => Response::text(
                 200,
-                &format!("{} {} {:?} {}", request.method, path, request.parameters(), String::from_utf8_lossy(&request.body)),
+                &format!(
+                    "{} {} {:?} {}",
+                    request.method,
+                    path,
+                    request.parameters(),
+                    String::from_utf8_lossy(&request.body)
+                ),
             )
             .into(),
         }
     };
-    Server::bind("127.0.0.1:0".parse().unwrap(), "t", limits, Box::new(handler)).unwrap()
+    Server::bind(
+        "127.0.0.1:0".parse().unwrap(),
+        "t",
+        limits,
+        Box::new(handler),
+    )
+    .unwrap()
 }
 
 fn connect(server: &Server) -> TcpStream {
     let stream = TcpStream::connect(server.local_addr()).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    stream
+        .set_read_timeout(Some(Duration::from_secs(5)))
+        .unwrap();
     stream
 }
 
@@ -59,12 +73,19 @@ fn one(stream: &mut TcpStream) -> String {
     let mut text = Vec::new();
     let mut byte = [0u8; 1];
     while !text.ends_with(b"\r\n\r\n") {
-        assert_eq!(stream.read(&mut byte).unwrap(), 1, "closed after {:?}", String::from_utf8_lossy(&text));
+        assert_eq!(
+            stream.read(&mut byte).unwrap(),
+            1,
+            "closed after {:?}",
+            String::from_utf8_lossy(&text)
+        );
         text.push(byte[0]);
     }
     let head = String::from_utf8(text).unwrap();
-    let length: usize =
-        head.lines().find_map(|l| l.strip_prefix("Content-Length: ")).map_or(0, |n| n.parse().unwrap());
+    let length: usize = head
+        .lines()
+        .find_map(|l| l.strip_prefix("Content-Length: "))
+        .map_or(0, |n| n.parse().unwrap());
     let mut body = vec![0; length];
     stream.read_exact(&mut body).unwrap();
     head + &String::from_utf8(body).unwrap()
@@ -82,7 +103,10 @@ fn keeps_the_connection_and_answers_pipelined_requests_in_order() {
 
 #[test]
 fn head_gets_the_length_but_no_body() {
-    let answer = whole(&server(quick()), b"HEAD /a HTTP/1.1\r\nConnection: close\r\n\r\n");
+    let answer = whole(
+        &server(quick()),
+        b"HEAD /a HTTP/1.1\r\nConnection: close\r\n\r\n",
+    );
     assert!(answer.contains("Content-Length: "), "{answer}");
     assert!(answer.ends_with("\r\n\r\n"), "{answer}");
 }
@@ -96,23 +120,44 @@ fn refuses_what_it_should() {
         (431, huge.as_str()),
         (431, many.as_str()),
         (400, "\x16\x03\x01 garbage\r\n\r\n"),
-        (400, "GET / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab"),
+        (
+            400,
+            "GET / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
+        ),
         (400, "GET / HTTP/1.1\r\nContent-Length: -1\r\n\r\n"),
-        (411, "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
-        (411, "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n"),
-        (413, "POST / HTTP/1.1\r\nContent-Length: 99999999999\r\n\r\n"),
-        (413, "POST / HTTP/1.1\r\nContent-Length: 99999999999999999999999999\r\n\r\n"),
+        (
+            411,
+            "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        ),
+        (
+            411,
+            "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n",
+        ),
+        (
+            413,
+            "POST / HTTP/1.1\r\nContent-Length: 99999999999\r\n\r\n",
+        ),
+        (
+            413,
+            "POST / HTTP/1.1\r\nContent-Length: 99999999999999999999999999\r\n\r\n",
+        ),
         (500, "GET /panic HTTP/1.1\r\nConnection: close\r\n\r\n"),
     ] {
         let answer = whole(&server, request.as_bytes());
-        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{request:.60} gave {answer}");
+        assert!(
+            answer.starts_with(&format!("HTTP/1.1 {status} ")),
+            "{request:.60} gave {answer}"
+        );
     }
 }
 
 #[test]
 fn a_dribbled_head_or_body_ends_at_its_deadline() {
     let server = server(quick());
-    for start in ["GET / HTTP/1.1\r\n", "POST / HTTP/1.1\r\nContent-Length: 1000\r\n\r\n"] {
+    for start in [
+        "GET / HTTP/1.1\r\n",
+        "POST / HTTP/1.1\r\nContent-Length: 1000\r\n\r\n",
+    ] {
         let begin = Instant::now();
         let mut stream = connect(&server);
         stream.write_all(start.as_bytes()).unwrap();
@@ -125,7 +170,11 @@ fn a_dribbled_head_or_body_ends_at_its_deadline() {
         let mut answer = [0u8; 12];
         stream.read_exact(&mut answer).unwrap();
         assert_eq!(&answer, b"HTTP/1.1 408");
-        assert!(begin.elapsed() < Duration::from_secs(2), "{:?}", begin.elapsed());
+        assert!(
+            begin.elapsed() < Duration::from_secs(2),
+            "{:?}",
+            begin.elapsed()
+        );
         drop(stream);
         dribble.join().unwrap();
     }
@@ -133,7 +182,10 @@ fn a_dribbled_head_or_body_ends_at_its_deadline() {
 
 #[test]
 fn an_idle_connection_is_closed_and_a_slow_byte_by_byte_request_answered() {
-    let server = server(Limits { head_time: Duration::from_secs(5), ..quick() });
+    let server = server(Limits {
+        head_time: Duration::from_secs(5),
+        ..quick()
+    });
     let mut stream = connect(&server);
     for byte in b"GET /slow HTTP/1.1\r\n\r\n" {
         stream.write_all(&[*byte]).unwrap();
@@ -144,7 +196,10 @@ fn an_idle_connection_is_closed_and_a_slow_byte_by_byte_request_answered() {
 
 #[test]
 fn one_connection_too_many_gets_503() {
-    let server = server(Limits { connections: 2, ..quick() });
+    let server = server(Limits {
+        connections: 2,
+        ..quick()
+    });
     let mut first = connect(&server);
     let mut second = connect(&server);
     for stream in [&mut first, &mut second] {
@@ -162,7 +217,9 @@ fn one_connection_too_many_gets_503() {
 fn expect_continue_is_answered_before_the_body() {
     let server = server(quick());
     let mut stream = connect(&server);
-    stream.write_all(b"POST / HTTP/1.1\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n").unwrap();
+    stream
+        .write_all(b"POST / HTTP/1.1\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n")
+        .unwrap();
     assert!(one(&mut stream).starts_with("HTTP/1.1 100 "));
     stream.write_all(b"hi").unwrap();
     assert!(one(&mut stream).ends_with("[] hi\n"));
@@ -172,7 +229,9 @@ fn expect_continue_is_answered_before_the_body() {
 fn a_taken_over_socket_keeps_early_bytes_and_ends_with_the_server() {
     let mut server = server(quick());
     let mut stream = connect(&server);
-    stream.write_all(b"GET /take HTTP/1.1\r\n\r\nearly").unwrap();
+    stream
+        .write_all(b"GET /take HTTP/1.1\r\n\r\nearly")
+        .unwrap();
     assert!(one(&mut stream).starts_with("HTTP/1.1 101 "));
     let mut echo = [0u8; 5];
     stream.read_exact(&mut echo).unwrap();
