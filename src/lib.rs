@@ -14,6 +14,8 @@ mod error;
 mod event;
 pub mod facts;
 mod heartbeat;
+#[cfg(feature = "simulator")]
+pub(crate) mod http_server;
 mod id;
 pub mod model;
 mod moment;
@@ -25,6 +27,8 @@ mod reader;
 mod record;
 mod rest;
 mod secret;
+#[cfg(feature = "simulator")]
+pub mod simulator;
 mod stream;
 mod supervisor;
 mod telemetry;
@@ -36,4 +40,5 @@ pub use event::{Event, EventKind};
 pub use id::Id;
 pub use moment::Moment;
 pub use secret::Secret;
+pub use output::callback::CallbackOutcome;
 pub use stream::{Ended, Events, Report, StopHandle, Stream, StreamBuilder};

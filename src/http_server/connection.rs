@@ -1,0 +1,113 @@
+//! One connection from its first request to its last.
+//!
+//! In: a TCP connection · Out: replies · Thread: `<name>-http-N`.
+
+use super::request::{Failure, RequestReader};
+use super::{Handler, Limits, Reply, Response};
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+/// After a refusal the rest of what the peer still sends is read for this long, so that our answer is not lost in a reset.
+const DRAIN_TIME: Duration = Duration::from_millis(500);
+
+pub(super) fn serve(
+    mut stream: TcpStream,
+    limits: &Limits,
+    handler: &Handler,
+    stopping: &AtomicBool,
+) {
+    let _ = stream.set_nodelay(true);
+    let _ = stream.set_write_timeout(Some(limits.write_time));
+    let mut reader = RequestReader::new();
+    while !stopping.load(Ordering::SeqCst) {
+        let request = match reader.next(&mut stream, limits) {
+            Ok(request) => request,
+            Err(Failure::Gone) => return,
+            Err(Failure::Refuse(status, why)) => {
+                refuse(&mut stream, status, why);
+                return;
+            }
+        };
+        let head_only = request.method == "HEAD";
+        let reply = catch_unwind(AssertUnwindSafe(|| handler(&request))).unwrap_or_else(|_| {
+            Reply::Response(Response::text(500, "the handler of this request failed"))
+        });
+        match reply {
+            Reply::Response(response) => {
+                let connection = if request.keep_alive {
+                    "keep-alive"
+                } else {
+                    "close"
+                };
+                if stream
+                    .write_all(&response.to_bytes(head_only, Some(connection)))
+                    .is_err()
+                {
+                    return;
+                }
+                if !request.keep_alive {
+                    linger(&mut stream);
+                    return;
+                }
+            }
+            Reply::TakeOver(response, take_over) => {
+                if stream
+                    .write_all(&response.to_bytes(head_only, None))
+                    .is_err()
+                {
+                    return;
+                }
+                let _ = stream.set_read_timeout(None);
+                let _ = catch_unwind(AssertUnwindSafe(|| {
+                    take_over(stream, reader.into_leftover())
+                }));
+                return;
+            }
+        }
+    }
+}
+
+/// Answers a connection that is one too many, without a thread of its own.
+pub(super) fn refuse_full(stream: &mut TcpStream) {
+    // The accept thread must not wait for a peer: what is there is read, what is not is left.
+    let _ = stream.set_nonblocking(true);
+    let _ = stream.read(&mut [0u8; 8192]);
+    let _ = stream.write_all(
+        &Response::text(503, "too many connections")
+            .header("Retry-After", "1")
+            .to_bytes(false, Some("close")),
+    );
+    let _ = stream.shutdown(Shutdown::Write);
+    let _ = stream.read(&mut [0u8; 8192]);
+}
+
+fn refuse(stream: &mut TcpStream, status: u16, why: &str) {
+    if stream
+        .write_all(&Response::text(status, why).to_bytes(false, Some("close")))
+        .is_ok()
+    {
+        linger(stream);
+    }
+}
+
+fn linger(stream: &mut TcpStream) {
+    let _ = stream.shutdown(Shutdown::Write);
+    let deadline = Instant::now() + DRAIN_TIME;
+    let mut sink = [0u8; 8192];
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero()
+            || stream
+                .set_read_timeout(Some(left.max(Duration::from_millis(1))))
+                .is_err()
+        {
+            return;
+        }
+        if !matches!(stream.read(&mut sink), Ok(n) if n > 0) {
+            return;
+        }
+    }
+}

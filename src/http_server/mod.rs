@@ -1,0 +1,230 @@
+//! A small HTTP/1.1 server: one thread a connection, hard limits, keep-alive, take-over of the socket.
+//!
+//! In: TCP connections · Out: requests to a handler, its replies to the peer · Thread: `<name>-accept` and `<name>-http-N`.
+//!
+//! Written on `httparse` because nothing else here needs more: no TLS, no chunked bodies (411), no HTTP/2. Every wait
+//! for a peer has an absolute deadline, so that a peer that dribbles one byte at a time holds a thread no longer than
+//! [`Limits`] say.
+
+mod connection;
+mod request;
+mod response;
+
+pub(crate) use request::{Request, form_pairs};
+pub(crate) use response::{Reply, Response};
+
+use std::collections::HashMap;
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{Builder, JoinHandle};
+use std::time::Duration;
+
+/// What a peer may take of us; the defaults suit a loopback or office network.
+#[derive(Debug, Clone)]
+pub(crate) struct Limits {
+    /// Connections at one time; one more is answered 503 and closed.
+    pub connections: usize,
+    /// Request line and header fields together, in bytes; more is answered 431.
+    pub head_bytes: usize,
+    /// A request's body, in bytes; more is answered 413.
+    pub body_bytes: usize,
+    /// From the first byte of a request (or the connection's start) to the end of its head; longer is answered 408.
+    pub head_time: Duration,
+    /// From the end of the head to the end of the body; longer is answered 408.
+    pub body_time: Duration,
+    /// Between two requests of a kept connection; longer closes it silently.
+    pub idle_time: Duration,
+    /// One reply must be taken by the peer within this time.
+    pub write_time: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            connections: 256,
+            head_bytes: 16 * 1024,
+            body_bytes: 1024 * 1024,
+            head_time: Duration::from_secs(10),
+            body_time: Duration::from_secs(10),
+            idle_time: Duration::from_secs(60),
+            write_time: Duration::from_secs(10),
+        }
+    }
+}
+
+/// Answers requests; called on the connection's thread, many at a time.
+pub(crate) type Handler = dyn Fn(&Request) -> Reply + Send + Sync;
+
+/// A listening server. Dropping it closes the listener and every connection, and joins their threads.
+pub(crate) struct Server {
+    shared: Arc<Shared>,
+    local_addr: SocketAddr,
+    accept: Option<JoinHandle<()>>,
+}
+
+struct Shared {
+    limits: Limits,
+    handler: Box<Handler>,
+    stopping: AtomicBool,
+    next_id: AtomicU64,
+    // The handle of each open connection's socket, to wake its thread at the stop.
+    open: Mutex<HashMap<u64, TcpStream>>,
+    threads: Mutex<HashMap<u64, JoinHandle<()>>>,
+    finished: Mutex<Vec<u64>>,
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Server {
+    /// Binds `addr` (port 0 picks a free one) and starts to answer. `name` begins the threads' names (at most 3 bytes,
+    /// so that they stay within the 15 bytes that Linux keeps).
+    ///
+    /// # Errors
+    /// When the address cannot be bound or a thread cannot be started.
+    pub(crate) fn bind(
+        addr: SocketAddr,
+        name: &'static str,
+        limits: Limits,
+        handler: Box<Handler>,
+    ) -> io::Result<Server> {
+        let listener = TcpListener::bind(addr)?;
+        let local_addr = listener.local_addr()?;
+        let shared = Arc::new(Shared {
+            limits,
+            handler,
+            stopping: AtomicBool::new(false),
+            next_id: AtomicU64::new(1),
+            open: Mutex::new(HashMap::new()),
+            threads: Mutex::new(HashMap::new()),
+            finished: Mutex::new(Vec::new()),
+        });
+        let for_accept = Arc::clone(&shared);
+        let accept = Builder::new()
+            .name(format!("{name}-accept"))
+            .spawn(move || accept_loop(&listener, name, &for_accept))?;
+        Ok(Server {
+            shared,
+            local_addr,
+            accept: Some(accept),
+        })
+    }
+
+    /// The bound address.
+    pub(crate) fn local_addr(&self) -> SocketAddr {
+        self.local_addr
+    }
+
+    /// Connections open now.
+    #[cfg(test)]
+    pub(crate) fn open_connections(&self) -> usize {
+        locked(&self.shared.open).len()
+    }
+
+    /// Stops: no new connection, all sockets shut down, all threads joined. Called by drop as well.
+    pub(crate) fn stop(&mut self) {
+        let Some(accept) = self.accept.take() else {
+            return;
+        };
+        self.shared.stopping.store(true, Ordering::SeqCst);
+        // A blocked accept() ends only with a connection: make one ourselves.
+        let mut wake = self.local_addr;
+        if wake.ip().is_unspecified() {
+            wake.set_ip(if wake.is_ipv4() {
+                Ipv4Addr::LOCALHOST.into()
+            } else {
+                Ipv6Addr::LOCALHOST.into()
+            });
+        }
+        let _ = TcpStream::connect_timeout(&wake, Duration::from_secs(1));
+        let _ = accept.join();
+        for stream in locked(&self.shared.open).values() {
+            let _ = stream.shutdown(Shutdown::Both);
+        }
+        let threads: Vec<_> = locked(&self.shared.threads).drain().collect();
+        for (_, thread) in threads {
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+fn accept_loop(listener: &TcpListener, name: &str, shared: &Arc<Shared>) {
+    for incoming in listener.incoming() {
+        if shared.stopping.load(Ordering::SeqCst) {
+            return;
+        }
+        for id in locked(&shared.finished).drain(..) {
+            if let Some(thread) = locked(&shared.threads).remove(&id) {
+                let _ = thread.join();
+            }
+        }
+        match incoming {
+            Ok(stream) => start_connection(stream, name, shared),
+            // Out of file descriptors or an aborted handshake: the next accept may fare better, but must not spin.
+            Err(_) => std::thread::park_timeout(Duration::from_millis(20)),
+        }
+    }
+}
+
+fn start_connection(mut stream: TcpStream, name: &str, shared: &Arc<Shared>) {
+    if locked(&shared.open).len() >= shared.limits.connections {
+        connection::refuse_full(&mut stream);
+        return;
+    }
+    let Ok(handle) = stream.try_clone() else {
+        return;
+    };
+    let id = shared.next_id.fetch_add(1, Ordering::Relaxed);
+    locked(&shared.open).insert(id, handle);
+    // The map is held over the start, so that the thread's end cannot be reaped before its handle is in it.
+    let mut threads = locked(&shared.threads);
+    let for_thread = Arc::clone(shared);
+    let spawned = Builder::new()
+        .name(format!("{name}-http-{}", id % 100_000))
+        .spawn(move || {
+            let _leaving = Leaving {
+                id,
+                shared: Arc::clone(&for_thread),
+            };
+            connection::serve(
+                stream,
+                &for_thread.limits,
+                &for_thread.handler,
+                &for_thread.stopping,
+            );
+        });
+    match spawned {
+        Ok(thread) => {
+            threads.insert(id, thread);
+        }
+        Err(_) => {
+            drop(threads);
+            locked(&shared.open).remove(&id);
+        }
+    }
+}
+
+/// Takes a connection out of the books however its thread ends.
+struct Leaving {
+    id: u64,
+    shared: Arc<Shared>,
+}
+
+impl Drop for Leaving {
+    fn drop(&mut self) {
+        locked(&self.shared.open).remove(&self.id);
+        locked(&self.shared.finished).push(self.id);
+    }
+}
+
+#[cfg(test)]
+mod tests;

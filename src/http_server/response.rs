@@ -1,0 +1,116 @@
+//! One HTTP response, and what else a handler may do with a connection.
+//!
+//! In: status, fields, body · Out: bytes for the wire · Thread: the connection's.
+
+use std::fmt::Write as _;
+use std::net::TcpStream;
+
+/// Takes a connection over: the socket (blocking, no timeouts but the write limit) and bytes that came after the request.
+pub(crate) type TakeOver = Box<dyn FnOnce(TcpStream, Vec<u8>) + Send>;
+
+/// What a handler answers.
+pub(crate) enum Reply {
+    /// A whole response; the connection is kept for the next request.
+    Response(Response),
+    /// First send the response's head (and body), then hand the socket over; the connection ends when the call returns.
+    TakeOver(Response, TakeOver),
+}
+
+impl From<Response> for Reply {
+    fn from(response: Response) -> Self {
+        Reply::Response(response)
+    }
+}
+
+/// A response: status, header fields, body.
+#[derive(Debug, Clone)]
+pub(crate) struct Response {
+    pub status: u16,
+    pub headers: Vec<(String, String)>,
+    pub body: Vec<u8>,
+}
+
+impl Response {
+    /// An empty response.
+    pub(crate) fn new(status: u16) -> Self {
+        Response {
+            status,
+            headers: Vec::new(),
+            body: Vec::new(),
+        }
+    }
+
+    /// A body with its media type.
+    pub(crate) fn with_body(status: u16, media_type: &str, body: impl Into<Vec<u8>>) -> Self {
+        let mut response = Response::new(status).header("Content-Type", media_type);
+        response.body = body.into();
+        response
+    }
+
+    /// Plain text with a line end.
+    pub(crate) fn text(status: u16, text: &str) -> Self {
+        Response::with_body(status, "text/plain; charset=utf-8", format!("{text}\n"))
+    }
+
+    /// Adds a field. Line ends in the value are dropped: they would begin another field.
+    pub(crate) fn header(mut self, name: &str, value: impl AsRef<str>) -> Self {
+        let value = value.as_ref().replace(['\r', '\n'], " ");
+        self.headers.push((name.to_owned(), value));
+        self
+    }
+
+    pub(super) fn to_bytes(&self, head_only: bool, connection: Option<&str>) -> Vec<u8> {
+        let mut head = format!("HTTP/1.1 {} {}\r\n", self.status, reason(self.status));
+        for (name, value) in &self.headers {
+            let _ = write!(head, "{name}: {value}\r\n");
+        }
+        let bodyless = self.status < 200 || self.status == 204 || self.status == 304;
+        if let Some(connection) = connection {
+            if !bodyless {
+                let _ = write!(head, "Content-Length: {}\r\n", self.body.len());
+            }
+            let _ = write!(head, "Connection: {connection}\r\n");
+        }
+        head.push_str("\r\n");
+        let mut bytes = head.into_bytes();
+        if !head_only && !bodyless {
+            bytes.extend_from_slice(&self.body);
+        }
+        bytes
+    }
+}
+
+fn reason(status: u16) -> &'static str {
+    match status {
+        100 => "Continue",
+        101 => "Switching Protocols",
+        200 => "OK",
+        201 => "Created",
+        202 => "Accepted",
+        204 => "No Content",
+        302 => "Found",
+        303 => "See Other",
+        304 => "Not Modified",
+        400 => "Bad Request",
+        401 => "Unauthorized",
+        403 => "Forbidden",
+        404 => "Not Found",
+        405 => "Method Not Allowed",
+        406 => "Not Acceptable",
+        408 => "Request Timeout",
+        409 => "Conflict",
+        411 => "Length Required",
+        413 => "Content Too Large",
+        415 => "Unsupported Media Type",
+        421 => "Misdirected Request",
+        426 => "Upgrade Required",
+        429 => "Too Many Requests",
+        431 => "Request Header Fields Too Large",
+        500 => "Internal Server Error",
+        501 => "Not Implemented",
+        502 => "Bad Gateway",
+        503 => "Service Unavailable",
+        504 => "Gateway Timeout",
+        _ => "Status",
+    }
+}

@@ -1,0 +1,244 @@
+//! Every limit of the HTTP server, held against a raw socket.
+//!
+//! In: bytes as a peer might send them · Out: what came back · Thread: the test's and the server's.
+
+use super::*;
+use std::io::{Read, Write};
+use std::time::Instant;
+
+fn quick() -> Limits {
+    Limits {
+        head_time: Duration::from_millis(300),
+        body_time: Duration::from_millis(300),
+        idle_time: Duration::from_millis(300),
+        ..Limits::default()
+    }
+}
+
+fn server(limits: Limits) -> Server {
+    let handler = |request: &Request| -> Reply {
+        match request.path.as_str() {
+            "/panic" => panic!("asked for"),
+            "/take" => Reply::TakeOver(
+                Response::new(101).header("Upgrade", "echo"),
+                Box::new(|mut stream, leftover| {
+                    let _ = stream.write_all(&leftover);
+                    let mut byte = [0u8; 1];
+                    while matches!(stream.read(&mut byte), Ok(1)) {
+                        let _ = stream.write_all(&byte);
+                    }
+                }),
+            ),
+            path => Response::text(
+                200,
+                &format!(
+                    "{} {} {:?} {}",
+                    request.method,
+                    path,
+                    request.parameters(),
+                    String::from_utf8_lossy(&request.body)
+                ),
+            )
+            .into(),
+        }
+    };
+    Server::bind(
+        "127.0.0.1:0".parse().unwrap(),
+        "t",
+        limits,
+        Box::new(handler),
+    )
+    .unwrap()
+}
+
+fn connect(server: &Server) -> TcpStream {
+    let stream = TcpStream::connect(server.local_addr()).unwrap();
+    stream
+        .set_read_timeout(Some(Duration::from_secs(5)))
+        .unwrap();
+    stream
+}
+
+/// Sends and reads until the server closes.
+fn whole(server: &Server, bytes: &[u8]) -> String {
+    let mut stream = connect(server);
+    stream.write_all(bytes).unwrap();
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer);
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+/// Reads one response with its body.
+fn one(stream: &mut TcpStream) -> String {
+    let mut text = Vec::new();
+    let mut byte = [0u8; 1];
+    while !text.ends_with(b"\r\n\r\n") {
+        assert_eq!(
+            stream.read(&mut byte).unwrap(),
+            1,
+            "closed after {:?}",
+            String::from_utf8_lossy(&text)
+        );
+        text.push(byte[0]);
+    }
+    let head = String::from_utf8(text).unwrap();
+    let length: usize = head
+        .lines()
+        .find_map(|l| l.strip_prefix("Content-Length: "))
+        .map_or(0, |n| n.parse().unwrap());
+    let mut body = vec![0; length];
+    stream.read_exact(&mut body).unwrap();
+    head + &String::from_utf8(body).unwrap()
+}
+
+#[test]
+fn keeps_the_connection_and_answers_pipelined_requests_in_order() {
+    let server = server(quick());
+    let mut stream = connect(&server);
+    stream.write_all(b"GET /a?x=1%202&y=+ HTTP/1.1\r\n\r\nPOST /b HTTP/1.1\r\nContent-Length: 3\r\n\r\nabcGET /c%20d HTTP/1.1\r\n\r\n").unwrap();
+    assert!(one(&mut stream).contains(r#"GET /a [("x", "1 2"), ("y", " ")]"#));
+    assert!(one(&mut stream).contains("POST /b [] abc"));
+    assert!(one(&mut stream).contains("GET /c d"));
+}
+
+#[test]
+fn head_gets_the_length_but_no_body() {
+    let answer = whole(
+        &server(quick()),
+        b"HEAD /a HTTP/1.1\r\nConnection: close\r\n\r\n",
+    );
+    assert!(answer.contains("Content-Length: "), "{answer}");
+    assert!(answer.ends_with("\r\n\r\n"), "{answer}");
+}
+
+#[test]
+fn refuses_what_it_should() {
+    let server = server(quick());
+    let huge = format!("GET / HTTP/1.1\r\nX: {}\r\n\r\n", "x".repeat(20_000));
+    let many = format!("GET / HTTP/1.1\r\n{}\r\n", "X: y\r\n".repeat(100));
+    for (status, request) in [
+        (431, huge.as_str()),
+        (431, many.as_str()),
+        (400, "\x16\x03\x01 garbage\r\n\r\n"),
+        (
+            400,
+            "GET / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
+        ),
+        (400, "GET / HTTP/1.1\r\nContent-Length: -1\r\n\r\n"),
+        (
+            411,
+            "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        ),
+        (
+            411,
+            "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n",
+        ),
+        (
+            413,
+            "POST / HTTP/1.1\r\nContent-Length: 99999999999\r\n\r\n",
+        ),
+        (
+            413,
+            "POST / HTTP/1.1\r\nContent-Length: 99999999999999999999999999\r\n\r\n",
+        ),
+        (500, "GET /panic HTTP/1.1\r\nConnection: close\r\n\r\n"),
+    ] {
+        let answer = whole(&server, request.as_bytes());
+        assert!(
+            answer.starts_with(&format!("HTTP/1.1 {status} ")),
+            "{request:.60} gave {answer}"
+        );
+    }
+}
+
+#[test]
+fn a_dribbled_head_or_body_ends_at_its_deadline() {
+    let server = server(quick());
+    for start in [
+        "GET / HTTP/1.1\r\n",
+        "POST / HTTP/1.1\r\nContent-Length: 1000\r\n\r\n",
+    ] {
+        let begin = Instant::now();
+        let mut stream = connect(&server);
+        stream.write_all(start.as_bytes()).unwrap();
+        let mut writer = stream.try_clone().unwrap();
+        let dribble = std::thread::spawn(move || {
+            while writer.write_all(b"x").is_ok() && begin.elapsed() < Duration::from_secs(4) {
+                std::thread::park_timeout(Duration::from_millis(20));
+            }
+        });
+        let mut answer = [0u8; 12];
+        stream.read_exact(&mut answer).unwrap();
+        assert_eq!(&answer, b"HTTP/1.1 408");
+        assert!(
+            begin.elapsed() < Duration::from_secs(2),
+            "{:?}",
+            begin.elapsed()
+        );
+        drop(stream);
+        dribble.join().unwrap();
+    }
+}
+
+#[test]
+fn an_idle_connection_is_closed_and_a_slow_byte_by_byte_request_answered() {
+    let server = server(Limits {
+        head_time: Duration::from_secs(5),
+        ..quick()
+    });
+    let mut stream = connect(&server);
+    for byte in b"GET /slow HTTP/1.1\r\n\r\n" {
+        stream.write_all(&[*byte]).unwrap();
+    }
+    assert!(one(&mut stream).contains("GET /slow"));
+    assert_eq!(stream.read(&mut [0u8; 1]).unwrap(), 0);
+}
+
+#[test]
+fn one_connection_too_many_gets_503() {
+    let server = server(Limits {
+        connections: 2,
+        ..quick()
+    });
+    let mut first = connect(&server);
+    let mut second = connect(&server);
+    for stream in [&mut first, &mut second] {
+        stream.write_all(b"GET / HTTP/1.1\r\n\r\n").unwrap();
+        one(stream);
+    }
+    let mut third = connect(&server);
+    let mut answer = String::new();
+    let _ = third.read_to_string(&mut answer);
+    assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
+    assert_eq!(server.open_connections(), 2);
+}
+
+#[test]
+fn expect_continue_is_answered_before_the_body() {
+    let server = server(quick());
+    let mut stream = connect(&server);
+    stream
+        .write_all(b"POST / HTTP/1.1\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n")
+        .unwrap();
+    assert!(one(&mut stream).starts_with("HTTP/1.1 100 "));
+    stream.write_all(b"hi").unwrap();
+    assert!(one(&mut stream).ends_with("[] hi\n"));
+}
+
+#[test]
+fn a_taken_over_socket_keeps_early_bytes_and_ends_with_the_server() {
+    let mut server = server(quick());
+    let mut stream = connect(&server);
+    stream
+        .write_all(b"GET /take HTTP/1.1\r\n\r\nearly")
+        .unwrap();
+    assert!(one(&mut stream).starts_with("HTTP/1.1 101 "));
+    let mut echo = [0u8; 5];
+    stream.read_exact(&mut echo).unwrap();
+    assert_eq!(&echo, b"early");
+    let begin = Instant::now();
+    server.stop();
+    assert!(begin.elapsed() < Duration::from_secs(1));
+    assert!(matches!(stream.read(&mut echo), Ok(0) | Err(_)));
+    assert!(TcpStream::connect(server.local_addr()).is_err());
+}

@@ -1,0 +1,244 @@
+//! The customer's way: arriving, the menu before the queue, waiting, giving up, going on to another queue.
+//!
+//! In: due actions · Out: facts · Thread: the centre's lock.
+
+use super::facts::{Conversation, Disconnect, Purpose, Step};
+use super::{Action, Centre, Waiting};
+use crate::simulator::json::Id;
+use crate::simulator::when::Ms;
+use crate::simulator::world::{ALL_MEDIA, FIRST_NAMES, LAST_NAMES, Media};
+
+/// The rate swings around its mean by at most this factor.
+const PEAK: f64 = 1.5;
+
+const SUBJECTS: [&str; 6] = [
+    "Where is my order",
+    "Question about my bill",
+    "Password does not work",
+    "Change of address",
+    "Complaint",
+    "Offer wanted",
+];
+const TIERS: [&str; 3] = ["standard", "silver", "gold"];
+
+impl Centre {
+    pub(super) fn schedule_arrival(&mut self) {
+        if self.rate <= 0.0 {
+            return;
+        }
+        // Thinning: candidates come at the peak rate, and each counts with the share of the present rate in it.
+        let gap = -(1.0 - self.rng.f64()).ln() / (self.rate * PEAK) * 1000.0;
+        self.after(gap as Ms, Action::Arrival(self.rate_generation));
+    }
+
+    /// The present rate as a share of its mean: a slow swell and a quicker one on top.
+    fn swell(&self) -> f64 {
+        let secs = (self.now - self.epoch) as f64 / 1000.0;
+        let wave = |period: f64| (secs / period * std::f64::consts::TAU).sin();
+        1.0 + 0.35 * wave(900.0) + 0.15 * wave(170.0)
+    }
+
+    pub(super) fn arrival(&mut self, generation: u64) {
+        if generation != self.rate_generation {
+            return;
+        }
+        self.schedule_arrival();
+        if self.chance(self.swell() / PEAK) {
+            self.customer_comes();
+        }
+    }
+
+    fn customer_comes(&mut self) {
+        let queue = self.pick_queue();
+        let media = self.pick_media(queue);
+        let (first, last) = (
+            FIRST_NAMES[self.rng.usize(..24)],
+            LAST_NAMES[self.rng.usize(..24)],
+        );
+        let number = self.rng.u32(..10_000_000);
+        let conversation = Conversation {
+            key: self.next_key,
+            id: Id::random(&mut self.rng),
+            media,
+            start: self.now,
+            end: None,
+            caller: format!("{first} {last}"),
+            address: match media {
+                Media::Voice | Media::Callback => format!("+1555{number:07}"),
+                Media::Message => format!("{:016x}", self.rng.u64(..)),
+                Media::Email => format!(
+                    "{}.{}{}@example.org",
+                    first.to_lowercase(),
+                    last.to_lowercase(),
+                    number % 1000
+                ),
+            },
+            subject: SUBJECTS[self.rng.usize(..SUBJECTS.len())],
+            tier: TIERS[self.rng.usize(..TIERS.len())],
+            participants: Vec::new(),
+        };
+        let key = self.next_key;
+        self.next_key += 1;
+        self.by_id.insert(conversation.id, key);
+        self.open.insert(key);
+        self.conversations.insert(key, conversation);
+        self.join(key, Purpose::Customer, None, None, true);
+        self.touch(key, Step::CustomerStart);
+        match media {
+            Media::Voice | Media::Message => {
+                let purpose = if media == Media::Voice {
+                    Purpose::Ivr
+                } else {
+                    Purpose::Workflow
+                };
+                let flow = self.join(key, purpose, None, None, true);
+                // The menu leads to this queue; until then it is nobody's visit.
+                if let Some(flow) = self.participant_mut(key, flow) {
+                    flow.queue = Some(queue);
+                }
+                self.touch(key, Step::FlowStart(flow));
+                let time = if media == Media::Voice {
+                    self.between(1_500, 7_000)
+                } else {
+                    self.between(300, 1_500)
+                };
+                self.after(time, Action::FlowDone(key));
+            }
+            Media::Email | Media::Callback => self.enter_queue(key, queue),
+        }
+    }
+
+    fn pick_queue(&mut self) -> usize {
+        let total: f64 = self.world.queues.iter().map(|q| q.weight).sum();
+        let mut left = self.rng.f64() * total;
+        for (index, queue) in self.world.queues.iter().enumerate() {
+            left -= queue.weight;
+            if left <= 0.0 {
+                return index;
+            }
+        }
+        0
+    }
+
+    fn pick_media(&mut self, queue: usize) -> Media {
+        let mut left = self.rng.f64();
+        for (media, share) in ALL_MEDIA.into_iter().zip(self.world.queues[queue].mix) {
+            left -= share;
+            if left <= 0.0 && share > 0.0 {
+                return media;
+            }
+        }
+        Media::Voice
+    }
+
+    pub(super) fn flow_done(&mut self, key: u64) {
+        const FLOW: usize = 1;
+        let Some(queue) = self.participant(key, FLOW).and_then(|p| p.queue) else {
+            return;
+        };
+        if let Some(flow) = self.participant_mut(key, FLOW) {
+            flow.queue = None;
+        }
+        let hangs_up = self.chance(0.04);
+        self.leave(
+            key,
+            FLOW,
+            if hangs_up {
+                Disconnect::Peer
+            } else {
+                Disconnect::Transfer
+            },
+        );
+        self.touch(key, Step::FlowEnd(FLOW));
+        if hangs_up {
+            self.leave(key, 0, Disconnect::Client);
+            self.touch(key, Step::CustomerEnd);
+        } else {
+            self.enter_queue(key, queue);
+        }
+    }
+
+    /// Begins a visit of the queue, now.
+    pub(super) fn enter_queue(&mut self, key: u64, queue: usize) {
+        let Some(media) = self.conversations.get(&key).map(|c| c.media) else {
+            return;
+        };
+        let visit = self.join(key, Purpose::Acd, None, Some(queue), true);
+        if let Some(customer) = self.participant_mut(key, 0) {
+            customer.queue = Some(queue);
+        }
+        self.touch(key, Step::AcdStart(visit));
+        self.stats.offered(self.now, queue, media);
+        let patience = match media {
+            Media::Voice => self.between(6_000, 75_000),
+            Media::Message => self.between(40_000, 240_000),
+            Media::Email | Media::Callback => self.between(400_000, 1_200_000),
+        };
+        self.after(patience, Action::GiveUp(key, visit));
+        if media == Media::Voice && self.world.queues[queue].overflow.is_some() && self.chance(0.4)
+        {
+            let limit = self.between(15_000, 25_000);
+            self.after(limit, Action::Overflow(key, visit));
+        }
+        self.waiting[queue].push_back(Waiting { key, visit });
+        self.offer_to_somebody(key, visit, queue);
+    }
+
+    pub(super) fn stop_waiting(&mut self, key: u64, visit: usize) {
+        if let Some(queue) = self.participant(key, visit).and_then(|p| p.queue) {
+            self.waiting[queue].retain(|w| w.key != key);
+        }
+    }
+
+    pub(super) fn give_up(&mut self, key: u64, visit: usize) {
+        if !self.leave(key, visit, Disconnect::Peer) {
+            return;
+        }
+        self.stop_waiting(key, visit);
+        self.touch(key, Step::AcdEnd(visit));
+        if let (Some(c), Some(v)) = (self.conversations.get(&key), self.participant(key, visit)) {
+            self.stats
+                .abandoned(self.now, v.queue.unwrap_or(0), c.media, self.now - v.start);
+        }
+        self.withdraw_alert(key, Disconnect::Peer);
+        let how = if self
+            .conversations
+            .get(&key)
+            .is_some_and(|c| c.media == Media::Voice)
+        {
+            Disconnect::Endpoint
+        } else {
+            Disconnect::Client
+        };
+        self.leave(key, 0, how);
+        self.touch(key, Step::CustomerEnd);
+    }
+
+    /// Waited too long here: on to the other queue, unless somebody's phone is ringing already.
+    pub(super) fn overflow(&mut self, key: u64, visit: usize) {
+        let Some(conversation) = self.conversations.get(&key) else {
+            return;
+        };
+        let alerting = conversation
+            .participants
+            .iter()
+            .any(|p| p.purpose == Purpose::Agent && p.is_alerting());
+        let Some(from) = conversation
+            .participants
+            .get(visit)
+            .filter(|p| p.is_open())
+            .and_then(|p| p.queue)
+        else {
+            return;
+        };
+        let Some(to) = self.world.queues[from].overflow.filter(|_| !alerting) else {
+            return;
+        };
+        let media = conversation.media;
+        self.leave(key, visit, Disconnect::Transfer);
+        self.stop_waiting(key, visit);
+        self.touch(key, Step::AcdEnd(visit));
+        self.stats.flow_out(self.now, from, media);
+        self.enter_queue(key, to);
+    }
+}

@@ -1,0 +1,458 @@
+//! The contact centre: a discrete-event model of arrivals, queues and agents, the same for the same seed.
+//!
+//! In: seed, sizes, the time to go on to · Out: facts, states and the changes since the last call · Thread: under one lock.
+//!
+//! Everything that happens is an action due at its own millisecond; `advance` runs what is due, in order. Randomness is drawn
+//! in that order only, so the facts do not depend on how often or how late `advance` is called.
+
+pub(super) mod facts;
+mod flow;
+mod people;
+pub(super) mod stats;
+mod work;
+
+pub(super) use work::ALERTING_TIMEOUT_MS;
+
+use super::json::Id;
+use super::options::Options;
+use super::when::{Ms, millis};
+use super::world::{Media, World};
+use facts::{Change, Conversation, Disconnect, Participant, Purpose, Span, Step};
+use people::Agent;
+use stats::Stats;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap, VecDeque};
+use std::sync::Arc;
+
+/// Ended conversations kept, however long the retention: about 150 MB.
+const MAX_ENDED: usize = 100_000;
+
+/// Something that will be tried at its time; whether it still makes sense is looked at then.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Action {
+    /// The next possible arrival, of this generation of the rate.
+    Arrival(u64),
+    FlowDone(u64),
+    GiveUp(u64, usize),
+    Overflow(u64, usize),
+    Answer(u64, usize),
+    Miss(u64, usize),
+    Hold(u64, usize),
+    Unhold(u64, usize),
+    Park(u64, usize),
+    Unpark(u64, usize),
+    Consult(u64, usize),
+    ConsultAnswer(u64, usize),
+    ConsultEnd(u64, usize),
+    TalkEnd(u64, usize),
+    AfterCallEnd(u64, usize),
+    Recover(usize),
+    Presence(usize),
+}
+
+/// A conversation in a queue.
+#[derive(Debug, Clone, Copy)]
+struct Waiting {
+    key: u64,
+    visit: usize,
+}
+
+pub(super) struct Centre {
+    pub world: Arc<World>,
+    rng: fastrand::Rng,
+    now: Ms,
+    epoch: Ms,
+    order: u64,
+    due: BinaryHeap<Reverse<(Ms, u64, Action)>>,
+    next_key: u64,
+    conversations: BTreeMap<u64, Conversation>,
+    open: BTreeSet<u64>,
+    by_id: HashMap<Id, u64>,
+    waiting: Vec<VecDeque<Waiting>>,
+    pub agents: Vec<Agent>,
+    pub stats: Stats,
+    rate: f64,
+    rate_generation: u64,
+    retention: Ms,
+    // What the running action did, by conversation.
+    touched: Vec<(u64, Step)>,
+    changes: Vec<Change>,
+}
+
+impl Centre {
+    /// A centre that has been at work for the warm-up before `epoch`.
+    pub(super) fn new(options: &Options, world: Arc<World>, epoch: Ms) -> Centre {
+        let begin = epoch - millis(options.warm_up);
+        let rate = options
+            .arrivals_per_sec
+            .unwrap_or((options.agents as f64 * 0.017).max(0.3));
+        let mut centre = Centre {
+            rng: fastrand::Rng::with_seed(options.seed ^ 0x6365_6e74_7265_0002),
+            now: begin,
+            epoch: begin,
+            order: 0,
+            due: BinaryHeap::new(),
+            next_key: 1,
+            conversations: BTreeMap::new(),
+            open: BTreeSet::new(),
+            by_id: HashMap::new(),
+            waiting: world.queues.iter().map(|_| VecDeque::new()).collect(),
+            agents: Vec::new(),
+            stats: Stats::new(world.queues.len()),
+            rate,
+            rate_generation: 0,
+            retention: millis(options.retention),
+            touched: Vec::new(),
+            changes: Vec::new(),
+            world,
+        };
+        centre.people_arrive();
+        centre.schedule_arrival();
+        centre.advance(epoch);
+        centre
+    }
+
+    /// The centre's time.
+    pub(super) fn now(&self) -> Ms {
+        self.now
+    }
+
+    /// When something is due next.
+    pub(super) fn next_due(&self) -> Option<Ms> {
+        self.due.peek().map(|Reverse((at, _, _))| *at)
+    }
+
+    /// Lives on to `to` and gives what changed, in order.
+    pub(super) fn advance(&mut self, to: Ms) -> Vec<Change> {
+        while let Some(&Reverse((at, _, action))) = self.due.peek() {
+            if at > to {
+                break;
+            }
+            self.due.pop();
+            self.now = self.now.max(at);
+            self.run(action);
+            self.settle();
+        }
+        self.now = self.now.max(to);
+        self.forget();
+        std::mem::take(&mut self.changes)
+    }
+
+    /// Sets the mean number of arrivals a second of the centre's time.
+    pub(super) fn set_rate(&mut self, per_sec: f64) {
+        self.rate = per_sec;
+        self.rate_generation += 1;
+        self.schedule_arrival();
+    }
+
+    /// All known conversations in the order of their start.
+    pub(super) fn conversations(&self) -> impl DoubleEndedIterator<Item = &Conversation> {
+        self.conversations.values()
+    }
+
+    /// Conversations with something still going on.
+    pub(super) fn open(&self) -> impl Iterator<Item = &Conversation> {
+        self.open
+            .iter()
+            .filter_map(|key| self.conversations.get(key))
+    }
+
+    pub(super) fn open_count(&self) -> usize {
+        self.open.len()
+    }
+
+    pub(super) fn conversation(&self, id: &str) -> Option<&Conversation> {
+        self.by_id
+            .get(&Id::parse(id)?)
+            .and_then(|key| self.conversations.get(key))
+    }
+
+    /// The user's part in each conversation that takes his time.
+    pub(super) fn work_of(&self, user: usize) -> impl Iterator<Item = (Media, &Participant)> {
+        let engaged = self.agents[user]
+            .engaged
+            .iter()
+            .filter_map(|(key, _)| self.conversations.get(key));
+        engaged.flat_map(move |c| {
+            c.participants
+                .iter()
+                .filter(move |p| p.user == Some(user))
+                .map(move |p| (c.media, p))
+        })
+    }
+
+    fn run(&mut self, action: Action) {
+        match action {
+            Action::Arrival(generation) => self.arrival(generation),
+            Action::FlowDone(key) => self.flow_done(key),
+            Action::GiveUp(key, visit) => self.give_up(key, visit),
+            Action::Overflow(key, visit) => self.overflow(key, visit),
+            Action::Answer(key, who) => self.answer(key, who),
+            Action::Miss(key, who) => self.miss(key, who),
+            Action::Hold(key, who) => self.hold(key, who),
+            Action::Unhold(key, who) => self.unhold(key, who),
+            Action::Park(key, who) => self.park(key, who),
+            Action::Unpark(key, who) => self.unpark(key, who),
+            Action::Consult(key, who) => self.consult(key, who),
+            Action::ConsultAnswer(key, who) => self.consult_answer(key, who),
+            Action::ConsultEnd(key, who) => self.consult_end(key, who),
+            Action::TalkEnd(key, who) => self.talk_end(key, who),
+            Action::AfterCallEnd(key, who) => self.after_call_end(key, who),
+            Action::Recover(user) => self.recover(user),
+            Action::Presence(user) => self.presence_due(user),
+        }
+    }
+
+    fn after(&mut self, delay: Ms, action: Action) {
+        self.order += 1;
+        self.due
+            .push(Reverse((self.now + delay.max(1), self.order, action)));
+    }
+
+    /// A length drawn between two bounds, in milliseconds.
+    fn between(&mut self, low: Ms, high: Ms) -> Ms {
+        self.rng.i64(low..=high)
+    }
+
+    fn chance(&mut self, probability: f64) -> bool {
+        self.rng.f64() < probability
+    }
+
+    fn touch(&mut self, key: u64, step: Step) {
+        self.touched.push((key, step));
+    }
+
+    /// Ends conversations in which nothing is left to do, and writes the changes down: one per touched conversation.
+    fn settle(&mut self) {
+        while let Some(&(key, _)) = self.touched.first() {
+            let mut steps = Vec::new();
+            self.touched.retain(|&(other, step)| {
+                if other == key {
+                    steps.push(step);
+                }
+                other != key
+            });
+            let Some(conversation) = self.conversations.get_mut(&key) else {
+                continue;
+            };
+            let over = conversation
+                .participants
+                .iter()
+                .all(|p| !p.is_open() && !p.after_call.is_open());
+            if over && conversation.end.is_none() {
+                conversation.end = Some(self.now);
+                self.open.remove(&key);
+            }
+            let users = conversation.users();
+            self.changes.push(Change::Conversation {
+                at: self.now,
+                conversation: conversation.clone(),
+                steps,
+            });
+            for user in users {
+                self.changes.push(Change::Load { user });
+            }
+        }
+    }
+
+    fn forget(&mut self) {
+        let horizon = self.now - self.retention;
+        let mut excess = (self.conversations.len() - self.open.len()).saturating_sub(MAX_ENDED);
+        while let Some((&key, conversation)) =
+            self.conversations.iter().find(|(_, c)| c.end.is_some())
+        {
+            if excess == 0 && conversation.end.is_some_and(|end| end >= horizon) {
+                break;
+            }
+            excess = excess.saturating_sub(1);
+            self.by_id.remove(&conversation.id);
+            self.conversations.remove(&key);
+        }
+    }
+
+    fn join(
+        &mut self,
+        key: u64,
+        purpose: Purpose,
+        user: Option<usize>,
+        queue: Option<usize>,
+        connected: bool,
+    ) -> usize {
+        let (id, communication) = (Id::random(&mut self.rng), Id::random(&mut self.rng));
+        let now = self.now;
+        let Some(conversation) = self.conversations.get_mut(&key) else {
+            return 0;
+        };
+        conversation.participants.push(Participant {
+            id,
+            communication,
+            purpose,
+            user,
+            queue,
+            consulted_by: None,
+            start: now,
+            connected: connected.then_some(now),
+            end: None,
+            disconnect: None,
+            holds: Vec::new(),
+            parks: Vec::new(),
+            after_call: facts::AfterCall::default(),
+        });
+        conversation.participants.len() - 1
+    }
+
+    fn participant(&self, key: u64, who: usize) -> Option<&Participant> {
+        self.conversations.get(&key)?.participants.get(who)
+    }
+
+    fn participant_mut(&mut self, key: u64, who: usize) -> Option<&mut Participant> {
+        self.conversations.get_mut(&key)?.participants.get_mut(who)
+    }
+
+    /// Ends one participant now, his hold and parking with him. False if he had left already.
+    fn leave(&mut self, key: u64, who: usize, disconnect: Disconnect) -> bool {
+        let now = self.now;
+        let Some(participant) = self.participant_mut(key, who).filter(|p| p.is_open()) else {
+            return false;
+        };
+        participant.end = Some(now);
+        participant.disconnect = Some(disconnect);
+        let close = |spans: &mut Vec<Span>| {
+            if let Some(span) = spans.last_mut().filter(|s| s.end.is_none()) {
+                span.end = Some(now);
+            }
+        };
+        close(&mut participant.holds);
+        close(&mut participant.parks);
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn centre(seed: u64) -> Centre {
+        let options = Options {
+            seed,
+            queues: 5,
+            agents: 30,
+            ..Options::default()
+        };
+        let epoch = 1_777_903_500_000;
+        Centre::new(&options, Arc::new(World::build(&options, epoch)), epoch)
+    }
+
+    #[test]
+    fn the_same_seed_gives_the_same_facts_however_it_is_stepped() {
+        let (mut one, mut two) = (centre(7), centre(7));
+        let end = one.now() + 600_000;
+        let all = one.advance(end);
+        let mut pieces = Vec::new();
+        while two.now() < end {
+            let to = (two.now() + 777).min(end);
+            pieces.extend(two.advance(to));
+        }
+        assert_eq!(all, pieces);
+        assert!(one.conversations().eq(two.conversations()));
+        assert!(!one.conversations().eq(centre(8).conversations()));
+    }
+
+    #[test]
+    fn everything_that_should_happen_happens() {
+        let mut centre = centre(3);
+        centre.advance(centre.now() + 3_600_000);
+        let all: Vec<_> = centre.conversations().collect();
+        let any = |test: &dyn Fn(&Conversation, &Participant) -> bool| {
+            all.iter()
+                .filter(|c| c.participants.iter().any(|p| test(c, p)))
+                .count()
+        };
+        assert!(
+            any(&|_, p| p.disconnect == Some(Disconnect::NoAnswer)) > 5,
+            "missed alerts"
+        );
+        assert!(
+            any(&|_, p| p.purpose == Purpose::Agent && p.disconnect == Some(Disconnect::Transfer))
+                > 5,
+            "blind transfers"
+        );
+        assert!(
+            any(&|_, p| p.disconnect == Some(Disconnect::ConsultTransfer)) > 1,
+            "consult transfers"
+        );
+        assert!(any(&|_, p| !p.holds.is_empty()) > 5, "holds");
+        assert!(any(&|_, p| !p.parks.is_empty()) > 2, "parked");
+        assert!(
+            any(&|_, p| p.after_call.code.is_some()) > 20,
+            "wrap-up codes"
+        );
+        assert!(
+            any(&|_, p| p.after_call.skipped) > 0,
+            "skipped after-call work"
+        );
+        assert!(
+            all.iter().any(|c| c.queues().len() > 1),
+            "more than one queue"
+        );
+        let answered = any(&|_, p| p.purpose == Purpose::Agent && p.connected.is_some());
+        let abandoned = all
+            .iter()
+            .filter(|c| {
+                c.end.is_some()
+                    && !c.queues().is_empty()
+                    && !c
+                        .participants
+                        .iter()
+                        .any(|p| p.purpose == Purpose::Agent && p.connected.is_some())
+            })
+            .count();
+        assert!(
+            answered > 500 && abandoned > 10 && abandoned < answered,
+            "answered {answered}, abandoned {abandoned}"
+        );
+        for media in super::super::world::ALL_MEDIA {
+            assert!(all.iter().any(|c| c.media == media), "{media:?}");
+        }
+    }
+
+    #[test]
+    fn facts_are_in_order() {
+        let mut centre = centre(11);
+        centre.advance(centre.now() + 1_800_000);
+        for c in centre.conversations() {
+            for p in &c.participants {
+                assert!(
+                    p.start >= c.start && p.connected.is_none_or(|t| t >= p.start),
+                    "{c:#?}"
+                );
+                assert!(
+                    p.end.is_none_or(|t| t >= p.connected.unwrap_or(p.start)),
+                    "{c:#?}"
+                );
+                assert!(
+                    p.end
+                        .is_none_or(|_| p.disconnect.is_some() && p.held_since().is_none()),
+                    "{c:#?}"
+                );
+                assert!(
+                    p.after_call.start.is_none_or(|t| Some(t) == p.end),
+                    "{c:#?}"
+                );
+            }
+            assert_eq!(
+                c.end.is_some(),
+                c.participants
+                    .iter()
+                    .all(|p| !p.is_open() && !p.after_call.is_open())
+            );
+            assert!(
+                c.participants
+                    .iter()
+                    .filter(|p| p.purpose == Purpose::Acd && p.is_open())
+                    .count()
+                    <= 1
+            );
+        }
+    }
+}

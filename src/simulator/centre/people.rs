@@ -1,0 +1,182 @@
+//! Agents: presence, routing status, what they are engaged in.
+//!
+//! In: due actions, the work of conversations · Out: states and their changes · Thread: the centre's lock.
+
+use super::facts::{Change, Routing};
+use super::{Action, Centre};
+use crate::simulator::when::Ms;
+use crate::simulator::world::{AVAILABLE, Media, OFFLINE, ON_QUEUE};
+
+/// Where people go when they leave the queue, as indexes of presences, with weights by repetition.
+const BREAKS: [usize; 8] = [2, 3, 4, 4, 5, 6, 7, AVAILABLE];
+
+/// A user's state.
+#[derive(Debug)]
+pub(in crate::simulator) struct Agent {
+    /// Index of the presence.
+    pub presence: usize,
+    pub presence_since: Ms,
+    pub routing: Routing,
+    pub routing_since: Ms,
+    pub not_responding: bool,
+    /// Conversations that take his time: alerting, talking, after-call work. With whether each is digital.
+    pub engaged: Vec<(u64, bool)>,
+    pub idle_since: Ms,
+    pending: Option<usize>,
+}
+
+impl Agent {
+    /// One voice conversation, or two digital ones.
+    pub(super) fn can_take(&self, media: Media) -> bool {
+        let digital = matches!(media, Media::Message | Media::Email);
+        let room = self.engaged.is_empty()
+            || (digital && self.engaged.len() < 2 && self.engaged.iter().all(|e| e.1));
+        self.presence == ON_QUEUE && !self.not_responding && self.pending.is_none() && room
+    }
+}
+
+impl Centre {
+    pub(super) fn people_arrive(&mut self) {
+        for user in 0..self.world.users.len() {
+            let is_agent = !self.world.users[user].queues.is_empty();
+            let presence = match self.rng.u8(..10) {
+                0..7 if is_agent => ON_QUEUE,
+                7 | 8 => AVAILABLE,
+                _ => OFFLINE,
+            };
+            let now = self.now;
+            self.agents.push(Agent {
+                presence,
+                presence_since: now,
+                routing: if presence == ON_QUEUE {
+                    Routing::Idle
+                } else {
+                    Routing::OffQueue
+                },
+                routing_since: now,
+                not_responding: false,
+                engaged: Vec::new(),
+                idle_since: now,
+                pending: None,
+            });
+            if is_agent {
+                let first = self.between(1_000, 60_000);
+                self.after(first, Action::Presence(user));
+            }
+        }
+    }
+
+    pub(super) fn engage(&mut self, user: usize, key: u64) {
+        let digital = self
+            .conversations
+            .get(&key)
+            .is_some_and(|c| matches!(c.media, Media::Message | Media::Email));
+        self.agents[user].engaged.push((key, digital));
+    }
+
+    pub(super) fn disengage(&mut self, user: usize, key: u64) {
+        if let Some(at) = self.agents[user].engaged.iter().position(|e| e.0 == key) {
+            self.agents[user].engaged.remove(at);
+        }
+        self.agents[user].idle_since = self.now;
+        if self.agents[user].engaged.is_empty()
+            && let Some(presence) = self.agents[user].pending.take()
+        {
+            self.set_presence(user, presence);
+        }
+        self.refresh_routing(user);
+        self.offer_work(user);
+    }
+
+    pub(super) fn recover(&mut self, user: usize) {
+        self.agents[user].not_responding = false;
+        self.refresh_routing(user);
+        self.offer_work(user);
+    }
+
+    /// Works out the routing status anew from everything else.
+    pub(super) fn refresh_routing(&mut self, user: usize) {
+        let mut talking = false;
+        let mut consulted = false;
+        for &(key, _) in &self.agents[user].engaged {
+            let Some(conversation) = self.conversations.get(&key) else {
+                continue;
+            };
+            for p in conversation
+                .participants
+                .iter()
+                .filter(|p| p.user == Some(user))
+            {
+                let busy = p.is_talking() || p.after_call.is_open();
+                talking |= busy && p.queue.is_some();
+                consulted |= busy && p.queue.is_none();
+            }
+        }
+        let agent = &mut self.agents[user];
+        let routing = if agent.presence != ON_QUEUE {
+            Routing::OffQueue
+        } else if talking {
+            Routing::Interacting
+        } else if consulted {
+            Routing::Communicating
+        } else if agent.not_responding {
+            Routing::NotResponding
+        } else {
+            Routing::Idle
+        };
+        if routing != agent.routing {
+            agent.routing = routing;
+            agent.routing_since = self.now;
+            self.changes.push(Change::Routing { user });
+        }
+    }
+
+    pub(super) fn presence_due(&mut self, user: usize) {
+        let lead = self.world.users[user].lead;
+        let next = if self.agents[user].presence == ON_QUEUE {
+            if self.chance(0.02) {
+                OFFLINE
+            } else {
+                BREAKS[self.rng.usize(..BREAKS.len())]
+            }
+        } else if lead && self.chance(0.4) {
+            let other = BREAKS[self.rng.usize(..BREAKS.len())];
+            if other == self.agents[user].presence {
+                ON_QUEUE
+            } else {
+                other
+            }
+        } else {
+            ON_QUEUE
+        };
+        if self.agents[user].engaged.is_empty() {
+            self.set_presence(user, next);
+            self.refresh_routing(user);
+            self.offer_work(user);
+        } else {
+            self.agents[user].pending = Some(next);
+        }
+        let stay = match (lead, next == ON_QUEUE) {
+            (true, _) => self.between(2_500, 7_000),
+            (false, true) => self.between(60_000, 240_000),
+            (false, false) => self.between(10_000, 50_000),
+        };
+        self.after(stay, Action::Presence(user));
+    }
+
+    fn set_presence(&mut self, user: usize, presence: usize) {
+        let now = self.now;
+        let agent = &mut self.agents[user];
+        if agent.presence == presence {
+            return;
+        }
+        let (was, is) = (agent.presence == ON_QUEUE, presence == ON_QUEUE);
+        agent.presence = presence;
+        agent.presence_since = now;
+        agent.idle_since = now;
+        self.changes.push(Change::Presence { user });
+        if was != is {
+            self.changes.push(Change::Joined { user, joined: is });
+        }
+    }
+}

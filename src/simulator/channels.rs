@@ -1,0 +1,432 @@
+//! Tokens and notification channels: who may do what, who listens to which topic.
+//!
+//! In: logins, subscriptions, sockets, the service's time · Out: who gets a frame, who has to go · Thread: under one lock.
+
+use super::options::Options;
+use super::stream::Outbox;
+use super::topics;
+use super::when::{Clock, Ms, millis};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+
+/// The rate window, in milliseconds.
+const WINDOW_MS: Ms = 60_000;
+
+pub(super) struct Token {
+    pub client_id: String,
+    pub expires: Ms,
+    window_start: Ms,
+    window_count: u32,
+}
+
+/// What a request has left of its token's minute.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Allowance {
+    pub count: u32,
+    pub allowed: u32,
+    /// Seconds until the window begins anew, at least 1.
+    pub reset_secs: i64,
+    pub refused: bool,
+}
+
+pub(super) struct Channel {
+    pub id: String,
+    pub token: String,
+    pub client_id: String,
+    pub expires: Ms,
+    last_used: Ms,
+    /// As subscribed, combined ids included, in order.
+    pub topics: Vec<String>,
+    pub socket: Option<Arc<Outbox>>,
+}
+
+/// The answer to one subscribed id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Verdict {
+    pub id: String,
+    pub rejection: Option<(String, Vec<String>)>,
+}
+
+/// Why a whole subscription failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Refusal {
+    NoChannel,
+    InvalidTopic(String),
+    TooMany,
+    Unauthorized(String),
+}
+
+/// How a subscription changes the list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mode {
+    Add,
+    Replace,
+}
+
+/// Whether one bad topic fails the request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Errors {
+    Fail,
+    Ignore,
+}
+
+#[derive(Default)]
+pub(super) struct Hub {
+    tokens: HashMap<String, Token>,
+    channels: BTreeMap<String, Channel>,
+    listeners: HashMap<String, Vec<String>>,
+    // How often something was forgotten, for /sim/state.
+    pub evicted: u64,
+}
+
+/// Which topics are refused, by text or by permission.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Rules {
+    pub forbidden: Vec<String>,
+    pub missing_permissions: Vec<String>,
+}
+
+impl Rules {
+    fn rejection(&self, topic: &str) -> Option<(String, Vec<String>)> {
+        let needs = topics::template(topic).map_or(&[][..], |t| t.permissions);
+        let missing: Vec<String> = needs
+            .iter()
+            .filter(|n| self.missing_permissions.iter().any(|m| m == **n))
+            .map(|n| (*n).to_owned())
+            .collect();
+        if !missing.is_empty() {
+            return Some((
+                format!(
+                    "Missing the following permission(s): {}",
+                    missing.join(", ")
+                ),
+                missing,
+            ));
+        }
+        let forbidden = self
+            .forbidden
+            .iter()
+            .any(|text| topic.contains(text.as_str()));
+        forbidden.then(|| {
+            (
+                "Not authorized for this topic.".to_owned(),
+                needs.iter().map(|n| (*n).to_owned()).collect(),
+            )
+        })
+    }
+}
+
+impl Hub {
+    pub(super) fn log_in(&mut self, client_id: &str, token: String, expires: Ms) {
+        self.tokens.insert(
+            token,
+            Token {
+                client_id: client_id.to_owned(),
+                expires,
+                window_start: 0,
+                window_count: 0,
+            },
+        );
+    }
+
+    /// The token, if it is good now.
+    pub(super) fn token(&self, token: &str, now: Ms) -> Option<&Token> {
+        self.tokens.get(token).filter(|t| t.expires > now)
+    }
+
+    pub(super) fn token_count(&self) -> usize {
+        self.tokens.len()
+    }
+
+    /// Counts one request against the token's minute.
+    pub(super) fn spend(&mut self, token: &str, now: Ms, options: &Options) -> Option<Allowance> {
+        let window = (WINDOW_MS as f64 / options.speed).max(100.0) as Ms;
+        let token = self.tokens.get_mut(token)?;
+        if now - token.window_start >= window {
+            token.window_start = now;
+            token.window_count = 0;
+        }
+        let refused =
+            options.requests_per_min > 0 && token.window_count >= options.requests_per_min;
+        token.window_count += u32::from(!refused);
+        let left = token.window_start + window - now;
+        Some(Allowance {
+            count: token.window_count,
+            allowed: options.requests_per_min,
+            reset_secs: (left + 999) / 1000,
+            refused,
+        })
+    }
+
+    /// Takes a token away, and with it its channels, whose sockets are given back with their channel's id.
+    pub(super) fn log_out(&mut self, token: &str) -> Vec<(String, Arc<Outbox>)> {
+        self.tokens.remove(token);
+        self.drop_channels(|c| c.token == token)
+    }
+
+    pub(super) fn log_out_all(&mut self) -> Vec<(String, Arc<Outbox>)> {
+        self.tokens.clear();
+        self.drop_channels(|_| true)
+    }
+
+    /// Drops every channel, as if others had taken their places.
+    pub(super) fn evict_all(&mut self) -> Vec<(String, Arc<Outbox>)> {
+        self.evicted += self.channels.len() as u64;
+        self.drop_channels(|_| true)
+    }
+
+    fn drop_channels(&mut self, which: impl Fn(&Channel) -> bool) -> Vec<(String, Arc<Outbox>)> {
+        let gone: Vec<String> = self
+            .channels
+            .values()
+            .filter(|c| which(c))
+            .map(|c| c.id.clone())
+            .collect();
+        gone.into_iter()
+            .filter_map(|id| self.drop_channel(&id).map(|socket| (id, socket)))
+            .collect()
+    }
+
+    fn drop_channel(&mut self, id: &str) -> Option<Arc<Outbox>> {
+        let channel = self.channels.remove(id)?;
+        self.unlisten(&channel);
+        channel.socket
+    }
+
+    /// Makes a channel; the socket of one that had to go for it is given back.
+    pub(super) fn create(
+        &mut self,
+        id: String,
+        token: &str,
+        client_id: &str,
+        now: Ms,
+        expires: Ms,
+        max: usize,
+    ) -> Option<(String, Arc<Outbox>)> {
+        let mut evicted = None;
+        let own = || self.channels.values().filter(|c| c.client_id == client_id);
+        if own().count() >= max {
+            let oldest = own()
+                .min_by_key(|c| (c.socket.is_some(), c.last_used))
+                .map(|c| c.id.clone());
+            if let Some(oldest) = oldest {
+                self.evicted += 1;
+                evicted = self.drop_channel(&oldest).map(|socket| (oldest, socket));
+            }
+        }
+        let channel = Channel {
+            id: id.clone(),
+            token: token.to_owned(),
+            client_id: client_id.to_owned(),
+            expires,
+            last_used: now,
+            topics: Vec::new(),
+            socket: None,
+        };
+        self.channels.insert(id, channel);
+        evicted
+    }
+
+    pub(super) fn channels(&self) -> impl Iterator<Item = &Channel> {
+        self.channels.values()
+    }
+
+    /// A channel that is alive now and belongs to this client (or to anybody, for sockets).
+    pub(super) fn channel(&self, id: &str, client_id: Option<&str>) -> Option<&Channel> {
+        self.channels
+            .get(id)
+            .filter(|c| client_id.is_none_or(|client| client == c.client_id))
+    }
+
+    /// Adds or replaces subscriptions.
+    pub(super) fn subscribe(
+        &mut self,
+        id: &str,
+        wanted: &[String],
+        (mode, errors): (Mode, Errors),
+        rules: &Rules,
+        (now, expires, max): (Ms, Ms, usize),
+    ) -> Result<Vec<Verdict>, Refusal> {
+        let channel = self.channels.get(id).ok_or(Refusal::NoChannel)?;
+        let mut list = if mode == Mode::Add {
+            channel.topics.clone()
+        } else {
+            Vec::new()
+        };
+        let mut known: HashSet<String> = list.iter().cloned().collect();
+        let mut verdicts = Vec::with_capacity(wanted.len());
+        for topic in wanted {
+            let Some(single) = topics::expand(topic) else {
+                if errors == Errors::Fail {
+                    return Err(Refusal::InvalidTopic(topic.clone()));
+                }
+                let why = "The subscription topic is not valid.".to_owned();
+                verdicts.push(Verdict {
+                    id: topic.clone(),
+                    rejection: Some((why, Vec::new())),
+                });
+                continue;
+            };
+            let rejected: Vec<(String, (String, Vec<String>))> = single
+                .iter()
+                .filter_map(|t| rules.rejection(t).map(|r| (t.clone(), r)))
+                .collect();
+            if let (Some((first, _)), Errors::Fail) = (rejected.first(), errors) {
+                return Err(Refusal::Unauthorized(first.clone()));
+            }
+            let whole = rejected.len() == single.len();
+            if !whole && known.insert(topic.clone()) {
+                list.push(topic.clone());
+            }
+            let combined = single.len() > 1 || single[0] != *topic;
+            verdicts.push(Verdict {
+                id: topic.clone(),
+                rejection: rejected.first().filter(|_| whole).map(|(_, r)| r.clone()),
+            });
+            if combined && !whole {
+                verdicts.extend(rejected.into_iter().map(|(id, r)| Verdict {
+                    id,
+                    rejection: Some(r),
+                }));
+            }
+        }
+        if list.len() > max {
+            return Err(Refusal::TooMany);
+        }
+        self.set_topics(id, list, rules);
+        if let Some(channel) = self.channels.get_mut(id) {
+            channel.last_used = now;
+            channel.expires = channel.expires.max(expires);
+        }
+        Ok(verdicts)
+    }
+
+    /// Takes topics off a channel's list; all of them without a list.
+    pub(super) fn unsubscribe(
+        &mut self,
+        id: &str,
+        unwanted: Option<&[String]>,
+        rules: &Rules,
+    ) -> bool {
+        let Some(channel) = self.channels.get(id) else {
+            return false;
+        };
+        let left = match unwanted {
+            None => Vec::new(),
+            Some(unwanted) => channel
+                .topics
+                .iter()
+                .filter(|t| !unwanted.contains(t))
+                .cloned()
+                .collect(),
+        };
+        self.set_topics(id, left, rules);
+        true
+    }
+
+    fn set_topics(&mut self, id: &str, list: Vec<String>, rules: &Rules) {
+        let Some(mut channel) = self.channels.remove(id) else {
+            return;
+        };
+        self.unlisten(&channel);
+        channel.topics = list;
+        for topic in listened(&channel).filter(|t| rules.rejection(t).is_none()) {
+            self.listeners
+                .entry(topic)
+                .or_default()
+                .push(channel.id.clone());
+        }
+        self.channels.insert(id.to_owned(), channel);
+    }
+
+    fn unlisten(&mut self, channel: &Channel) {
+        for topic in listened(channel) {
+            if let Some(ids) = self.listeners.get_mut(&topic) {
+                ids.retain(|id| *id != channel.id);
+                if ids.is_empty() {
+                    self.listeners.remove(&topic);
+                }
+            }
+        }
+    }
+
+    /// The sockets that listen to a topic now.
+    pub(super) fn sockets_of(&self, topic: &str) -> Vec<Arc<Outbox>> {
+        let ids = self.listeners.get(topic).map_or(&[][..], Vec::as_slice);
+        ids.iter()
+            .filter_map(|id| self.channels.get(id)?.socket.clone())
+            .collect()
+    }
+
+    /// Topics with at least one listener.
+    pub(super) fn topics(&self) -> impl Iterator<Item = &str> {
+        self.listeners.keys().map(String::as_str)
+    }
+
+    /// Whether anybody listens to anything.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.listeners.is_empty()
+    }
+
+    /// Gives a channel its socket; the one it had before is given back. `Err` if there is no such channel.
+    pub(super) fn attach(
+        &mut self,
+        id: &str,
+        socket: &Arc<Outbox>,
+        now: Ms,
+    ) -> Result<Option<Arc<Outbox>>, ()> {
+        let channel = self.channels.get_mut(id).ok_or(())?;
+        channel.last_used = now;
+        Ok(channel.socket.replace(Arc::clone(socket)))
+    }
+
+    pub(super) fn detach(&mut self, id: &str, socket: &Outbox, now: Ms) {
+        if let Some(channel) = self.channels.get_mut(id)
+            && channel.socket.as_ref().is_some_and(|s| s.id == socket.id)
+        {
+            channel.socket = None;
+            channel.last_used = now;
+        }
+    }
+
+    /// All open sockets with their channels' ids.
+    pub(super) fn sockets(&self) -> Vec<(String, Arc<Outbox>)> {
+        self.channels
+            .values()
+            .filter_map(|c| c.socket.clone().map(|s| (c.id.clone(), s)))
+            .collect()
+    }
+
+    /// Forgets tokens and channels whose time is over; their sockets are given back.
+    pub(super) fn expire(&mut self, clock: &Clock) -> Vec<(String, Arc<Outbox>)> {
+        let now = clock.wall();
+        self.tokens.retain(|_, t| t.expires > now);
+        let dead: HashSet<String> = self
+            .channels
+            .values()
+            .filter(|c| c.expires <= now || !self.tokens.contains_key(&c.token))
+            .map(|c| c.id.clone())
+            .collect();
+        if dead.is_empty() {
+            Vec::new()
+        } else {
+            self.drop_channels(|c| dead.contains(&c.id))
+        }
+    }
+}
+
+fn listened(channel: &Channel) -> impl Iterator<Item = String> + use<> {
+    let mut seen = HashSet::new();
+    let all: Vec<String> = channel
+        .topics
+        .iter()
+        .filter_map(|id| topics::expand(id))
+        .flatten()
+        .collect();
+    all.into_iter().filter(move |t| seen.insert(t.clone()))
+}
+
+/// When something made now ends.
+pub(super) fn end_of(clock: &Clock, life: std::time::Duration) -> Ms {
+    clock.wall() + millis(clock.shorten(life))
+}

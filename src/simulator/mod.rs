@@ -1,0 +1,262 @@
+//! A Genesys Cloud organisation in a box: login, REST, notifications and the tutorials' sockets on one loopback port, fed
+//! by a contact-centre model that is the same for the same seed.
+//!
+//! In: HTTP and WebSocket clients · Out: the service's answers and events · Thread: `sim-centre`, `sim-accept`, one or two a connection.
+//!
+//! It shares no decoding code with the client: what the client reads was written by other hands.
+
+mod centre;
+mod channels;
+mod control;
+mod flood;
+mod json;
+mod options;
+mod publish;
+mod render;
+mod service;
+mod shared;
+mod stream;
+mod topics;
+mod when;
+mod world;
+
+pub use options::{Credentials, Options};
+
+use crate::http_server::{Limits, Server};
+use centre::Centre;
+use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
+use publish::Publisher;
+use shared::Shared;
+use std::io;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread::{Builder as ThreadBuilder, JoinHandle};
+use std::time::{Duration, Instant};
+use when::Clock;
+use world::World;
+
+/// Between two beats of the analytics topics, at speed 1.
+const BEAT: Duration = Duration::from_secs(1);
+/// The centre sleeps at least this long, so that a fast clock does not take a whole core.
+const LEAST_SLEEP: Duration = Duration::from_millis(2);
+
+/// A running simulator. Dropping it closes all sockets and joins all threads, within about a second.
+///
+/// ```
+/// let simulator = genesys_stream::simulator::Simulator::builder().seed(7).queues(3).start()?;
+/// assert!(simulator.url().starts_with("http://127.0.0.1:"));
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub struct Simulator {
+    shared: Arc<Shared>,
+    server: Server,
+    centre: Option<JoinHandle<()>>,
+}
+
+impl Simulator {
+    /// Begins with the default [`Options`].
+    pub fn builder() -> Builder {
+        Builder {
+            options: Options::default(),
+        }
+    }
+
+    /// Starts an organisation as told.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::InvalidInput`] if an option is out of range or the address is none; otherwise what binding it said.
+    pub fn start(options: Options) -> io::Result<Simulator> {
+        if let Some(problem) = options.problem() {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, problem));
+        }
+        let addr = address(&options.listen)?;
+        let clock = Clock::start(options.epoch_ms, options.speed);
+        let world = Arc::new(World::build(&options, clock.epoch()));
+        let centre = Centre::new(&options, Arc::clone(&world), clock.epoch());
+        let (wake, woken) = bounded(1);
+        let shared = Arc::new(Shared::new(options, clock, world, centre, wake));
+        let for_handler = Arc::clone(&shared);
+        let limits = Limits {
+            connections: 1024,
+            ..Limits::default()
+        };
+        let server = Server::bind(
+            addr,
+            "sim",
+            limits,
+            Box::new(move |request| service::handle(&for_handler, request)),
+        )?;
+        *shared::lock(&shared.local_addr) = server.local_addr().to_string();
+        let for_centre = Arc::clone(&shared);
+        let centre = ThreadBuilder::new()
+            .name("sim-centre".to_owned())
+            .spawn(move || live(&for_centre, &woken))?;
+        Ok(Simulator {
+            shared,
+            server,
+            centre: Some(centre),
+        })
+    }
+
+    /// The base URL for login, REST and sockets: `http://HOST:PORT`.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.local_addr())
+    }
+
+    /// The bound address.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.server.local_addr()
+    }
+
+    /// Lines for a shell that point a client here: region, client id, client secret.
+    pub fn env_lines(&self) -> Vec<String> {
+        let mut lines = vec![format!("export GENESYS_REGION={}", self.url())];
+        if let Some(client) = self.shared.options.credentials.first() {
+            lines.push(format!(
+                "export GENESYS_CLIENT_ID={}",
+                quoted(&client.client_id)
+            ));
+            lines.push(format!(
+                "export GENESYS_CLIENT_SECRET={}",
+                quoted(&client.client_secret)
+            ));
+        }
+        lines
+    }
+
+    /// Ids and names of the queues.
+    pub fn queues(&self) -> Vec<(String, String)> {
+        self.shared
+            .world
+            .queues
+            .iter()
+            .map(|q| (q.id.to_string(), q.name.clone()))
+            .collect()
+    }
+
+    /// Ids and names of the users, agents first.
+    pub fn users(&self) -> Vec<(String, String)> {
+        self.shared
+            .world
+            .users
+            .iter()
+            .map(|u| (u.id.to_string(), u.name.clone()))
+            .collect()
+    }
+}
+
+impl Drop for Simulator {
+    fn drop(&mut self) {
+        self.shared.stopping.store(true, Ordering::SeqCst);
+        let _ = self.shared.wake.try_send(());
+        if let Some(centre) = self.centre.take() {
+            let _ = centre.join();
+        }
+        self.server.stop();
+    }
+}
+
+/// Sets options one by one; see [`Options`] for what they mean.
+#[derive(Debug, Clone)]
+pub struct Builder {
+    options: Options,
+}
+
+macro_rules! setters {
+    ($($name:ident: $kind:ty, $doc:literal;)*) => {
+        impl Builder {
+            $(#[doc = $doc]
+            #[must_use]
+            pub fn $name(mut self, $name: $kind) -> Self {
+                self.options.$name = $name.into();
+                self
+            })*
+
+            /// Starts with these options; see [`Simulator::start`].
+            ///
+            /// # Errors
+            /// Those of [`Simulator::start`].
+            pub fn start(self) -> io::Result<Simulator> {
+                Simulator::start(self.options)
+            }
+        }
+    };
+}
+
+setters! {
+    listen: &str, "Sets [`Options::listen`].";
+    seed: u64, "Sets [`Options::seed`].";
+    speed: f64, "Sets [`Options::speed`].";
+    queues: usize, "Sets [`Options::queues`].";
+    agents: usize, "Sets [`Options::agents`].";
+    users: usize, "Sets [`Options::users`].";
+    arrivals_per_sec: f64, "Sets [`Options::arrivals_per_sec`].";
+    credentials: Vec<Credentials>, "Sets [`Options::credentials`].";
+    token_life: Duration, "Sets [`Options::token_life`].";
+    channel_life: Duration, "Sets [`Options::channel_life`].";
+    heartbeat: Duration, "Sets [`Options::heartbeat`].";
+    requests_per_min: u32, "Sets [`Options::requests_per_min`].";
+    max_channels: usize, "Sets [`Options::max_channels`].";
+    max_topics: usize, "Sets [`Options::max_topics`].";
+    forbidden_topics: Vec<String>, "Sets [`Options::forbidden_topics`].";
+    missing_permissions: Vec<String>, "Sets [`Options::missing_permissions`].";
+    refuse_event_filters: bool, "Sets [`Options::refuse_event_filters`].";
+    socket_frames: usize, "Sets [`Options::socket_frames`].";
+    epoch_ms: i64, "Sets [`Options::epoch_ms`].";
+    warm_up: Duration, "Sets [`Options::warm_up`].";
+    retention: Duration, "Sets [`Options::retention`].";
+}
+
+fn address(listen: &str) -> io::Result<SocketAddr> {
+    let invalid = |why: String| {
+        io::Error::new(
+            io::ErrorKind::InvalidInput,
+            format!("listen: found {listen:?}, allowed HOST:PORT: {why}"),
+        )
+    };
+    let mut found = listen
+        .to_socket_addrs()
+        .map_err(|e| invalid(e.to_string()))?;
+    found
+        .next()
+        .ok_or_else(|| invalid("the host has no address".to_owned()))
+}
+
+/// As one word for a shell.
+fn quoted(text: &str) -> String {
+    let plain = !text.is_empty()
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
+    if plain {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
+    }
+}
+
+/// The centre's thread: lives on with the clock, publishes what changes, beats once a second.
+fn live(shared: &Shared, woken: &Receiver<()>) {
+    let every = shared.clock.shorten(BEAT);
+    let mut publisher = Publisher::default();
+    let mut next_beat = Instant::now() + every;
+    while !shared.stopping.load(Ordering::SeqCst) {
+        let (changes, next) = {
+            let mut centre = shared.centre();
+            (centre.advance(shared.clock.centre()), centre.next_due())
+        };
+        publisher.changes(shared, changes);
+        let now = Instant::now();
+        if next_beat <= now {
+            publisher.beat(shared);
+            next_beat = now + every;
+        }
+        let until_beat = next_beat.saturating_duration_since(Instant::now());
+        let until_due = next.map_or(until_beat, |at| shared.clock.until(at));
+        match woken.recv_timeout(until_due.min(until_beat).max(LEAST_SLEEP)) {
+            Ok(()) | Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return,
+        }
+    }
+}

@@ -1,0 +1,303 @@
+//! Analytics over REST: queue observations and conversation details, from the same facts as the events.
+//!
+//! In: queries · Out: results · Thread: the connection's.
+
+use super::filters::{Filter, Seen};
+use super::problem::Problem;
+use super::{Answer, Call, Outcome};
+use crate::simulator::centre::facts::{Conversation, Participant, Purpose};
+use crate::simulator::render::{details, observations};
+use crate::simulator::when::{Ms, parse_interval};
+use crate::simulator::world::{ALL_MEDIA, World};
+use serde_json::{Map, Value, json};
+
+const METRICS: [&str; 11] = [
+    "oActiveUsers",
+    "oAlerting",
+    "oInteracting",
+    "oLongestInteracting",
+    "oLongestWaiting",
+    "oMemberUsers",
+    "oOffQueueUsers",
+    "oOnQueueUsers",
+    "oUserPresences",
+    "oUserRoutingStatuses",
+    "oWaiting",
+];
+const DAY_MS: Ms = 86_400_000;
+/// The longest interval of a details query.
+const MAX_INTERVAL_MS: Ms = 31 * DAY_MS;
+const MAX_PAGE: u64 = 100;
+const MAX_IDS: usize = 100;
+
+pub(super) fn observations(call: &Call<'_>) -> Outcome {
+    call.need("analytics:queueObservation:view")?;
+    let body = call.json()?;
+    let filter = body
+        .get("filter")
+        .ok_or_else(|| Problem::bad_request("The filter is missing."))?;
+    let filter = Filter::parse(filter, &["queueId", "mediaType"])?;
+    let metrics = names(&body, "metrics", &METRICS)?;
+    if metrics.is_empty() {
+        return Err(Problem::bad_request("The metrics are missing."));
+    }
+    let detail_metrics = names(&body, "detailMetrics", &METRICS)?;
+    let centre = call.shared.centre();
+    let now = call.shared.clock.centre().max(centre.now());
+    let world = &centre.world;
+    let asked = |value: &Value| {
+        value
+            .get("metric")
+            .and_then(Value::as_str)
+            .is_some_and(|m| metrics.iter().any(|a| a == m))
+    };
+    let present = observations::present(&centre);
+    let mut results = Vec::new();
+    for (index, queue) in world.queues.iter().enumerate() {
+        let id = queue.id.to_string();
+        let subject = |media: Option<&str>| {
+            let (id, media) = (id.clone(), media.map(str::to_owned));
+            move |dimension: &str| match dimension {
+                "queueId" => Seen::Values(vec![id.clone()]),
+                "mediaType" => Seen::Values(media.clone().into_iter().collect()),
+                _ => Seen::Unknown,
+            }
+        };
+        if filter.passes(&subject(None)) {
+            let data: Vec<Value> = observations::user_metrics(&centre, index)
+                .into_iter()
+                .filter(asked)
+                .collect();
+            if !data.is_empty() {
+                results.push(json!({"group": {"queueId": id}, "data": data}));
+            }
+        }
+        for media in ALL_MEDIA {
+            if !filter.passes(&subject(Some(media.analytics_name()))) {
+                continue;
+            }
+            let here = &present[index][media.index()];
+            let data: Vec<Value> = observations::conversation_metrics(here, now, &detail_metrics)
+                .into_iter()
+                .filter(asked)
+                .collect();
+            if !data.is_empty() {
+                results.push(json!({"group": {"queueId": id, "mediaType": media.analytics_name()}, "data": data}));
+            }
+        }
+    }
+    let mappings: Map<String, Value> = world
+        .presences
+        .iter()
+        .map(|p| (p.system.to_owned(), json!([p.id.to_string()])))
+        .collect();
+    Ok(Answer::Json(
+        json!({"systemToOrganizationMappings": mappings, "results": results}),
+    ))
+}
+
+fn names(body: &Value, key: &str, allowed: &[&str]) -> Result<Vec<String>, Problem> {
+    let list = match body.get(key) {
+        None | Some(Value::Null) => return Ok(Vec::new()),
+        Some(list) => list
+            .as_array()
+            .ok_or_else(|| Problem::bad_request(format!("{key} must be a list.")))?,
+    };
+    let known = |v: &Value| {
+        v.as_str()
+            .filter(|n| allowed.contains(n))
+            .map(str::to_owned)
+    };
+    list.iter()
+        .map(|v| known(v).ok_or_else(|| Problem::bad_request(format!("{key}: unknown value {v}."))))
+        .collect()
+}
+
+pub(super) fn details_query(call: &Call<'_>) -> Outcome {
+    call.need("analytics:conversationDetail:view")?;
+    let body = call.json()?;
+    let interval = body
+        .get("interval")
+        .and_then(Value::as_str)
+        .and_then(parse_interval);
+    let (from, to) = interval.ok_or_else(|| {
+        Problem::bad_request("interval: expected START/END in ISO 8601, START before END.")
+    })?;
+    if to - from > MAX_INTERVAL_MS {
+        return Err(Problem::bad_request("interval: longer than 31 days."));
+    }
+    let (size, number) = paging(&body)?;
+    let order = one_of(&body, "order", &["asc", "desc", "unordered"])?;
+    let order_by = one_of(
+        &body,
+        "orderBy",
+        &[
+            "conversationStart",
+            "conversationEnd",
+            "segmentStart",
+            "segmentEnd",
+        ],
+    )?;
+    let conversation_filters = filters(&body, "conversationFilters", &CONVERSATION_DIMENSIONS)?;
+    let segment_filters = filters(&body, "segmentFilters", &SEGMENT_DIMENSIONS)?;
+    for other in ["evaluationFilters", "surveyFilters", "resolutionFilters"] {
+        if body
+            .get(other)
+            .and_then(Value::as_array)
+            .is_some_and(|f| !f.is_empty())
+        {
+            return Err(Problem::bad_request(format!("{other} are not simulated.")));
+        }
+    }
+    // By start day: every conversation that began on a day which the interval touches.
+    let (first, last) = (
+        from.div_euclid(DAY_MS) * DAY_MS,
+        (to - 1).div_euclid(DAY_MS) * DAY_MS + DAY_MS,
+    );
+    let centre = call.shared.centre();
+    let world = &centre.world;
+    let mut hits: Vec<&Conversation> = centre
+        .conversations()
+        .filter(|c| c.start >= first && c.start < last)
+        .filter(|c| {
+            conversation_filters
+                .iter()
+                .all(|f| f.passes(&|dimension| conversation_dimension(world, c, dimension)))
+        })
+        .filter(|c| {
+            segment_filters.iter().all(|f| {
+                c.participants
+                    .iter()
+                    .any(|p| f.passes(&|dimension| segment_dimension(world, c, p, dimension)))
+            })
+        })
+        .collect();
+    if matches!(order_by, Some("conversationEnd" | "segmentEnd")) {
+        hits.sort_by_key(|c| (c.end.unwrap_or(Ms::MAX), c.key));
+    }
+    if order == Some("desc") {
+        hits.reverse();
+    }
+    let page: Vec<Value> = hits
+        .iter()
+        .skip(size.saturating_mul(number - 1))
+        .take(size)
+        .map(|c| details::conversation(world, c))
+        .collect();
+    Ok(Answer::Json(
+        json!({"conversations": page, "totalHits": hits.len()}),
+    ))
+}
+
+fn one_of<'a>(body: &'a Value, key: &str, allowed: &[&str]) -> Result<Option<&'a str>, Problem> {
+    match body.get(key) {
+        None | Some(Value::Null) => Ok(None),
+        Some(value) => match value.as_str().filter(|v| allowed.contains(v)) {
+            Some(text) => Ok(Some(text)),
+            None => Err(Problem::bad_request(format!(
+                "{key}: found {value}, allowed {}.",
+                allowed.join(", ")
+            ))),
+        },
+    }
+}
+
+fn paging(body: &Value) -> Result<(usize, usize), Problem> {
+    let Some(paging) = body.get("paging").filter(|p| !p.is_null()) else {
+        return Ok((25, 1));
+    };
+    let number = |key: &str, most: u64| match paging.get(key).and_then(Value::as_u64) {
+        Some(n) if (1..=most).contains(&n) => Ok(n as usize),
+        _ => Err(Problem::bad_request(format!(
+            "paging.{key}: expected a number from 1 to {most}."
+        ))),
+    };
+    Ok((
+        number("pageSize", MAX_PAGE)?,
+        number("pageNumber", 1_000_000)?,
+    ))
+}
+
+fn filters(body: &Value, key: &str, dimensions: &[&str]) -> Result<Vec<Filter>, Problem> {
+    match body.get(key) {
+        None | Some(Value::Null) => Ok(Vec::new()),
+        Some(Value::Array(list)) => list.iter().map(|f| Filter::parse(f, dimensions)).collect(),
+        Some(_) => Err(Problem::bad_request(format!("{key} must be a list."))),
+    }
+}
+
+const CONVERSATION_DIMENSIONS: [&str; 5] = [
+    "conversationEnd",
+    "conversationStart",
+    "conversationId",
+    "originatingDirection",
+    "divisionId",
+];
+const SEGMENT_DIMENSIONS: [&str; 8] = [
+    "queueId",
+    "mediaType",
+    "userId",
+    "purpose",
+    "direction",
+    "segmentEnd",
+    "wrapUpCode",
+    "disconnectType",
+];
+
+fn values(value: Option<impl ToString>) -> Seen {
+    Seen::Values(value.map(|v| v.to_string()).into_iter().collect())
+}
+
+fn conversation_dimension(world: &World, c: &Conversation, dimension: &str) -> Seen {
+    match dimension {
+        "conversationEnd" => values(c.end),
+        "conversationStart" => values(Some(c.start)),
+        "conversationId" => values(Some(c.id)),
+        "originatingDirection" => values(Some("inbound")),
+        "divisionId" => values(Some(world.division)),
+        _ => Seen::Unknown,
+    }
+}
+
+fn segment_dimension(world: &World, c: &Conversation, p: &Participant, dimension: &str) -> Seen {
+    match dimension {
+        "queueId" => values(
+            p.queue
+                .filter(|_| matches!(p.purpose, Purpose::Acd | Purpose::Agent))
+                .map(|q| world.queues[q].id),
+        ),
+        "mediaType" => values(Some(c.media.analytics_name())),
+        "userId" => values(p.user.map(|u| world.users[u].id)),
+        "purpose" => values(Some(p.purpose.name())),
+        "direction" => values(Some("inbound")),
+        "segmentEnd" => values(p.end.filter(|_| !p.after_call.is_open())),
+        "wrapUpCode" => values(p.after_call.code.map(|code| world.wrapup_codes[code].0)),
+        "disconnectType" => values(p.disconnect.map(|d| d.camel())),
+        _ => Seen::Unknown,
+    }
+}
+
+pub(super) fn details_by_ids(call: &Call<'_>) -> Outcome {
+    call.need("analytics:conversationDetail:view")?;
+    let ids = call.list("id");
+    if ids.is_empty() || ids.len() > MAX_IDS {
+        return Err(Problem::bad_request(format!(
+            "id: found {} ids, allowed 1 to {MAX_IDS}.",
+            ids.len()
+        )));
+    }
+    let centre = call.shared.centre();
+    let found: Vec<Value> = ids
+        .iter()
+        .filter_map(|id| centre.conversation(id))
+        .map(|c| details::conversation(&centre.world, c))
+        .collect();
+    Ok(Answer::Json(json!({"conversations": found})))
+}
+
+pub(super) fn details_by_id(call: &Call<'_>, id: &str) -> Outcome {
+    call.need("analytics:conversationDetail:view")?;
+    let centre = call.shared.centre();
+    let found = centre.conversation(id).ok_or_else(Problem::not_found)?;
+    Ok(Answer::Json(details::conversation(&centre.world, found)))
+}

@@ -1,0 +1,138 @@
+//! What the threads of one simulator share, and in which order its locks are taken: none while another is held.
+//!
+//! In: everything · Out: everything · Thread: all.
+
+use super::centre::Centre;
+use super::channels::{Hub, Rules};
+use super::options::Options;
+use super::stream::Outbox;
+use super::stream::events::EventSocket;
+use super::stream::metrics::MetricSocket;
+use super::when::Clock;
+use super::world::World;
+use crossbeam_channel::Sender;
+use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+#[derive(Default)]
+pub(super) struct Counters {
+    pub frames_sent: AtomicU64,
+    pub requests: AtomicU64,
+}
+
+/// REST calls refused on demand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Trouble {
+    pub status: u16,
+    /// How many calls are still to be refused.
+    pub count: u64,
+    /// `Retry-After`, in seconds.
+    pub retry_after_secs: Option<u64>,
+    /// Calls after this moment are well again.
+    pub until: Option<Instant>,
+}
+
+/// What control calls change while the simulator runs.
+pub(super) struct Faults {
+    pub rules: Rules,
+    pub refuse_event_filters: bool,
+    pub trouble: Option<Trouble>,
+    /// Announced closings: when, and of which sockets.
+    pub closings: Vec<(Instant, Vec<Arc<Outbox>>)>,
+}
+
+pub(super) struct Shared {
+    pub options: Options,
+    pub clock: Clock,
+    pub world: Arc<World>,
+    pub counters: Arc<Counters>,
+    pub stopping: AtomicBool,
+    /// Wakes the centre's thread after a change of its plans.
+    pub wake: Sender<()>,
+    pub local_addr: Mutex<String>,
+    centre: Mutex<Centre>,
+    hub: Mutex<Hub>,
+    faults: Mutex<Faults>,
+    events: Mutex<Vec<EventSocket>>,
+    metrics: Mutex<Vec<MetricSocket>>,
+    rng: Mutex<fastrand::Rng>,
+}
+
+impl Shared {
+    pub(super) fn new(
+        options: Options,
+        clock: Clock,
+        world: Arc<World>,
+        centre: Centre,
+        wake: Sender<()>,
+    ) -> Shared {
+        let faults = Faults {
+            rules: Rules {
+                forbidden: options.forbidden_topics.clone(),
+                missing_permissions: options.missing_permissions.clone(),
+            },
+            closings: Vec::new(),
+            refuse_event_filters: options.refuse_event_filters,
+            trouble: None,
+        };
+        Shared {
+            options,
+            clock,
+            world,
+            counters: Arc::default(),
+            stopping: AtomicBool::new(false),
+            wake,
+            local_addr: Mutex::new(String::new()),
+            centre: Mutex::new(centre),
+            hub: Mutex::default(),
+            faults: Mutex::new(faults),
+            events: Mutex::default(),
+            metrics: Mutex::default(),
+            // Secrets of the service (tokens, channel ids) are not part of the seeded facts.
+            rng: Mutex::new(fastrand::Rng::new()),
+        }
+    }
+
+    pub(super) fn centre(&self) -> MutexGuard<'_, Centre> {
+        lock(&self.centre)
+    }
+
+    pub(super) fn hub(&self) -> MutexGuard<'_, Hub> {
+        lock(&self.hub)
+    }
+
+    /// A copy of what is refused now.
+    pub(super) fn rules(&self) -> Rules {
+        self.faults().rules.clone()
+    }
+
+    pub(super) fn faults(&self) -> MutexGuard<'_, Faults> {
+        lock(&self.faults)
+    }
+
+    pub(super) fn events(&self) -> MutexGuard<'_, Vec<EventSocket>> {
+        lock(&self.events)
+    }
+
+    pub(super) fn metrics(&self) -> MutexGuard<'_, Vec<MetricSocket>> {
+        lock(&self.metrics)
+    }
+
+    /// A random text of the letters that channel ids are made of.
+    pub(super) fn random_text(&self, chars: usize) -> String {
+        const LETTERS: &[u8] = b"abcdefghijklmnopqrstuvwxyz0123456789";
+        let mut rng = lock(&self.rng);
+        (0..chars)
+            .map(|_| LETTERS[rng.usize(..LETTERS.len())] as char)
+            .collect()
+    }
+
+    pub(super) fn random_id(&self) -> super::json::Id {
+        super::json::Id::random(&mut lock(&self.rng))
+    }
+}
+
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

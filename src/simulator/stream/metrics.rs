@@ -1,0 +1,424 @@
+//! The tutorial's `metrics` socket: one validated payload, then numbers every second.
+//!
+//! In: an upgrade of `/api/v2/analytics/conversations/details/query` with a bearer token, one payload · Out: metric frames ·
+//! Thread: the connection's; frames come from the centre's.
+
+use super::{Outbox, serve, text_frame, upgrade, wants_upgrade};
+use crate::http_server::{Reply, Request, Response};
+use crate::simulator::centre::Centre;
+use crate::simulator::centre::facts::{Disconnect, Purpose};
+use crate::simulator::json::Object;
+use crate::simulator::service::problem::Problem;
+use crate::simulator::shared::Shared;
+use crate::simulator::when::{Ms, iso, millis, parse_iso, parse_period};
+use serde_json::{Value, json};
+use std::collections::HashMap;
+use std::net::TcpStream;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+const METRIC_TYPES: [&str; 6] = [
+    "queue",
+    "agent",
+    "interaction",
+    "skill",
+    "wrapup",
+    "skillGroup",
+];
+const METRICS: [&str; 10] = [
+    "offered",
+    "answered",
+    "abandoned",
+    "serviceLevelPercent",
+    "serviceLevelDuration",
+    "avgHandleTime",
+    "avgWaitTime",
+    "holdDuration",
+    "transferCount",
+    "wrapupCount",
+];
+const MAX_PAYLOAD_BYTES: usize = 8192;
+/// Unchanged numbers are repeated after this time, so that a client sees they are fresh.
+const REPEAT: Duration = Duration::from_secs(10);
+
+/// One socket; `ask` is there once its payload was accepted.
+pub(in crate::simulator) struct MetricSocket {
+    pub outbox: Arc<Outbox>,
+    pub token: String,
+    ask: Option<Ask>,
+    sent: HashMap<(usize, Option<usize>), (Vec<Value>, Instant)>,
+}
+
+/// An accepted payload.
+#[derive(Clone)]
+struct Ask {
+    types: Vec<String>,
+    metrics: Vec<String>,
+    windows: Vec<(Bound, Bound)>,
+    queues: Option<Vec<String>>,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Bound {
+    Now,
+    Back(Duration),
+    At(Ms),
+}
+
+impl Bound {
+    fn parse(text: &str) -> Option<Bound> {
+        match text.strip_prefix("now") {
+            Some("") => Some(Bound::Now),
+            Some(rest) => parse_period(rest.strip_prefix('-')?).map(Bound::Back),
+            None => parse_iso(text).map(Bound::At),
+        }
+    }
+
+    fn at(self, now: Ms) -> Ms {
+        match self {
+            Bound::Now => now,
+            Bound::Back(length) => now - millis(length),
+            Bound::At(at) => at,
+        }
+    }
+}
+
+pub(in crate::simulator) fn open(
+    shared: &Arc<Shared>,
+    request: &Request,
+    correlation: &str,
+) -> Reply {
+    if !wants_upgrade(request) {
+        return Problem::new(426, "upgrade.required", "This is a WebSocket.")
+            .response(correlation)
+            .header("Upgrade", "websocket")
+            .into();
+    }
+    let token = request
+        .header("authorization")
+        .and_then(|v| v.strip_prefix("Bearer "))
+        .map(|t| t.trim().to_owned());
+    let token = match token {
+        Some(token) if shared.hub().token(&token, shared.clock.wall()).is_some() => token,
+        Some(_) => return Problem::bad_credentials().response(correlation).into(),
+        None => return Problem::no_token().response(correlation).into(),
+    };
+    let shared = Arc::clone(shared);
+    let response = Response::new(101).header("ININ-Correlation-Id", correlation);
+    upgrade(request, response, move |stream, early| {
+        run(&shared, &token, stream, early)
+    })
+}
+
+fn run(shared: &Shared, token: &str, stream: TcpStream, early: Vec<u8>) {
+    let register = |outbox: &Arc<Outbox>| {
+        shared.metrics().push(MetricSocket {
+            outbox: Arc::clone(outbox),
+            token: token.to_owned(),
+            ask: None,
+            sent: HashMap::new(),
+        });
+        true
+    };
+    let outbox = serve(shared, stream, early, None, register, |outbox, text| {
+        let answer = match parse(text) {
+            Ok(ask) => {
+                if let Some(socket) = shared
+                    .metrics()
+                    .iter_mut()
+                    .find(|s| s.outbox.id == outbox.id)
+                {
+                    socket.ask = Some(ask);
+                    socket.sent.clear();
+                }
+                json!({"status": 200, "connectionId": shared.random_id().to_string()})
+            }
+            Err(why) => json!({"status": 400, "message": why}),
+        };
+        outbox.send(text_frame(&answer.to_string()));
+    });
+    if let Some(outbox) = outbox {
+        shared.metrics().retain(|s| s.outbox.id != outbox.id);
+    }
+}
+
+fn parse(text: &str) -> Result<Ask, String> {
+    if text.len() > MAX_PAYLOAD_BYTES {
+        return Err(format!(
+            "payload: found {} bytes, allowed at most {MAX_PAYLOAD_BYTES}",
+            text.len()
+        ));
+    }
+    let payload: Value = serde_json::from_str(text).map_err(|_| "payload: not JSON".to_owned())?;
+    let names = |key: &str, allowed: &[&str], most: usize| -> Result<Vec<String>, String> {
+        let list = payload
+            .get(key)
+            .and_then(Value::as_array)
+            .ok_or(format!("{key}: missing or no list"))?;
+        if list.is_empty() || list.len() > most {
+            return Err(format!("{key}: found {}, allowed 1 to {most}", list.len()));
+        }
+        let known = |v: &Value| {
+            v.as_str()
+                .filter(|n| allowed.contains(n))
+                .map(str::to_owned)
+                .ok_or(format!("{key}: unknown value {v}"))
+        };
+        list.iter().map(known).collect()
+    };
+    let types = names("metricTypes", &METRIC_TYPES, 5)?;
+    let metrics = names("metrics", &METRICS, 20)?;
+    let windows = payload
+        .get("timeWindows")
+        .and_then(Value::as_array)
+        .filter(|w| !w.is_empty() && w.len() <= 3);
+    let windows = windows.ok_or("timeWindows: 1 to 3 are needed")?;
+    let windows = windows
+        .iter()
+        .map(|w| {
+            let bound = |key: &str| w.get(key).and_then(Value::as_str).and_then(Bound::parse);
+            bound("start")
+                .zip(bound("end"))
+                .ok_or(format!("timeWindows: not understood: {w}"))
+        })
+        .collect::<Result<Vec<_>, String>>()?;
+    payload
+        .get("granularity")
+        .and_then(Value::as_str)
+        .and_then(parse_period)
+        .ok_or("granularity: expected PT<n>M, PT<n>H or PT<n>S")?;
+    let queues = match payload.get("entityFilters") {
+        None => None,
+        Some(Value::Object(filters)) => match filters.get("queueIds") {
+            None => None,
+            Some(Value::Array(ids)) => Some(
+                ids.iter()
+                    .filter_map(Value::as_str)
+                    .map(str::to_lowercase)
+                    .collect(),
+            ),
+            Some(_) => return Err("entityFilters.queueIds: no list".to_owned()),
+        },
+        Some(_) => return Err("entityFilters: no object".to_owned()),
+    };
+    Ok(Ask {
+        types,
+        metrics,
+        windows,
+        queues,
+    })
+}
+
+/// What happened to one queue within a window.
+#[derive(Debug, Clone, Copy, Default)]
+struct Measured {
+    offered: i64,
+    answered: i64,
+    abandoned: i64,
+    in_time: i64,
+    waited: Ms,
+    handled: i64,
+    handle: Ms,
+    held: Ms,
+    transferred: i64,
+    wrapups: i64,
+    threshold: Ms,
+}
+
+impl Measured {
+    fn add(&mut self, other: &Measured) {
+        self.offered += other.offered;
+        self.answered += other.answered;
+        self.abandoned += other.abandoned;
+        self.in_time += other.in_time;
+        self.waited += other.waited;
+        self.handled += other.handled;
+        self.handle += other.handle;
+        self.held += other.held;
+        self.transferred += other.transferred;
+        self.wrapups += other.wrapups;
+        self.threshold = self.threshold.max(other.threshold);
+    }
+
+    /// A metric's value; durations in seconds.
+    fn value(&self, metric: &str) -> Value {
+        let secs = |sum: Ms, count: i64| {
+            if count > 0 {
+                json!(sum as f64 / count as f64 / 1000.0)
+            } else {
+                json!(0.0)
+            }
+        };
+        let left = self.answered + self.abandoned;
+        match metric {
+            "offered" => json!(self.offered),
+            "answered" => json!(self.answered),
+            "abandoned" => json!(self.abandoned),
+            "serviceLevelPercent" => json!(if left > 0 {
+                self.in_time as f64 * 100.0 / left as f64
+            } else {
+                100.0
+            }),
+            "serviceLevelDuration" => secs(self.threshold, 1),
+            "avgHandleTime" => secs(self.handle, self.handled),
+            "avgWaitTime" => secs(self.waited, left),
+            "holdDuration" => secs(self.held, 1),
+            "transferCount" => json!(self.transferred),
+            _ => json!(self.wrapups),
+        }
+    }
+}
+
+/// Counts from the facts, each by the moment it happened.
+fn measure(centre: &Centre, from: Ms, to: Ms) -> Vec<Measured> {
+    let world = &centre.world;
+    let mut all: Vec<Measured> = world
+        .queues
+        .iter()
+        .map(|q| Measured {
+            threshold: q.service_level[0].1,
+            ..Measured::default()
+        })
+        .collect();
+    let within = |at: Ms| at >= from && at < to;
+    // Nothing here lasts longer than an hour.
+    for c in centre
+        .conversations()
+        .rev()
+        .take_while(|c| c.start >= from - 3_600_000)
+    {
+        for p in &c.participants {
+            let Some(queue) = p.queue else { continue };
+            let m = &mut all[queue];
+            match p.purpose {
+                Purpose::Acd => {
+                    m.offered += i64::from(within(p.start));
+                    let Some(left) = p.end.filter(|&end| within(end)) else {
+                        continue;
+                    };
+                    let answered = c
+                        .participants
+                        .iter()
+                        .any(|a| a.purpose == Purpose::Agent && a.connected == Some(left));
+                    let goes_on = c
+                        .participants
+                        .iter()
+                        .any(|a| a.purpose == Purpose::Acd && a.id != p.id && a.start == left);
+                    if answered || !goes_on {
+                        m.waited += left - p.start;
+                    }
+                    if answered {
+                        m.answered += 1;
+                        m.in_time += i64::from(
+                            left - p.start <= world.queues[queue].service_level[c.media.index()].1,
+                        );
+                    } else if !goes_on {
+                        m.abandoned += 1;
+                    }
+                }
+                Purpose::Agent => {
+                    let (Some(connected), Some(end)) = (p.connected, p.end) else {
+                        continue;
+                    };
+                    let done = p.after_call.end.unwrap_or(end);
+                    if p.after_call.is_open() || !within(done) {
+                        continue;
+                    }
+                    m.handled += 1;
+                    m.handle += end - connected + (done - p.after_call.start.unwrap_or(done));
+                    m.held += p.held_ms(end);
+                    m.transferred += i64::from(matches!(
+                        p.disconnect,
+                        Some(Disconnect::Transfer | Disconnect::ConsultTransfer)
+                    ));
+                    m.wrapups += i64::from(p.after_call.code.is_some());
+                }
+                _ => {}
+            }
+        }
+    }
+    all
+}
+
+/// Sends every socket the numbers that changed.
+pub(in crate::simulator) fn publish(shared: &Shared) {
+    // What is asked is copied first: the two locks are never held together.
+    let asks: Vec<(u64, Ask)> = shared
+        .metrics()
+        .iter()
+        .filter_map(|s| Some((s.outbox.id, s.ask.clone()?)))
+        .collect();
+    for (id, ask) in asks {
+        let (now, measured) = {
+            let centre = shared.centre();
+            let now = centre.now();
+            let from = ask.windows.iter().map(|w| w.0.at(now)).min().unwrap_or(now);
+            let to = ask.windows.iter().map(|w| w.1.at(now)).max().unwrap_or(now);
+            (now, measure(&centre, from, to + 1))
+        };
+        if let Some(socket) = shared.metrics().iter_mut().find(|s| s.outbox.id == id) {
+            numbers(shared, socket, &ask, now, &measured);
+        }
+    }
+}
+
+fn numbers(shared: &Shared, socket: &mut MetricSocket, ask: &Ask, now: Ms, measured: &[Measured]) {
+    let heard = |queue: &usize| {
+        ask.queues
+            .as_ref()
+            .is_none_or(|list| list.contains(&shared.world.queues[*queue].id.to_string()))
+    };
+    let queues: Vec<usize> = (0..measured.len()).filter(heard).collect();
+    let mut together = Measured::default();
+    queues.iter().for_each(|&q| together.add(&measured[q]));
+    for (index, kind) in ask.types.iter().enumerate() {
+        // Only queues can be told apart by the frame; the other types are totals.
+        let rows: Vec<(Option<usize>, &Measured)> = if kind == "queue" {
+            queues.iter().map(|&q| (Some(q), &measured[q])).collect()
+        } else {
+            vec![(None, &together)]
+        };
+        for (queue, m) in rows {
+            let values: Vec<Value> = ask
+                .metrics
+                .iter()
+                .map(|name| json!({"name": name, "value": m.value(name)}))
+                .collect();
+            let last = socket.sent.get(&(index, queue));
+            if last.is_some_and(|(old, at)| *old == values && at.elapsed() < REPEAT) {
+                continue;
+            }
+            let frame = Object::new()
+                .set("timestamp", iso(now))
+                .set("metricType", kind.clone())
+                .set("metrics", values.clone())
+                .maybe("queueId", queue.map(|q| shared.world.queues[q].id));
+            socket
+                .outbox
+                .send(text_frame(&Value::from(frame).to_string()));
+            socket.sent.insert((index, queue), (values, Instant::now()));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn payloads_are_checked() {
+        let good = r#"{"metricTypes":["queue"],"timeWindows":[{"start":"now-PT1H","end":"now"}],"granularity":"PT1M","metrics":["offered"],"entityFilters":{}}"#;
+        assert!(parse(good).is_ok());
+        for (from, to) in [
+            (r#"["queue"]"#, r#"["quue"]"#),
+            (r#"["queue"]"#, "[]"),
+            ("now-PT1H", "yesterday"),
+            ("PT1M", "1 minute"),
+            ("offered", "unknown"),
+            (r#""entityFilters":{}"#, r#""entityFilters":{"queueIds":7}"#),
+        ] {
+            assert!(parse(&good.replace(from, to)).is_err(), "{to}");
+        }
+        assert!(parse(&format!("{good}{}", " ".repeat(9000))).is_err());
+    }
+}
