@@ -127,6 +127,20 @@ impl LogTarget {
     }
 }
 
+impl crate::output::live::ScreenLog for LogTarget {
+    fn screen_on(&self) {
+        self.keep_back();
+    }
+
+    fn screen_off(&self) {
+        self.release();
+    }
+
+    fn latest(&self) -> Option<String> {
+        self.last_line()
+    }
+}
+
 /// The filter of `env_logger` in front of a [`LogTarget`].
 struct Logger {
     filter: env_logger::Logger,

@@ -5,8 +5,13 @@
 use super::logging::LogTarget;
 use super::settings::RunOptions;
 use super::signals::SignalWatch;
+use crate::Error;
 use crate::config::{Config, Stdout, Terminal};
-use crate::{Error, ErrorKind};
+use crate::output::live::{Ability, Live, Size};
+use crate::output::{self, writer};
+use crate::protocol::KeepBody;
+use crate::record::Bodies;
+use crate::stream::Stream;
 
 /// What the process owns and a stream needs.
 pub struct Surroundings {
@@ -32,20 +37,60 @@ pub fn start(config: Config, notes: &[String], options: RunOptions, surroundings
     run(config, options, surroundings)
 }
 
-/// Streams until stopped.
+/// Streams until stopped. The supervisor runs on this thread.
 fn run(config: Config, options: RunOptions, surroundings: &Surroundings) -> Result<(), Error> {
-    let stdout = config.outputs.stdout.resolved(Terminal::of_stdout());
-    log::debug!(
-        "stdout {}, {options:?}, terminal kept for a screen: {}",
-        stdout.as_str(),
-        stdout == Stdout::Live
-    );
-    let (stop, stopped) = crossbeam_channel::bounded::<()>(1);
-    surroundings.signals.on_stop(move || drop(stop));
-    drop(stopped);
-    Err(Error::new(
-        ErrorKind::Internal,
-        "starting the stream",
-        "the stream engine is not part of this build",
-    ))
+    let bodies = if config.outputs.redact {
+        Bodies::Redacted
+    } else {
+        Bodies::Verbatim
+    };
+    let ability = Ability::from_environment(variable("TERM").as_deref(), variable("NO_COLOR").as_deref());
+    let stdout = match (config.outputs.stdout.resolved(Terminal::of_stdout()), ability) {
+        // A terminal that cannot be addressed gets lines.
+        (Stdout::Live, None) => Stdout::Lines,
+        (stdout, _) => stdout,
+    };
+    let region = config.hosts.region.clone();
+    let mut builder = Stream::builder(config);
+    if let Some(duration) = options.duration {
+        builder = builder.duration(duration);
+    }
+    if options.once {
+        builder = builder.until_the_server_ends();
+    }
+    let mut restorer = None;
+    if let (Stdout::Live, Some(ability)) = (stdout, ability) {
+        let log = Box::new(surroundings.log.clone());
+        let live = Live::new(writer::stdout(), Size::of_terminal, ability, &region, log);
+        let restore = live.restorer();
+        restorer = Some(restore.clone());
+        surroundings
+            .signals
+            .before_exit(move || restore.restore(&mut std::io::stdout()));
+        builder = builder.output(KeepBody::Drop, move |seat| seat.spawn("stdout", Box::new(live)));
+    } else if let Some(outlet) = output::line_outlet(stdout, bodies, writer::stdout()) {
+        let keep = if stdout == Stdout::Events {
+            KeepBody::Verbatim
+        } else {
+            KeepBody::Drop
+        };
+        builder = builder.output(keep, move |seat| seat.spawn("stdout", outlet));
+    }
+    let engine = builder.engine()?;
+    let stop = engine.stop_handle();
+    surroundings.signals.on_stop(move || stop.stop());
+    let result = engine.run();
+    if let Some(restorer) = restorer {
+        // Only where the screen's own thread was left behind.
+        restorer.restore(&mut std::io::stdout());
+    }
+    surroundings.log.release();
+    for what in result?.abandoned {
+        super::say(&format!("warning: {what}"));
+    }
+    Ok(())
+}
+
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
 }

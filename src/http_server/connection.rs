@@ -13,12 +13,7 @@ use std::time::{Duration, Instant};
 /// After a refusal the rest of what the peer still sends is read for this long, so that our answer is not lost in a reset.
 const DRAIN_TIME: Duration = Duration::from_millis(500);
 
-pub(super) fn serve(
-    mut stream: TcpStream,
-    limits: &Limits,
-    handler: &Handler,
-    stopping: &AtomicBool,
-) {
+pub(super) fn serve(mut stream: TcpStream, limits: &Limits, handler: &Handler, stopping: &AtomicBool) {
     let _ = stream.set_nodelay(true);
     let _ = stream.set_write_timeout(Some(limits.write_time));
     let mut reader = RequestReader::new();
@@ -32,16 +27,11 @@ pub(super) fn serve(
             }
         };
         let head_only = request.method == "HEAD";
-        let reply = catch_unwind(AssertUnwindSafe(|| handler(&request))).unwrap_or_else(|_| {
-            Reply::Response(Response::text(500, "the handler of this request failed"))
-        });
+        let reply = catch_unwind(AssertUnwindSafe(|| handler(&request)))
+            .unwrap_or_else(|_| Reply::Response(Response::text(500, "the handler of this request failed")));
         match reply {
             Reply::Response(response) => {
-                let connection = if request.keep_alive {
-                    "keep-alive"
-                } else {
-                    "close"
-                };
+                let connection = if request.keep_alive { "keep-alive" } else { "close" };
                 if stream
                     .write_all(&response.to_bytes(head_only, Some(connection)))
                     .is_err()
@@ -54,16 +44,11 @@ pub(super) fn serve(
                 }
             }
             Reply::TakeOver(response, take_over) => {
-                if stream
-                    .write_all(&response.to_bytes(head_only, None))
-                    .is_err()
-                {
+                if stream.write_all(&response.to_bytes(head_only, None)).is_err() {
                     return;
                 }
                 let _ = stream.set_read_timeout(None);
-                let _ = catch_unwind(AssertUnwindSafe(|| {
-                    take_over(stream, reader.into_leftover())
-                }));
+                let _ = catch_unwind(AssertUnwindSafe(|| take_over(stream, reader.into_leftover())));
                 return;
             }
         }

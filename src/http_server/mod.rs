@@ -195,12 +195,7 @@ fn start_connection(mut stream: TcpStream, name: &str, shared: &Arc<Shared>) {
                 id,
                 shared: Arc::clone(&for_thread),
             };
-            connection::serve(
-                stream,
-                &for_thread.limits,
-                &for_thread.handler,
-                &for_thread.stopping,
-            );
+            connection::serve(stream, &for_thread.limits, &for_thread.handler, &for_thread.stopping);
         });
     match spawned {
         Ok(thread) => {

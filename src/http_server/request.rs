@@ -29,10 +29,7 @@ pub(crate) struct Request {
 impl Request {
     /// The first field of this name (lower case).
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
-        self.headers
-            .iter()
-            .find(|(n, _)| n == name)
-            .map(|(_, v)| v.as_str())
+        self.headers.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str())
     }
 
     /// Whether a comma-separated field holds this token, case aside.
@@ -128,11 +125,7 @@ impl RequestReader {
         self.buffer
     }
 
-    pub(super) fn next(
-        &mut self,
-        stream: &mut TcpStream,
-        limits: &Limits,
-    ) -> Result<Request, Failure> {
+    pub(super) fn next(&mut self, stream: &mut TcpStream, limits: &Limits) -> Result<Request, Failure> {
         let mut deadline = None;
         if self.buffer.is_empty() && self.served {
             if !self.fill(stream, Instant::now() + limits.idle_time)? {
@@ -150,10 +143,7 @@ impl RequestReader {
                 Ok(true) => {}
                 Ok(false) if self.buffer.is_empty() => return Err(Failure::Gone),
                 Ok(false) => {
-                    return Err(Failure::Refuse(
-                        408,
-                        "the request's head did not arrive in time",
-                    ));
+                    return Err(Failure::Refuse(408, "the request's head did not arrive in time"));
                 }
                 Err(_) => return Err(Failure::Gone),
             }
@@ -171,10 +161,7 @@ impl RequestReader {
         let deadline = Instant::now() + limits.body_time;
         while self.buffer.len() < body_bytes {
             if !self.fill(stream, deadline)? {
-                return Err(Failure::Refuse(
-                    408,
-                    "the request's body did not arrive in time",
-                ));
+                return Err(Failure::Refuse(408, "the request's body did not arrive in time"));
             }
         }
         request.body = self.buffer.drain(..body_bytes).collect();
@@ -200,9 +187,7 @@ impl RequestReader {
                 Err(e)
                     if matches!(
                         e.kind(),
-                        io::ErrorKind::WouldBlock
-                            | io::ErrorKind::TimedOut
-                            | io::ErrorKind::Interrupted
+                        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut | io::ErrorKind::Interrupted
                     ) => {}
                 Err(e) => return Err(e),
             }
@@ -211,11 +196,7 @@ impl RequestReader {
 
     fn parse(&mut self, limits: &Limits) -> Result<Option<Head>, Failure> {
         // Empty lines before a request line are allowed (RFC 9112, 2.2).
-        let blank = self
-            .buffer
-            .iter()
-            .take_while(|b| matches!(b, b'\r' | b'\n'))
-            .count();
+        let blank = self.buffer.iter().take_while(|b| matches!(b, b'\r' | b'\n')).count();
         self.buffer.drain(..blank);
         if self.buffer.is_empty() {
             return Ok(None);
@@ -228,18 +209,12 @@ impl RequestReader {
                 return Ok(None);
             }
             Ok(httparse::Status::Partial) | Err(httparse::Error::TooManyHeaders) => {
-                return Err(Failure::Refuse(
-                    431,
-                    "the request's header fields are too large",
-                ));
+                return Err(Failure::Refuse(431, "the request's header fields are too large"));
             }
             Err(_) => return Err(Failure::Refuse(400, "this is not an HTTP/1.1 request")),
         };
         if bytes > limits.head_bytes {
-            return Err(Failure::Refuse(
-                431,
-                "the request's header fields are too large",
-            ));
+            return Err(Failure::Refuse(431, "the request's header fields are too large"));
         }
         let headers: Vec<(String, String)> = parsed
             .headers
@@ -254,9 +229,7 @@ impl RequestReader {
         let target = parsed.path.unwrap_or("/");
         // A proxy's absolute form carries scheme and host; only what follows them is ours.
         let target = match target.split_once("://") {
-            Some((_, rest)) if !target.starts_with('/') => {
-                rest.find('/').map_or("/", |at| &rest[at..])
-            }
+            Some((_, rest)) if !target.starts_with('/') => rest.find('/').map_or("/", |at| &rest[at..]),
             _ => target,
         };
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
@@ -296,11 +269,7 @@ fn body_length(request: &Request, limits: &Limits) -> Result<usize, Failure> {
         ));
     }
     let mut length: Option<u64> = None;
-    for (_, value) in request
-        .headers
-        .iter()
-        .filter(|(name, _)| name == "content-length")
-    {
+    for (_, value) in request.headers.iter().filter(|(name, _)| name == "content-length") {
         let digits = !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit());
         let this = if digits {
             value.parse().unwrap_or(u64::MAX)
@@ -313,12 +282,8 @@ fn body_length(request: &Request, limits: &Limits) -> Result<usize, Failure> {
         length = Some(this);
     }
     match length {
-        Some(n) if n > limits.body_bytes as u64 => {
-            Err(Failure::Refuse(413, "the request's body is too large"))
-        }
-        Some(n) => {
-            usize::try_from(n).map_err(|_| Failure::Refuse(413, "the request's body is too large"))
-        }
+        Some(n) if n > limits.body_bytes as u64 => Err(Failure::Refuse(413, "the request's body is too large")),
+        Some(n) => usize::try_from(n).map_err(|_| Failure::Refuse(413, "the request's body is too large")),
         None => Ok(0),
     }
 }

@@ -42,20 +42,12 @@ fn server(limits: Limits) -> Server {
             .into(),
         }
     };
-    Server::bind(
-        "127.0.0.1:0".parse().unwrap(),
-        "t",
-        limits,
-        Box::new(handler),
-    )
-    .unwrap()
+    Server::bind("127.0.0.1:0".parse().unwrap(), "t", limits, Box::new(handler)).unwrap()
 }
 
 fn connect(server: &Server) -> TcpStream {
     let stream = TcpStream::connect(server.local_addr()).unwrap();
-    stream
-        .set_read_timeout(Some(Duration::from_secs(5)))
-        .unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
     stream
 }
 
@@ -103,10 +95,7 @@ fn keeps_the_connection_and_answers_pipelined_requests_in_order() {
 
 #[test]
 fn head_gets_the_length_but_no_body() {
-    let answer = whole(
-        &server(quick()),
-        b"HEAD /a HTTP/1.1\r\nConnection: close\r\n\r\n",
-    );
+    let answer = whole(&server(quick()), b"HEAD /a HTTP/1.1\r\nConnection: close\r\n\r\n");
     assert!(answer.contains("Content-Length: "), "{answer}");
     assert!(answer.ends_with("\r\n\r\n"), "{answer}");
 }
@@ -125,18 +114,12 @@ fn refuses_what_it_should() {
             "GET / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
         ),
         (400, "GET / HTTP/1.1\r\nContent-Length: -1\r\n\r\n"),
-        (
-            411,
-            "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-        ),
+        (411, "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
         (
             411,
             "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n",
         ),
-        (
-            413,
-            "POST / HTTP/1.1\r\nContent-Length: 99999999999\r\n\r\n",
-        ),
+        (413, "POST / HTTP/1.1\r\nContent-Length: 99999999999\r\n\r\n"),
         (
             413,
             "POST / HTTP/1.1\r\nContent-Length: 99999999999999999999999999\r\n\r\n",
@@ -154,10 +137,7 @@ fn refuses_what_it_should() {
 #[test]
 fn a_dribbled_head_or_body_ends_at_its_deadline() {
     let server = server(quick());
-    for start in [
-        "GET / HTTP/1.1\r\n",
-        "POST / HTTP/1.1\r\nContent-Length: 1000\r\n\r\n",
-    ] {
+    for start in ["GET / HTTP/1.1\r\n", "POST / HTTP/1.1\r\nContent-Length: 1000\r\n\r\n"] {
         let begin = Instant::now();
         let mut stream = connect(&server);
         stream.write_all(start.as_bytes()).unwrap();
@@ -170,11 +150,7 @@ fn a_dribbled_head_or_body_ends_at_its_deadline() {
         let mut answer = [0u8; 12];
         stream.read_exact(&mut answer).unwrap();
         assert_eq!(&answer, b"HTTP/1.1 408");
-        assert!(
-            begin.elapsed() < Duration::from_secs(2),
-            "{:?}",
-            begin.elapsed()
-        );
+        assert!(begin.elapsed() < Duration::from_secs(2), "{:?}", begin.elapsed());
         drop(stream);
         dribble.join().unwrap();
     }
@@ -229,9 +205,7 @@ fn expect_continue_is_answered_before_the_body() {
 fn a_taken_over_socket_keeps_early_bytes_and_ends_with_the_server() {
     let mut server = server(quick());
     let mut stream = connect(&server);
-    stream
-        .write_all(b"GET /take HTTP/1.1\r\n\r\nearly")
-        .unwrap();
+    stream.write_all(b"GET /take HTTP/1.1\r\n\r\nearly").unwrap();
     assert!(one(&mut stream).starts_with("HTTP/1.1 101 "));
     let mut echo = [0u8; 5];
     stream.read_exact(&mut echo).unwrap();

@@ -8,9 +8,9 @@ mod panels;
 mod screen;
 mod terminal;
 
-use std::io::{self, Write};
-use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::io::Write;
+
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::Item;
@@ -32,49 +32,22 @@ const REDRAW: Duration = Duration::from_millis(250);
 /// Ages on the screen go on while nothing comes.
 const TICK: Duration = Duration::from_secs(1);
 
-/// The last line of the log. While the screen is on, the log goes here; before and after, to stderr.
-///
-/// Give a clone to the logger as its target: it takes bytes like any writer.
-#[derive(Clone, Default)]
-pub(crate) struct LastLog(Arc<LogShare>);
+/// The log while a screen owns the terminal. Called on the output's thread.
+pub(crate) trait ScreenLog: Send {
+    /// The screen is on from now on: log lines must not reach the terminal.
+    fn screen_on(&self);
 
-#[derive(Default)]
-struct LogShare {
-    on_screen: AtomicBool,
-    line: Mutex<String>,
-}
+    /// The screen is gone.
+    fn screen_off(&self);
 
-impl LastLog {
-    fn latest(&self) -> String {
-        self.0.line.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    fn on_screen(&self, on: bool) {
-        self.0.on_screen.store(on, SeqCst);
-    }
-}
-
-impl Write for LastLog {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if !self.0.on_screen.load(SeqCst) {
-            return io::stderr().write(bytes);
-        }
-        let text = String::from_utf8_lossy(bytes);
-        if let Some(last) = text.lines().rev().find(|line| !line.trim().is_empty()) {
-            last.clone_into(&mut self.0.line.lock().unwrap_or_else(PoisonError::into_inner));
-        }
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
+    /// The newest log line since the screen is on.
+    fn latest(&self) -> Option<String>;
 }
 
 /// The screen as an output.
 pub(crate) struct Live {
     terminal: Terminal,
-    log: LastLog,
+    log: Box<dyn ScreenLog>,
     region: String,
     ability: Ability,
     /// Size asked at each redraw: a resized window needs no signal.
@@ -93,7 +66,7 @@ impl Live {
         size: impl FnMut() -> Size + Send + 'static,
         ability: Ability,
         region: &str,
-        log: LastLog,
+        log: Box<dyn ScreenLog>,
     ) -> Self {
         Self {
             terminal: Terminal::new(writer),
@@ -123,10 +96,10 @@ impl Live {
             now: Moment::now(),
             region: &self.region,
             history: &self.history,
-            log: (!log.is_empty()).then_some(log.as_str()),
+            log: log.as_deref(),
         };
         let lines = screen::draw(&view, size, self.ability);
-        self.log.on_screen(true);
+        self.log.screen_on();
         let shown = self.terminal.show(&lines, size, tally);
         // Also after a failure: the next attempt waits its turn.
         self.drawn = Some(Instant::now());
@@ -181,7 +154,7 @@ impl Outlet for Live {
 
     fn end(&mut self, last: Option<Arc<Snapshot>>, tally: &Tally) -> Result<(), Closed> {
         self.terminal.restore();
-        self.log.on_screen(false);
+        self.log.screen_off();
         let Some(last) = last.or_else(|| self.newest.take()) else {
             return Ok(());
         };
@@ -203,7 +176,7 @@ impl Outlet for Live {
 impl Drop for Live {
     fn drop(&mut self) {
         self.terminal.restore();
-        self.log.on_screen(false);
+        self.log.screen_off();
     }
 }
 

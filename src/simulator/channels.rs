@@ -96,17 +96,11 @@ impl Rules {
             .collect();
         if !missing.is_empty() {
             return Some((
-                format!(
-                    "Missing the following permission(s): {}",
-                    missing.join(", ")
-                ),
+                format!("Missing the following permission(s): {}", missing.join(", ")),
                 missing,
             ));
         }
-        let forbidden = self
-            .forbidden
-            .iter()
-            .any(|text| topic.contains(text.as_str()));
+        let forbidden = self.forbidden.iter().any(|text| topic.contains(text.as_str()));
         forbidden.then(|| {
             (
                 "Not authorized for this topic.".to_owned(),
@@ -146,8 +140,7 @@ impl Hub {
             token.window_start = now;
             token.window_count = 0;
         }
-        let refused =
-            options.requests_per_min > 0 && token.window_count >= options.requests_per_min;
+        let refused = options.requests_per_min > 0 && token.window_count >= options.requests_per_min;
         token.window_count += u32::from(!refused);
         let left = token.window_start + window - now;
         Some(Allowance {
@@ -284,10 +277,7 @@ impl Hub {
                 rejection: rejected.first().filter(|_| whole).map(|(_, r)| r.clone()),
             });
             if combined && !whole {
-                verdicts.extend(rejected.into_iter().map(|(id, r)| Verdict {
-                    id,
-                    rejection: Some(r),
-                }));
+                verdicts.extend(rejected.into_iter().map(|(id, r)| Verdict { id, rejection: Some(r) }));
             }
         }
         if list.len() > max {
@@ -302,12 +292,7 @@ impl Hub {
     }
 
     /// Takes topics off a channel's list; all of them without a list.
-    pub(super) fn unsubscribe(
-        &mut self,
-        id: &str,
-        unwanted: Option<&[String]>,
-        rules: &Rules,
-    ) -> bool {
+    pub(super) fn unsubscribe(&mut self, id: &str, unwanted: Option<&[String]>, rules: &Rules) -> bool {
         let Some(channel) = self.channels.get(id) else {
             return false;
         };
@@ -331,10 +316,7 @@ impl Hub {
         self.unlisten(&channel);
         channel.topics = list;
         for topic in listened(&channel).filter(|t| rules.rejection(t).is_none()) {
-            self.listeners
-                .entry(topic)
-                .or_default()
-                .push(channel.id.clone());
+            self.listeners.entry(topic).or_default().push(channel.id.clone());
         }
         self.channels.insert(id.to_owned(), channel);
     }
@@ -369,12 +351,7 @@ impl Hub {
     }
 
     /// Gives a channel its socket; the one it had before is given back. `Err` if there is no such channel.
-    pub(super) fn attach(
-        &mut self,
-        id: &str,
-        socket: &Arc<Outbox>,
-        now: Ms,
-    ) -> Result<Option<Arc<Outbox>>, ()> {
+    pub(super) fn attach(&mut self, id: &str, socket: &Arc<Outbox>, now: Ms) -> Result<Option<Arc<Outbox>>, ()> {
         let channel = self.channels.get_mut(id).ok_or(())?;
         channel.last_used = now;
         Ok(channel.socket.replace(Arc::clone(socket)))

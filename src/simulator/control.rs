@@ -33,22 +33,10 @@ const CALLS: &[(&str, &str, &str)] = &[
         "topic and/or permission, or clear=1",
         "refuses topics that contain the text, or everything that needs the permission",
     ),
-    (
-        "close",
-        "code=1001, reason",
-        "closes all sockets with this code",
-    ),
+    ("close", "code=1001, reason", "closes all sockets with this code"),
     ("reset", "", "resets all sockets (TCP RST)"),
-    (
-        "revoke",
-        "",
-        "revokes all tokens; their channels die with them",
-    ),
-    (
-        "evict",
-        "",
-        "drops all channels as if others had taken their places",
-    ),
+    ("revoke", "", "revokes all tokens; their channels die with them"),
+    ("evict", "", "drops all channels as if others had taken their places"),
     (
         "socket_closing",
         "after_secs=60",
@@ -64,11 +52,7 @@ const CALLS: &[(&str, &str, &str)] = &[
         "status=503, count=1",
         "refuses the next calls (login included) with this status",
     ),
-    (
-        "error_frame",
-        "message",
-        "sends an error frame to all `events` sockets",
-    ),
+    ("error_frame", "message", "sends an error frame to all `events` sockets"),
     (
         "refuse_filters",
         "on=1",
@@ -91,28 +75,17 @@ impl Ask<'_> {
 
     fn number(&self, name: &str, default: Option<u64>, most: u64) -> Result<u64, String> {
         match self.text(name) {
-            None => {
-                default.ok_or_else(|| format!("{name}: missing, a number up to {most} is needed"))
-            }
+            None => default.ok_or_else(|| format!("{name}: missing, a number up to {most} is needed")),
             Some(text) => match text.parse() {
                 Ok(n) if n <= most => Ok(n),
-                _ => Err(format!(
-                    "{name}: found {text}, allowed a number up to {most}"
-                )),
+                _ => Err(format!("{name}: found {text}, allowed a number up to {most}")),
             },
         }
     }
 
     fn only(&self, known: &[&str]) -> Result<(), String> {
-        match self
-            .parameters
-            .iter()
-            .find(|(key, _)| !known.contains(&key.as_str()))
-        {
-            Some((key, _)) => Err(format!(
-                "{key}: unknown parameter, allowed: {}",
-                known.join(", ")
-            )),
+        match self.parameters.iter().find(|(key, _)| !known.contains(&key.as_str())) {
+            Some((key, _)) => Err(format!("{key}: unknown parameter, allowed: {}", known.join(", "))),
             None => Ok(()),
         }
     }
@@ -147,28 +120,22 @@ pub(super) fn handle(shared: &Arc<Shared>, request: &Request) -> Response {
     };
     match outcome {
         Ok(value) => Response::with_body(200, "application/json", format!("{value}\n")),
-        Err(why) => Response::with_body(
-            400,
-            "application/json",
-            format!("{}\n", json!({"error": why})),
-        ),
+        Err(why) => Response::with_body(400, "application/json", format!("{}\n", json!({"error": why}))),
     }
 }
 
 fn list() -> Value {
-    let calls: Vec<Value> =
-        CALLS.iter().map(|(name, parameters, does)| json!({"call": format!("/sim/{name}"), "parameters": parameters, "does": does})).collect();
+    let calls: Vec<Value> = CALLS
+        .iter()
+        .map(|(name, parameters, does)| json!({"call": format!("/sim/{name}"), "parameters": parameters, "does": does}))
+        .collect();
     json!({"calls": calls})
 }
 
 fn state(shared: &Shared) -> Value {
     let (open, known, now) = {
         let centre = shared.centre();
-        (
-            centre.open_count(),
-            centre.conversations().count(),
-            centre.now(),
-        )
+        (centre.open_count(), centre.conversations().count(), centre.now())
     };
     let (channels, sockets, tokens, evicted) = {
         let hub = shared.hub();
@@ -227,22 +194,18 @@ fn forbid(ask: &Ask<'_>) -> Result<Value, String> {
         faults.rules = Default::default();
     }
     let none = ask.parameters.is_empty();
-    faults.rules.forbidden.extend(
-        ask.text("topic")
-            .filter(|t| !t.is_empty())
-            .map(str::to_owned),
-    );
-    faults.rules.missing_permissions.extend(
-        ask.text("permission")
-            .filter(|p| !p.is_empty())
-            .map(str::to_owned),
-    );
+    faults
+        .rules
+        .forbidden
+        .extend(ask.text("topic").filter(|t| !t.is_empty()).map(str::to_owned));
+    faults
+        .rules
+        .missing_permissions
+        .extend(ask.text("permission").filter(|p| !p.is_empty()).map(str::to_owned));
     if none {
         Err("topic, permission or clear is needed".to_owned())
     } else {
-        Ok(
-            json!({"topics": faults.rules.forbidden, "permissions": faults.rules.missing_permissions}),
-        )
+        Ok(json!({"topics": faults.rules.forbidden, "permissions": faults.rules.missing_permissions}))
     }
 }
 
@@ -281,11 +244,7 @@ fn revoke(shared: &Shared) -> Value {
         ));
         notifications::say_gone(socket);
     }
-    let mut others: Vec<Arc<Outbox>> = shared
-        .events()
-        .iter()
-        .map(|s| Arc::clone(&s.outbox))
-        .collect();
+    let mut others: Vec<Arc<Outbox>> = shared.events().iter().map(|s| Arc::clone(&s.outbox)).collect();
     others.extend(shared.metrics().iter().map(|s| Arc::clone(&s.outbox)));
     others.iter().for_each(|s| s.close(1008, "token revoked"));
     json!({"sockets": gone.len() + others.len()})
@@ -293,21 +252,14 @@ fn revoke(shared: &Shared) -> Value {
 
 fn evict(shared: &Shared) -> Value {
     let gone = shared.hub().evict_all();
-    gone.iter()
-        .for_each(|(_, socket)| notifications::say_gone(socket));
+    gone.iter().for_each(|(_, socket)| notifications::say_gone(socket));
     json!({"sockets": gone.len()})
 }
 
 fn socket_closing(ask: &Ask<'_>) -> Result<Value, String> {
     ask.only(&["after_secs"])?;
     let after = ask.number("after_secs", Some(60), 86_400)?;
-    let sockets: Vec<Arc<Outbox>> = ask
-        .shared
-        .hub()
-        .sockets()
-        .into_iter()
-        .map(|(_, s)| s)
-        .collect();
+    let sockets: Vec<Arc<Outbox>> = ask.shared.hub().sockets().into_iter().map(|(_, s)| s).collect();
     for socket in &sockets {
         socket.send(notifications::socket_closing(ask.shared));
     }
@@ -331,9 +283,7 @@ fn trouble(ask: &Ask<'_>, fixed: Option<u16>) -> Result<Value, String> {
         return Err(format!("status: found {status}, allowed 400 to 599"));
     }
     let count = ask.number("count", Some(1), 1_000_000)?;
-    let secs = ask
-        .number("secs", (status == 429).then_some(5), 86_400)
-        .ok();
+    let secs = ask.number("secs", (status == 429).then_some(5), 86_400).ok();
     ask.shared.faults().trouble = Some(Trouble {
         status,
         count,
@@ -345,8 +295,7 @@ fn trouble(ask: &Ask<'_>, fixed: Option<u16>) -> Result<Value, String> {
 
 fn error_frame(ask: &Ask<'_>) -> Result<Value, String> {
     ask.only(&["message"])?;
-    let sockets =
-        events::publish_error(ask.shared, ask.text("message").unwrap_or("simulated error"));
+    let sockets = events::publish_error(ask.shared, ask.text("message").unwrap_or("simulated error"));
     Ok(json!({"sockets": sockets}))
 }
 

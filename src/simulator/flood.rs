@@ -83,10 +83,7 @@ fn make(shared: &Arc<Shared>, bytes: usize) -> Vec<Made> {
     let mut made = Vec::new();
     let mut gather = |changes: Vec<Change>| {
         for change in changes {
-            let Change::Conversation {
-                conversation: c, ..
-            } = change
-            else {
+            let Change::Conversation { conversation: c, .. } = change else {
                 continue;
             };
             let mut value = conversation(&shared.world, &c, Shape::Notification);
@@ -95,15 +92,9 @@ fn make(shared: &Arc<Shared>, bytes: usize) -> Vec<Made> {
                 value["participants"][0]["attributes"]["padding"] = "x".repeat(lacking).into();
             }
             let body = value.to_string();
-            let at: Vec<usize> = body
-                .match_indices(&c.id.to_string())
-                .map(|(at, _)| at)
-                .collect();
+            let at: Vec<usize> = body.match_indices(&c.id.to_string()).map(|(at, _)| at).collect();
             for queue in c.queues() {
-                let topic = format!(
-                    "v2.routing.queues.{}.conversations",
-                    shared.world.queues[queue].id
-                );
+                let topic = format!("v2.routing.queues.{}.conversations", shared.world.queues[queue].id);
                 made.push(Made {
                     topic,
                     body: body.clone(),
@@ -114,8 +105,7 @@ fn make(shared: &Arc<Shared>, bytes: usize) -> Vec<Made> {
         }
         made.len()
     };
-    while gather(centre.advance(centre.now() + 10_000)) < MADE && centre.now() < begin + 1_800_000 {
-    }
+    while gather(centre.advance(centre.now() + 10_000)) < MADE && centre.now() < begin + 1_800_000 {}
     centre.set_rate(0.0);
     for _ in 0..200 {
         if centre.open_count() == 0 {

@@ -28,11 +28,7 @@ impl Id {
                 }
             });
         well_formed
-            .then(|| {
-                u128::from_str_radix(&text.replace('-', ""), 16)
-                    .ok()
-                    .map(Id)
-            })
+            .then(|| u128::from_str_radix(&text.replace('-', ""), 16).ok().map(Id))
             .flatten()
     }
 }
@@ -82,11 +78,7 @@ impl Object {
 
     /// Sets the field if `condition` holds.
     pub(super) fn when(self, condition: bool, key: &str, value: impl Into<Value>) -> Self {
-        if condition {
-            self.set(key, value)
-        } else {
-            self
-        }
+        if condition { self.set(key, value) } else { self }
     }
 
     pub(super) fn time(self, key: &str, at: Ms) -> Self {

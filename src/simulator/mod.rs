@@ -113,10 +113,7 @@ impl Simulator {
     pub fn env_lines(&self) -> Vec<String> {
         let mut lines = vec![format!("export GENESYS_REGION={}", self.url())];
         if let Some(client) = self.shared.options.credentials.first() {
-            lines.push(format!(
-                "export GENESYS_CLIENT_ID={}",
-                quoted(&client.client_id)
-            ));
+            lines.push(format!("export GENESYS_CLIENT_ID={}", quoted(&client.client_id)));
             lines.push(format!(
                 "export GENESYS_CLIENT_SECRET={}",
                 quoted(&client.client_secret)
@@ -215,9 +212,7 @@ fn address(listen: &str) -> io::Result<SocketAddr> {
             format!("listen: found {listen:?}, allowed HOST:PORT: {why}"),
         )
     };
-    let mut found = listen
-        .to_socket_addrs()
-        .map_err(|e| invalid(e.to_string()))?;
+    let mut found = listen.to_socket_addrs().map_err(|e| invalid(e.to_string()))?;
     found
         .next()
         .ok_or_else(|| invalid("the host has no address".to_owned()))
@@ -225,10 +220,7 @@ fn address(listen: &str) -> io::Result<SocketAddr> {
 
 /// As one word for a shell.
 fn quoted(text: &str) -> String {
-    let plain = !text.is_empty()
-        && text
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
+    let plain = !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
     if plain {
         text.to_owned()
     } else {

@@ -107,27 +107,16 @@ impl Options {
     /// What is out of range, in words.
     pub(super) fn problem(&self) -> Option<String> {
         let range = |name: &str, value: usize, low: usize, high: usize| {
-            (value < low || value > high)
-                .then(|| format!("{name}: found {value}, allowed {low} to {high}"))
+            (value < low || value > high).then(|| format!("{name}: found {value}, allowed {low} to {high}"))
         };
         if !(0.01..=100_000.0).contains(&self.speed) {
-            return Some(format!(
-                "speed: found {}, allowed 0.01 to 100000",
-                self.speed
-            ));
+            return Some(format!("speed: found {}, allowed 0.01 to 100000", self.speed));
         }
-        if let Some(rate) = self
-            .arrivals_per_sec
-            .filter(|r| !(0.0..=10_000.0).contains(r))
-        {
-            return Some(format!(
-                "arrivals_per_sec: found {rate}, allowed 0 to 10000"
-            ));
+        if let Some(rate) = self.arrivals_per_sec.filter(|r| !(0.0..=10_000.0).contains(r)) {
+            return Some(format!("arrivals_per_sec: found {rate}, allowed 0 to 10000"));
         }
         if self.credentials.is_empty() {
-            return Some(
-                "credentials: none given, at least one client must be able to log in".to_owned(),
-            );
+            return Some("credentials: none given, at least one client must be able to log in".to_owned());
         }
         if self.heartbeat.is_zero() || self.token_life.is_zero() || self.channel_life.is_zero() {
             return Some("heartbeat, token_life and channel_life must be longer than 0".to_owned());

@@ -76,16 +76,12 @@ impl Publisher {
                     });
                 }
                 Change::Load { user } => {
-                    let topic = format!(
-                        "v2.users.{}.conversationsummary",
-                        shared.world.users[user].id
-                    );
+                    let topic = format!("v2.users.{}.conversationsummary", shared.world.users[user].id);
                     deliver(shared, &topic, || people::summary(&shared.centre(), user));
                 }
                 Change::Joined { user, joined } => {
                     for &queue in &shared.world.users[user].queues {
-                        let topic =
-                            format!("v2.routing.queues.{}.users", shared.world.queues[queue].id);
+                        let topic = format!("v2.routing.queues.{}.users", shared.world.queues[queue].id);
                         deliver(shared, &topic, || {
                             people::queue_user_event(&shared.world, queue, user, joined)
                         });
@@ -128,9 +124,7 @@ impl Publisher {
     fn analytics(&mut self, shared: &Shared) {
         let wanted: Vec<(usize, bool)> = {
             let hub = shared.hub();
-            let topics = hub
-                .topics()
-                .filter_map(|t| t.strip_prefix("v2.analytics.queues."));
+            let topics = hub.topics().filter_map(|t| t.strip_prefix("v2.analytics.queues."));
             topics
                 .filter_map(|t| t.split_once('.'))
                 .filter_map(|(id, last)| Some((shared.world.queue_index(id)?, last == "activity")))
@@ -150,12 +144,7 @@ impl Publisher {
     }
 
     /// At most one message: the next group, in turn, that changed.
-    fn observations(
-        &mut self,
-        shared: &Shared,
-        queue: usize,
-        present: &[[(usize, usize, usize); 4]],
-    ) {
+    fn observations(&mut self, shared: &Shared, queue: usize, present: &[[(usize, usize, usize); 4]]) {
         let bodies = observations::notifications(&mut shared.centre(), queue, present);
         let Some((last, turn)) = self.observed.get_mut(&queue) else {
             self.observed.insert(queue, (bodies, 0));
@@ -169,10 +158,7 @@ impl Publisher {
             *turn = at;
             last.resize(bodies.len(), Value::Null);
             last[at] = bodies[at].clone();
-            let topic = format!(
-                "v2.analytics.queues.{}.observations",
-                shared.world.queues[queue].id
-            );
+            let topic = format!("v2.analytics.queues.{}.observations", shared.world.queues[queue].id);
             deliver(shared, &topic, || bodies[at].clone());
             return;
         }
@@ -182,10 +168,7 @@ impl Publisher {
         let counts: Vec<[usize; 3]> = present.iter().map(|&(w, a, i)| [w, a, i]).collect();
         let last = self.active.insert(queue, counts.clone());
         if last.is_some_and(|last| last != counts) {
-            let topic = format!(
-                "v2.analytics.queues.{}.activity",
-                shared.world.queues[queue].id
-            );
+            let topic = format!("v2.analytics.queues.{}.activity", shared.world.queues[queue].id);
             deliver(shared, &topic, || {
                 let centre = shared.centre();
                 observations::activity(&observations::present(&centre)[queue], centre.now())
@@ -256,9 +239,7 @@ fn conversation_change(shared: &Shared, c: &Conversation, steps: &[Step], at: Ms
             let body = if is_flat {
                 single.get_or_insert_with(|| flat::conversation(world, c).to_string())
             } else {
-                whole.get_or_insert_with(|| {
-                    conversation::conversation(world, c, Shape::Notification).to_string()
-                })
+                whole.get_or_insert_with(|| conversation::conversation(world, c, Shape::Notification).to_string())
             };
             let frame = notification(&topic, body, &shared.random_id().to_string());
             sockets.iter().for_each(|s| s.send(Arc::clone(&frame)));

@@ -60,13 +60,7 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    pub(super) fn new(
-        options: Options,
-        clock: Clock,
-        world: Arc<World>,
-        centre: Centre,
-        wake: Sender<()>,
-    ) -> Shared {
+    pub(super) fn new(options: Options, clock: Clock, world: Arc<World>, centre: Centre, wake: Sender<()>) -> Shared {
         let faults = Faults {
             rules: Rules {
                 forbidden: options.forbidden_topics.clone(),

@@ -76,10 +76,7 @@ fn matches(template: &str, topic: &str) -> bool {
         match (pattern.next(), given.next()) {
             (None, None) => return true,
             (Some("{id}"), Some(id))
-                if !id.is_empty()
-                    && id
-                        .bytes()
-                        .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_') => {}
+                if !id.is_empty() && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_') => {}
             (Some(expected), Some(found)) if expected == found => {}
             _ => return false,
         }
@@ -99,9 +96,7 @@ pub(super) fn expand(id: &str) -> Option<Vec<String>> {
             .map(|last| format!("{prefix}.{last}"))
             .collect(),
     };
-    let parts = id
-        .split_once('?')
-        .map_or(1, |(_, lasts)| lasts.split('&').count());
+    let parts = id.split_once('?').map_or(1, |(_, lasts)| lasts.split('&').count());
     (topics.len() == parts && topics.iter().all(|t| template(t).is_some())).then_some(topics)
 }
 
@@ -136,11 +131,7 @@ pub(super) fn available(template: &Template, expand: &[String]) -> Value {
             json!(template.permissions),
         )
         .when(wants("permissionDetails"), "permissionDetails", details)
-        .when(
-            wants("topicParameters"),
-            "topicParameters",
-            json!([parameter]),
-        )
+        .when(wants("topicParameters"), "topicParameters", json!([parameter]))
         .set("requiresDivisionPermissions", false)
         .set("requiresAnyValidator", false)
         .set("requiresCurrentUser", false)
@@ -166,10 +157,7 @@ mod tests {
                 "v2.users.e5240415-6b6a.routingStatus"
             ]
         );
-        assert_eq!(
-            expand("v2.routing.queues.a.conversations").unwrap().len(),
-            1
-        );
+        assert_eq!(expand("v2.routing.queues.a.conversations").unwrap().len(), 1);
         for wrong in [
             "",
             "v2.routing.queues..conversations",

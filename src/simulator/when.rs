@@ -11,8 +11,8 @@ pub(super) type Ms = i64;
 
 /// `2026-05-04T14:05:30.123Z`.
 pub(super) fn iso(ms: Ms) -> String {
-    let at = OffsetDateTime::from_unix_timestamp_nanos(i128::from(ms) * 1_000_000)
-        .unwrap_or(OffsetDateTime::UNIX_EPOCH);
+    let at =
+        OffsetDateTime::from_unix_timestamp_nanos(i128::from(ms) * 1_000_000).unwrap_or(OffsetDateTime::UNIX_EPOCH);
     let (year, month, day) = at.to_calendar_date();
     let (hour, minute, second, milli) = at.to_hms_milli();
     format!(
@@ -74,9 +74,7 @@ pub(super) struct Clock {
 
 impl Clock {
     pub(super) fn start(epoch: Option<Ms>, speed: f64) -> Self {
-        let wall = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
+        let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let wall_start = i64::try_from(wall.as_millis()).unwrap_or(0);
         Clock {
             started: Instant::now(),
@@ -109,9 +107,7 @@ impl Clock {
 
     /// A length of the service's time, shortened by the speed, but never under 100 ms.
     pub(super) fn shorten(&self, length: Duration) -> Duration {
-        length
-            .div_f64(self.speed)
-            .max(Duration::from_millis(100).min(length))
+        length.div_f64(self.speed).max(Duration::from_millis(100).min(length))
     }
 }
 
@@ -127,23 +123,11 @@ mod tests {
     #[test]
     fn times_go_there_and_back() {
         assert_eq!(iso(1_777_903_530_123), "2026-05-04T14:05:30.123Z");
-        assert_eq!(
-            parse_iso("2026-05-04T14:05:30.123Z"),
-            Some(1_777_903_530_123)
-        );
-        assert_eq!(
-            parse_iso("2026-05-04T16:05:30.123+02:00"),
-            Some(1_777_903_530_123)
-        );
+        assert_eq!(parse_iso("2026-05-04T14:05:30.123Z"), Some(1_777_903_530_123));
+        assert_eq!(parse_iso("2026-05-04T16:05:30.123+02:00"), Some(1_777_903_530_123));
         assert_eq!(parse_iso("yesterday"), None);
-        assert_eq!(
-            parse_interval("2026-05-04T14:00:00Z/2026-05-04T13:00:00Z"),
-            None
-        );
-        assert_eq!(
-            http_date(1_777_903_530_123),
-            "Mon, 04 May 2026 14:05:30 GMT"
-        );
+        assert_eq!(parse_interval("2026-05-04T14:00:00Z/2026-05-04T13:00:00Z"), None);
+        assert_eq!(http_date(1_777_903_530_123), "Mon, 04 May 2026 14:05:30 GMT");
     }
 
     #[test]

@@ -16,8 +16,7 @@ pub(super) enum Media {
     Callback,
 }
 
-pub(super) const ALL_MEDIA: [Media; 4] =
-    [Media::Voice, Media::Message, Media::Email, Media::Callback];
+pub(super) const ALL_MEDIA: [Media; 4] = [Media::Voice, Media::Message, Media::Email, Media::Callback];
 
 impl Media {
     /// As analytics writes it.
@@ -161,9 +160,8 @@ const QUEUES: [(&str, [f64; 4], f64, bool); 12] = [
 ];
 
 pub(super) const FIRST_NAMES: [&str; 24] = [
-    "Ada", "Bilal", "Carmen", "Dmitri", "Elif", "Farah", "Goran", "Hana", "Ines", "Jonas", "Kofi",
-    "Lena", "Mateo", "Noor", "Olga", "Pavel", "Quinn", "Rosa", "Sven", "Tala", "Umar", "Vera",
-    "Wanda", "Yuki",
+    "Ada", "Bilal", "Carmen", "Dmitri", "Elif", "Farah", "Goran", "Hana", "Ines", "Jonas", "Kofi", "Lena", "Mateo",
+    "Noor", "Olga", "Pavel", "Quinn", "Rosa", "Sven", "Tala", "Umar", "Vera", "Wanda", "Yuki",
 ];
 pub(super) const LAST_NAMES: [&str; 24] = [
     "Albers",
@@ -206,10 +204,7 @@ impl World {
                 label,
             })
             .collect();
-        let wrapup_codes = WRAPUP_CODES
-            .iter()
-            .map(|&name| (Id::random(&mut rng), name))
-            .collect();
+        let wrapup_codes = WRAPUP_CODES.iter().map(|&name| (Id::random(&mut rng), name)).collect();
         let mut queues: Vec<Queue> = (0..options.queues)
             .map(|i| queue(i, options.queues, &mut rng))
             .collect();
@@ -259,12 +254,7 @@ fn queue(index: usize, count: usize, rng: &mut Rng) -> Queue {
         name,
         mix,
         weight,
-        service_level: [
-            (0.8, voice_target),
-            (0.8, 30_000),
-            (0.9, 60_000),
-            (0.8, 60_000),
-        ],
+        service_level: [(0.8, voice_target), (0.8, 30_000), (0.9, 60_000), (0.8, 60_000)],
         wrapup_required,
         overflow: (count > 1 && index % 3 == 0).then(|| (index + 1) % count),
         members: Vec::new(),

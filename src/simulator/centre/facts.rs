@@ -60,14 +60,8 @@ impl Disconnect {
             Disconnect::Client => ("client", "client", "CLIENT"),
             Disconnect::Peer => ("peer", "peer", "PEER"),
             Disconnect::Transfer => ("transfer", "transfer", "TRANSFER"),
-            Disconnect::ConsultTransfer => {
-                ("transfer.consult", "consultTransfer", "CONSULT_TRANSFER")
-            }
-            Disconnect::NoAnswer => (
-                "transfer.noanswer",
-                "noAnswerTransfer",
-                "NO_ANSWER_TRANSFER",
-            ),
+            Disconnect::ConsultTransfer => ("transfer.consult", "consultTransfer", "CONSULT_TRANSFER"),
+            Disconnect::NoAnswer => ("transfer.noanswer", "noAnswerTransfer", "NO_ANSWER_TRANSFER"),
         }
     }
 }
@@ -134,25 +128,16 @@ impl Participant {
     }
 
     pub(in crate::simulator) fn held_since(&self) -> Option<Ms> {
-        self.holds
-            .last()
-            .filter(|h| h.end.is_none())
-            .map(|h| h.start)
+        self.holds.last().filter(|h| h.end.is_none()).map(|h| h.start)
     }
 
     pub(in crate::simulator) fn parked_since(&self) -> Option<Ms> {
-        self.parks
-            .last()
-            .filter(|p| p.end.is_none())
-            .map(|p| p.start)
+        self.parks.last().filter(|p| p.end.is_none()).map(|p| p.start)
     }
 
     /// Total time on hold by `now`.
     pub(in crate::simulator) fn held_ms(&self, now: Ms) -> Ms {
-        self.holds
-            .iter()
-            .map(|h| h.end.unwrap_or(now) - h.start)
-            .sum()
+        self.holds.iter().map(|h| h.end.unwrap_or(now) - h.start).sum()
     }
 }
 

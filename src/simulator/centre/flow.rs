@@ -51,10 +51,7 @@ impl Centre {
     fn customer_comes(&mut self) {
         let queue = self.pick_queue();
         let media = self.pick_media(queue);
-        let (first, last) = (
-            FIRST_NAMES[self.rng.usize(..24)],
-            LAST_NAMES[self.rng.usize(..24)],
-        );
+        let (first, last) = (FIRST_NAMES[self.rng.usize(..24)], LAST_NAMES[self.rng.usize(..24)]);
         let number = self.rng.u32(..10_000_000);
         let conversation = Conversation {
             key: self.next_key,
@@ -175,8 +172,7 @@ impl Centre {
             Media::Email | Media::Callback => self.between(400_000, 1_200_000),
         };
         self.after(patience, Action::GiveUp(key, visit));
-        if media == Media::Voice && self.world.queues[queue].overflow.is_some() && self.chance(0.4)
-        {
+        if media == Media::Voice && self.world.queues[queue].overflow.is_some() && self.chance(0.4) {
             let limit = self.between(15_000, 25_000);
             self.after(limit, Action::Overflow(key, visit));
         }
@@ -201,11 +197,7 @@ impl Centre {
                 .abandoned(self.now, v.queue.unwrap_or(0), c.media, self.now - v.start);
         }
         self.withdraw_alert(key, Disconnect::Peer);
-        let how = if self
-            .conversations
-            .get(&key)
-            .is_some_and(|c| c.media == Media::Voice)
-        {
+        let how = if self.conversations.get(&key).is_some_and(|c| c.media == Media::Voice) {
             Disconnect::Endpoint
         } else {
             Disconnect::Client

@@ -152,9 +152,7 @@ impl Centre {
 
     /// Conversations with something still going on.
     pub(super) fn open(&self) -> impl Iterator<Item = &Conversation> {
-        self.open
-            .iter()
-            .filter_map(|key| self.conversations.get(key))
+        self.open.iter().filter_map(|key| self.conversations.get(key))
     }
 
     pub(super) fn open_count(&self) -> usize {
@@ -205,8 +203,7 @@ impl Centre {
 
     fn after(&mut self, delay: Ms, action: Action) {
         self.order += 1;
-        self.due
-            .push(Reverse((self.now + delay.max(1), self.order, action)));
+        self.due.push(Reverse((self.now + delay.max(1), self.order, action)));
     }
 
     /// A length drawn between two bounds, in milliseconds.
@@ -258,9 +255,7 @@ impl Centre {
     fn forget(&mut self) {
         let horizon = self.now - self.retention;
         let mut excess = (self.conversations.len() - self.open.len()).saturating_sub(MAX_ENDED);
-        while let Some((&key, conversation)) =
-            self.conversations.iter().find(|(_, c)| c.end.is_some())
-        {
+        while let Some((&key, conversation)) = self.conversations.iter().find(|(_, c)| c.end.is_some()) {
             if excess == 0 && conversation.end.is_some_and(|end| end >= horizon) {
                 break;
             }
@@ -364,17 +359,14 @@ mod tests {
         centre.advance(centre.now() + 3_600_000);
         let all: Vec<_> = centre.conversations().collect();
         let any = |test: &dyn Fn(&Conversation, &Participant) -> bool| {
-            all.iter()
-                .filter(|c| c.participants.iter().any(|p| test(c, p)))
-                .count()
+            all.iter().filter(|c| c.participants.iter().any(|p| test(c, p))).count()
         };
         assert!(
             any(&|_, p| p.disconnect == Some(Disconnect::NoAnswer)) > 5,
             "missed alerts"
         );
         assert!(
-            any(&|_, p| p.purpose == Purpose::Agent && p.disconnect == Some(Disconnect::Transfer))
-                > 5,
+            any(&|_, p| p.purpose == Purpose::Agent && p.disconnect == Some(Disconnect::Transfer)) > 5,
             "blind transfers"
         );
         assert!(
@@ -383,18 +375,9 @@ mod tests {
         );
         assert!(any(&|_, p| !p.holds.is_empty()) > 5, "holds");
         assert!(any(&|_, p| !p.parks.is_empty()) > 2, "parked");
-        assert!(
-            any(&|_, p| p.after_call.code.is_some()) > 20,
-            "wrap-up codes"
-        );
-        assert!(
-            any(&|_, p| p.after_call.skipped) > 0,
-            "skipped after-call work"
-        );
-        assert!(
-            all.iter().any(|c| c.queues().len() > 1),
-            "more than one queue"
-        );
+        assert!(any(&|_, p| p.after_call.code.is_some()) > 20, "wrap-up codes");
+        assert!(any(&|_, p| p.after_call.skipped) > 0, "skipped after-call work");
+        assert!(all.iter().any(|c| c.queues().len() > 1), "more than one queue");
         let answered = any(&|_, p| p.purpose == Purpose::Agent && p.connected.is_some());
         let abandoned = all
             .iter()
@@ -422,29 +405,17 @@ mod tests {
         centre.advance(centre.now() + 1_800_000);
         for c in centre.conversations() {
             for p in &c.participants {
+                assert!(p.start >= c.start && p.connected.is_none_or(|t| t >= p.start), "{c:#?}");
+                assert!(p.end.is_none_or(|t| t >= p.connected.unwrap_or(p.start)), "{c:#?}");
                 assert!(
-                    p.start >= c.start && p.connected.is_none_or(|t| t >= p.start),
+                    p.end.is_none_or(|_| p.disconnect.is_some() && p.held_since().is_none()),
                     "{c:#?}"
                 );
-                assert!(
-                    p.end.is_none_or(|t| t >= p.connected.unwrap_or(p.start)),
-                    "{c:#?}"
-                );
-                assert!(
-                    p.end
-                        .is_none_or(|_| p.disconnect.is_some() && p.held_since().is_none()),
-                    "{c:#?}"
-                );
-                assert!(
-                    p.after_call.start.is_none_or(|t| Some(t) == p.end),
-                    "{c:#?}"
-                );
+                assert!(p.after_call.start.is_none_or(|t| Some(t) == p.end), "{c:#?}");
             }
             assert_eq!(
                 c.end.is_some(),
-                c.participants
-                    .iter()
-                    .all(|p| !p.is_open() && !p.after_call.is_open())
+                c.participants.iter().all(|p| !p.is_open() && !p.after_call.is_open())
             );
             assert!(
                 c.participants

@@ -29,8 +29,7 @@ impl Agent {
     /// One voice conversation, or two digital ones.
     pub(super) fn can_take(&self, media: Media) -> bool {
         let digital = matches!(media, Media::Message | Media::Email);
-        let room = self.engaged.is_empty()
-            || (digital && self.engaged.len() < 2 && self.engaged.iter().all(|e| e.1));
+        let room = self.engaged.is_empty() || (digital && self.engaged.len() < 2 && self.engaged.iter().all(|e| e.1));
         self.presence == ON_QUEUE && !self.not_responding && self.pending.is_none() && room
     }
 }
@@ -102,11 +101,7 @@ impl Centre {
             let Some(conversation) = self.conversations.get(&key) else {
                 continue;
             };
-            for p in conversation
-                .participants
-                .iter()
-                .filter(|p| p.user == Some(user))
-            {
+            for p in conversation.participants.iter().filter(|p| p.user == Some(user)) {
                 let busy = p.is_talking() || p.after_call.is_open();
                 talking |= busy && p.queue.is_some();
                 consulted |= busy && p.queue.is_none();

@@ -19,11 +19,7 @@ pub(in crate::simulator) struct Timing {
 
 impl Timing {
     pub(in crate::simulator) fn add(&mut self, length: Ms) {
-        self.min = if self.count == 0 {
-            length
-        } else {
-            self.min.min(length)
-        };
+        self.min = if self.count == 0 { length } else { self.min.min(length) };
         self.max = self.max.max(length);
         self.count += 1;
         self.sum += length;
@@ -85,14 +81,7 @@ impl Stats {
         self.at(now, queue, media).offered += 1;
     }
 
-    pub(super) fn answered(
-        &mut self,
-        now: Ms,
-        queue: usize,
-        media: Media,
-        wait: Ms,
-        (target, threshold): (f64, Ms),
-    ) {
+    pub(super) fn answered(&mut self, now: Ms, queue: usize, media: Media, wait: Ms, (target, threshold): (f64, Ms)) {
         let counts = self.at(now, queue, media);
         counts.answered.add(wait);
         counts.waited.add(wait);
@@ -114,15 +103,7 @@ impl Stats {
         self.at(now, queue, media).transferred += 1;
     }
 
-    pub(super) fn handled(
-        &mut self,
-        now: Ms,
-        queue: usize,
-        media: Media,
-        talk: Ms,
-        held: Ms,
-        after_call: Ms,
-    ) {
+    pub(super) fn handled(&mut self, now: Ms, queue: usize, media: Media, talk: Ms, held: Ms, after_call: Ms) {
         let counts = self.at(now, queue, media);
         counts.talked.add(talk);
         if held > 0 {

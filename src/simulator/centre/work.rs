@@ -17,13 +17,8 @@ impl Centre {
             return;
         };
         let members = &self.world.queues[queue].members;
-        let free = members
-            .iter()
-            .copied()
-            .filter(|&u| self.agents[u].can_take(media));
-        if let Some(user) =
-            free.min_by_key(|&u| (self.agents[u].engaged.len(), self.agents[u].idle_since, u))
-        {
+        let free = members.iter().copied().filter(|&u| self.agents[u].can_take(media));
+        if let Some(user) = free.min_by_key(|&u| (self.agents[u].engaged.len(), self.agents[u].idle_since, u)) {
             self.alert(key, visit, queue, user);
         }
     }
@@ -69,9 +64,7 @@ impl Centre {
     }
 
     pub(super) fn miss(&mut self, key: u64, who: usize) {
-        if !self.participant(key, who).is_some_and(|p| p.is_alerting())
-            || !self.leave(key, who, Disconnect::NoAnswer)
-        {
+        if !self.participant(key, who).is_some_and(|p| p.is_alerting()) || !self.leave(key, who, Disconnect::NoAnswer) {
             return;
         }
         self.touch(key, Step::UserEnd(who));
@@ -135,8 +128,7 @@ impl Centre {
         );
         self.leave(key, visit, Disconnect::Transfer);
         let threshold = self.world.queues[queue].service_level[media.index()];
-        self.stats
-            .answered(now, queue, media, now - since, threshold);
+        self.stats.answered(now, queue, media, now - since, threshold);
         self.touch(key, Step::AcdEnd(visit));
         if let Some(user) = self.participant(key, who).and_then(|p| p.user) {
             self.refresh_routing(user);
@@ -157,10 +149,7 @@ impl Centre {
             extra = 16_000;
             self.after(start, Action::Consult(key, who));
         } else if media == Media::Voice && self.chance(0.25) {
-            let (start, length) = (
-                self.between(2_000, talk / 2 + 2_000),
-                self.between(2_000, 10_000),
-            );
+            let (start, length) = (self.between(2_000, talk / 2 + 2_000), self.between(2_000, 10_000));
             extra = length;
             self.after(start, Action::Hold(key, who));
             self.after(start + length, Action::Unhold(key, who));
@@ -173,29 +162,16 @@ impl Centre {
         self.after(talk + extra, Action::TalkEnd(key, who));
     }
 
-    fn open_span(
-        &mut self,
-        key: u64,
-        who: usize,
-        spans: fn(&mut super::Participant) -> &mut Vec<Span>,
-    ) {
+    fn open_span(&mut self, key: u64, who: usize, spans: fn(&mut super::Participant) -> &mut Vec<Span>) {
         let now = self.now;
         let Some(participant) = self.participant_mut(key, who).filter(|p| p.is_talking()) else {
             return;
         };
-        spans(participant).push(Span {
-            start: now,
-            end: None,
-        });
+        spans(participant).push(Span { start: now, end: None });
         self.touch(key, Step::Other);
     }
 
-    fn close_span(
-        &mut self,
-        key: u64,
-        who: usize,
-        spans: fn(&mut super::Participant) -> &mut Vec<Span>,
-    ) {
+    fn close_span(&mut self, key: u64, who: usize, spans: fn(&mut super::Participant) -> &mut Vec<Span>) {
         let now = self.now;
         let Some(participant) = self.participant_mut(key, who).filter(|p| p.is_talking()) else {
             return;
@@ -246,10 +222,7 @@ impl Centre {
 
     pub(super) fn consult_answer(&mut self, key: u64, second: usize) {
         let now = self.now;
-        let Some(participant) = self
-            .participant_mut(key, second)
-            .filter(|p| p.is_alerting())
-        else {
+        let Some(participant) = self.participant_mut(key, second).filter(|p| p.is_alerting()) else {
             return;
         };
         participant.connected = Some(now);
@@ -292,24 +265,18 @@ impl Centre {
             return;
         };
         let visits = self.conversations.get(&key).map_or(0, |c| {
-            c.participants
-                .iter()
-                .filter(|p| p.purpose == Purpose::Acd)
-                .count()
+            c.participants.iter().filter(|p| p.purpose == Purpose::Acd).count()
         });
         // The colleague of a consultation goes first, so that nobody is left alone on the line.
         let others: Vec<usize> = self.conversations.get(&key).map_or_else(Vec::new, |c| {
             (1..c.participants.len())
-                .filter(|&i| {
-                    i != who && c.participants[i].is_open() && c.participants[i].is_person_of_ours()
-                })
+                .filter(|&i| i != who && c.participants[i].is_open() && c.participants[i].is_person_of_ours())
                 .collect()
         });
         for other in others {
             self.agent_leaves(key, other, Disconnect::Peer);
         }
-        let goes_on =
-            queue.is_some() && media != Media::Callback && visits < 4 && self.chance(0.10);
+        let goes_on = queue.is_some() && media != Media::Callback && visits < 4 && self.chance(0.10);
         if let (Some(from), true) = (queue, goes_on) {
             // Mostly to another queue, now and then back into the same one.
             let to = if queues == 1 || self.chance(0.15) {
@@ -346,8 +313,7 @@ impl Centre {
         };
         let Some(user) = participant.user else { return };
         if participant.connected.is_none() || !participant.after_call.expected || skips {
-            participant.after_call.skipped =
-                participant.connected.is_some() && participant.after_call.expected;
+            participant.after_call.skipped = participant.connected.is_some() && participant.after_call.expected;
             self.finished(key, who);
             self.disengage(user, key);
             return;
@@ -360,10 +326,7 @@ impl Centre {
 
     pub(super) fn after_call_end(&mut self, key: u64, who: usize) {
         let (now, code) = (self.now, self.rng.usize(..self.world.wrapup_codes.len()));
-        let Some(participant) = self
-            .participant_mut(key, who)
-            .filter(|p| p.after_call.is_open())
-        else {
+        let Some(participant) = self.participant_mut(key, who).filter(|p| p.after_call.is_open()) else {
             return;
         };
         participant.after_call.end = Some(now);
@@ -382,8 +345,7 @@ impl Centre {
             return;
         };
         let participant = &conversation.participants[who];
-        let (Some(queue), Some(connected), Some(end)) =
-            (participant.queue, participant.connected, participant.end)
+        let (Some(queue), Some(connected), Some(end)) = (participant.queue, participant.connected, participant.end)
         else {
             return;
         };

@@ -23,20 +23,16 @@ pub(in crate::simulator) enum Shape {
 }
 
 pub(in crate::simulator) fn conversation(world: &World, c: &Conversation, shape: Shape) -> Value {
-    let participants: Vec<Value> = c
-        .participants
-        .iter()
-        .map(|p| participant(world, c, p, shape))
-        .collect();
+    let participants: Vec<Value> = c.participants.iter().map(|p| participant(world, c, p, shape)).collect();
     let mut entities = vec![];
     for queue in c.queues() {
         entities.push(id_ref(world.queues[queue].id));
     }
     let division_uri = format!("/api/v2/authorization/divisions/{}", world.division);
-    let body = Object::new()
-        .set("id", c.id)
-        .set("participants", participants)
-        .set("divisions", json!([{"division": {"id": world.division.to_string(), "selfUri": division_uri}, "entities": entities}]));
+    let body = Object::new().set("id", c.id).set("participants", participants).set(
+        "divisions",
+        json!([{"division": {"id": world.division.to_string(), "selfUri": division_uri}, "entities": entities}]),
+    );
     match shape {
         Shape::Notification => body.set("recordingState", "none"),
         Shape::Rest => body
@@ -68,12 +64,8 @@ pub(super) fn name(world: &World, c: &Conversation, p: &Participant) -> String {
     match p.purpose {
         Purpose::Customer => c.caller.clone(),
         Purpose::Ivr | Purpose::Workflow => "Main Menu".to_owned(),
-        Purpose::Acd => p
-            .queue
-            .map_or_else(String::new, |q| world.queues[q].name.clone()),
-        Purpose::Agent | Purpose::User => p
-            .user
-            .map_or_else(String::new, |u| world.users[u].name.clone()),
+        Purpose::Acd => p.queue.map_or_else(String::new, |q| world.queues[q].name.clone()),
+        Purpose::Agent | Purpose::User => p.user.map_or_else(String::new, |u| world.users[u].name.clone()),
     }
 }
 
@@ -112,9 +104,7 @@ pub(super) fn wrapup(world: &World, p: &Participant) -> Option<Value> {
 }
 
 pub(super) fn routing_data(world: &World, p: &Participant) -> Option<Value> {
-    let queue = p
-        .queue
-        .filter(|_| matches!(p.purpose, Purpose::Acd | Purpose::Agent))?;
+    let queue = p.queue.filter(|_| matches!(p.purpose, Purpose::Acd | Purpose::Agent))?;
     Some(json!({"queue": {"id": world.queues[queue].id.to_string()}, "priority": 0, "skills": []}))
 }
 
@@ -157,10 +147,7 @@ fn participant(world: &World, c: &Conversation, p: &Participant, shape: Shape) -
             .set("wrapupTimeoutMs", WRAPUP_TIMEOUT_MS);
     }
     if ours {
-        object = object.set(
-            "alertingTimeoutMs",
-            crate::simulator::centre::ALERTING_TIMEOUT_MS,
-        );
+        object = object.set("alertingTimeoutMs", crate::simulator::centre::ALERTING_TIMEOUT_MS);
     }
     object.into()
 }
@@ -172,9 +159,7 @@ pub(super) fn state(c: &Conversation, p: &Participant) -> &'static str {
         (None, None) => "alerting",
         (None, Some(_)) if p.parked_since().is_some() => "parked",
         (None, Some(_)) => "connected",
-        (Some(_), _) if can_terminate && (p.after_call.end.is_some() || c.end.is_some()) => {
-            "terminated"
-        }
+        (Some(_), _) if can_terminate && (p.after_call.end.is_some() || c.end.is_some()) => "terminated",
         (Some(_), _) => "disconnected",
     }
 }
@@ -221,11 +206,7 @@ fn medium(world: &World, c: &Conversation, p: &Participant, shape: Shape) -> Val
         .maybe_time("startHoldTime", p.held_since())
         .maybe_time("disconnectedTime", p.end)
         .maybe("disconnectType", p.disconnect.map(|d| d.dotted()))
-        .when(
-            p.purpose != Purpose::Customer,
-            "peerId",
-            customer.communication,
-        )
+        .when(p.purpose != Purpose::Customer, "peerId", customer.communication)
         .when(ours, "afterCallWorkRequired", p.after_call.expected)
         .maybe("afterCallWork", after_call_work(p))
         .maybe("wrapup", wrapup(world, p));

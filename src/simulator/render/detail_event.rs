@@ -81,9 +81,10 @@ pub(in crate::simulator) fn render(
             .maybe("queueId", queue)
             .set("routingPriority", 0),
         Step::AcdEnd(_) => {
-            let answered = c.participants.iter().find(|a| {
-                a.purpose == Purpose::Agent && a.connected.is_some() && a.connected == p.end
-            });
+            let answered = c
+                .participants
+                .iter()
+                .find(|a| a.purpose == Purpose::Agent && a.connected.is_some() && a.connected == p.end);
             let goes_on = c.open_visit().is_some();
             let outcome = if answered.is_some() {
                 "ANSWERED"
@@ -115,10 +116,7 @@ pub(in crate::simulator) fn render(
                 .maybe("disconnectType", upper)
                 .set("interactingDurationMs", length - held)
                 .set("heldDurationMs", held)
-                .set(
-                    "alertingDurationMs",
-                    p.connected.or(p.end).unwrap_or(at) - p.start,
-                )
+                .set("alertingDurationMs", p.connected.or(p.end).unwrap_or(at) - p.start)
                 .set("contactingDurationMs", 0)
                 .set("dialingDurationMs", 0)
                 .set("callbackDurationMs", 0)
@@ -126,14 +124,8 @@ pub(in crate::simulator) fn render(
         Step::AfterCall(_) => base.maybe("queueId", queue).maybe("userId", user),
         Step::Wrapup(_) => base
             .maybe("queueId", queue)
-            .maybe(
-                "wrapupCode",
-                p.after_call.code.map(|code| world.wrapup_codes[code].0),
-            )
-            .set(
-                "wrapupDurationMs",
-                p.after_call.start.map_or(0, |start| at - start),
-            ),
+            .maybe("wrapupCode", p.after_call.code.map(|code| world.wrapup_codes[code].0))
+            .set("wrapupDurationMs", p.after_call.start.map_or(0, |start| at - start)),
         Step::Other => return None,
     };
     Some((suffix, event.into()))

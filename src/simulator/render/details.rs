@@ -17,11 +17,7 @@ struct Segment {
 }
 
 pub(in crate::simulator) fn conversation(world: &World, c: &Conversation) -> Value {
-    let participants: Vec<Value> = c
-        .participants
-        .iter()
-        .map(|p| participant(world, c, p))
-        .collect();
+    let participants: Vec<Value> = c.participants.iter().map(|p| participant(world, c, p)).collect();
     Object::new()
         .set("conversationId", c.id)
         .time("conversationStart", c.start)
@@ -48,18 +44,12 @@ fn session(world: &World, c: &Conversation, p: &Participant) -> Value {
         .set("mediaType", c.media.analytics_name())
         .set("direction", "inbound")
         .set("provider", c.media.provider())
-        .when(
-            p.purpose != Purpose::Customer,
-            "peerId",
-            c.customer().communication,
-        )
+        .when(p.purpose != Purpose::Customer, "peerId", c.customer().communication)
         .when(p.after_call.skipped, "acwSkipped", true)
         .set("segments", segments(world, c, p))
         .set("metrics", metrics(c, p));
     match c.media {
-        Media::Voice => object
-            .set("ani", uri_address(c))
-            .set("dnis", our_address(c.media)),
+        Media::Voice => object.set("ani", uri_address(c)).set("dnis", our_address(c.media)),
         Media::Callback => object
             .set("callbackNumbers", vec![c.address.clone()])
             .set("callbackUserName", c.caller.clone()),
@@ -111,9 +101,7 @@ fn segments(world: &World, c: &Conversation, p: &Participant) -> Vec<Value> {
                 .when(c.media == Media::Email, "subject", c.subject)
                 .maybe(
                     "disconnectType",
-                    p.disconnect
-                        .filter(|_| i == last && s.end.is_some())
-                        .map(|d| d.camel()),
+                    p.disconnect.filter(|_| i == last && s.end.is_some()).map(|d| d.camel()),
                 )
                 .into()
         })
@@ -126,10 +114,7 @@ fn segments(world: &World, c: &Conversation, p: &Participant) -> Vec<Value> {
                 .maybe("queueId", queue)
                 .set("segmentType", "wrapup")
                 .set("conference", false)
-                .maybe(
-                    "wrapUpCode",
-                    p.after_call.code.map(|code| world.wrapup_codes[code].0),
-                )
+                .maybe("wrapUpCode", p.after_call.code.map(|code| world.wrapup_codes[code].0))
                 .into(),
         );
     }

@@ -3,8 +3,7 @@
 //! In: facts of one conversation · Out: JSON · Thread: any; pure.
 
 use super::conversation::{
-    WRAPUP_TIMEOUT_MS, address, attributes, initial_state, name, our_address, routing_data, state,
-    uri_address, wrapup,
+    WRAPUP_TIMEOUT_MS, address, attributes, initial_state, name, our_address, routing_data, state, uri_address, wrapup,
 };
 use crate::simulator::centre::facts::{Conversation, Participant, Purpose};
 use crate::simulator::json::{Object, id_ref};
@@ -12,11 +11,7 @@ use crate::simulator::world::{Media, World};
 use serde_json::{Value, json};
 
 pub(in crate::simulator) fn conversation(world: &World, c: &Conversation) -> Value {
-    let participants: Vec<Value> = c
-        .participants
-        .iter()
-        .map(|p| participant(world, c, p))
-        .collect();
+    let participants: Vec<Value> = c.participants.iter().map(|p| participant(world, c, p)).collect();
     let body = Object::new()
         .set("id", c.id)
         .set("participants", participants)
@@ -66,11 +61,7 @@ fn participant(world: &World, c: &Conversation, p: &Participant) -> Value {
             "alertingTimeoutMs",
             crate::simulator::centre::ALERTING_TIMEOUT_MS,
         )
-        .when(
-            p.purpose != Purpose::Customer,
-            "peer",
-            c.customer().communication,
-        );
+        .when(p.purpose != Purpose::Customer, "peer", c.customer().communication);
     match c.media {
         Media::Voice => object
             .set("muted", false)

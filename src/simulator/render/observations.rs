@@ -21,12 +21,7 @@ pub(in crate::simulator) struct Present<'a> {
 
 /// The present of every queue and medium.
 pub(in crate::simulator) fn present(centre: &Centre) -> Vec<[Present<'_>; 4]> {
-    let mut all: Vec<[Present<'_>; 4]> = centre
-        .world
-        .queues
-        .iter()
-        .map(|_| Default::default())
-        .collect();
+    let mut all: Vec<[Present<'_>; 4]> = centre.world.queues.iter().map(|_| Default::default()).collect();
     for c in centre.open() {
         for p in &c.participants {
             let Some(queue) = p.queue else { continue };
@@ -34,10 +29,7 @@ pub(in crate::simulator) fn present(centre: &Centre) -> Vec<[Present<'_>; 4]> {
             match p.purpose {
                 Purpose::Acd if p.is_open() => here.waiting.push((p.start, c, p)),
                 Purpose::Agent if p.is_alerting() => here.alerting.push((p.start, c, p)),
-                Purpose::Agent if p.is_talking() => {
-                    here.interacting
-                        .push((p.connected.unwrap_or(p.start), c, p))
-                }
+                Purpose::Agent if p.is_talking() => here.interacting.push((p.connected.unwrap_or(p.start), c, p)),
                 _ => {}
             }
         }
@@ -73,39 +65,16 @@ pub(in crate::simulator) fn user_metrics(centre: &Centre, queue: usize) -> Vec<V
         *statuses.entry(agent.routing.name()).or_default() += 1;
     }
     let active: usize = on_queue.values().sum();
-    let mut out = vec![
-        count("oActiveUsers", active),
-        count("oMemberUsers", members.len()),
-    ];
-    out.extend(
-        on_queue
-            .iter()
-            .map(|(q, n)| qualified("oOnQueueUsers", q, *n)),
-    );
-    out.extend(
-        off_queue
-            .iter()
-            .map(|(q, n)| qualified("oOffQueueUsers", q, *n)),
-    );
-    out.extend(
-        presences
-            .iter()
-            .map(|(q, n)| qualified("oUserPresences", q, *n)),
-    );
-    out.extend(
-        statuses
-            .iter()
-            .map(|(q, n)| qualified("oUserRoutingStatuses", q, *n)),
-    );
+    let mut out = vec![count("oActiveUsers", active), count("oMemberUsers", members.len())];
+    out.extend(on_queue.iter().map(|(q, n)| qualified("oOnQueueUsers", q, *n)));
+    out.extend(off_queue.iter().map(|(q, n)| qualified("oOffQueueUsers", q, *n)));
+    out.extend(presences.iter().map(|(q, n)| qualified("oUserPresences", q, *n)));
+    out.extend(statuses.iter().map(|(q, n)| qualified("oUserRoutingStatuses", q, *n)));
     out
 }
 
 /// The conversation metrics of one queue and medium for REST; `details` names the metrics that list what they count.
-pub(in crate::simulator) fn conversation_metrics(
-    here: &Present<'_>,
-    now: Ms,
-    details: &[String],
-) -> Vec<Value> {
+pub(in crate::simulator) fn conversation_metrics(here: &Present<'_>, now: Ms, details: &[String]) -> Vec<Value> {
     let mut out = Vec::new();
     for (metric, list) in [
         ("oAlerting", &here.alerting),
@@ -119,11 +88,7 @@ pub(in crate::simulator) fn conversation_metrics(
             .set("metric", metric)
             .set("stats", json!({"count": list.len()}));
         if details.iter().any(|d| d == metric) {
-            let observations: Vec<Value> = list
-                .iter()
-                .take(100)
-                .map(|(at, c, p)| observation(*at, c, p))
-                .collect();
+            let observations: Vec<Value> = list.iter().take(100).map(|(at, c, p)| observation(*at, c, p)).collect();
             value = value
                 .set("truncated", list.len() > 100)
                 .set("observations", observations);
@@ -159,7 +124,8 @@ fn observation(at: Ms, c: &Conversation, p: &Participant) -> Value {
 }
 
 fn timing(metric: &str, t: &Timing) -> Option<Value> {
-    (t.count > 0).then(|| json!({"metric": metric, "stats": {"count": t.count, "sum": t.sum, "min": t.min, "max": t.max}}))
+    (t.count > 0)
+        .then(|| json!({"metric": metric, "stats": {"count": t.count, "sum": t.sum, "min": t.min, "max": t.max}}))
 }
 
 fn interval_metrics(counts: &Counts) -> Vec<Value> {
@@ -184,11 +150,7 @@ fn interval_metrics(counts: &Counts) -> Vec<Value> {
     out.extend(timings.iter().filter_map(|(metric, t)| timing(metric, t)));
     let denominator = counts.answered.count + counts.abandoned.count;
     if denominator > 0 {
-        let target = if counts.target > 0.0 {
-            counts.target
-        } else {
-            0.8
-        };
+        let target = if counts.target > 0.0 { counts.target } else { 0.8 };
         let ratio = counts.in_time as f64 / denominator as f64;
         let stats = json!({"ratio": ratio, "numerator": counts.in_time, "denominator": denominator, "target": target});
         out.push(json!({"metric": "oServiceLevel", "stats": stats}));
@@ -213,10 +175,7 @@ pub(in crate::simulator) fn notifications(
     for media in ALL_MEDIA {
         let (waiting, alerting, interacting) = present[queue][media.index()];
         let counts = &counts[media.index()];
-        if centre.world.queues[queue].mix[media.index()] == 0.0
-            && counts.offered == 0
-            && waiting + interacting == 0
-        {
+        if centre.world.queues[queue].mix[media.index()] == 0.0 && counts.offered == 0 && waiting + interacting == 0 {
             continue;
         }
         let mut metrics = vec![
@@ -257,9 +216,7 @@ pub(in crate::simulator) fn activity(queue: &[Present<'_>; 4], now: Ms) -> Value
                 json!({"metric": "oAlerting", "count": here.alerting.len()}),
             ];
             if let Some(since) = here.waiting.iter().map(|w| w.0).min() {
-                data.push(
-                    json!({"metric": "oLongestWaiting", "calculatedMetricValue": now - since}),
-                );
+                data.push(json!({"metric": "oLongestWaiting", "calculatedMetricValue": now - since}));
             }
             json!({"mediaType": media.analytics_name(), "data": data})
         })

@@ -27,11 +27,7 @@ pub(in crate::simulator) fn user(centre: &Centre, index: usize, expand: &[String
         .set("version", 1)
         .set("acdAutoAnswer", false)
         .when(wants("presence"), "presence", presence(centre, index))
-        .when(
-            wants("routingStatus"),
-            "routingStatus",
-            routing_status(centre, index),
-        )
+        .when(wants("routingStatus"), "routingStatus", routing_status(centre, index))
         .when(
             wants("conversationSummary"),
             "conversationSummary",
@@ -61,10 +57,7 @@ pub(in crate::simulator) fn presence(centre: &Centre, index: usize) -> Value {
         )
         .set("message", "")
         .time("modifiedDate", agent.presence_since)
-        .set(
-            "selfUri",
-            format!("/api/v2/users/{user}/presences/purecloud"),
-        )
+        .set("selfUri", format!("/api/v2/users/{user}/presences/purecloud"))
         .into()
 }
 
@@ -129,9 +122,7 @@ pub(in crate::simulator) fn activity_event(centre: &Centre, index: usize) -> Val
         )
         .set("presenceMessage", "")
         .time("modifiedDate", agent.presence_since);
-    let office = Object::new()
-        .set("active", false)
-        .time("modifiedDate", world.created);
+    let office = Object::new().set("active", false).time("modifiedDate", world.created);
     Object::new()
         .set("id", world.users[index].id)
         .set("routingStatus", Value::from(routing))
@@ -161,17 +152,15 @@ pub(in crate::simulator) fn summary(centre: &Centre, index: usize) -> Value {
         .set("callback", of(Media::Callback))
         .set("email", of(Media::Email))
         .set("message", of(Media::Message))
-        .set("chat", json!({"contactCenter": {"active": 0, "acw": 0}, "enterprise": {"active": 0, "acw": 0}}))
+        .set(
+            "chat",
+            json!({"contactCenter": {"active": 0, "acw": 0}, "enterprise": {"active": 0, "acw": 0}}),
+        )
         .into()
 }
 
 /// `v2.routing.queues.{id}.users`.
-pub(in crate::simulator) fn queue_user_event(
-    world: &World,
-    queue: usize,
-    user: usize,
-    joined: bool,
-) -> Value {
+pub(in crate::simulator) fn queue_user_event(world: &World, queue: usize, user: usize, joined: bool) -> Value {
     let id = world.users[user].id;
     Object::new()
         .set("id", id)

@@ -63,12 +63,7 @@ pub(in crate::simulator) fn queue(centre: &Centre, index: usize) -> Value {
         .into()
 }
 
-pub(in crate::simulator) fn member(
-    centre: &Centre,
-    queue: usize,
-    user: usize,
-    expand: &[String],
-) -> Value {
+pub(in crate::simulator) fn member(centre: &Centre, queue: usize, user: usize, expand: &[String]) -> Value {
     let world = &centre.world;
     let person = &world.users[user];
     let wants = |what: &str| expand.iter().any(|e| e == what);

@@ -103,11 +103,7 @@ fn names(body: &Value, key: &str, allowed: &[&str]) -> Result<Vec<String>, Probl
             .as_array()
             .ok_or_else(|| Problem::bad_request(format!("{key} must be a list.")))?,
     };
-    let known = |v: &Value| {
-        v.as_str()
-            .filter(|n| allowed.contains(n))
-            .map(str::to_owned)
-    };
+    let known = |v: &Value| v.as_str().filter(|n| allowed.contains(n)).map(str::to_owned);
     list.iter()
         .map(|v| known(v).ok_or_else(|| Problem::bad_request(format!("{key}: unknown value {v}."))))
         .collect()
@@ -116,13 +112,9 @@ fn names(body: &Value, key: &str, allowed: &[&str]) -> Result<Vec<String>, Probl
 pub(super) fn details_query(call: &Call<'_>) -> Outcome {
     call.need("analytics:conversationDetail:view")?;
     let body = call.json()?;
-    let interval = body
-        .get("interval")
-        .and_then(Value::as_str)
-        .and_then(parse_interval);
-    let (from, to) = interval.ok_or_else(|| {
-        Problem::bad_request("interval: expected START/END in ISO 8601, START before END.")
-    })?;
+    let interval = body.get("interval").and_then(Value::as_str).and_then(parse_interval);
+    let (from, to) =
+        interval.ok_or_else(|| Problem::bad_request("interval: expected START/END in ISO 8601, START before END."))?;
     if to - from > MAX_INTERVAL_MS {
         return Err(Problem::bad_request("interval: longer than 31 days."));
     }
@@ -131,21 +123,12 @@ pub(super) fn details_query(call: &Call<'_>) -> Outcome {
     let order_by = one_of(
         &body,
         "orderBy",
-        &[
-            "conversationStart",
-            "conversationEnd",
-            "segmentStart",
-            "segmentEnd",
-        ],
+        &["conversationStart", "conversationEnd", "segmentStart", "segmentEnd"],
     )?;
     let conversation_filters = filters(&body, "conversationFilters", &CONVERSATION_DIMENSIONS)?;
     let segment_filters = filters(&body, "segmentFilters", &SEGMENT_DIMENSIONS)?;
     for other in ["evaluationFilters", "surveyFilters", "resolutionFilters"] {
-        if body
-            .get(other)
-            .and_then(Value::as_array)
-            .is_some_and(|f| !f.is_empty())
-        {
+        if body.get(other).and_then(Value::as_array).is_some_and(|f| !f.is_empty()) {
             return Err(Problem::bad_request(format!("{other} are not simulated.")));
         }
     }
@@ -184,9 +167,7 @@ pub(super) fn details_query(call: &Call<'_>) -> Outcome {
         .take(size)
         .map(|c| details::conversation(world, c))
         .collect();
-    Ok(Answer::Json(
-        json!({"conversations": page, "totalHits": hits.len()}),
-    ))
+    Ok(Answer::Json(json!({"conversations": page, "totalHits": hits.len()})))
 }
 
 fn one_of<'a>(body: &'a Value, key: &str, allowed: &[&str]) -> Result<Option<&'a str>, Problem> {
@@ -212,10 +193,7 @@ fn paging(body: &Value) -> Result<(usize, usize), Problem> {
             "paging.{key}: expected a number from 1 to {most}."
         ))),
     };
-    Ok((
-        number("pageSize", MAX_PAGE)?,
-        number("pageNumber", 1_000_000)?,
-    ))
+    Ok((number("pageSize", MAX_PAGE)?, number("pageNumber", 1_000_000)?))
 }
 
 fn filters(body: &Value, key: &str, dimensions: &[&str]) -> Result<Vec<Filter>, Problem> {

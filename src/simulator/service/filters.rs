@@ -69,9 +69,7 @@ fn group(value: &Value, dimensions: &[&str], depth: usize) -> Result<Group, Prob
         .map(|c| group(c, dimensions, depth + 1))
         .collect::<Result<Vec<_>, _>>()?;
     if predicates.is_empty() && clauses.is_empty() {
-        return Err(Problem::bad_request(
-            "A filter needs predicates or clauses.",
-        ));
+        return Err(Problem::bad_request("A filter needs predicates or clauses."));
     }
     Ok(Group {
         all,
@@ -81,21 +79,14 @@ fn group(value: &Value, dimensions: &[&str], depth: usize) -> Result<Group, Prob
 }
 
 fn predicate(value: &Value, dimensions: &[&str]) -> Result<Predicate, Problem> {
-    let dimension = value
-        .get("dimension")
-        .and_then(Value::as_str)
-        .unwrap_or_default();
+    let dimension = value.get("dimension").and_then(Value::as_str).unwrap_or_default();
     if !dimensions.contains(&dimension) {
         let allowed = dimensions.join(", ");
         return Err(Problem::bad_request(format!(
             "Unsupported predicate dimension '{dimension}'; allowed: {allowed}."
         )));
     }
-    let test = match value
-        .get("operator")
-        .and_then(Value::as_str)
-        .unwrap_or("matches")
-    {
+    let test = match value.get("operator").and_then(Value::as_str).unwrap_or("matches") {
         "matches" => match value.get("value").and_then(Value::as_str) {
             Some(text) => Test::Matches(text.to_lowercase()),
             None => {
@@ -107,9 +98,7 @@ fn predicate(value: &Value, dimensions: &[&str]) -> Result<Predicate, Problem> {
         "exists" => Test::Exists,
         "notExists" => Test::NotExists,
         other => {
-            return Err(Problem::bad_request(format!(
-                "Unsupported operator '{other}'."
-            )));
+            return Err(Problem::bad_request(format!("Unsupported operator '{other}'.")));
         }
     };
     Ok(Predicate {
@@ -151,11 +140,7 @@ mod tests {
         let subject = |queue: &'static str| {
             move |dimension: &str| match dimension {
                 "mediaType" => Seen::Values(vec!["voice".into()]),
-                _ => Seen::Values(if queue.is_empty() {
-                    vec![]
-                } else {
-                    vec![queue.into()]
-                }),
+                _ => Seen::Values(if queue.is_empty() { vec![] } else { vec![queue.into()] }),
             }
         };
         assert!(filter.passes(&subject("a")));

@@ -66,10 +66,7 @@ pub(super) fn page(
         let rest: String = others
             .map(|(key, value)| format!("&{}={}", encode(key), encode(value)))
             .collect();
-        format!(
-            "{}?pageSize={}&pageNumber={number}{rest}",
-            call.request.path, page.size
-        )
+        format!("{}?pageSize={}&pageNumber={number}{rest}", call.request.path, page.size)
     };
     let mut object = Object::new()
         .set("entities", entities)

@@ -95,16 +95,12 @@ pub(super) fn handle(shared: &Arc<Shared>, request: &Request) -> Reply {
     let reply = match request.path.as_str() {
         "/" => Response::text(200, "genesys-stream simulator; see /sim/").into(),
         "/oauth/token" => oauth::token(shared, request, &correlation).into(),
-        path if path == "/sim" || path.starts_with("/sim/") => {
-            control::handle(shared, request).into()
-        }
+        path if path == "/sim" || path.starts_with("/sim/") => control::handle(shared, request).into(),
         path if path.starts_with("/channels/") => {
             let id = path.trim_start_matches("/channels/").to_owned();
             stream::notifications::open(shared, request, &id, &correlation)
         }
-        "/api/v2/events" if request.method == "GET" => {
-            stream::events::open(shared, request, &correlation)
-        }
+        "/api/v2/events" if request.method == "GET" => stream::events::open(shared, request, &correlation),
         "/api/v2/analytics/conversations/details/query" if request.method == "GET" => {
             stream::metrics::open(shared, request, &correlation)
         }
@@ -112,9 +108,7 @@ pub(super) fn handle(shared: &Arc<Shared>, request: &Request) -> Reply {
         _ => Problem::not_found().response(&correlation).into(),
     };
     match reply {
-        Reply::Response(response) => response
-            .header("Date", http_date(shared.clock.wall()))
-            .into(),
+        Reply::Response(response) => response.header("Date", http_date(shared.clock.wall())).into(),
         taken => taken,
     }
 }
@@ -167,11 +161,10 @@ fn rest(shared: &Arc<Shared>, request: &Request, correlation: &str) -> Response 
         _ => route(&call),
     };
     let response = match outcome {
-        Ok(Answer::Json(value)) => Response::with_body(200, "application/json", value.to_string())
-            .header("ININ-Correlation-Id", correlation),
-        Ok(Answer::Empty(status)) => {
-            Response::new(status).header("ININ-Correlation-Id", correlation)
+        Ok(Answer::Json(value)) => {
+            Response::with_body(200, "application/json", value.to_string()).header("ININ-Correlation-Id", correlation)
         }
+        Ok(Answer::Empty(status)) => Response::new(status).header("ININ-Correlation-Id", correlation),
         Err(problem) => problem.response(correlation),
     };
     match allowance {
@@ -208,24 +201,16 @@ fn route(call: &Call<'_>) -> Outcome {
         ("GET", ["notifications", "channels"]) => notifications::list(call),
         ("POST", ["notifications", "channels"]) => notifications::create(call),
         ("GET", ["notifications", "channels", id]) => notifications::exists(call, id),
-        ("GET", ["notifications", "channels", id, "subscriptions"]) => {
-            notifications::subscriptions(call, id)
-        }
+        ("GET", ["notifications", "channels", id, "subscriptions"]) => notifications::subscriptions(call, id),
         ("POST" | "PUT", ["notifications", "channels", id, "subscriptions"]) => {
             notifications::subscribe(call, id, method == "PUT")
         }
-        ("DELETE", ["notifications", "channels", id, "subscriptions"]) => {
-            notifications::unsubscribe(call, id)
-        }
+        ("DELETE", ["notifications", "channels", id, "subscriptions"]) => notifications::unsubscribe(call, id),
         ("GET", ["notifications", "availabletopics"]) => notifications::available(call),
-        ("GET", ["routing", "queues"] | ["routing", "queues", "divisionviews"]) => {
-            organization::queues(call)
-        }
+        ("GET", ["routing", "queues"] | ["routing", "queues", "divisionviews"]) => organization::queues(call),
         ("GET", ["routing", "queues", id]) => organization::queue(call, id),
         ("GET", ["routing", "queues", id, "members"]) => organization::members(call, id),
-        ("GET", ["routing", "queues", id, "estimatedwaittime"]) => {
-            organization::estimated_wait(call, id)
-        }
+        ("GET", ["routing", "queues", id, "estimatedwaittime"]) => organization::estimated_wait(call, id),
         ("GET", ["routing", "wrapupcodes"]) => organization::wrapup_codes(call),
         ("GET", ["users"]) => organization::users(call),
         ("GET", ["users", id]) => organization::user(call, id),
@@ -236,13 +221,9 @@ fn route(call: &Call<'_>) -> Outcome {
         ("GET", ["conversations"]) => organization::no_conversations(call),
         ("GET", ["conversations", id]) => organization::conversation(call, id),
         ("POST", ["analytics", "queues", "observations", "query"]) => analytics::observations(call),
-        ("POST", ["analytics", "conversations", "details", "query"]) => {
-            analytics::details_query(call)
-        }
+        ("POST", ["analytics", "conversations", "details", "query"]) => analytics::details_query(call),
         ("GET", ["analytics", "conversations", "details"]) => analytics::details_by_ids(call),
-        ("GET", ["analytics", "conversations", id, "details"]) => {
-            analytics::details_by_id(call, id)
-        }
+        ("GET", ["analytics", "conversations", id, "details"]) => analytics::details_by_id(call, id),
         _ => Err(Problem::not_found()),
     }
 }

@@ -12,10 +12,7 @@ use serde_json::{Value, json};
 
 fn channel_json(call: &Call<'_>, channel: &Channel) -> Value {
     Object::new()
-        .set(
-            "connectUri",
-            format!("ws://{}/channels/{}", call.host(), channel.id),
-        )
+        .set("connectUri", format!("ws://{}/channels/{}", call.host(), channel.id))
         .set("id", channel.id.clone())
         .time("expires", channel.expires)
         .into()
@@ -24,10 +21,7 @@ fn channel_json(call: &Call<'_>, channel: &Channel) -> Value {
 pub(super) fn create(call: &Call<'_>) -> Outcome {
     let shared = call.shared;
     let id = format!("streaming-5-{}", shared.random_text(26));
-    let (now, expires) = (
-        shared.clock.wall(),
-        end_of(&shared.clock, shared.options.channel_life),
-    );
+    let (now, expires) = (shared.clock.wall(), end_of(&shared.clock, shared.options.channel_life));
     let (evicted, answer) = {
         let mut hub = shared.hub();
         let evicted = hub.create(
@@ -38,10 +32,7 @@ pub(super) fn create(call: &Call<'_>) -> Outcome {
             expires,
             shared.options.max_channels,
         );
-        (
-            evicted,
-            hub.channel(&id, None).map(|c| channel_json(call, c)),
-        )
+        (evicted, hub.channel(&id, None).map(|c| channel_json(call, c)))
     };
     if let Some((_, socket)) = evicted {
         say_gone(&socket);
@@ -73,17 +64,9 @@ pub(super) fn list(call: &Call<'_>) -> Outcome {
 
 pub(super) fn exists(call: &Call<'_>, id: &str) -> Outcome {
     if call.request.method != "HEAD" {
-        return Err(Problem::new(
-            405,
-            "method.not.allowed",
-            "Only HEAD is allowed here.",
-        ));
+        return Err(Problem::new(405, "method.not.allowed", "Only HEAD is allowed here."));
     }
-    let found = call
-        .shared
-        .hub()
-        .channel(id, Some(&call.client_id))
-        .is_some();
+    let found = call.shared.hub().channel(id, Some(&call.client_id)).is_some();
     if found {
         Ok(Answer::Empty(200))
     } else {
@@ -93,9 +76,7 @@ pub(super) fn exists(call: &Call<'_>, id: &str) -> Outcome {
 
 pub(super) fn subscriptions(call: &Call<'_>, id: &str) -> Outcome {
     let hub = call.shared.hub();
-    let channel = hub
-        .channel(id, Some(&call.client_id))
-        .ok_or_else(Problem::not_found)?;
+    let channel = hub.channel(id, Some(&call.client_id)).ok_or_else(Problem::not_found)?;
     let entities: Vec<Value> = channel
         .topics
         .iter()
@@ -150,11 +131,9 @@ pub(super) fn subscribe(call: &Call<'_>, id: &str, replace: bool) -> Outcome {
             "notification.subscription.too.many.subscriptions",
             "Too many subscriptions",
         ),
-        Refusal::Unauthorized(_) => Problem::new(
-            403,
-            "notification.unauthorized.topic",
-            "Not authorized for this topic.",
-        ),
+        Refusal::Unauthorized(_) => {
+            Problem::new(403, "notification.unauthorized.topic", "Not authorized for this topic.")
+        }
     })?;
     let entities: Vec<Value> = verdicts.iter().map(verdict_json).collect();
     Ok(Answer::Json(json!({"entities": entities})))

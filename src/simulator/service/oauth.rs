@@ -14,10 +14,8 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 
 fn refusal(status: u16, error: &str, description: &str, correlation: &str) -> Response {
-    let body =
-        json!({"error": error, "description": description, "error_description": description});
-    Response::with_body(status, "application/json", body.to_string())
-        .header("ININ-Correlation-Id", correlation)
+    let body = json!({"error": error, "description": description, "error_description": description});
+    Response::with_body(status, "application/json", body.to_string()).header("ININ-Correlation-Id", correlation)
 }
 
 pub(super) fn token(shared: &Arc<Shared>, request: &Request, correlation: &str) -> Response {
@@ -25,29 +23,13 @@ pub(super) fn token(shared: &Arc<Shared>, request: &Request, correlation: &str) 
         return problem.response(correlation);
     }
     if request.method != "POST" {
-        return refusal(
-            405,
-            "invalid_request",
-            "the token endpoint takes POST",
-            correlation,
-        )
-        .header("Allow", "POST");
+        return refusal(405, "invalid_request", "the token endpoint takes POST", correlation).header("Allow", "POST");
     }
     let form = crate::http_server::form_pairs(&String::from_utf8_lossy(&request.body));
-    let field = |name: &str| {
-        form.iter()
-            .find(|(key, _)| key == name)
-            .map(|(_, value)| value.clone())
-    };
+    let field = |name: &str| form.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone());
     let basic = request.header("authorization").and_then(credentials);
-    let Some((id, secret)) = basic.or_else(|| field("client_id").zip(field("client_secret")))
-    else {
-        return refusal(
-            401,
-            "invalid_client",
-            "client credentials are missing",
-            correlation,
-        );
+    let Some((id, secret)) = basic.or_else(|| field("client_id").zip(field("client_secret"))) else {
+        return refusal(401, "invalid_client", "client credentials are missing", correlation);
     };
     let known = shared
         .options
@@ -96,8 +78,7 @@ pub(super) fn token_info(call: &Call<'_>) -> Outcome {
         .hub()
         .token(&call.token, call.shared.clock.wall())
         .map(|t| t.expires);
-    let organization =
-        json!({"id": call.shared.world.organization.to_string(), "name": "Simulated Organization"});
+    let organization = json!({"id": call.shared.world.organization.to_string(), "name": "Simulated Organization"});
     let client = json!({
         "id": call.shared.world.oauth_client.to_string(),
         "name": call.client_id,

@@ -11,17 +11,11 @@ use crate::simulator::world::{ALL_MEDIA, Media};
 use serde_json::{Value, json};
 
 fn queue_index(call: &Call<'_>, id: &str) -> Result<usize, Problem> {
-    call.shared
-        .world
-        .queue_index(id)
-        .ok_or_else(Problem::not_found)
+    call.shared.world.queue_index(id).ok_or_else(Problem::not_found)
 }
 
 fn user_index(call: &Call<'_>, id: &str) -> Result<usize, Problem> {
-    call.shared
-        .world
-        .user_index(id)
-        .ok_or_else(Problem::not_found)
+    call.shared.world.user_index(id).ok_or_else(Problem::not_found)
 }
 
 /// Whether the listing is to be sorted backwards.
@@ -50,18 +44,13 @@ pub(super) fn queues(call: &Call<'_>) -> Outcome {
         all.reverse();
     }
     let centre = call.shared.centre();
-    page(call, asked, Totals::Told, &all, |q| {
-        queue_json::queue(&centre, q)
-    })
+    page(call, asked, Totals::Told, &all, |q| queue_json::queue(&centre, q))
 }
 
 pub(super) fn queue(call: &Call<'_>, id: &str) -> Outcome {
     call.need("routing:queue:view")?;
     let index = queue_index(call, id)?;
-    Ok(Answer::Json(queue_json::queue(
-        &call.shared.centre(),
-        index,
-    )))
+    Ok(Answer::Json(queue_json::queue(&call.shared.centre(), index)))
 }
 
 pub(super) fn members(call: &Call<'_>, id: &str) -> Outcome {
@@ -111,9 +100,7 @@ pub(super) fn wrapup_codes(call: &Call<'_>) -> Outcome {
     let all: Vec<usize> = (0..world.wrapup_codes.len())
         .filter(|&w| name.is_none_or(|filter| fits(filter, world.wrapup_codes[w].1)))
         .collect();
-    page(call, asked, Totals::Told, &all, |w| {
-        queue_json::wrapup_code(world, w)
-    })
+    page(call, asked, Totals::Told, &all, |w| queue_json::wrapup_code(world, w))
 }
 
 pub(super) fn users(call: &Call<'_>) -> Outcome {
@@ -121,9 +108,7 @@ pub(super) fn users(call: &Call<'_>) -> Outcome {
     let asked = Page::of(call, 500)?;
     let world = &call.shared.world;
     let (ids, expand) = (call.list("id"), call.list("expand"));
-    let active = call
-        .parameter("state")
-        .is_none_or(|s| s == "active" || s == "any");
+    let active = call.parameter("state").is_none_or(|s| s == "active" || s == "any");
     let all: Vec<usize> = (0..world.users.len())
         .filter(|&u| {
             active
@@ -134,9 +119,7 @@ pub(super) fn users(call: &Call<'_>) -> Outcome {
         })
         .collect();
     let centre = call.shared.centre();
-    page(call, asked, Totals::Told, &all, |u| {
-        people::user(&centre, u, &expand)
-    })
+    page(call, asked, Totals::Told, &all, |u| people::user(&centre, u, &expand))
 }
 
 pub(super) fn user(call: &Call<'_>, id: &str) -> Outcome {
@@ -155,10 +138,7 @@ pub(super) fn presence(call: &Call<'_>, id: &str) -> Outcome {
 
 pub(super) fn routing_status(call: &Call<'_>, id: &str) -> Outcome {
     let index = user_index(call, id)?;
-    Ok(Answer::Json(people::routing_status(
-        &call.shared.centre(),
-        index,
-    )))
+    Ok(Answer::Json(people::routing_status(&call.shared.centre(), index)))
 }
 
 pub(super) fn presence_definitions(call: &Call<'_>) -> Outcome {
@@ -181,16 +161,7 @@ pub(super) fn organization_presences(call: &Call<'_>) -> Outcome {
 
 /// The conversations of the logged-in user; client credentials have no user.
 pub(super) fn no_conversations(call: &Call<'_>) -> Outcome {
-    page(
-        call,
-        Page {
-            size: 25,
-            number: 1,
-        },
-        Totals::Told,
-        &[],
-        |_| Value::Null,
-    )
+    page(call, Page { size: 25, number: 1 }, Totals::Told, &[], |_| Value::Null)
 }
 
 pub(super) fn conversation(call: &Call<'_>, id: &str) -> Outcome {

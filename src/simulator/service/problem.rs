@@ -15,11 +15,7 @@ pub(in crate::simulator) struct Problem {
 }
 
 impl Problem {
-    pub(in crate::simulator) fn new(
-        status: u16,
-        code: &'static str,
-        message: impl Into<String>,
-    ) -> Self {
+    pub(in crate::simulator) fn new(status: u16, code: &'static str, message: impl Into<String>) -> Self {
         Problem {
             status,
             code,
@@ -69,9 +65,7 @@ impl Problem {
     /// The code that belongs to a status asked for by a control call.
     pub(in crate::simulator) fn of_status(status: u16) -> Self {
         match status {
-            400 => Problem::bad_request(
-                "The request could not be understood by the server due to malformed syntax.",
-            ),
+            400 => Problem::bad_request("The request could not be understood by the server due to malformed syntax."),
             401 => Problem::bad_credentials(),
             403 => Problem::new(
                 403,

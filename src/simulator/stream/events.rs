@@ -28,17 +28,11 @@ pub(in crate::simulator) struct EventSocket {
 
 impl EventSocket {
     fn hears(&self, queue: &str) -> bool {
-        self.queues
-            .as_ref()
-            .is_none_or(|list| list.iter().any(|q| q == queue))
+        self.queues.as_ref().is_none_or(|list| list.iter().any(|q| q == queue))
     }
 }
 
-pub(in crate::simulator) fn open(
-    shared: &Arc<Shared>,
-    request: &Request,
-    correlation: &str,
-) -> Reply {
+pub(in crate::simulator) fn open(shared: &Arc<Shared>, request: &Request, correlation: &str) -> Reply {
     if !wants_upgrade(request) {
         return Problem::new(426, "upgrade.required", "This is a WebSocket.")
             .response(correlation)
@@ -118,16 +112,9 @@ fn subscribe(shared: &Shared, outbox: &Outbox, text: &str) -> Value {
         },
     };
     if queues.is_some() && shared.faults().refuse_event_filters {
-        return refusal(
-            403,
-            "403 Forbidden: filters are not allowed for this client.",
-        );
+        return refusal(403, "403 Forbidden: filters are not allowed for this client.");
     }
-    if let Some(socket) = shared
-        .events()
-        .iter_mut()
-        .find(|s| s.outbox.id == outbox.id)
-    {
+    if let Some(socket) = shared.events().iter_mut().find(|s| s.outbox.id == outbox.id) {
         socket.conversations = types.iter().any(|t| t == TYPES[0]);
         socket.queue_updates = types.iter().any(|t| t == TYPES[1]);
         socket.queues = queues;
@@ -198,8 +185,6 @@ fn event(kind: &str, data: Value) -> Frame {
 pub(in crate::simulator) fn publish_error(shared: &Shared, message: &str) -> usize {
     let frame = text_frame(&json!({"type": "error", "message": message}).to_string());
     let sockets = shared.events();
-    sockets
-        .iter()
-        .for_each(|s| s.outbox.send(Arc::clone(&frame)));
+    sockets.iter().for_each(|s| s.outbox.send(Arc::clone(&frame)));
     sockets.len()
 }

@@ -17,14 +17,7 @@ use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-const METRIC_TYPES: [&str; 6] = [
-    "queue",
-    "agent",
-    "interaction",
-    "skill",
-    "wrapup",
-    "skillGroup",
-];
+const METRIC_TYPES: [&str; 6] = ["queue", "agent", "interaction", "skill", "wrapup", "skillGroup"];
 const METRICS: [&str; 10] = [
     "offered",
     "answered",
@@ -83,11 +76,7 @@ impl Bound {
     }
 }
 
-pub(in crate::simulator) fn open(
-    shared: &Arc<Shared>,
-    request: &Request,
-    correlation: &str,
-) -> Reply {
+pub(in crate::simulator) fn open(shared: &Arc<Shared>, request: &Request, correlation: &str) -> Reply {
     if !wants_upgrade(request) {
         return Problem::new(426, "upgrade.required", "This is a WebSocket.")
             .response(correlation)
@@ -123,11 +112,7 @@ fn run(shared: &Shared, token: &str, stream: TcpStream, early: Vec<u8>) {
     let outbox = serve(shared, stream, early, None, register, |outbox, text| {
         let answer = match parse(text) {
             Ok(ask) => {
-                if let Some(socket) = shared
-                    .metrics()
-                    .iter_mut()
-                    .find(|s| s.outbox.id == outbox.id)
-                {
+                if let Some(socket) = shared.metrics().iter_mut().find(|s| s.outbox.id == outbox.id) {
                     socket.ask = Some(ask);
                     socket.sent.clear();
                 }
@@ -191,12 +176,7 @@ fn parse(text: &str) -> Result<Ask, String> {
         None => None,
         Some(Value::Object(filters)) => match filters.get("queueIds") {
             None => None,
-            Some(Value::Array(ids)) => Some(
-                ids.iter()
-                    .filter_map(Value::as_str)
-                    .map(str::to_lowercase)
-                    .collect(),
-            ),
+            Some(Value::Array(ids)) => Some(ids.iter().filter_map(Value::as_str).map(str::to_lowercase).collect()),
             Some(_) => return Err("entityFilters.queueIds: no list".to_owned()),
         },
         Some(_) => return Err("entityFilters: no object".to_owned()),
@@ -282,11 +262,7 @@ fn measure(centre: &Centre, from: Ms, to: Ms) -> Vec<Measured> {
         .collect();
     let within = |at: Ms| at >= from && at < to;
     // Nothing here lasts longer than an hour.
-    for c in centre
-        .conversations()
-        .rev()
-        .take_while(|c| c.start >= from - 3_600_000)
-    {
+    for c in centre.conversations().rev().take_while(|c| c.start >= from - 3_600_000) {
         for p in &c.participants {
             let Some(queue) = p.queue else { continue };
             let m = &mut all[queue];
@@ -309,9 +285,7 @@ fn measure(centre: &Centre, from: Ms, to: Ms) -> Vec<Measured> {
                     }
                     if answered {
                         m.answered += 1;
-                        m.in_time += i64::from(
-                            left - p.start <= world.queues[queue].service_level[c.media.index()].1,
-                        );
+                        m.in_time += i64::from(left - p.start <= world.queues[queue].service_level[c.media.index()].1);
                     } else if !goes_on {
                         m.abandoned += 1;
                     }
@@ -393,9 +367,7 @@ fn numbers(shared: &Shared, socket: &mut MetricSocket, ask: &Ask, now: Ms, measu
                 .set("metricType", kind.clone())
                 .set("metrics", values.clone())
                 .maybe("queueId", queue.map(|q| shared.world.queues[q].id));
-            socket
-                .outbox
-                .send(text_frame(&Value::from(frame).to_string()));
+            socket.outbox.send(text_frame(&Value::from(frame).to_string()));
             socket.sent.insert((index, queue), (values, Instant::now()));
         }
     }

@@ -30,12 +30,9 @@ pub(super) fn upgrade(
 ) -> Reply {
     let key = request.header("sec-websocket-key");
     let (Some(key), Some("13")) = (key, request.header("sec-websocket-version")) else {
-        return Response::text(
-            426,
-            "this WebSocket needs Sec-WebSocket-Version 13 and a key",
-        )
-        .header("Sec-WebSocket-Version", "13")
-        .into();
+        return Response::text(426, "this WebSocket needs Sec-WebSocket-Version 13 and a key")
+            .header("Sec-WebSocket-Version", "13")
+            .into();
     };
     let response = response
         .header("Upgrade", "websocket")
@@ -46,9 +43,7 @@ pub(super) fn upgrade(
 
 /// Whether a request asks for a WebSocket.
 pub(super) fn wants_upgrade(request: &Request) -> bool {
-    request.method == "GET"
-        && request.header_has("connection", "upgrade")
-        && request.header_has("upgrade", "websocket")
+    request.method == "GET" && request.header_has("connection", "upgrade") && request.header_has("upgrade", "websocket")
 }
 
 /// Serves one socket until it ends. `ready` gets the outbox before anything is read; `on_text` gets each text message.
@@ -60,12 +55,7 @@ fn serve(
     ready: impl FnOnce(&Arc<Outbox>) -> bool,
     mut on_text: impl FnMut(&Outbox, &str),
 ) -> Option<Arc<Outbox>> {
-    let (outbox, writer) = Outbox::open(
-        &stream,
-        shared.options.socket_frames,
-        heartbeat,
-        &shared.counters,
-    )?;
+    let (outbox, writer) = Outbox::open(&stream, shared.options.socket_frames, heartbeat, &shared.counters)?;
     let config = WebSocketConfig::default()
         .read_buffer_size(8 * 1024)
         .write_buffer_size(0)

@@ -12,16 +12,10 @@ use serde_json::{Value, json};
 use std::net::TcpStream;
 use std::sync::Arc;
 
-const HEARTBEAT: &str =
-    r#"{"topicName":"channel.metadata","eventBody":{"message":"WebSocket Heartbeat"}}"#;
+const HEARTBEAT: &str = r#"{"topicName":"channel.metadata","eventBody":{"message":"WebSocket Heartbeat"}}"#;
 const PONG: &str = r#"{"topicName":"channel.metadata","eventBody":{"message":"pong"}}"#;
 
-pub(in crate::simulator) fn open(
-    shared: &Arc<Shared>,
-    request: &Request,
-    id: &str,
-    correlation: &str,
-) -> Reply {
+pub(in crate::simulator) fn open(shared: &Arc<Shared>, request: &Request, id: &str, correlation: &str) -> Reply {
     if shared.hub().channel(id, None).is_none() {
         return Problem::not_found().response(correlation).into();
     }
@@ -33,16 +27,11 @@ pub(in crate::simulator) fn open(
     }
     let (shared, id) = (Arc::clone(shared), id.to_owned());
     let response = Response::new(101).header("ININ-Correlation-Id", correlation);
-    upgrade(request, response, move |stream, early| {
-        run(&shared, &id, stream, early)
-    })
+    upgrade(request, response, move |stream, early| run(&shared, &id, stream, early))
 }
 
 fn run(shared: &Shared, id: &str, stream: TcpStream, early: Vec<u8>) {
-    let heartbeat = (
-        shared.clock.shorten(shared.options.heartbeat),
-        text_frame(HEARTBEAT),
-    );
+    let heartbeat = (shared.clock.shorten(shared.options.heartbeat), text_frame(HEARTBEAT));
     let attach = |outbox: &Arc<Outbox>| {
         // A statement of its own, so that the lock is free before anything else is done.
         let attached = shared.hub().attach(id, outbox, shared.clock.wall());
@@ -64,14 +53,9 @@ fn run(shared: &Shared, id: &str, stream: TcpStream, early: Vec<u8>) {
             }
         }
     };
-    let outbox = serve(
-        shared,
-        stream,
-        early,
-        Some(heartbeat),
-        attach,
-        |outbox, text| message(shared, id, outbox, text),
-    );
+    let outbox = serve(shared, stream, early, Some(heartbeat), attach, |outbox, text| {
+        message(shared, id, outbox, text)
+    });
     if let Some(outbox) = outbox {
         shared.hub().detach(id, &outbox, shared.clock.wall());
     }
@@ -86,12 +70,7 @@ pub(in crate::simulator) fn say_gone(outbox: &Outbox) {
 }
 
 /// A system topic's frame; `kind` is also the `systemTopicType`.
-pub(in crate::simulator) fn system(
-    shared: &Shared,
-    kind: &str,
-    channel: &str,
-    reason: Option<&str>,
-) -> super::Frame {
+pub(in crate::simulator) fn system(shared: &Shared, kind: &str, channel: &str, reason: Option<&str>) -> super::Frame {
     let correlation = shared.random_id();
     let body = Object::new()
         .set("channelId", channel)
@@ -125,10 +104,7 @@ fn message(shared: &Shared, id: &str, outbox: &Outbox, text: &str) {
     let Ok(Value::Object(message)) = serde_json::from_str::<Value>(text) else {
         return;
     };
-    let kind = message
-        .get("message")
-        .and_then(Value::as_str)
-        .unwrap_or_default();
+    let kind = message.get("message").and_then(Value::as_str).unwrap_or_default();
     if kind == "ping" {
         outbox.send(text_frame(PONG));
         return;
@@ -159,12 +135,7 @@ fn topic_list(value: &Value) -> Option<Vec<String>> {
         .collect()
 }
 
-fn change(
-    shared: &Shared,
-    id: &str,
-    add: bool,
-    topics: &[String],
-) -> Result<&'static str, (&'static str, String)> {
+fn change(shared: &Shared, id: &str, add: bool, topics: &[String]) -> Result<&'static str, (&'static str, String)> {
     let rules = shared.rules();
     let gone = ("404", "Channel not found or expired".to_owned());
     if !add {
@@ -186,12 +157,7 @@ fn change(
         Ok(_) => Ok("subscribed"),
         Err(Refusal::NoChannel) => Err(gone),
         Err(Refusal::TooMany) => Err(("400", "Too many subscriptions".to_owned())),
-        Err(Refusal::InvalidTopic(topic)) => Err((
-            "400",
-            format!("The subscription topic is not valid: {topic}"),
-        )),
-        Err(Refusal::Unauthorized(topic)) => {
-            Err(("403", format!("Not authorized for this topic: {topic}")))
-        }
+        Err(Refusal::InvalidTopic(topic)) => Err(("400", format!("The subscription topic is not valid: {topic}"))),
+        Err(Refusal::Unauthorized(topic)) => Err(("403", format!("Not authorized for this topic: {topic}"))),
     }
 }

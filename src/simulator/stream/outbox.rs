@@ -118,17 +118,8 @@ impl Outbox {
     /// Closes from our side after what waits already.
     pub(in crate::simulator) fn close(&self, code: u16, reason: &str) {
         let mut payload = code.to_be_bytes().to_vec();
-        payload.extend_from_slice(
-            reason
-                .as_bytes()
-                .get(..reason.len().min(120))
-                .unwrap_or_default(),
-        );
-        if self
-            .queue
-            .try_send(Item::Close(frame(0x8, &payload)))
-            .is_err()
-        {
+        payload.extend_from_slice(reason.as_bytes().get(..reason.len().min(120)).unwrap_or_default());
+        if self.queue.try_send(Item::Close(frame(0x8, &payload))).is_err() {
             self.cut();
         }
     }
@@ -136,12 +127,7 @@ impl Outbox {
     /// Cuts the connection off without a word.
     pub(in crate::simulator) fn cut(&self) {
         self.dead.store(true, Ordering::SeqCst);
-        if let Some(stream) = self
-            .stream
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .as_ref()
-        {
+        if let Some(stream) = self.stream.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
             let _ = stream.shutdown(Shutdown::Both);
         }
     }
@@ -149,12 +135,7 @@ impl Outbox {
     /// Resets the connection: the peer sees an error, not an end.
     pub(in crate::simulator) fn reset(&self) {
         self.dead.store(true, Ordering::SeqCst);
-        if let Some(stream) = self
-            .stream
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .as_ref()
-        {
+        if let Some(stream) = self.stream.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
             // With no time to linger, closing the last handle sends RST; reading is shut down to wake the reader, who
             // would otherwise keep a handle.
             let _ = socket2::SockRef::from(stream).set_linger(Some(Duration::ZERO));
@@ -189,18 +170,11 @@ impl Writer {
         if !reset {
             let _ = self.stream.shutdown(Shutdown::Both);
         }
-        *self
-            .outbox
-            .stream
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) = None;
+        *self.outbox.stream.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
     fn write_all(&mut self) {
-        let mut next_beat = self
-            .heartbeat
-            .as_ref()
-            .map(|(every, _)| Instant::now() + *every);
+        let mut next_beat = self.heartbeat.as_ref().map(|(every, _)| Instant::now() + *every);
         let mut closing: Option<Instant> = None;
         let mut bytes = Vec::new();
         let no_bulk = never();
@@ -220,14 +194,8 @@ impl Writer {
             if bytes.is_empty() {
                 let wake = closing
                     .or(next_beat)
-                    .map_or(Duration::from_secs(3600), |at| {
-                        at.saturating_duration_since(now)
-                    });
-                let bulk = if closing.is_some() {
-                    &no_bulk
-                } else {
-                    &self.from_bulk
-                };
+                    .map_or(Duration::from_secs(3600), |at| at.saturating_duration_since(now));
+                let bulk = if closing.is_some() { &no_bulk } else { &self.from_bulk };
                 let item = select! {
                     recv(self.from_queue) -> item => item.ok(),
                     recv(bulk) -> frame => frame.ok().map(Item::Frame),
