@@ -18,7 +18,8 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::json::{Field, Status, check_depth, read_object};
+use super::depth::check_depth;
+use super::json::{Field, Status, read_object};
 use super::{Heard, Machine, NO_BODY, Options, Ping, one_line};
 use crate::config::Protocol;
 use crate::event::{Event, EventKind};
