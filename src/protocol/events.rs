@@ -10,7 +10,8 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::json::{Field, LooseId, Status, check_depth, lenient_object, read_object};
+use super::depth::check_depth;
+use super::json::{Field, LooseId, Status, lenient_object, read_object};
 use super::words::same_letters;
 use super::{Heard, Machine, NO_BODY, Options, Ping, Refusal, one_line};
 use crate::config::Protocol;

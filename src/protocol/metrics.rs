@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::json::{Entries, Field, LooseId, Something, Status, check_depth, lenient_object, read_object};
+use super::depth::check_depth;
+use super::json::{Entries, Field, LooseId, Something, Status, lenient_object, read_object};
 use super::{Heard, Machine, Options, Ping, Refusal, one_line};
 use crate::config::{MetricsPayload, Protocol};
 use crate::event::{Event, EventKind};

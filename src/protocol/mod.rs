@@ -2,6 +2,7 @@
 //!
 //! In: text frames, the time they came · Out: `Heard` · Thread: none of its own (a reader owns a machine).
 
+mod depth;
 pub mod events;
 mod json;
 pub mod metrics;
@@ -11,6 +12,7 @@ pub mod verification;
 mod words;
 
 use std::hash::{BuildHasher, Hasher, RandomState};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::Moment;
@@ -124,7 +126,7 @@ impl Options {
     }
 
     /// An event that names nothing yet.
-    fn event(&self, protocol: Protocol, kind: EventKind, topic: std::sync::Arc<str>, body: &str, now: Moment) -> Event {
+    fn event(&self, protocol: Protocol, kind: EventKind, topic: Arc<str>, body: &str, now: Moment) -> Event {
         let mut hasher = self.hasher.build_hasher();
         hasher.write(topic.as_bytes());
         // No UTF-8 text holds this byte: it parts topic and body.

@@ -1,3 +1,7 @@
+//! Plans and answers.
+//!
+//! In: wishes, fixtures · Out: verdicts · Thread: the test's own.
+
 use super::*;
 use proptest::prelude::*;
 

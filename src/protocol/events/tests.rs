@@ -1,3 +1,7 @@
+//! The handshake, the fallback of the filter, and every kind of frame of the `events` protocol.
+//!
+//! In: short frames · Out: verdicts · Thread: the test's own.
+
 use super::*;
 use proptest::prelude::*;
 

@@ -1,3 +1,7 @@
+//! The payload, the confirmation, and every kind of frame of the `metrics` protocol.
+//!
+//! In: short frames · Out: verdicts · Thread: the test's own.
+
 use super::*;
 use proptest::prelude::*;
 

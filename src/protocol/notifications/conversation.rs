@@ -116,7 +116,20 @@ pub(super) enum Media {
 
 /// Reads a conversation. The error says what is wrong without showing content.
 pub(super) fn read(body: &str, media: Media) -> Result<ConversationFacts, String> {
-    let raw: RawConversation = read_object("eventBody", body)?;
+    into_facts(read_object("eventBody", body)?, media)
+}
+
+/// Reads a conversation at the beginning of `text`; also gives its length. `None` where there is no readable object.
+pub(super) fn read_prefix(text: &str, media: Media) -> Option<(Result<ConversationFacts, String>, usize)> {
+    if !text.starts_with('{') {
+        return None;
+    }
+    let mut stream = serde_json::Deserializer::from_str(text).into_iter::<RawConversation>();
+    let raw = stream.next()?.ok()?;
+    Some((into_facts(raw, media), stream.byte_offset()))
+}
+
+fn into_facts(raw: RawConversation, media: Media) -> Result<ConversationFacts, String> {
     let Some(id) = raw.id.some() else {
         return Err("a conversation without an id".to_owned());
     };

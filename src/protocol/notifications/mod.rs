@@ -3,6 +3,7 @@
 //! In: text frames · Out: `Heard` · Thread: none of its own (a reader owns the machine).
 
 mod conversation;
+mod envelope;
 mod observations;
 mod topic;
 mod users;
@@ -17,13 +18,14 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::json::{Field, Status, check_depth, read_object};
+use super::depth::check_depth;
+use super::json::{Field, Status, read_object};
 use super::{Heard, Machine, NO_BODY, Options, Ping, one_line};
 use crate::config::Protocol;
 use crate::event::{Event, EventKind};
 use crate::facts::{ConversationFacts, Facts};
 use crate::{Id, Moment, Secret};
-use conversation::Media;
+use envelope::Beginning;
 use topic::{Shape, System, Topic, Topics};
 
 /// The JSON ping that the service answers with a `pong` (Genesys' own SDKs send it).
@@ -119,6 +121,53 @@ impl Notifications {
         }
     }
 
+    /// The short way for what comes most: a conversation in an envelope of the usual layout, whose body is parsed once.
+    /// Gives what the general way would, or `None`.
+    fn usual_conversation(&mut self, text: &str, now: Moment) -> Option<Heard> {
+        let Beginning { topic_name, from_body } = envelope::beginning(text)?;
+        let topic = self.topics.find(topic_name);
+        let media = topic.shape.media()?;
+        let (facts, length) = conversation::read_prefix(from_body, media)?;
+        let (body, after_body) = from_body.split_at_checked(length)?;
+        if let Some(remainder) = envelope::remainder(after_body) {
+            let rest: Envelope<'_> = read_object("the frame", &remainder).ok()?;
+            if rest.topic_name != Field::Absent || rest.event_body.is_some() {
+                return None;
+            }
+        }
+        let options = &self.options;
+        let read = facts.map(|facts| {
+            let facts = Facts::Conversation(Box::new(facts));
+            finished(blank(options, topic, body, now), facts, topic)
+        });
+        Some(verdict(topic, read))
+    }
+
+    /// The general way.
+    fn anything(&mut self, text: &str, now: Moment) -> Heard {
+        let envelope: Envelope<'_> = match read_object("the frame", text) {
+            Ok(envelope) => envelope,
+            Err(wrong) => return Heard::Malformed(wrong),
+        };
+        let Field::Given(name) = &envelope.topic_name else {
+            return self.untitled(text, &envelope, now);
+        };
+        let body = envelope.event_body.map_or(NO_BODY, RawValue::get);
+        let topic = self.topics.find(name).clone();
+        match topic.shape {
+            Shape::System(system) => self.system(system, body),
+            Shape::Opaque => {
+                let body = self.without_channel(body);
+                let shown = Topic {
+                    name: self.without_channel(&topic.name).into(),
+                    ..topic
+                };
+                Heard::Event(Box::new(blank(&self.options, &shown, &body, now)))
+            }
+            _ => verdict(&topic, decode(&self.options, &topic, body, now)),
+        }
+    }
+
     fn system(&self, system: System, body: &str) -> Heard {
         match system {
             System::Alive => Heard::Alive,
@@ -147,34 +196,20 @@ impl Machine for Notifications {
     }
 
     fn on_text(&mut self, text: &str, now: Moment, heard: &mut Vec<Heard>) {
-        let envelope = match check_depth(text).and_then(|()| read_object::<Envelope<'_>>("the frame", text)) {
-            Ok(envelope) => envelope,
-            Err(wrong) => {
-                heard.push(Heard::Malformed(wrong));
-                return;
-            }
-        };
-        let Field::Given(name) = &envelope.topic_name else {
-            heard.push(self.untitled(text, &envelope, now));
-            return;
-        };
-        let body = envelope.event_body.map_or(NO_BODY, RawValue::get);
-        let topic = self.topics.find(name).clone();
-        heard.push(match topic.shape {
-            Shape::System(system) => self.system(system, body),
-            Shape::Opaque => {
-                let body = self.without_channel(body);
-                let shown: Topic = Topic {
-                    name: self.without_channel(&topic.name).into(),
-                    ..topic
-                };
-                Heard::Event(Box::new(blank(&self.options, &shown, &body, now)))
-            }
-            _ => match decode(&self.options, &topic, body, now) {
-                Ok(event) => Heard::Event(Box::new(event)),
-                Err(wrong) => Heard::Malformed(format!("{}: {wrong}", topic.kind.as_str())),
+        heard.push(match check_depth(text) {
+            Err(wrong) => Heard::Malformed(wrong),
+            Ok(()) => match self.usual_conversation(text, now) {
+                Some(verdict) => verdict,
+                None => self.anything(text, now),
             },
         });
+    }
+}
+
+fn verdict(topic: &Topic, read: Result<Event, String>) -> Heard {
+    match read {
+        Ok(event) => Heard::Event(Box::new(event)),
+        Err(wrong) => Heard::Malformed(format!("{}: {wrong}", topic.kind.as_str())),
     }
 }
 
@@ -192,8 +227,7 @@ fn decode(options: &Options, topic: &Topic, body: &str, now: Moment) -> Result<E
     let user = || topic.user.as_ref().ok_or("a topic without a user");
     // Read first: an event whose body cannot be read is not worth hashing and copying.
     let facts = match topic.shape {
-        Shape::Conversation => Facts::Conversation(Box::new(conversation::read(body, Media::Listed)?)),
-        Shape::FlatConversation(kind) => Facts::Conversation(Box::new(conversation::read(body, Media::Flat(kind))?)),
+        Shape::Conversation(media) => Facts::Conversation(Box::new(conversation::read(body, media)?)),
         Shape::Observations => Facts::Observations(Box::new(observations::read(body, topic.queue.as_ref())?)),
         Shape::Presence => Facts::User(Box::new(users::read_presence(body, user()?)?)),
         Shape::RoutingStatus | Shape::UserActivity => Facts::User(Box::new(users::read_activity(body, user()?)?)),
@@ -208,7 +242,11 @@ fn decode(options: &Options, topic: &Topic, body: &str, now: Moment) -> Result<E
         }
         Shape::Opaque | Shape::System(_) => Facts::None,
     };
-    let mut event = blank(options, topic, body, now);
+    Ok(finished(blank(options, topic, body, now), facts, topic))
+}
+
+/// The event with its facts and with what they name.
+fn finished(mut event: Event, facts: Facts, topic: &Topic) -> Event {
     match &facts {
         Facts::Conversation(conversation) => {
             event.conversation_id = Some(conversation.id.clone());
@@ -222,7 +260,7 @@ fn decode(options: &Options, topic: &Topic, body: &str, now: Moment) -> Result<E
         _ => {}
     }
     event.facts = facts;
-    Ok(event)
+    event
 }
 
 /// The queue that a user's conversation names: of the user's latest participation, else of any participant.

@@ -5,6 +5,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::conversation::Media;
 use crate::Id;
 use crate::event::EventKind;
 use crate::facts::MediaKind;
@@ -12,10 +13,8 @@ use crate::facts::MediaKind;
 /// How the body of a topic is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Shape {
-    /// A conversation whose participants have a list for each medium.
-    Conversation,
-    /// A conversation of one medium, written into the participants themselves.
-    FlatConversation(MediaKind),
+    /// A conversation: of all media, or of one.
+    Conversation(Media),
     /// Statistics: observations and activity.
     Observations,
     Presence,
@@ -26,6 +25,16 @@ pub(super) enum Shape {
     Opaque,
     /// The service speaks about itself.
     System(System),
+}
+
+impl Shape {
+    /// How participants carry their media, where the body is a conversation.
+    pub(super) fn media(self) -> Option<Media> {
+        match self {
+            Self::Conversation(media) => Some(media),
+            _ => None,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,13 +100,13 @@ impl Topic {
             ),
             ["v2", "routing", "queues", _, "conversations"] => Self {
                 queue: id(3),
-                ..topic(EventKind::QueueConversation, Shape::Conversation)
+                ..topic(EventKind::QueueConversation, Shape::Conversation(Media::Listed))
             },
             ["v2", "routing", "queues", _, "conversations", media] if MEDIA_TOPICS.contains(&media) => Self {
                 queue: id(3),
                 ..topic(
                     EventKind::QueueConversation,
-                    Shape::FlatConversation(MediaKind::parse(media)),
+                    Shape::Conversation(Media::Flat(MediaKind::parse(media))),
                 )
             },
             ["v2", "analytics", "queues", _, "observations"] => Self {
@@ -122,13 +131,13 @@ impl Topic {
             },
             ["v2", "users", _, "conversations"] => Self {
                 user: id(2),
-                ..topic(EventKind::UserConversation, Shape::Conversation)
+                ..topic(EventKind::UserConversation, Shape::Conversation(Media::Listed))
             },
             ["v2", "users", _, "conversations", media] if MEDIA_TOPICS.contains(&media) => Self {
                 user: id(2),
                 ..topic(
                     EventKind::UserConversation,
-                    Shape::FlatConversation(MediaKind::parse(media)),
+                    Shape::Conversation(Media::Flat(MediaKind::parse(media))),
                 )
             },
             ["v2", "detail", "events", "conversation", _, ..] => Self {
@@ -186,7 +195,7 @@ mod tests {
             (
                 "v2.routing.queues.Q.conversations",
                 K::QueueConversation,
-                Shape::Conversation,
+                Shape::Conversation(Media::Listed),
                 None,
                 Some("Q"),
                 None,
@@ -194,7 +203,7 @@ mod tests {
             (
                 "v2.routing.queues.Q.conversations.calls",
                 K::QueueConversation,
-                Shape::FlatConversation(MediaKind::Voice),
+                Shape::Conversation(Media::Flat(MediaKind::Voice)),
                 None,
                 Some("Q"),
                 None,
@@ -202,7 +211,7 @@ mod tests {
             (
                 "v2.routing.queues.Q.conversations.cobrowseSessions",
                 K::QueueConversation,
-                Shape::FlatConversation(MediaKind::Other),
+                Shape::Conversation(Media::Flat(MediaKind::Other)),
                 None,
                 Some("Q"),
                 None,
@@ -210,7 +219,7 @@ mod tests {
             (
                 "v2.routing.queues.Q.conversations.videos",
                 K::QueueConversation,
-                Shape::FlatConversation(MediaKind::Video),
+                Shape::Conversation(Media::Flat(MediaKind::Video)),
                 None,
                 Some("Q"),
                 None,
@@ -274,7 +283,7 @@ mod tests {
             (
                 "v2.users.U.conversations",
                 K::UserConversation,
-                Shape::Conversation,
+                Shape::Conversation(Media::Listed),
                 None,
                 None,
                 Some("U"),
@@ -282,7 +291,7 @@ mod tests {
             (
                 "v2.users.U.conversations.emails",
                 K::UserConversation,
-                Shape::FlatConversation(MediaKind::Email),
+                Shape::Conversation(Media::Flat(MediaKind::Email)),
                 None,
                 None,
                 Some("U"),

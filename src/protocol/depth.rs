@@ -1,0 +1,56 @@
+//! How deep a frame may nest.
+//!
+//! In: JSON text of a peer · Out: a verdict · Thread: any (pure).
+
+/// Objects and lists may nest this deep in a frame. The service needs less than 20; readers of our records stop at 128
+/// (serde_json's own limit), and a record puts a body one level deeper.
+const MAX_DEPTH: usize = 100;
+
+/// Refuses what nests deeper than [`MAX_DEPTH`].
+pub(crate) fn check_depth(text: &str) -> Result<(), String> {
+    // Nearly every frame holds fewer brackets than the limit in all, and counting is much cheaper than walking.
+    let brackets: usize = text
+        .as_bytes()
+        .chunks(255)
+        .map(|chunk| usize::from(chunk.iter().map(|&b| u8::from(b | 0x20 == b'{')).sum::<u8>()))
+        .sum();
+    if brackets <= MAX_DEPTH || deepest(text.as_bytes()) <= MAX_DEPTH {
+        return Ok(());
+    }
+    Err(format!("nested deeper than {MAX_DEPTH} levels"))
+}
+
+fn deepest(bytes: &[u8]) -> usize {
+    let (mut depth, mut most) = (0_usize, 0_usize);
+    let mut in_string = false;
+    let mut rest = bytes.iter();
+    while let Some(&b) = rest.next() {
+        match b {
+            b'"' => in_string = !in_string,
+            b'\\' if in_string => {
+                rest.next();
+            }
+            b'{' | b'[' if !in_string => {
+                depth += 1;
+                most = most.max(depth);
+            }
+            b'}' | b']' if !in_string => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    most
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn depth_is_limited_and_brackets_in_strings_do_not_count() {
+        let nested = |n: usize| format!("{}{}", "[".repeat(n), "]".repeat(n));
+        assert!(check_depth(&nested(MAX_DEPTH)).is_ok());
+        assert!(check_depth(&nested(MAX_DEPTH + 1)).is_err());
+        assert!(check_depth(&format!("[\"\\\"{}\"]", "[".repeat(1000))).is_ok());
+        assert!(check_depth(&"[],".repeat(1000)).is_ok());
+    }
+}
