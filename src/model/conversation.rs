@@ -29,18 +29,16 @@ impl ConversationFacts {
         self.join_from(&other);
     }
 
-    /// As [`join`](Self::join), without giving `other` away.
-    pub fn join_from(&mut self, other: &ConversationFacts) {
-        if self.id == other.id {
-            join_list(&mut self.participants, &other.participants);
-        }
+    /// As [`join`](Self::join), without giving `other` away. Returns whether it said anything new.
+    pub fn join_from(&mut self, other: &ConversationFacts) -> bool {
+        self.id == other.id && join_list(&mut self.participants, &other.participants)
     }
 
     /// The newest time in it, stamps included; `None` where it holds no time at all.
     #[must_use]
     pub fn newest(&self) -> Option<Moment> {
         let mut newest = None;
-        self.for_each_moment(|moment| latest(&mut newest, Some(moment)));
+        self.for_each_moment(|moment| newest = newest.max(Some(moment)));
         newest.filter(|at| *at > Moment::from_epoch_ms(i64::MIN))
     }
 
@@ -96,24 +94,28 @@ trait Entry: Clone {
 
     fn key(&self) -> Self::Key;
     fn is_same(&self, other: &Self) -> bool;
-    fn join_from(&mut self, other: &Self);
+    /// Whether the other said anything new.
+    fn join_from(&mut self, other: &Self) -> bool;
     /// An entry as it enters a list: its own lists joined, too.
     fn taken(&self) -> Self;
 }
 
-fn join_list<T: Entry>(list: &mut Vec<T>, other: &[T]) {
+/// Whether the other said anything new.
+fn join_list<T: Entry>(list: &mut Vec<T>, other: &[T]) -> bool {
+    let mut changed = false;
     if list.len().max(other.len()) > LINEAR_SEARCH_AT_MOST {
         let mut index: HashMap<T::Key, usize> = list.iter().enumerate().map(|(at, e)| (e.key(), at)).collect();
         for entry in other {
             match index.get(&entry.key()) {
-                Some(&at) => list[at].join_from(entry),
+                Some(&at) => changed |= list[at].join_from(entry),
                 None => {
                     index.insert(entry.key(), list.len());
                     list.push(entry.taken());
+                    changed = true;
                 }
             }
         }
-        return;
+        return changed;
     }
     for (at, entry) in other.iter().enumerate() {
         // Events repeat the same participants in the same order: the same place is right nearly always.
@@ -122,10 +124,14 @@ fn join_list<T: Entry>(list: &mut Vec<T>, other: &[T]) {
             _ => list.iter().position(|there| there.is_same(entry)),
         };
         match found {
-            Some(at) => list[at].join_from(entry),
-            None => list.push(entry.taken()),
+            Some(at) => changed |= list[at].join_from(entry),
+            None => {
+                list.push(entry.taken());
+                changed = true;
+            }
         }
     }
+    changed
 }
 
 impl Entry for Participant {
@@ -139,19 +145,19 @@ impl Entry for Participant {
         self.id == other.id
     }
 
-    fn join_from(&mut self, other: &Self) {
-        earliest(&mut self.connected, other.connected);
-        latest(&mut self.ended, other.ended);
-        earliest(&mut self.acw_started, other.acw_started);
-        latest(&mut self.acw_ended, other.acw_ended);
-        later(&mut self.purpose, &other.purpose);
-        later(&mut self.queue, &other.queue);
-        later(&mut self.user, &other.user);
-        later(&mut self.wrapup_expected, &other.wrapup_expected);
-        later(&mut self.wrapup_required, &other.wrapup_required);
-        self.wrapup_coded |= other.wrapup_coded;
-        self.listens_in |= other.listens_in;
-        join_list(&mut self.media, &other.media);
+    fn join_from(&mut self, other: &Self) -> bool {
+        earliest(&mut self.connected, other.connected)
+            | latest(&mut self.ended, other.ended)
+            | earliest(&mut self.acw_started, other.acw_started)
+            | latest(&mut self.acw_ended, other.acw_ended)
+            | later(&mut self.purpose, &other.purpose)
+            | later(&mut self.queue, &other.queue)
+            | later(&mut self.user, &other.user)
+            | later(&mut self.wrapup_expected, &other.wrapup_expected)
+            | later(&mut self.wrapup_required, &other.wrapup_required)
+            | once(&mut self.wrapup_coded, other.wrapup_coded)
+            | once(&mut self.listens_in, other.listens_in)
+            | join_list(&mut self.media, &other.media)
     }
 
     fn taken(&self) -> Self {
@@ -178,15 +184,15 @@ impl Entry for Medium {
         self.kind == other.kind && self.id == other.id
     }
 
-    fn join_from(&mut self, other: &Self) {
-        earliest(&mut self.connected, other.connected);
-        latest(&mut self.disconnected, other.disconnected);
-        later(&mut self.state, &other.state);
-        later(&mut self.disconnect, &other.disconnect);
-        later(&mut self.acw_required, &other.acw_required);
-        later(&mut self.acw_state, &other.acw_state);
-        later(&mut self.hold_started, &other.hold_started);
-        later(&mut self.held, &other.held);
+    fn join_from(&mut self, other: &Self) -> bool {
+        earliest(&mut self.connected, other.connected)
+            | latest(&mut self.disconnected, other.disconnected)
+            | later(&mut self.state, &other.state)
+            | later(&mut self.disconnect, &other.disconnect)
+            | later(&mut self.acw_required, &other.acw_required)
+            | later(&mut self.acw_state, &other.acw_state)
+            | later(&mut self.hold_started, &other.hold_started)
+            | later(&mut self.held, &other.held)
     }
 
     fn taken(&self) -> Self {
@@ -194,22 +200,36 @@ impl Entry for Medium {
     }
 }
 
-fn earliest(mine: &mut Option<Moment>, theirs: Option<Moment>) {
-    if let Some(theirs) = theirs {
-        *mine = Some(mine.map_or(theirs, |mine| mine.min(theirs)));
+fn earliest(mine: &mut Option<Moment>, theirs: Option<Moment>) -> bool {
+    let is_new = theirs.is_some() && mine.is_none_or(|mine| theirs < Some(mine));
+    if is_new {
+        *mine = theirs;
     }
+    is_new
 }
 
-fn latest(mine: &mut Option<Moment>, theirs: Option<Moment>) {
+fn latest(mine: &mut Option<Moment>, theirs: Option<Moment>) -> bool {
     // Nothing is less than every moment.
-    *mine = (*mine).max(theirs);
+    let is_new = theirs > *mine;
+    if is_new {
+        *mine = theirs;
+    }
+    is_new
 }
 
-fn later<T: Ord + Clone>(mine: &mut Option<Stamped<T>>, theirs: &Option<Stamped<T>>) {
+fn later<T: Ord + Clone>(mine: &mut Option<Stamped<T>>, theirs: &Option<Stamped<T>>) -> bool {
     // Ordered by stamp, then value; nothing is less than everything.
-    if *theirs > *mine {
+    let is_new = *theirs > *mine;
+    if is_new {
         mine.clone_from(theirs);
     }
+    is_new
+}
+
+fn once(mine: &mut bool, theirs: bool) -> bool {
+    let is_new = theirs && !*mine;
+    *mine |= theirs;
+    is_new
 }
 
 #[cfg(test)]
@@ -257,6 +277,16 @@ mod tests {
             ab.join(a);
             ab.join(b);
             prop_assert_eq!(ab.canonical(), once);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn tells_whether_anything_was_new(a in facts_of_one_conversation(), b in facts_of_one_conversation()) {
+            let before = a.canonical();
+            let mut both = before.clone();
+            let changed = both.join_from(&b);
+            prop_assert_eq!(changed, both.canonical() != before);
         }
     }
 

@@ -172,7 +172,9 @@ impl Conversations {
             }
             None => (ConversationFacts::nothing_of(facts.id.clone()), Outcome::default()),
         };
-        joined.join_from(facts);
+        if !joined.join_from(facts) && slot.packed.is_some() {
+            return;
+        }
         joined.participants.truncate(PARTICIPANTS_AT_MOST);
         let after = visit::outcome(&joined);
         slot.packed = Some(Packed::new(&joined));

@@ -15,9 +15,12 @@ use crate::{Id, Moment};
 pub(crate) struct Packed {
     /// Distinct ids; the first is the conversation's.
     ids: Box<[Id]>,
-    /// Number of moments, the moments in order, number of participants, the participants.
+    /// Number of moments, the moments, number of participants, the participants.
     bytes: Box<[u8]>,
 }
+
+/// Entries of a table that are searched for a value; a conversation of a dozen participants has no more.
+const SEARCHED_AT_MOST: usize = 128;
 
 const PURPOSES: [Purpose; 6] = [
     Purpose::Other,
@@ -47,20 +50,19 @@ const ACW_STATES: [AcwState; 5] = [
 
 impl Packed {
     pub(crate) fn new(facts: &ConversationFacts) -> Self {
-        let mut moments = Vec::with_capacity(64);
-        facts.for_each_moment(|moment| moments.push(moment));
-        moments.sort_unstable();
-        moments.dedup();
         let mut w = Writer {
-            ids: vec![facts.id.clone()],
+            ids: Vec::with_capacity(24),
+            moments: Vec::with_capacity(32),
             bytes: Vec::with_capacity(256),
-            moments,
         };
-        w.table_of_moments();
+        w.ids.push(facts.id.clone());
         w.number(facts.participants.len() as u64);
         for p in &facts.participants {
             w.participant(p);
         }
+        let participants = std::mem::replace(&mut w.bytes, Vec::with_capacity(384));
+        w.table_of_moments();
+        w.bytes.extend_from_slice(&participants);
         Self {
             ids: w.ids.into_boxed_slice(),
             bytes: w.bytes.into_boxed_slice(),
@@ -116,23 +118,19 @@ impl Writer {
         for at in 0..self.moments.len() {
             let ms = self.moments[at].epoch_ms();
             let step = ms - before;
-            // Only the first can be negative; its sign goes to the lowest bit.
+            // The sign goes to the lowest bit, so that a small step back is a small number, too.
             self.number(((step << 1) ^ (step >> 63)) as u64);
             before = ms;
         }
     }
 
     fn moment(&mut self, moment: Moment) {
-        // Every moment of these facts is in the table.
-        let place = self.moments.binary_search(&moment).unwrap_or(0);
+        let place = place_in_table(&mut self.moments, &moment);
         self.number(place as u64);
     }
 
     fn id(&mut self, id: &Id) {
-        let place = self.ids.iter().position(|known| known == id).unwrap_or_else(|| {
-            self.ids.push(id.clone());
-            self.ids.len() - 1
-        });
+        let place = place_in_table(&mut self.ids, id);
         self.number(place as u64);
     }
 
@@ -326,6 +324,18 @@ impl Reader<'_> {
                 at: self.moment(),
                 value: self.moment(),
             }),
+        }
+    }
+}
+
+/// Only the newest entries are searched: what is not found there stands twice, which costs bytes, not correctness.
+fn place_in_table<T: PartialEq + Clone>(table: &mut Vec<T>, value: &T) -> usize {
+    let from = table.len().saturating_sub(SEARCHED_AT_MOST);
+    match table[from..].iter().rposition(|known| known == value) {
+        Some(place) => from + place,
+        None => {
+            table.push(value.clone());
+            table.len() - 1
         }
     }
 }
