@@ -85,6 +85,13 @@ impl Heartbeat {
         self.handshake_due = None;
     }
 
+    /// The subscription was sent once more: its confirmation has the whole limit again.
+    pub(crate) fn on_sent_again(&mut self, limit: Option<Duration>, now: Instant) {
+        if self.handshake_due.is_some() {
+            self.handshake_due = limit.map(|limit| now + limit);
+        }
+    }
+
     /// Asks for a ping now, to see life early on a new connection.
     pub(crate) fn ping_at_once(&mut self, now: Instant) {
         self.next_ping = now;

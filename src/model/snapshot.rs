@@ -7,9 +7,30 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::{Id, Moment};
+
+/// Writes a number of the service as it would: without a fraction where it has none.
+fn number<S: Serializer>(value: &f64, serializer: S) -> Result<S::Ok, S::Error> {
+    /// The greatest integer up to which every integer has its own `f64`.
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    if value.fract() == 0.0 && value.abs() <= EXACT {
+        // In range and whole, as just checked.
+        serializer.serialize_i64(*value as i64)
+    } else {
+        serializer.serialize_f64(*value)
+    }
+}
+
+/// See [`number`].
+struct Number(f64);
+
+impl Serialize for Number {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        number(&self.0, serializer)
+    }
+}
 
 /// The dashboard at one moment.
 #[derive(Clone, Debug, Serialize)]
@@ -116,7 +137,7 @@ pub enum GapTopics {
 }
 
 impl Serialize for GapTopics {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
             Self::All => serializer.serialize_str("all"),
             Self::Some(topics) => topics.serialize(serializer),
@@ -259,13 +280,29 @@ pub struct QueueSnapshot {
 }
 
 /// One metric of a queue as Genesys computed it.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(untagged)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum ObservationSnapshot {
     /// Statistic to number.
     Plain(BTreeMap<String, f64>),
     /// Qualifier to statistic to number.
     Qualified(BTreeMap<String, BTreeMap<String, f64>>),
+}
+
+impl Serialize for ObservationSnapshot {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let whole = |stats: &BTreeMap<String, f64>| -> BTreeMap<String, Number> {
+            stats
+                .iter()
+                .map(|(name, value)| (name.clone(), Number(*value)))
+                .collect()
+        };
+        match self {
+            Self::Plain(stats) => whole(stats).serialize(serializer),
+            Self::Qualified(by_qualifier) => {
+                serializer.collect_map(by_qualifier.iter().map(|(qualifier, stats)| (qualifier, whole(stats))))
+            }
+        }
+    }
 }
 
 /// One medium of one queue, now.
@@ -298,6 +335,7 @@ pub struct UserSnapshot {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct MetricSnapshot {
     /// As sent.
+    #[serde(serialize_with = "number")]
     pub value: f64,
     /// The event's own.
     pub timestamp: Option<Moment>,

@@ -306,6 +306,8 @@ impl Session<'_> {
             Heard::Send { text, why } => {
                 log::warn!("connection {connection}: {why}");
                 self.send(Message::text(text))?;
+                self.heartbeat
+                    .on_sent_again(self.ticket.machine.handshake_limit(), Instant::now());
             }
             Heard::SocketClosing => self.notify(ConnectionNews::SocketClosing),
             Heard::TokenRevoked => self.notify(ConnectionNews::TokenRevoked),

@@ -72,7 +72,11 @@ impl Supervisor {
     /// Asks for a new token, whatever there is.
     pub(super) fn fresh_token(&mut self) -> Result<Secret, Error> {
         let asked = Instant::now();
-        let token = oauth::token(&self.rest, &self.config.client_id, &self.config.client_secret)?;
+        let token =
+            oauth::token(&self.rest, &self.config.client_id, &self.config.client_secret).inspect_err(|error| {
+                // Refused credentials are not a refused token: asking once more helps nobody.
+                self.token_is_second_try |= error.kind() == ErrorKind::Credentials;
+            })?;
         log::info!("token: valid for {} s", token.life.as_secs());
         let held = HeldToken::new(token, self.config.token_refresh_before, asked);
         let secret = held.secret.clone();

@@ -7,7 +7,9 @@ use crate::model::snapshot::OutputSnapshot;
 use crate::output::sink::{Handover, Output, OutputEnded};
 use crate::output::testing::{Scripted, a_snapshot, numbered, soon};
 use crossbeam_channel::bounded;
-use std::sync::atomic::AtomicU32;
+use std::sync::Mutex;
+use std::sync::atomic::Ordering::SeqCst;
+use std::sync::atomic::{AtomicBool, AtomicU32};
 
 const ENTER: &str = "\x1b[?1049h";
 const LEAVE: &str = "\x1b[?1049l";

@@ -110,7 +110,7 @@ impl Notifications {
                 let message = message.unwrap_or("no message");
                 Heard::ServerError(format!("{status} {}", self.safe_line(message)))
             }
-            (None, Some("pong")) => Heard::Alive,
+            (None, Some("pong")) => Heard::Pong,
             (None, _) => {
                 let body = self.without_channel(text);
                 let event = self
@@ -170,6 +170,7 @@ impl Notifications {
 
     fn system(&self, system: System, body: &str) -> Heard {
         match system {
+            System::Alive if is_pong(body) => Heard::Pong,
             System::Alive => Heard::Alive,
             System::SocketClosing => Heard::SocketClosing,
             System::TokenRevoked => Heard::TokenRevoked,
@@ -273,4 +274,14 @@ fn queue_of(conversation: &ConversationFacts, user: Option<&Id>) -> Option<Id> {
         .find_map(|p| p.queue.as_ref());
     own.or_else(|| participants.iter().find_map(|p| p.queue.as_ref()))
         .map(|queue| queue.value.clone())
+}
+
+/// Whether the body of a `channel.metadata` frame answers our ping; anything else there is a heartbeat.
+fn is_pong(body: &str) -> bool {
+    #[derive(serde::Deserialize)]
+    struct Metadata<'a> {
+        #[serde(borrow)]
+        message: Cow<'a, str>,
+    }
+    serde_json::from_str::<Metadata<'_>>(body).is_ok_and(|metadata| metadata.message == "pong")
 }

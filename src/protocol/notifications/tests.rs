@@ -103,14 +103,14 @@ fn opens_silently_and_pings_in_json() {
 #[test]
 fn control_frames() {
     assert!(matches!(one(fixture!("heartbeat")), Heard::Alive));
-    assert!(matches!(one(fixture!("pong")), Heard::Alive));
+    assert!(matches!(one(fixture!("pong")), Heard::Pong));
     assert!(matches!(one(fixture!("subscribe-ack")), Heard::Alive));
     assert!(matches!(one(fixture!("system-socket-closing")), Heard::SocketClosing));
     assert!(matches!(one(fixture!("system-token-revoked")), Heard::TokenRevoked));
     assert!(matches!(one(fixture!("error-404")), Heard::ChannelGone));
     assert!(matches!(one(r#"{"result":404}"#), Heard::ChannelGone));
     assert!(matches!(one(r#"{"result":200,"status":"subscribed"}"#), Heard::Alive));
-    assert!(matches!(one(r#"{"message":"pong"}"#), Heard::Alive));
+    assert!(matches!(one(r#"{"message":"pong"}"#), Heard::Pong));
     assert!(matches!(
         one(r#"{"topicName":"v2.subscription.updated","eventBody":{}}"#),
         Heard::Alive
