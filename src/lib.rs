@@ -9,7 +9,11 @@ pub mod facts;
 mod id;
 pub mod model;
 mod moment;
+#[allow(dead_code)] // Until the supervisor uses all of it.
+pub(crate) mod net;
 pub mod protocol;
+#[allow(dead_code)] // Until the supervisor uses all of it.
+pub(crate) mod rest;
 mod secret;
 
 pub use error::{Error, ErrorKind};
