@@ -174,7 +174,7 @@ fn race(
     let mut waiting = candidates.iter().copied();
     let mut running = 0_usize;
     let mut failures: Vec<String> = Vec::new();
-    let mut start_next = true;
+    // Every turn starts one more attempt: a turn ends by a failure, or by the stagger.
     loop {
         if cancel.is_cancelled() {
             return Err(stopped(did()));
@@ -185,17 +185,15 @@ fn race(
             failures.push("no answer in time".to_owned());
             return Err(Error::new(ErrorKind::Transient, did(), failures.join("; ")));
         }
-        if start_next {
-            if let Some(address) = waiting.next() {
-                let sender = sender.clone();
-                let spawned = on_thread(move || {
-                    let connected = connect(address, remaining);
-                    let _ = sender.try_send((address, connected));
-                });
-                match spawned {
-                    Ok(()) => running += 1,
-                    Err(error) => failures.push(format!("no thread for it: {error}")),
-                }
+        if let Some(address) = waiting.next() {
+            let sender = sender.clone();
+            let spawned = on_thread(move || {
+                let connected = connect(address, remaining);
+                let _ = sender.try_send((address, connected));
+            });
+            match spawned {
+                Ok(()) => running += 1,
+                Err(error) => failures.push(format!("no thread for it: {error}")),
             }
         }
         if running == 0 && waiting.len() == 0 {
@@ -215,9 +213,8 @@ fn race(
                     Ok((address, Err(error))) => failures.push(format!("{error} ({address})")),
                     Err(_) => failures.push("the attempt broke off".to_owned()),
                 }
-                start_next = true;
             }
-            default(pause) => start_next = true,
+            default(pause) => {}
         }
     }
 }

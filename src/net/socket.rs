@@ -314,28 +314,28 @@ mod tests {
 
     #[test]
     fn a_deadline_fires_while_bytes_trickle() {
-        let (mut near, mut far) = pair();
-        let dribble = std::thread::spawn(move || {
-            let (_sender, never) = crossbeam_channel::bounded::<()>(0);
-            // Ends when the near side is gone.
-            while far.write_all(b"x").is_ok() {
-                let _ = never.recv_timeout(Duration::from_millis(5));
-            }
+        crate::net::scripted::assert_quick(Duration::from_millis(400), || {
+            let (mut near, mut far) = pair();
+            let dribble = std::thread::spawn(move || {
+                let (_sender, never) = crossbeam_channel::bounded::<()>(0);
+                // Ends when the near side is gone.
+                while far.write_all(b"x").is_ok() {
+                    let _ = never.recv_timeout(Duration::from_millis(5));
+                }
+            });
+            let started = Instant::now();
+            near.set_read_deadline(started + Duration::from_millis(300));
+            // A loop that wants a whole, as TLS and WebSocket have it.
+            let error = near.read_exact(&mut [0; 100_000]).unwrap_err();
+            let took = started.elapsed();
+            assert_eq!(error.kind(), ErrorKind::WouldBlock);
+            assert!(took >= Duration::from_millis(300), "{took:?}");
+            near.set_read_deadline(Instant::now() + Duration::from_secs(5));
+            assert_eq!(near.read(&mut [0; 1]).unwrap(), 1, "the stream goes on afterwards");
+            drop(near);
+            dribble.join().unwrap();
+            took
         });
-        let started = Instant::now();
-        near.set_read_deadline(started + Duration::from_millis(300));
-        // A loop that wants a whole, as TLS and WebSocket have it.
-        let error = near.read_exact(&mut [0; 100_000]).unwrap_err();
-        let took = started.elapsed();
-        assert_eq!(error.kind(), ErrorKind::WouldBlock);
-        assert!(
-            took >= Duration::from_millis(300) && took < Duration::from_millis(400),
-            "{took:?}"
-        );
-        near.set_read_deadline(Instant::now() + Duration::from_secs(5));
-        assert_eq!(near.read(&mut [0; 1]).unwrap(), 1, "the stream goes on afterwards");
-        drop(near);
-        dribble.join().unwrap();
     }
 
     #[test]

@@ -164,6 +164,7 @@ impl<'a> Request<'a> {
 #[derive(Debug)]
 pub(crate) struct RestClient {
     hosts: Hosts,
+    net: Arc<Net>,
     agent: ureq::Agent,
     cancel: Cancel,
     limits: Limits,
@@ -173,6 +174,23 @@ pub(crate) struct RestClient {
 impl RestClient {
     /// A client for these hosts; nothing is connected yet.
     pub(crate) fn new(hosts: Hosts, net: Arc<Net>, cancel: Cancel, limits: Limits) -> Self {
+        let budget = Arc::new(Budget::new(limits.rate));
+        Self::with_budget(hosts, net, cancel, limits, budget)
+    }
+
+    /// The same client under another stop signal and call limit, for what must go on when the run has been stopped
+    /// (removing subscriptions) or must end sooner; the budget is shared.
+    pub(crate) fn scoped(&self, cancel: Cancel, call: Duration) -> Self {
+        let limits = Limits {
+            call,
+            budget_wait: call.min(self.limits.budget_wait),
+            ..self.limits
+        };
+        let (hosts, net) = (self.hosts.clone(), Arc::clone(&self.net));
+        Self::with_budget(hosts, net, cancel, limits, Arc::clone(&self.budget))
+    }
+
+    fn with_budget(hosts: Hosts, net: Arc<Net>, cancel: Cancel, limits: Limits, budget: Arc<Budget>) -> Self {
         let config = ureq::Agent::config_builder()
             .http_status_as_error(false)
             // A redirect could carry the token elsewhere; the API has none.
@@ -189,16 +207,17 @@ impl RestClient {
             .output_buffer_size(BUFFER_BYTES)
             .build();
         let connector = NetConnector {
-            net,
+            net: Arc::clone(&net),
             cancel: cancel.clone(),
             limit: limits.call,
         };
         Self {
             hosts,
+            net,
             agent: ureq::Agent::with_parts(config, connector, NoLookup),
             cancel,
             limits,
-            budget: Arc::new(Budget::new(limits.rate)),
+            budget,
         }
     }
 

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use super::client::{Body, Limits, Method, Request, RestClient};
 use super::rate::{Lane, Purpose, RateLimits};
 use crate::config::Hosts;
-use crate::net::scripted::{Reply, Server, fixture};
+use crate::net::scripted::{Reply, Server, assert_quick, fixture};
 use crate::net::{Cancel, Net};
 use crate::{ErrorKind, Secret};
 
@@ -136,20 +136,29 @@ fn cancel_ends_a_wait_for_the_answer_within_100_ms() {
     });
     // Over TLS the server is silent inside the handshake, else after the request.
     for scheme in ["http", "https"] {
-        let cancel = Cancel::new();
-        let base = format!("{scheme}://localhost:{}", server.port());
-        let client = client_with(&base, None, cancel.clone(), limits());
-        let calling = std::thread::spawn(move || client.call(&get("/x", &token())).unwrap_err());
-        was_asked.recv_timeout(Duration::from_secs(10)).unwrap();
-        let started = Instant::now();
-        cancel.cancel();
-        assert_eq!(calling.join().unwrap().kind(), ErrorKind::Stopped);
-        assert!(
-            started.elapsed() < Duration::from_millis(100),
-            "{:?}",
+        assert_quick(Duration::from_millis(100), || {
+            let cancel = Cancel::new();
+            let base = format!("{scheme}://localhost:{}", server.port());
+            let client = client_with(&base, None, cancel.clone(), limits());
+            let calling = std::thread::spawn(move || client.call(&get("/x", &token())).unwrap_err());
+            was_asked.recv_timeout(Duration::from_secs(10)).unwrap();
+            let started = Instant::now();
+            cancel.cancel();
+            assert_eq!(calling.join().unwrap().kind(), ErrorKind::Stopped);
             started.elapsed()
-        );
+        });
     }
+}
+
+#[test]
+fn cleaning_up_goes_on_after_the_run_is_stopped() {
+    let server = Server::http(|_| Reply::json(200, "{}"));
+    let run = Cancel::new();
+    let client = client_with(&format!("http://{}", server.address), None, run.clone(), limits());
+    let cleaning = client.scoped(Cancel::new(), Duration::from_millis(700));
+    run.cancel();
+    cleaning.call(&get("/x", &token())).unwrap();
+    assert!(Arc::ptr_eq(client.budget(), cleaning.budget()));
 }
 
 #[test]
