@@ -1,0 +1,142 @@
+//! Connections to the service: one way to open them, for REST calls and sockets alike.
+//!
+//! In: a target, proxy and trust settings, a deadline, a stop signal · Out: a `Stream` · Thread: the caller's.
+
+pub(crate) mod cancel;
+pub(crate) mod dial;
+pub(crate) mod issuer;
+pub(crate) mod proxy;
+pub(crate) mod socket;
+pub(crate) mod target;
+pub(crate) mod tls;
+
+#[cfg(test)]
+pub(crate) mod scripted;
+#[cfg(test)]
+mod tests;
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use rustls::StreamOwned;
+
+pub(crate) use cancel::{Cancel, Waited};
+#[allow(unused_imports)] // Named by readers.
+pub(crate) use socket::ShutdownHandle;
+pub(crate) use socket::{DeadlineTcp, Stream};
+pub(crate) use target::{Security, Target, Url};
+
+use crate::config::Config;
+use crate::{Error, ErrorKind};
+
+/// How this program names itself to the service and to proxies.
+pub(crate) const USER_AGENT: &str = concat!("genesys-stream/", env!("CARGO_PKG_VERSION"));
+
+/// What every connection of a run shares: proxy rules, trust, lookups under way.
+#[derive(Debug)]
+pub(crate) struct Net {
+    proxies: proxy::ProxyRules,
+    tls: tls::Tls,
+    lookups: dial::Lookups,
+}
+
+impl Net {
+    /// Reads the settings; with `proxy_from_env` also the environment, once.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Configuration`] for a proxy or a CA file that cannot be used.
+    pub(crate) fn new(config: &Config) -> Result<Self, Error> {
+        Self::with(config.proxy.as_deref(), config.ca_file.clone(), |name| {
+            config.proxy_from_env.then(|| std::env::var(name).ok()).flatten()
+        })
+    }
+
+    /// As [`Net::new`], from single settings; `variable` stands for the environment.
+    ///
+    /// # Errors
+    /// As [`Net::new`].
+    pub(crate) fn with(
+        proxy: Option<&str>,
+        ca_file: Option<PathBuf>,
+        variable: impl Fn(&str) -> Option<String>,
+    ) -> Result<Self, Error> {
+        let tls = tls::Tls::new(ca_file);
+        tls.check_ca_file()?;
+        Ok(Self {
+            proxies: proxy::ProxyRules::new(proxy, variable)?,
+            tls,
+            lookups: dial::Lookups::default(),
+        })
+    }
+}
+
+/// The error of whatever was under way when the stop signal came.
+pub(crate) fn stopped(did: impl Into<String>) -> Error {
+    Error::new(ErrorKind::Stopped, did, "stopped on request")
+}
+
+/// Opens a connection to `target`, through a proxy where the rules say so, before `deadline`.
+///
+/// Connect and each TLS handshake have their own limits within it. The stream is within reach of `cancel` from its
+/// first byte to its end; its read deadline is `deadline` until told otherwise.
+///
+/// # Errors
+/// [`ErrorKind::Stopped`] on cancel, [`ErrorKind::Certificate`], [`ErrorKind::Configuration`] for an unusable CA file,
+/// [`ErrorKind::Credentials`] for a proxy's 407, else [`ErrorKind::Transient`].
+pub(crate) fn open(target: &Target, net: &Net, deadline: Instant, cancel: &Cancel) -> Result<Stream, Error> {
+    let opened = open_uncancelled(target, net, deadline, cancel);
+    if cancel.is_cancelled() {
+        // What broke is only the echo of the signal.
+        return Err(stopped(format!("connecting to {target}")));
+    }
+    opened
+}
+
+fn open_uncancelled(target: &Target, net: &Net, deadline: Instant, cancel: &Cancel) -> Result<Stream, Error> {
+    let proxy = net.proxies.choose(target);
+    let first_hop = proxy.map_or(target, |proxy| &proxy.target);
+    let secure = |hop: &Target| hop.security == Security::Tls;
+    // Before the dial: an unusable CA file must not depend on whether the network answers.
+    let tls = if secure(target) || secure(first_hop) {
+        Some(net.tls.config()?)
+    } else {
+        None
+    };
+    let tcp = dial::dial(&first_hop.host, first_hop.port, &net.lookups, deadline, cancel)?;
+    let registration = cancel
+        .register(&tcp)
+        .map_err(|error| Error::new(ErrorKind::Local, format!("connecting to {target}"), error.to_string()))?;
+    let mut stream = Stream::Plain(DeadlineTcp::new(tcp, deadline, Some(registration)));
+    if let Some(proxy) = proxy {
+        if let Some(tls) = tls.clone().filter(|_| secure(&proxy.target)) {
+            stream = secured(stream, tls, &proxy.target.host, deadline)?;
+        }
+        stream.set_read_deadline(deadline.min(Instant::now() + dial::CONNECT_LIMIT));
+        proxy.connect(&mut stream, target)?;
+    }
+    if let Some(tls) = tls.filter(|_| secure(target)) {
+        stream = secured(stream, tls, &target.host, deadline)?;
+    }
+    stream.set_read_deadline(deadline);
+    Ok(stream)
+}
+
+/// Puts a TLS layer over `stream`.
+fn secured(
+    mut stream: Stream,
+    config: std::sync::Arc<rustls::ClientConfig>,
+    host: &str,
+    deadline: Instant,
+) -> Result<Stream, Error> {
+    stream.set_read_deadline(deadline.min(Instant::now() + tls::TLS_LIMIT));
+    let connection = tls::handshake(config, host, &mut stream)?;
+    match stream {
+        Stream::Plain(tcp) => Ok(Stream::Tls(Box::new(StreamOwned::new(connection, tcp)))),
+        Stream::Tls(proxy) => Ok(Stream::TlsInTls(Box::new(StreamOwned::new(connection, *proxy)))),
+        Stream::TlsInTls(_) => Err(Error::new(
+            ErrorKind::Internal,
+            format!("TLS handshake with {host}"),
+            "a third layer of TLS",
+        )),
+    }
+}

@@ -1,0 +1,411 @@
+//! Which proxy a connection takes, and the CONNECT through it.
+//!
+//! In: setting or environment, a stream to the proxy · Out: a tunnel · Thread: the caller's.
+//!
+//! An explicit proxy takes every connection. One from the environment takes none to loopback hosts and none that
+//! `NO_PROXY` names.
+
+use std::fmt;
+use std::io::{Read, Write};
+use std::net::IpAddr;
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+
+use super::USER_AGENT;
+use super::target::{Security, Target, Url, percent_decode};
+use crate::{Error, ErrorKind, Secret};
+
+/// Longest head of an answer to CONNECT.
+const HEAD_LIMIT_BYTES: usize = 16 * 1024;
+
+/// Which connections take which proxy.
+#[derive(Debug, Default)]
+pub(crate) struct ProxyRules {
+    explicit: Option<Proxy>,
+    for_tls: Option<Proxy>,
+    for_plain: Option<Proxy>,
+    exempt: Vec<Exempt>,
+}
+
+/// One CONNECT proxy.
+#[derive(Clone, Debug)]
+pub(crate) struct Proxy {
+    /// Where it listens, and whether it is spoken to under TLS.
+    pub(crate) target: Target,
+    /// Value of `Proxy-Authorization`.
+    authorization: Option<Secret>,
+}
+
+impl ProxyRules {
+    /// An explicit proxy from a flag or file, else what `variable` finds in the environment.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Configuration`] for an explicit proxy that cannot be used. One from the environment that cannot
+    /// be used is passed over with a warning, since it may be meant for other programs.
+    pub(crate) fn new(explicit: Option<&str>, variable: impl Fn(&str) -> Option<String>) -> Result<Self, Error> {
+        if let Some(text) = explicit {
+            let proxy = Proxy::parse(text)
+                .map_err(|wrong| Error::new(ErrorKind::Configuration, "reading the proxy setting", wrong))?;
+            return Ok(Self {
+                explicit: Some(proxy),
+                ..Self::default()
+            });
+        }
+        let first = |names: &[&str]| {
+            names.iter().find_map(|name| {
+                let text = variable(name).filter(|text| !text.trim().is_empty())?;
+                Proxy::parse(&text)
+                    .map_err(|wrong| log::warn!("the proxy in {name} is not used: {wrong}"))
+                    .ok()
+            })
+        };
+        let no_proxy = ["no_proxy", "NO_PROXY"].iter().find_map(|name| variable(name));
+        Ok(Self {
+            explicit: None,
+            for_tls: first(&["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"]),
+            for_plain: first(&["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"]),
+            exempt: no_proxy.map(|list| Exempt::parse_list(&list)).unwrap_or_default(),
+        })
+    }
+
+    /// The proxy that a connection to `target` takes.
+    pub(crate) fn choose(&self, target: &Target) -> Option<&Proxy> {
+        if self.explicit.is_some() {
+            return self.explicit.as_ref();
+        }
+        if target.is_loopback() || self.exempt.iter().any(|exempt| exempt.matches(target)) {
+            return None;
+        }
+        match target.security {
+            Security::Tls => self.for_tls.as_ref(),
+            Security::Plain => self.for_plain.as_ref(),
+        }
+    }
+}
+
+impl Proxy {
+    fn parse(text: &str) -> Result<Self, String> {
+        let text = text.trim();
+        // The usual variables may hold `host:port` alone.
+        let with_scheme = if text.contains("://") {
+            text.to_owned()
+        } else {
+            format!("http://{text}")
+        };
+        let url = Url::parse(&with_scheme).map_err(|wrong| format!("the URL {wrong}; wanted: http://HOST:PORT"))?;
+        if !matches!(url.scheme, "http" | "https") {
+            return Err(format!(
+                "{}:// proxies are not supported; http:// and https:// are",
+                url.scheme
+            ));
+        }
+        let authorization = match url.user_info.as_deref() {
+            None | Some("") => None,
+            Some(user_info) => {
+                let (user, password) = user_info.split_once(':').unwrap_or((user_info, ""));
+                let decoded = percent_decode(user).zip(percent_decode(password));
+                let (user, password) =
+                    decoded.ok_or("its user information is not percent-encoded properly".to_owned())?;
+                let pair = Secret::new(format!("{user}:{password}"));
+                Some(Secret::new(format!("Basic {}", BASE64_STANDARD.encode(pair.reveal()))))
+            }
+        };
+        Ok(Self {
+            target: url.target,
+            authorization,
+        })
+    }
+
+    /// Asks for a tunnel to `target` over `stream`, whose own deadline limits it.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Credentials`] with status 407, [`ErrorKind::Transient`] with any other refusal's status.
+    pub(crate) fn connect<T: Read + Write>(&self, stream: &mut T, target: &Target) -> Result<(), Error> {
+        let did = || format!("asking the proxy {} for a tunnel to {target}", self.target);
+        let failed = |what: String| Error::new(ErrorKind::Transient, did(), what);
+        let mut head = format!("CONNECT {target} HTTP/1.1\r\nHost: {target}\r\nUser-Agent: {USER_AGENT}\r\n");
+        if let Some(authorization) = &self.authorization {
+            head.push_str("Proxy-Authorization: ");
+            head.push_str(authorization.reveal());
+            head.push_str("\r\n");
+        }
+        head.push_str("\r\n");
+        let head = Secret::new(head);
+        stream
+            .write_all(head.reveal().as_bytes())
+            .and_then(|()| stream.flush())
+            .map_err(|error| failed(error.to_string()))?;
+        let status = read_status(stream).map_err(|what| failed(what.to_string()))?;
+        match status {
+            200..=299 => Ok(()),
+            407 => Err(Error::new(
+                ErrorKind::Credentials,
+                did(),
+                "the proxy answered 407: it wants a user and password (http://USER:PASSWORD@HOST:PORT, from the \
+                 environment or the configuration file), or refused those it got",
+            )
+            .with_status(407)),
+            _ => Err(failed(format!("the proxy answered {status}")).with_status(status)),
+        }
+    }
+}
+
+/// Why no status could be read.
+enum Unread {
+    TooLong,
+    Closed,
+    NoHttp,
+    Early,
+    Io(std::io::Error),
+}
+
+impl fmt::Display for Unread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooLong => f.write_str("the proxy's answer is too long"),
+            Self::Closed => f.write_str("the proxy closed the connection"),
+            Self::NoHttp => f.write_str("the proxy's answer is no HTTP"),
+            Self::Early => f.write_str("the proxy sent bytes of the tunnel before it was asked for any"),
+            Self::Io(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
+                f.write_str("no answer from the proxy in time")
+            }
+            Self::Io(error) => error.fmt(f),
+        }
+    }
+}
+
+/// Reads the head of the answer. Nothing may follow a success, since the client speaks first on every tunnel.
+fn read_status<T: Read>(stream: &mut T) -> Result<u16, Unread> {
+    let mut head = Vec::new();
+    let mut block = [0; 1024];
+    loop {
+        let count = match stream.read(&mut block) {
+            Ok(0) => return Err(Unread::Closed),
+            Ok(count) => count,
+            Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => return Err(Unread::Closed),
+            Err(error) => return Err(Unread::Io(error)),
+        };
+        head.extend_from_slice(block.get(..count).unwrap_or_default());
+        let mut headers = [httparse::EMPTY_HEADER; 64];
+        let mut response = httparse::Response::new(&mut headers);
+        match response.parse(&head) {
+            Ok(httparse::Status::Complete(end)) => {
+                let status = response.code.unwrap_or(0);
+                return if (200..300).contains(&status) && end < head.len() {
+                    Err(Unread::Early)
+                } else {
+                    Ok(status)
+                };
+            }
+            Ok(httparse::Status::Partial) if head.len() > HEAD_LIMIT_BYTES => return Err(Unread::TooLong),
+            Ok(httparse::Status::Partial) => {}
+            Err(_) => return Err(Unread::NoHttp),
+        }
+    }
+}
+
+/// One entry of `NO_PROXY`.
+#[derive(Debug, PartialEq, Eq)]
+enum Exempt {
+    Everything,
+    /// The domain itself and everything below it.
+    Domain(String, Option<u16>),
+    Address(IpAddr, Option<u16>),
+    Network(IpAddr, u8),
+}
+
+impl Exempt {
+    fn parse_list(list: &str) -> Vec<Self> {
+        list.split([',', ' ', '\t']).filter_map(Self::parse).collect()
+    }
+
+    fn parse(entry: &str) -> Option<Self> {
+        let entry = entry.trim().to_ascii_lowercase();
+        if entry.is_empty() {
+            return None;
+        }
+        if entry == "*" {
+            return Some(Self::Everything);
+        }
+        if let Some((network, bits)) = entry.split_once('/') {
+            return Some(Self::Network(network.parse().ok()?, bits.parse().ok()?));
+        }
+        if let Ok(address) = entry.trim_matches(['[', ']']).parse() {
+            return Some(Self::Address(address, None));
+        }
+        let (host, port) = match entry.rsplit_once(':') {
+            Some((host, port)) => (host, Some(port.parse().ok()?)),
+            None => (entry.as_str(), None),
+        };
+        if let Ok(address) = host.trim_matches(['[', ']']).parse() {
+            return Some(Self::Address(address, port));
+        }
+        let domain = host.trim_start_matches('*').trim_start_matches('.');
+        (!domain.is_empty()).then(|| Self::Domain(domain.to_owned(), port))
+    }
+
+    fn matches(&self, target: &Target) -> bool {
+        let at_port = |port: &Option<u16>| port.is_none_or(|port| port == target.port);
+        match self {
+            Self::Everything => true,
+            Self::Domain(domain, port) => {
+                let below = target.host.strip_suffix(domain.as_str());
+                at_port(port) && below.is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+            }
+            Self::Address(address, port) => at_port(port) && target.host.parse() == Ok(*address),
+            Self::Network(network, bits) => match (network, target.host.parse()) {
+                (IpAddr::V4(network), Ok(IpAddr::V4(address))) => {
+                    same_prefix(&network.octets(), &address.octets(), *bits)
+                }
+                (IpAddr::V6(network), Ok(IpAddr::V6(address))) => {
+                    same_prefix(&network.octets(), &address.octets(), *bits)
+                }
+                _ => false,
+            },
+        }
+    }
+}
+
+fn same_prefix(one: &[u8], other: &[u8], bits: u8) -> bool {
+    let bits = usize::from(bits);
+    bits <= one.len() * 8
+        && one.iter().zip(other).enumerate().all(|(at, (a, b))| {
+            let wanted = bits.saturating_sub(at * 8).min(8);
+            wanted == 0 || (a ^ b) >> (8 - wanted) == 0
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io;
+
+    fn target(url: &str) -> Target {
+        Url::parse(url).ok().unwrap().target
+    }
+
+    fn from_env(pairs: &'static [(&str, &str)]) -> ProxyRules {
+        ProxyRules::new(None, |name| {
+            pairs.iter().find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned())
+        })
+        .unwrap()
+    }
+
+    fn chosen(rules: &ProxyRules, url: &str) -> Option<String> {
+        rules.choose(&target(url)).map(|proxy| proxy.target.to_string())
+    }
+
+    #[test]
+    fn the_environment_spares_loopback_and_the_named() {
+        let rules = from_env(&[
+            ("HTTPS_PROXY", "proxy.example:3128"),
+            ("ALL_PROXY", "https://other.example"),
+            ("NO_PROXY", "intern.example, .pure.cloud:444,10.0.0.0/8 192.0.2.7"),
+        ]);
+        assert_eq!(
+            chosen(&rules, "https://api.mypurecloud.ie").as_deref(),
+            Some("proxy.example:3128")
+        );
+        assert_eq!(
+            chosen(&rules, "ws://sockets.example").as_deref(),
+            Some("other.example:443")
+        );
+        assert_eq!(
+            chosen(&rules, "https://api.usw2.pure.cloud").as_deref(),
+            Some("proxy.example:3128")
+        );
+        assert_eq!(
+            chosen(&rules, "https://notintern.example").as_deref(),
+            Some("proxy.example:3128")
+        );
+        for url in [
+            "https://127.0.0.1:1",
+            "wss://localhost",
+            "https://intern.example",
+            "https://a.intern.example",
+            "https://api.pure.cloud:444",
+            "https://10.200.3.4",
+            "https://192.0.2.7",
+        ] {
+            assert_eq!(chosen(&rules, url), None, "{url}");
+        }
+        assert_eq!(
+            chosen(
+                &from_env(&[("HTTPS_PROXY", "a"), ("no_proxy", "*")]),
+                "https://x.example"
+            ),
+            None
+        );
+        let socks = from_env(&[("https_proxy", "socks5://a"), ("HTTPS_PROXY", "b:1")]);
+        assert_eq!(chosen(&socks, "https://x.example").as_deref(), Some("b:1"));
+    }
+
+    #[test]
+    fn an_explicit_proxy_takes_everything() {
+        let rules = ProxyRules::new(Some("http://p:1"), |_| Some("*".to_owned())).unwrap();
+        assert_eq!(chosen(&rules, "http://127.0.0.1").as_deref(), Some("p:1"));
+        for wrong in ["socks5://p", "ftp://p", "http://", "http://a%zz@p"] {
+            let error = ProxyRules::new(Some(wrong), |_| None).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Configuration, "{wrong}");
+        }
+    }
+
+    /// Answers from a script and keeps what was written.
+    struct Scripted(io::Cursor<Vec<u8>>, Vec<u8>);
+
+    impl Read for Scripted {
+        fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+            let end = buf.len().min(7);
+            self.0.read(&mut buf[..end])
+        }
+    }
+
+    impl Write for Scripted {
+        fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+            self.1.extend_from_slice(buf);
+            Ok(buf.len())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn connect(answer: &str) -> (Result<(), Error>, String) {
+        let proxy = Proxy::parse("http://us%40er:p%3Ass@proxy.example:3128").unwrap();
+        let mut stream = Scripted(io::Cursor::new(answer.as_bytes().to_vec()), Vec::new());
+        let outcome = proxy.connect(&mut stream, &target("wss://api.example"));
+        (outcome, String::from_utf8(stream.1).unwrap())
+    }
+
+    #[test]
+    fn connect_with_credentials() {
+        let (outcome, sent) = connect("HTTP/1.1 200 Connection established\r\nVia: x\r\n\r\n");
+        outcome.unwrap();
+        assert!(sent.starts_with("CONNECT api.example:443 HTTP/1.1\r\nHost: api.example:443\r\n"));
+        let expected = BASE64_STANDARD.encode("us@er:p:ss");
+        assert!(sent.contains(&format!("Proxy-Authorization: Basic {expected}\r\n")));
+        assert!(!format!("{:?}", Proxy::parse("http://u:geheim@p").unwrap()).contains("geheim"));
+    }
+
+    #[test]
+    fn refusals_are_passed_up() {
+        let refused = connect("HTTP/1.1 403 Forbidden\r\nContent-Length: 3\r\n\r\nno!")
+            .0
+            .unwrap_err();
+        assert_eq!((refused.kind(), refused.status()), (ErrorKind::Transient, Some(403)));
+        let wants = connect("HTTP/1.0 407 Proxy Authentication Required\r\n\r\n")
+            .0
+            .unwrap_err();
+        assert_eq!((wants.kind(), wants.status()), (ErrorKind::Credentials, Some(407)));
+        for (answer, says) in [
+            ("HTTP/1.1 200 OK\r\n\r\nearly", "before"),
+            ("HTTP/1.1 200 OK\r\n", "closed"),
+            ("SSH-2.0-x\r\n\r\n", "no HTTP"),
+        ] {
+            let error = connect(answer).0.unwrap_err();
+            assert!(error.to_string().contains(says), "{error}");
+            assert_eq!(error.kind(), ErrorKind::Transient);
+        }
+    }
+}

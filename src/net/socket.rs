@@ -1,0 +1,419 @@
+//! Sockets whose waits end at a point in time, plain or under TLS.
+//!
+//! In: a connected `TcpStream` · Out: `Stream`, read and written by its owner · Thread: the owner's; wake-ups from any.
+//!
+//! SO_RCVTIMEO starts anew with every system call, and both TLS and WebSocket read in loops: a peer that sends a byte
+//! now and then would hold such a loop for ever. [`DeadlineTcp`] therefore looks at the clock before each call.
+
+use std::fmt;
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use rustls::{ClientConnection, StreamOwned};
+
+use super::cancel::Registration;
+
+/// Limit of one write (contract, section 5).
+pub(crate) const WRITE_LIMIT: Duration = Duration::from_secs(5);
+
+/// A TCP stream with an absolute deadline for reads and one for each write.
+///
+/// A read that comes due gives `WouldBlock` and may be tried again under a new deadline: nothing is lost. A write that
+/// comes due gives `TimedOut` and ends the connection, since part of it may be on the wire. On Unix `TimedOut` from a
+/// read is the kernel's verdict that the peer is gone.
+#[derive(Debug)]
+pub(crate) struct DeadlineTcp {
+    tcp: TcpStream,
+    read_deadline: Instant,
+    /// What SO_RCVTIMEO was set to last, in milliseconds.
+    read_armed_ms: u64,
+    write_limit: Duration,
+    /// End of the write under way; none between writes.
+    write_deadline: Option<Instant>,
+    /// What SO_SNDTIMEO was set to last, in milliseconds.
+    write_armed_ms: u64,
+    woken: Arc<AtomicBool>,
+    _registration: Option<Registration>,
+}
+
+impl DeadlineTcp {
+    /// Takes a blocking stream; `registration` keeps it within reach of a stop signal as long as it lives.
+    pub(crate) fn new(tcp: TcpStream, read_deadline: Instant, registration: Option<Registration>) -> Self {
+        Self {
+            tcp,
+            read_deadline,
+            read_armed_ms: 0,
+            write_limit: WRITE_LIMIT,
+            write_deadline: None,
+            write_armed_ms: 0,
+            woken: Arc::new(AtomicBool::new(false)),
+            _registration: registration,
+        }
+    }
+
+    fn arm_read(&mut self, remaining: Duration) -> io::Result<()> {
+        let ms = whole_ms(remaining);
+        // On a busy stream many reads fall into one millisecond: they share one system call.
+        if ms != self.read_armed_ms {
+            self.tcp.set_read_timeout(Some(Duration::from_millis(ms)))?;
+            self.read_armed_ms = ms;
+        }
+        Ok(())
+    }
+
+    fn arm_write(&mut self, remaining: Duration) -> io::Result<()> {
+        let ms = whole_ms(remaining);
+        if ms != self.write_armed_ms {
+            self.tcp.set_write_timeout(Some(Duration::from_millis(ms)))?;
+            self.write_armed_ms = ms;
+        }
+        Ok(())
+    }
+
+    fn begin_write(&mut self) {
+        if self.write_deadline.is_none() {
+            self.write_deadline = Some(Instant::now() + self.write_limit);
+        }
+    }
+
+    fn end_write(&mut self) {
+        self.write_deadline = None;
+    }
+
+    /// Whether nothing waits to be read and the peer has not closed: what a pooled connection must be.
+    fn is_idle(&mut self) -> bool {
+        if self.tcp.set_nonblocking(true).is_err() {
+            return false;
+        }
+        let peeked = self.tcp.peek(&mut [0; 1]);
+        let blocking = self.tcp.set_nonblocking(false).is_ok();
+        blocking && matches!(peeked, Err(error) if error.kind() == ErrorKind::WouldBlock)
+    }
+}
+
+/// At least 1 ms (zero means "for ever" to the system) and rounded up, so that a wait never ends before it is due.
+fn whole_ms(remaining: Duration) -> u64 {
+    u64::try_from(remaining.as_micros().div_ceil(1000))
+        .unwrap_or(u64::MAX)
+        .clamp(1, 3_600_000)
+}
+
+/// Whether the error is the system's way to say that SO_RCVTIMEO or SO_SNDTIMEO ran out.
+fn ran_out(error: &io::Error) -> bool {
+    error.kind() == ErrorKind::WouldBlock || (cfg!(windows) && error.kind() == ErrorKind::TimedOut)
+}
+
+impl Read for DeadlineTcp {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        loop {
+            let remaining = self.read_deadline.saturating_duration_since(Instant::now());
+            if remaining.is_zero() || self.woken.load(Ordering::SeqCst) {
+                return Err(ErrorKind::WouldBlock.into());
+            }
+            self.arm_read(remaining)?;
+            match self.tcp.read(buf) {
+                Ok(0) if self.woken.load(Ordering::SeqCst) => return Err(ErrorKind::WouldBlock.into()),
+                Err(error) if error.kind() == ErrorKind::Interrupted || ran_out(&error) => {}
+                outcome => return outcome,
+            }
+        }
+    }
+}
+
+impl Write for DeadlineTcp {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        // TLS also writes while it reads (key updates, alerts): then this call is an operation of its own.
+        let deadline = self.write_deadline.unwrap_or_else(|| Instant::now() + self.write_limit);
+        loop {
+            let remaining = deadline.saturating_duration_since(Instant::now());
+            if remaining.is_zero() {
+                return Err(io::Error::new(
+                    ErrorKind::TimedOut,
+                    "the peer does not take what is written",
+                ));
+            }
+            self.arm_write(remaining)?;
+            match self.tcp.write(buf) {
+                Err(error) if error.kind() == ErrorKind::Interrupted || ran_out(&error) => {}
+                outcome => return outcome,
+            }
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+type TlsStream<T> = StreamOwned<ClientConnection, T>;
+
+/// A connection to the service: plain, under TLS, or under TLS through a proxy that is itself spoken to under TLS.
+///
+/// The peer's end is `Ok(0)` on all of them, whether or not TLS was closed properly.
+pub(crate) enum Stream {
+    /// As it is.
+    Plain(DeadlineTcp),
+    /// Under TLS.
+    Tls(Box<TlsStream<DeadlineTcp>>),
+    /// TLS to the target inside TLS to the proxy.
+    TlsInTls(Box<TlsStream<TlsStream<DeadlineTcp>>>),
+}
+
+impl Stream {
+    fn base(&mut self) -> &mut DeadlineTcp {
+        match self {
+            Self::Plain(tcp) => tcp,
+            Self::Tls(tls) => &mut tls.sock,
+            Self::TlsInTls(tls) => &mut tls.sock.sock,
+        }
+    }
+
+    /// Reads give `WouldBlock` from `deadline` on.
+    pub(crate) fn set_read_deadline(&mut self, deadline: Instant) {
+        self.base().read_deadline = deadline;
+    }
+
+    /// How long a write may take, from its first byte to the last; [`WRITE_LIMIT`] unless told.
+    pub(crate) fn set_write_limit(&mut self, limit: Duration) {
+        self.base().write_limit = limit;
+    }
+
+    /// A handle with which another thread wakes this stream's owner or ends the connection.
+    ///
+    /// # Errors
+    /// When the process has no file descriptor left.
+    pub(crate) fn shutdown_handle(&mut self) -> io::Result<ShutdownHandle> {
+        let base = self.base();
+        Ok(ShutdownHandle {
+            tcp: base.tcp.try_clone()?,
+            woken: Arc::clone(&base.woken),
+        })
+    }
+
+    /// Lets reads through again after [`ShutdownHandle::wake`]: what has arrived is still read, then comes the end.
+    pub(crate) fn read_on_after_wake(&mut self) {
+        self.base().woken.store(false, Ordering::SeqCst);
+    }
+
+    /// Whether the connection could carry another exchange: open, and nothing unasked has arrived.
+    pub(crate) fn is_idle(&mut self) -> bool {
+        self.base().is_idle()
+    }
+
+    /// The certificate the target showed, in DER; none on a plain connection.
+    pub(crate) fn peer_certificate(&self) -> Option<&[u8]> {
+        let connection = match self {
+            Self::Plain(_) => return None,
+            Self::Tls(tls) => &tls.conn,
+            Self::TlsInTls(tls) => &tls.conn,
+        };
+        connection.peer_certificates()?.first().map(AsRef::as_ref)
+    }
+
+    /// Whether everything handed to `write` is in the system's hands.
+    fn is_drained(&self) -> bool {
+        match self {
+            Self::Plain(_) => true,
+            Self::Tls(tls) => !tls.conn.wants_write(),
+            Self::TlsInTls(tls) => !tls.conn.wants_write() && !tls.sock.conn.wants_write(),
+        }
+    }
+}
+
+impl Read for Stream {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let outcome = match self {
+            Self::Plain(tcp) => tcp.read(buf),
+            Self::Tls(tls) => tls.read(buf),
+            Self::TlsInTls(tls) => tls.read(buf),
+        };
+        match outcome {
+            // Many servers close without a TLS goodbye; to HTTP and WebSocket it is a disconnect like any other.
+            Err(error) if error.kind() == ErrorKind::UnexpectedEof => Ok(0),
+            outcome => outcome,
+        }
+    }
+}
+
+impl Write for Stream {
+    /// One operation lasts until all of it is written: a partial write leaves the deadline running.
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        self.base().begin_write();
+        let written = match self {
+            Self::Plain(tcp) => tcp.write(buf),
+            Self::Tls(tls) => tls.write(buf),
+            Self::TlsInTls(tls) => tls.write(buf),
+        }?;
+        if written == buf.len() && self.is_drained() {
+            self.base().end_write();
+        }
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.base().begin_write();
+        match self {
+            Self::Plain(tcp) => tcp.flush(),
+            Self::Tls(tls) => tls.flush(),
+            Self::TlsInTls(tls) => tls.flush(),
+        }?;
+        if self.is_drained() {
+            self.base().end_write();
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Stream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Plain(_) => "Stream::Plain",
+            Self::Tls(_) => "Stream::Tls",
+            Self::TlsInTls(_) => "Stream::TlsInTls",
+        })
+    }
+}
+
+/// Reaches into a [`Stream`] that another thread is blocked in.
+#[derive(Debug)]
+pub(crate) struct ShutdownHandle {
+    tcp: TcpStream,
+    woken: Arc<AtomicBool>,
+}
+
+impl ShutdownHandle {
+    /// Ends a blocked read with `WouldBlock` and refuses further ones, while writing stays possible: the owner can
+    /// still send a proper close. Nothing that arrives from now on can be waited for.
+    pub(crate) fn wake(&self) {
+        self.woken.store(true, Ordering::SeqCst);
+        // Fails only where the connection has ended already.
+        let _ = self.tcp.shutdown(Shutdown::Read);
+    }
+
+    /// Ends the connection in both directions, at once.
+    pub(crate) fn close(&self) {
+        let _ = self.tcp.shutdown(Shutdown::Both);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::TcpListener;
+
+    fn pair() -> (Stream, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let near = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let far = listener.accept().unwrap().0;
+        let in_long = Instant::now() + Duration::from_secs(30);
+        (Stream::Plain(DeadlineTcp::new(near, in_long, None)), far)
+    }
+
+    #[test]
+    fn a_deadline_fires_while_bytes_trickle() {
+        crate::net::scripted::assert_quick(Duration::from_millis(400), || {
+            let (mut near, mut far) = pair();
+            let dribble = std::thread::spawn(move || {
+                let (_sender, never) = crossbeam_channel::bounded::<()>(0);
+                // Ends when the near side is gone.
+                while far.write_all(b"x").is_ok() {
+                    let _ = never.recv_timeout(Duration::from_millis(5));
+                }
+            });
+            let started = Instant::now();
+            near.set_read_deadline(started + Duration::from_millis(300));
+            // A loop that wants a whole, as TLS and WebSocket have it.
+            let error = near.read_exact(&mut [0; 100_000]).unwrap_err();
+            let took = started.elapsed();
+            assert_eq!(error.kind(), ErrorKind::WouldBlock);
+            assert!(took >= Duration::from_millis(300), "{took:?}");
+            near.set_read_deadline(Instant::now() + Duration::from_secs(5));
+            assert_eq!(near.read(&mut [0; 1]).unwrap(), 1, "the stream goes on afterwards");
+            drop(near);
+            dribble.join().unwrap();
+            took
+        });
+    }
+
+    #[test]
+    fn a_write_nobody_takes_is_a_failure() {
+        let (mut near, far) = pair();
+        near.set_write_limit(Duration::from_millis(100));
+        let started = Instant::now();
+        let error = near.write_all(&vec![0; 64 << 20]).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::TimedOut);
+        assert!(started.elapsed() < Duration::from_secs(3), "{:?}", started.elapsed());
+        drop(far);
+    }
+
+    #[test]
+    fn a_slow_taker_does_not_stretch_the_limit() {
+        let (mut near, mut far) = pair();
+        near.set_write_limit(Duration::from_millis(300));
+        let taker = std::thread::spawn(move || {
+            let (_sender, never) = crossbeam_channel::bounded::<()>(0);
+            let mut some = vec![0; 64 << 10];
+            while far.read(&mut some).is_ok_and(|n| n > 0) {
+                let _ = never.recv_timeout(Duration::from_millis(20));
+            }
+        });
+        let started = Instant::now();
+        let error = near.write_all(&vec![0; 64 << 20]).unwrap_err();
+        let took = started.elapsed();
+        assert_eq!(error.kind(), ErrorKind::TimedOut);
+        assert!(took < Duration::from_millis(900), "{took:?}");
+        drop(near);
+        taker.join().unwrap();
+    }
+
+    #[test]
+    fn each_finished_write_has_its_own_limit() {
+        let (mut near, far) = pair();
+        near.set_write_limit(Duration::from_millis(30));
+        near.write_all(b"one").unwrap();
+        near.set_read_deadline(Instant::now() + Duration::from_millis(60));
+        assert_eq!(near.read(&mut [0; 1]).unwrap_err().kind(), ErrorKind::WouldBlock);
+        near.write_all(b"two").unwrap();
+        near.flush().unwrap();
+        drop(far);
+    }
+
+    #[test]
+    fn waking_leaves_the_way_out_open() {
+        let (mut near, mut far) = pair();
+        let handle = near.shutdown_handle().unwrap();
+        let owner = std::thread::spawn(move || {
+            let error = near.read(&mut [0; 1]).unwrap_err();
+            near.write_all(b"bye").unwrap();
+            near.read_on_after_wake();
+            (error.kind(), near.read(&mut [0; 1]).unwrap())
+        });
+        handle.wake();
+        assert_eq!(owner.join().unwrap(), (ErrorKind::WouldBlock, 0));
+        // The handle is the same socket: closed only with both.
+        drop(handle);
+        let mut heard = String::new();
+        far.read_to_string(&mut heard).unwrap();
+        assert_eq!(heard, "bye");
+    }
+
+    #[test]
+    fn idle_means_open_and_quiet() {
+        let (mut near, mut far) = pair();
+        assert!(near.is_idle());
+        far.write_all(b"x").unwrap();
+        near.set_read_deadline(Instant::now() + Duration::from_secs(5));
+        // Waits until the byte has arrived, without taking it.
+        if let Stream::Plain(tcp) = &near {
+            tcp.tcp.peek(&mut [0; 1]).unwrap();
+        }
+        assert!(!near.is_idle());
+        assert_eq!(near.read(&mut [0; 1]).unwrap(), 1);
+        drop(far);
+        assert_eq!(near.read(&mut [0; 1]).unwrap(), 0);
+        assert!(!near.is_idle());
+    }
+}

@@ -1,0 +1,283 @@
+//! Analytics queries: the verification of the metrics protocol, and queue observations.
+//!
+//! In: a query, a token · Out: what it found · Thread: the caller's.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::client::{Method, Request, RestClient};
+use super::rate::Purpose;
+use crate::facts::{MediaKind, ObservationFacts, ObservationRow};
+use crate::{Error, ErrorKind, Id, Moment, Secret};
+
+/// Queues in one observations query; the service states no limit, and 100 predicates is what its other queries take.
+pub(crate) const QUEUES_A_CALL: usize = 100;
+
+/// The queue metrics that a dashboard needs for its start.
+pub(crate) const QUEUE_METRICS: [&str; 9] = [
+    "oWaiting",
+    "oInteracting",
+    "oAlerting",
+    "oOnQueueUsers",
+    "oOffQueueUsers",
+    "oUserRoutingStatuses",
+    "oActiveUsers",
+    "oMemberUsers",
+    "oLongestWaiting",
+];
+
+/// What a details query found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct DetailsAnswer {
+    /// Conversations in this page.
+    pub(crate) conversations: usize,
+    /// `totalHits`, approximate.
+    pub(crate) total_hits: Option<u64>,
+    /// The answer as it came, for whoever reads the conversations.
+    pub(crate) body: Vec<u8>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct DetailsBody {
+    /// Absent where nothing was found.
+    conversations: Option<Vec<serde::de::IgnoredAny>>,
+    total_hits: Option<f64>,
+}
+
+/// Asks for conversation details; `query` is a `ConversationQuery` in JSON.
+///
+/// # Errors
+/// Those of [`RestClient::call`]: [`ErrorKind::Refused`] with the service's text for a query it does not take.
+pub(crate) fn conversation_details(
+    client: &RestClient,
+    token: &Secret,
+    query: &str,
+    purpose: Purpose,
+) -> Result<DetailsAnswer, Error> {
+    let at = "/api/v2/analytics/conversations/details/query";
+    let request = Request::new("asking for conversation details", Method::Post, at, token)
+        .json(query)
+        .purpose(purpose);
+    let answer = client.call(&request)?;
+    let body: DetailsBody = answer.json()?;
+    Ok(DetailsAnswer {
+        conversations: body.conversations.map_or(0, |list| list.len()),
+        // Counts above 2^53 do not occur.
+        total_hits: body.total_hits.filter(|hits| *hits >= 0.0).map(|hits| hits as u64),
+        body: answer.body,
+    })
+}
+
+#[derive(Serialize)]
+struct ObservationsQuery<'a> {
+    filter: Filter<'a>,
+    metrics: &'a [&'a str],
+}
+
+#[derive(Serialize)]
+struct Filter<'a> {
+    #[serde(rename = "type")]
+    kind: &'a str,
+    predicates: Vec<Predicate<'a>>,
+}
+
+#[derive(Serialize)]
+struct Predicate<'a> {
+    #[serde(rename = "type")]
+    kind: &'a str,
+    dimension: &'a str,
+    operator: &'a str,
+    value: &'a Id,
+}
+
+#[derive(Deserialize)]
+struct ObservationsBody {
+    /// Absent where nothing was found.
+    results: Option<Vec<Group>>,
+}
+
+#[derive(Deserialize)]
+struct Group {
+    #[serde(default)]
+    group: BTreeMap<String, serde_json::Value>,
+    #[serde(default)]
+    data: Option<Vec<Row>>,
+}
+
+#[derive(Deserialize)]
+struct Row {
+    metric: Option<String>,
+    qualifier: Option<String>,
+    interval: Option<String>,
+    #[serde(default)]
+    stats: BTreeMap<String, serde_json::Value>,
+}
+
+/// Asks for the observations of these queues, [`QUEUES_A_CALL`] a call.
+///
+/// There is one entry for each queue asked for; one without rows has nothing to report: a metric that is absent is zero.
+///
+/// # Errors
+/// Those of [`RestClient::call`].
+pub(crate) fn queue_observations(
+    client: &RestClient,
+    token: &Secret,
+    queues: &[Id],
+    metrics: &[&str],
+    purpose: Purpose,
+) -> Result<Vec<ObservationFacts>, Error> {
+    let doing = "asking for queue observations";
+    let at = "/api/v2/analytics/queues/observations/query";
+    let mut facts = Vec::new();
+    for some in queues.chunks(QUEUES_A_CALL) {
+        let query = serde_json::to_string(&query_of(some, metrics))
+            .map_err(|error| Error::new(ErrorKind::Internal, doing, error.to_string()))?;
+        let request = Request::new(doing, Method::Post, at, token)
+            .json(&query)
+            .purpose(purpose);
+        let body: ObservationsBody = client.call(&request)?.json()?;
+        facts.extend(by_queue(some, body));
+    }
+    Ok(facts)
+}
+
+fn query_of<'a>(queues: &'a [Id], metrics: &'a [&'a str]) -> ObservationsQuery<'a> {
+    let matches = |value| Predicate {
+        kind: "dimension",
+        dimension: "queueId",
+        operator: "matches",
+        value,
+    };
+    ObservationsQuery {
+        filter: Filter {
+            kind: "or",
+            predicates: queues.iter().map(matches).collect(),
+        },
+        metrics,
+    }
+}
+
+fn by_queue(asked: &[Id], body: ObservationsBody) -> Vec<ObservationFacts> {
+    let mut facts: Vec<ObservationFacts> = asked
+        .iter()
+        .map(|queue| ObservationFacts {
+            queue: queue.clone(),
+            rows: Vec::new(),
+        })
+        .collect();
+    for group in body.results.unwrap_or_default() {
+        let Some(queue) = group.group.get("queueId").and_then(|id| id.as_str()).map(Id::new) else {
+            continue;
+        };
+        let media = group
+            .group
+            .get("mediaType")
+            .and_then(|text| text.as_str())
+            .map(MediaKind::parse);
+        let Some(facts) = facts.iter_mut().find(|facts| facts.queue == queue) else {
+            continue;
+        };
+        let rows = group.data.unwrap_or_default();
+        facts
+            .rows
+            .extend(rows.into_iter().filter_map(|row| read_row(row, media)));
+    }
+    facts
+}
+
+fn read_row(row: Row, media: Option<MediaKind>) -> Option<ObservationRow> {
+    let stats = row.stats.into_iter();
+    Some(ObservationRow {
+        media,
+        interval: row.interval.as_deref().and_then(|text| {
+            let (start, end) = text.split_once('/')?;
+            Some((Moment::parse(start)?, Moment::parse(end)?))
+        }),
+        metric: row.metric?.into(),
+        qualifier: row.qualifier.filter(|text| !text.is_empty()).map(Into::into),
+        stats: stats
+            .filter_map(|(name, value)| Some((name.into(), value.as_f64()?)))
+            .collect(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net::scripted::{Reply, Server};
+    use crate::rest::client_tests::client_of;
+
+    const QUEUE: &str = "509f5a7f-cb31-5a43-ac00-8041a8ba3690";
+
+    #[test]
+    fn observations_become_facts() {
+        let body = include_str!("../../tests/fixtures/rest-queue-observations-response.json");
+        let server = Server::http(move |_| Reply::json(200, body));
+        let asked = [Id::new(QUEUE), Id::new("quiet")];
+        let facts = queue_observations(
+            &client_of(&server),
+            &Secret::new("t"),
+            &asked,
+            &QUEUE_METRICS,
+            Purpose::Essential,
+        )
+        .unwrap();
+        assert_eq!(facts.len(), 2);
+        assert!(facts[1].rows.is_empty());
+        let row = |metric: &str, qualifier: Option<&str>| {
+            let is = |row: &&ObservationRow| &*row.metric == metric && row.qualifier.as_deref() == qualifier;
+            facts[0].rows.iter().find(is).unwrap()
+        };
+        assert_eq!(row("oActiveUsers", None).stats["count"], 9.0);
+        assert_eq!(row("oOnQueueUsers", Some("IDLE")).stats["count"], 4.0);
+        let longest = row("oLongestWaiting", None);
+        assert_eq!(longest.media, Some(MediaKind::Voice));
+        assert_eq!(longest.stats["calculatedMetricValue"], 48_211.0);
+        assert_eq!(facts[0].rows.len(), 9);
+    }
+
+    #[test]
+    fn the_query_is_the_documented_one_and_split() {
+        let queues: Vec<Id> = (0..=QUEUES_A_CALL).map(|n| Id::new(&format!("q{n}"))).collect();
+        let server = Server::http(|_| Reply::json(200, "{}"));
+        let facts = queue_observations(
+            &client_of(&server),
+            &Secret::new("t"),
+            &queues,
+            &["oWaiting"],
+            Purpose::Backfill,
+        )
+        .unwrap();
+        assert_eq!(facts.len(), queues.len());
+        let seen = server.seen();
+        assert_eq!(seen.len(), 2);
+        assert_eq!(
+            seen[1].body,
+            concat!(
+                r#"{"filter":{"type":"or","predicates":[{"type":"dimension","dimension":"queueId","#,
+                r#""operator":"matches","value":"q100"}]},"metrics":["oWaiting"]}"#
+            )
+        );
+    }
+
+    #[test]
+    fn details_are_counted() {
+        let body = include_str!("../../tests/fixtures/rest-conversation-details-response.json");
+        let server = Server::http(move |seen| match seen.body.as_str() {
+            "found" => Reply::json(200, body),
+            "bad" => Reply::json(400, r#"{"message":"bad interval","code":"bad.request"}"#),
+            _ => Reply::json(200, "{}"),
+        });
+        let client = client_of(&server);
+        let ask = |query: &str| conversation_details(&client, &Secret::new("t"), query, Purpose::Essential);
+        let found = ask("found").unwrap();
+        assert_eq!(found.conversations, 1);
+        assert_eq!(found.body, body.as_bytes());
+        assert_eq!(ask("nothing").unwrap().conversations, 0);
+        let error = ask("bad").unwrap_err();
+        assert_eq!((error.kind(), error.status()), (ErrorKind::Refused, Some(400)));
+        assert!(error.to_string().contains("bad interval"));
+    }
+}

@@ -1,0 +1,289 @@
+//! What came back from a call, and what it means when it is no success.
+//!
+//! In: status, headers, body · Out: `Answer`, decoded JSON, or an `Error` named by who must act · Thread: none of its own (pure).
+
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use super::http_date::{http_date, retry_after};
+use super::rate::RateHeaders;
+use crate::{Error, ErrorKind, Moment};
+
+/// Longest text of the service that is repeated in a message.
+const SHOWN_CHARS: usize = 300;
+/// Shorter texts are no secrets of the service, and replacing them would only garble messages.
+const HIDDEN_BYTES: usize = 8;
+
+/// An HTTP answer of any status, its body read.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    /// The HTTP status.
+    pub(crate) status: u16,
+    /// `ININ-Correlation-Id`, else the `contextId` of an error body.
+    pub(crate) correlation_id: Option<String>,
+    /// `Retry-After`, capped at an hour.
+    pub(crate) retry_after: Option<Duration>,
+    /// `inin-ratelimit-*`, if all three are there.
+    pub(crate) rate: Option<RateHeaders>,
+    /// The body, at most the client's limit.
+    pub(crate) body: Vec<u8>,
+    /// What was done, for messages.
+    pub(super) did: String,
+    /// Texts that must not appear in messages, and what stands for them.
+    pub(super) hidden: Vec<(crate::Secret, &'static str)>,
+}
+
+/// Genesys' error body and OAuth's in one: whichever keys are there.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct ErrorBody {
+    message: Option<String>,
+    code: Option<String>,
+    #[serde(rename = "contextId")]
+    context_id: Option<String>,
+    error: Option<String>,
+    error_description: Option<String>,
+    description: Option<String>,
+}
+
+impl Answer {
+    pub(super) fn new(
+        status: u16,
+        header: impl Fn(&str) -> Option<String>,
+        body: Vec<u8>,
+        now: Moment,
+        did: String,
+    ) -> Self {
+        // By the service's own clock where it tells it, so that a skew between the clocks does no harm.
+        let now = header("date").and_then(|date| http_date(&date, now)).unwrap_or(now);
+        let number = |name: &str| header(name).and_then(|text| text.trim().parse::<u32>().ok());
+        let rate = match (
+            number("inin-ratelimit-count"),
+            number("inin-ratelimit-allowed"),
+            number("inin-ratelimit-reset"),
+        ) {
+            (Some(count), Some(allowed), Some(reset)) if allowed > 0 => Some(RateHeaders {
+                count,
+                allowed,
+                reset: Duration::from_secs(u64::from(reset)),
+            }),
+            _ => None,
+        };
+        Self {
+            status,
+            correlation_id: header("inin-correlation-id").map(|id| one_line(&id)),
+            retry_after: header("retry-after").and_then(|text| retry_after(&text, now)),
+            rate,
+            body,
+            did,
+            hidden: Vec::new(),
+        }
+    }
+
+    /// Whether the status is 2xx.
+    pub(crate) fn is_success(&self) -> bool {
+        (200..300).contains(&self.status)
+    }
+
+    /// The answer itself if it is a success, else what its status means.
+    ///
+    /// # Errors
+    /// 401 and 403 → [`ErrorKind::Credentials`]; 408, 429, 5xx and what is no answer to a call (1xx, 3xx) →
+    /// [`ErrorKind::Transient`]; any other 4xx → [`ErrorKind::Refused`].
+    pub(crate) fn into_success(self) -> Result<Self, Error> {
+        if self.is_success() {
+            Ok(self)
+        } else {
+            Err(self.failure())
+        }
+    }
+
+    /// What a status other than 2xx means.
+    pub(crate) fn failure(&self) -> Error {
+        let kind = match self.status {
+            401 | 403 => ErrorKind::Credentials,
+            408 | 425 | 429 => ErrorKind::Transient,
+            400..=499 => ErrorKind::Refused,
+            _ => ErrorKind::Transient,
+        };
+        self.error(kind, self.explanation())
+    }
+
+    /// An error of this answer: with its status, correlation id and pause.
+    pub(super) fn error(&self, kind: ErrorKind, came_back: impl Into<String>) -> Error {
+        let context_id = || self.error_body().context_id.map(|id| one_line(&id));
+        Error::new(kind, self.did.clone(), came_back)
+            .with_status(self.status)
+            .with_retry_after(self.retry_after)
+            .with_correlation_id(self.correlation_id.clone().or_else(context_id))
+    }
+
+    /// `403 missing.permissions: You are missing …`, without secrets, in one line.
+    pub(super) fn explanation(&self) -> String {
+        let body = self.error_body();
+        let mut text = self.status.to_string();
+        if let Some(code) = body.code.or(body.error) {
+            text.push(' ');
+            text.push_str(&self.clean(&code));
+        }
+        if let Some(message) = body.message.or(body.error_description).or(body.description) {
+            text.push_str(": ");
+            text.push_str(&self.clean(&message));
+        } else if (300..400).contains(&self.status) {
+            text.push_str(": a redirect, which is not followed");
+        }
+        if let Some(wait) = self.retry_after.filter(|_| !self.is_success()) {
+            text.push_str(&format!(" (asked to wait {} s)", wait.as_secs()));
+        }
+        text
+    }
+
+    /// The error body's `code`, or OAuth's `error`.
+    pub(super) fn error_code(&self) -> Option<String> {
+        let body = self.error_body();
+        body.code.or(body.error)
+    }
+
+    /// The body as `T`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Transient`]: a malformed answer to a call that succeeded is the peer's, and may pass.
+    pub(crate) fn json<T: DeserializeOwned>(&self) -> Result<T, Error> {
+        serde_json::from_slice(&self.body).map_err(|error| {
+            // serde's own text may repeat values of the body, such as a token.
+            let what = match error.classify() {
+                serde_json::error::Category::Data => "JSON of another shape than expected",
+                _ => "no complete JSON",
+            };
+            self.malformed(&format!("{what} at line {} column {}", error.line(), error.column()))
+        })
+    }
+
+    pub(super) fn malformed(&self, what: &str) -> Error {
+        self.error(
+            ErrorKind::Transient,
+            format!("a malformed {} answer: {what}", self.status),
+        )
+    }
+
+    fn error_body(&self) -> ErrorBody {
+        serde_json::from_slice(&self.body).unwrap_or_default()
+    }
+
+    fn clean(&self, text: &str) -> String {
+        let mut text = text.to_owned();
+        for (secret, stand_in) in &self.hidden {
+            if secret.reveal().len() >= HIDDEN_BYTES {
+                text = text.replace(secret.reveal(), stand_in);
+            }
+        }
+        one_line(&text)
+    }
+}
+
+/// Text of the peer, fit for one line of a message.
+pub(super) fn one_line(text: &str) -> String {
+    let mut line: String = text
+        .chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .take(SHOWN_CHARS)
+        .collect();
+    if text.chars().nth(SHOWN_CHARS).is_some() {
+        line.push('…');
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Secret;
+
+    fn answer(status: u16, headers: &[(&str, &str)], body: &str) -> Answer {
+        let find = |name: &str| {
+            let found = headers.iter().find(|(n, _)| n.eq_ignore_ascii_case(name));
+            found.map(|(_, value)| (*value).to_owned())
+        };
+        let now = Moment::parse("2026-05-04T14:00:00Z").unwrap();
+        Answer::new(status, find, body.as_bytes().to_vec(), now, "doing it".to_owned())
+    }
+
+    #[test]
+    fn statuses_say_who_must_act() {
+        for (status, kind) in [
+            (302, ErrorKind::Transient),
+            (400, ErrorKind::Refused),
+            (401, ErrorKind::Credentials),
+            (403, ErrorKind::Credentials),
+            (404, ErrorKind::Refused),
+            (408, ErrorKind::Transient),
+            (429, ErrorKind::Transient),
+            (500, ErrorKind::Transient),
+            (503, ErrorKind::Transient),
+        ] {
+            let error = answer(status, &[], "<html>").into_success().unwrap_err();
+            assert_eq!((error.kind(), error.status()), (kind, Some(status)));
+        }
+        assert!(answer(204, &[], "").into_success().is_ok());
+    }
+
+    #[test]
+    fn error_bodies_are_read_and_cleaned() {
+        let body = r#"{"message":"You miss: a:b:view\nfor streaming-5-abc","code":"missing.permissions","status":403,
+            "contextId":"52446572"}"#;
+        let mut refused = answer(403, &[], body);
+        refused.hidden.push((Secret::new("streaming-5-abc"), "<channel>"));
+        assert_eq!(
+            refused.failure().to_string(),
+            "doing it: 403 missing.permissions: You miss: a:b:view for <channel> (correlation id 52446572)"
+        );
+        let by_header = answer(404, &[("ININ-Correlation-Id", "abc")], body).failure();
+        assert_eq!(by_header.correlation_id(), Some("abc"));
+        let odd = answer(400, &[], r#"{"message":7}"#).failure();
+        assert_eq!(odd.to_string(), "doing it: 400");
+    }
+
+    #[test]
+    fn pauses_go_by_the_services_clock() {
+        let seconds = answer(429, &[("Retry-After", "42")], "{}").failure();
+        assert_eq!(seconds.retry_after(), Some(Duration::from_secs(42)));
+        let dated = answer(
+            429,
+            &[
+                ("Date", "Mon, 04 May 2026 13:00:00 GMT"),
+                ("retry-after", "Mon, 04 May 2026 13:00:07 GMT"),
+            ],
+            "{}",
+        );
+        assert_eq!(dated.failure().retry_after(), Some(Duration::from_secs(7)));
+    }
+
+    #[test]
+    fn malformed_success_is_transient_and_repeats_nothing() {
+        let error = answer(200, &[], r#"{"access_token":"geheim"}"#)
+            .json::<Vec<u8>>()
+            .unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Transient);
+        assert!(!error.to_string().contains("geheim"), "{error}");
+    }
+
+    #[test]
+    fn rate_headers_need_all_three() {
+        let full = [
+            ("inin-ratelimit-count", "1"),
+            ("inin-ratelimit-allowed", "180"),
+            ("inin-ratelimit-reset", "61"),
+        ];
+        assert_eq!(
+            answer(200, &full, "").rate,
+            Some(RateHeaders {
+                count: 1,
+                allowed: 180,
+                reset: Duration::from_secs(61)
+            })
+        );
+        assert_eq!(answer(200, &full[..2], "").rate, None);
+    }
+}

@@ -1,0 +1,361 @@
+//! Notification channels and their subscriptions.
+//!
+//! In: a token, topics · Out: channels, an answer for each topic · Thread: the caller's.
+
+use serde::{Deserialize, Serialize};
+
+use super::client::{Method, Request, RestClient};
+use crate::config::Hosts;
+use crate::net::Url;
+use crate::net::target::percent_encode;
+use crate::{Error, ErrorKind, Moment, Secret};
+
+const CHANNELS: &str = "/api/v2/notifications/channels";
+
+/// A notification channel. Its id and its address are as good as a password.
+#[derive(Clone, Debug)]
+pub(crate) struct Channel {
+    /// Its id.
+    pub(crate) id: Secret,
+    /// Where its socket is; checked against the configured hosts.
+    pub(crate) connect_uri: Secret,
+    /// When it ends; a subscription moves it on.
+    pub(crate) expires: Option<Moment>,
+}
+
+/// How a subscription treats what is subscribed already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Subscribing {
+    /// The topics replace the list (`PUT`).
+    Replace,
+    /// The topics join the list (`POST`).
+    Add,
+}
+
+/// The service's answer for one topic.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct TopicAnswer {
+    /// The topic as the service names it; of a combined one also single parts.
+    pub(crate) id: String,
+    /// What became of it.
+    pub(crate) state: TopicState,
+    /// Why it was rejected, in the service's words.
+    pub(crate) rejection_reason: Option<String>,
+    /// What is missing.
+    pub(crate) missing_permissions: Vec<String>,
+}
+
+/// What became of a topic.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum TopicState {
+    /// Subscribed.
+    Permitted,
+    /// Not subscribed.
+    Rejected,
+    /// The service said something else, or nothing.
+    Unknown(String),
+}
+
+#[derive(Deserialize)]
+struct Listing<T> {
+    entities: Vec<T>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ChannelBody {
+    id: Option<String>,
+    connect_uri: Option<String>,
+    expires: Option<String>,
+}
+
+#[derive(Serialize)]
+struct TopicBody<'a> {
+    id: &'a str,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct TopicAnswerBody {
+    id: String,
+    state: Option<String>,
+    rejection_reason: Option<String>,
+    missing_permissions: Option<Vec<String>>,
+}
+
+/// Creates a channel.
+///
+/// # Errors
+/// Those of [`RestClient::call`]; [`ErrorKind::Refused`] where its address is not of the configured streaming host.
+pub(crate) fn create(client: &RestClient, token: &Secret) -> Result<Channel, Error> {
+    let answer = client.call(&Request::new("creating a channel", Method::Post, CHANNELS, token))?;
+    let body: ChannelBody = answer.json()?;
+    let (Some(id), Some(connect_uri)) = (body.id.filter(|id| !id.is_empty()), body.connect_uri) else {
+        return Err(answer.malformed("no id or no connectUri"));
+    };
+    check_connect_uri(&connect_uri, client.hosts())
+        .map_err(|error| error.with_correlation_id(answer.correlation_id.clone()))?;
+    Ok(Channel {
+        id: Secret::new(id),
+        connect_uri: Secret::new(connect_uri),
+        expires: body.expires.as_deref().and_then(Moment::parse),
+    })
+}
+
+/// Lists the channels of this token; those whose ids the service keeps to itself are left out.
+///
+/// # Errors
+/// Those of [`RestClient::call`].
+pub(crate) fn list(client: &RestClient, token: &Secret) -> Result<Vec<Channel>, Error> {
+    let answer = client.call(&Request::new("listing channels", Method::Get, CHANNELS, token))?;
+    let body: Listing<ChannelBody> = answer.json()?;
+    let known = body.entities.into_iter().filter_map(|channel| {
+        Some(Channel {
+            id: Secret::new(channel.id?),
+            connect_uri: Secret::new(channel.connect_uri?),
+            expires: channel.expires.as_deref().and_then(Moment::parse),
+        })
+    });
+    Ok(known.collect())
+}
+
+/// Whether the channel still exists.
+///
+/// # Errors
+/// Those of [`RestClient::call`], 404 aside.
+pub(crate) fn exists(client: &RestClient, token: &Secret, id: &Secret) -> Result<bool, Error> {
+    let at = Secret::new(format!("{CHANNELS}/{}", percent_encode(id.reveal())));
+    let answer = client.send(&Request::new("looking for a channel", Method::Head, at.reveal(), token).channel(id))?;
+    if answer.status == 404 {
+        return Ok(false);
+    }
+    answer.into_success().map(|_| true)
+}
+
+/// Subscribes topics in one call; each stands or falls on its own (`ignoreErrors=true`), so every answer must be read.
+///
+/// # Errors
+/// Those of [`RestClient::call`]: [`ErrorKind::Refused`] for 400, and for 404 where the channel is gone.
+pub(crate) fn subscribe(
+    client: &RestClient,
+    token: &Secret,
+    id: &Secret,
+    topics: &[String],
+    how: Subscribing,
+) -> Result<Vec<TopicAnswer>, Error> {
+    let body: Vec<TopicBody<'_>> = topics.iter().map(|id| TopicBody { id }).collect();
+    let doing = format!("subscribing {} topics", topics.len());
+    let body = serde_json::to_string(&body)
+        .map_err(|error| Error::new(ErrorKind::Internal, doing.clone(), error.to_string()))?;
+    let method = match how {
+        Subscribing::Replace => Method::Put,
+        Subscribing::Add => Method::Post,
+    };
+    let at = Secret::new(format!("{}?ignoreErrors=true", subscriptions(id)));
+    let request = Request::new(&doing, method, at.reveal(), token).json(&body).channel(id);
+    let answer = client.call(&request)?;
+    let listing: Listing<TopicAnswerBody> = answer.json()?;
+    let answers = listing.entities.into_iter().map(|topic| TopicAnswer {
+        state: match topic.state.as_deref() {
+            Some(state) if state.eq_ignore_ascii_case("permitted") => TopicState::Permitted,
+            Some(state) if state.eq_ignore_ascii_case("rejected") => TopicState::Rejected,
+            other => TopicState::Unknown(other.unwrap_or_default().to_owned()),
+        },
+        id: topic.id,
+        rejection_reason: topic.rejection_reason,
+        missing_permissions: topic.missing_permissions.unwrap_or_default(),
+    });
+    Ok(answers.collect())
+}
+
+/// Removes all subscriptions of a channel: what is left of it then is harmless. A channel that is gone has none.
+///
+/// # Errors
+/// Those of [`RestClient::call`], 404 aside.
+pub(crate) fn unsubscribe_all(client: &RestClient, token: &Secret, id: &Secret) -> Result<(), Error> {
+    let at = Secret::new(subscriptions(id));
+    let request = Request::new("removing subscriptions", Method::Delete, at.reveal(), token).channel(id);
+    let answer = client.send(&request)?;
+    if answer.status == 404 {
+        return Ok(());
+    }
+    answer.into_success().map(drop)
+}
+
+fn subscriptions(id: &Secret) -> String {
+    format!("{CHANNELS}/{}/subscriptions", percent_encode(id.reveal()))
+}
+
+/// A `connectUri` must lead to the streaming host (contract, section 4.1): whoever could change it would hear the stream.
+///
+/// # Errors
+/// [`ErrorKind::Refused`], naming the host but never the path.
+pub(crate) fn check_connect_uri(connect_uri: &str, hosts: &Hosts) -> Result<(), Error> {
+    let refused = |what: String| {
+        Err(Error::new(
+            ErrorKind::Refused,
+            "checking the channel's connectUri",
+            what,
+        ))
+    };
+    let uri = match Url::parse(connect_uri) {
+        Ok(uri) => uri,
+        Err(wrong) => return refused(format!("it {wrong}")),
+    };
+    if !matches!(uri.scheme, "ws" | "wss") {
+        return refused(format!("{}:// where ws:// or wss:// is expected", uri.scheme));
+    }
+    if uri.user_info.is_some() {
+        return refused("it holds user information".to_owned());
+    }
+    let expected = match Url::parse(&hosts.streaming) {
+        Ok(expected) => expected,
+        Err(wrong) => {
+            let what = format!("the streaming URL {wrong}");
+            return Err(Error::new(
+                ErrorKind::Configuration,
+                "checking the channel's connectUri",
+                what,
+            ));
+        }
+    };
+    if uri.target.host != expected.target.host || uri.target.port != expected.target.port {
+        return refused(format!(
+            "it leads to {}, which is not the streaming host {} (another one is set with --streaming-url)",
+            uri.target, expected.target
+        ));
+    }
+    let api_is_secure = hosts.api.to_ascii_lowercase().starts_with("https:");
+    if uri.scheme == "ws" && (api_is_secure || expected.scheme == "wss") {
+        return refused("ws:// where the service is https://".to_owned());
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net::scripted::{Reply, Server};
+    use crate::rest::client_tests::client_of;
+
+    const CREATED: &str = include_str!("../../tests/fixtures/rest-channel-created.json");
+
+    fn region() -> Hosts {
+        Hosts {
+            region: "us-west-2".to_owned(),
+            login: "https://login.usw2.pure.cloud".to_owned(),
+            api: "https://api.usw2.pure.cloud".to_owned(),
+            streaming: "wss://streaming.usw2.pure.cloud".to_owned(),
+        }
+    }
+
+    #[test]
+    fn a_connect_uri_must_lead_to_the_streaming_host() {
+        check_connect_uri("wss://streaming.usw2.pure.cloud/channels/geheim", &region()).unwrap();
+        check_connect_uri("wss://STREAMING.usw2.pure.cloud:443/channels/geheim", &region()).unwrap();
+        for foreign in [
+            "ws://streaming.usw2.pure.cloud/channels/geheim",
+            "ws://streaming.usw2.pure.cloud:443/channels/geheim",
+            "https://streaming.usw2.pure.cloud/channels/geheim",
+            "wss://streaming.usw2.pure.cloud.evil.example/channels/geheim",
+            "wss://streaming.usw2.pure.cloud@evil.example/channels/geheim",
+            "wss://geheim@streaming.usw2.pure.cloud/channels/geheim",
+            "wss://streaming.usw2.pure.cloud:8443/channels/geheim",
+            "wss://127.0.0.1/channels/geheim",
+            "//streaming.usw2.pure.cloud/channels/geheim",
+            "",
+        ] {
+            let error = check_connect_uri(foreign, &region()).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Refused, "{foreign}");
+            assert!(!error.to_string().contains("geheim"), "{error}");
+        }
+        let base = Hosts {
+            api: "http://127.0.0.1:8080".to_owned(),
+            streaming: "ws://127.0.0.1:8080".to_owned(),
+            ..region()
+        };
+        check_connect_uri("ws://127.0.0.1:8080/channels/x", &base).unwrap();
+        assert!(check_connect_uri("ws://127.0.0.1:8081/channels/x", &base).is_err());
+    }
+
+    #[test]
+    fn creates_and_checks() {
+        let server = Server::http_knowing_itself(|_, port| {
+            let host = format!("ws://127.0.0.1:{port}");
+            Reply::json(200, &CREATED.replace("wss://streaming.usw2.pure.cloud", &host))
+        });
+        let token = Secret::new("the-token");
+        let channel = create(&client_of(&server), &token).unwrap();
+        assert_eq!(channel.expires, Moment::parse("2026-05-05T14:00:00.000Z"));
+        assert!(!format!("{channel:?}").contains("streaming-5"));
+        let seen = &server.seen()[0];
+        assert_eq!(seen.line, "POST /api/v2/notifications/channels HTTP/1.1");
+        assert_eq!(seen.header("authorization").as_deref(), Some("Bearer the-token"));
+        assert_eq!(seen.header("content-length").as_deref(), Some("0"));
+
+        let foreign = Server::http(|_| Reply::json(200, CREATED));
+        let error = create(&client_of(&foreign), &token).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Refused);
+        assert!(!error.to_string().contains("streaming-5"), "{error}");
+    }
+
+    #[test]
+    fn subscribes_and_reads_every_answer() {
+        let body = include_str!("../../tests/fixtures/rest-subscriptions-response-partial.json");
+        let server = Server::http(move |_| Reply::json(200, body));
+        let topics = vec!["v2.users.a?presence&conversations".to_owned()];
+        let answers = subscribe(
+            &client_of(&server),
+            &Secret::new("t"),
+            &Secret::new("chan"),
+            &topics,
+            Subscribing::Replace,
+        )
+        .unwrap();
+        assert_eq!(answers[0].state, TopicState::Permitted);
+        assert_eq!(answers[1].state, TopicState::Rejected);
+        assert_eq!(answers[1].missing_permissions, ["conversation:communication:view"]);
+        let seen = &server.seen()[0];
+        assert_eq!(
+            seen.line,
+            "PUT /api/v2/notifications/channels/chan/subscriptions?ignoreErrors=true HTTP/1.1"
+        );
+        assert_eq!(seen.body, r#"[{"id":"v2.users.a?presence&conversations"}]"#);
+    }
+
+    #[test]
+    fn errors_never_show_the_channel() {
+        let server = Server::http(|seen| {
+            if seen.line.starts_with("HEAD") {
+                Reply::json(404, "")
+            } else if seen.line.starts_with("DELETE") {
+                Reply::empty(204)
+            } else {
+                Reply::json(
+                    400,
+                    r#"{"message":"no channel streaming-5-abc for token tok","code":"bad"}"#,
+                )
+            }
+        });
+        let client = client_of(&server);
+        let (token, id) = (Secret::new("tok"), Secret::new("streaming-5-abc"));
+        assert!(!exists(&client, &token, &id).unwrap());
+        unsubscribe_all(&client, &token, &id).unwrap();
+        let error = subscribe(&client, &token, &id, &[], Subscribing::Add).unwrap_err();
+        let text = error.to_string();
+        assert_eq!((error.kind(), error.status()), (ErrorKind::Refused, Some(400)));
+        assert!(text.contains("channels/<channel>/subscriptions"), "{text}");
+        assert!(
+            !text.contains("streaming-5") && !text.contains("ignoreErrors"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn lists() {
+        let body = include_str!("../../tests/fixtures/rest-channels-list.json");
+        let server = Server::http(move |_| Reply::json(200, body));
+        let channels = list(&client_of(&server), &Secret::new("t")).unwrap();
+        assert_eq!(channels.len(), 1);
+    }
+}

@@ -1,0 +1,374 @@
+//! One HTTP client for login and REST: total limits, the request budget, errors without secrets.
+//!
+//! In: requests · Out: answers · Thread: any; a call waits on the caller's thread and ends within 100 ms of a cancel.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use ureq::http;
+
+use super::answer::{Answer, one_line};
+use super::rate::{Budget, Lane, Purpose, RateLimits};
+use super::transport::{NetConnector, NoLookup};
+use crate::config::{Config, Hosts};
+use crate::net::target::percent_encode;
+use crate::net::{Cancel, Net, USER_AGENT, Url, stopped};
+use crate::{Error, ErrorKind, Moment, Secret};
+
+/// Limit of one call from the lookup to the last byte of the answer (contract, section 5).
+const CALL_LIMIT: Duration = Duration::from_secs(15);
+/// Longest answer that is read: a page of 100 conversations with all their segments is some 2 MiB.
+const BODY_LIMIT_BYTES: u64 = 16 << 20;
+/// Idle connections are dropped after this: well before the 60 s after which load balancers drop theirs.
+const IDLE_LIMIT: Duration = Duration::from_secs(10);
+/// Buffers of one connection, in bytes; answers are streamed through them.
+const BUFFER_BYTES: usize = 16 * 1024;
+
+/// The limits of a client.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    /// One call in all.
+    pub(crate) call: Duration,
+    /// Longest wait for the request budget before a call; beyond it the call fails at once.
+    pub(crate) budget_wait: Duration,
+    /// Longest answer.
+    pub(crate) body_bytes: u64,
+    /// Requests a minute.
+    pub(crate) rate: RateLimits,
+}
+
+impl Limits {
+    /// The contract's limits, and the configured rates.
+    pub(crate) fn new(config: &Config) -> Self {
+        Self::with_rates(RateLimits {
+            max_per_min: config.rest_max_requests_per_min,
+            backfill_max_per_min: config.backfill.max_requests_per_min,
+        })
+    }
+
+    /// The contract's limits with these rates.
+    pub(crate) fn with_rates(rate: RateLimits) -> Self {
+        Self {
+            call: CALL_LIMIT,
+            budget_wait: CALL_LIMIT,
+            body_bytes: BODY_LIMIT_BYTES,
+            rate,
+        }
+    }
+}
+
+/// HTTP methods in use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Method {
+    /// `GET`.
+    Get,
+    /// `HEAD`.
+    Head,
+    /// `POST`.
+    Post,
+    /// `PUT`.
+    Put,
+    /// `DELETE`.
+    Delete,
+}
+
+impl Method {
+    fn as_http(self) -> http::Method {
+        match self {
+            Self::Get => http::Method::GET,
+            Self::Head => http::Method::HEAD,
+            Self::Post => http::Method::POST,
+            Self::Put => http::Method::PUT,
+            Self::Delete => http::Method::DELETE,
+        }
+    }
+}
+
+/// What a request carries.
+#[derive(Clone, Copy)]
+pub(crate) enum Body<'a> {
+    /// Nothing (`POST` and `PUT` then say so with a length of 0).
+    None,
+    /// JSON text.
+    Json(&'a str),
+    /// An encoded form.
+    Form(&'a str),
+}
+
+/// One request.
+pub(crate) struct Request<'a> {
+    /// What is being done, for messages: "listing queues".
+    pub(crate) doing: &'a str,
+    /// Its method.
+    pub(crate) method: Method,
+    /// A path of the API (`/api/v2/…`), or an absolute URL.
+    pub(crate) at: &'a str,
+    /// `Authorization`, whole.
+    pub(crate) authorization: Authorization<'a>,
+    /// What it carries.
+    pub(crate) body: Body<'a>,
+    /// Its share of the budget.
+    pub(crate) purpose: Purpose,
+    /// Whose limit it counts against.
+    pub(crate) lane: Lane,
+    /// A channel id in the path, which messages must not show.
+    pub(crate) channel: Option<&'a Secret>,
+}
+
+/// Who asks.
+#[derive(Clone, Copy)]
+pub(crate) enum Authorization<'a> {
+    /// Nobody in particular.
+    None,
+    /// An access token.
+    Bearer(&'a Secret),
+    /// The value of the header, `Basic …`.
+    Basic(&'a Secret),
+}
+
+impl<'a> Request<'a> {
+    /// A request to the API without a body, for [`Purpose::Essential`].
+    pub(crate) fn new(doing: &'a str, method: Method, at: &'a str, bearer: &'a Secret) -> Self {
+        Self {
+            doing,
+            method,
+            at,
+            authorization: Authorization::Bearer(bearer),
+            body: Body::None,
+            purpose: Purpose::Essential,
+            lane: Lane::Api,
+            channel: None,
+        }
+    }
+
+    /// With a JSON body.
+    pub(crate) fn json(mut self, text: &'a str) -> Self {
+        self.body = Body::Json(text);
+        self
+    }
+
+    /// For another purpose.
+    pub(crate) fn purpose(mut self, purpose: Purpose) -> Self {
+        self.purpose = purpose;
+        self
+    }
+
+    /// With this channel id hidden in messages.
+    pub(crate) fn channel(mut self, id: &'a Secret) -> Self {
+        self.channel = Some(id);
+        self
+    }
+}
+
+/// The client. All its connections end with its stop signal.
+#[derive(Debug)]
+pub(crate) struct RestClient {
+    hosts: Hosts,
+    net: Arc<Net>,
+    agent: ureq::Agent,
+    cancel: Cancel,
+    limits: Limits,
+    budget: Arc<Budget>,
+}
+
+impl RestClient {
+    /// A client for these hosts; nothing is connected yet.
+    pub(crate) fn new(hosts: Hosts, net: Arc<Net>, cancel: Cancel, limits: Limits) -> Self {
+        let budget = Arc::new(Budget::new(limits.rate));
+        Self::with_budget(hosts, net, cancel, limits, budget)
+    }
+
+    /// The same client under another stop signal and call limit, for what must go on when the run has been stopped
+    /// (removing subscriptions) or must end sooner; the budget is shared.
+    pub(crate) fn scoped(&self, cancel: Cancel, call: Duration) -> Self {
+        let limits = Limits {
+            call,
+            budget_wait: call.min(self.limits.budget_wait),
+            ..self.limits
+        };
+        let (hosts, net) = (self.hosts.clone(), Arc::clone(&self.net));
+        Self::with_budget(hosts, net, cancel, limits, Arc::clone(&self.budget))
+    }
+
+    fn with_budget(hosts: Hosts, net: Arc<Net>, cancel: Cancel, limits: Limits, budget: Arc<Budget>) -> Self {
+        let config = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            // A redirect could carry the token elsewhere; the API has none.
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            // Proxies are the connector's.
+            .proxy(None)
+            .user_agent(USER_AGENT)
+            .accept("application/json")
+            .timeout_global(Some(limits.call))
+            .max_idle_connections(2)
+            .max_idle_age(IDLE_LIMIT)
+            .input_buffer_size(BUFFER_BYTES)
+            .output_buffer_size(BUFFER_BYTES)
+            .build();
+        let connector = NetConnector {
+            net: Arc::clone(&net),
+            cancel: cancel.clone(),
+            limit: limits.call,
+        };
+        Self {
+            hosts,
+            net,
+            agent: ureq::Agent::with_parts(config, connector, NoLookup),
+            cancel,
+            limits,
+            budget,
+        }
+    }
+
+    /// Where login, API and sockets are.
+    pub(crate) fn hosts(&self) -> &Hosts {
+        &self.hosts
+    }
+
+    /// The budget all callers share.
+    pub(crate) fn budget(&self) -> &Arc<Budget> {
+        &self.budget
+    }
+
+    /// Does one call; any status but 2xx is an error.
+    ///
+    /// # Errors
+    /// As [`RestClient::send`] and [`Answer::into_success`].
+    pub(crate) fn call(&self, request: &Request<'_>) -> Result<Answer, Error> {
+        self.send(request)?.into_success()
+    }
+
+    /// Does one call; any status is an answer.
+    ///
+    /// Waits for the budget first; a 429 or rate headers in the answer are entered there.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Stopped`] on cancel, the errors of [`crate::net::open`], [`ErrorKind::Transient`] where the
+    /// connection broke, the limit passed, or the answer is no HTTP or too long.
+    pub(crate) fn send(&self, request: &Request<'_>) -> Result<Answer, Error> {
+        let url = if request.at.starts_with('/') {
+            format!("{}{}", self.hosts.api, request.at)
+        } else {
+            request.at.to_owned()
+        };
+        let did = describe(request, &url);
+        if self.cancel.is_cancelled() {
+            return Err(stopped(did));
+        }
+        let wait_until = Instant::now() + self.limits.budget_wait;
+        self.budget
+            .acquire(request.lane, request.purpose, &self.cancel, wait_until)
+            .map_err(|error| error.while_doing(request.doing))?;
+        let answer = self.exchange(request, &url, &did);
+        if self.cancel.is_cancelled() {
+            // What broke is only the echo of the signal.
+            return Err(stopped(did));
+        }
+        let answer = answer?;
+        if let Some(rate) = answer.rate.filter(|_| request.lane == Lane::Api) {
+            self.budget.learn(rate);
+        }
+        if let Some(wait) = answer.retry_after.filter(|_| answer.status == 429) {
+            self.budget.pause(request.lane, wait);
+        }
+        log::debug!("{did}: {}", answer.status);
+        Ok(answer)
+    }
+
+    fn exchange(&self, request: &Request<'_>, url: &str, did: &str) -> Result<Answer, Error> {
+        let failed = |error: ureq::Error| self.explain(error, did);
+        let built = build(request, url)
+            .map_err(|_| Error::new(ErrorKind::Internal, did, "the request cannot be written as HTTP"))?;
+        let response = match request.body {
+            Body::None if matches!(request.method, Method::Get | Method::Head | Method::Delete) => {
+                self.agent.run(built)
+            }
+            Body::None => self.agent.run(built.map(|()| "")),
+            Body::Json(text) | Body::Form(text) => self.agent.run(built.map(|()| text)),
+        };
+        let mut response = response.map_err(failed)?;
+        let limited = response.body_mut().with_config().limit(self.limits.body_bytes);
+        let body = limited.read_to_vec().map_err(failed)?;
+        let headers = response.headers();
+        let header = |name: &str| headers.get(name)?.to_str().ok().map(str::to_owned);
+        let mut answer = Answer::new(response.status().as_u16(), header, body, Moment::now(), did.to_owned());
+        if let Some(channel) = request.channel {
+            answer.hidden.push((channel.clone(), "<channel>"));
+        }
+        if let Authorization::Bearer(token) = request.authorization {
+            answer.hidden.push((token.clone(), "<token>"));
+        }
+        Ok(answer)
+    }
+
+    fn explain(&self, error: ureq::Error, did: &str) -> Error {
+        let transient = |what: String| Error::new(ErrorKind::Transient, did, what);
+        match error {
+            ureq::Error::Other(inner) => match inner.downcast::<Error>() {
+                Ok(ours) => ours.while_doing(did),
+                Err(other) => transient(one_line(&other.to_string())),
+            },
+            ureq::Error::Timeout(_) => transient(format!(
+                "no complete answer within {} s",
+                self.limits.call.as_secs_f64()
+            )),
+            ureq::Error::BodyExceedsLimit(limit) => transient(format!("an answer of more than {limit} bytes")),
+            ureq::Error::Io(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
+                transient("the connection was closed before the answer was complete".to_owned())
+            }
+            ureq::Error::Io(error) => transient(one_line(&error.to_string())),
+            // Its text may hold the address with a channel id.
+            ureq::Error::BadUri(_) => Error::new(ErrorKind::Internal, did, "the address is no URL"),
+            other => transient(one_line(&other.to_string())),
+        }
+    }
+}
+
+fn build(request: &Request<'_>, url: &str) -> Result<http::Request<()>, http::Error> {
+    let mut built = http::Request::builder().method(request.method.as_http()).uri(url);
+    match request.authorization {
+        Authorization::None => {}
+        Authorization::Bearer(token) => {
+            let header = Secret::new(format!("Bearer {}", token.reveal()));
+            built = built.header(http::header::AUTHORIZATION, sensitive(&header)?);
+        }
+        Authorization::Basic(header) => {
+            built = built.header(http::header::AUTHORIZATION, sensitive(header)?);
+        }
+    }
+    match request.body {
+        Body::None => {}
+        Body::Json(_) => built = built.header(http::header::CONTENT_TYPE, "application/json"),
+        Body::Form(_) => built = built.header(http::header::CONTENT_TYPE, "application/x-www-form-urlencoded"),
+    }
+    built.body(())
+}
+
+fn sensitive(text: &Secret) -> Result<http::HeaderValue, http::Error> {
+    let mut value = http::HeaderValue::from_str(text.reveal())?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+/// `listing queues (GET https://api.example/api/v2/routing/queues)`: no query, no channel id, no user information.
+fn describe(request: &Request<'_>, url: &str) -> String {
+    let method = request.method.as_http();
+    let place = match Url::parse(url) {
+        Ok(url) => {
+            let path = url.path.split('?').next().unwrap_or("");
+            let channel = request.channel.map(|id| percent_encode(id.reveal()));
+            let hide = |part| {
+                if channel.as_deref() == Some(part) {
+                    "<channel>"
+                } else {
+                    part
+                }
+            };
+            let parts: Vec<&str> = path.split('/').map(hide).collect();
+            format!("{}://{}{}", url.scheme, url.target.host_header(), parts.join("/"))
+        }
+        Err(wrong) => format!("an address that {wrong}"),
+    };
+    format!("{} ({method} {place})", request.doing)
+}

@@ -1,0 +1,384 @@
+//! Queues, their members and users' names: from what people write to ids, and back to labels.
+//!
+//! In: names or ids, a token · Out: queues with names and service levels, users with names · Thread: the caller's; [`resolve`] is pure.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::client::{Method, Request, RestClient};
+use super::paging::all_pages;
+use crate::facts::MediaKind;
+use crate::net::target::percent_encode;
+use crate::{Error, ErrorKind, Id, Secret};
+
+/// User ids in one query: 40 characters each keep the address under 4 KiB.
+const USERS_A_CALL: usize = 80;
+/// Near names that are offered for an unknown one.
+const OFFERED: usize = 3;
+
+/// A routing queue, as far as its listing or its configuration tells.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Queue {
+    /// Its id.
+    pub(crate) id: Id,
+    /// Its name; none for an id that the listing does not hold.
+    pub(crate) name: Option<String>,
+    /// Its own service levels, by medium.
+    pub(crate) service_levels: Vec<(MediaKind, ServiceLevelSetting)>,
+}
+
+/// `mediaSettings.<medium>.serviceLevel`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct ServiceLevelSetting {
+    /// The target, 0 to 100.
+    pub(crate) target_percent: Option<f64>,
+    /// Answered within this counts.
+    pub(crate) threshold: Option<Duration>,
+}
+
+/// A user with a label.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct User {
+    /// The user.
+    pub(crate) id: Id,
+    /// The name, where the listing has one.
+    pub(crate) name: Option<String>,
+}
+
+/// Lists all queues that the client may see.
+///
+/// # Errors
+/// Those of [`RestClient::call`]; 403 names the missing permission.
+pub(crate) fn queues(client: &RestClient, token: &Secret) -> Result<Vec<Queue>, Error> {
+    let entities = all_pages(client, token, "listing queues", "/api/v2/routing/queues")?;
+    Ok(entities.iter().filter_map(read_queue).collect())
+}
+
+/// Lists the members of a queue.
+///
+/// # Errors
+/// Those of [`RestClient::call`].
+pub(crate) fn queue_members(client: &RestClient, token: &Secret, queue: &Id) -> Result<Vec<User>, Error> {
+    let path = format!("/api/v2/routing/queues/{}/members", percent_encode(&queue.to_string()));
+    let entities = all_pages(client, token, "listing queue members", &path)?;
+    Ok(entities.iter().filter_map(read_user).collect())
+}
+
+/// The names of users; an id that the service does not know is missing from the answer.
+///
+/// # Errors
+/// Those of [`RestClient::call`].
+pub(crate) fn users(client: &RestClient, token: &Secret, ids: &[Id]) -> Result<Vec<User>, Error> {
+    let mut found = Vec::new();
+    for some in ids.chunks(USERS_A_CALL) {
+        let mut at = "/api/v2/users?pageSize=100".to_owned();
+        for id in some {
+            at.push_str("&id=");
+            at.push_str(&percent_encode(&id.to_string()));
+        }
+        let answer = client.call(&Request::new("looking up users", Method::Get, &at, token))?;
+        let body: Value = answer.json()?;
+        let Some(entities) = body.get("entities").and_then(Value::as_array) else {
+            return Err(answer.malformed("no entities"));
+        };
+        // A server that ignores the filter lists everybody.
+        found.extend(
+            entities
+                .iter()
+                .filter_map(read_user)
+                .filter(|user| some.contains(&user.id)),
+        );
+    }
+    Ok(found)
+}
+
+fn read_user(entity: &Value) -> Option<User> {
+    let text = |value: Option<&Value>| value.and_then(Value::as_str).map(str::to_owned);
+    let nested = entity.get("user");
+    let id = text(entity.get("id")).or_else(|| text(nested?.get("id")))?;
+    let name = text(entity.get("name")).or_else(|| text(nested?.get("name")));
+    Some(User { id: Id::new(&id), name })
+}
+
+fn read_queue(entity: &Value) -> Option<Queue> {
+    let settings = entity.get("mediaSettings").and_then(Value::as_object);
+    let levels = settings.into_iter().flatten().filter_map(|(medium, setting)| {
+        let level = setting.get("serviceLevel")?;
+        let number = |key: &str| {
+            level
+                .get(key)
+                .and_then(Value::as_f64)
+                .filter(|n| n.is_finite() && *n >= 0.0)
+        };
+        let setting = ServiceLevelSetting {
+            // The service writes 0 to 1.
+            target_percent: number("percentage").map(|share| (share * 100.0).min(100.0)),
+            threshold: number("durationMs")
+                .filter(|ms| *ms <= 1e12)
+                .map(|ms| Duration::from_secs_f64(ms / 1000.0)),
+        };
+        match MediaKind::parse(medium) {
+            MediaKind::Other => None,
+            kind => Some((kind, setting)),
+        }
+    });
+    Some(Queue {
+        id: Id::new(entity.get("id")?.as_str()?),
+        name: entity.get("name").and_then(Value::as_str).map(str::to_owned),
+        service_levels: levels.collect(),
+    })
+}
+
+/// Turns what people write into queues: ids pass, names are compared exactly, then without regard to case.
+///
+/// # Errors
+/// [`ErrorKind::Configuration`] with all unknown and ambiguous names at once, and the nearest known ones.
+pub(crate) fn resolve(wanted: &[String], known: &[Queue]) -> Result<Vec<Queue>, Error> {
+    let mut found: Vec<Queue> = Vec::new();
+    let mut wrong = Vec::new();
+    for text in wanted {
+        match find(text.trim(), known) {
+            Ok(queue) if found.iter().any(|known| known.id == queue.id) => {}
+            Ok(queue) => found.push(queue),
+            Err(what) => wrong.push(what),
+        }
+    }
+    if wrong.is_empty() {
+        Ok(found)
+    } else {
+        Err(Error::new(
+            ErrorKind::Configuration,
+            "looking for queues",
+            wrong.join("; "),
+        ))
+    }
+}
+
+fn find(text: &str, known: &[Queue]) -> Result<Queue, String> {
+    let id = Id::new(text);
+    if let Some(queue) = known.iter().find(|queue| queue.id == id) {
+        return Ok(queue.clone());
+    }
+    let named = |same: &dyn Fn(&str) -> bool| -> Vec<&Queue> {
+        let is = |queue: &&Queue| queue.name.as_deref().is_some_and(same);
+        known.iter().filter(is).collect()
+    };
+    let mut matching = named(&|name| name == text);
+    if matching.is_empty() {
+        let folded = text.to_lowercase();
+        matching = named(&|name| name.trim().to_lowercase() == folded);
+    }
+    match matching.as_slice() {
+        [one] => Ok((*one).clone()),
+        [] if is_uuid(text) => Ok(Queue {
+            id: Id::new(&text.to_ascii_lowercase()),
+            name: None,
+            service_levels: Vec::new(),
+        }),
+        [] => Err(unknown(text, known)),
+        several => {
+            let ids: Vec<String> = several.iter().map(|queue| queue.id.to_string()).collect();
+            Err(format!(
+                "\"{text}\" is the name of several queues, name one by its id: {}",
+                ids.join(", ")
+            ))
+        }
+    }
+}
+
+fn is_uuid(text: &str) -> bool {
+    text.len() == 36
+        && text.bytes().enumerate().all(|(at, c)| match at {
+            8 | 13 | 18 | 23 => c == b'-',
+            _ => c.is_ascii_hexdigit(),
+        })
+}
+
+fn unknown(text: &str, known: &[Queue]) -> String {
+    let folded = text.to_lowercase();
+    let mut near: Vec<(usize, &str)> = known
+        .iter()
+        .filter_map(|queue| queue.name.as_deref())
+        .map(|name| (distance(&folded, &name.to_lowercase()), name))
+        .collect();
+    near.sort_unstable();
+    near.truncate(OFFERED);
+    if near.is_empty() {
+        return format!(
+            "no queue is named \"{text}\": the client sees no queue at all (permission routing:queue:view, divisions)"
+        );
+    }
+    let names: Vec<String> = near.iter().map(|(_, name)| format!("\"{name}\"")).collect();
+    format!(
+        "no queue is named \"{text}\"; nearest of {}: {}",
+        known.len(),
+        names.join(", ")
+    )
+}
+
+/// Letters to change, insert or remove to get from one text to the other; a contained text is near.
+fn distance(one: &str, other: &str) -> usize {
+    let other: Vec<char> = other.chars().take(100).collect();
+    let mut row: Vec<usize> = (0..=other.len()).collect();
+    for (i, a) in one.chars().take(100).enumerate() {
+        let mut diagonal = i;
+        let mut left = i + 1;
+        if let Some(first) = row.first_mut() {
+            *first = left;
+        }
+        for (b, cell) in other.iter().zip(row.iter_mut().skip(1)) {
+            let above = *cell;
+            left = (diagonal + usize::from(a != *b)).min(above + 1).min(left + 1);
+            diagonal = above;
+            *cell = left;
+        }
+    }
+    row.last().copied().unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net::scripted::{Reply, Server};
+    use crate::rest::client_tests::client_of;
+
+    fn queue(id: &str, name: &str) -> Queue {
+        Queue {
+            id: Id::new(id),
+            name: Some(name.to_owned()),
+            service_levels: Vec::new(),
+        }
+    }
+
+    fn ids(wanted: &[&str], known: &[Queue]) -> Result<Vec<String>, String> {
+        let wanted: Vec<String> = wanted.iter().map(|text| (*text).to_owned()).collect();
+        match resolve(&wanted, known) {
+            Ok(queues) => Ok(queues.iter().map(|queue| queue.id.to_string()).collect()),
+            Err(error) => {
+                assert_eq!(error.kind(), ErrorKind::Configuration);
+                Err(error.to_string())
+            }
+        }
+    }
+
+    #[test]
+    fn names_become_ids() {
+        let known = [
+            queue("1", "Sales"),
+            queue("2", "sales"),
+            queue("3", "Support"),
+            queue("4", "SUPPORT"),
+            queue("5", "Billing"),
+        ];
+        assert_eq!(ids(&["Sales", "billing", "5", "BILLING "], &known).unwrap(), ["1", "5"]);
+        let uuid = "509F5A7F-cb31-5a43-ac00-8041a8ba3690";
+        assert_eq!(ids(&[uuid], &known).unwrap(), [uuid.to_lowercase()]);
+        let wrong = ids(&["support", "Biling"], &known).unwrap_err();
+        assert!(wrong.contains("several queues") && wrong.contains("3, 4"), "{wrong}");
+        assert!(wrong.contains("nearest of 5: \"Billing\""), "{wrong}");
+        assert!(ids(&["x"], &[]).unwrap_err().contains("routing:queue:view"));
+    }
+
+    #[test]
+    fn distances() {
+        assert_eq!(distance("kitten", "sitting"), 3);
+        assert_eq!(distance("", "abc"), 3);
+        assert_eq!(distance("abc", ""), 3);
+        assert_eq!(distance("abc", "abc"), 0);
+    }
+
+    /// Serves `total` entities in the pages that are asked for.
+    fn pages(total: usize, extra: fn(usize, usize) -> String) -> Server {
+        Server::http(move |seen| {
+            let number = |key: &str| -> usize {
+                let query = seen.line.split(['?', '&', ' ']);
+                let found = query.clone().find_map(|pair| pair.strip_prefix(key));
+                found.unwrap().parse().unwrap()
+            };
+            let (page, size) = (number("pageNumber="), number("pageSize="));
+            let from = (page - 1) * size;
+            let entities: Vec<String> = (from..total.min(from + size))
+                .map(|n| format!(r#"{{"id":"q{n}","name":"Queue {n}"}}"#))
+                .collect();
+            let pages = total.div_ceil(size);
+            Reply::json(
+                200,
+                &format!(r#"{{"entities":[{}]{}}}"#, entities.join(","), extra(page, pages)),
+            )
+        })
+    }
+
+    #[test]
+    fn every_page_is_read_whatever_marks_the_end() {
+        let with_count = |_: usize, pages: usize| format!(r#","pageCount":{pages}"#);
+        let with_next = |page: usize, pages: usize| {
+            if page < pages {
+                r#","nextUri":"/x""#.to_owned()
+            } else {
+                String::new()
+            }
+        };
+        let without: fn(usize, usize) -> String = |_, _| String::new();
+        for extra in [with_count, with_next, without] {
+            for (total, calls) in [(0, 1), (99, 1), (250, 3)] {
+                let server = pages(total, extra);
+                let queues = queues(&client_of(&server), &Secret::new("t")).unwrap();
+                assert_eq!(queues.len(), total);
+                assert_eq!(server.seen().len(), calls);
+            }
+        }
+        let endless = pages(1_000_000, |_, _| r#","nextUri":"/x""#.to_owned());
+        assert_eq!(
+            queues(&client_of(&endless), &Secret::new("t")).unwrap_err().kind(),
+            ErrorKind::Refused
+        );
+        let repeating = Server::http(|_| Reply::json(200, r#"{"entities":[{"id":"a"}],"nextUri":"/x"}"#));
+        assert_eq!(queues(&client_of(&repeating), &Secret::new("t")).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn service_levels_are_read_and_nonsense_passed_over() {
+        let body = r#"{"entities":[{"id":"a","name":"A","mediaSettings":{"call":{"serviceLevel":
+            {"percentage":0.8,"durationMs":20000}},"message":{"serviceLevel":{"percentage":"x"}},"chat":7,
+            "new":{"serviceLevel":{"durationMs":1}}}},{"name":"no id"},{"id":"b","mediaSettings":null}]}"#;
+        let server = Server::http(move |_| Reply::json(200, body));
+        let queues = queues(&client_of(&server), &Secret::new("t")).unwrap();
+        assert_eq!(queues.len(), 2);
+        let voice = ServiceLevelSetting {
+            target_percent: Some(80.0),
+            threshold: Some(Duration::from_secs(20)),
+        };
+        let nothing = ServiceLevelSetting {
+            target_percent: None,
+            threshold: None,
+        };
+        let levels = &queues[0].service_levels;
+        assert!(levels.contains(&(MediaKind::Voice, voice)));
+        assert!(levels.contains(&(MediaKind::Message, nothing)));
+        assert_eq!(levels.len(), 2);
+    }
+
+    #[test]
+    fn the_documented_listing_is_read() {
+        let body = include_str!("../../tests/fixtures/rest-routing-queues.json");
+        let server = Server::http(move |_| Reply::json(200, body));
+        let queues = queues(&client_of(&server), &Secret::new("t")).unwrap();
+        assert_eq!(queues[0].name.as_deref(), Some("Example Queue A"));
+    }
+
+    #[test]
+    fn members_and_users() {
+        let body = r#"{"entities":[{"id":"u1","name":"One"},{"user":{"id":"u2","name":"Two"}},{}]}"#;
+        let server = Server::http(move |_| Reply::json(200, body));
+        let client = client_of(&server);
+        let members = queue_members(&client, &Secret::new("t"), &Id::new("q 1")).unwrap();
+        assert_eq!(members.len(), 2);
+        assert_eq!(members[1].name.as_deref(), Some("Two"));
+        let users = users(&client, &Secret::new("t"), &[Id::new("u1"), Id::new("u3")]).unwrap();
+        assert_eq!(users.len(), 1);
+        let seen = server.seen();
+        assert!(seen[0].line.contains("/queues/q%201/members?pageNumber=1"));
+        assert!(seen[1].line.contains("&id=u1&id=u3 "));
+    }
+}
