@@ -2,39 +2,20 @@
 //!
 //! In: logins, subscriptions, sockets, the service's time · Out: who gets a frame, who has to go · Thread: under one lock.
 
-use super::options::Options;
 use super::stream::Outbox;
+use super::tokens::Token;
 use super::topics;
 use super::when::{Clock, Ms, millis};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
-
-/// The rate window, in milliseconds.
-const WINDOW_MS: Ms = 60_000;
-
-pub(super) struct Token {
-    pub client_id: String,
-    pub expires: Ms,
-    window_start: Ms,
-    window_count: u32,
-}
-
-/// What a request has left of its token's minute.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Allowance {
-    pub count: u32,
-    pub allowed: u32,
-    /// Seconds until the window begins anew, at least 1.
-    pub reset_secs: i64,
-    pub refused: bool,
-}
 
 pub(super) struct Channel {
     pub id: String,
     pub token: String,
     pub client_id: String,
     pub expires: Ms,
-    last_used: Ms,
+    // Counts uses, since milliseconds would tie.
+    last_used: u64,
     /// As subscribed, combined ids included, in order.
     pub topics: Vec<String>,
     pub socket: Option<Arc<Outbox>>,
@@ -72,9 +53,10 @@ pub(super) enum Errors {
 
 #[derive(Default)]
 pub(super) struct Hub {
-    tokens: HashMap<String, Token>,
+    pub(super) tokens: HashMap<String, Token>,
     channels: BTreeMap<String, Channel>,
     listeners: HashMap<String, Vec<String>>,
+    uses: u64,
     // How often something was forgotten, for /sim/state.
     pub evicted: u64,
 }
@@ -117,47 +99,6 @@ impl Rules {
 }
 
 impl Hub {
-    pub(super) fn log_in(&mut self, client_id: &str, token: String, expires: Ms) {
-        self.tokens.insert(
-            token,
-            Token {
-                client_id: client_id.to_owned(),
-                expires,
-                window_start: 0,
-                window_count: 0,
-            },
-        );
-    }
-
-    /// The token, if it is good now.
-    pub(super) fn token(&self, token: &str, now: Ms) -> Option<&Token> {
-        self.tokens.get(token).filter(|t| t.expires > now)
-    }
-
-    pub(super) fn token_count(&self) -> usize {
-        self.tokens.len()
-    }
-
-    /// Counts one request against the token's minute.
-    pub(super) fn spend(&mut self, token: &str, now: Ms, options: &Options) -> Option<Allowance> {
-        let window = (WINDOW_MS as f64 / options.speed).max(100.0) as Ms;
-        let token = self.tokens.get_mut(token)?;
-        if now - token.window_start >= window {
-            token.window_start = now;
-            token.window_count = 0;
-        }
-        let refused =
-            options.requests_per_min > 0 && token.window_count >= options.requests_per_min;
-        token.window_count += u32::from(!refused);
-        let left = token.window_start + window - now;
-        Some(Allowance {
-            count: token.window_count,
-            allowed: options.requests_per_min,
-            reset_secs: (left + 999) / 1000,
-            refused,
-        })
-    }
-
     /// Takes a token away, and with it its channels, whose sockets are given back with their channel's id.
     pub(super) fn log_out(&mut self, token: &str) -> Vec<(String, Arc<Outbox>)> {
         self.tokens.remove(token);
@@ -193,13 +134,17 @@ impl Hub {
         channel.socket
     }
 
+    fn next_use(&mut self) -> u64 {
+        self.uses += 1;
+        self.uses
+    }
+
     /// Makes a channel; the socket of one that had to go for it is given back.
     pub(super) fn create(
         &mut self,
         id: String,
         token: &str,
         client_id: &str,
-        now: Ms,
         expires: Ms,
         max: usize,
     ) -> Option<(String, Arc<Outbox>)> {
@@ -219,7 +164,7 @@ impl Hub {
             token: token.to_owned(),
             client_id: client_id.to_owned(),
             expires,
-            last_used: now,
+            last_used: self.next_use(),
             topics: Vec::new(),
             socket: None,
         };
@@ -245,7 +190,7 @@ impl Hub {
         wanted: &[String],
         (mode, errors): (Mode, Errors),
         rules: &Rules,
-        (now, expires, max): (Ms, Ms, usize),
+        (expires, max): (Ms, usize),
     ) -> Result<Vec<Verdict>, Refusal> {
         let channel = self.channels.get(id).ok_or(Refusal::NoChannel)?;
         let mut list = if mode == Mode::Add {
@@ -294,8 +239,9 @@ impl Hub {
             return Err(Refusal::TooMany);
         }
         self.set_topics(id, list, rules);
+        let used = self.next_use();
         if let Some(channel) = self.channels.get_mut(id) {
-            channel.last_used = now;
+            channel.last_used = used;
             channel.expires = channel.expires.max(expires);
         }
         Ok(verdicts)
@@ -373,19 +319,20 @@ impl Hub {
         &mut self,
         id: &str,
         socket: &Arc<Outbox>,
-        now: Ms,
     ) -> Result<Option<Arc<Outbox>>, ()> {
+        let used = self.next_use();
         let channel = self.channels.get_mut(id).ok_or(())?;
-        channel.last_used = now;
+        channel.last_used = used;
         Ok(channel.socket.replace(Arc::clone(socket)))
     }
 
-    pub(super) fn detach(&mut self, id: &str, socket: &Outbox, now: Ms) {
+    pub(super) fn detach(&mut self, id: &str, socket: &Outbox) {
+        let used = self.next_use();
         if let Some(channel) = self.channels.get_mut(id)
             && channel.socket.as_ref().is_some_and(|s| s.id == socket.id)
         {
             channel.socket = None;
-            channel.last_used = now;
+            channel.last_used = used;
         }
     }
 

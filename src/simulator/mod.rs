@@ -16,6 +16,7 @@ mod render;
 mod service;
 mod shared;
 mod stream;
+mod tokens;
 mod topics;
 mod when;
 mod world;

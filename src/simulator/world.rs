@@ -266,7 +266,7 @@ fn queue(index: usize, count: usize, rng: &mut Rng) -> Queue {
             (0.8, 60_000),
         ],
         wrapup_required,
-        overflow: (count > 1 && index % 3 == 0).then(|| (index + 1) % count),
+        overflow: (count > 1 && index.is_multiple_of(3)).then(|| (index + 1) % count),
         members: Vec::new(),
     }
 }
@@ -274,7 +274,7 @@ fn queue(index: usize, count: usize, rng: &mut Rng) -> Queue {
 fn user(index: usize, options: &Options, rng: &mut Rng) -> User {
     let (first, last) = (FIRST_NAMES[rng.usize(..24)], LAST_NAMES[rng.usize(..24)]);
     let agent = index < options.agents;
-    let lead = agent && index % 8 == 0;
+    let lead = agent && index.is_multiple_of(8);
     let mut queues = Vec::new();
     if agent {
         // Round robin first, so that every queue has somebody.

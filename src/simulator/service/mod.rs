@@ -10,10 +10,10 @@ mod oauth;
 mod organization;
 pub(super) mod problem;
 
-use super::channels::Allowance;
 use super::control;
 use super::shared::Shared;
 use super::stream;
+use super::tokens::Allowance;
 use super::when::http_date;
 use crate::http_server::{Reply, Request, Response};
 use problem::Problem;

@@ -24,17 +24,13 @@ fn channel_json(call: &Call<'_>, channel: &Channel) -> Value {
 pub(super) fn create(call: &Call<'_>) -> Outcome {
     let shared = call.shared;
     let id = format!("streaming-5-{}", shared.random_text(26));
-    let (now, expires) = (
-        shared.clock.wall(),
-        end_of(&shared.clock, shared.options.channel_life),
-    );
+    let expires = end_of(&shared.clock, shared.options.channel_life);
     let (evicted, answer) = {
         let mut hub = shared.hub();
         let evicted = hub.create(
             id.clone(),
             &call.token,
             &call.client_id,
-            now,
             expires,
             shared.options.max_channels,
         );
@@ -127,7 +123,6 @@ pub(super) fn subscribe(call: &Call<'_>, id: &str, replace: bool) -> Outcome {
     let mode = if replace { Mode::Replace } else { Mode::Add };
     let rules = shared.rules();
     let limits = (
-        shared.clock.wall(),
         end_of(&shared.clock, shared.options.channel_life),
         shared.options.max_topics,
     );

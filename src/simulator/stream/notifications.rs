@@ -45,7 +45,7 @@ fn run(shared: &Shared, id: &str, stream: TcpStream, early: Vec<u8>) {
     );
     let attach = |outbox: &Arc<Outbox>| {
         // A statement of its own, so that the lock is free before anything else is done.
-        let attached = shared.hub().attach(id, outbox, shared.clock.wall());
+        let attached = shared.hub().attach(id, outbox);
         match attached {
             Ok(Some(first)) => {
                 first.send(system(
@@ -73,7 +73,7 @@ fn run(shared: &Shared, id: &str, stream: TcpStream, early: Vec<u8>) {
         |outbox, text| message(shared, id, outbox, text),
     );
     if let Some(outbox) = outbox {
-        shared.hub().detach(id, &outbox, shared.clock.wall());
+        shared.hub().detach(id, &outbox);
     }
 }
 
@@ -175,7 +175,6 @@ fn change(
             .ok_or(gone);
     }
     let limits = (
-        shared.clock.wall(),
         end_of(&shared.clock, shared.options.channel_life),
         shared.options.max_topics,
     );
