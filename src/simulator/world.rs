@@ -86,7 +86,7 @@ pub(super) struct User {
     pub title: &'static str,
     /// Queues, as indexes; empty for those who are no agents.
     pub queues: Vec<usize>,
-    /// Team leads are on and off queue all the time.
+    /// Team leads are on and off queue all the time, and take no conversations.
     pub lead: bool,
 }
 
@@ -274,7 +274,9 @@ fn queue(index: usize, count: usize, rng: &mut Rng) -> Queue {
 fn user(index: usize, options: &Options, rng: &mut Rng) -> User {
     let (first, last) = (FIRST_NAMES[rng.usize(..24)], LAST_NAMES[rng.usize(..24)]);
     let agent = index < options.agents;
-    let lead = agent && index.is_multiple_of(8);
+    // The first one always is, so that the head of every listing is lively.
+    let lead = rng.u8(..7) == 0 || index == 0;
+    let lead = agent && lead && options.agents >= 10;
     let mut queues = Vec::new();
     if agent {
         // Round robin first, so that every queue has somebody.

@@ -86,7 +86,7 @@ impl Centre {
         let begin = epoch - millis(options.warm_up);
         let rate = options
             .arrivals_per_sec
-            .unwrap_or((options.agents as f64 * 0.017).max(0.3));
+            .unwrap_or((options.agents as f64 * 0.024).max(0.3));
         let mut centre = Centre {
             rng: fastrand::Rng::with_seed(options.seed ^ 0x6365_6e74_7265_0002),
             now: begin,
@@ -125,16 +125,30 @@ impl Centre {
 
     /// Lives on to `to` and gives what changed, in order.
     pub(super) fn advance(&mut self, to: Ms) -> Vec<Change> {
+        self.advance_some(to, usize::MAX)
+    }
+
+    /// Lives on to `to`, but runs at most so many actions; the rest is for the next call.
+    pub(super) fn advance_some(&mut self, to: Ms, most: usize) -> Vec<Change> {
+        let mut left = most;
+        let mut all = true;
         while let Some(&Reverse((at, _, action))) = self.due.peek() {
             if at > to {
                 break;
             }
+            if left == 0 {
+                all = false;
+                break;
+            }
+            left -= 1;
             self.due.pop();
             self.now = self.now.max(at);
             self.run(action);
             self.settle();
         }
-        self.now = self.now.max(to);
+        if all {
+            self.now = self.now.max(to);
+        }
         self.forget();
         std::mem::take(&mut self.changes)
     }

@@ -22,6 +22,7 @@ pub(in crate::simulator) struct Agent {
     /// Conversations that take his time: alerting, talking, after-call work. With whether each is digital.
     pub engaged: Vec<(u64, bool)>,
     pub idle_since: Ms,
+    lead: bool,
     pending: Option<usize>,
 }
 
@@ -57,6 +58,7 @@ impl Centre {
                 not_responding: false,
                 engaged: Vec::new(),
                 idle_since: now,
+                lead: self.world.users[user].lead,
                 pending: None,
             });
             if is_agent {
@@ -158,8 +160,8 @@ impl Centre {
         }
         let stay = match (lead, next == ON_QUEUE) {
             (true, _) => self.between(2_500, 7_000),
-            (false, true) => self.between(60_000, 240_000),
-            (false, false) => self.between(10_000, 50_000),
+            (false, true) => self.between(25_000, 90_000),
+            (false, false) => self.between(6_000, 20_000),
         };
         self.after(stay, Action::Presence(user));
     }

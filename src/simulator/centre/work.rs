@@ -10,6 +10,9 @@ use crate::simulator::world::Media;
 /// How long an agent's client alerts before the conversation goes back to the queue.
 pub(in crate::simulator) const ALERTING_TIMEOUT_MS: Ms = 8_000;
 
+/// How far into a queue an agent who can take only some media looks for work.
+const SEARCHED: usize = 500;
+
 impl Centre {
     /// A conversation waits: the agent who has been idle longest gets it.
     pub(super) fn offer_to_somebody(&mut self, key: u64, visit: usize, queue: usize) {
@@ -32,7 +35,7 @@ impl Centre {
     pub(super) fn offer_work(&mut self, user: usize) {
         let mut best: Option<(Ms, u64, usize, usize)> = None;
         for &queue in &self.world.users[user].queues {
-            for waiting in &self.waiting[queue] {
+            for waiting in self.waiting[queue].iter().take(SEARCHED) {
                 let Some(conversation) = self.conversations.get(&waiting.key) else {
                     continue;
                 };
@@ -63,7 +66,7 @@ impl Centre {
         if self.chance(0.07) {
             self.after(ALERTING_TIMEOUT_MS, Action::Miss(key, who));
         } else {
-            let rings = self.between(700, 4_000);
+            let rings = self.between(700, 3_500);
             self.after(rings, Action::Answer(key, who));
         }
     }
@@ -146,10 +149,10 @@ impl Centre {
 
     fn plan_talk(&mut self, key: u64, who: usize, media: Media) {
         let talk = match media {
-            Media::Voice => self.between(5_000, 28_000) + self.between(0, 28_000),
-            Media::Message => self.between(12_000, 55_000),
-            Media::Email => self.between(15_000, 70_000),
-            Media::Callback => self.between(10_000, 45_000),
+            Media::Voice => self.between(4_000, 16_000) + self.between(0, 18_000),
+            Media::Message => self.between(10_000, 45_000),
+            Media::Email => self.between(12_000, 60_000),
+            Media::Callback => self.between(8_000, 35_000),
         };
         let mut extra = 0;
         if media == Media::Voice && self.chance(0.06) {
@@ -294,7 +297,7 @@ impl Centre {
         }
         participant.after_call.start = Some(now);
         self.touch(key, Step::AfterCall(who));
-        let work = self.between(2_000, 14_000);
+        let work = self.between(1_500, 9_000);
         self.after(work, Action::AfterCallEnd(key, who));
     }
 
