@@ -23,7 +23,7 @@ mod world;
 
 pub use options::{Credentials, Options};
 
-use crate::http_server::{Limits, Server};
+use crate::http_server::{Limits, Server, form_pairs};
 use centre::Centre;
 use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
 use publish::Publisher;
@@ -127,6 +127,21 @@ impl Simulator {
             ));
         }
         lines
+    }
+
+    /// A control call as over HTTP, without it: `simulator.control("close?code=1011")`. Gives the JSON of what was done.
+    ///
+    /// # Errors
+    /// The JSON that says what is wrong with the call.
+    pub fn control(&self, call: &str) -> Result<String, String> {
+        let (name, query) = call.split_once('?').unwrap_or((call, ""));
+        let answer = control::call(&self.shared, &format!("/sim/{name}"), form_pairs(query));
+        let text = String::from_utf8_lossy(&answer.body).trim().to_owned();
+        if answer.status == 200 {
+            Ok(text)
+        } else {
+            Err(text)
+        }
     }
 
     /// Ids and names of the queues.

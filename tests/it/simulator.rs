@@ -852,6 +852,15 @@ fn too_many_requests_and_troubles_on_demand() {
     assert_eq!(login(&sim, "Basic x", "").status, 503);
     assert_eq!(other.call("GET", "/api/v2/users", &Value::Null).status, 503);
     assert_eq!(other.call("GET", "/api/v2/users", &Value::Null).status, 200);
+    // Only logins, and with a date.
+    sim.control("429?secs=30&date=1&path=oauth").unwrap();
+    assert_eq!(other.call("GET", "/api/v2/users", &Value::Null).status, 200);
+    let date = login(&sim, "Basic x", "")
+        .header("Retry-After")
+        .unwrap()
+        .to_owned();
+    assert!(date.ends_with(" GMT"), "{date}");
+    assert!(sim.control("429?secs=soon").unwrap_err().contains("secs"));
     assert_eq!(http(&sim, "GET", "/sim/nonsense", &[], "").status, 404);
     assert_eq!(
         http(&sim, "GET", "/sim/load?per_second=many", &[], "").status,

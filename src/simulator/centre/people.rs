@@ -32,7 +32,11 @@ impl Agent {
         let digital = matches!(media, Media::Message | Media::Email);
         let room = self.engaged.is_empty()
             || (digital && self.engaged.len() < 2 && self.engaged.iter().all(|e| e.1));
-        self.presence == ON_QUEUE && !self.not_responding && self.pending.is_none() && room
+        self.presence == ON_QUEUE
+            && !self.lead
+            && !self.not_responding
+            && self.pending.is_none()
+            && room
     }
 }
 
