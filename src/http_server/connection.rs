@@ -31,7 +31,6 @@ pub(super) fn serve(
                 return;
             }
         };
-        let head_only = request.method == "HEAD";
         let reply = catch_unwind(AssertUnwindSafe(|| handler(&request))).unwrap_or_else(|_| {
             Reply::Response(Response::text(500, "the handler of this request failed"))
         });
@@ -42,10 +41,11 @@ pub(super) fn serve(
                 } else {
                     "close"
                 };
-                if stream
-                    .write_all(&response.to_bytes(head_only, Some(connection)))
-                    .is_err()
-                {
+                let bytes = match request.method.as_str() {
+                    "HEAD" => response.head_bytes(Some(connection)),
+                    _ => response.to_bytes(Some(connection)),
+                };
+                if stream.write_all(&bytes).is_err() {
                     return;
                 }
                 if !request.keep_alive {
@@ -54,10 +54,7 @@ pub(super) fn serve(
                 }
             }
             Reply::TakeOver(response, take_over) => {
-                if stream
-                    .write_all(&response.to_bytes(head_only, None))
-                    .is_err()
-                {
+                if stream.write_all(&response.to_bytes(None)).is_err() {
                     return;
                 }
                 let _ = stream.set_read_timeout(None);
@@ -78,7 +75,7 @@ pub(super) fn refuse_full(stream: &mut TcpStream) {
     let _ = stream.write_all(
         &Response::text(503, "too many connections")
             .header("Retry-After", "1")
-            .to_bytes(false, Some("close")),
+            .to_bytes(Some("close")),
     );
     let _ = stream.shutdown(Shutdown::Write);
     let _ = stream.read(&mut [0u8; 8192]);
@@ -86,7 +83,7 @@ pub(super) fn refuse_full(stream: &mut TcpStream) {
 
 fn refuse(stream: &mut TcpStream, status: u16, why: &str) {
     if stream
-        .write_all(&Response::text(status, why).to_bytes(false, Some("close")))
+        .write_all(&Response::text(status, why).to_bytes(Some("close")))
         .is_ok()
     {
         linger(stream);

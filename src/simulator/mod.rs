@@ -1,9 +1,12 @@
-//! A Genesys Cloud organisation in a box: login, REST, notifications and the tutorials' sockets on one loopback port, fed
-//! by a contact-centre model that is the same for the same seed.
+//! A Genesys Cloud organisation in a box: the whole service on one loopback port.
 //!
 //! In: HTTP and WebSocket clients · Out: the service's answers and events · Thread: `sim-centre`, `sim-accept`, one or two a connection.
 //!
-//! It shares no decoding code with the client: what the client reads was written by other hands.
+//! Login, REST, notifications and the tutorials' sockets are fed by a contact-centre model that is the same for the same seed.
+//! The simulator shares no decoding code with the client: what the client reads was written by other hands.
+//!
+//! While it runs, it is controlled by `GET` or `POST /sim/NAME?parameters` (no login; `/sim/` lists the calls), or by
+//! [`Simulator::control`]. Times in events are the centre's: the wall clock at speed 1, ahead of it at higher speeds.
 
 mod centre;
 mod channels;

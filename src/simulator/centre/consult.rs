@@ -3,7 +3,7 @@
 //! In: due actions · Out: facts · Thread: the centre's lock.
 
 use super::facts::{Disconnect, Purpose, Step};
-use super::{Action, Centre};
+use super::{Action, Begins, Centre};
 use crate::simulator::world::Media;
 
 impl Centre {
@@ -19,7 +19,7 @@ impl Centre {
             return;
         };
         self.hold(key, who);
-        let second = self.join(key, Purpose::User, Some(colleague), None, false);
+        let second = self.join(key, Purpose::User, Some(colleague), None, Begins::Alerting);
         if let Some(participant) = self.participant_mut(key, second) {
             participant.consulted_by = Some(who);
         }

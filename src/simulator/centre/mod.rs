@@ -51,6 +51,13 @@ enum Action {
     Presence(usize),
 }
 
+/// How a participant begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Begins {
+    Connected,
+    Alerting,
+}
+
 /// A conversation in a queue.
 #[derive(Debug, Clone, Copy)]
 struct Waiting {
@@ -291,7 +298,7 @@ impl Centre {
         purpose: Purpose,
         user: Option<usize>,
         queue: Option<usize>,
-        connected: bool,
+        begins: Begins,
     ) -> usize {
         let (id, communication) = (Id::random(&mut self.rng), Id::random(&mut self.rng));
         let now = self.now;
@@ -306,7 +313,7 @@ impl Centre {
             queue,
             consulted_by: None,
             start: now,
-            connected: connected.then_some(now),
+            connected: (begins == Begins::Connected).then_some(now),
             end: None,
             disconnect: None,
             holds: Vec::new(),

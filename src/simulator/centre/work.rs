@@ -3,7 +3,7 @@
 //! In: due actions · Out: facts · Thread: the centre's lock.
 
 use super::facts::{Disconnect, Purpose, Span, Step};
-use super::{Action, Centre, Waiting};
+use super::{Action, Begins, Centre, Waiting};
 use crate::simulator::when::Ms;
 use crate::simulator::world::Media;
 
@@ -57,7 +57,13 @@ impl Centre {
     fn alert(&mut self, key: u64, visit: usize, queue: usize, user: usize) {
         self.stop_waiting(key, visit);
         let expected = self.world.queues[queue].wrapup_required;
-        let who = self.join(key, Purpose::Agent, Some(user), Some(queue), false);
+        let who = self.join(
+            key,
+            Purpose::Agent,
+            Some(user),
+            Some(queue),
+            Begins::Alerting,
+        );
         if let Some(agent) = self.participant_mut(key, who) {
             agent.after_call.expected = expected;
         }

@@ -226,7 +226,7 @@ fn route(call: &Call<'_>) -> Outcome {
             notifications::subscriptions(call, id)
         }
         ("POST" | "PUT", ["notifications", "channels", id, "subscriptions"]) => {
-            notifications::subscribe(call, id, method == "PUT")
+            notifications::subscribe(call, id)
         }
         ("DELETE", ["notifications", "channels", id, "subscriptions"]) => {
             notifications::unsubscribe(call, id)

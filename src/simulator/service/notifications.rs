@@ -100,7 +100,8 @@ pub(super) fn subscriptions(call: &Call<'_>, id: &str) -> Outcome {
     Ok(Answer::Json(json!({"entities": entities})))
 }
 
-pub(super) fn subscribe(call: &Call<'_>, id: &str, replace: bool) -> Outcome {
+/// `POST` adds, `PUT` replaces.
+pub(super) fn subscribe(call: &Call<'_>, id: &str) -> Outcome {
     let shared = call.shared;
     let body = call.json()?;
     let wanted = body
@@ -120,7 +121,11 @@ pub(super) fn subscribe(call: &Call<'_>, id: &str, replace: bool) -> Outcome {
             )));
         }
     };
-    let mode = if replace { Mode::Replace } else { Mode::Add };
+    let mode = if call.request.method == "PUT" {
+        Mode::Replace
+    } else {
+        Mode::Add
+    };
     let rules = shared.rules();
     let limits = (
         end_of(&shared.clock, shared.options.channel_life),

@@ -137,7 +137,7 @@ fn message(shared: &Shared, id: &str, outbox: &Outbox, text: &str) {
         return;
     }
     let answer = match message.get("topics").map(topic_list) {
-        Some(Some(topics)) => change(shared, id, kind == "subscribe", &topics),
+        Some(Some(topics)) => change(shared, id, kind, &topics),
         _ => Err(("400", "topics must be a list of texts".to_owned())),
     };
     let object = match answer {
@@ -162,12 +162,12 @@ fn topic_list(value: &Value) -> Option<Vec<String>> {
 fn change(
     shared: &Shared,
     id: &str,
-    add: bool,
+    kind: &str,
     topics: &[String],
 ) -> Result<&'static str, (&'static str, String)> {
     let rules = shared.rules();
     let gone = ("404", "Channel not found or expired".to_owned());
-    if !add {
+    if kind == "unsubscribe" {
         return shared
             .hub()
             .unsubscribe(id, Some(topics), &rules)
