@@ -197,7 +197,8 @@ fn rest(shared: &Arc<Shared>, request: &Request, correlation: &str) -> Response 
     }
 }
 
-fn bearer(value: &str) -> Option<&str> {
+/// The token of an `Authorization` field.
+pub(super) fn bearer(value: &str) -> Option<&str> {
     let (scheme, token) = value.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }

@@ -7,6 +7,7 @@ use super::measure::{Measured, measure};
 use super::{Outbox, serve, text_frame, upgrade, wants_upgrade};
 use crate::http_server::{Reply, Request, Response};
 use crate::simulator::json::Object;
+use crate::simulator::service::bearer;
 use crate::simulator::service::problem::Problem;
 use crate::simulator::shared::Shared;
 use crate::simulator::when::{Ms, iso, millis, parse_iso, parse_period};
@@ -95,8 +96,8 @@ pub(in crate::simulator) fn open(
     }
     let token = request
         .header("authorization")
-        .and_then(|v| v.strip_prefix("Bearer "))
-        .map(|t| t.trim().to_owned());
+        .and_then(bearer)
+        .map(str::to_owned);
     let token = match token {
         Some(token) if shared.hub().token(&token, shared.clock.wall()).is_some() => token,
         Some(_) => return Problem::bad_credentials().response(correlation).into(),
