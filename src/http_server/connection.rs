@@ -26,6 +26,7 @@ pub(super) fn serve(mut stream: TcpStream, limits: &Limits, handler: &Handler, s
                 return;
             }
         };
+<<<<<<< HEAD
         let head_only = request.method == "HEAD";
         let reply = catch_unwind(AssertUnwindSafe(|| handler(&request)))
             .unwrap_or_else(|_| Reply::Response(Response::text(500, "the handler of this request failed")));
@@ -36,6 +37,23 @@ pub(super) fn serve(mut stream: TcpStream, limits: &Limits, handler: &Handler, s
                     .write_all(&response.to_bytes(head_only, Some(connection)))
                     .is_err()
                 {
+=======
+        let reply = catch_unwind(AssertUnwindSafe(|| handler(&request))).unwrap_or_else(|_| {
+            Reply::Response(Response::text(500, "the handler of this request failed"))
+        });
+        match reply {
+            Reply::Response(response) => {
+                let connection = if request.keep_alive {
+                    "keep-alive"
+                } else {
+                    "close"
+                };
+                let bytes = match request.method.as_str() {
+                    "HEAD" => response.head_bytes(Some(connection)),
+                    _ => response.to_bytes(Some(connection)),
+                };
+                if stream.write_all(&bytes).is_err() {
+>>>>>>> 90614296b009e8163e52833bf57029b6b808feee
                     return;
                 }
                 if !request.keep_alive {
@@ -44,7 +62,11 @@ pub(super) fn serve(mut stream: TcpStream, limits: &Limits, handler: &Handler, s
                 }
             }
             Reply::TakeOver(response, take_over) => {
+<<<<<<< HEAD
                 if stream.write_all(&response.to_bytes(head_only, None)).is_err() {
+=======
+                if stream.write_all(&response.to_bytes(None)).is_err() {
+>>>>>>> 90614296b009e8163e52833bf57029b6b808feee
                     return;
                 }
                 let _ = stream.set_read_timeout(None);
@@ -63,7 +85,7 @@ pub(super) fn refuse_full(stream: &mut TcpStream) {
     let _ = stream.write_all(
         &Response::text(503, "too many connections")
             .header("Retry-After", "1")
-            .to_bytes(false, Some("close")),
+            .to_bytes(Some("close")),
     );
     let _ = stream.shutdown(Shutdown::Write);
     let _ = stream.read(&mut [0u8; 8192]);
@@ -71,7 +93,7 @@ pub(super) fn refuse_full(stream: &mut TcpStream) {
 
 fn refuse(stream: &mut TcpStream, status: u16, why: &str) {
     if stream
-        .write_all(&Response::text(status, why).to_bytes(false, Some("close")))
+        .write_all(&Response::text(status, why).to_bytes(Some("close")))
         .is_ok()
     {
         linger(stream);

@@ -52,12 +52,16 @@ pub(crate) fn form_pairs(text: &str) -> Vec<(String, String)> {
         .filter(|pair| !pair.is_empty())
         .map(|pair| {
             let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-            (decode(key, true), decode(value, true))
+            (
+                decode(&key.replace('+', " ")),
+                decode(&value.replace('+', " ")),
+            )
         })
         .collect()
 }
 
-fn decode(text: &str, plus_is_space: bool) -> String {
+/// Decodes `%xx`.
+fn decode(text: &str) -> String {
     let bytes = text.as_bytes();
     let mut out = Vec::with_capacity(bytes.len());
     let mut i = 0;
@@ -76,7 +80,6 @@ fn decode(text: &str, plus_is_space: bool) -> String {
                     None => out.push(b'%'),
                 }
             }
-            b'+' if plus_is_space => out.push(b' '),
             byte => out.push(byte),
         }
         i += 1;
@@ -236,7 +239,7 @@ impl RequestReader {
         let old = parsed.version == Some(0);
         let mut request = Request {
             method: parsed.method.unwrap_or_default().to_owned(),
-            path: decode(path, false),
+            path: decode(path),
             query: query.to_owned(),
             headers,
             body: Vec::new(),

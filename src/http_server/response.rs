@@ -59,24 +59,33 @@ impl Response {
         self
     }
 
-    pub(super) fn to_bytes(&self, head_only: bool, connection: Option<&str>) -> Vec<u8> {
+    /// The whole response; the `Connection` and `Content-Length` fields are the handler's own without `connection`.
+    pub(super) fn to_bytes(&self, connection: Option<&str>) -> Vec<u8> {
+        let mut bytes = self.head_bytes(connection);
+        if !self.is_bodyless() {
+            bytes.extend_from_slice(&self.body);
+        }
+        bytes
+    }
+
+    fn is_bodyless(&self) -> bool {
+        self.status < 200 || self.status == 204 || self.status == 304
+    }
+
+    /// All but the body, as a HEAD request gets it.
+    pub(super) fn head_bytes(&self, connection: Option<&str>) -> Vec<u8> {
         let mut head = format!("HTTP/1.1 {} {}\r\n", self.status, reason(self.status));
         for (name, value) in &self.headers {
             let _ = write!(head, "{name}: {value}\r\n");
         }
-        let bodyless = self.status < 200 || self.status == 204 || self.status == 304;
         if let Some(connection) = connection {
-            if !bodyless {
+            if !self.is_bodyless() {
                 let _ = write!(head, "Content-Length: {}\r\n", self.body.len());
             }
             let _ = write!(head, "Connection: {connection}\r\n");
         }
         head.push_str("\r\n");
-        let mut bytes = head.into_bytes();
-        if !head_only && !bodyless {
-            bytes.extend_from_slice(&self.body);
-        }
-        bytes
+        head.into_bytes()
     }
 }
 

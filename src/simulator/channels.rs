@@ -2,39 +2,20 @@
 //!
 //! In: logins, subscriptions, sockets, the service's time · Out: who gets a frame, who has to go · Thread: under one lock.
 
-use super::options::Options;
 use super::stream::Outbox;
+use super::tokens::Token;
 use super::topics;
 use super::when::{Clock, Ms, millis};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
-
-/// The rate window, in milliseconds.
-const WINDOW_MS: Ms = 60_000;
-
-pub(super) struct Token {
-    pub client_id: String,
-    pub expires: Ms,
-    window_start: Ms,
-    window_count: u32,
-}
-
-/// What a request has left of its token's minute.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Allowance {
-    pub count: u32,
-    pub allowed: u32,
-    /// Seconds until the window begins anew, at least 1.
-    pub reset_secs: i64,
-    pub refused: bool,
-}
 
 pub(super) struct Channel {
     pub id: String,
     pub token: String,
     pub client_id: String,
     pub expires: Ms,
-    last_used: Ms,
+    // Counts uses, since milliseconds would tie.
+    last_used: u64,
     /// As subscribed, combined ids included, in order.
     pub topics: Vec<String>,
     pub socket: Option<Arc<Outbox>>,
@@ -72,9 +53,10 @@ pub(super) enum Errors {
 
 #[derive(Default)]
 pub(super) struct Hub {
-    tokens: HashMap<String, Token>,
+    pub(super) tokens: HashMap<String, Token>,
     channels: BTreeMap<String, Channel>,
     listeners: HashMap<String, Vec<String>>,
+    uses: u64,
     // How often something was forgotten, for /sim/state.
     pub evicted: u64,
 }
@@ -111,6 +93,7 @@ impl Rules {
 }
 
 impl Hub {
+<<<<<<< HEAD
     pub(super) fn log_in(&mut self, client_id: &str, token: String, expires: Ms) {
         self.tokens.insert(
             token,
@@ -151,6 +134,8 @@ impl Hub {
         })
     }
 
+=======
+>>>>>>> 90614296b009e8163e52833bf57029b6b808feee
     /// Takes a token away, and with it its channels, whose sockets are given back with their channel's id.
     pub(super) fn log_out(&mut self, token: &str) -> Vec<(String, Arc<Outbox>)> {
         self.tokens.remove(token);
@@ -186,13 +171,17 @@ impl Hub {
         channel.socket
     }
 
+    fn next_use(&mut self) -> u64 {
+        self.uses += 1;
+        self.uses
+    }
+
     /// Makes a channel; the socket of one that had to go for it is given back.
     pub(super) fn create(
         &mut self,
         id: String,
         token: &str,
         client_id: &str,
-        now: Ms,
         expires: Ms,
         max: usize,
     ) -> Option<(String, Arc<Outbox>)> {
@@ -212,7 +201,7 @@ impl Hub {
             token: token.to_owned(),
             client_id: client_id.to_owned(),
             expires,
-            last_used: now,
+            last_used: self.next_use(),
             topics: Vec::new(),
             socket: None,
         };
@@ -238,7 +227,7 @@ impl Hub {
         wanted: &[String],
         (mode, errors): (Mode, Errors),
         rules: &Rules,
-        (now, expires, max): (Ms, Ms, usize),
+        (expires, max): (Ms, usize),
     ) -> Result<Vec<Verdict>, Refusal> {
         let channel = self.channels.get(id).ok_or(Refusal::NoChannel)?;
         let mut list = if mode == Mode::Add {
@@ -284,8 +273,9 @@ impl Hub {
             return Err(Refusal::TooMany);
         }
         self.set_topics(id, list, rules);
+        let used = self.next_use();
         if let Some(channel) = self.channels.get_mut(id) {
-            channel.last_used = now;
+            channel.last_used = used;
             channel.expires = channel.expires.max(expires);
         }
         Ok(verdicts)
@@ -351,18 +341,28 @@ impl Hub {
     }
 
     /// Gives a channel its socket; the one it had before is given back. `Err` if there is no such channel.
+<<<<<<< HEAD
     pub(super) fn attach(&mut self, id: &str, socket: &Arc<Outbox>, now: Ms) -> Result<Option<Arc<Outbox>>, ()> {
+=======
+    pub(super) fn attach(
+        &mut self,
+        id: &str,
+        socket: &Arc<Outbox>,
+    ) -> Result<Option<Arc<Outbox>>, ()> {
+        let used = self.next_use();
+>>>>>>> 90614296b009e8163e52833bf57029b6b808feee
         let channel = self.channels.get_mut(id).ok_or(())?;
-        channel.last_used = now;
+        channel.last_used = used;
         Ok(channel.socket.replace(Arc::clone(socket)))
     }
 
-    pub(super) fn detach(&mut self, id: &str, socket: &Outbox, now: Ms) {
+    pub(super) fn detach(&mut self, id: &str, socket: &Outbox) {
+        let used = self.next_use();
         if let Some(channel) = self.channels.get_mut(id)
             && channel.socket.as_ref().is_some_and(|s| s.id == socket.id)
         {
             channel.socket = None;
-            channel.last_used = now;
+            channel.last_used = used;
         }
     }
 

@@ -3,7 +3,7 @@
 //! In: `GET` or `POST /sim/NAME?parameters` · Out: JSON of what was done · Thread: the connection's.
 
 use super::flood;
-use super::shared::{Shared, Trouble};
+use super::shared::{RetryAfter, Shared, Trouble};
 use super::stream::{Outbox, events, notifications};
 use crate::http_server::{Request, Response};
 use serde_json::{Value, json};
@@ -44,13 +44,13 @@ const CALLS: &[(&str, &str, &str)] = &[
     ),
     (
         "429",
-        "secs=5, count=1",
-        "refuses the next calls (login included) with 429 and Retry-After",
+        "secs=5, count=1, date=0, path",
+        "refuses the next calls (login included) with 429 and Retry-After, in seconds or as an HTTP date; path limits it to paths that contain the text; count=0 ends it",
     ),
     (
         "error",
-        "status=503, count=1",
-        "refuses the next calls (login included) with this status",
+        "status=503, count=1, secs, date=0, path",
+        "refuses the next calls (login included) with this status; with secs also a Retry-After",
     ),
     ("error_frame", "message", "sends an error frame to all `events` sockets"),
     (
@@ -91,12 +91,19 @@ impl Ask<'_> {
     }
 }
 
+/// Answers a call that came over HTTP.
 pub(super) fn handle(shared: &Arc<Shared>, request: &Request) -> Response {
-    let name = request.path.trim_start_matches("/sim").trim_matches('/');
-    let ask = Ask {
-        shared,
-        parameters: request.parameters(),
-    };
+    call(shared, &request.path, request.parameters())
+}
+
+/// Answers a call by its path and parameters.
+pub(super) fn call(
+    shared: &Arc<Shared>,
+    path: &str,
+    parameters: Vec<(String, String)>,
+) -> Response {
+    let name = path.trim_start_matches("/sim").trim_matches('/');
+    let ask = Ask { shared, parameters };
     let outcome = match name {
         "" => Ok(list()),
         "state" => ask.only(&[]).map(|()| state(shared)),
@@ -271,9 +278,9 @@ fn socket_closing(ask: &Ask<'_>) -> Result<Value, String> {
 
 fn trouble(ask: &Ask<'_>, fixed: Option<u16>) -> Result<Value, String> {
     ask.only(if fixed.is_some() {
-        &["secs", "count"]
+        &["secs", "count", "date", "path"]
     } else {
-        &["status", "count", "secs"]
+        &["status", "secs", "count", "date", "path"]
     })?;
     let status = match fixed {
         Some(status) => status,
@@ -283,14 +290,28 @@ fn trouble(ask: &Ask<'_>, fixed: Option<u16>) -> Result<Value, String> {
         return Err(format!("status: found {status}, allowed 400 to 599"));
     }
     let count = ask.number("count", Some(1), 1_000_000)?;
+<<<<<<< HEAD
     let secs = ask.number("secs", (status == 429).then_some(5), 86_400).ok();
     ask.shared.faults().trouble = Some(Trouble {
+=======
+    let secs = ask.number("secs", Some(5), 86_400)?;
+    let date = ask.number("date", Some(0), 1)? == 1;
+    let wanted = status == 429 || ask.text("secs").is_some();
+    let retry_after = wanted.then_some(if date {
+        RetryAfter::Date(secs)
+    } else {
+        RetryAfter::Secs(secs)
+    });
+    let path = ask.text("path").map(str::to_owned);
+    let answer = json!({"status": status, "count": count, "path": path.as_deref().unwrap_or("")});
+    ask.shared.faults().trouble = (count > 0).then_some(Trouble {
+>>>>>>> 90614296b009e8163e52833bf57029b6b808feee
         status,
         count,
-        retry_after_secs: secs,
-        until: None,
+        retry_after,
+        path,
     });
-    Ok(json!({"status": status, "count": count, "retry_after_secs": secs}))
+    Ok(answer)
 }
 
 fn error_frame(ask: &Ask<'_>) -> Result<Value, String> {

@@ -10,6 +10,7 @@ use super::publish::notification;
 use super::render::conversation::{Shape, conversation};
 use super::shared::Shared;
 use super::stream::Outbox;
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -113,5 +114,25 @@ fn make(shared: &Arc<Shared>, bytes: usize) -> Vec<Made> {
         }
         gather(centre.advance(centre.now() + 10_000));
     }
-    made
+    shapely(made, bytes)
+}
+
+/// Leaves out conversations that grow far beyond the size asked for (many transfers), if enough others remain.
+fn shapely(made: Vec<Made>, bytes: usize) -> Vec<Made> {
+    let most = bytes + bytes / 4;
+    let large: HashSet<Id> = made
+        .iter()
+        .filter(|m| m.body.len() > most)
+        .map(|m| m.conversation)
+        .collect();
+    let small = made
+        .iter()
+        .filter(|m| !large.contains(&m.conversation))
+        .count();
+    if small < 200 {
+        return made;
+    }
+    made.into_iter()
+        .filter(|m| !large.contains(&m.conversation))
+        .collect()
 }

@@ -1,9 +1,12 @@
-//! A Genesys Cloud organisation in a box: login, REST, notifications and the tutorials' sockets on one loopback port, fed
-//! by a contact-centre model that is the same for the same seed.
+//! A Genesys Cloud organisation in a box: the whole service on one loopback port.
 //!
 //! In: HTTP and WebSocket clients · Out: the service's answers and events · Thread: `sim-centre`, `sim-accept`, one or two a connection.
 //!
-//! It shares no decoding code with the client: what the client reads was written by other hands.
+//! Login, REST, notifications and the tutorials' sockets are fed by a contact-centre model that is the same for the same seed.
+//! The simulator shares no decoding code with the client: what the client reads was written by other hands.
+//!
+//! While it runs, it is controlled by `GET` or `POST /sim/NAME?parameters` (no login; `/sim/` lists the calls), or by
+//! [`Simulator::control`]. Times in events are the centre's: the wall clock at speed 1, ahead of it at higher speeds.
 
 mod centre;
 mod channels;
@@ -16,13 +19,14 @@ mod render;
 mod service;
 mod shared;
 mod stream;
+mod tokens;
 mod topics;
 mod when;
 mod world;
 
 pub use options::{Credentials, Options};
 
-use crate::http_server::{Limits, Server};
+use crate::http_server::{Limits, Server, form_pairs};
 use centre::Centre;
 use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
 use publish::Publisher;
@@ -40,6 +44,9 @@ use world::World;
 const BEAT: Duration = Duration::from_secs(1);
 /// The centre sleeps at least this long, so that a fast clock does not take a whole core.
 const LEAST_SLEEP: Duration = Duration::from_millis(2);
+
+/// Actions of the centre run before others get its lock; a centre with more to do than the machine can falls behind its clock.
+const ACTIONS_AT_ONCE: usize = 2_000;
 
 /// A running simulator. Dropping it closes all sockets and joins all threads, within about a second.
 ///
@@ -120,6 +127,21 @@ impl Simulator {
             ));
         }
         lines
+    }
+
+    /// A control call as over HTTP, without it: `simulator.control("close?code=1011")`. Gives the JSON of what was done.
+    ///
+    /// # Errors
+    /// The JSON that says what is wrong with the call.
+    pub fn control(&self, call: &str) -> Result<String, String> {
+        let (name, query) = call.split_once('?').unwrap_or((call, ""));
+        let answer = control::call(&self.shared, &format!("/sim/{name}"), form_pairs(query));
+        let text = String::from_utf8_lossy(&answer.body).trim().to_owned();
+        if answer.status == 200 {
+            Ok(text)
+        } else {
+            Err(text)
+        }
     }
 
     /// Ids and names of the queues.
@@ -236,7 +258,8 @@ fn live(shared: &Shared, woken: &Receiver<()>) {
     while !shared.stopping.load(Ordering::SeqCst) {
         let (changes, next) = {
             let mut centre = shared.centre();
-            (centre.advance(shared.clock.centre()), centre.next_due())
+            let changes = centre.advance_some(shared.clock.centre(), ACTIONS_AT_ONCE);
+            (changes, centre.next_due())
         };
         publisher.changes(shared, changes);
         let now = Instant::now();

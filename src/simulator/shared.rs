@@ -21,16 +21,23 @@ pub(super) struct Counters {
     pub requests: AtomicU64,
 }
 
-/// REST calls refused on demand.
+/// How a refusal says when to come again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum RetryAfter {
+    Secs(u64),
+    /// As an HTTP date, so many seconds from the answer.
+    Date(u64),
+}
+
+/// REST calls refused on demand.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Trouble {
     pub status: u16,
     /// How many calls are still to be refused.
     pub count: u64,
-    /// `Retry-After`, in seconds.
-    pub retry_after_secs: Option<u64>,
-    /// Calls after this moment are well again.
-    pub until: Option<Instant>,
+    pub retry_after: Option<RetryAfter>,
+    /// Only calls whose path contains this text.
+    pub path: Option<String>,
 }
 
 /// What control calls change while the simulator runs.

@@ -85,7 +85,7 @@ pub(super) struct User {
     pub title: &'static str,
     /// Queues, as indexes; empty for those who are no agents.
     pub queues: Vec<usize>,
-    /// Team leads are on and off queue all the time.
+    /// Team leads are on and off queue all the time, and take no conversations.
     pub lead: bool,
 }
 
@@ -256,7 +256,7 @@ fn queue(index: usize, count: usize, rng: &mut Rng) -> Queue {
         weight,
         service_level: [(0.8, voice_target), (0.8, 30_000), (0.9, 60_000), (0.8, 60_000)],
         wrapup_required,
-        overflow: (count > 1 && index % 3 == 0).then(|| (index + 1) % count),
+        overflow: (count > 1 && index.is_multiple_of(3)).then(|| (index + 1) % count),
         members: Vec::new(),
     }
 }
@@ -264,7 +264,9 @@ fn queue(index: usize, count: usize, rng: &mut Rng) -> Queue {
 fn user(index: usize, options: &Options, rng: &mut Rng) -> User {
     let (first, last) = (FIRST_NAMES[rng.usize(..24)], LAST_NAMES[rng.usize(..24)]);
     let agent = index < options.agents;
-    let lead = agent && index % 8 == 0;
+    // The first one always is, so that the head of every listing is lively.
+    let lead = rng.u8(..7) == 0 || index == 0;
+    let lead = agent && lead && options.agents >= 10;
     let mut queues = Vec::new();
     if agent {
         // Round robin first, so that every queue has somebody.

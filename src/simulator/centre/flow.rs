@@ -3,7 +3,7 @@
 //! In: due actions · Out: facts · Thread: the centre's lock.
 
 use super::facts::{Conversation, Disconnect, Purpose, Step};
-use super::{Action, Centre, Waiting};
+use super::{Action, Begins, Centre, Waiting};
 use crate::simulator::json::Id;
 use crate::simulator::when::Ms;
 use crate::simulator::world::{ALL_MEDIA, FIRST_NAMES, LAST_NAMES, Media};
@@ -79,7 +79,7 @@ impl Centre {
         self.by_id.insert(conversation.id, key);
         self.open.insert(key);
         self.conversations.insert(key, conversation);
-        self.join(key, Purpose::Customer, None, None, true);
+        self.join(key, Purpose::Customer, None, None, Begins::Connected);
         self.touch(key, Step::CustomerStart);
         match media {
             Media::Voice | Media::Message => {
@@ -88,7 +88,7 @@ impl Centre {
                 } else {
                     Purpose::Workflow
                 };
-                let flow = self.join(key, purpose, None, None, true);
+                let flow = self.join(key, purpose, None, None, Begins::Connected);
                 // The menu leads to this queue; until then it is nobody's visit.
                 if let Some(flow) = self.participant_mut(key, flow) {
                     flow.queue = Some(queue);
@@ -160,7 +160,7 @@ impl Centre {
         let Some(media) = self.conversations.get(&key).map(|c| c.media) else {
             return;
         };
-        let visit = self.join(key, Purpose::Acd, None, Some(queue), true);
+        let visit = self.join(key, Purpose::Acd, None, Some(queue), Begins::Connected);
         if let Some(customer) = self.participant_mut(key, 0) {
             customer.queue = Some(queue);
         }
@@ -181,8 +181,12 @@ impl Centre {
     }
 
     pub(super) fn stop_waiting(&mut self, key: u64, visit: usize) {
-        if let Some(queue) = self.participant(key, visit).and_then(|p| p.queue) {
-            self.waiting[queue].retain(|w| w.key != key);
+        let Some(queue) = self.participant(key, visit).and_then(|p| p.queue) else {
+            return;
+        };
+        // Who leaves has mostly waited longest, so the search is short and so is the shift.
+        if let Some(at) = self.waiting[queue].iter().position(|w| w.key == key) {
+            self.waiting[queue].remove(at);
         }
     }
 

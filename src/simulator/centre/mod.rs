@@ -5,6 +5,7 @@
 //! Everything that happens is an action due at its own millisecond; `advance` runs what is due, in order. Randomness is drawn
 //! in that order only, so the facts do not depend on how often or how late `advance` is called.
 
+mod consult;
 pub(super) mod facts;
 mod flow;
 mod people;
@@ -50,6 +51,13 @@ enum Action {
     Presence(usize),
 }
 
+/// How a participant begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Begins {
+    Connected,
+    Alerting,
+}
+
 /// A conversation in a queue.
 #[derive(Debug, Clone, Copy)]
 struct Waiting {
@@ -85,7 +93,7 @@ impl Centre {
         let begin = epoch - millis(options.warm_up);
         let rate = options
             .arrivals_per_sec
-            .unwrap_or((options.agents as f64 * 0.017).max(0.3));
+            .unwrap_or((options.agents as f64 * 0.024).max(0.3));
         let mut centre = Centre {
             rng: fastrand::Rng::with_seed(options.seed ^ 0x6365_6e74_7265_0002),
             now: begin,
@@ -124,16 +132,30 @@ impl Centre {
 
     /// Lives on to `to` and gives what changed, in order.
     pub(super) fn advance(&mut self, to: Ms) -> Vec<Change> {
+        self.advance_some(to, usize::MAX)
+    }
+
+    /// Lives on to `to`, but runs at most so many actions; the rest is for the next call.
+    pub(super) fn advance_some(&mut self, to: Ms, most: usize) -> Vec<Change> {
+        let mut left = most;
+        let mut all = true;
         while let Some(&Reverse((at, _, action))) = self.due.peek() {
             if at > to {
                 break;
             }
+            if left == 0 {
+                all = false;
+                break;
+            }
+            left -= 1;
             self.due.pop();
             self.now = self.now.max(at);
             self.run(action);
             self.settle();
         }
-        self.now = self.now.max(to);
+        if all {
+            self.now = self.now.max(to);
+        }
         self.forget();
         std::mem::take(&mut self.changes)
     }
@@ -271,7 +293,7 @@ impl Centre {
         purpose: Purpose,
         user: Option<usize>,
         queue: Option<usize>,
-        connected: bool,
+        begins: Begins,
     ) -> usize {
         let (id, communication) = (Id::random(&mut self.rng), Id::random(&mut self.rng));
         let now = self.now;
@@ -286,7 +308,7 @@ impl Centre {
             queue,
             consulted_by: None,
             start: now,
-            connected: connected.then_some(now),
+            connected: (begins == Begins::Connected).then_some(now),
             end: None,
             disconnect: None,
             holds: Vec::new(),
@@ -324,6 +346,7 @@ impl Centre {
 }
 
 #[cfg(test)]
+<<<<<<< HEAD
 mod tests {
     use super::*;
 
@@ -427,3 +450,6 @@ mod tests {
         }
     }
 }
+=======
+mod tests;
+>>>>>>> 90614296b009e8163e52833bf57029b6b808feee

@@ -22,6 +22,7 @@ pub(in crate::simulator) struct Agent {
     /// Conversations that take his time: alerting, talking, after-call work. With whether each is digital.
     pub engaged: Vec<(u64, bool)>,
     pub idle_since: Ms,
+    lead: bool,
     pending: Option<usize>,
 }
 
@@ -29,8 +30,18 @@ impl Agent {
     /// One voice conversation, or two digital ones.
     pub(super) fn can_take(&self, media: Media) -> bool {
         let digital = matches!(media, Media::Message | Media::Email);
+<<<<<<< HEAD
         let room = self.engaged.is_empty() || (digital && self.engaged.len() < 2 && self.engaged.iter().all(|e| e.1));
         self.presence == ON_QUEUE && !self.not_responding && self.pending.is_none() && room
+=======
+        let room = self.engaged.is_empty()
+            || (digital && self.engaged.len() < 2 && self.engaged.iter().all(|e| e.1));
+        self.presence == ON_QUEUE
+            && !self.lead
+            && !self.not_responding
+            && self.pending.is_none()
+            && room
+>>>>>>> 90614296b009e8163e52833bf57029b6b808feee
     }
 }
 
@@ -56,6 +67,7 @@ impl Centre {
                 not_responding: false,
                 engaged: Vec::new(),
                 idle_since: now,
+                lead: self.world.users[user].lead,
                 pending: None,
             });
             if is_agent {
@@ -153,8 +165,8 @@ impl Centre {
         }
         let stay = match (lead, next == ON_QUEUE) {
             (true, _) => self.between(2_500, 7_000),
-            (false, true) => self.between(60_000, 240_000),
-            (false, false) => self.between(10_000, 50_000),
+            (false, true) => self.between(25_000, 90_000),
+            (false, false) => self.between(6_000, 20_000),
         };
         self.after(stay, Action::Presence(user));
     }

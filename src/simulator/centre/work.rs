@@ -3,12 +3,15 @@
 //! In: due actions · Out: facts · Thread: the centre's lock.
 
 use super::facts::{Disconnect, Purpose, Span, Step};
-use super::{Action, Centre, Waiting};
+use super::{Action, Begins, Centre, Waiting};
 use crate::simulator::when::Ms;
 use crate::simulator::world::Media;
 
 /// How long an agent's client alerts before the conversation goes back to the queue.
 pub(in crate::simulator) const ALERTING_TIMEOUT_MS: Ms = 8_000;
+
+/// How far into a queue an agent who can take only some media looks for work.
+const SEARCHED: usize = 500;
 
 impl Centre {
     /// A conversation waits: the agent who has been idle longest gets it.
@@ -27,7 +30,7 @@ impl Centre {
     pub(super) fn offer_work(&mut self, user: usize) {
         let mut best: Option<(Ms, u64, usize, usize)> = None;
         for &queue in &self.world.users[user].queues {
-            for waiting in &self.waiting[queue] {
+            for waiting in self.waiting[queue].iter().take(SEARCHED) {
                 let Some(conversation) = self.conversations.get(&waiting.key) else {
                     continue;
                 };
@@ -49,7 +52,13 @@ impl Centre {
     fn alert(&mut self, key: u64, visit: usize, queue: usize, user: usize) {
         self.stop_waiting(key, visit);
         let expected = self.world.queues[queue].wrapup_required;
-        let who = self.join(key, Purpose::Agent, Some(user), Some(queue), false);
+        let who = self.join(
+            key,
+            Purpose::Agent,
+            Some(user),
+            Some(queue),
+            Begins::Alerting,
+        );
         if let Some(agent) = self.participant_mut(key, who) {
             agent.after_call.expected = expected;
         }
@@ -58,7 +67,7 @@ impl Centre {
         if self.chance(0.07) {
             self.after(ALERTING_TIMEOUT_MS, Action::Miss(key, who));
         } else {
-            let rings = self.between(700, 4_000);
+            let rings = self.between(700, 3_500);
             self.after(rings, Action::Answer(key, who));
         }
     }
@@ -138,10 +147,10 @@ impl Centre {
 
     fn plan_talk(&mut self, key: u64, who: usize, media: Media) {
         let talk = match media {
-            Media::Voice => self.between(5_000, 28_000) + self.between(0, 28_000),
-            Media::Message => self.between(12_000, 55_000),
-            Media::Email => self.between(15_000, 70_000),
-            Media::Callback => self.between(10_000, 45_000),
+            Media::Voice => self.between(4_000, 16_000) + self.between(0, 18_000),
+            Media::Message => self.between(10_000, 45_000),
+            Media::Email => self.between(12_000, 60_000),
+            Media::Callback => self.between(8_000, 35_000),
         };
         let mut extra = 0;
         if media == Media::Voice && self.chance(0.06) {
@@ -198,6 +207,7 @@ impl Centre {
         self.close_span(key, who, |p| &mut p.parks);
     }
 
+<<<<<<< HEAD
     /// Puts the customer on hold and rings a free colleague.
     pub(super) fn consult(&mut self, key: u64, who: usize) {
         if !self.participant(key, who).is_some_and(|p| p.is_talking()) {
@@ -255,6 +265,8 @@ impl Centre {
         }
     }
 
+=======
+>>>>>>> 90614296b009e8163e52833bf57029b6b808feee
     pub(super) fn talk_end(&mut self, key: u64, who: usize) {
         let Some(participant) = self.participant(key, who).filter(|p| p.is_talking()) else {
             return;
@@ -301,7 +313,7 @@ impl Centre {
     }
 
     /// An agent or colleague leaves; agents go into after-call work where their queue wants it.
-    fn agent_leaves(&mut self, key: u64, who: usize, how: Disconnect) {
+    pub(super) fn agent_leaves(&mut self, key: u64, who: usize, how: Disconnect) {
         if !self.leave(key, who, how) {
             return;
         }
@@ -320,7 +332,7 @@ impl Centre {
         }
         participant.after_call.start = Some(now);
         self.touch(key, Step::AfterCall(who));
-        let work = self.between(2_000, 14_000);
+        let work = self.between(1_500, 9_000);
         self.after(work, Action::AfterCallEnd(key, who));
     }
 

@@ -10,17 +10,16 @@ mod oauth;
 mod organization;
 pub(super) mod problem;
 
-use super::channels::Allowance;
 use super::control;
-use super::shared::Shared;
+use super::shared::{RetryAfter, Shared, Trouble};
 use super::stream;
-use super::when::http_date;
+use super::tokens::Allowance;
+use super::when::{Ms, http_date};
 use crate::http_server::{Reply, Request, Response};
 use problem::Problem;
 use serde_json::Value;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Instant;
 
 /// One authenticated REST call.
 pub(super) struct Call<'a> {
@@ -113,27 +112,42 @@ pub(super) fn handle(shared: &Arc<Shared>, request: &Request) -> Reply {
     }
 }
 
-/// A refusal ordered by a control call, if one is left.
-pub(super) fn trouble(shared: &Shared) -> Option<Problem> {
+/// A refusal of this path ordered by a control call, if one is left.
+pub(super) fn trouble(shared: &Shared, path: &str) -> Option<Problem> {
     let mut faults = shared.faults();
     let trouble = faults.trouble.as_mut()?;
-    if trouble.count == 0 || trouble.until.is_some_and(|until| until <= Instant::now()) {
-        faults.trouble = None;
+    if trouble
+        .path
+        .as_ref()
+        .is_some_and(|part| !path.contains(part))
+    {
         return None;
     }
-    trouble.count -= 1;
-    let (status, secs) = (trouble.status, trouble.retry_after_secs);
-    Some(match (status, secs) {
+    let Trouble {
+        status,
+        retry_after,
+        ..
+    } = *trouble;
+    trouble.count = trouble.count.saturating_sub(1);
+    if trouble.count == 0 {
+        faults.trouble = None;
+    }
+    let secs = retry_after.map(|r| match r {
+        RetryAfter::Secs(secs) | RetryAfter::Date(secs) => secs,
+    });
+    let mut problem = match (status, secs) {
         (429, Some(secs)) => Problem::too_many_requests(secs),
-        (_, secs) => Problem {
-            retry_after_secs: secs,
-            ..Problem::of_status(status)
-        },
-    })
+        _ => Problem::of_status(status),
+    };
+    problem.retry_after = retry_after.map(|r| match r {
+        RetryAfter::Secs(secs) => secs.to_string(),
+        RetryAfter::Date(secs) => http_date(shared.clock.wall() + secs as Ms * 1000),
+    });
+    Some(problem)
 }
 
 fn rest(shared: &Arc<Shared>, request: &Request, correlation: &str) -> Response {
-    if let Some(problem) = trouble(shared) {
+    if let Some(problem) = trouble(shared, &request.path) {
         return problem.response(correlation);
     }
     let Some(token) = request.header("authorization").and_then(bearer) else {
@@ -176,7 +190,8 @@ fn rest(shared: &Arc<Shared>, request: &Request, correlation: &str) -> Response 
     }
 }
 
-fn bearer(value: &str) -> Option<&str> {
+/// The token of an `Authorization` field.
+pub(super) fn bearer(value: &str) -> Option<&str> {
     let (scheme, token) = value.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
@@ -203,7 +218,7 @@ fn route(call: &Call<'_>) -> Outcome {
         ("GET", ["notifications", "channels", id]) => notifications::exists(call, id),
         ("GET", ["notifications", "channels", id, "subscriptions"]) => notifications::subscriptions(call, id),
         ("POST" | "PUT", ["notifications", "channels", id, "subscriptions"]) => {
-            notifications::subscribe(call, id, method == "PUT")
+            notifications::subscribe(call, id)
         }
         ("DELETE", ["notifications", "channels", id, "subscriptions"]) => notifications::unsubscribe(call, id),
         ("GET", ["notifications", "availabletopics"]) => notifications::available(call),

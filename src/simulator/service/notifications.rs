@@ -21,14 +21,17 @@ fn channel_json(call: &Call<'_>, channel: &Channel) -> Value {
 pub(super) fn create(call: &Call<'_>) -> Outcome {
     let shared = call.shared;
     let id = format!("streaming-5-{}", shared.random_text(26));
+<<<<<<< HEAD
     let (now, expires) = (shared.clock.wall(), end_of(&shared.clock, shared.options.channel_life));
+=======
+    let expires = end_of(&shared.clock, shared.options.channel_life);
+>>>>>>> 90614296b009e8163e52833bf57029b6b808feee
     let (evicted, answer) = {
         let mut hub = shared.hub();
         let evicted = hub.create(
             id.clone(),
             &call.token,
             &call.client_id,
-            now,
             expires,
             shared.options.max_channels,
         );
@@ -85,7 +88,8 @@ pub(super) fn subscriptions(call: &Call<'_>, id: &str) -> Outcome {
     Ok(Answer::Json(json!({"entities": entities})))
 }
 
-pub(super) fn subscribe(call: &Call<'_>, id: &str, replace: bool) -> Outcome {
+/// `POST` adds, `PUT` replaces.
+pub(super) fn subscribe(call: &Call<'_>, id: &str) -> Outcome {
     let shared = call.shared;
     let body = call.json()?;
     let wanted = body
@@ -105,10 +109,13 @@ pub(super) fn subscribe(call: &Call<'_>, id: &str, replace: bool) -> Outcome {
             )));
         }
     };
-    let mode = if replace { Mode::Replace } else { Mode::Add };
+    let mode = if call.request.method == "PUT" {
+        Mode::Replace
+    } else {
+        Mode::Add
+    };
     let rules = shared.rules();
     let limits = (
-        shared.clock.wall(),
         end_of(&shared.clock, shared.options.channel_life),
         shared.options.max_topics,
     );

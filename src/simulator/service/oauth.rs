@@ -19,7 +19,7 @@ fn refusal(status: u16, error: &str, description: &str, correlation: &str) -> Re
 }
 
 pub(super) fn token(shared: &Arc<Shared>, request: &Request, correlation: &str) -> Response {
-    if let Some(problem) = trouble(shared) {
+    if let Some(problem) = trouble(shared, &request.path) {
         return problem.response(correlation);
     }
     if request.method != "POST" {

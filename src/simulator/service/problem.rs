@@ -11,7 +11,8 @@ pub(in crate::simulator) struct Problem {
     pub status: u16,
     pub code: &'static str,
     pub message: String,
-    pub retry_after_secs: Option<u64>,
+    /// The `Retry-After` field.
+    pub retry_after: Option<String>,
 }
 
 impl Problem {
@@ -20,7 +21,7 @@ impl Problem {
             status,
             code,
             message: message.into(),
-            retry_after_secs: None,
+            retry_after: None,
         }
     }
 
@@ -46,7 +47,7 @@ impl Problem {
 
     pub(in crate::simulator) fn too_many_requests(secs: u64) -> Self {
         Problem {
-            retry_after_secs: Some(secs),
+            retry_after: Some(secs.to_string()),
             ..Problem::new(
                 429,
                 "too.many.requests.retry.after",
@@ -99,8 +100,8 @@ impl Problem {
         });
         let response = Response::with_body(self.status, "application/json", body.to_string())
             .header("ININ-Correlation-Id", correlation);
-        match self.retry_after_secs {
-            Some(secs) => response.header("Retry-After", secs.to_string()),
+        match &self.retry_after {
+            Some(when) => response.header("Retry-After", when),
             None => response,
         }
     }

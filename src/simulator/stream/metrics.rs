@@ -3,11 +3,11 @@
 //! In: an upgrade of `/api/v2/analytics/conversations/details/query` with a bearer token, one payload · Out: metric frames ·
 //! Thread: the connection's; frames come from the centre's.
 
+use super::measure::{Measured, measure};
 use super::{Outbox, serve, text_frame, upgrade, wants_upgrade};
 use crate::http_server::{Reply, Request, Response};
-use crate::simulator::centre::Centre;
-use crate::simulator::centre::facts::{Disconnect, Purpose};
 use crate::simulator::json::Object;
+use crate::simulator::service::bearer;
 use crate::simulator::service::problem::Problem;
 use crate::simulator::shared::Shared;
 use crate::simulator::when::{Ms, iso, millis, parse_iso, parse_period};
@@ -85,8 +85,8 @@ pub(in crate::simulator) fn open(shared: &Arc<Shared>, request: &Request, correl
     }
     let token = request
         .header("authorization")
-        .and_then(|v| v.strip_prefix("Bearer "))
-        .map(|t| t.trim().to_owned());
+        .and_then(bearer)
+        .map(str::to_owned);
     let token = match token {
         Some(token) if shared.hub().token(&token, shared.clock.wall()).is_some() => token,
         Some(_) => return Problem::bad_credentials().response(correlation).into(),
@@ -189,6 +189,7 @@ fn parse(text: &str) -> Result<Ask, String> {
     })
 }
 
+<<<<<<< HEAD
 /// What happened to one queue within a window.
 #[derive(Debug, Clone, Copy, Default)]
 struct Measured {
@@ -314,6 +315,8 @@ fn measure(centre: &Centre, from: Ms, to: Ms) -> Vec<Measured> {
     all
 }
 
+=======
+>>>>>>> 90614296b009e8163e52833bf57029b6b808feee
 /// Sends every socket the numbers that changed.
 pub(in crate::simulator) fn publish(shared: &Shared) {
     // What is asked is copied first: the two locks are never held together.

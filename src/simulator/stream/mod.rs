@@ -3,6 +3,7 @@
 //! In: an upgraded TCP connection · Out: frames both ways · Thread: the connection's reads, `sim-write-N` writes.
 
 pub(super) mod events;
+mod measure;
 pub(super) mod metrics;
 pub(super) mod notifications;
 mod outbox;

@@ -34,7 +34,7 @@ fn run(shared: &Shared, id: &str, stream: TcpStream, early: Vec<u8>) {
     let heartbeat = (shared.clock.shorten(shared.options.heartbeat), text_frame(HEARTBEAT));
     let attach = |outbox: &Arc<Outbox>| {
         // A statement of its own, so that the lock is free before anything else is done.
-        let attached = shared.hub().attach(id, outbox, shared.clock.wall());
+        let attached = shared.hub().attach(id, outbox);
         match attached {
             Ok(Some(first)) => {
                 first.send(system(
@@ -57,7 +57,7 @@ fn run(shared: &Shared, id: &str, stream: TcpStream, early: Vec<u8>) {
         message(shared, id, outbox, text)
     });
     if let Some(outbox) = outbox {
-        shared.hub().detach(id, &outbox, shared.clock.wall());
+        shared.hub().detach(id, &outbox);
     }
 }
 
@@ -113,7 +113,7 @@ fn message(shared: &Shared, id: &str, outbox: &Outbox, text: &str) {
         return;
     }
     let answer = match message.get("topics").map(topic_list) {
-        Some(Some(topics)) => change(shared, id, kind == "subscribe", &topics),
+        Some(Some(topics)) => change(shared, id, kind, &topics),
         _ => Err(("400", "topics must be a list of texts".to_owned())),
     };
     let object = match answer {
@@ -135,10 +135,19 @@ fn topic_list(value: &Value) -> Option<Vec<String>> {
         .collect()
 }
 
+<<<<<<< HEAD
 fn change(shared: &Shared, id: &str, add: bool, topics: &[String]) -> Result<&'static str, (&'static str, String)> {
+=======
+fn change(
+    shared: &Shared,
+    id: &str,
+    kind: &str,
+    topics: &[String],
+) -> Result<&'static str, (&'static str, String)> {
+>>>>>>> 90614296b009e8163e52833bf57029b6b808feee
     let rules = shared.rules();
     let gone = ("404", "Channel not found or expired".to_owned());
-    if !add {
+    if kind == "unsubscribe" {
         return shared
             .hub()
             .unsubscribe(id, Some(topics), &rules)
@@ -146,7 +155,6 @@ fn change(shared: &Shared, id: &str, add: bool, topics: &[String]) -> Result<&'s
             .ok_or(gone);
     }
     let limits = (
-        shared.clock.wall(),
         end_of(&shared.clock, shared.options.channel_life),
         shared.options.max_topics,
     );
