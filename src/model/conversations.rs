@@ -189,8 +189,7 @@ impl Conversations {
             slot.finished = finished;
         }
         if before != after {
-            self.live.subtract(at, &before);
-            self.live.add(at, &after);
+            self.live.replace(at, &before, &after);
         }
     }
 
@@ -226,7 +225,8 @@ impl Conversations {
         }
         if let Some(packed) = slot.packed.take() {
             self.index.remove(packed.id());
-            self.live.subtract(at, &visit::outcome(&packed.unpack()));
+            self.live
+                .replace(at, &visit::outcome(&packed.unpack()), &Outcome::default());
         }
         self.free.push(at);
     }

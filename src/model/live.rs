@@ -48,37 +48,36 @@ impl MediaLive {
 }
 
 impl Live {
-    /// Adds what a conversation (by its place in the store) means.
-    pub(crate) fn add(&mut self, slot: u32, outcome: &Outcome) {
-        self.active += u64::from(outcome.active);
-        for (n, presence) in (0..).zip(&outcome.presences) {
-            let media = self.media_mut(&presence.queue, presence.media);
-            match presence.doing {
-                Doing::Waiting => drop(media.waiting.insert((presence.since, slot, n))),
-                Doing::Interacting => media.interacting += 1,
-                Doing::AfterCallWork => media.after_call_work += 1,
+    /// A conversation (by its place in the store) meant `before`, and now means `after`.
+    ///
+    /// What stands at the same place in both is left alone: an event changes little.
+    pub(crate) fn replace(&mut self, slot: u32, before: &Outcome, after: &Outcome) {
+        self.active = self.active + u64::from(after.active) - u64::from(before.active);
+        for (n, gone, come) in differences(&before.presences, &after.presences) {
+            // Numbers of presences: there are never 2^32.
+            let n = u32::try_from(n).unwrap_or(u32::MAX);
+            if let Some(gone) = gone {
+                self.change(&gone.queue, gone.media, |media| match gone.doing {
+                    Doing::Waiting => drop(media.waiting.remove(&(gone.since, slot, n))),
+                    Doing::Interacting => media.interacting -= 1,
+                    Doing::AfterCallWork => media.after_call_work -= 1,
+                });
+            }
+            if let Some(come) = come {
+                self.change(&come.queue, come.media, |media| match come.doing {
+                    Doing::Waiting => drop(media.waiting.insert((come.since, slot, n))),
+                    Doing::Interacting => media.interacting += 1,
+                    Doing::AfterCallWork => media.after_call_work += 1,
+                });
             }
         }
-        for happening in &outcome.happenings {
-            self.media_mut(&happening.queue, happening.media).happenings += 1;
-        }
-    }
-
-    /// Takes back exactly what [`add`](Self::add) added.
-    pub(crate) fn subtract(&mut self, slot: u32, outcome: &Outcome) {
-        self.active -= u64::from(outcome.active);
-        for (n, presence) in (0..).zip(&outcome.presences) {
-            let media = self.media_mut(&presence.queue, presence.media);
-            match presence.doing {
-                Doing::Waiting => drop(media.waiting.remove(&(presence.since, slot, n))),
-                Doing::Interacting => media.interacting -= 1,
-                Doing::AfterCallWork => media.after_call_work -= 1,
+        for (_, gone, come) in differences(&before.happenings, &after.happenings) {
+            if let Some(gone) = gone {
+                self.change(&gone.queue, gone.media, |media| media.happenings -= 1);
             }
-            self.drop_if_empty(&presence.queue);
-        }
-        for happening in &outcome.happenings {
-            self.media_mut(&happening.queue, happening.media).happenings -= 1;
-            self.drop_if_empty(&happening.queue);
+            if let Some(come) = come {
+                self.change(&come.queue, come.media, |media| media.happenings += 1);
+            }
         }
     }
 
@@ -116,20 +115,32 @@ impl Live {
         }
     }
 
-    fn media_mut(&mut self, queue: &Id, media: MediaKind) -> &mut MediaLive {
-        let live = self.queues.entry(queue.clone()).or_default();
-        &mut live.media[media as usize]
-    }
-
-    fn drop_if_empty(&mut self, queue: &Id) {
-        if self
-            .queues
-            .get(queue)
-            .is_some_and(|live| live.media.iter().all(MediaLive::is_empty))
-        {
-            self.queues.remove(queue);
+    fn change(&mut self, queue: &Id, media: MediaKind, change: impl FnOnce(&mut MediaLive)) {
+        match self.queues.get_mut(queue) {
+            Some(live) => {
+                let of_media = &mut live.media[media as usize];
+                change(of_media);
+                if of_media.is_empty() && live.media.iter().all(MediaLive::is_empty) {
+                    self.queues.remove(queue);
+                }
+            }
+            None => {
+                let mut live = QueueLive::default();
+                change(&mut live.media[media as usize]);
+                self.queues.insert(queue.clone(), live);
+            }
         }
     }
+}
+
+/// Place, old and new of every place where two lists differ.
+fn differences<'a, T: PartialEq>(
+    before: &'a [T],
+    after: &'a [T],
+) -> impl Iterator<Item = (usize, Option<&'a T>, Option<&'a T>)> {
+    (0..before.len().max(after.len()))
+        .map(|n| (n, before.get(n), after.get(n)))
+        .filter(|(_, before, after)| before != after)
 }
 
 impl QueueLive {
@@ -170,6 +181,10 @@ mod tests {
     use crate::model::testing::at;
     use crate::model::visit::{Happening, Presence, What};
 
+    fn add(live: &mut Live, slot: u32, outcome: &Outcome) {
+        live.replace(slot, &Outcome::default(), outcome);
+    }
+
     fn outcome(queue: &str, media: MediaKind, doing: Doing, since: i64) -> Outcome {
         Outcome {
             active: true,
@@ -201,10 +216,10 @@ mod tests {
     #[test]
     fn longest_wait_is_over_all_media_and_each_medium_has_its_own() {
         let mut live = Live::default();
-        live.add(0, &outcome("Q", MediaKind::Voice, Doing::Waiting, 20));
-        live.add(1, &outcome("Q", MediaKind::Email, Doing::Waiting, 10));
-        live.add(2, &outcome("Q", MediaKind::Voice, Doing::Interacting, 15));
-        live.add(3, &outcome("R", MediaKind::Voice, Doing::AfterCallWork, 1));
+        add(&mut live, 0, &outcome("Q", MediaKind::Voice, Doing::Waiting, 20));
+        add(&mut live, 1, &outcome("Q", MediaKind::Email, Doing::Waiting, 10));
+        add(&mut live, 2, &outcome("Q", MediaKind::Voice, Doing::Interacting, 15));
+        add(&mut live, 3, &outcome("R", MediaKind::Voice, Doing::AfterCallWork, 1));
         let q = snapshot(&live, "Q", 30);
         assert_eq!(
             (q.waiting, q.interacting, q.after_call_work),
@@ -229,10 +244,10 @@ mod tests {
             outcome("R", MediaKind::Chat, Doing::AfterCallWork, 20),
         ];
         for (slot, outcome) in (0..).zip(&all) {
-            live.add(slot, outcome);
+            add(&mut live, slot, outcome);
         }
         for (slot, outcome) in (0..).zip(&all) {
-            live.subtract(slot, outcome);
+            live.replace(slot, outcome, &Outcome::default());
         }
         assert!(live.queues.is_empty());
         assert_eq!(live.active(), 0);
@@ -241,7 +256,7 @@ mod tests {
     #[test]
     fn a_clock_that_is_ahead_gives_no_negative_wait() {
         let mut live = Live::default();
-        live.add(0, &outcome("Q", MediaKind::Voice, Doing::Waiting, 20));
+        add(&mut live, 0, &outcome("Q", MediaKind::Voice, Doing::Waiting, 20));
         assert_eq!(snapshot(&live, "Q", 10).longest_wait_secs, Some(0.0));
     }
 }
