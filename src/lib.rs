@@ -39,6 +39,6 @@ pub use error::{Error, ErrorKind};
 pub use event::{Event, EventKind};
 pub use id::Id;
 pub use moment::Moment;
-pub use secret::Secret;
 pub use output::callback::CallbackOutcome;
+pub use secret::Secret;
 pub use stream::{Ended, Events, Report, StopHandle, Stream, StreamBuilder};

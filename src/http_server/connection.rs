@@ -26,34 +26,16 @@ pub(super) fn serve(mut stream: TcpStream, limits: &Limits, handler: &Handler, s
                 return;
             }
         };
-<<<<<<< HEAD
-        let head_only = request.method == "HEAD";
         let reply = catch_unwind(AssertUnwindSafe(|| handler(&request)))
             .unwrap_or_else(|_| Reply::Response(Response::text(500, "the handler of this request failed")));
         match reply {
             Reply::Response(response) => {
                 let connection = if request.keep_alive { "keep-alive" } else { "close" };
-                if stream
-                    .write_all(&response.to_bytes(head_only, Some(connection)))
-                    .is_err()
-                {
-=======
-        let reply = catch_unwind(AssertUnwindSafe(|| handler(&request))).unwrap_or_else(|_| {
-            Reply::Response(Response::text(500, "the handler of this request failed"))
-        });
-        match reply {
-            Reply::Response(response) => {
-                let connection = if request.keep_alive {
-                    "keep-alive"
-                } else {
-                    "close"
-                };
                 let bytes = match request.method.as_str() {
                     "HEAD" => response.head_bytes(Some(connection)),
                     _ => response.to_bytes(Some(connection)),
                 };
                 if stream.write_all(&bytes).is_err() {
->>>>>>> 90614296b009e8163e52833bf57029b6b808feee
                     return;
                 }
                 if !request.keep_alive {
@@ -62,11 +44,7 @@ pub(super) fn serve(mut stream: TcpStream, limits: &Limits, handler: &Handler, s
                 }
             }
             Reply::TakeOver(response, take_over) => {
-<<<<<<< HEAD
-                if stream.write_all(&response.to_bytes(head_only, None)).is_err() {
-=======
                 if stream.write_all(&response.to_bytes(None)).is_err() {
->>>>>>> 90614296b009e8163e52833bf57029b6b808feee
                     return;
                 }
                 let _ = stream.set_read_timeout(None);

@@ -52,10 +52,7 @@ pub(crate) fn form_pairs(text: &str) -> Vec<(String, String)> {
         .filter(|pair| !pair.is_empty())
         .map(|pair| {
             let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-            (
-                decode(&key.replace('+', " ")),
-                decode(&value.replace('+', " ")),
-            )
+            (decode(&key.replace('+', " ")), decode(&value.replace('+', " ")))
         })
         .collect()
 }

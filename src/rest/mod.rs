@@ -13,12 +13,9 @@ mod paging;
 pub(crate) mod rate;
 mod transport;
 
-#[allow(unused_imports)] // The band above names what it needs from here.
-pub(crate) use {
-    answer::Answer,
-    client::{Body, Limits, Method, Request, RestClient},
-    rate::{Budget, Lane, Purpose, RateLimits},
-};
+pub(crate) use client::{Limits, RestClient};
+pub(crate) use http_date::retry_after;
+pub(crate) use rate::Purpose;
 
 #[cfg(test)]
 mod client_tests;

@@ -93,49 +93,6 @@ impl Rules {
 }
 
 impl Hub {
-<<<<<<< HEAD
-    pub(super) fn log_in(&mut self, client_id: &str, token: String, expires: Ms) {
-        self.tokens.insert(
-            token,
-            Token {
-                client_id: client_id.to_owned(),
-                expires,
-                window_start: 0,
-                window_count: 0,
-            },
-        );
-    }
-
-    /// The token, if it is good now.
-    pub(super) fn token(&self, token: &str, now: Ms) -> Option<&Token> {
-        self.tokens.get(token).filter(|t| t.expires > now)
-    }
-
-    pub(super) fn token_count(&self) -> usize {
-        self.tokens.len()
-    }
-
-    /// Counts one request against the token's minute.
-    pub(super) fn spend(&mut self, token: &str, now: Ms, options: &Options) -> Option<Allowance> {
-        let window = (WINDOW_MS as f64 / options.speed).max(100.0) as Ms;
-        let token = self.tokens.get_mut(token)?;
-        if now - token.window_start >= window {
-            token.window_start = now;
-            token.window_count = 0;
-        }
-        let refused = options.requests_per_min > 0 && token.window_count >= options.requests_per_min;
-        token.window_count += u32::from(!refused);
-        let left = token.window_start + window - now;
-        Some(Allowance {
-            count: token.window_count,
-            allowed: options.requests_per_min,
-            reset_secs: (left + 999) / 1000,
-            refused,
-        })
-    }
-
-=======
->>>>>>> 90614296b009e8163e52833bf57029b6b808feee
     /// Takes a token away, and with it its channels, whose sockets are given back with their channel's id.
     pub(super) fn log_out(&mut self, token: &str) -> Vec<(String, Arc<Outbox>)> {
         self.tokens.remove(token);
@@ -341,16 +298,8 @@ impl Hub {
     }
 
     /// Gives a channel its socket; the one it had before is given back. `Err` if there is no such channel.
-<<<<<<< HEAD
-    pub(super) fn attach(&mut self, id: &str, socket: &Arc<Outbox>, now: Ms) -> Result<Option<Arc<Outbox>>, ()> {
-=======
-    pub(super) fn attach(
-        &mut self,
-        id: &str,
-        socket: &Arc<Outbox>,
-    ) -> Result<Option<Arc<Outbox>>, ()> {
+    pub(super) fn attach(&mut self, id: &str, socket: &Arc<Outbox>) -> Result<Option<Arc<Outbox>>, ()> {
         let used = self.next_use();
->>>>>>> 90614296b009e8163e52833bf57029b6b808feee
         let channel = self.channels.get_mut(id).ok_or(())?;
         channel.last_used = used;
         Ok(channel.socket.replace(Arc::clone(socket)))

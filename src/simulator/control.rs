@@ -97,11 +97,7 @@ pub(super) fn handle(shared: &Arc<Shared>, request: &Request) -> Response {
 }
 
 /// Answers a call by its path and parameters.
-pub(super) fn call(
-    shared: &Arc<Shared>,
-    path: &str,
-    parameters: Vec<(String, String)>,
-) -> Response {
+pub(super) fn call(shared: &Arc<Shared>, path: &str, parameters: Vec<(String, String)>) -> Response {
     let name = path.trim_start_matches("/sim").trim_matches('/');
     let ask = Ask { shared, parameters };
     let outcome = match name {
@@ -290,10 +286,6 @@ fn trouble(ask: &Ask<'_>, fixed: Option<u16>) -> Result<Value, String> {
         return Err(format!("status: found {status}, allowed 400 to 599"));
     }
     let count = ask.number("count", Some(1), 1_000_000)?;
-<<<<<<< HEAD
-    let secs = ask.number("secs", (status == 429).then_some(5), 86_400).ok();
-    ask.shared.faults().trouble = Some(Trouble {
-=======
     let secs = ask.number("secs", Some(5), 86_400)?;
     let date = ask.number("date", Some(0), 1)? == 1;
     let wanted = status == 429 || ask.text("secs").is_some();
@@ -305,7 +297,6 @@ fn trouble(ask: &Ask<'_>, fixed: Option<u16>) -> Result<Value, String> {
     let path = ask.text("path").map(str::to_owned);
     let answer = json!({"status": status, "count": count, "path": path.as_deref().unwrap_or("")});
     ask.shared.faults().trouble = (count > 0).then_some(Trouble {
->>>>>>> 90614296b009e8163e52833bf57029b6b808feee
         status,
         count,
         retry_after,

@@ -125,14 +125,9 @@ fn shapely(made: Vec<Made>, bytes: usize) -> Vec<Made> {
         .filter(|m| m.body.len() > most)
         .map(|m| m.conversation)
         .collect();
-    let small = made
-        .iter()
-        .filter(|m| !large.contains(&m.conversation))
-        .count();
+    let small = made.iter().filter(|m| !large.contains(&m.conversation)).count();
     if small < 200 {
         return made;
     }
-    made.into_iter()
-        .filter(|m| !large.contains(&m.conversation))
-        .collect()
+    made.into_iter().filter(|m| !large.contains(&m.conversation)).collect()
 }

@@ -137,11 +137,7 @@ impl Simulator {
         let (name, query) = call.split_once('?').unwrap_or((call, ""));
         let answer = control::call(&self.shared, &format!("/sim/{name}"), form_pairs(query));
         let text = String::from_utf8_lossy(&answer.body).trim().to_owned();
-        if answer.status == 200 {
-            Ok(text)
-        } else {
-            Err(text)
-        }
+        if answer.status == 200 { Ok(text) } else { Err(text) }
     }
 
     /// Ids and names of the queues.

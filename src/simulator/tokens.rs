@@ -56,8 +56,7 @@ impl Hub {
             token.window_start = now;
             token.window_count = 0;
         }
-        let refused =
-            options.requests_per_min > 0 && token.window_count >= options.requests_per_min;
+        let refused = options.requests_per_min > 0 && token.window_count >= options.requests_per_min;
         token.window_count += u32::from(!refused);
         let left = token.window_start + window - now;
         Some(Allowance {

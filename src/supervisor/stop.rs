@@ -14,7 +14,7 @@ use crate::model::snapshot::ConnectionState;
 use crate::net::Cancel;
 use crate::notice::{ConnectionNews, Notice};
 use crate::record::StateChange;
-use crate::rest::{Limits, RestClient, channels};
+use crate::rest::channels;
 
 /// For the sockets to close with 1000.
 const CLOSE_LIMIT: Duration = Duration::from_millis(300);
@@ -137,11 +137,7 @@ impl Supervisor {
         }
         // The run's own signal was given: this client has one of its own, and what is left of the time.
         let cancel = Cancel::new();
-        let limits = Limits {
-            call: until.saturating_duration_since(Instant::now()),
-            ..Limits::new(&self.config)
-        };
-        let client = RestClient::new(self.config.hosts.clone(), self.net.clone(), cancel.clone(), limits);
+        let client = self.rest.scoped(cancel.clone(), until.saturating_duration_since(Instant::now()));
         let (done, results) = crossbeam_channel::bounded(left.len());
         let failed = std::thread::scope(|scope| {
             for channel in &left {

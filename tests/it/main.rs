@@ -1,13 +1,8 @@
-<<<<<<< HEAD
 //! Tests of the whole, one module a subject.
+//!
+//! In: the library and the program as their users see them · Out: verdicts · Thread: the tests'.
 
 #[cfg(feature = "cli")]
 mod cli_config;
-=======
-//! The integration tests, one module a subject.
-//!
-//! In: the library as its users see it · Out: verdicts · Thread: the tests'.
-
 #[cfg(feature = "simulator")]
 mod simulator;
->>>>>>> 90614296b009e8163e52833bf57029b6b808feee

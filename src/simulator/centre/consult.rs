@@ -31,10 +31,7 @@ impl Centre {
 
     pub(super) fn consult_answer(&mut self, key: u64, second: usize) {
         let now = self.now;
-        let Some(participant) = self
-            .participant_mut(key, second)
-            .filter(|p| p.is_alerting())
-        else {
+        let Some(participant) = self.participant_mut(key, second).filter(|p| p.is_alerting()) else {
             return;
         };
         participant.connected = Some(now);

@@ -30,18 +30,8 @@ impl Agent {
     /// One voice conversation, or two digital ones.
     pub(super) fn can_take(&self, media: Media) -> bool {
         let digital = matches!(media, Media::Message | Media::Email);
-<<<<<<< HEAD
         let room = self.engaged.is_empty() || (digital && self.engaged.len() < 2 && self.engaged.iter().all(|e| e.1));
-        self.presence == ON_QUEUE && !self.not_responding && self.pending.is_none() && room
-=======
-        let room = self.engaged.is_empty()
-            || (digital && self.engaged.len() < 2 && self.engaged.iter().all(|e| e.1));
-        self.presence == ON_QUEUE
-            && !self.lead
-            && !self.not_responding
-            && self.pending.is_none()
-            && room
->>>>>>> 90614296b009e8163e52833bf57029b6b808feee
+        self.presence == ON_QUEUE && !self.lead && !self.not_responding && self.pending.is_none() && room
     }
 }
 

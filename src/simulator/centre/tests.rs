@@ -36,9 +36,7 @@ fn everything_that_should_happen_happens() {
     centre.advance(centre.now() + 3_600_000);
     let all: Vec<_> = centre.conversations().collect();
     let any = |test: &dyn Fn(&Conversation, &Participant) -> bool| {
-        all.iter()
-            .filter(|c| c.participants.iter().any(|p| test(c, p)))
-            .count()
+        all.iter().filter(|c| c.participants.iter().any(|p| test(c, p))).count()
     };
     assert!(
         any(&|_, p| p.disconnect == Some(Disconnect::NoAnswer)) > 5,
@@ -54,18 +52,9 @@ fn everything_that_should_happen_happens() {
     );
     assert!(any(&|_, p| !p.holds.is_empty()) > 5, "holds");
     assert!(any(&|_, p| !p.parks.is_empty()) > 2, "parked");
-    assert!(
-        any(&|_, p| p.after_call.code.is_some()) > 20,
-        "wrap-up codes"
-    );
-    assert!(
-        any(&|_, p| p.after_call.skipped) > 0,
-        "skipped after-call work"
-    );
-    assert!(
-        all.iter().any(|c| c.queues().len() > 1),
-        "more than one queue"
-    );
+    assert!(any(&|_, p| p.after_call.code.is_some()) > 20, "wrap-up codes");
+    assert!(any(&|_, p| p.after_call.skipped) > 0, "skipped after-call work");
+    assert!(all.iter().any(|c| c.queues().len() > 1), "more than one queue");
     let answered = any(&|_, p| p.purpose == Purpose::Agent && p.connected.is_some());
     let abandoned = all
         .iter()
@@ -93,29 +82,17 @@ fn facts_are_in_order() {
     centre.advance(centre.now() + 1_800_000);
     for c in centre.conversations() {
         for p in &c.participants {
+            assert!(p.start >= c.start && p.connected.is_none_or(|t| t >= p.start), "{c:#?}");
+            assert!(p.end.is_none_or(|t| t >= p.connected.unwrap_or(p.start)), "{c:#?}");
             assert!(
-                p.start >= c.start && p.connected.is_none_or(|t| t >= p.start),
+                p.end.is_none_or(|_| p.disconnect.is_some() && p.held_since().is_none()),
                 "{c:#?}"
             );
-            assert!(
-                p.end.is_none_or(|t| t >= p.connected.unwrap_or(p.start)),
-                "{c:#?}"
-            );
-            assert!(
-                p.end
-                    .is_none_or(|_| p.disconnect.is_some() && p.held_since().is_none()),
-                "{c:#?}"
-            );
-            assert!(
-                p.after_call.start.is_none_or(|t| Some(t) == p.end),
-                "{c:#?}"
-            );
+            assert!(p.after_call.start.is_none_or(|t| Some(t) == p.end), "{c:#?}");
         }
         assert_eq!(
             c.end.is_some(),
-            c.participants
-                .iter()
-                .all(|p| !p.is_open() && !p.after_call.is_open())
+            c.participants.iter().all(|p| !p.is_open() && !p.after_call.is_open())
         );
         assert!(
             c.participants

@@ -116,17 +116,11 @@ pub(super) fn handle(shared: &Arc<Shared>, request: &Request) -> Reply {
 pub(super) fn trouble(shared: &Shared, path: &str) -> Option<Problem> {
     let mut faults = shared.faults();
     let trouble = faults.trouble.as_mut()?;
-    if trouble
-        .path
-        .as_ref()
-        .is_some_and(|part| !path.contains(part))
-    {
+    if trouble.path.as_ref().is_some_and(|part| !path.contains(part)) {
         return None;
     }
     let Trouble {
-        status,
-        retry_after,
-        ..
+        status, retry_after, ..
     } = *trouble;
     trouble.count = trouble.count.saturating_sub(1);
     if trouble.count == 0 {
@@ -217,9 +211,7 @@ fn route(call: &Call<'_>) -> Outcome {
         ("POST", ["notifications", "channels"]) => notifications::create(call),
         ("GET", ["notifications", "channels", id]) => notifications::exists(call, id),
         ("GET", ["notifications", "channels", id, "subscriptions"]) => notifications::subscriptions(call, id),
-        ("POST" | "PUT", ["notifications", "channels", id, "subscriptions"]) => {
-            notifications::subscribe(call, id)
-        }
+        ("POST" | "PUT", ["notifications", "channels", id, "subscriptions"]) => notifications::subscribe(call, id),
         ("DELETE", ["notifications", "channels", id, "subscriptions"]) => notifications::unsubscribe(call, id),
         ("GET", ["notifications", "availabletopics"]) => notifications::available(call),
         ("GET", ["routing", "queues"] | ["routing", "queues", "divisionviews"]) => organization::queues(call),

@@ -21,11 +21,7 @@ fn channel_json(call: &Call<'_>, channel: &Channel) -> Value {
 pub(super) fn create(call: &Call<'_>) -> Outcome {
     let shared = call.shared;
     let id = format!("streaming-5-{}", shared.random_text(26));
-<<<<<<< HEAD
-    let (now, expires) = (shared.clock.wall(), end_of(&shared.clock, shared.options.channel_life));
-=======
     let expires = end_of(&shared.clock, shared.options.channel_life);
->>>>>>> 90614296b009e8163e52833bf57029b6b808feee
     let (evicted, answer) = {
         let mut hub = shared.hub();
         let evicted = hub.create(

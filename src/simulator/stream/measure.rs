@@ -80,11 +80,7 @@ pub(super) fn measure(centre: &Centre, from: Ms, to: Ms) -> Vec<Measured> {
         .collect();
     let within = |at: Ms| at >= from && at < to;
     // Nothing here lasts longer than an hour.
-    for c in centre
-        .conversations()
-        .rev()
-        .take_while(|c| c.start >= from - 3_600_000)
-    {
+    for c in centre.conversations().rev().take_while(|c| c.start >= from - 3_600_000) {
         for p in &c.participants {
             let Some(queue) = p.queue else { continue };
             let m = &mut all[queue];
@@ -107,9 +103,7 @@ pub(super) fn measure(centre: &Centre, from: Ms, to: Ms) -> Vec<Measured> {
                     }
                     if answered {
                         m.answered += 1;
-                        m.in_time += i64::from(
-                            left - p.start <= world.queues[queue].service_level[c.media.index()].1,
-                        );
+                        m.in_time += i64::from(left - p.start <= world.queues[queue].service_level[c.media.index()].1);
                     } else if !goes_on {
                         m.abandoned += 1;
                     }

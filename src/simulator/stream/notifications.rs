@@ -135,16 +135,7 @@ fn topic_list(value: &Value) -> Option<Vec<String>> {
         .collect()
 }
 
-<<<<<<< HEAD
-fn change(shared: &Shared, id: &str, add: bool, topics: &[String]) -> Result<&'static str, (&'static str, String)> {
-=======
-fn change(
-    shared: &Shared,
-    id: &str,
-    kind: &str,
-    topics: &[String],
-) -> Result<&'static str, (&'static str, String)> {
->>>>>>> 90614296b009e8163e52833bf57029b6b808feee
+fn change(shared: &Shared, id: &str, kind: &str, topics: &[String]) -> Result<&'static str, (&'static str, String)> {
     let rules = shared.rules();
     let gone = ("404", "Channel not found or expired".to_owned());
     if kind == "unsubscribe" {

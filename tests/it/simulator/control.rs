@@ -10,10 +10,7 @@ fn too_many_requests_and_troubles_on_demand() {
     let client = log_in(&sim);
     for count in 1..=3 {
         let answer = client.call("GET", "/api/v2/tokens/me", &Value::Null);
-        assert_eq!(
-            answer.header("inin-ratelimit-count"),
-            Some(count.to_string().as_str())
-        );
+        assert_eq!(answer.header("inin-ratelimit-count"), Some(count.to_string().as_str()));
         assert_eq!(answer.header("inin-ratelimit-allowed"), Some("3"));
     }
     let answer = client.call("GET", "/api/v2/tokens/me", &Value::Null);
@@ -27,9 +24,7 @@ fn too_many_requests_and_troubles_on_demand() {
     let other = log_in(&sim);
     http(&sim, "POST", "/sim/429?secs=7&count=1", &[], "");
     assert_eq!(
-        other
-            .call("GET", "/api/v2/users", &Value::Null)
-            .header("Retry-After"),
+        other.call("GET", "/api/v2/users", &Value::Null).header("Retry-After"),
         Some("7")
     );
     http(&sim, "POST", "/sim/error?status=503&count=2", &[], "");
@@ -39,42 +34,28 @@ fn too_many_requests_and_troubles_on_demand() {
     // Only logins, and with a date.
     sim.control("429?secs=30&date=1&path=oauth").unwrap();
     assert_eq!(other.call("GET", "/api/v2/users", &Value::Null).status, 200);
-    let date = login(&sim, "Basic x", "")
-        .header("Retry-After")
-        .unwrap()
-        .to_owned();
+    let date = login(&sim, "Basic x", "").header("Retry-After").unwrap().to_owned();
     assert!(date.ends_with(" GMT"), "{date}");
     assert!(sim.control("429?secs=soon").unwrap_err().contains("secs"));
     assert_eq!(http(&sim, "GET", "/sim/nonsense", &[], "").status, 404);
-    assert_eq!(
-        http(&sim, "GET", "/sim/load?per_second=many", &[], "").status,
-        400
-    );
+    assert_eq!(http(&sim, "GET", "/sim/load?per_second=many", &[], "").status, 400);
 }
 
 #[test]
 fn a_channel_dies_with_its_token() {
-    let sim = sim()
-        .token_life(Duration::from_millis(1500))
-        .start()
-        .unwrap();
+    let sim = sim().token_life(Duration::from_millis(1500)).start().unwrap();
     let client = log_in(&sim);
     let (_, uri) = client.channel();
     let mut socket = connect(&sim, &uri);
     until(&mut socket, |f| (f["result"] == "404").then_some(()));
     assert!(end(&mut socket).is_some());
-    assert_eq!(
-        client.call("GET", "/api/v2/tokens/me", &Value::Null).status,
-        401
-    );
+    assert_eq!(client.call("GET", "/api/v2/tokens/me", &Value::Null).status, 401);
 
     let client = log_in(&sim);
     let (_, uri) = client.channel();
     let mut socket = connect(&sim, &uri);
     say(&mut socket, &json!({"message": "ping"}));
-    until(&mut socket, |f| {
-        (f["eventBody"]["message"] == "pong").then_some(())
-    });
+    until(&mut socket, |f| (f["eventBody"]["message"] == "pong").then_some(()));
     http(&sim, "POST", "/sim/revoke", &[], "");
     until(&mut socket, |f| {
         (f["eventBody"]["systemTopicType"] == "token_revoked").then_some(())
@@ -91,9 +72,7 @@ fn sockets_are_closed_reset_and_warned_on_demand() {
     let open = || {
         let mut socket = connect(&sim, &uri);
         say(&mut socket, &json!({"message": "ping"}));
-        until(&mut socket, |f| {
-            (f["eventBody"]["message"] == "pong").then_some(())
-        });
+        until(&mut socket, |f| (f["eventBody"]["message"] == "pong").then_some(()));
         socket
     };
     let mut socket = open();
@@ -130,11 +109,7 @@ fn a_stop_closes_everything_at_once() {
     let begin = Instant::now();
     drop(client);
     drop(sim);
-    assert!(
-        begin.elapsed() < Duration::from_secs(2),
-        "{:?}",
-        begin.elapsed()
-    );
+    assert!(begin.elapsed() < Duration::from_secs(2), "{:?}", begin.elapsed());
     end(&mut socket);
     drop(idle);
     assert!(TcpStream::connect(addr).is_err());

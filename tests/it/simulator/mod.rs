@@ -39,10 +39,7 @@ impl Answer {
     fn code(&self) -> String {
         let body = self.json();
         assert_eq!(body["status"], self.status);
-        assert_eq!(
-            body["contextId"].as_str(),
-            self.header("ININ-Correlation-Id")
-        );
+        assert_eq!(body["contextId"].as_str(), self.header("ININ-Correlation-Id"));
         assert!(body["details"].is_array() && body["errors"].is_array());
         body["code"].as_str().unwrap().to_owned()
     }
@@ -61,21 +58,12 @@ fn http(sim: &Simulator, method: &str, path: &str, headers: &[(&str, &str)], bod
     if !body.is_empty() {
         request += &format!("Content-Length: {}\r\n", body.len());
     }
-    stream
-        .write_all(format!("{request}\r\n{body}").as_bytes())
-        .unwrap();
+    stream.write_all(format!("{request}\r\n{body}").as_bytes()).unwrap();
     let mut text = String::new();
     stream.read_to_string(&mut text).unwrap();
     let (head, body) = text.split_once("\r\n\r\n").unwrap();
     let mut lines = head.lines();
-    let status = lines
-        .next()
-        .unwrap()
-        .split(' ')
-        .nth(1)
-        .unwrap()
-        .parse()
-        .unwrap();
+    let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
     let headers = lines
         .filter_map(|l| l.split_once(": "))
         .map(|(n, v)| (n.to_owned(), v.to_owned()))
@@ -173,9 +161,7 @@ fn try_connect(sim: &Simulator, uri: &str, bearer: Option<&str>) -> Result<Socke
     }
     match tungstenite::client::client(request, stream) {
         Ok((socket, _)) => Ok(socket),
-        Err(tungstenite::HandshakeError::Failure(Error::Http(response))) => {
-            Err(response.status().as_u16())
-        }
+        Err(tungstenite::HandshakeError::Failure(Error::Http(response))) => Err(response.status().as_u16()),
         Err(other) => panic!("{other}"),
     }
 }

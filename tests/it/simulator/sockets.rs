@@ -14,10 +14,7 @@ fn sockets_answer_pings_and_beat_and_the_second_kicks_the_first() {
         Some(404)
     );
     let (id, uri) = client.channel();
-    assert_eq!(
-        http(&sim, "GET", &format!("/channels/{id}"), &[], "").status,
-        426
-    );
+    assert_eq!(http(&sim, "GET", &format!("/channels/{id}"), &[], "").status, 426);
     let mut first = connect(&sim, &uri);
     first.send(Message::text("12:00:00")).unwrap();
     say(&mut first, &json!({"message": "ping"}));
@@ -46,14 +43,8 @@ fn sockets_answer_pings_and_beat_and_the_second_kicks_the_first() {
         result,
         json!({"result": "200", "status": "subscribed", "correlationId": "c1"})
     );
-    say(
-        &mut first,
-        &json!({"message": "subscribe", "topics": ["nonsense"]}),
-    );
-    assert_eq!(
-        until(&mut first, |f| f["result"].as_str().map(str::to_owned)),
-        "400"
-    );
+    say(&mut first, &json!({"message": "subscribe", "topics": ["nonsense"]}));
+    assert_eq!(until(&mut first, |f| f["result"].as_str().map(str::to_owned)), "400");
     say(
         &mut first,
         &json!({"message": "unsubscribe", "topics": ["v2.users.a.presence"]}),
@@ -80,19 +71,11 @@ fn the_events_socket_acknowledges_or_refuses() {
     let sim = sim().start().unwrap();
     let client = log_in(&sim);
     assert_eq!(
-        try_connect(
-            &sim,
-            &ws_url(&sim, "/api/v2/events?access_token=wrong"),
-            None
-        )
-        .err(),
+        try_connect(&sim, &ws_url(&sim, "/api/v2/events?access_token=wrong"), None).err(),
         Some(401)
     );
     assert_eq!(http(&sim, "GET", "/api/v2/events", &[], "").status, 426);
-    let url = ws_url(
-        &sim,
-        &format!("/api/v2/events?access_token={}", client.token),
-    );
+    let url = ws_url(&sim, &format!("/api/v2/events?access_token={}", client.token));
     let mut socket = connect(&sim, &url);
     for wrong in [
         json!({"type": "hello"}),
@@ -100,16 +83,9 @@ fn the_events_socket_acknowledges_or_refuses() {
         json!({"type": "subscribe", "subscription": {"eventTypes": ["unknown"]}}),
     ] {
         say(&mut socket, &wrong);
-        assert_eq!(
-            until(&mut socket, |f| Some(f["type"].clone())),
-            "error",
-            "{wrong}"
-        );
+        assert_eq!(until(&mut socket, |f| Some(f["type"].clone())), "error", "{wrong}");
     }
-    assert_eq!(
-        http(&sim, "POST", "/sim/refuse_filters", &[], "").status,
-        200
-    );
+    assert_eq!(http(&sim, "POST", "/sim/refuse_filters", &[], "").status, 200);
     let queue = sim.queues()[0].0.clone();
     let types = json!(["conversation:updated", "routing:queue:updated"]);
     say(

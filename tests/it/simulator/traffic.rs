@@ -20,13 +20,7 @@ fn all_four_kinds_of_traffic_come_within_ten_seconds() {
     let (id, uri) = client.channel();
     assert_eq!(client.subscribe("PUT", &id, "", &topics).status, 200);
     let mut socket = connect(&sim, &uri);
-    let mut missing: BTreeSet<&str> = [
-        ".conversations",
-        ".observations",
-        ".presence",
-        ".routingStatus",
-    ]
-    .into();
+    let mut missing: BTreeSet<&str> = [".conversations", ".observations", ".presence", ".routingStatus"].into();
     until(&mut socket, |frame| {
         let topic = frame["topicName"].as_str()?;
         missing.retain(|kind| !topic.ends_with(kind));
@@ -52,11 +46,7 @@ fn the_same_seed_and_time_give_the_same_facts() {
                 "conversationFilters": [{"type": "and", "predicates": [{"dimension": "conversationEnd", "operator": "exists"}]}],
             });
             let answer = client
-                .call(
-                    "POST",
-                    "/api/v2/analytics/conversations/details/query",
-                    &query,
-                )
+                .call("POST", "/api/v2/analytics/conversations/details/query", &query)
                 .json();
             let hits = answer["conversations"].as_array().unwrap().clone();
             if hits.is_empty() {
@@ -64,9 +54,8 @@ fn the_same_seed_and_time_give_the_same_facts() {
             }
             // What ended before the start is the same however long the simulators have been running.
             all.extend(
-                hits.into_iter().filter(|c| {
-                    c["conversationEnd"].as_str().unwrap() < "2026-05-04T14:05:00.000Z"
-                }),
+                hits.into_iter()
+                    .filter(|c| c["conversationEnd"].as_str().unwrap() < "2026-05-04T14:05:00.000Z"),
             );
         }
         all
@@ -90,14 +79,11 @@ fn a_flood_arrives_whole_and_a_slow_reader_does_not_stop_the_centre() {
     client.subscribe("PUT", &id, "", &topics);
     let mut socket = connect(&sim, &uri);
     say(&mut socket, &json!({"message": "ping"}));
-    until(&mut socket, |f| {
-        (f["eventBody"]["message"] == "pong").then_some(())
-    });
+    until(&mut socket, |f| (f["eventBody"]["message"] == "pong").then_some(()));
     // Arrivals stop, so that soon only the flood comes.
     http(&sim, "POST", "/sim/load?per_second=0", &[], "");
     std::thread::scope(|scope| {
-        let flood =
-            scope.spawn(|| http(&sim, "POST", "/sim/flood?events=5000&bytes=3000", &[], "").json());
+        let flood = scope.spawn(|| http(&sim, "POST", "/sim/flood?events=5000&bytes=3000", &[], "").json());
         let mut bytes = 0;
         for _ in 0..5000 {
             bytes += socket.read().unwrap().len();
