@@ -247,12 +247,12 @@ mod tests {
         let json = |rows| serde_json::to_string(&merged(rows).snapshot(&Id::new("Q"))).unwrap();
         assert_eq!(
             json(rows.clone()),
-            r#"{"all":{"oUserRoutingStatuses":{"IDLE":{"count":2.0},"INTERACTING":{"count":5.0}}}}"#
+            r#"{"all":{"oUserRoutingStatuses":{"IDLE":{"count":2},"INTERACTING":{"count":5}}}}"#
         );
         rows.push(row(None, None, "oUserRoutingStatuses", 7.0));
         assert_eq!(
             json(rows),
-            r#"{"all":{"oUserRoutingStatuses":{"IDLE":{"count":2.0},"INTERACTING":{"count":5.0},"all":{"count":7.0}}}}"#
+            r#"{"all":{"oUserRoutingStatuses":{"IDLE":{"count":2},"INTERACTING":{"count":5},"all":{"count":7}}}}"#
         );
     }
 
