@@ -23,7 +23,7 @@ use crate::model::snapshot::{ConnectionSnapshot, ConnectionState, Counters, Gap,
 use crate::model::{Model, Settings};
 use crate::net::cancel::Never;
 use crate::notice::Notice;
-use crate::output::{Closing, Item, Outputs};
+use crate::output::{Item, Outputs};
 use crate::record::StateChange;
 use crate::rest::lookup::Queue;
 use crate::telemetry::Telemetry;
@@ -473,17 +473,13 @@ impl Aggregator {
         }
         self.watch_drops(Moment::now());
         self.on_state(end.state);
+        // What is under way is counted in the last snapshot; some of the time is left for that snapshot itself.
+        let left = end.outputs_until.saturating_duration_since(Instant::now());
+        self.outputs.flush(Instant::now() + left / 2);
         let last = self.snapshot();
         let outputs = std::mem::take(&mut self.outputs);
-        for Closing {
-            name, abandoned: left, ..
-        } in outputs.close(Some(&last), end.outputs_until)
-        {
-            if let Some(left) = left {
-                abandoned.push(format!(
-                    "output {name} did not finish in time: {left} records are missing"
-                ));
-            }
+        for closing in outputs.close(Some(&last), end.outputs_until) {
+            abandoned.extend(closing.complaint());
         }
         Finished {
             snapshot: last,

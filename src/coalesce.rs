@@ -65,6 +65,8 @@ pub(crate) fn merge(waiting: &mut Event, newer: Event) {
     *waiting = Event {
         facts,
         event_time,
+        // It is no repetition of either event.
+        fingerprint: 0,
         ..newer
     };
 }

@@ -40,5 +40,6 @@ pub use event::{Event, EventKind};
 pub use id::Id;
 pub use moment::Moment;
 pub use output::callback::CallbackOutcome;
+pub use record::Records;
 pub use secret::Secret;
 pub use stream::{Ended, Events, Report, StopHandle, Stream, StreamBuilder};

@@ -16,6 +16,17 @@ use crate::{Id, Moment};
 
 pub(crate) use redact::redact;
 
+/// What [`StreamBuilder::records`](crate::StreamBuilder::records) writes, a line each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Records {
+    /// One JSON record an event with its verbatim body, state changes and gaps, and the last snapshot.
+    Events,
+    /// One JSON snapshot each `outputs.interval_ms`, and the last one.
+    Snapshots,
+    /// One short human line an event without customer data, and a summary at the end.
+    Lines,
+}
+
 /// Whether bodies leave as they came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Bodies {

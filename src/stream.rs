@@ -2,7 +2,8 @@
 //!
 //! In: `Config`, callbacks · Out: events, snapshots, a `Report` · Thread: any; the stream runs on threads of its own.
 
-use std::path::PathBuf;
+use std::io::Write;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -20,8 +21,9 @@ use crate::output::callback::{Callback, CallbackOutcome};
 use crate::output::sink::{self, Closed, Handover, Outlet, OutputEnded, Snapshots, Wants};
 use crate::output::snapshot_file::SnapshotFile;
 use crate::output::tally::Tally;
-use crate::output::{Item, Output, Outputs};
+use crate::output::{self, Item, Output, Outputs};
 use crate::protocol::KeepBody;
+use crate::record::{Bodies, Records};
 use crate::rest::{Limits, RestClient};
 use crate::supervisor::{End, Parts, Stopped, Supervisor, Until};
 use crate::telemetry::Telemetry;
@@ -142,8 +144,35 @@ impl StreamBuilder {
         self
     }
 
-    /// Adds an output of the program.
-    #[cfg(feature = "cli")]
+    /// Writes records to `writer` on a thread of its own (`gs-out-records`): a file, a pipe, a socket.
+    ///
+    /// Where the writer does not keep up, records are counted as missed; with `buffer.when_full` = `block` the stream
+    /// waits for it instead. When the writer reports a closed pipe the stream ends ([`Ended::OutputClosed`]); any other
+    /// failure is counted and logged, and the stream goes on.
+    pub fn records(self, records: Records, writer: impl Write + Send + 'static) -> Self {
+        self.records_named("records", records, writer)
+    }
+
+    pub(crate) fn records_named(
+        self,
+        name: &'static str,
+        records: Records,
+        writer: impl Write + Send + 'static,
+    ) -> Self {
+        let bodies = match self.config.outputs.redact {
+            true => Bodies::Redacted,
+            false => Bodies::Verbatim,
+        };
+        let keep_body = match records {
+            Records::Events => KeepBody::Verbatim,
+            Records::Snapshots | Records::Lines => KeepBody::Drop,
+        };
+        self.output(keep_body, move |seat| {
+            seat.spawn(name, output::line_outlet(name, records, bodies, writer))
+        })
+    }
+
+    /// Adds an output.
     pub(crate) fn output(
         mut self,
         keep_body: KeepBody,
@@ -227,7 +256,6 @@ impl StreamBuilder {
             rest,
             inbox,
             notices: notices.clone(),
-            calls: calls.clone(),
             buffer: events_in,
             control,
             telemetry,
@@ -243,7 +271,7 @@ impl StreamBuilder {
     }
 }
 
-fn snapshot_file(path: &PathBuf, seat: &OutputSeat) -> Result<Output, Error> {
+fn snapshot_file(path: &Path, seat: &OutputSeat) -> Result<Output, Error> {
     seat.spawn("snapshot_file", Box::new(SnapshotFile::new(path)?))
 }
 

@@ -11,11 +11,13 @@
 
 mod answer;
 
-use std::collections::{HashMap, HashSet};
+#[cfg(test)]
+use std::collections::HashMap;
+use std::collections::HashSet;
 
 use crate::{Error, ErrorKind, Id};
 
-pub use answer::{Answer, Entity, Rejected, read_answer};
+pub use answer::{Entity, read_answer};
 
 /// Topics that one channel takes (Genesys' limit, seen 2026-08).
 pub const MAX_IDS_PER_CHANNEL: usize = 1000;
@@ -104,17 +106,13 @@ impl TopicPlan {
     }
 
     /// All ids, channel after channel.
+    #[cfg(test)]
     pub fn ids(&self) -> impl Iterator<Item = &str> {
         self.channels.iter().flatten().map(String::as_str)
     }
 
-    /// All single topics, channel after channel.
-    pub fn topics(&self) -> impl Iterator<Item = String> {
-        self.ids().flat_map(expand)
-    }
-
     /// Index of the channel that holds each id.
-    #[must_use]
+    #[cfg(test)]
     pub fn channel_of(&self) -> HashMap<&str, usize> {
         let numbered = self.channels.iter().enumerate();
         numbered

@@ -8,9 +8,9 @@ use super::signals::SignalWatch;
 use crate::Error;
 use crate::config::{Config, Stdout, Terminal};
 use crate::output::live::{Ability, Live, Size};
-use crate::output::{self, writer};
+use crate::output::writer;
 use crate::protocol::KeepBody;
-use crate::record::Bodies;
+use crate::record::Records;
 use crate::stream::Stream;
 
 /// What the process owns and a stream needs.
@@ -39,11 +39,6 @@ pub fn start(config: Config, notes: &[String], options: RunOptions, surroundings
 
 /// Streams until stopped. The supervisor runs on this thread.
 fn run(config: Config, options: RunOptions, surroundings: &Surroundings) -> Result<(), Error> {
-    let bodies = if config.outputs.redact {
-        Bodies::Redacted
-    } else {
-        Bodies::Verbatim
-    };
     let ability = Ability::from_environment(variable("TERM").as_deref(), variable("NO_COLOR").as_deref());
     let stdout = match (config.outputs.stdout.resolved(Terminal::of_stdout()), ability) {
         // A terminal that cannot be addressed gets lines.
@@ -68,13 +63,15 @@ fn run(config: Config, options: RunOptions, surroundings: &Surroundings) -> Resu
             .signals
             .before_exit(move || restore.restore(&mut std::io::stdout()));
         builder = builder.output(KeepBody::Drop, move |seat| seat.spawn("stdout", Box::new(live)));
-    } else if let Some(outlet) = output::line_outlet(stdout, bodies, writer::stdout()) {
-        let keep = if stdout == Stdout::Events {
-            KeepBody::Verbatim
-        } else {
-            KeepBody::Drop
-        };
-        builder = builder.output(keep, move |seat| seat.spawn("stdout", outlet));
+    }
+    let records = match stdout {
+        Stdout::Events => Some(Records::Events),
+        Stdout::Snapshots => Some(Records::Snapshots),
+        Stdout::Lines => Some(Records::Lines),
+        Stdout::Auto | Stdout::Live | Stdout::None => None,
+    };
+    if let Some(records) = records {
+        builder = builder.records_named("stdout", records, writer::stdout());
     }
     let engine = builder.engine()?;
     let stop = engine.stop_handle();

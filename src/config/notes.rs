@@ -2,7 +2,7 @@
 //!
 //! In: `Config` · Out: one line each · Thread: any (pure).
 
-use super::{Config, Protocol, ServiceLevel, Stdout, TotalsSince, WhenFull};
+use super::{Config, ServiceLevel, Stdout, TotalsSince, WhenFull};
 use std::time::Duration;
 
 impl Config {
@@ -23,9 +23,6 @@ impl Config {
         }
         if self.http.listen.is_some() {
             add("http.listen (--listen): no page and no metrics are served");
-        }
-        if self.protocol == Protocol::Notifications && self.backfill.enabled {
-            add("backfill: gaps are shown but not repaired through REST");
         }
         let windows = &self.windows;
         if windows.granularity != Duration::from_secs(60)

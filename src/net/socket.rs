@@ -204,6 +204,7 @@ impl Stream {
     }
 
     /// The certificate the target showed, in DER; none on a plain connection.
+    #[cfg(test)]
     pub(crate) fn peer_certificate(&self) -> Option<&[u8]> {
         let connection = match self {
             Self::Plain(_) => return None,
@@ -291,11 +292,6 @@ impl ShutdownHandle {
         self.woken.store(true, Ordering::SeqCst);
         // Fails only where the connection has ended already.
         let _ = self.tcp.shutdown(Shutdown::Read);
-    }
-
-    /// Ends the connection in both directions, at once.
-    pub(crate) fn close(&self) {
-        let _ = self.tcp.shutdown(Shutdown::Both);
     }
 }
 

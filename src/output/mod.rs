@@ -26,10 +26,9 @@ use std::io::Write;
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::config::Stdout;
 use crate::event::Event;
 use crate::model::snapshot::{Gap, OutputSnapshot, Snapshot};
-use crate::record::{Bodies, StateChange};
+use crate::record::{self, Bodies, StateChange};
 use lines::Lines;
 use records::Records;
 use sink::Outlet;
@@ -51,36 +50,18 @@ pub(crate) enum Item {
     Snapshot(Arc<Snapshot>),
 }
 
-/// What stdout is connected to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Target {
-    /// A terminal that can be addressed by row and column.
-    Terminal,
-    /// A pipe, a file, or a terminal that cannot.
-    Stream,
-}
-
-/// What `auto` means there.
-pub(crate) fn resolve(stdout: Stdout, target: Target) -> Stdout {
-    match (stdout, target) {
-        (Stdout::Auto, Target::Terminal) => Stdout::Live,
-        (Stdout::Auto, Target::Stream) => Stdout::Lines,
-        (named, _) => named,
-    }
-}
-
-/// The outlet of a line output on any writer; `None` for what is no line output. `Auto` must be resolved before.
+/// The outlet of a line output on any writer.
 pub(crate) fn line_outlet<W: Write + Send + 'static>(
-    stdout: Stdout,
+    name: &'static str,
+    records: record::Records,
     bodies: Bodies,
     writer: W,
-) -> Option<Box<dyn Outlet>> {
-    Some(match stdout {
-        Stdout::Events => Box::new(LineOutlet::new("stdout", Records::new(bodies), writer)),
-        Stdout::Snapshots => Box::new(LineOutlet::new("stdout", SnapshotLines, writer)),
-        Stdout::Lines => Box::new(LineOutlet::new("stdout", Lines::default(), writer)),
-        Stdout::Auto | Stdout::Live | Stdout::None => return None,
-    })
+) -> Box<dyn Outlet> {
+    match records {
+        record::Records::Events => Box::new(LineOutlet::new(name, Records::new(bodies), writer)),
+        record::Records::Snapshots => Box::new(LineOutlet::new(name, SnapshotLines, writer)),
+        record::Records::Lines => Box::new(LineOutlet::new(name, Lines::default(), writer)),
+    }
 }
 
 /// All outputs of a stream.
@@ -127,18 +108,5 @@ impl Outputs {
     pub(crate) fn close(self, last: Option<&Arc<Snapshot>>, deadline: Instant) -> Vec<Closing> {
         let ending: Vec<_> = self.all.into_iter().map(|output| output.end(last.cloned())).collect();
         ending.into_iter().map(|ending| ending.join(deadline)).collect()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn auto_is_live_on_a_terminal_only() {
-        assert_eq!(resolve(Stdout::Auto, Target::Terminal), Stdout::Live);
-        assert_eq!(resolve(Stdout::Auto, Target::Stream), Stdout::Lines);
-        assert_eq!(resolve(Stdout::Events, Target::Terminal), Stdout::Events);
-        assert_eq!(resolve(Stdout::None, Target::Stream), Stdout::None);
     }
 }

@@ -211,6 +211,7 @@ impl Output {
     }
 
     /// Shares the counts beyond the life of this handle.
+    #[cfg(test)]
     pub(crate) fn tally(&self) -> Arc<Tally> {
         Arc::clone(&self.tally)
     }
@@ -270,6 +271,7 @@ impl Output {
     }
 
     /// Lets everything handed over so far out; whether that was done by `deadline`.
+    #[cfg(test)]
     pub(crate) fn flush(&self, deadline: Instant) -> bool {
         self.ask_flush(deadline).wait(deadline)
     }
@@ -286,6 +288,7 @@ impl Output {
     }
 
     /// Ends it with `last`: drains, then joins. What is not written by `deadline` is abandoned and counted as missed.
+    #[cfg(test)]
     pub(crate) fn close(self, last: Option<Arc<Snapshot>>, deadline: Instant) -> Closing {
         self.end(last).join(deadline)
     }

@@ -162,10 +162,6 @@ impl Scripted {
         self.0.1.notify_all();
     }
 
-    pub(crate) fn then(&self, script: impl IntoIterator<Item = Act>) {
-        self.0.0.lock().unwrap().script.extend(script);
-    }
-
     pub(crate) fn text(&self) -> String {
         String::from_utf8(self.0.0.lock().unwrap().written.clone()).unwrap()
     }

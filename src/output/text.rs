@@ -119,6 +119,7 @@ pub(crate) fn seconds(at: Moment) -> String {
 }
 
 /// `14:05:30`.
+#[cfg(any(test, feature = "cli"))]
 pub(crate) fn clock(at: Moment) -> String {
     at.to_string()[11..19].to_owned()
 }

@@ -8,6 +8,7 @@ use super::client::{Method, Request, RestClient};
 use crate::config::Hosts;
 use crate::net::Url;
 use crate::net::target::percent_encode;
+use crate::topic_plan::Entity;
 use crate::{Error, ErrorKind, Moment, Secret};
 
 const CHANNELS: &str = "/api/v2/notifications/channels";
@@ -21,39 +22,6 @@ pub(crate) struct Channel {
     pub(crate) connect_uri: Secret,
     /// When it ends; a subscription moves it on.
     pub(crate) expires: Option<Moment>,
-}
-
-/// How a subscription treats what is subscribed already.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Subscribing {
-    /// The topics replace the list (`PUT`).
-    Replace,
-    /// The topics join the list (`POST`).
-    Add,
-}
-
-/// The service's answer for one topic.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct TopicAnswer {
-    /// The topic as the service names it; of a combined one also single parts.
-    pub(crate) id: String,
-    /// What became of it.
-    pub(crate) state: TopicState,
-    /// Why it was rejected, in the service's words.
-    pub(crate) rejection_reason: Option<String>,
-    /// What is missing.
-    pub(crate) missing_permissions: Vec<String>,
-}
-
-/// What became of a topic.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum TopicState {
-    /// Subscribed.
-    Permitted,
-    /// Not subscribed.
-    Rejected,
-    /// The service said something else, or nothing.
-    Unknown(String),
 }
 
 #[derive(Deserialize)]
@@ -72,15 +40,6 @@ struct ChannelBody {
 #[derive(Serialize)]
 struct TopicBody<'a> {
     id: &'a str,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct TopicAnswerBody {
-    id: String,
-    state: Option<String>,
-    rejection_reason: Option<String>,
-    missing_permissions: Option<Vec<String>>,
 }
 
 /// Creates a channel.
@@ -102,37 +61,7 @@ pub(crate) fn create(client: &RestClient, token: &Secret) -> Result<Channel, Err
     })
 }
 
-/// Lists the channels of this token; those whose ids the service keeps to itself are left out.
-///
-/// # Errors
-/// Those of [`RestClient::call`].
-pub(crate) fn list(client: &RestClient, token: &Secret) -> Result<Vec<Channel>, Error> {
-    let answer = client.call(&Request::new("listing channels", Method::Get, CHANNELS, token))?;
-    let body: Listing<ChannelBody> = answer.json()?;
-    let known = body.entities.into_iter().filter_map(|channel| {
-        Some(Channel {
-            id: Secret::new(channel.id?),
-            connect_uri: Secret::new(channel.connect_uri?),
-            expires: channel.expires.as_deref().and_then(Moment::parse),
-        })
-    });
-    Ok(known.collect())
-}
-
-/// Whether the channel still exists.
-///
-/// # Errors
-/// Those of [`RestClient::call`], 404 aside.
-pub(crate) fn exists(client: &RestClient, token: &Secret, id: &Secret) -> Result<bool, Error> {
-    let at = Secret::new(format!("{CHANNELS}/{}", percent_encode(id.reveal())));
-    let answer = client.send(&Request::new("looking for a channel", Method::Head, at.reveal(), token).channel(id))?;
-    if answer.status == 404 {
-        return Ok(false);
-    }
-    answer.into_success().map(|_| true)
-}
-
-/// Subscribes topics in one call; each stands or falls on its own (`ignoreErrors=true`), so every answer must be read.
+/// Replaces the list of subscribed topics in one call; each stands or falls on its own (`ignoreErrors=true`), so every answer must be read.
 ///
 /// # Errors
 /// Those of [`RestClient::call`]: [`ErrorKind::Refused`] for 400, and for 404 where the channel is gone.
@@ -141,31 +70,18 @@ pub(crate) fn subscribe(
     token: &Secret,
     id: &Secret,
     topics: &[String],
-    how: Subscribing,
-) -> Result<Vec<TopicAnswer>, Error> {
+) -> Result<Vec<Entity>, Error> {
     let body: Vec<TopicBody<'_>> = topics.iter().map(|id| TopicBody { id }).collect();
     let doing = format!("subscribing {} topics", topics.len());
     let body = serde_json::to_string(&body)
         .map_err(|error| Error::new(ErrorKind::Internal, doing.clone(), error.to_string()))?;
-    let method = match how {
-        Subscribing::Replace => Method::Put,
-        Subscribing::Add => Method::Post,
-    };
     let at = Secret::new(format!("{}?ignoreErrors=true", subscriptions(id)));
-    let request = Request::new(&doing, method, at.reveal(), token).json(&body).channel(id);
+    let request = Request::new(&doing, Method::Put, at.reveal(), token)
+        .json(&body)
+        .channel(id);
     let answer = client.call(&request)?;
-    let listing: Listing<TopicAnswerBody> = answer.json()?;
-    let answers = listing.entities.into_iter().map(|topic| TopicAnswer {
-        state: match topic.state.as_deref() {
-            Some(state) if state.eq_ignore_ascii_case("permitted") => TopicState::Permitted,
-            Some(state) if state.eq_ignore_ascii_case("rejected") => TopicState::Rejected,
-            other => TopicState::Unknown(other.unwrap_or_default().to_owned()),
-        },
-        id: topic.id,
-        rejection_reason: topic.rejection_reason,
-        missing_permissions: topic.missing_permissions.unwrap_or_default(),
-    });
-    Ok(answers.collect())
+    let listing: Listing<Entity> = answer.json()?;
+    Ok(listing.entities)
 }
 
 /// Removes all subscriptions of a channel: what is left of it then is harmless. A channel that is gone has none.
@@ -304,16 +220,9 @@ mod tests {
         let body = include_str!("../../tests/fixtures/rest-subscriptions-response-partial.json");
         let server = Server::http(move |_| Reply::json(200, body));
         let topics = vec!["v2.users.a?presence&conversations".to_owned()];
-        let answers = subscribe(
-            &client_of(&server),
-            &Secret::new("t"),
-            &Secret::new("chan"),
-            &topics,
-            Subscribing::Replace,
-        )
-        .unwrap();
-        assert_eq!(answers[0].state, TopicState::Permitted);
-        assert_eq!(answers[1].state, TopicState::Rejected);
+        let answers = subscribe(&client_of(&server), &Secret::new("t"), &Secret::new("chan"), &topics).unwrap();
+        assert_eq!(answers[0].state, "Permitted");
+        assert_eq!(answers[1].state, "Rejected");
         assert_eq!(answers[1].missing_permissions, ["conversation:communication:view"]);
         let seen = &server.seen()[0];
         assert_eq!(
@@ -339,9 +248,8 @@ mod tests {
         });
         let client = client_of(&server);
         let (token, id) = (Secret::new("tok"), Secret::new("streaming-5-abc"));
-        assert!(!exists(&client, &token, &id).unwrap());
         unsubscribe_all(&client, &token, &id).unwrap();
-        let error = subscribe(&client, &token, &id, &[], Subscribing::Add).unwrap_err();
+        let error = subscribe(&client, &token, &id, &[]).unwrap_err();
         let text = error.to_string();
         assert_eq!((error.kind(), error.status()), (ErrorKind::Refused, Some(400)));
         assert!(text.contains("channels/<channel>/subscriptions"), "{text}");
@@ -349,13 +257,5 @@ mod tests {
             !text.contains("streaming-5") && !text.contains("ignoreErrors"),
             "{text}"
         );
-    }
-
-    #[test]
-    fn lists() {
-        let body = include_str!("../../tests/fixtures/rest-channels-list.json");
-        let server = Server::http(move |_| Reply::json(200, body));
-        let channels = list(&client_of(&server), &Secret::new("t")).unwrap();
-        assert_eq!(channels.len(), 1);
     }
 }

@@ -62,8 +62,6 @@ impl Limits {
 pub(crate) enum Method {
     /// `GET`.
     Get,
-    /// `HEAD`.
-    Head,
     /// `POST`.
     Post,
     /// `PUT`.
@@ -76,7 +74,6 @@ impl Method {
     fn as_http(self) -> http::Method {
         match self {
             Self::Get => http::Method::GET,
-            Self::Head => http::Method::HEAD,
             Self::Post => http::Method::POST,
             Self::Put => http::Method::PUT,
             Self::Delete => http::Method::DELETE,
@@ -118,8 +115,6 @@ pub(crate) struct Request<'a> {
 /// Who asks.
 #[derive(Clone, Copy)]
 pub(crate) enum Authorization<'a> {
-    /// Nobody in particular.
-    None,
     /// An access token.
     Bearer(&'a Secret),
     /// The value of the header, `Basic …`.
@@ -227,6 +222,7 @@ impl RestClient {
     }
 
     /// The budget all callers share.
+    #[cfg(test)]
     pub(crate) fn budget(&self) -> &Arc<Budget> {
         &self.budget
     }
@@ -281,9 +277,7 @@ impl RestClient {
         let built = build(request, url)
             .map_err(|_| Error::new(ErrorKind::Internal, did, "the request cannot be written as HTTP"))?;
         let response = match request.body {
-            Body::None if matches!(request.method, Method::Get | Method::Head | Method::Delete) => {
-                self.agent.run(built)
-            }
+            Body::None if matches!(request.method, Method::Get | Method::Delete) => self.agent.run(built),
             Body::None => self.agent.run(built.map(|()| "")),
             Body::Json(text) | Body::Form(text) => self.agent.run(built.map(|()| text)),
         };
@@ -328,7 +322,6 @@ impl RestClient {
 fn build(request: &Request<'_>, url: &str) -> Result<http::Request<()>, http::Error> {
     let mut built = http::Request::builder().method(request.method.as_http()).uri(url);
     match request.authorization {
-        Authorization::None => {}
         Authorization::Bearer(token) => {
             let header = Secret::new(format!("Bearer {}", token.reveal()));
             built = built.header(http::header::AUTHORIZATION, sensitive(&header)?);

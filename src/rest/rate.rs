@@ -206,6 +206,7 @@ impl Budget {
     }
 
     /// Until when requests of this lane are paused, if they are.
+    #[cfg(test)]
     pub(crate) fn paused_until(&self, lane: Lane) -> Option<Instant> {
         self.ledger().paused(lane).filter(|until| *until > Instant::now())
     }

@@ -15,7 +15,7 @@ use crate::protocol::metrics::PayloadText;
 use crate::protocol::verification;
 use crate::protocol::{Events, Machine, Metrics, Notifications, Options};
 use crate::reader::Ticket;
-use crate::rest::channels::{self, Channel, Subscribing};
+use crate::rest::channels::{self, Channel};
 use crate::rest::lookup::{self, Queue};
 use crate::rest::oauth::{self, Token};
 use crate::rest::{Purpose, analytics};
@@ -318,20 +318,7 @@ impl Supervisor {
         topics: &[String],
         token: &Secret,
     ) -> Result<(), Error> {
-        let answer = channels::subscribe(&self.rest, token, &channel.id, topics, Subscribing::Replace)?;
-        let answer: Vec<topic_plan::Entity> = answer
-            .into_iter()
-            .map(|topic| topic_plan::Entity {
-                id: topic.id,
-                state: match topic.state {
-                    channels::TopicState::Permitted => "Permitted".to_owned(),
-                    channels::TopicState::Rejected => "Rejected".to_owned(),
-                    channels::TopicState::Unknown(state) => state,
-                },
-                rejection_reason: topic.rejection_reason,
-                missing_permissions: topic.missing_permissions,
-            })
-            .collect();
+        let answer = channels::subscribe(&self.rest, token, &channel.id, topics)?;
         let verdict = topic_plan::read_answer(topics, &answer);
         let mut refused = BTreeMap::new();
         for rejected in &verdict.rejected {

@@ -26,7 +26,7 @@ use crate::backoff::Backoff;
 use crate::buffer::BufferSender;
 use crate::config::Config;
 use crate::model::snapshot::{ConnectionState, GapTopics};
-use crate::net::{Cancel, Net};
+use crate::net::Net;
 use crate::notice::{CloseReason, ConnectionNews, Notice};
 use crate::protocol::KeepBody;
 use crate::reader::{OPEN_LIMIT, Reader};
@@ -70,8 +70,6 @@ pub(crate) struct Parts {
     pub(crate) rest: RestClient,
     pub(crate) inbox: Receiver<Notice>,
     pub(crate) notices: Sender<Notice>,
-    /// Ends the supervisor's own REST calls.
-    pub(crate) calls: Cancel,
     pub(crate) buffer: BufferSender,
     pub(crate) control: ControlSender,
     pub(crate) telemetry: Arc<Telemetry>,
@@ -86,7 +84,6 @@ pub(crate) struct Supervisor {
     rest: RestClient,
     inbox: Receiver<Notice>,
     notices: Sender<Notice>,
-    calls: Cancel,
     buffer: BufferSender,
     control: ControlSender,
     telemetry: Arc<Telemetry>,
@@ -127,7 +124,6 @@ impl Supervisor {
             rest: parts.rest,
             inbox: parts.inbox,
             notices: parts.notices,
-            calls: parts.calls,
             buffer: parts.buffer,
             control: parts.control,
             telemetry: parts.telemetry,
