@@ -157,7 +157,7 @@ impl Supervisor {
             users: &users,
             topics: &self.config.subscribe.topics,
         };
-        let before = self.plan.take().map(|plan| plan.topics).unwrap_or_default();
+        let before = self.plan.as_ref().map(|plan| plan.topics.clone()).unwrap_or_default();
         let topics = TopicPlan::new(&wish, &before)?;
         Ok(Plan {
             queues: Some(queues),
