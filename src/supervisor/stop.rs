@@ -38,7 +38,7 @@ pub(crate) struct Stopped {
 impl Supervisor {
     pub(super) fn stop(mut self, end: End) -> Stopped {
         let cause = match &end {
-            End::Stopped => "stopped".to_owned(),
+            End::Stopped => "asked to stop".to_owned(),
             End::ServerEnded => "the server ended the stream".to_owned(),
             End::OutputClosed => "the output was closed".to_owned(),
             End::GaveUp(error) => error.to_string(),
