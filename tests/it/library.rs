@@ -149,5 +149,5 @@ fn a_missing_ca_file_shows_at_the_start() {
         matches!(error.kind(), ErrorKind::Configuration | ErrorKind::Local),
         "{error}"
     );
-    assert!(error.to_string().contains("ca_file"), "{error}");
+    assert!(error.to_string().contains("/nowhere/ca.pem"), "{error}");
 }

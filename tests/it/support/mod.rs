@@ -5,6 +5,7 @@
 pub mod peer;
 #[cfg(all(unix, feature = "cli"))]
 pub mod process;
+mod wire;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
