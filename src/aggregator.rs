@@ -128,7 +128,7 @@ impl AggregatorThread {
     /// Waits for what it leaves; to be called once it has ended.
     pub(crate) fn join(self) -> Result<Finished, Error> {
         self.thread.join().map_err(|panic| {
-            let what = crate::reader::panic_text(&*panic);
+            let what = crate::error::panic_text(&*panic);
             Error::new(ErrorKind::Internal, "aggregating", format!("a defect ended it: {what}"))
         })
     }

@@ -411,7 +411,7 @@ impl Stream {
     pub fn wait(mut self) -> Result<Report, Error> {
         match self.thread.take() {
             Some(thread) => thread.join().unwrap_or_else(|panic| {
-                let what = crate::reader::panic_text(&*panic);
+                let what = crate::error::panic_text(&*panic);
                 Err(Error::new(
                     ErrorKind::Internal,
                     "supervising",

@@ -1,4 +1,6 @@
 //! What each policy keeps, merges and drops, and that every event is accounted for.
+//!
+//! In: events of few entities, small capacities · Out: verdicts · Thread: the test's, and senders of its own.
 
 use std::time::Duration;
 

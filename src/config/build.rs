@@ -42,8 +42,10 @@ pub(crate) fn build(layers: &Layers<'_>) -> Result<(Config, Vec<String>), Error>
     r.problems.extend_from_slice(&layers.problems);
     let hosts = read_hosts(&mut r, &mut notes);
     let ca_file = r.path("ca_file");
-    if let Some(Err(error)) = ca_file.as_deref().map(std::fs::File::open) {
-        r.problem("ca_file", format!("this file cannot be read: {error}"));
+    if let Some(path) = &ca_file
+        && let Err(error) = std::fs::File::open(path)
+    {
+        r.problem("ca_file", format!("{} cannot be read: {error}", path.display()));
     }
     let proxy = read_proxy(&mut r);
     let client_id = r.text("client_id", Null::Allowed, check_client_id);

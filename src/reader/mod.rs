@@ -22,6 +22,7 @@ use tungstenite::protocol::frame::coding::CloseCode;
 use self::socket::{Socket, UPGRADE_LIMIT, close_reason, open_socket};
 use crate::buffer::{BufferSender, Sent};
 use crate::config::HeartbeatConfig;
+use crate::error::panic_text;
 use crate::heartbeat::{Answers, Due, Heartbeat};
 use crate::net::{Cancel, Net, ShutdownHandle};
 use crate::notice::{CloseReason, ConnectionNews, Notice};
@@ -144,15 +145,6 @@ fn run(ticket: Ticket, shared: &Shared) {
         connection,
         news: ConnectionNews::Ended { reason, last_frame_at },
     });
-}
-
-/// The text of a panic, where it has one.
-pub(crate) fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
-    panic
-        .downcast_ref::<&str>()
-        .map(|text| (*text).to_owned())
-        .or_else(|| panic.downcast_ref::<String>().cloned())
-        .unwrap_or_else(|| "without a text".to_owned())
 }
 
 fn read_to_end(ticket: Ticket, shared: &Shared, last_frame: &AtomicI64) -> CloseReason {

@@ -1,4 +1,6 @@
 //! The program and wrong command lines, environments and files: exit 2, everything named, nothing connected.
+//!
+//! In: the built program, wrong settings · Out: verdicts · Thread: the test's.
 
 use std::path::PathBuf;
 use std::process::{Command, Output};

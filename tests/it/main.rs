@@ -1,8 +1,39 @@
 //! Tests of the whole, one module a subject.
 //!
 //! In: the library and the program as their users see them · Out: verdicts · Thread: the tests'.
+//!
+//! | module | subject |
+//! |---|---|
+//! | `cli_config` | wrong command lines, environments and files: exit 2, nothing connected |
+//! | `protocols` | one suite for all three protocols: streams, counts, pings, stops, refusals, tokens, 429 |
+//! | `reconnect` | every way in which a connection ends, for all three protocols: back by itself, the gap recorded |
+//! | `stream` | `notifications`: topics, channels, subscriptions, permissions, the listing |
+//! | `overload` | more than the buffer holds, and receivers that do not keep up: nothing lost unseen |
+//! | `library` | the stream in a program: callbacks, events, snapshots, handles |
+//! | `process` | the program: outputs, signals, exit codes |
+//! | `simulator` | the simulator from outside |
+//! | `tidy` | the rules of the architecture, read from the sources |
+//!
+//! `support` has what they share: a watched stream, a scripted peer for the faults that the simulator does not play,
+//! and the program as a child process. No test sleeps to let something happen: each waits for a condition, under a
+//! deadline.
 
 #[cfg(feature = "cli")]
 mod cli_config;
 #[cfg(feature = "simulator")]
+mod library;
+#[cfg(feature = "simulator")]
+mod overload;
+#[cfg(all(unix, feature = "cli", feature = "simulator"))]
+mod process;
+#[cfg(feature = "simulator")]
+mod protocols;
+#[cfg(feature = "simulator")]
+mod reconnect;
+#[cfg(feature = "simulator")]
 mod simulator;
+#[cfg(feature = "simulator")]
+mod stream;
+#[cfg(feature = "simulator")]
+mod support;
+mod tidy;

@@ -1,0 +1,153 @@
+//! The stream in a program of one's own: handles, events, snapshots, ends.
+//!
+//! In: the public interface · Out: verdicts · Thread: the test's.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use genesys_stream::config::Protocol;
+use genesys_stream::model::snapshot::ConnectionState;
+use genesys_stream::{Config, Ended, ErrorKind, Stream};
+
+use crate::support::peer::{Behaviour, event, peer, sockets, sound};
+use crate::support::{PATIENCE, STOP_LIMIT, built, busy, config, for_all_protocols, start, watch, watch_with};
+
+#[test]
+fn events_come_one_by_one_and_end_with_the_stream() {
+    for_all_protocols(|protocol| {
+        let texts = (0..5).map(|n| event(protocol, n)).collect();
+        let peer = peer(sockets(vec![Behaviour::Well(texts)]));
+        let (builder, events) = Stream::builder(built(config(&peer.url(), protocol))).events(10);
+        let stream = builder.start().expect("threads");
+        for _ in 0..5 {
+            let event = events.next_within(PATIENCE).expect("an event");
+            assert_eq!((event.protocol, event.connection), (protocol, 1));
+            assert!(event.body.is_some(), "bodies are kept where somebody reads them");
+        }
+        assert!(
+            events.next_within(Duration::from_millis(1)).is_none(),
+            "there is no sixth"
+        );
+        stream.stop().expect("an end in order");
+        assert_eq!(events.count(), 0);
+    });
+}
+
+/// A program that lost interest in the events keeps its stream.
+#[test]
+fn a_dropped_channel_of_events_stops_nothing() {
+    let sim = start(busy());
+    let (builder, events) = Stream::builder(built(config(&sim.url(), Protocol::Events))).events(1);
+    drop(events);
+    let stream = watch_with(builder);
+    stream.until("many", |s| s.counters.events_applied >= 10);
+    let snapshot = stream.stop().snapshot;
+    assert_eq!(snapshot.outputs["events"].written, 0);
+}
+
+#[test]
+fn a_snapshot_is_there_from_the_first_moment_on() {
+    let peer = sound();
+    let stream = Stream::start(built(config(&peer.url(), Protocol::Notifications))).expect("threads");
+    let first = stream.snapshot();
+    let second = stream.snapshot();
+    assert!(second.revision > first.revision);
+    assert_eq!(first.connection.protocol, "notifications");
+    let report = stream.stop().expect("an end in order");
+    assert!(report.snapshot.revision > second.revision);
+}
+
+#[test]
+fn a_handle_stops_it_from_another_thread() {
+    let peer = sound();
+    let stream = watch(config(&peer.url(), Protocol::Metrics));
+    stream.until_streaming();
+    let handle = stream.stream().stop_handle();
+    std::thread::spawn(move || {
+        handle.stop();
+        // Calling it again changes nothing.
+        handle.stop();
+    });
+    stream.until("stopped", |s| s.connection.state == ConnectionState::Stopped);
+    let snapshot = stream.stream().snapshot();
+    assert_eq!(
+        snapshot.connection.state,
+        ConnectionState::Stopped,
+        "the last one stays"
+    );
+    assert_eq!(stream.stop().ended, Ended::Stopped);
+}
+
+#[test]
+fn dropping_it_stops_it() {
+    let peer = sound();
+    let stream = watch(config(&peer.url(), Protocol::Events));
+    stream.until_streaming();
+    let began = Instant::now();
+    drop(stream);
+    assert!(began.elapsed() < STOP_LIMIT, "{:?}", began.elapsed());
+    peer.until("a close", |log| {
+        log.said.iter().any(|(_, said)| said == "<close 1000>").then_some(())
+    });
+}
+
+/// Several streams share a process and nothing else.
+#[test]
+fn two_streams_in_one_process() {
+    let sims = [start(busy()), start(busy().seed(8).queues(2))];
+    let streams: Vec<_> = sims
+        .iter()
+        .map(|sim| watch(config(&sim.url(), Protocol::Notifications)))
+        .collect();
+    let queues: Vec<usize> = streams.iter().map(|stream| stream.until_fed().queues.len()).collect();
+    assert_eq!(queues, [4, 2]);
+    for stream in streams {
+        stream.stop();
+    }
+}
+
+/// Each interval, and once more at the end; a panic in between is forgiven.
+#[test]
+fn the_dashboard_callback_gets_the_last_snapshot() {
+    let peer = peer(sockets(vec![Behaviour::Well(vec![event(Protocol::Events, 1)])]));
+    let (tell, told) = crossbeam_channel::unbounded();
+    let mut first = true;
+    let stream = Stream::builder(built(config(&peer.url(), Protocol::Events)))
+        .on_snapshot(move |snapshot| {
+            let _ = tell.send(Arc::new(snapshot.clone()));
+            assert!(!std::mem::take(&mut first), "a defect of the program");
+        })
+        .start()
+        .expect("threads");
+    let deadline = Instant::now() + PATIENCE;
+    while told
+        .recv_deadline(deadline)
+        .expect("snapshots go on")
+        .counters
+        .events_applied
+        == 0
+    {}
+    let report = stream.stop().expect("an end in order");
+    let last = told.iter().last().expect("a last one");
+    assert_eq!(last.connection.state, ConnectionState::Stopped);
+    assert_eq!(last.counters, report.snapshot.counters);
+    assert_eq!(last.totals.active_conversations, 1);
+}
+
+#[test]
+fn a_missing_ca_file_shows_at_the_start() {
+    let wrong = Config::builder()
+        .region("eu-west-1")
+        .client_id("x")
+        .client_secret(genesys_stream::Secret::new("y"))
+        .ca_file("/nowhere/ca.pem")
+        .build();
+    let error = wrong
+        .and_then(|config| Stream::start(config).map(drop))
+        .expect_err("no such file");
+    assert!(
+        matches!(error.kind(), ErrorKind::Configuration | ErrorKind::Local),
+        "{error}"
+    );
+    assert!(error.to_string().contains("/nowhere/ca.pem"), "{error}");
+}

@@ -1,0 +1,152 @@
+//! More than the buffer holds, and receivers that do not keep up: what is lost is counted, what can be kept is kept.
+//!
+//! In: a flood of the simulator, tiny buffers · Out: verdicts · Thread: the test's and one that controls the flood.
+
+use std::time::Duration;
+
+use genesys_stream::config::{Protocol, WhenFull};
+use genesys_stream::model::snapshot::Snapshot;
+use genesys_stream::simulator::Simulator;
+use genesys_stream::{Stream, StreamBuilder};
+
+use crate::support::peer::{Behaviour, event, peer, sockets};
+use crate::support::{built, config, control, start, watch_with};
+
+const FLOOD: u64 = 20_000;
+/// Enough to overrun a buffer of one.
+const SMALLER: u64 = 4_000;
+const BYTES: u64 = 3_000;
+
+/// A centre at rest, so that the flood is all there is.
+fn quiet() -> Simulator {
+    start(
+        Simulator::builder()
+            .seed(3)
+            .queues(3)
+            .agents(10)
+            .arrivals_per_sec(0.0)
+            .warm_up(Duration::ZERO)
+            .requests_per_min(0),
+    )
+}
+
+/// Floods a stream of this policy, subscribed to conversations only, and gives its last snapshot.
+fn flood(
+    policy: WhenFull,
+    capacity: usize,
+    events: u64,
+    with: impl FnOnce(StreamBuilder) -> StreamBuilder,
+) -> Snapshot {
+    let sim = quiet();
+    let mut builder = config(&sim.url(), Protocol::Notifications)
+        .buffer_capacity(capacity)
+        .when_full(policy);
+    for (id, _) in sim.queues() {
+        builder = builder.topic(format!("v2.routing.queues.{id}.conversations"));
+    }
+    let stream = watch_with(with(Stream::builder(built(builder))));
+    stream.until_streaming();
+    std::thread::scope(|scope| {
+        let flooding = scope.spawn(|| control(&sim, &format!("flood?events={events}&bytes={BYTES}")));
+        stream.until("all events", |s| {
+            let c = &s.counters;
+            c.events_decoded == events && c.events_buffered == 0
+        });
+        assert_eq!(flooding.join().expect("the flood")["sent"], events);
+    });
+    let snapshot = stream.stop().snapshot;
+    assert_eq!(snapshot.counters.events_decoded, events);
+    assert_eq!(snapshot.connection.reconnects, 0);
+    (*snapshot).clone()
+}
+
+#[test]
+fn by_default_what_does_not_fit_is_merged() {
+    let c = flood(WhenFull::default(), 4, FLOOD, |builder| builder).counters;
+    assert_eq!(c.events_applied + c.events_coalesced, FLOOD, "{c:?}");
+    assert_eq!(c.events_dropped, 0, "{c:?}");
+}
+
+#[test]
+fn with_block_everything_is_applied() {
+    let c = flood(WhenFull::Block, 4, FLOOD, |builder| builder).counters;
+    assert_eq!(
+        (c.events_applied, c.events_coalesced, c.events_dropped),
+        (FLOOD, 0, 0),
+        "{c:?}"
+    );
+}
+
+/// A receiver that is slower than the stream for a while.
+fn slow(builder: StreamBuilder) -> StreamBuilder {
+    let mut number = 0_u32;
+    builder.on_event(move |_| {
+        number += 1;
+        if number < 200 {
+            // The slowness is the fault that is played here; nothing waits for it.
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    })
+}
+
+/// `block` passes the wait on, from a callback back to the socket: not one event is missed.
+#[test]
+fn with_block_a_slow_callback_misses_nothing() {
+    let snapshot = flood(WhenFull::Block, 8, 4_000, slow);
+    let c = snapshot.counters;
+    assert_eq!((c.events_applied, c.events_dropped), (4_000, 0), "{c:?}");
+    let callback = snapshot.outputs["callback"];
+    assert_eq!((callback.written, callback.missed), (4_000, 0));
+}
+
+/// The dropping policies lose events, count every one, and record a gap.
+#[test]
+fn the_dropping_policies_count_what_they_drop() {
+    for policy in [WhenFull::DropOldest, WhenFull::DropNewest] {
+        let snapshot = flood(policy, 1, SMALLER, |builder| builder);
+        let c = snapshot.counters;
+        assert_eq!(c.events_applied + c.events_dropped, SMALLER, "{policy:?}: {c:?}");
+        assert!(c.events_dropped > 0, "{policy:?}: the flood fitted through: {c:?}");
+        assert_eq!(c.events_coalesced, 0, "{policy:?}");
+        assert!(snapshot.connection.gaps_total >= 1, "{policy:?}");
+        let causes = snapshot.connection.gaps.iter().all(|gap| gap.cause.contains("dropped"));
+        assert!(causes, "{policy:?}: {:?}", snapshot.connection.gaps);
+    }
+}
+
+/// Nobody reads the channel of events: the stream goes on, and what passes it by is counted.
+#[test]
+fn an_unread_channel_of_events_stops_nothing() {
+    let mut unread = None;
+    let snapshot = flood(WhenFull::default(), 5_000, SMALLER, |builder| {
+        let (builder, events) = builder.events(10);
+        unread = Some(events);
+        builder
+    });
+    let c = snapshot.counters;
+    assert_eq!(
+        (c.events_applied + c.events_coalesced, c.events_dropped),
+        (SMALLER, 0),
+        "{c:?}"
+    );
+    let channel = snapshot.outputs["events"];
+    assert_eq!(channel.written, 10);
+    assert_eq!(channel.written + channel.missed, c.events_applied);
+    assert_eq!(unread.expect("given").count(), 10);
+}
+
+/// With `block` an unread channel holds the stream up, and yet not its end.
+#[test]
+fn with_block_an_unread_channel_does_not_hold_up_the_end() {
+    let texts = (0..2_000).map(|n| event(Protocol::Notifications, n)).collect();
+    let peer = peer(sockets(vec![Behaviour::Well(texts)]));
+    let with = config(&peer.url(), Protocol::Notifications)
+        .buffer_capacity(4)
+        .when_full(WhenFull::Block);
+    let (builder, events) = Stream::builder(built(with)).events(10);
+    let stream = watch_with(builder);
+    stream.until("the channel full", |s| s.outputs["events"].written == 10);
+    let c = stream.stop().snapshot.counters;
+    assert!(c.events_applied < 2_000, "{c:?}");
+    assert_eq!(events.count(), 10);
+}

@@ -1,0 +1,395 @@
+//! The program as its users start it: outputs, signals, exit codes.
+//!
+//! In: the built program, a simulator of this process or of its own · Out: verdicts · Thread: the test's.
+
+use std::io::Read;
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use genesys_stream::config::Protocol;
+use serde_json::Value;
+
+use crate::support::peer::{Answer, Behaviour, event, peer, sockets, sound};
+use crate::support::process::{Ended, command, program};
+use crate::support::{PATIENCE, PROTOCOLS, STOP_LIMIT, busy, control, for_all_protocols, start};
+
+const CREDENTIALS: [(&str, &str); 2] = [
+    ("GENESYS_CLIENT_ID", "simulator"),
+    ("GENESYS_CLIENT_SECRET", "simulator"),
+];
+
+/// Flags of a `run` against this.
+fn run<'a>(url: &'a str, protocol: Protocol, more: &[&'a str]) -> Vec<&'a str> {
+    let mut flags = vec![
+        "run",
+        "--region",
+        url,
+        "--protocol",
+        protocol.as_str(),
+        "--interval-ms",
+        "100",
+    ];
+    flags.extend(more);
+    flags
+}
+
+fn assert_ended(ended: &Ended, code: i32) {
+    assert_eq!(ended.code, code, "stderr: {}\nstdout: {:?}", ended.stderr, ended.lines);
+}
+
+#[test]
+fn demo_ends_with_a_summary() {
+    for_all_protocols(|protocol| {
+        let flags = [
+            "demo",
+            "--duration",
+            "2",
+            "--output",
+            "lines",
+            "--protocol",
+            protocol.as_str(),
+        ];
+        let ended = program(&flags, &[]).wait();
+        assert_ended(&ended, 0);
+        let last = ended.lines.iter().rposition(|line| line.starts_with("snapshot "));
+        let last = last.unwrap_or_else(|| panic!("no summary: {:?}", ended.lines));
+        assert!(ended.lines[last].contains("stopped"), "{}", ended.lines[last]);
+        assert!(
+            ended.lines[last + 1..].iter().all(|line| line.starts_with(' ')),
+            "{:?}",
+            &ended.lines[last..]
+        );
+        assert!(
+            ended.lines[..last].iter().any(|line| line.contains("streaming")),
+            "{:?}",
+            ended.lines
+        );
+        assert!(!ended.stderr.contains("panicked"), "{}", ended.stderr);
+    });
+}
+
+#[test]
+fn signals_stop_it_in_order() {
+    let sim = start(busy());
+    let url = sim.url();
+    std::thread::scope(|scope| {
+        for (signal, protocol) in ["TERM", "INT", "HUP"].into_iter().zip(PROTOCOLS) {
+            let url = &url;
+            scope.spawn(move || {
+                let running = program(&run(url, protocol, &["--output", "snapshots"]), &CREDENTIALS);
+                running.line("a stream with events", |line| {
+                    let snapshot: Value = serde_json::from_str(line).expect("JSON");
+                    snapshot["connection"]["state"] == "streaming" && snapshot["counters"]["events_applied"] != 0
+                });
+                running.signal(signal);
+                let ended = running.wait();
+                assert_ended(&ended, 0);
+                assert!(ended.took < STOP_LIMIT, "{signal}: {:?}", ended.took);
+                let last: Value = serde_json::from_str(ended.lines.last().expect("a last line")).expect("JSON");
+                assert_eq!(last["connection"]["state"], "stopped", "{signal}");
+                assert_eq!(last["counters"]["events_buffered"], 0);
+            });
+        }
+    });
+}
+
+/// Before there is a stream a signal ends it just as quickly.
+#[test]
+fn a_signal_stops_it_before_the_login_is_answered() {
+    let peer = peer(|asked, _| asked.is("POST", "/oauth/token").then_some(Answer::Nothing));
+    let running = program(&run(&peer.url(), Protocol::Notifications, &[]), &CREDENTIALS);
+    peer.until("login", |log| (log.count("POST", "/oauth/token") == 1).then_some(()));
+    running.signal("INT");
+    let ended = running.wait();
+    assert_ended(&ended, 0);
+    assert!(ended.took < STOP_LIMIT, "{:?}", ended.took);
+}
+
+/// A second signal ends at once, with 128 and its number, whatever is still under way.
+#[test]
+fn a_second_signal_ends_at_once() {
+    // The clean-up at the end gets no answer: the end in order takes its time.
+    let peer = peer(|asked, _| asked.is("DELETE", "/subscriptions").then_some(Answer::Nothing));
+    for (signal, code) in [("INT", 130), ("TERM", 143)] {
+        let running = program(
+            &run(&peer.url(), Protocol::Notifications, &["--output", "lines"]),
+            &CREDENTIALS,
+        );
+        running.line("streaming", |line| line.contains("streaming"));
+        let before = peer.log().count("DELETE", "/subscriptions");
+        running.signal(signal);
+        peer.until("the clean-up", |log| {
+            (log.count("DELETE", "/subscriptions") > before).then_some(())
+        });
+        running.signal(signal);
+        assert_ended(&running.wait(), code);
+    }
+}
+
+/// A reader that has enough (`| head -1`) ends it quietly.
+#[test]
+fn a_closed_stdout_ends_it_quietly() {
+    let sim = start(busy());
+    let url = sim.url();
+    for output in ["events", "snapshots", "lines"] {
+        let flags = run(&url, Protocol::Notifications, &["--output", output, "-q"]);
+        let mut child = command(&flags, &CREDENTIALS).spawn().expect("the program starts");
+        let mut stdout = child.stdout.take().expect("piped");
+        stdout.read_exact(&mut [0; 20]).expect("some bytes");
+        drop(stdout);
+        let deadline = Instant::now() + PATIENCE;
+        let mut stderr = String::new();
+        child
+            .stderr
+            .take()
+            .expect("piped")
+            .read_to_string(&mut stderr)
+            .expect("text");
+        let status = child.wait().expect("a status");
+        assert!(Instant::now() < deadline);
+        assert_eq!(status.code(), Some(0), "{output}: {stderr}");
+        assert!(
+            !stderr.contains("panicked") && !stderr.contains("roken pipe"),
+            "{output}: {stderr}"
+        );
+    }
+}
+
+#[test]
+fn a_wrong_secret_is_3_at_once() {
+    let sim = start(busy());
+    let url = sim.url();
+    for_all_protocols(|protocol| {
+        let wrong = [("GENESYS_CLIENT_ID", "simulator"), ("GENESYS_CLIENT_SECRET", "hunter2")];
+        let ended = program(&run(&url, protocol, &[]), &wrong).wait();
+        assert_ended(&ended, 3);
+        assert!(ended.took < STOP_LIMIT, "{:?}", ended.took);
+        assert!(ended.stderr.contains("region"), "{}", ended.stderr);
+        assert!(!ended.stderr.contains("hunter2"), "{}", ended.stderr);
+    });
+}
+
+#[test]
+fn exit_codes_of_refusals() {
+    let proof = peer(|asked, _| {
+        let proof = asked.is("POST", "/analytics/conversations/details/query");
+        proof.then(|| Answer::Json(200, serde_json::json!({"totalHits": 0})))
+    });
+    let subscription = peer(|asked, _| {
+        let body = serde_json::json!({"message": "no", "code": "notification.invalid.topic", "status": 400});
+        asked.is("PUT", "/subscriptions").then_some(Answer::Json(400, body))
+    });
+    let resets = peer(sockets((0..9).map(|_| Behaviour::Reset).collect()));
+    let sound = sound();
+    for (peer, protocol, flags, code) in [
+        (&sound, Protocol::Notifications, &["--queue", "Sails"][..], 2),
+        (&subscription, Protocol::Notifications, &[], 1),
+        (&proof, Protocol::Metrics, &[], 4),
+        (&resets, Protocol::Events, &["--max-attempts", "1"], 1),
+    ] {
+        let ended = program(&run(&peer.url(), protocol, flags), &CREDENTIALS).wait();
+        assert_ended(&ended, code);
+        assert!(ended.stderr.contains("error: "), "{}", ended.stderr);
+    }
+}
+
+/// Each record parses; numbers have no holes; the snapshot is the last word.
+#[test]
+fn event_records_are_whole() {
+    for_all_protocols(|protocol| {
+        let sim = start(busy());
+        let url = sim.url();
+        let running = program(
+            &run(&url, protocol, &["--output", "events", "--when-full", "block"]),
+            &CREDENTIALS,
+        );
+        running.line("an event", |line| line.contains(r#""record":"event""#));
+        control(&sim, "close?code=1011");
+        running.line("a gap", |line| line.contains(r#""record":"gap""#));
+        running.line("another event", |line| line.contains(r#""record":"event""#));
+        running.signal("TERM");
+        let ended = running.wait();
+        assert_ended(&ended, 0);
+    });
+}
+
+/// The whole stream of records from first to last.
+#[test]
+fn event_records_in_order_from_first_to_last() {
+    for_all_protocols(|protocol| {
+        let texts = |from: usize| (from..from + 40).map(|n| event(protocol, n)).collect();
+        let peer = peer(sockets(vec![
+            Behaviour::Close(texts(0), 1011),
+            Behaviour::Close(texts(40), 1000),
+        ]));
+        let url = peer.url();
+        let ended = program(&run(&url, protocol, &["--output", "events", "--once"]), &CREDENTIALS).wait();
+        assert_ended(&ended, 0);
+        let records: Vec<Value> = ended
+            .lines
+            .iter()
+            .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")))
+            .collect();
+        let of = |kind: &str| records.iter().filter(|r| r["record"] == kind).collect::<Vec<_>>();
+        let numbers: Vec<u64> = of("event")
+            .iter()
+            .map(|r| r["seq"].as_u64().expect("a number"))
+            .collect();
+        assert_eq!(numbers, (1..=80).collect::<Vec<_>>());
+        for record in of("event") {
+            assert_eq!(
+                (&record["schema"], &record["protocol"]),
+                (&1.into(), &protocol.as_str().into())
+            );
+            assert!(
+                record["body"].is_object() && record["received_at"].is_string(),
+                "{record}"
+            );
+        }
+        let states: Vec<&str> = of("state").iter().filter_map(|r| r["state"].as_str()).collect();
+        assert_eq!(states.first(), Some(&"connecting"));
+        assert!(
+            states.contains(&"streaming") && states.contains(&"backoff"),
+            "{states:?}"
+        );
+        assert_eq!(states.last(), Some(&"stopped"));
+        let gaps = of("gap");
+        assert_eq!(gaps[0]["to"], Value::Null);
+        assert!(
+            gaps.iter().any(|gap| gap["id"] == 1 && gap["to"].is_string()),
+            "{gaps:?}"
+        );
+        let last = records.last().expect("records");
+        assert_eq!(last["record"], "snapshot");
+        assert_eq!(last["counters"]["events_applied"], 80);
+        assert_eq!(last["outputs"]["stdout"]["missed"], 0);
+        assert_eq!(of("snapshot").len(), 1);
+    });
+}
+
+struct TempDir(PathBuf);
+
+impl TempDir {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("gs-it-{}-{name}", std::process::id()));
+        std::fs::create_dir_all(&path).expect("a directory");
+        Self(path)
+    }
+}
+
+impl Drop for TempDir {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Whoever reads the snapshot file, whenever, finds one whole snapshot.
+#[test]
+fn the_snapshot_file_is_always_whole() {
+    let sim = start(busy());
+    let url = sim.url();
+    let dir = TempDir::new("snapshot");
+    let file = dir.0.join("numbers.json");
+    let path = file.to_str().expect("ASCII");
+    let mut flags = run(
+        &url,
+        Protocol::Notifications,
+        &["--output", "none", "--snapshot-file", path],
+    );
+    let interval = flags.iter().position(|flag| *flag == "100").expect("the interval");
+    flags[interval] = "10";
+    let running = program(&flags, &CREDENTIALS);
+    let deadline = Instant::now() + PATIENCE;
+    let mut revisions = Vec::new();
+    while revisions.len() < 30 {
+        assert!(Instant::now() < deadline, "{revisions:?}");
+        let Ok(text) = std::fs::read_to_string(&file) else {
+            assert!(revisions.is_empty(), "the file was gone for a moment");
+            std::thread::yield_now();
+            continue;
+        };
+        let snapshot: Value = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
+        let revision = snapshot["revision"].as_u64().expect("a number");
+        assert!(revisions.last().is_none_or(|last| *last <= revision));
+        if revisions.last() != Some(&revision) {
+            revisions.push(revision);
+        }
+    }
+    running.signal("TERM");
+    assert_ended(&running.wait(), 0);
+    let last: Value = serde_json::from_str(&std::fs::read_to_string(&file).expect("the file")).expect("JSON");
+    assert_eq!(last["connection"]["state"], "stopped");
+    let left: Vec<_> = std::fs::read_dir(&dir.0).expect("the directory").collect();
+    assert_eq!(left.len(), 1, "nothing else is left: {left:?}");
+}
+
+#[test]
+fn simulate_says_where_it_listens() {
+    let simulator = program(&["simulate", "--listen", "127.0.0.1:0"], &[]);
+    let first = simulator.line("anything", |_| true);
+    let url = first
+        .strip_prefix("listening on ")
+        .unwrap_or_else(|| panic!("{first}"))
+        .to_owned();
+    let mut variables = Vec::new();
+    for _ in 0..3 {
+        let line = simulator.line("an export", |_| true);
+        let (name, value) = line
+            .strip_prefix("export ")
+            .and_then(|l| l.split_once('='))
+            .expect("an export");
+        variables.push((name.to_owned(), value.to_owned()));
+    }
+    // The lines are all that a client needs.
+    let variables: Vec<(&str, &str)> = variables.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
+    assert!(variables.contains(&("GENESYS_DOMAIN", url.as_str())));
+    let client = program(&["run", "--duration", "1", "--output", "lines"], &variables);
+    client.line("streaming", |line| line.contains("streaming"));
+    assert_ended(&client.wait(), 0);
+    simulator.signal("TERM");
+    assert_ended(&simulator.wait(), 0);
+}
+
+/// Kill -9 the service and start it again: the program comes back by itself.
+#[test]
+fn it_outlives_the_service() {
+    let simulator = program(&["simulate", "--listen", "127.0.0.1:0", "--speed", "5"], &[]);
+    let first = simulator.line("the address", |_| true);
+    let url = first.strip_prefix("listening on ").expect("an address").to_owned();
+    let address = url.strip_prefix("http://").expect("a URL").to_owned();
+    let client = program(
+        &run(&url, Protocol::Notifications, &["--output", "events"]),
+        &CREDENTIALS,
+    );
+    client.line("an event", |line| line.contains(r#""record":"event""#));
+    simulator.signal("KILL");
+    assert_eq!(simulator.wait().code, 137);
+    client.line("a pause", |line| line.contains(r#""state":"backoff""#));
+    let simulator = program(&["simulate", "--listen", &address, "--speed", "5"], &[]);
+    client.line("streaming", |line| line.contains(r#""state":"streaming""#));
+    client.line("an event", |line| line.contains(r#""record":"event""#));
+    client.signal("TERM");
+    assert_ended(&client.wait(), 0);
+    drop(simulator);
+}
+
+/// stdin, stdout and stderr may all be closed: the program runs and stops.
+#[test]
+fn it_runs_without_any_terminal() {
+    let peer = sound();
+    let flags = run(&peer.url(), Protocol::Events, &["--output", "none", "--duration", "1"])
+        .into_iter()
+        .map(str::to_owned)
+        .collect::<Vec<_>>();
+    let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
+    let mut child = command(&flags, &CREDENTIALS)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the program starts");
+    peer.until("its stream", |log| (log.upgrades() == 1).then_some(()));
+    let began = Instant::now();
+    assert_eq!(child.wait().expect("a status").code(), Some(0));
+    assert!(began.elapsed() < Duration::from_secs(5));
+}

@@ -1,0 +1,466 @@
+//! One suite, instantiated for all three protocols: what a stream does whatever it speaks.
+//!
+//! In: the simulator, and a scripted peer where it has no such fault · Out: verdicts · Thread: one a protocol.
+
+use std::time::{Duration, Instant};
+
+use genesys_stream::config::{ConfigBuilder, Protocol};
+use genesys_stream::model::snapshot::ConnectionState;
+use genesys_stream::{Ended, ErrorKind, Secret, Stream};
+use serde_json::json;
+
+use crate::support::peer::{self, Answer, Asked, Behaviour, Peer, event, peer, sockets, sound};
+use crate::support::{
+    PROTOCOLS, STOP_LIMIT, Watched, built, busy, config, control, fixture_path, for_all_protocols, impatient, start,
+    watch, watch_with,
+};
+
+#[test]
+fn streams_and_counts() {
+    for_all_protocols(|protocol| {
+        let sim = start(busy());
+        let stream = watch(config(&sim.url(), protocol));
+        stream.until("ten events", |s| s.counters.events_applied >= 10);
+        let now = stream.stream().snapshot();
+        assert_eq!(now.connection.protocol, protocol.as_str());
+        assert_eq!((now.connection.connections, now.connection.reconnects), (1, 0));
+        assert!(now.connection.token_expires_at.is_some());
+        assert!(now.connection.last_frame_at.is_some());
+        assert_eq!(
+            now.connection.channel_expires_at.is_some(),
+            protocol == Protocol::Notifications
+        );
+        match protocol {
+            Protocol::Notifications => {
+                assert_eq!(now.queues.len(), 4, "all queues are meant");
+                assert!(now.queues.values().all(|queue| queue.name.is_some()));
+            }
+            Protocol::Events => assert!(now.freshness.contains_key("conversation"), "{:?}", now.freshness),
+            Protocol::Metrics => assert!(now.metrics.contains_key("queue.offered"), "{:?}", now.metrics),
+        }
+        let report = stream.stop();
+        let counters = report.snapshot.counters;
+        assert_eq!(report.ended, Ended::Stopped);
+        assert!(report.abandoned.is_empty(), "{:?}", report.abandoned);
+        assert!(counters.frames_received >= counters.events_decoded, "{counters:?}");
+        assert_eq!(
+            (counters.events_dropped, counters.malformed, counters.unknown),
+            (0, 0, 0),
+            "{counters:?}"
+        );
+        assert_eq!(
+            report.snapshot.connection.gaps_total, 0,
+            "{:?}",
+            report.snapshot.connection.gaps
+        );
+    });
+}
+
+#[test]
+fn the_numbers_sent_are_the_numbers_counted() {
+    for_all_protocols(|protocol| {
+        let texts: Vec<String> = (1..=200).map(|n| event(protocol, n)).chain(["{]".to_owned()]).collect();
+        let peer = peer(sockets(vec![Behaviour::Well(texts)]));
+        let stream = watch(config(&peer.url(), protocol));
+        stream.until("all", |s| s.counters.malformed == 1 && s.counters.events_applied == 200);
+        let counters = stream.stop().snapshot.counters;
+        let confirmation = u64::from(protocol != Protocol::Notifications);
+        // Notifications: the answer to the first ping.
+        let pongs = u64::from(protocol == Protocol::Notifications);
+        assert_eq!(counters.frames_received, 201 + confirmation + pongs, "{counters:?}");
+        assert_eq!((counters.events_decoded, counters.duplicates), (200, 0), "{counters:?}");
+    });
+}
+
+#[test]
+fn a_wrong_secret_ends_it_at_once() {
+    for_all_protocols(|protocol| {
+        let sim = start(busy());
+        let wrong = config(&sim.url(), protocol).client_secret(Secret::new("hunter2"));
+        let error = watch(wrong).gives_up(STOP_LIMIT);
+        assert_eq!(error.kind(), ErrorKind::Credentials, "{error}");
+        let text = error.to_string();
+        assert!(text.contains("region") && !text.contains("hunter2"), "{text}");
+        assert_eq!(
+            control(&sim, "state")["requests"],
+            1,
+            "refused credentials are not asked for again"
+        );
+    });
+}
+
+#[test]
+fn a_refused_token_is_renewed_once() {
+    for_all_protocols(|protocol| {
+        // The first thing that is done with a token is refused, whatever it is.
+        let refused = |asked: &Asked, times: usize, peer: &Peer| {
+            let with_token = !asked.is("POST", "/oauth/token");
+            let before = peer
+                .log()
+                .asked
+                .iter()
+                .filter(|a| !a.is("POST", "/oauth/token"))
+                .count();
+            let body = json!({"message": "no", "code": "bad.credentials", "status": 401});
+            (with_token && before <= times).then_some(Answer::Json(401, body))
+        };
+        let once = peer(move |asked, peer| refused(asked, 1, peer));
+        let stream = watch(config(&once.url(), protocol));
+        stream.until_streaming();
+        stream.stop();
+        assert_eq!(once.log().count("POST", "/oauth/token"), 2);
+
+        let always = peer(move |asked, peer| refused(asked, usize::MAX, peer));
+        let error = watch(config(&always.url(), protocol)).gives_up(STOP_LIMIT);
+        assert_eq!(error.kind(), ErrorKind::Credentials, "{error}");
+        assert_eq!(always.log().count("POST", "/oauth/token"), 2);
+    });
+}
+
+#[test]
+fn too_many_requests_are_waited_for_in_both_forms() {
+    for_all_protocols(|protocol| {
+        // Login, the first call after it, and the upgrade.
+        let plain = |asked: &Asked| asked.is("POST", "/oauth/token");
+        let upgrade = |asked: &Asked| asked.is_upgrade();
+        for (what, applies) in [
+            ("login", &plain as &(dyn Fn(&Asked) -> bool + Sync)),
+            ("upgrade", &upgrade),
+        ] {
+            for form in ["seconds", "date"] {
+                waits_after_429(protocol, what, form, applies);
+            }
+        }
+    });
+}
+
+fn waits_after_429(protocol: Protocol, what: &str, form: &str, applies: &(dyn Fn(&Asked) -> bool + Sync)) {
+    let is_login = what == "login";
+    let value = match form {
+        "seconds" => "1".to_owned(),
+        // Dates have whole seconds: one of two seconds ahead asks for one second at least.
+        _ => {
+            let at = time::OffsetDateTime::now_utc() + Duration::from_secs(2);
+            let form = time::macros::format_description!(
+                "[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT"
+            );
+            at.format(&form).expect("a date")
+        }
+    };
+    let asked_at = Instant::now();
+    let peer = peer(move |asked, peer| {
+        let concerned = if is_login {
+            asked.is("POST", "/oauth/token")
+        } else {
+            asked.is_upgrade()
+        };
+        let first = concerned && {
+            let log = peer.log();
+            let same = |a: &&Asked| {
+                if is_login {
+                    a.is("POST", "/oauth/token")
+                } else {
+                    a.is_upgrade()
+                }
+            };
+            log.asked.iter().filter(same).count() == 1
+        };
+        let body = json!({"message": "too many", "code": "too.many.requests", "status": 429});
+        first.then(|| Answer::WithHeader(429, ("Retry-After", value.clone()), body))
+    });
+    let stream = watch(config(&peer.url(), protocol));
+    stream.until_streaming();
+    stream.stop();
+    let times: Vec<Instant> = peer.log().asked.iter().filter(|a| applies(a)).map(|a| a.at).collect();
+    assert_eq!(times.len(), 2, "{what} {form}: asked again once");
+    let waited = times[1] - times[0];
+    let least = match form {
+        "seconds" => Duration::from_secs(1),
+        // Up to a second of the two is lost to the rounding, and what passed before the answer counts as waited.
+        _ => Duration::from_secs(1).saturating_sub(times[0] - asked_at),
+    };
+    assert!(waited >= least, "{what} {form}: waited {waited:?}");
+    assert!(waited < Duration::from_secs(4), "{what} {form}: waited {waited:?}");
+}
+
+/// Pings go out in the protocol's own form, and their missing answers end the connection long before silence would.
+#[test]
+fn pings_are_sent_and_their_answers_missed() {
+    for_all_protocols(|protocol| {
+        let peer = peer(sockets(vec![Behaviour::MuteAfter(Vec::new(), 1)]));
+        let hasty = config(&peer.url(), protocol)
+            .heartbeat_interval(Duration::from_secs(1))
+            .heartbeat_timeout(Duration::from_secs(1))
+            .silence_limit(Duration::from_secs(60));
+        let stream = watch(hasty);
+        let back = stream.until_reconnected(1);
+        let gap = &back.connection.gaps[0];
+        assert_eq!(gap.cause, "ping unanswered");
+        stream.stop();
+        let form = match protocol {
+            Protocol::Notifications => r#"{"message":"ping"}"#,
+            _ => "<ping>",
+        };
+        let pings = peer.log().said.iter().filter(|(_, said)| said == form).count();
+        assert!(pings >= 1, "{:?}", peer.log().said);
+    });
+}
+
+/// While pings are answered, nothing is missed: a quiet connection is a healthy one.
+#[test]
+fn a_quiet_connection_is_kept() {
+    for_all_protocols(|protocol| {
+        let peer = sound();
+        let stream = watch(impatient(&peer.url(), protocol));
+        peer.until("four pings", |log| {
+            let pings = log.said.iter().filter(|(_, said)| said.contains("ping")).count();
+            (pings >= 4).then_some(())
+        });
+        let snapshot = stream.stop().snapshot;
+        assert_eq!((snapshot.connection.reconnects, snapshot.connection.gaps_total), (0, 0));
+    });
+}
+
+/// Stops a stream that is in this state by `ready`.
+fn stops(protocol: Protocol, what: &str, peer: &Peer, with: ConfigBuilder, ready: impl FnOnce(&Watched)) {
+    let stream = watch(with);
+    ready(&stream);
+    let began = Instant::now();
+    let report = stream.stop();
+    let took = began.elapsed();
+    assert_eq!(report.ended, Ended::Stopped, "{protocol:?} {what}");
+    assert!(
+        took < STOP_LIMIT,
+        "{protocol:?} {what}: {took:?}; asked {:?}",
+        peer.log().asked.len()
+    );
+}
+
+#[test]
+fn stops_before_the_token_is_answered() {
+    for_all_protocols(|protocol| {
+        let peer = peer(|asked, _| asked.is("POST", "/oauth/token").then_some(Answer::Nothing));
+        stops(protocol, "login", &peer, config(&peer.url(), protocol), |_| {
+            peer.until("login", |log| (log.count("POST", "/oauth/token") == 1).then_some(()));
+        });
+    });
+}
+
+#[test]
+fn stops_while_rest_is_not_answered() {
+    for_all_protocols(|protocol| {
+        let peer = peer(|asked, _| (asked.path.starts_with("/api") && !asked.is_upgrade()).then_some(Answer::Nothing));
+        let with = config(&peer.url(), protocol).queue("Sales");
+        stops(protocol, "listing", &peer, with, |_| {
+            peer.until("a call", |log| {
+                log.asked.iter().any(|a| a.path.starts_with("/api")).then_some(())
+            });
+        });
+    });
+}
+
+#[test]
+fn stops_while_the_upgrade_hangs() {
+    for_all_protocols(|protocol| {
+        let peer = peer(|asked, _| asked.is_upgrade().then_some(Answer::Nothing));
+        stops(protocol, "upgrade", &peer, config(&peer.url(), protocol), |_| {
+            peer.until("an upgrade", |log| (log.upgrades() == 1).then_some(()));
+        });
+    });
+}
+
+#[test]
+fn stops_while_streaming_and_closes_with_1000() {
+    for_all_protocols(|protocol| {
+        let peer = sound();
+        stops(protocol, "streaming", &peer, config(&peer.url(), protocol), |stream| {
+            stream.until_streaming();
+        });
+        peer.until("a close", |log| {
+            log.said.iter().any(|(_, said)| said == "<close 1000>").then_some(())
+        });
+    });
+}
+
+/// A peer that answers neither the close nor anything else cannot hold up the end.
+#[test]
+fn stops_while_the_peer_is_mute() {
+    for_all_protocols(|protocol| {
+        let peer = peer(sockets(vec![Behaviour::MuteAfter(vec![event(protocol, 1)], 0)]));
+        stops(protocol, "mute", &peer, config(&peer.url(), protocol), |stream| {
+            stream.until_fed();
+        });
+    });
+}
+
+#[test]
+fn stops_in_the_pause_between_attempts() {
+    for_all_protocols(|protocol| {
+        let peer = peer(|asked, _| {
+            let body = json!({"message": "later", "code": "service.unavailable", "status": 503});
+            asked
+                .is_upgrade()
+                .then(|| Answer::WithHeader(503, ("Retry-After", "600".to_owned()), body))
+        });
+        stops(protocol, "pause", &peer, config(&peer.url(), protocol), |stream| {
+            let paused = stream.until("a pause", |s| s.connection.state == ConnectionState::Backoff);
+            assert_eq!(paused.connection.cause.as_deref(), Some("upgrade answered with 503"));
+        });
+    });
+}
+
+#[test]
+fn gives_up_after_so_many_failures() {
+    for_all_protocols(|protocol| {
+        let peer = peer(sockets((0..9).map(|_| Behaviour::Reset).collect()));
+        let error = watch(config(&peer.url(), protocol).max_attempts(3)).gives_up(Duration::from_secs(10));
+        assert_eq!(error.kind(), ErrorKind::Transient, "{error}");
+        assert!(error.to_string().contains("3 failures"), "{error}");
+        assert_eq!(peer.log().upgrades(), 3);
+    });
+}
+
+#[test]
+fn an_unreachable_login_is_tried_again() {
+    for_all_protocols(|protocol| {
+        let peer = peer(|asked, peer| {
+            let logins = peer.log().count("POST", "/oauth/token");
+            match (asked.is("POST", "/oauth/token"), logins) {
+                (true, 1) => Some(Answer::Json(503, json!({"message": "later"}))),
+                (true, 2) => Some(Answer::Text(200, "<html>not what was asked for</html>".to_owned())),
+                (true, 3) => Some(Answer::Json(200, json!({"token_type": "bearer"}))),
+                _ => None,
+            }
+        });
+        let stream = watch(config(&peer.url(), protocol));
+        stream.until_streaming();
+        stream.stop();
+        assert_eq!(peer.log().count("POST", "/oauth/token"), 4);
+    });
+}
+
+#[test]
+fn ends_by_itself_after_its_duration() {
+    for_all_protocols(|protocol| {
+        let sim = start(busy());
+        let began = Instant::now();
+        let report = Stream::builder(built(config(&sim.url(), protocol)))
+            .duration(Duration::from_secs(1))
+            .start()
+            .expect("threads")
+            .wait()
+            .expect("an end in order");
+        assert_eq!(report.ended, Ended::Stopped);
+        assert!(began.elapsed() >= Duration::from_secs(1));
+        assert!(
+            began.elapsed() < Duration::from_secs(1) + STOP_LIMIT,
+            "{:?}",
+            began.elapsed()
+        );
+    });
+}
+
+/// `--once`: a normal end is the end, with everything received applied; any other is not.
+#[test]
+fn ends_with_the_servers_normal_end() {
+    for_all_protocols(|protocol| {
+        let texts = |from: usize| (from..from + 50).map(|n| event(protocol, n)).collect();
+        let peer = peer(sockets(vec![
+            Behaviour::Close(texts(0), 1011),
+            Behaviour::Close(texts(50), 1000),
+        ]));
+        let report = Stream::builder(built(config(&peer.url(), protocol)))
+            .until_the_server_ends()
+            .start()
+            .expect("threads")
+            .wait()
+            .expect("an end in order");
+        assert_eq!(report.ended, Ended::ServerEnded);
+        assert_eq!(
+            report.snapshot.counters.events_applied, 100,
+            "{:?}",
+            report.snapshot.counters
+        );
+        assert_eq!(report.snapshot.connection.reconnects, 1);
+    });
+}
+
+#[test]
+fn streams_under_tls() {
+    for_all_protocols(|protocol| {
+        let texts = vec![event(protocol, 1), event(protocol, 2)];
+        let peer = peer::tls_peer("server", sockets(vec![Behaviour::Well(texts)]));
+        let trusting = config(&peer.url(), protocol).ca_file(fixture_path("tls/ca.pem"));
+        let stream = watch(trusting);
+        stream.until("two events", |s| s.counters.events_applied == 2);
+        stream.stop();
+        peer.until("a close", |log| {
+            log.said.iter().any(|(_, said)| said == "<close 1000>").then_some(())
+        });
+    });
+}
+
+#[test]
+fn a_certificate_that_fails_ends_it_at_once() {
+    for_all_protocols(|protocol| {
+        for certificate in ["wrong-host", "self-signed"] {
+            let peer = peer::tls_peer(certificate, |_, _| None);
+            let trusting = config(&peer.url(), protocol).ca_file(fixture_path("tls/ca.pem"));
+            let error = watch(trusting).gives_up(Duration::from_secs(5));
+            assert_eq!(error.kind(), ErrorKind::Certificate, "{certificate}: {error}");
+            assert!(peer.log().asked.is_empty());
+        }
+    });
+}
+
+/// Panics and errors of a program's callbacks end nothing and are counted.
+#[test]
+fn failing_callbacks_end_nothing() {
+    for_all_protocols(|protocol| {
+        let texts = (0..30).map(|n| event(protocol, n)).collect();
+        let peer = peer(sockets(vec![Behaviour::Well(texts)]));
+        let mut number = 0;
+        let stream = watch_with(
+            Stream::builder(built(config(&peer.url(), protocol))).on_event(move |_| {
+                number += 1;
+                match number % 3 {
+                    0 => panic!("a defect of the program"),
+                    1 => Err("a failure of the program"),
+                    _ => Ok(()),
+                }
+            }),
+        );
+        stream.until("all called", |s| {
+            s.outputs.get("callback").is_some_and(|o| o.written + o.missed == 30)
+        });
+        let snapshot = stream.stop().snapshot;
+        assert_eq!(
+            (
+                snapshot.outputs["callback"].written,
+                snapshot.outputs["callback"].missed
+            ),
+            (10, 20)
+        );
+        assert_eq!(snapshot.counters.events_applied, 30);
+    });
+}
+
+/// No state, cause or `Debug` shows a secret.
+#[test]
+fn nothing_shows_a_secret() {
+    for protocol in PROTOCOLS {
+        let shown = format!(
+            "{:?}",
+            built(config("http://127.0.0.1:1", protocol).client_secret(Secret::new("hunter2")))
+        );
+        assert!(!shown.contains("hunter2"), "{shown}");
+    }
+    for_all_protocols(|protocol| {
+        let peer = peer(sockets(vec![Behaviour::Drop]));
+        let stream = watch(config(&peer.url(), protocol));
+        let back = stream.until_reconnected(1);
+        let text = serde_json::to_string(&*back).expect("JSON");
+        assert!(!text.contains("token-") && !text.contains("streaming-5"), "{text}");
+        stream.stop();
+    });
+}

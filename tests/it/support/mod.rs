@@ -1,0 +1,204 @@
+//! What the tests of a whole stream share: configurations, a watched stream, all protocols at once.
+//!
+//! In: where the other side is · Out: a running stream and its snapshots · Thread: the test's; the stream has its own.
+
+pub mod peer;
+#[cfg(all(unix, feature = "cli"))]
+pub mod process;
+mod wire;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, unbounded};
+use genesys_stream::config::{ConfigBuilder, Protocol};
+use genesys_stream::model::snapshot::{ConnectionState, Counters, Snapshot};
+use genesys_stream::simulator::{self, Simulator};
+use genesys_stream::{Config, Error, Report, Secret, Stream, StreamBuilder};
+
+/// A condition that does not come true within this long fails its test.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A stop may take this long, in every state.
+pub const STOP_LIMIT: Duration = Duration::from_secs(2);
+
+pub const PROTOCOLS: [Protocol; 3] = [Protocol::Notifications, Protocol::Events, Protocol::Metrics];
+
+/// Runs one test for each protocol, side by side: most of it is waiting.
+pub fn for_all_protocols(test: impl Fn(Protocol) + Sync) {
+    let failed: Vec<&str> = std::thread::scope(|scope| {
+        let running: Vec<_> = PROTOCOLS
+            .iter()
+            .map(|&protocol| {
+                let test = &test;
+                let run = std::thread::Builder::new()
+                    .name(protocol.as_str().to_owned())
+                    .spawn_scoped(scope, move || test(protocol));
+                (protocol, run.expect("a thread"))
+            })
+            .collect();
+        running
+            .into_iter()
+            .filter_map(|(protocol, run)| run.join().err().map(|_| protocol.as_str()))
+            .collect()
+    });
+    assert!(failed.is_empty(), "failed for: {}", failed.join(", "));
+}
+
+/// A configuration for a simulator or a peer: everything there, short pauses, a snapshot every 20 ms.
+pub fn config(url: &str, protocol: Protocol) -> ConfigBuilder {
+    Config::builder()
+        .region(url)
+        .client_id("simulator")
+        .client_secret(Secret::new("simulator"))
+        .protocol(protocol)
+        .reconnect_initial(Duration::from_millis(20))
+        .reconnect_max(Duration::from_millis(200))
+        .snapshot_interval(Duration::from_millis(20))
+}
+
+/// As [`config`], giving up a silent connection as early as can be configured.
+pub fn impatient(url: &str, protocol: Protocol) -> ConfigBuilder {
+    config(url, protocol)
+        .heartbeat_interval(Duration::from_secs(1))
+        .heartbeat_timeout(Duration::from_secs(1))
+        .silence_limit(Duration::from_secs(2))
+}
+
+pub fn built(builder: ConfigBuilder) -> Config {
+    builder.build().expect("a configuration")
+}
+
+/// A busy centre: five times as fast as the clock.
+pub fn busy() -> simulator::Builder {
+    Simulator::builder()
+        .seed(7)
+        .queues(4)
+        .agents(30)
+        .speed(5.0)
+        .requests_per_min(0)
+}
+
+pub fn start(builder: simulator::Builder) -> Simulator {
+    builder.start().expect("a simulator")
+}
+
+pub fn control(sim: &Simulator, call: &str) -> serde_json::Value {
+    let answer = sim.control(call).unwrap_or_else(|why| panic!("{call}: {why}"));
+    serde_json::from_str(&answer).expect("JSON")
+}
+
+/// The counters' identity of the contract.
+pub fn assert_identity(counters: &Counters) {
+    let c = counters;
+    assert_eq!(
+        c.events_decoded,
+        c.events_applied + c.events_coalesced + c.events_dropped + c.events_buffered,
+        "{c:?}"
+    );
+}
+
+/// A stream whose every snapshot is looked at.
+pub struct Watched {
+    stream: Option<Stream>,
+    snapshots: Receiver<Arc<Snapshot>>,
+}
+
+/// Starts a stream and watches it.
+pub fn watch(config: ConfigBuilder) -> Watched {
+    watch_with(Stream::builder(built(config)))
+}
+
+/// As [`watch`], with callbacks of the test's own.
+pub fn watch_with(builder: StreamBuilder) -> Watched {
+    let (tell, snapshots) = unbounded();
+    let stream = builder
+        .on_snapshot(move |snapshot| {
+            // The test may have ended.
+            let _ = tell.send(Arc::new(snapshot.clone()));
+        })
+        .start()
+        .expect("threads");
+    Watched {
+        stream: Some(stream),
+        snapshots,
+    }
+}
+
+impl Watched {
+    pub fn stream(&self) -> &Stream {
+        self.stream.as_ref().expect("not stopped yet")
+    }
+
+    /// The first snapshot for which this holds; the identity of the counters holds in all on the way.
+    #[track_caller]
+    pub fn until(&self, what: &str, mut holds: impl FnMut(&Snapshot) -> bool) -> Arc<Snapshot> {
+        let deadline = Instant::now() + PATIENCE;
+        let mut last = None;
+        while let Ok(snapshot) = self.snapshots.recv_deadline(deadline) {
+            assert_identity(&snapshot.counters);
+            if holds(&snapshot) {
+                return snapshot;
+            }
+            last = Some(snapshot);
+        }
+        let last = last.map(|s| serde_json::to_string(&*s).expect("JSON"));
+        panic!("not seen: {what}; last snapshot: {last:?}");
+    }
+
+    /// Waits until it streams and something was applied.
+    #[track_caller]
+    pub fn until_fed(&self) -> Arc<Snapshot> {
+        self.until("streaming and fed", |s| {
+            s.connection.state == ConnectionState::Streaming && s.counters.events_applied > 0
+        })
+    }
+
+    #[track_caller]
+    pub fn until_streaming(&self) -> Arc<Snapshot> {
+        self.until("streaming", |s| s.connection.state == ConnectionState::Streaming)
+    }
+
+    /// Waits for the `count`th reconnect, streaming.
+    #[track_caller]
+    pub fn until_reconnected(&self, count: u64) -> Arc<Snapshot> {
+        self.until("reconnected", |s| {
+            s.connection.state == ConnectionState::Streaming && s.connection.reconnects >= count
+        })
+    }
+
+    /// Stops it, within the limit, with everything received accounted for.
+    #[track_caller]
+    pub fn stop(mut self) -> Report {
+        let began = Instant::now();
+        let report = self.stream.take().expect("once").stop().expect("an end in order");
+        let took = began.elapsed();
+        assert!(took < STOP_LIMIT, "the stop took {took:?}: {:?}", report.abandoned);
+        assert_identity(&report.snapshot.counters);
+        assert_eq!(report.snapshot.counters.events_buffered, 0);
+        assert_eq!(report.snapshot.connection.state, ConnectionState::Stopped);
+        report
+    }
+
+    /// Waits until it gives up, within `limit`.
+    #[track_caller]
+    pub fn gives_up(mut self, limit: Duration) -> Error {
+        let began = Instant::now();
+        let error = self.stream.take().expect("once").wait().expect_err("gives up");
+        let took = began.elapsed();
+        assert!(took < limit, "giving up took {took:?}: {error}");
+        error
+    }
+}
+
+/// A file of `tests/fixtures`.
+pub fn fixture(name: &str) -> String {
+    let path = fixture_path(name);
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+pub fn fixture_path(name: &str) -> std::path::PathBuf {
+    std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/fixtures")
+        .join(name)
+}

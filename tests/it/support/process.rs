@@ -1,0 +1,124 @@
+//! The program as a child: started in an empty environment, read line by line, signalled, waited for.
+//!
+//! In: arguments, variables · Out: lines, exit status · Thread: one reads stdout, one stderr.
+
+use std::io::{BufRead, BufReader, Read};
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, unbounded};
+
+use super::PATIENCE;
+
+/// A running program; killed when dropped.
+pub struct Program {
+    child: Child,
+    lines: Receiver<String>,
+    stderr: Receiver<String>,
+}
+
+/// What is left of one.
+pub struct Ended {
+    /// The exit code, or 128 + the signal that killed it.
+    pub code: i32,
+    /// Lines of stdout that were not taken before.
+    pub lines: Vec<String>,
+    pub stderr: String,
+    /// From the wait on.
+    pub took: Duration,
+}
+
+/// A command of the program with nothing of the developer's environment.
+pub fn command(arguments: &[&str], variables: &[(&str, &str)]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_genesys-stream"));
+    command
+        .args(arguments)
+        .env_clear()
+        .envs(variables.iter().copied())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    command
+}
+
+/// Starts the program.
+pub fn program(arguments: &[&str], variables: &[(&str, &str)]) -> Program {
+    let mut child = command(arguments, variables).spawn().expect("the program starts");
+    let lines = lines_of(child.stdout.take().expect("piped"));
+    let stderr = lines_of(child.stderr.take().expect("piped"));
+    Program { child, lines, stderr }
+}
+
+fn lines_of(pipe: impl Read + Send + 'static) -> Receiver<String> {
+    let (tell, lines) = unbounded();
+    std::thread::spawn(move || {
+        for line in BufReader::new(pipe).lines().map_while(Result::ok) {
+            if tell.send(line).is_err() {
+                return;
+            }
+        }
+    });
+    lines
+}
+
+impl Program {
+    /// The first line of stdout, from here on, for which this holds.
+    #[track_caller]
+    pub fn line(&self, what: &str, holds: impl Fn(&str) -> bool) -> String {
+        let deadline = Instant::now() + PATIENCE;
+        while let Ok(line) = self.lines.recv_deadline(deadline) {
+            if holds(&line) {
+                return line;
+            }
+        }
+        panic!(
+            "no line: {what}; stderr: {:?}",
+            self.stderr.try_iter().collect::<Vec<_>>()
+        );
+    }
+
+    /// Sends a signal by its name, as a shell would.
+    pub fn signal(&self, name: &str) {
+        let sent = Command::new("kill")
+            .args([&format!("-{name}"), &self.child.id().to_string()])
+            .status()
+            .expect("kill");
+        assert!(sent.success());
+    }
+
+    /// Waits for its end.
+    #[track_caller]
+    pub fn wait(mut self) -> Ended {
+        let began = Instant::now();
+        let deadline = began + PATIENCE;
+        // Its pipes end with it.
+        let mut lines = Vec::new();
+        loop {
+            match self.lines.recv_deadline(deadline) {
+                Ok(line) => lines.push(line),
+                Err(error) => {
+                    assert!(error.is_disconnected(), "still running after {PATIENCE:?}");
+                    break;
+                }
+            }
+        }
+        let stderr: Vec<String> = std::iter::from_fn(|| self.stderr.recv_deadline(deadline).ok()).collect();
+        let status = self.child.wait().expect("a status");
+        let took = began.elapsed();
+        let code = status.code().or_else(|| status.signal().map(|signal| 128 + signal));
+        Ended {
+            code: code.expect("a code or a signal"),
+            lines,
+            stderr: stderr.join("\n"),
+            took,
+        }
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
