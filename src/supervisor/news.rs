@@ -95,9 +95,13 @@ impl Supervisor {
             line: at,
             to: Moment::now(),
         });
-        self.publish_connections();
-        if self.lines.iter().all(Line::is_streaming) {
+        let all = self.lines.iter().all(Line::is_streaming);
+        if all {
             self.set_state(ConnectionState::Streaming, None, None, None);
+        }
+        // After the state: whoever sees the reconnect sees the stream on.
+        self.publish_connections();
+        if all {
             self.baseline();
         }
     }
