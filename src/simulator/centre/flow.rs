@@ -218,11 +218,13 @@ impl Centre {
 
     /// Who was called in from outside notices a little later that the customer has gone.
     fn outsiders_leave(&mut self, key: u64) {
-        let outside = self.conversations.get(&key).and_then(|c| {
+        let outside: Vec<usize> = self.conversations.get(&key).map_or_else(Vec::new, |c| {
             let open = |p: &Participant| p.purpose == Purpose::External && p.is_open();
-            c.participants.iter().position(open)
+            (0..c.participants.len())
+                .filter(|&i| open(&c.participants[i]))
+                .collect()
         });
-        if let Some(who) = outside {
+        for who in outside {
             let lingers = self.between(500, 3_000);
             self.after(lingers, Action::ExternalLeaves(key, who));
         }

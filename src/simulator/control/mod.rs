@@ -22,7 +22,7 @@ const CALLS: &[(&str, &str, &str)] = &[
     (
         "state",
         "",
-        "counts: conversations, channels, sockets, tokens, frames and requests",
+        "counts: conversations, channels, sockets, tokens, frames and requests; settled: everything up to the centre's time is on its way to the sockets; quiet: so it is, and no conversation is open",
     ),
     (
         "truth",
@@ -32,7 +32,7 @@ const CALLS: &[(&str, &str, &str)] = &[
     (
         "pause",
         "on=1",
-        "the centre stands still, its clock too, while the service goes on; on=0 lets it go on",
+        "the centre stands still, its clock too, while the service goes on (`state` says settled when its last events are out); on=0 lets it go on",
     ),
     (
         "drain",
@@ -232,16 +232,19 @@ fn list() -> Value {
 }
 
 fn state(shared: &Shared) -> Value {
-    let (open, known, forgotten, now) = {
+    let (open, known, forgotten, now, is_done) = {
         let centre = shared.centre();
+        let clock = shared.clock.centre();
         (
             centre.open_count(),
             centre.conversations().count(),
             centre.forgotten(),
             centre.now(),
+            centre.next_due().is_none_or(|due| due > clock),
         )
     };
-    let unpublished = shared.unpublished.load(Ordering::SeqCst);
+    let published =
+        shared.unpublished.load(Ordering::SeqCst) == 0 && !shared.all_sockets().iter().any(|s| s.has_late());
     let outage = shared
         .outage()
         .map_or(0.0, |o| o.until.saturating_duration_since(Instant::now()).as_secs_f64());
@@ -262,7 +265,8 @@ fn state(shared: &Shared) -> Value {
         "conversations_open": open,
         "conversations_known": known,
         "conversations_forgotten": forgotten,
-        "quiet": open == 0 && unpublished == 0,
+        "quiet": open == 0 && published,
+        "settled": is_done && published,
         "paused": shared.clock.is_paused(),
         "outage_secs_left": outage,
         "channels": channels,

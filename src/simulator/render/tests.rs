@@ -190,8 +190,8 @@ fn details_and_notifications_tell_the_same_at_every_moment() {
     let world = Arc::new(World::build(&options, epoch));
     let mut centre = Centre::new(&options, Arc::clone(&world), epoch);
     let mut seen: BTreeMap<&str, u32> = BTreeMap::new();
-    for step in 1..=600 {
-        centre.advance(epoch + step * 6_000);
+    for step in 1..=300 {
+        centre.advance(epoch + step * 12_000);
         let recent = centre.conversations().rev().take(20).filter(|c| c.end.is_some());
         for c in centre.open().chain(recent) {
             let rest = from_details(&details::conversation(&world, c));

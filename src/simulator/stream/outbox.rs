@@ -130,6 +130,11 @@ impl Outbox {
         rest.into_iter().for_each(|frame| self.send(frame));
     }
 
+    /// Whether something is held back.
+    pub(in crate::simulator) fn has_late(&self) -> bool {
+        !self.late().is_empty()
+    }
+
     fn late(&self) -> MutexGuard<'_, Late> {
         self.late.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -134,6 +134,10 @@ impl Late {
         out
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.held.is_empty()
+    }
+
     /// Everything held back.
     pub(super) fn rest(&mut self) -> Vec<Frame> {
         self.held.drain(..).map(|(_, frame)| frame).collect()

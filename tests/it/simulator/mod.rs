@@ -3,11 +3,13 @@
 //! In: a running simulator · Out: answers for the tests beside · Thread: the test's.
 
 mod control;
+mod faults;
 mod rest;
 mod sockets;
 mod traffic;
+mod truth;
 
-use genesys_stream::simulator::{Builder, Simulator};
+use genesys_stream::simulator::{Builder, Simulator, TruthQuery};
 use serde_json::{Value, json};
 use std::io::{Read, Write};
 use std::net::TcpStream;
