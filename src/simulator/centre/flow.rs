@@ -196,7 +196,7 @@ impl Centre {
         }
         let voice = self.conversations.get(&key).is_some_and(|c| c.media == Media::Voice);
         if voice && self.chance(0.25) {
-            return self.to_voicemail(key, visit);
+            return self.leave_message(key, visit);
         }
         self.leave(key, visit, Disconnect::Peer);
         self.stop_waiting(key, visit);
@@ -231,7 +231,7 @@ impl Centre {
     }
 
     /// Nobody comes: the caller leaves a message.
-    fn to_voicemail(&mut self, key: u64, visit: usize) {
+    fn leave_message(&mut self, key: u64, visit: usize) {
         self.leave(key, visit, Disconnect::Transfer);
         self.stop_waiting(key, visit);
         self.touch(key, Step::AcdEnd(visit));

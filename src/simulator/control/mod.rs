@@ -27,7 +27,7 @@ const CALLS: &[(&str, &str, &str)] = &[
     (
         "truth",
         "granularity=PT1M, service_level_secs=queue, short_abandon_secs=0, as_of, since, queue, keep=60",
-        "the true `queues`, `totals` and `all_queues` of a snapshot at `as_of` (ISO 8601, the centre's time; now without it); since limits it to conversations that were open then or began later, queue (ids, joined by commas) to these queues, keep is the number of windows",
+        "the true `queues`, `totals` and `all_queues` of a snapshot at `as_of` (ISO 8601, the centre's time; now without it), over all remembered conversations that reached a queue; since limits it to conversations that were open then or began later, queue (ids, joined by commas) to these queues, keep is the number of windows",
     ),
     (
         "pause",
@@ -76,7 +76,7 @@ const CALLS: &[(&str, &str, &str)] = &[
     (
         "outage",
         "secs, rest=0",
-        "resets all sockets; for so many seconds upgrades are reset, login and REST answer 503 (with rest=1 they go on); the centre works on; secs=0 ends it",
+        "resets all sockets; for so many seconds of the wall clock (fractions allowed) upgrades are reset, login and REST answer 503 (with rest=1 they go on); the centre works on; secs=0 ends it",
     ),
     (
         "silence",

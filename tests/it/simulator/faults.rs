@@ -158,8 +158,8 @@ fn bytes_dribble_and_heartbeats_stop() {
     let begin = Instant::now();
     ping(&mut socket);
     until(&mut socket, is_pong);
-    // The pong has 66 bytes of text and two before.
-    assert!(begin.elapsed() > Duration::from_millis(330), "{:?}", begin.elapsed());
+    // The pong has 63 bytes of text and two before.
+    assert!(begin.elapsed() > Duration::from_millis(300), "{:?}", begin.elapsed());
     sim.control("dribble?ms=0").unwrap();
     sim.control("no_heartbeat?on=0").unwrap();
     until(&mut socket, |f| {
