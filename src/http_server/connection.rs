@@ -43,6 +43,11 @@ pub(super) fn serve(mut stream: TcpStream, limits: &Limits, handler: &Handler, s
                     return;
                 }
             }
+            Reply::Drop => {
+                // With no time to linger the last handle's end resets the connection.
+                let _ = socket2::SockRef::from(&stream).set_linger(Some(Duration::ZERO));
+                return;
+            }
             Reply::TakeOver(response, take_over) => {
                 if stream.write_all(&response.to_bytes(None)).is_err() {
                     return;

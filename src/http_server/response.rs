@@ -14,6 +14,8 @@ pub(crate) enum Reply {
     Response(Response),
     /// First send the response's head (and body), then hand the socket over; the connection ends when the call returns.
     TakeOver(Response, TakeOver),
+    /// No answer: the connection is reset.
+    Drop,
 }
 
 impl From<Response> for Reply {

@@ -21,10 +21,12 @@ mod shared;
 mod stream;
 mod tokens;
 mod topics;
+mod truth;
 mod when;
 mod world;
 
 pub use options::{Credentials, Options};
+pub use truth::{ServiceLevel, TruthQuery};
 
 use crate::http_server::{Limits, Server, form_pairs};
 use centre::Centre;
@@ -140,6 +142,16 @@ impl Simulator {
         if answer.status == 200 { Ok(text) } else { Err(text) }
     }
 
+    /// The true numbers: `queues`, `totals` and `all_queues` of a snapshot as they must be, from the centre's own facts;
+    /// beside them `as_of`, `since`, `granularity`, how many `conversations` they come from, and how many ended ones the
+    /// centre has `forgotten` ([`Options::retention`]). Takes up to two seconds if `as_of_ms` is still to come.
+    pub fn truth(&self, query: &TruthQuery) -> serde_json::Value {
+        match control::truth(&self.shared, query) {
+            Ok(answer) => answer,
+            Err(_) => control::truth_now(&self.shared, query),
+        }
+    }
+
     /// Ids and names of the queues.
     pub fn queues(&self) -> Vec<(String, String)> {
         self.shared
@@ -164,6 +176,7 @@ impl Simulator {
 impl Drop for Simulator {
     fn drop(&mut self) {
         self.shared.stopping.store(true, Ordering::SeqCst);
+        self.shared.weather.stopping.store(true, Ordering::SeqCst);
         let _ = self.shared.wake.try_send(());
         if let Some(centre) = self.centre.take() {
             let _ = centre.join();
@@ -255,9 +268,11 @@ fn live(shared: &Shared, woken: &Receiver<()>) {
         let (changes, next) = {
             let mut centre = shared.centre();
             let changes = centre.advance_some(shared.clock.centre(), ACTIONS_AT_ONCE);
+            shared.unpublished.store(changes.len() as u64, Ordering::SeqCst);
             (changes, centre.next_due())
         };
         publisher.changes(shared, changes);
+        shared.unpublished.store(0, Ordering::SeqCst);
         let now = Instant::now();
         if next_beat <= now {
             publisher.beat(shared);

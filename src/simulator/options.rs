@@ -68,7 +68,8 @@ pub struct Options {
     pub epoch_ms: Option<i64>,
     /// How long the centre has been at work when the simulator starts. Default 5 min.
     pub warm_up: Duration,
-    /// Ended conversations are kept for this long of the centre's time (at most 100,000 of them). Default 6 h.
+    /// Ended conversations are kept for this long of the centre's time (at most 100,000 of them); REST and
+    /// the true numbers know no older ones. Default 6 h.
     pub retention: Duration,
 }
 

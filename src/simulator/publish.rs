@@ -36,7 +36,7 @@ fn deliver(shared: &Shared, topic: &str, body: impl FnOnce() -> Value) {
     }
     let frame = notification(topic, &body().to_string(), &shared.random_id().to_string());
     for socket in sockets {
-        socket.send(Arc::clone(&frame));
+        socket.send_event(Arc::clone(&frame));
     }
 }
 
@@ -116,6 +116,8 @@ impl Publisher {
             }
         }
         announced(shared);
+        // Held back for others to overtake, but never for long.
+        shared.all_sockets().iter().for_each(|s| s.send_late());
         self.analytics(shared);
         self.waits(shared);
         metrics::publish(shared);
@@ -242,7 +244,7 @@ fn conversation_change(shared: &Shared, c: &Conversation, steps: &[Step], at: Ms
                 whole.get_or_insert_with(|| conversation::conversation(world, c, Shape::Notification).to_string())
             };
             let frame = notification(&topic, body, &shared.random_id().to_string());
-            sockets.iter().for_each(|s| s.send(Arc::clone(&frame)));
+            sockets.iter().for_each(|s| s.send_event(Arc::clone(&frame)));
         }
     }
     for &step in steps {

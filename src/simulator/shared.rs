@@ -5,9 +5,9 @@
 use super::centre::Centre;
 use super::channels::{Hub, Rules};
 use super::options::Options;
-use super::stream::Outbox;
 use super::stream::events::EventSocket;
 use super::stream::metrics::MetricSocket;
+use super::stream::{Outbox, Weather};
 use super::when::Clock;
 use super::world::World;
 use crossbeam_channel::Sender;
@@ -40,11 +40,26 @@ pub(super) struct Trouble {
     pub path: Option<String>,
 }
 
+/// The service is out of reach for a while, though the centre goes on working.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Outage {
+    pub until: Instant,
+    pub rest: Reach,
+}
+
+/// What login and REST do in an outage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reach {
+    Refused,
+    Served,
+}
+
 /// What control calls change while the simulator runs.
 pub(super) struct Faults {
     pub rules: Rules,
     pub refuse_event_filters: bool,
     pub trouble: Option<Trouble>,
+    pub outage: Option<Outage>,
     /// Announced closings: when, and of which sockets.
     pub closings: Vec<(Instant, Vec<Arc<Outbox>>)>,
 }
@@ -54,6 +69,9 @@ pub(super) struct Shared {
     pub clock: Clock,
     pub world: Arc<World>,
     pub counters: Arc<Counters>,
+    pub weather: Arc<Weather>,
+    /// Changes of the centre that are not yet on their way to the sockets.
+    pub unpublished: AtomicU64,
     pub stopping: AtomicBool,
     /// Wakes the centre's thread after a change of its plans.
     pub wake: Sender<()>,
@@ -76,12 +94,15 @@ impl Shared {
             closings: Vec::new(),
             refuse_event_filters: options.refuse_event_filters,
             trouble: None,
+            outage: None,
         };
         Shared {
             options,
             clock,
             world,
             counters: Arc::default(),
+            weather: Arc::default(),
+            unpublished: AtomicU64::new(0),
             stopping: AtomicBool::new(false),
             wake,
             local_addr: Mutex::new(String::new()),
@@ -97,6 +118,19 @@ impl Shared {
 
     pub(super) fn centre(&self) -> MutexGuard<'_, Centre> {
         lock(&self.centre)
+    }
+
+    /// The outage that goes on now.
+    pub(super) fn outage(&self) -> Option<Outage> {
+        self.faults().outage.filter(|o| o.until > Instant::now())
+    }
+
+    /// Every socket of any kind.
+    pub(super) fn all_sockets(&self) -> Vec<Arc<Outbox>> {
+        let mut all: Vec<Arc<Outbox>> = self.hub().sockets().into_iter().map(|(_, s)| s).collect();
+        all.extend(self.events().iter().map(|s| Arc::clone(&s.outbox)));
+        all.extend(self.metrics().iter().map(|s| Arc::clone(&s.outbox)));
+        all
     }
 
     pub(super) fn hub(&self) -> MutexGuard<'_, Hub> {

@@ -2,6 +2,7 @@
 //!
 //! In: the wall clock, ISO 8601 text · Out: Unix milliseconds and text · Thread: any.
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -63,13 +64,22 @@ pub(super) fn http_date(ms: Ms) -> String {
     )
 }
 
+/// How long the centre's clock has stood still.
+#[derive(Debug, Default)]
+struct Pauses {
+    over: Duration,
+    since: Option<Instant>,
+}
+
 /// The service's clock (the wall) and the centre's, which runs `speed` times as fast from its epoch.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) struct Clock {
     started: Instant,
     wall_start: Ms,
     epoch: Ms,
     speed: f64,
+    // Nothing else is locked while this is held.
+    pauses: Mutex<Pauses>,
 }
 
 impl Clock {
@@ -81,7 +91,29 @@ impl Clock {
             wall_start,
             epoch: epoch.unwrap_or(wall_start),
             speed,
+            pauses: Mutex::default(),
         }
+    }
+
+    fn pauses(&self) -> MutexGuard<'_, Pauses> {
+        self.pauses.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The centre's clock stands still from now on.
+    pub(super) fn pause(&self) {
+        self.pauses().since.get_or_insert_with(Instant::now);
+    }
+
+    /// The centre's clock goes on from where it stood.
+    pub(super) fn resume(&self) {
+        let mut pauses = self.pauses();
+        if let Some(since) = pauses.since.take() {
+            pauses.over += since.elapsed();
+        }
+    }
+
+    pub(super) fn is_paused(&self) -> bool {
+        self.pauses().since.is_some()
     }
 
     /// Where the centre's time began.
@@ -96,11 +128,17 @@ impl Clock {
 
     /// The centre's time.
     pub(super) fn centre(&self) -> Ms {
-        self.epoch + (self.started.elapsed().as_secs_f64() * self.speed * 1000.0) as Ms
+        let pauses = self.pauses();
+        let now = pauses.since.unwrap_or_else(Instant::now);
+        let lived = now.saturating_duration_since(self.started).saturating_sub(pauses.over);
+        self.epoch + (lived.as_secs_f64() * self.speed * 1000.0) as Ms
     }
 
     /// How long of the wall's time it is until the centre's clock shows `at`.
     pub(super) fn until(&self, at: Ms) -> Duration {
+        if self.is_paused() {
+            return Duration::from_secs(3600);
+        }
         let left = (at - self.centre()).max(0) as f64 / 1000.0 / self.speed;
         Duration::from_secs_f64(left.min(3600.0))
     }

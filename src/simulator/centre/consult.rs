@@ -1,4 +1,4 @@
-//! Asking a colleague: the customer on hold, advice, or a transfer with it.
+//! Asking a colleague or somebody outside: the customer on hold, advice, a conference, or a transfer with it.
 //!
 //! In: due actions · Out: facts · Thread: the centre's lock.
 
@@ -7,9 +7,15 @@ use super::{Action, Begins, Centre};
 use crate::simulator::world::Media;
 
 impl Centre {
-    /// Puts the customer on hold and rings a free colleague.
+    /// Puts the customer on hold and rings a free colleague, or somebody outside.
     pub(super) fn consult(&mut self, key: u64, who: usize) {
         if !self.participant(key, who).is_some_and(|p| p.is_talking()) {
+            return;
+        }
+        if self.chance(0.2) {
+            self.hold(key, who);
+            let rings = self.between(2_000, 5_000);
+            self.after(rings, Action::ExternalAnswer(key, who));
             return;
         }
         let free: Vec<usize> = (0..self.agents.len())
@@ -44,23 +50,78 @@ impl Centre {
         self.after(advice, Action::ConsultEnd(key, second));
     }
 
-    /// The colleague gives advice and leaves, or takes the customer over.
+    /// Somebody outside joins, as a party of his own.
+    pub(super) fn external_answer(&mut self, key: u64, asker: usize) {
+        if !self.participant(key, asker).is_some_and(|p| p.is_talking()) {
+            return;
+        }
+        let second = self.join(key, Purpose::External, None, None, Begins::Connected);
+        if let Some(participant) = self.participant_mut(key, second) {
+            participant.consulted_by = Some(asker);
+        }
+        self.touch(key, Step::Other);
+        let advice = self.between(4_000, 11_000);
+        self.after(advice, Action::ConsultEnd(key, second));
+    }
+
+    pub(super) fn external_leaves(&mut self, key: u64, who: usize) {
+        if self.leave(key, who, Disconnect::Endpoint) {
+            self.touch(key, Step::Other);
+        }
+    }
+
+    /// Who was called in gives advice and leaves, takes the customer over, or makes it three.
     pub(super) fn consult_end(&mut self, key: u64, second: usize) {
         let Some(participant) = self.participant(key, second).filter(|p| p.is_talking()) else {
             return;
         };
-        let (Some(asker), Some(colleague)) = (participant.consulted_by, participant.user) else {
+        let Some(asker) = participant.consulted_by else {
             return;
         };
-        if self.chance(0.4) && self.participant(key, asker).is_some_and(|p| p.is_talking()) {
-            self.agent_leaves(key, asker, Disconnect::ConsultTransfer);
-            let talk = self.between(5_000, 20_000);
-            self.after(talk, Action::TalkEnd(key, second));
-        } else {
-            self.leave(key, second, Disconnect::Peer);
-            self.touch(key, Step::UserEnd(second));
-            self.disengage(colleague, key);
+        let way = self.rng.f64();
+        let talking = self.participant(key, asker).is_some_and(|p| p.is_talking());
+        if talking && way < 0.35 {
+            self.hand_over(key, asker, second, Disconnect::ConsultTransfer);
+        } else if talking && way < 0.7 {
             self.unhold(key, asker);
+            let together = self.between(3_000, 9_000);
+            self.after(together, Action::ConferenceEnd(key, second));
+        } else {
+            self.dismiss(key, second);
+            self.unhold(key, asker);
+        }
+    }
+
+    /// One of the three leaves: the one who was called in, or the agent.
+    pub(super) fn conference_end(&mut self, key: u64, second: usize) {
+        let Some(participant) = self.participant(key, second).filter(|p| p.is_talking()) else {
+            return;
+        };
+        let asker = participant.consulted_by.unwrap_or(0);
+        if self.participant(key, asker).is_some_and(|p| p.is_talking()) && self.chance(0.3) {
+            self.hand_over(key, asker, second, Disconnect::ConferenceTransfer);
+        } else {
+            self.dismiss(key, second);
+        }
+    }
+
+    fn hand_over(&mut self, key: u64, asker: usize, second: usize, how: Disconnect) {
+        self.agent_leaves(key, asker, how);
+        let talk = self.between(5_000, 20_000);
+        self.after(talk, Action::TalkEnd(key, second));
+    }
+
+    fn dismiss(&mut self, key: u64, second: usize) {
+        let Some(colleague) = self.participant(key, second).map(|p| p.user) else {
+            return;
+        };
+        self.leave(key, second, Disconnect::Peer);
+        match colleague {
+            Some(user) => {
+                self.touch(key, Step::UserEnd(second));
+                self.disengage(user, key);
+            }
+            None => self.touch(key, Step::Other),
         }
     }
 }

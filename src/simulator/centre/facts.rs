@@ -12,6 +12,9 @@ pub(in crate::simulator) enum Purpose {
     Ivr,
     Workflow,
     Acd,
+    Voicemail,
+    /// Somebody outside whom an agent called in.
+    External,
     Agent,
     /// A colleague asked without a queue.
     User,
@@ -24,6 +27,8 @@ impl Purpose {
             Purpose::Ivr => "ivr",
             Purpose::Workflow => "workflow",
             Purpose::Acd => "acd",
+            Purpose::Voicemail => "voicemail",
+            Purpose::External => "external",
             Purpose::Agent => "agent",
             Purpose::User => "user",
         }
@@ -38,6 +43,7 @@ pub(in crate::simulator) enum Disconnect {
     Peer,
     Transfer,
     ConsultTransfer,
+    ConferenceTransfer,
     NoAnswer,
 }
 
@@ -61,6 +67,7 @@ impl Disconnect {
             Disconnect::Peer => ("peer", "peer", "PEER"),
             Disconnect::Transfer => ("transfer", "transfer", "TRANSFER"),
             Disconnect::ConsultTransfer => ("transfer.consult", "consultTransfer", "CONSULT_TRANSFER"),
+            Disconnect::ConferenceTransfer => ("transfer.conference", "conferenceTransfer", "CONFERENCE_TRANSFER"),
             Disconnect::NoAnswer => ("transfer.noanswer", "noAnswerTransfer", "NO_ANSWER_TRANSFER"),
         }
     }
@@ -189,6 +196,12 @@ impl Conversation {
             }
         }
         users
+    }
+
+    /// Whether something but an agent has the customer now: another queue, the voicemail.
+    pub(in crate::simulator) fn goes_on(&self) -> bool {
+        let voicemail = |p: &Participant| p.purpose == Purpose::Voicemail && p.is_open();
+        self.open_visit().is_some() || self.participants.iter().any(voicemail)
     }
 
     /// The open visit of a queue.

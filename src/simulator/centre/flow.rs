@@ -2,7 +2,7 @@
 //!
 //! In: due actions · Out: facts · Thread: the centre's lock.
 
-use super::facts::{Conversation, Disconnect, Purpose, Step};
+use super::facts::{Conversation, Disconnect, Participant, Purpose, Step};
 use super::{Action, Begins, Centre, Waiting};
 use crate::simulator::json::Id;
 use crate::simulator::when::Ms;
@@ -191,9 +191,14 @@ impl Centre {
     }
 
     pub(super) fn give_up(&mut self, key: u64, visit: usize) {
-        if !self.leave(key, visit, Disconnect::Peer) {
+        if !self.participant(key, visit).is_some_and(|p| p.is_open()) {
             return;
         }
+        let voice = self.conversations.get(&key).is_some_and(|c| c.media == Media::Voice);
+        if voice && self.chance(0.25) {
+            return self.leave_message(key, visit);
+        }
+        self.leave(key, visit, Disconnect::Peer);
         self.stop_waiting(key, visit);
         self.touch(key, Step::AcdEnd(visit));
         if let (Some(c), Some(v)) = (self.conversations.get(&key), self.participant(key, visit)) {
@@ -201,13 +206,49 @@ impl Centre {
                 .abandoned(self.now, v.queue.unwrap_or(0), c.media, self.now - v.start);
         }
         self.withdraw_alert(key, Disconnect::Peer);
-        let how = if self.conversations.get(&key).is_some_and(|c| c.media == Media::Voice) {
+        let how = if voice {
             Disconnect::Endpoint
         } else {
             Disconnect::Client
         };
         self.leave(key, 0, how);
         self.touch(key, Step::CustomerEnd);
+        self.outsiders_leave(key);
+    }
+
+    /// Who was called in from outside notices a little later that the customer has gone.
+    fn outsiders_leave(&mut self, key: u64) {
+        let outside: Vec<usize> = self.conversations.get(&key).map_or_else(Vec::new, |c| {
+            let open = |p: &Participant| p.purpose == Purpose::External && p.is_open();
+            (0..c.participants.len())
+                .filter(|&i| open(&c.participants[i]))
+                .collect()
+        });
+        for who in outside {
+            let lingers = self.between(500, 3_000);
+            self.after(lingers, Action::ExternalLeaves(key, who));
+        }
+    }
+
+    /// Nobody comes: the caller leaves a message.
+    fn leave_message(&mut self, key: u64, visit: usize) {
+        self.leave(key, visit, Disconnect::Transfer);
+        self.stop_waiting(key, visit);
+        self.touch(key, Step::AcdEnd(visit));
+        self.withdraw_alert(key, Disconnect::Peer);
+        if let (Some(c), Some(v)) = (self.conversations.get(&key), self.participant(key, visit)) {
+            self.stats.flow_out(self.now, v.queue.unwrap_or(0), c.media);
+        }
+        let voicemail = self.join(key, Purpose::Voicemail, None, None, Begins::Connected);
+        let message = self.between(4_000, 15_000);
+        self.after(message, Action::VoicemailDone(key, voicemail));
+    }
+
+    pub(super) fn voicemail_done(&mut self, key: u64, voicemail: usize) {
+        self.leave(key, voicemail, Disconnect::Peer);
+        self.leave(key, 0, Disconnect::Endpoint);
+        self.touch(key, Step::CustomerEnd);
+        self.outsiders_leave(key);
     }
 
     /// Waited too long here: on to the other queue, unless somebody's phone is ringing already.

@@ -45,6 +45,10 @@ enum Action {
     Consult(u64, usize),
     ConsultAnswer(u64, usize),
     ConsultEnd(u64, usize),
+    ExternalAnswer(u64, usize),
+    ExternalLeaves(u64, usize),
+    ConferenceEnd(u64, usize),
+    VoicemailDone(u64, usize),
     TalkEnd(u64, usize),
     AfterCallEnd(u64, usize),
     Recover(usize),
@@ -82,6 +86,7 @@ pub(super) struct Centre {
     rate: f64,
     rate_generation: u64,
     retention: Ms,
+    forgotten: u64,
     // What the running action did, by conversation.
     touched: Vec<(u64, Step)>,
     changes: Vec<Change>,
@@ -110,6 +115,7 @@ impl Centre {
             rate,
             rate_generation: 0,
             retention: millis(options.retention),
+            forgotten: 0,
             touched: Vec::new(),
             changes: Vec::new(),
             world,
@@ -167,6 +173,11 @@ impl Centre {
         self.schedule_arrival();
     }
 
+    /// Whether somebody may still come.
+    pub(super) fn has_arrivals(&self) -> bool {
+        self.rate > 0.0
+    }
+
     /// All known conversations in the order of their start.
     pub(super) fn conversations(&self) -> impl DoubleEndedIterator<Item = &Conversation> {
         self.conversations.values()
@@ -175,6 +186,11 @@ impl Centre {
     /// Conversations with something still going on.
     pub(super) fn open(&self) -> impl Iterator<Item = &Conversation> {
         self.open.iter().filter_map(|key| self.conversations.get(key))
+    }
+
+    /// Ended conversations that are remembered no more.
+    pub(super) fn forgotten(&self) -> u64 {
+        self.forgotten
     }
 
     pub(super) fn open_count(&self) -> usize {
@@ -216,6 +232,10 @@ impl Centre {
             Action::Consult(key, who) => self.consult(key, who),
             Action::ConsultAnswer(key, who) => self.consult_answer(key, who),
             Action::ConsultEnd(key, who) => self.consult_end(key, who),
+            Action::ExternalAnswer(key, asker) => self.external_answer(key, asker),
+            Action::ExternalLeaves(key, who) => self.external_leaves(key, who),
+            Action::ConferenceEnd(key, second) => self.conference_end(key, second),
+            Action::VoicemailDone(key, who) => self.voicemail_done(key, who),
             Action::TalkEnd(key, who) => self.talk_end(key, who),
             Action::AfterCallEnd(key, who) => self.after_call_end(key, who),
             Action::Recover(user) => self.recover(user),
@@ -284,6 +304,7 @@ impl Centre {
             excess = excess.saturating_sub(1);
             self.by_id.remove(&conversation.id);
             self.conversations.remove(&key);
+            self.forgotten += 1;
         }
     }
 

@@ -213,16 +213,22 @@ impl Centre {
         let visits = self.conversations.get(&key).map_or(0, |c| {
             c.participants.iter().filter(|p| p.purpose == Purpose::Acd).count()
         });
-        // The colleague of a consultation goes first, so that nobody is left alone on the line.
+        let goes_on = queue.is_some() && media != Media::Callback && visits < 4 && self.chance(0.10);
+        // Now and then somebody from outside stays on the line with the customer.
+        let stays = goes_on && self.chance(0.5);
+        // The others go first, so that nobody is left alone on the line.
         let others: Vec<usize> = self.conversations.get(&key).map_or_else(Vec::new, |c| {
             (1..c.participants.len())
-                .filter(|&i| i != who && c.participants[i].is_open() && c.participants[i].is_person_of_ours())
+                .filter(|&i| {
+                    let p = &c.participants[i];
+                    let outside = p.purpose == Purpose::External;
+                    i != who && p.is_open() && (p.is_person_of_ours() || (outside && !stays))
+                })
                 .collect()
         });
         for other in others {
             self.agent_leaves(key, other, Disconnect::Peer);
         }
-        let goes_on = queue.is_some() && media != Media::Callback && visits < 4 && self.chance(0.10);
         if let (Some(from), true) = (queue, goes_on) {
             // Mostly to another queue, now and then back into the same one.
             let to = if queues == 1 || self.chance(0.15) {
@@ -251,7 +257,8 @@ impl Centre {
         if !self.leave(key, who, how) {
             return;
         }
-        self.touch(key, Step::UserEnd(who));
+        let outside = self.participant(key, who).is_none_or(|p| p.user.is_none());
+        self.touch(key, if outside { Step::Other } else { Step::UserEnd(who) });
         let skips = self.chance(0.06);
         let now = self.now;
         let Some(participant) = self.participant_mut(key, who) else {

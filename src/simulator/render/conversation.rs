@@ -12,6 +12,8 @@ use serde_json::{Value, json};
 pub(in crate::simulator) const WRAPUP_TIMEOUT_MS: i64 = 30_000;
 /// The centre's own number.
 pub(in crate::simulator) const OUR_NUMBER: &str = "+15550199";
+/// The number of whom agents call in.
+const OUTSIDE_NUMBER: &str = "tel:+15550177";
 /// The centre's own mailbox.
 pub(in crate::simulator) const OUR_MAILBOX: &str = "service@example.com";
 
@@ -64,6 +66,8 @@ pub(super) fn name(world: &World, c: &Conversation, p: &Participant) -> String {
     match p.purpose {
         Purpose::Customer => c.caller.clone(),
         Purpose::Ivr | Purpose::Workflow => "Main Menu".to_owned(),
+        Purpose::Voicemail => "Voicemail".to_owned(),
+        Purpose::External => "Outside Expert".to_owned(),
         Purpose::Acd => p.queue.map_or_else(String::new, |q| world.queues[q].name.clone()),
         Purpose::Agent | Purpose::User => p.user.map_or_else(String::new, |u| world.users[u].name.clone()),
     }
@@ -72,6 +76,7 @@ pub(super) fn name(world: &World, c: &Conversation, p: &Participant) -> String {
 pub(super) fn address(world: &World, c: &Conversation, p: &Participant) -> String {
     match p.purpose {
         Purpose::Customer => uri_address(c),
+        Purpose::External => OUTSIDE_NUMBER.to_owned(),
         Purpose::Agent | Purpose::User => p
             .user
             .map_or_else(String::new, |u| format!("sip:{}", world.users[u].email)),

@@ -85,7 +85,7 @@ pub(in crate::simulator) fn render(
                 .participants
                 .iter()
                 .find(|a| a.purpose == Purpose::Agent && a.connected.is_some() && a.connected == p.end);
-            let goes_on = c.open_visit().is_some();
+            let goes_on = c.goes_on();
             let outcome = if answered.is_some() {
                 "ANSWERED"
             } else if goes_on {

@@ -66,13 +66,18 @@ fn session(world: &World, c: &Conversation, p: &Participant) -> Value {
 fn segments(world: &World, c: &Conversation, p: &Participant) -> Vec<Value> {
     let mut list = Vec::new();
     match p.purpose {
-        Purpose::Customer | Purpose::Acd => list.push(Segment {
+        Purpose::Customer | Purpose::External | Purpose::Acd => list.push(Segment {
             kind: "interact",
             start: p.start,
             end: p.end,
         }),
         Purpose::Ivr => list.push(Segment {
             kind: "ivr",
+            start: p.start,
+            end: p.end,
+        }),
+        Purpose::Voicemail => list.push(Segment {
+            kind: "voicemail",
             start: p.start,
             end: p.end,
         }),
@@ -186,7 +191,7 @@ fn metrics(c: &Conversation, p: &Participant) -> Vec<Value> {
             let next = c
                 .participants
                 .iter()
-                .any(|a| a.purpose == Purpose::Acd && a.start == end && a.id != p.id);
+                .any(|a| matches!(a.purpose, Purpose::Acd | Purpose::Voicemail) && a.start == end && a.id != p.id);
             if !answered && next {
                 emit("tFlowOut", end - p.start, end);
             } else if !answered {
@@ -222,7 +227,7 @@ fn metrics(c: &Conversation, p: &Participant) -> Vec<Value> {
                 _ => {}
             }
         }
-        Purpose::Customer | Purpose::Ivr | Purpose::Workflow => {
+        Purpose::Customer | Purpose::External | Purpose::Ivr | Purpose::Workflow | Purpose::Voicemail => {
             if let (Some(end), Purpose::Ivr) = (p.end, p.purpose) {
                 emit("tIvr", end - p.start, end);
             }

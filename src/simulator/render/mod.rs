@@ -9,3 +9,6 @@ pub(super) mod flat;
 pub(super) mod observations;
 pub(super) mod people;
 pub(super) mod queues;
+
+#[cfg(test)]
+mod tests;

@@ -11,7 +11,7 @@ mod organization;
 pub(super) mod problem;
 
 use super::control;
-use super::shared::{RetryAfter, Shared, Trouble};
+use super::shared::{Reach, RetryAfter, Shared, Trouble};
 use super::stream;
 use super::tokens::Allowance;
 use super::when::{Ms, http_date};
@@ -92,9 +92,14 @@ pub(super) fn handle(shared: &Arc<Shared>, request: &Request) -> Reply {
     shared.counters.requests.fetch_add(1, Ordering::Relaxed);
     let correlation = shared.random_id().to_string();
     let reply = match request.path.as_str() {
+        path if !is_control(path)
+            && let Some(refusal) = out_of_reach(shared, request, &correlation) =>
+        {
+            refusal
+        }
         "/" => Response::text(200, "genesys-stream simulator; see /sim/").into(),
         "/oauth/token" => oauth::token(shared, request, &correlation).into(),
-        path if path == "/sim" || path.starts_with("/sim/") => control::handle(shared, request).into(),
+        path if is_control(path) => control::handle(shared, request).into(),
         path if path.starts_with("/channels/") => {
             let id = path.trim_start_matches("/channels/").to_owned();
             stream::notifications::open(shared, request, &id, &correlation)
@@ -109,6 +114,22 @@ pub(super) fn handle(shared: &Arc<Shared>, request: &Request) -> Reply {
     match reply {
         Reply::Response(response) => response.header("Date", http_date(shared.clock.wall())).into(),
         taken => taken,
+    }
+}
+
+fn is_control(path: &str) -> bool {
+    path == "/sim" || path.starts_with("/sim/")
+}
+
+/// In an outage upgrades end in a reset, login and REST in a 503, unless they are to be served.
+fn out_of_reach(shared: &Shared, request: &Request, correlation: &str) -> Option<Reply> {
+    let outage = shared.outage()?;
+    if stream::wants_upgrade(request) {
+        Some(Reply::Drop)
+    } else if outage.rest == Reach::Refused {
+        Some(Problem::of_status(503).response(correlation).into())
+    } else {
+        None
     }
 }
 

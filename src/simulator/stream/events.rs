@@ -159,7 +159,7 @@ pub(in crate::simulator) fn publish(shared: &Shared, c: &Conversation, at: Ms) {
     let frame = event(TYPES[0], body.into());
     for socket in sockets.iter().filter(|s| s.conversations) {
         if socket.queues.is_none() || queues.iter().any(|q| socket.hears(q)) {
-            socket.outbox.send(Arc::clone(&frame));
+            socket.outbox.send_event(Arc::clone(&frame));
         }
     }
 }
@@ -173,7 +173,7 @@ pub(in crate::simulator) fn publish_queue(shared: &Shared, queue: usize, average
         json!({"id": id, "statistics": {"averageWaitTime": average_wait_secs}}),
     );
     for socket in sockets.iter().filter(|s| s.queue_updates && s.hears(&id)) {
-        socket.outbox.send(Arc::clone(&frame));
+        socket.outbox.send_event(Arc::clone(&frame));
     }
 }
 

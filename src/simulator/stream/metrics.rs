@@ -239,7 +239,7 @@ fn numbers(shared: &Shared, socket: &mut MetricSocket, ask: &Ask, now: Ms, measu
                 .set("metricType", kind.clone())
                 .set("metrics", values.clone())
                 .maybe("queueId", queue.map(|q| shared.world.queues[q].id));
-            socket.outbox.send(text_frame(&Value::from(frame).to_string()));
+            socket.outbox.send_event(text_frame(&Value::from(frame).to_string()));
             socket.sent.insert((index, queue), (values, Instant::now()));
         }
     }

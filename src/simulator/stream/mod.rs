@@ -7,8 +7,10 @@ mod measure;
 pub(super) mod metrics;
 pub(super) mod notifications;
 mod outbox;
+mod weather;
 
-pub(super) use outbox::{Frame, Outbox, text_frame};
+pub(super) use outbox::{Frame, Outbox, frame, text_frame};
+pub(super) use weather::Weather;
 
 use crate::http_server::{Reply, Request, Response};
 use crate::simulator::shared::Shared;
@@ -56,7 +58,8 @@ fn serve(
     ready: impl FnOnce(&Arc<Outbox>) -> bool,
     mut on_text: impl FnMut(&Outbox, &str),
 ) -> Option<Arc<Outbox>> {
-    let (outbox, writer) = Outbox::open(&stream, shared.options.socket_frames, heartbeat, &shared.counters)?;
+    let books = (&shared.counters, &shared.weather);
+    let (outbox, writer) = Outbox::open(&stream, shared.options.socket_frames, heartbeat, books)?;
     let config = WebSocketConfig::default()
         .read_buffer_size(8 * 1024)
         .write_buffer_size(0)
@@ -65,6 +68,10 @@ fn serve(
     let half = Half::new(stream, Arc::clone(&outbox));
     let mut socket = WebSocket::from_partially_read(half, early, Role::Server, Some(config));
     if ready(&outbox) {
+        // An outage that began during the upgrade did not find this socket yet.
+        if shared.outage().is_some() {
+            outbox.reset();
+        }
         loop {
             match socket.read() {
                 Ok(Message::Text(text)) => on_text(&outbox, &text),

@@ -5,12 +5,13 @@
 //! Frames are encoded once and shared by all sockets. A peer that falls further behind than the queue holds is cut off, so
 //! that no slow client can hold up the centre.
 
+use super::weather::{Late, Spell, Spells, Weather};
 use crate::simulator::shared::Counters;
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded, never, select};
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -33,7 +34,8 @@ pub(in crate::simulator) fn text_frame(text: &str) -> Frame {
     frame(0x1, text.as_bytes())
 }
 
-fn frame(opcode: u8, payload: &[u8]) -> Frame {
+/// Any frame, also one that no peer should get.
+pub(in crate::simulator) fn frame(opcode: u8, payload: &[u8]) -> Frame {
     let mut bytes = Vec::with_capacity(payload.len() + 10);
     bytes.push(0x80 | opcode);
     match payload.len() {
@@ -66,6 +68,9 @@ pub(in crate::simulator) struct Outbox {
     // Emptied at the end, so that nobody keeps the connection half alive.
     stream: Mutex<Option<TcpStream>>,
     dead: AtomicBool,
+    weather: Arc<Weather>,
+    spells: Spells,
+    late: Mutex<Late>,
 }
 
 impl Outbox {
@@ -74,7 +79,7 @@ impl Outbox {
         stream: &TcpStream,
         frames: usize,
         heartbeat: Option<(Duration, Frame)>,
-        counters: &Arc<Counters>,
+        (counters, weather): (&Arc<Counters>, &Arc<Weather>),
     ) -> Option<(Arc<Outbox>, JoinHandle<()>)> {
         let (queue, from_queue) = bounded(frames);
         let (bulk, from_bulk) = bounded(BULK_FRAMES);
@@ -87,6 +92,9 @@ impl Outbox {
             bulk,
             stream: Mutex::new(Some(stream.try_clone().ok()?)),
             dead: AtomicBool::new(false),
+            weather: Arc::clone(weather),
+            spells: Spells::default(),
+            late: Mutex::new(Late::new(id)),
         });
         let writer = Writer {
             stream: writing,
@@ -110,6 +118,38 @@ impl Outbox {
         }
     }
 
+    /// Sends an event's frame as the weather is: twice, or later than others, or as it comes.
+    pub(in crate::simulator) fn send_event(&self, frame: Frame) {
+        let now = self.late().pass(frame, &self.weather);
+        now.into_iter().for_each(|frame| self.send(frame));
+    }
+
+    /// Sends what was held back.
+    pub(in crate::simulator) fn send_late(&self) {
+        let rest = self.late().rest();
+        rest.into_iter().for_each(|frame| self.send(frame));
+    }
+
+    /// Whether something is held back.
+    pub(in crate::simulator) fn has_late(&self) -> bool {
+        !self.late().is_empty()
+    }
+
+    fn late(&self) -> MutexGuard<'_, Late> {
+        self.late.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Writes nothing until then; what is to be sent waits.
+    pub(in crate::simulator) fn silence(&self, end: Instant) {
+        self.spells.begin(Spell::Silent, end);
+    }
+
+    /// Neither reads nor writes until then.
+    pub(in crate::simulator) fn stall(&self, end: Instant) {
+        self.spells.begin(Spell::Silent, end);
+        self.spells.begin(Spell::Deaf, end);
+    }
+
     /// Puts one frame of a flood beside the queue, waiting for room up to `limit`. False when there was none.
     pub(in crate::simulator) fn send_bulk(&self, frame: Frame, limit: Duration) -> bool {
         !self.dead.load(Ordering::Relaxed) && self.bulk.send_timeout(frame, limit).is_ok()
@@ -117,6 +157,7 @@ impl Outbox {
 
     /// Closes from our side after what waits already.
     pub(in crate::simulator) fn close(&self, code: u16, reason: &str) {
+        self.send_late();
         let mut payload = code.to_be_bytes().to_vec();
         payload.extend_from_slice(reason.as_bytes().get(..reason.len().min(120)).unwrap_or_default());
         if self.queue.try_send(Item::Close(frame(0x8, &payload))).is_err() {
@@ -127,6 +168,7 @@ impl Outbox {
     /// Cuts the connection off without a word.
     pub(in crate::simulator) fn cut(&self) {
         self.dead.store(true, Ordering::SeqCst);
+        self.spells.wake();
         if let Some(stream) = self.stream.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
             let _ = stream.shutdown(Shutdown::Both);
         }
@@ -135,6 +177,7 @@ impl Outbox {
     /// Resets the connection: the peer sees an error, not an end.
     pub(in crate::simulator) fn reset(&self) {
         self.dead.store(true, Ordering::SeqCst);
+        self.spells.wake();
         if let Some(stream) = self.stream.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
             // With no time to linger, closing the last handle sends RST; reading is shut down to wake the reader, who
             // would otherwise keep a handle.
@@ -146,7 +189,8 @@ impl Outbox {
 
     /// The reader is done: the writer writes what waits and ends.
     pub(super) fn finish(&self) {
-        if self.queue.try_send(Item::End).is_err() {
+        // A silent socket has no last words.
+        if self.spells.is(Spell::Silent) || self.queue.try_send(Item::End).is_err() {
             self.cut();
         }
     }
@@ -184,8 +228,10 @@ impl Writer {
                 && at <= now
                 && closing.is_none()
             {
-                bytes.extend_from_slice(frame);
-                self.counters.frames_sent.fetch_add(1, Ordering::Relaxed);
+                if !self.outbox.weather.no_heartbeat.load(Ordering::Relaxed) {
+                    bytes.extend_from_slice(frame);
+                    self.counters.frames_sent.fetch_add(1, Ordering::Relaxed);
+                }
                 next_beat = Some(now + *every);
             }
             if closing.is_some_and(|limit| limit <= now) {
@@ -214,15 +260,34 @@ impl Writer {
                     },
                 };
                 if !self.take(Some(item), &mut bytes, &mut closing) {
-                    let _ = self.stream.write_all(&bytes);
+                    let _ = self.write(&bytes);
                     return;
                 }
             }
-            if self.stream.write_all(&bytes).is_err() {
+            if self.write(&bytes).is_err() {
                 return;
             }
             bytes.clear();
         }
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let (outbox, mut left) = (&self.outbox, bytes);
+        outbox.spells.wait(Spell::Silent, &outbox.dead, &outbox.weather);
+        while let (ms @ 1.., Some((first, rest))) =
+            (outbox.weather.dribble_ms.load(Ordering::Relaxed), left.split_first())
+        {
+            if outbox.dead.load(Ordering::SeqCst) || outbox.weather.stopping.load(Ordering::SeqCst) {
+                break;
+            }
+            self.stream.write_all(&[*first])?;
+            left = rest;
+            std::thread::sleep(Duration::from_millis(ms));
+        }
+        if outbox.dead.load(Ordering::SeqCst) {
+            return Err(io::ErrorKind::NotConnected.into());
+        }
+        self.stream.write_all(left)
     }
 
     /// False when this was the end.
@@ -259,7 +324,11 @@ impl Half {
 
 impl Read for Half {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.stream.read(buffer)
+        let read = self.stream.read(buffer)?;
+        let outbox = &self.outbox;
+        // After the read, since the thread stands in it most of the time; what it brought is not looked at until then.
+        outbox.spells.wait(Spell::Deaf, &outbox.dead, &outbox.weather);
+        Ok(read)
     }
 }
 

@@ -3,11 +3,13 @@
 //! In: a running simulator · Out: answers for the tests beside · Thread: the test's.
 
 mod control;
+mod faults;
 mod rest;
 mod sockets;
 mod traffic;
+mod truth;
 
-use genesys_stream::simulator::{Builder, Simulator};
+use genesys_stream::simulator::{Builder, Simulator, TruthQuery};
 use serde_json::{Value, json};
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -178,11 +180,20 @@ fn say(socket: &mut Socket, message: &Value) {
     socket.send(Message::text(message.to_string())).unwrap();
 }
 
+/// A signal came, or the machine was stopped for a while.
+fn is_interrupted(error: &Error) -> bool {
+    matches!(error, Error::Io(e) if e.kind() == std::io::ErrorKind::Interrupted)
+}
+
 /// Reads frames until one gives an answer; a close or ten seconds are a failure.
 fn until<T>(socket: &mut Socket, mut found: impl FnMut(&Value) -> Option<T>) -> T {
     let deadline = Instant::now() + PATIENCE;
     while Instant::now() < deadline {
-        if let Message::Text(text) = socket.read().unwrap() {
+        let message = match socket.read() {
+            Err(e) if is_interrupted(&e) => continue,
+            other => other.unwrap(),
+        };
+        if let Message::Text(text) = message {
             let frame: Value = serde_json::from_str(&text).unwrap();
             if let Some(answer) = found(&frame) {
                 return answer;
@@ -199,6 +210,7 @@ fn end(socket: &mut Socket) -> Option<u16> {
         match socket.read() {
             Ok(Message::Close(frame)) => code = frame.map(|f| f.code.into()),
             Ok(_) => {}
+            Err(e) if is_interrupted(&e) => {}
             Err(Error::Io(e)) if e.kind() == std::io::ErrorKind::WouldBlock => {
                 panic!("still open after {PATIENCE:?}")
             }

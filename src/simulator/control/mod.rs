@@ -2,9 +2,15 @@
 //!
 //! In: `GET` or `POST /sim/NAME?parameters` · Out: JSON of what was done · Thread: the connection's.
 
+mod service;
+mod sockets;
+mod truth;
+
+pub(super) use truth::{truth, truth_now};
+
 use super::flood;
-use super::shared::{RetryAfter, Shared, Trouble};
-use super::stream::{Outbox, events, notifications};
+use super::shared::Shared;
+use super::stream::Outbox;
 use crate::http_server::{Request, Response};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -16,7 +22,22 @@ const CALLS: &[(&str, &str, &str)] = &[
     (
         "state",
         "",
-        "counts: conversations, channels, sockets, tokens, frames and requests",
+        "counts: conversations, channels, sockets, tokens, frames and requests; settled: everything up to the centre's time is on its way to the sockets; quiet: so it is, and no conversation is open",
+    ),
+    (
+        "truth",
+        "granularity=PT1M, service_level_secs=queue, short_abandon_secs=0, as_of, since, queue, keep=60",
+        "the true `queues`, `totals` and `all_queues` of a snapshot at `as_of` (ISO 8601, the centre's time; now without it), over all remembered conversations that reached a queue; since limits it to conversations that were open then or began later, queue (ids, joined by commas) to these queues, keep is the number of windows",
+    ),
+    (
+        "pause",
+        "on=1",
+        "the centre stands still, its clock too, while the service goes on (`state` says settled when its last events are out); on=0 lets it go on",
+    ),
+    (
+        "drain",
+        "",
+        "no new arrivals: what is open runs to its end; `state` says quiet when all is over (load begins anew)",
     ),
     (
         "load",
@@ -52,6 +73,47 @@ const CALLS: &[(&str, &str, &str)] = &[
         "status=503, count=1, secs, date=0, path",
         "refuses the next calls (login included) with this status; with secs also a Retry-After",
     ),
+    (
+        "outage",
+        "secs, rest=0",
+        "resets all sockets; for so many seconds of the wall clock (fractions allowed) upgrades are reset, login and REST answer 503 (with rest=1 they go on); the centre works on; secs=0 ends it",
+    ),
+    (
+        "silence",
+        "secs=3600",
+        "half-open: nothing is written to the sockets open now, pings stay unanswered; what waits is written after it",
+    ),
+    ("stall", "secs=3600", "as silence, and nothing is read from them either"),
+    (
+        "dribble",
+        "ms",
+        "writes one byte in so many milliseconds on all sockets, also later ones; 0 ends it",
+    ),
+    (
+        "no_heartbeat",
+        "on=1",
+        "notification sockets get no heartbeats; on=0 ends it",
+    ),
+    (
+        "duplicate",
+        "percent",
+        "sends so many of 100 events twice, on all sockets, also later ones; 0 ends it",
+    ),
+    (
+        "reorder",
+        "percent",
+        "holds so many of 100 events back until up to five others or a second have passed; 0 ends it",
+    ),
+    (
+        "garbage",
+        "count=1, kind=text",
+        "sends frames that are no events to all sockets: text (in turn: no JSON, cut off, wrong types, empty, very deep), binary, utf8 (not UTF-8), opcode (an unknown one)",
+    ),
+    (
+        "oversize",
+        "bytes=67108864",
+        "sends one text frame of this size to all sockets",
+    ),
     ("error_frame", "message", "sends an error frame to all `events` sockets"),
     (
         "refuse_filters",
@@ -83,6 +145,28 @@ impl Ask<'_> {
         }
     }
 
+    /// A length of the wall clock, fractions allowed.
+    fn secs(&self, name: &str, default: Option<f64>) -> Result<Duration, String> {
+        const MOST: f64 = 86_400.0;
+        let secs = match self.text(name) {
+            None => default.ok_or_else(|| format!("{name}: missing, a number from 0 to {MOST} is needed"))?,
+            Some(text) => text
+                .parse()
+                .ok()
+                .filter(|n| (0.0..=MOST).contains(n))
+                .ok_or_else(|| format!("{name}: found {text}, allowed 0 to {MOST}"))?,
+        };
+        Ok(Duration::from_secs_f64(secs))
+    }
+
+    fn switch(&self, name: &str, default: &str) -> Result<bool, String> {
+        match self.text(name).unwrap_or(default) {
+            "1" => Ok(true),
+            "0" => Ok(false),
+            other => Err(format!("{name}: found {other}, allowed 0 or 1")),
+        }
+    }
+
     fn only(&self, known: &[&str]) -> Result<(), String> {
         match self.parameters.iter().find(|(key, _)| !known.contains(&key.as_str())) {
             Some((key, _)) => Err(format!("{key}: unknown parameter, allowed: {}", known.join(", "))),
@@ -105,16 +189,28 @@ pub(super) fn call(shared: &Arc<Shared>, path: &str, parameters: Vec<(String, St
         "state" => ask.only(&[]).map(|()| state(shared)),
         "load" => load(&ask),
         "flood" => flood(&ask),
-        "forbid" => forbid(&ask),
-        "close" => close(&ask),
-        "reset" => ask.only(&[]).map(|()| on_all(shared, Outbox::reset)),
-        "revoke" => ask.only(&[]).map(|()| revoke(shared)),
-        "evict" => ask.only(&[]).map(|()| evict(shared)),
-        "socket_closing" => socket_closing(&ask),
-        "429" => trouble(&ask, Some(429)),
-        "error" => trouble(&ask, None),
-        "error_frame" => error_frame(&ask),
-        "refuse_filters" => refuse_filters(&ask),
+        "truth" => truth::ask(&ask),
+        "pause" => pause(&ask),
+        "drain" => ask.only(&[]).map(|()| drain(shared)),
+        "forbid" => service::forbid(&ask),
+        "close" => sockets::close(&ask),
+        "reset" => ask.only(&[]).map(|()| sockets::on_all(shared, Outbox::reset)),
+        "revoke" => ask.only(&[]).map(|()| service::revoke(shared)),
+        "evict" => ask.only(&[]).map(|()| service::evict(shared)),
+        "socket_closing" => sockets::socket_closing(&ask),
+        "429" => service::trouble(&ask, Some(429)),
+        "error" => service::trouble(&ask, None),
+        "outage" => sockets::outage(&ask),
+        "silence" => sockets::spell(&ask, Outbox::silence),
+        "stall" => sockets::spell(&ask, Outbox::stall),
+        "dribble" => sockets::setting(&ask, "ms", 10_000, &shared.weather.dribble_ms),
+        "no_heartbeat" => sockets::no_heartbeat(&ask),
+        "duplicate" => sockets::setting(&ask, "percent", 100, &shared.weather.duplicate_percent),
+        "reorder" => sockets::setting(&ask, "percent", 100, &shared.weather.reorder_percent),
+        "garbage" => sockets::garbage(&ask),
+        "oversize" => sockets::oversize(&ask),
+        "error_frame" => sockets::error_frame(&ask),
+        "refuse_filters" => service::refuse_filters(&ask),
         other => {
             let names: Vec<&str> = CALLS.iter().map(|c| c.0).collect();
             let body = json!({"error": format!("unknown call {other}"), "allowed": names});
@@ -136,10 +232,22 @@ fn list() -> Value {
 }
 
 fn state(shared: &Shared) -> Value {
-    let (open, known, now) = {
+    let (open, known, forgotten, now, is_done) = {
         let centre = shared.centre();
-        (centre.open_count(), centre.conversations().count(), centre.now())
+        let clock = shared.clock.centre();
+        (
+            centre.open_count(),
+            centre.conversations().count(),
+            centre.forgotten(),
+            centre.now(),
+            centre.next_due().is_none_or(|due| due > clock),
+        )
     };
+    let published =
+        shared.unpublished.load(Ordering::SeqCst) == 0 && !shared.all_sockets().iter().any(|s| s.has_late());
+    let outage = shared
+        .outage()
+        .map_or(0.0, |o| o.until.saturating_duration_since(Instant::now()).as_secs_f64());
     let (channels, sockets, tokens, evicted) = {
         let hub = shared.hub();
         (
@@ -156,6 +264,11 @@ fn state(shared: &Shared) -> Value {
         "centre_time": super::when::iso(now),
         "conversations_open": open,
         "conversations_known": known,
+        "conversations_forgotten": forgotten,
+        "quiet": open == 0 && published,
+        "settled": is_done && published,
+        "paused": shared.clock.is_paused(),
+        "outage_secs_left": outage,
         "channels": channels,
         "channels_evicted": evicted,
         "tokens": tokens,
@@ -181,6 +294,24 @@ fn load(ask: &Ask<'_>) -> Result<Value, String> {
     Ok(json!({"per_second": rate}))
 }
 
+fn pause(ask: &Ask<'_>) -> Result<Value, String> {
+    ask.only(&["on"])?;
+    let on = ask.switch("on", "1")?;
+    if on {
+        ask.shared.clock.pause();
+    } else {
+        ask.shared.clock.resume();
+        let _ = ask.shared.wake.try_send(());
+    }
+    Ok(json!({"paused": on}))
+}
+
+fn drain(shared: &Shared) -> Value {
+    let mut centre = shared.centre();
+    centre.set_rate(0.0);
+    json!({"conversations_open": centre.open_count()})
+}
+
 fn flood(ask: &Ask<'_>) -> Result<Value, String> {
     ask.only(&["events", "bytes"])?;
     let events = ask.number("events", None, 100_000_000)?;
@@ -188,132 +319,4 @@ fn flood(ask: &Ask<'_>) -> Result<Value, String> {
     let begin = Instant::now();
     let sent = flood::run(ask.shared, events, bytes as usize)?;
     Ok(json!({"events": events, "sent": sent, "secs": begin.elapsed().as_secs_f64()}))
-}
-
-fn forbid(ask: &Ask<'_>) -> Result<Value, String> {
-    ask.only(&["topic", "permission", "clear"])?;
-    let mut faults = ask.shared.faults();
-    if ask.text("clear").is_some() {
-        faults.rules = Default::default();
-    }
-    let none = ask.parameters.is_empty();
-    faults
-        .rules
-        .forbidden
-        .extend(ask.text("topic").filter(|t| !t.is_empty()).map(str::to_owned));
-    faults
-        .rules
-        .missing_permissions
-        .extend(ask.text("permission").filter(|p| !p.is_empty()).map(str::to_owned));
-    if none {
-        Err("topic, permission or clear is needed".to_owned())
-    } else {
-        Ok(json!({"topics": faults.rules.forbidden, "permissions": faults.rules.missing_permissions}))
-    }
-}
-
-/// Every socket of any kind.
-fn all_sockets(shared: &Shared) -> Vec<Arc<Outbox>> {
-    let mut all: Vec<Arc<Outbox>> = shared.hub().sockets().into_iter().map(|(_, s)| s).collect();
-    all.extend(shared.events().iter().map(|s| Arc::clone(&s.outbox)));
-    all.extend(shared.metrics().iter().map(|s| Arc::clone(&s.outbox)));
-    all
-}
-
-fn on_all(shared: &Shared, what: impl Fn(&Outbox)) -> Value {
-    let sockets = all_sockets(shared);
-    sockets.iter().for_each(|s| what(s));
-    json!({"sockets": sockets.len()})
-}
-
-fn close(ask: &Ask<'_>) -> Result<Value, String> {
-    ask.only(&["code", "reason"])?;
-    let code = ask.number("code", Some(1001), 4999)?;
-    if code < 1000 {
-        return Err(format!("code: found {code}, allowed 1000 to 4999"));
-    }
-    let reason = ask.text("reason").unwrap_or("closed on demand").to_owned();
-    Ok(on_all(ask.shared, |s| s.close(code as u16, &reason)))
-}
-
-fn revoke(shared: &Shared) -> Value {
-    let gone = shared.hub().log_out_all();
-    for (channel, socket) in &gone {
-        socket.send(notifications::system(
-            shared,
-            "token_revoked",
-            channel,
-            Some("user_tokens_revoked"),
-        ));
-        notifications::say_gone(socket);
-    }
-    let mut others: Vec<Arc<Outbox>> = shared.events().iter().map(|s| Arc::clone(&s.outbox)).collect();
-    others.extend(shared.metrics().iter().map(|s| Arc::clone(&s.outbox)));
-    others.iter().for_each(|s| s.close(1008, "token revoked"));
-    json!({"sockets": gone.len() + others.len()})
-}
-
-fn evict(shared: &Shared) -> Value {
-    let gone = shared.hub().evict_all();
-    gone.iter().for_each(|(_, socket)| notifications::say_gone(socket));
-    json!({"sockets": gone.len()})
-}
-
-fn socket_closing(ask: &Ask<'_>) -> Result<Value, String> {
-    ask.only(&["after_secs"])?;
-    let after = ask.number("after_secs", Some(60), 86_400)?;
-    let sockets: Vec<Arc<Outbox>> = ask.shared.hub().sockets().into_iter().map(|(_, s)| s).collect();
-    for socket in &sockets {
-        socket.send(notifications::socket_closing(ask.shared));
-    }
-    let count = sockets.len();
-    let at = Instant::now() + ask.shared.clock.shorten(Duration::from_secs(after));
-    ask.shared.faults().closings.push((at, sockets));
-    Ok(json!({"sockets": count, "closing_after_secs": after}))
-}
-
-fn trouble(ask: &Ask<'_>, fixed: Option<u16>) -> Result<Value, String> {
-    ask.only(if fixed.is_some() {
-        &["secs", "count", "date", "path"]
-    } else {
-        &["status", "secs", "count", "date", "path"]
-    })?;
-    let status = match fixed {
-        Some(status) => status,
-        None => ask.number("status", Some(503), 599)? as u16,
-    };
-    if status < 400 {
-        return Err(format!("status: found {status}, allowed 400 to 599"));
-    }
-    let count = ask.number("count", Some(1), 1_000_000)?;
-    let secs = ask.number("secs", Some(5), 86_400)?;
-    let date = ask.number("date", Some(0), 1)? == 1;
-    let wanted = status == 429 || ask.text("secs").is_some();
-    let retry_after = wanted.then_some(if date {
-        RetryAfter::Date(secs)
-    } else {
-        RetryAfter::Secs(secs)
-    });
-    let path = ask.text("path").map(str::to_owned);
-    let answer = json!({"status": status, "count": count, "path": path.as_deref().unwrap_or("")});
-    ask.shared.faults().trouble = (count > 0).then_some(Trouble {
-        status,
-        count,
-        retry_after,
-        path,
-    });
-    Ok(answer)
-}
-
-fn error_frame(ask: &Ask<'_>) -> Result<Value, String> {
-    ask.only(&["message"])?;
-    let sockets = events::publish_error(ask.shared, ask.text("message").unwrap_or("simulated error"));
-    Ok(json!({"sockets": sockets}))
-}
-
-fn refuse_filters(ask: &Ask<'_>) -> Result<Value, String> {
-    ask.only(&["on"])?;
-    let on = ask.number("on", Some(1), 1)? == 1;
-    ask.shared.faults().refuse_event_filters = on;
-    Ok(json!({"refuse_filters": on}))
 }

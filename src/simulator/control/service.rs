@@ -1,0 +1,94 @@
+//! Control calls that the service suffers from: rights, refusals, lives cut short.
+//!
+//! In: parameters · Out: changed rules, ended tokens and channels · Thread: the connection's.
+
+use super::Ask;
+use crate::simulator::shared::{RetryAfter, Shared, Trouble};
+use crate::simulator::stream::{Outbox, notifications};
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+pub(super) fn forbid(ask: &Ask<'_>) -> Result<Value, String> {
+    ask.only(&["topic", "permission", "clear"])?;
+    let mut faults = ask.shared.faults();
+    if ask.text("clear").is_some() {
+        faults.rules = Default::default();
+    }
+    let none = ask.parameters.is_empty();
+    faults
+        .rules
+        .forbidden
+        .extend(ask.text("topic").filter(|t| !t.is_empty()).map(str::to_owned));
+    faults
+        .rules
+        .missing_permissions
+        .extend(ask.text("permission").filter(|p| !p.is_empty()).map(str::to_owned));
+    if none {
+        Err("topic, permission or clear is needed".to_owned())
+    } else {
+        Ok(json!({"topics": faults.rules.forbidden, "permissions": faults.rules.missing_permissions}))
+    }
+}
+
+pub(super) fn revoke(shared: &Shared) -> Value {
+    let gone = shared.hub().log_out_all();
+    for (channel, socket) in &gone {
+        socket.send(notifications::system(
+            shared,
+            "token_revoked",
+            channel,
+            Some("user_tokens_revoked"),
+        ));
+        notifications::say_gone(socket);
+    }
+    let mut others: Vec<Arc<Outbox>> = shared.events().iter().map(|s| Arc::clone(&s.outbox)).collect();
+    others.extend(shared.metrics().iter().map(|s| Arc::clone(&s.outbox)));
+    others.iter().for_each(|s| s.close(1008, "token revoked"));
+    json!({"sockets": gone.len() + others.len()})
+}
+
+pub(super) fn evict(shared: &Shared) -> Value {
+    let gone = shared.hub().evict_all();
+    gone.iter().for_each(|(_, socket)| notifications::say_gone(socket));
+    json!({"sockets": gone.len()})
+}
+
+pub(super) fn trouble(ask: &Ask<'_>, fixed: Option<u16>) -> Result<Value, String> {
+    ask.only(if fixed.is_some() {
+        &["secs", "count", "date", "path"]
+    } else {
+        &["status", "secs", "count", "date", "path"]
+    })?;
+    let status = match fixed {
+        Some(status) => status,
+        None => ask.number("status", Some(503), 599)? as u16,
+    };
+    if status < 400 {
+        return Err(format!("status: found {status}, allowed 400 to 599"));
+    }
+    let count = ask.number("count", Some(1), 1_000_000)?;
+    let secs = ask.number("secs", Some(5), 86_400)?;
+    let date = ask.switch("date", "0")?;
+    let wanted = status == 429 || ask.text("secs").is_some();
+    let retry_after = wanted.then_some(if date {
+        RetryAfter::Date(secs)
+    } else {
+        RetryAfter::Secs(secs)
+    });
+    let path = ask.text("path").map(str::to_owned);
+    let answer = json!({"status": status, "count": count, "path": path.as_deref().unwrap_or("")});
+    ask.shared.faults().trouble = (count > 0).then_some(Trouble {
+        status,
+        count,
+        retry_after,
+        path,
+    });
+    Ok(answer)
+}
+
+pub(super) fn refuse_filters(ask: &Ask<'_>) -> Result<Value, String> {
+    ask.only(&["on"])?;
+    let on = ask.switch("on", "1")?;
+    ask.shared.faults().refuse_event_filters = on;
+    Ok(json!({"refuse_filters": on}))
+}
