@@ -129,7 +129,7 @@ const OWNERS: &[(&str, &str)] = &[
     ("rustls", "net/"),
     ("rustls_native_certs", "net/"),
     ("webpki_roots", "net/"),
-    ("socket2", "net/ simulator/stream/outbox.rs"),
+    ("socket2", "net/ http_server/connection.rs simulator/stream/outbox.rs"),
     ("httparse", "net/proxy.rs http_server/"),
     ("tungstenite", "reader/ simulator/stream/"),
     ("clap", "cli/"),
