@@ -418,13 +418,13 @@ impl Aggregator {
                 self.config.stale_after.as_secs()
             );
         }
-        self.watch_drops(now);
+        self.watch_drops(now, "events dropped: the buffer was full");
         let snapshot = self.snapshot();
         self.outputs.offer(&Item::Snapshot(snapshot));
     }
 
     /// Dropped events are a gap: from the tick before the first to the tick after the last.
-    fn watch_drops(&mut self, now: Moment) {
+    fn watch_drops(&mut self, now: Moment, cause: &str) {
         let dropped = self.telemetry.dropped.load(Ordering::Relaxed);
         let more = dropped - self.dropped_seen;
         self.dropped_seen = dropped;
@@ -435,11 +435,11 @@ impl Aggregator {
             }
             (0, None) => {}
             (more, None) => {
-                log::warn!("{more} events were dropped: the buffer was full");
+                log::warn!("{more} {cause}");
                 let from = self.ticked_at;
-                self.drop_gap = Some(self.open_gap(GapTopics::All, from, "events dropped: the buffer was full"));
+                self.drop_gap = Some(self.open_gap(GapTopics::All, from, cause));
             }
-            (more, Some(_)) => log::warn!("{more} more events were dropped: the buffer was full"),
+            (more, Some(_)) => log::warn!("{more} more {cause}"),
         }
         self.ticked_at = now;
     }
@@ -471,7 +471,7 @@ impl Aggregator {
                 "{discarded} events in the buffer were dropped: there was no time to apply them"
             ));
         }
-        self.watch_drops(Moment::now());
+        self.watch_drops(Moment::now(), "events dropped: stopped before they were applied");
         self.on_state(end.state);
         // What is under way is counted in the last snapshot; some of the time is left for that snapshot itself.
         let left = end.outputs_until.saturating_duration_since(Instant::now());

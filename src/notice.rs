@@ -52,6 +52,8 @@ pub(crate) enum ConnectionNews {
 pub(crate) enum CloseReason {
     /// We ended it.
     Stopped,
+    /// Another connection took over, and we ended it.
+    Replaced,
     /// Name, TCP, proxy or TLS failed.
     Dial(Error),
     /// The upgrade was answered with this status; how long to wait, where the answer said so.
@@ -104,6 +106,7 @@ impl fmt::Display for CloseReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Stopped => f.write_str("stopped"),
+            Self::Replaced => f.write_str("replaced"),
             Self::Dial(error) => write!(f, "{error}"),
             Self::Upgrade { status, .. } => write!(f, "upgrade answered with {status}"),
             Self::UpgradeFailed(what) => write!(f, "upgrade failed: {what}"),

@@ -9,7 +9,7 @@
 mod socket;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -32,6 +32,10 @@ use crate::{Error, ErrorKind, Moment, Secret};
 
 /// How long we listen for the peer's own close after ours. Part of the 300 ms that a stop has for it.
 const CLOSE_LIMIT: Duration = Duration::from_millis(200);
+/// The same for a connection that was replaced: what is still on its way is worth more than haste.
+const RETIRE_LIMIT: Duration = Duration::from_secs(5);
+/// Between two looks at a woken socket, which cannot be waited for any more.
+const LINGER: Duration = Duration::from_millis(2);
 
 /// No frame yet.
 const NEVER: i64 = i64::MIN;
@@ -62,8 +66,10 @@ pub(crate) struct Reader {
 
 /// What supervisor and reader share: the ways to end it.
 struct Shared {
-    /// Asks it to close politely.
+    /// Asks it to close politely and at once.
     stop: Cancel,
+    /// Asks it to close politely, and to deliver what is still on its way.
+    retiring: AtomicBool,
     /// Cuts it off wherever it is.
     cut: Cancel,
     /// Wakes it while it waits for frames; there once the socket is upgraded.
@@ -78,6 +84,7 @@ impl Reader {
     pub(crate) fn spawn(ticket: Ticket) -> Result<Self, Error> {
         let shared = Arc::new(Shared {
             stop: Cancel::new(),
+            retiring: AtomicBool::new(false),
             cut: Cancel::new(),
             wake: Mutex::new(None),
         });
@@ -95,6 +102,16 @@ impl Reader {
     /// Asks it to close with 1000 and end; returns at once.
     pub(crate) fn close(&self) {
         self.shared.stop.cancel();
+        self.wake();
+    }
+
+    /// Asks it to close with 1000, to deliver what the peer sends until its own close, and to end; returns at once.
+    pub(crate) fn retire(&self) {
+        self.shared.retiring.store(true, Ordering::SeqCst);
+        self.wake();
+    }
+
+    fn wake(&self) {
         if let Some(wake) = self.shared.wake.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
             wake.wake();
         } else {
@@ -155,6 +172,7 @@ fn read_to_end(ticket: Ticket, shared: &Shared, last_frame: &AtomicI64) -> Close
         Err(reason) => return reason,
     };
     *shared.wake.lock().unwrap_or_else(PoisonError::into_inner) = Some(wake);
+    // Whoever asked before the handle was there cut the dialling; whoever asks from here on finds it.
     let answers = match ticket.machine.ping() {
         Ping::Control => Answers::Expected,
         Ping::Text(_) => Answers::Unknown,
@@ -169,6 +187,8 @@ fn read_to_end(ticket: Ticket, shared: &Shared, last_frame: &AtomicI64) -> Close
         heartbeat,
         confirmed: false,
         shown_life: false,
+        said_goodbye: false,
+        heard: Vec::new(),
     };
     let reason = session.run();
     session.say_goodbye(&reason);
@@ -185,6 +205,8 @@ struct Session<'a> {
     heartbeat: Heartbeat,
     confirmed: bool,
     shown_life: bool,
+    said_goodbye: bool,
+    heard: Vec<Heard>,
 }
 
 /// The session ends for this reason.
@@ -210,54 +232,59 @@ impl Session<'_> {
             // Life is shown by the answer to this, at the latest.
             self.heartbeat.ping_at_once(Instant::now());
         }
-        let mut heard = Vec::new();
         loop {
             self.see_to_timers()?;
             self.socket.get_mut().set_read_deadline(self.heartbeat.next_due());
-            let message = match self.socket.read() {
-                Ok(message) => message,
-                Err(tungstenite::Error::Io(error)) if error.kind() == std::io::ErrorKind::WouldBlock => continue,
+            match self.socket.read() {
+                Ok(message) => self.on_message(message)?,
+                Err(tungstenite::Error::Io(error)) if error.kind() == std::io::ErrorKind::WouldBlock => {}
                 Err(error) => return Err(close_reason(error)),
-            };
-            let now = Moment::now();
-            self.heartbeat.on_frame(Instant::now());
-            self.on_frame(now);
-            match message {
-                Message::Text(text) => {
-                    Telemetry::add(&self.ticket.telemetry.frames_received, 1);
-                    self.ticket.machine.on_text(&text, now, &mut heard);
-                }
-                Message::Binary(bytes) => {
-                    Telemetry::add(&self.ticket.telemetry.frames_received, 1);
-                    match std::str::from_utf8(&bytes) {
-                        Ok(text) => self.ticket.machine.on_text(text, now, &mut heard),
-                        Err(_) => heard.push(Heard::Malformed("a binary message that is no UTF-8 text".to_owned())),
-                    }
-                }
-                Message::Pong(_) => {
-                    Telemetry::add(&self.ticket.telemetry.control_frames, 1);
-                    self.heartbeat.on_pong();
-                }
-                Message::Ping(_) | Message::Frame(_) => {
-                    Telemetry::add(&self.ticket.telemetry.control_frames, 1);
-                }
-                Message::Close(frame) => {
-                    Telemetry::add(&self.ticket.telemetry.control_frames, 1);
-                    // Answers the close; the connection ends in any case.
-                    let _ = self.socket.flush();
-                    return Err(CloseReason::Closed {
-                        code: frame.map(|frame| frame.code.into()),
-                    });
-                }
-            }
-            for heard in heard.drain(..) {
-                self.on_heard(heard)?;
-            }
-            if self.confirmed && !self.shown_life {
-                self.shown_life = true;
-                self.notify(ConnectionNews::Alive);
             }
         }
+    }
+
+    fn on_message(&mut self, message: Message) -> Ends<()> {
+        let now = Moment::now();
+        self.heartbeat.on_frame(Instant::now());
+        self.on_frame(now);
+        let telemetry = &self.ticket.telemetry;
+        let mut heard = std::mem::take(&mut self.heard);
+        match message {
+            Message::Text(text) => {
+                Telemetry::add(&telemetry.frames_received, 1);
+                self.ticket.machine.on_text(&text, now, &mut heard);
+            }
+            Message::Binary(bytes) => {
+                Telemetry::add(&telemetry.frames_received, 1);
+                match std::str::from_utf8(&bytes) {
+                    Ok(text) => self.ticket.machine.on_text(text, now, &mut heard),
+                    Err(_) => heard.push(Heard::Malformed("a binary message that is no UTF-8 text".to_owned())),
+                }
+            }
+            Message::Pong(_) => {
+                Telemetry::add(&telemetry.control_frames, 1);
+                self.heartbeat.on_pong();
+            }
+            Message::Ping(_) | Message::Frame(_) => Telemetry::add(&telemetry.control_frames, 1),
+            Message::Close(frame) => {
+                Telemetry::add(&telemetry.control_frames, 1);
+                // Answers the close; the connection ends in any case.
+                let _ = self.socket.flush();
+                return Err(CloseReason::Closed {
+                    code: frame.map(|frame| frame.code.into()),
+                });
+            }
+        }
+        for heard in heard.drain(..) {
+            self.on_heard(heard)?;
+        }
+        // Kept for its room.
+        self.heard = heard;
+        if self.confirmed && !self.shown_life {
+            self.shown_life = true;
+            self.notify(ConnectionNews::Alive);
+        }
+        Ok(())
     }
 
     fn on_frame(&self, at: Moment) {
@@ -268,6 +295,9 @@ impl Session<'_> {
     fn see_to_timers(&mut self) -> Ends<()> {
         if self.shared.stop.is_cancelled() {
             return Err(CloseReason::Stopped);
+        }
+        if self.shared.retiring.load(Ordering::SeqCst) && !self.said_goodbye {
+            return Err(CloseReason::Replaced);
         }
         while let Some(due) = self.heartbeat.on_due(Instant::now()) {
             match due {
@@ -371,6 +401,7 @@ impl Session<'_> {
     fn say_goodbye(&mut self, reason: &CloseReason) {
         let code = match reason {
             CloseReason::Stopped
+            | CloseReason::Replaced
             | CloseReason::Refused(_)
             | CloseReason::HandshakeLate
             | CloseReason::ChannelGone
@@ -381,24 +412,38 @@ impl Session<'_> {
             CloseReason::Violation(_) => CloseCode::Protocol,
             _ => return,
         };
-        let until = Instant::now() + CLOSE_LIMIT;
+        self.said_goodbye = true;
         self.socket.get_mut().set_write_limit(CLOSE_LIMIT);
-        if self
-            .socket
-            .close(Some(CloseFrame {
-                code,
-                reason: "".into(),
-            }))
-            .is_err()
-        {
+        let frame = CloseFrame {
+            code,
+            reason: "".into(),
+        };
+        if self.socket.close(Some(frame)).is_err() {
             return;
         }
-        // What has arrived is read, so that it does not turn our close into a reset; a socket that was woken gives
-        // just that, any other also waits for the peer's close.
-        let stream = self.socket.get_mut();
-        stream.read_on_after_wake();
-        stream.set_read_deadline(until);
-        while !matches!(self.socket.read(), Ok(Message::Close(_)) | Err(_)) && Instant::now() < until {}
+        // What the peer sent before it heard of our close still counts, and reading it keeps the close from turning into
+        // a reset.
+        let limit = match reason {
+            CloseReason::Replaced => RETIRE_LIMIT,
+            _ => CLOSE_LIMIT,
+        };
+        let until = Instant::now() + limit;
+        self.socket.get_mut().linger_after_wake();
+        while Instant::now() < until && !self.shared.cut.is_cancelled() {
+            self.socket.get_mut().set_read_deadline(until);
+            match self.socket.read() {
+                Ok(message) => {
+                    if self.on_message(message).is_err() {
+                        return;
+                    }
+                }
+                Err(tungstenite::Error::Io(error)) if error.kind() == std::io::ErrorKind::WouldBlock => {
+                    // `cut` ends this wait.
+                    let _ = self.shared.cut.wait(LINGER);
+                }
+                Err(_) => return,
+            }
+        }
     }
 }
 

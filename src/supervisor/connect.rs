@@ -351,6 +351,21 @@ impl Supervisor {
         Ok(())
     }
 
+    /// Leaves no subscription on a channel that was replaced. If it cannot be done, the channel ends by itself.
+    pub(super) fn leave_channel(&mut self, at: usize, channel: Option<Channel>) {
+        let Some(channel) = channel else { return };
+        let in_use = self.lines[at]
+            .channel
+            .as_ref()
+            .is_some_and(|used| used.id == channel.id);
+        let Some(held) = self.token.as_ref().filter(|_| !in_use) else {
+            return;
+        };
+        if let Err(error) = channels::unsubscribe_all(&self.rest, &held.secret, &channel.id) {
+            log::debug!("the subscriptions of the replaced channel are left behind: {error}");
+        }
+    }
+
     /// Who waits and talks already: the queues' statistics, once the stream covers what comes after.
     pub(super) fn baseline(&mut self) {
         let queues = match (&self.config.protocol, &self.plan) {

@@ -112,7 +112,7 @@ impl Line {
         let overlap = now.duration_since(next.started);
         self.channel = next.channel.clone();
         if let Some(old) = self.current.replace(next) {
-            old.reader.close();
+            old.reader.retire();
             self.retiring.push(old);
         }
         self.rotation = None;

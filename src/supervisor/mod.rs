@@ -38,8 +38,6 @@ use crate::{Error, ErrorKind, Moment};
 
 /// A replacement that did not show life by then is given up: it may be opened, upgraded and subscribed in this time.
 const REPLACEMENT_LIMIT: Duration = OPEN_LIMIT.saturating_add(Duration::from_secs(15));
-/// After a failed refresh of the token it is asked for again after this, while the old one still serves.
-const TOKEN_RETRY: Duration = Duration::from_secs(10);
 
 /// Why a run ended.
 #[derive(Debug)]
@@ -104,6 +102,8 @@ pub(crate) struct Supervisor {
     relist_due: Option<Instant>,
     /// Not before this a new token is asked for again.
     token_retry_at: Instant,
+    /// Failures to renew the token, while the old one still serves.
+    token_backoff: Backoff,
     lines: Vec<Line>,
     next_connection: u32,
     reconnects: u64,
@@ -116,7 +116,8 @@ type Flow = ControlFlow<End>;
 impl Supervisor {
     pub(crate) fn new(parts: Parts) -> Self {
         let now = Instant::now();
-        let backoff = Backoff::new(parts.config.reconnect);
+        let reconnect = parts.config.reconnect;
+        let backoff = Backoff::new(reconnect);
         Self {
             ends_at: parts.until.duration.and_then(|duration| now.checked_add(duration)),
             config: parts.config,
@@ -138,6 +139,7 @@ impl Supervisor {
             backoff,
             relist_due: None,
             token_retry_at: now,
+            token_backoff: Backoff::new(reconnect),
             lines: Vec::new(),
             next_connection: 1,
             reconnects: 0,
@@ -311,6 +313,7 @@ impl Supervisor {
         match self.fresh_token() {
             Ok(_) => {
                 let now = Instant::now();
+                self.token_backoff = Backoff::new(self.config.reconnect);
                 for line in &mut self.lines {
                     // The token is fresh already: what is renewed is what hangs on it.
                     line.rotate_at(now, Renew::Channel, "the token is near its end");
@@ -321,10 +324,11 @@ impl Supervisor {
             // A refusal for good: the old token still carries the stream, but not for long, and nothing will follow.
             Err(error) if error.kind() == ErrorKind::Credentials => ControlFlow::Break(End::GaveUp(error)),
             Err(error) => {
-                let wait = error.retry_after().unwrap_or_default().max(TOKEN_RETRY);
+                self.token_backoff.on_failure(Instant::now());
+                let wait = self.token_backoff.pause(fastrand::f64(), error.retry_after());
                 log::warn!(
-                    "the token was not renewed; next attempt in {} s: {error}",
-                    wait.as_secs()
+                    "the token was not renewed; next attempt in {:.1} s: {error}",
+                    wait.as_secs_f64()
                 );
                 self.token_retry_at = Instant::now() + wait;
                 ControlFlow::Continue(())

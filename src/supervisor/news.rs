@@ -115,7 +115,10 @@ impl Supervisor {
         ended.reader.cut();
         self.publish_connections();
         match place {
-            Place::Retiring(_) => return ControlFlow::Continue(()),
+            Place::Retiring(_) => {
+                self.leave_channel(at, ended.channel);
+                return ControlFlow::Continue(());
+            }
             Place::Next => {
                 log::warn!("the replacement ended before it took over: {reason}");
                 // What carries the stream goes on, whatever the verdict on the replacement.

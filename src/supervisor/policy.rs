@@ -50,6 +50,7 @@ pub(crate) fn after_close(reason: &CloseReason, history: History) -> Verdict {
         },
         CloseReason::ChannelGone | CloseReason::TakenOver(_) => Verdict::Retry(Renew::Channel),
         CloseReason::Stopped
+        | CloseReason::Replaced
         | CloseReason::UpgradeFailed(_)
         | CloseReason::HandshakeLate
         | CloseReason::Closed { .. }
