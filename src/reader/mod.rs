@@ -10,7 +10,7 @@ mod socket;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -36,6 +36,8 @@ const CLOSE_LIMIT: Duration = Duration::from_millis(200);
 const RETIRE_LIMIT: Duration = Duration::from_secs(5);
 /// Between two looks at a woken socket, which cannot be waited for any more.
 const LINGER: Duration = Duration::from_millis(2);
+/// While saying goodbye, the stop signal is looked at this often.
+const LOOK_UP: Duration = Duration::from_millis(50);
 
 /// No frame yet.
 const NEVER: i64 = i64::MIN;
@@ -72,8 +74,19 @@ struct Shared {
     retiring: AtomicBool,
     /// Cuts it off wherever it is.
     cut: Cancel,
-    /// Wakes it while it waits for frames; there once the socket is upgraded.
-    wake: Mutex<Option<ShutdownHandle>>,
+    /// How to reach it.
+    stage: Mutex<Stage>,
+}
+
+/// How far a connection is, as its ends must know it.
+enum Stage {
+    /// Not upgraded yet: there is nobody to say goodbye to.
+    Opening,
+    /// It may be waiting for frames, and can be woken. What is under way then may come late: a socket that was woken does
+    /// not tell its peer that there is room again.
+    Open(ShutdownHandle),
+    /// It is saying goodbye.
+    Leaving,
 }
 
 impl Reader {
@@ -86,7 +99,7 @@ impl Reader {
             stop: Cancel::new(),
             retiring: AtomicBool::new(false),
             cut: Cancel::new(),
-            wake: Mutex::new(None),
+            stage: Mutex::new(Stage::Opening),
         });
         let theirs = Arc::clone(&shared);
         let thread = std::thread::Builder::new()
@@ -106,18 +119,30 @@ impl Reader {
     }
 
     /// Asks it to close with 1000, to deliver what the peer sends until its own close, and to end; returns at once.
+    ///
+    /// It hears of this with its next frame or timer. Where that takes long, [`Reader::nudge`] it.
     pub(crate) fn retire(&self) {
         self.shared.retiring.store(true, Ordering::SeqCst);
-        self.wake();
+    }
+
+    /// Wakes a retiring reader that has not noticed yet, because nothing comes.
+    pub(crate) fn nudge(&self) {
+        if let Stage::Open(handle) = &*self.stage() {
+            handle.wake();
+        }
     }
 
     fn wake(&self) {
-        if let Some(wake) = self.shared.wake.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
-            wake.wake();
-        } else {
-            // Not upgraded yet: there is nobody to say goodbye to.
-            self.shared.cut.cancel();
+        match &*self.stage() {
+            Stage::Opening => self.shared.cut.cancel(),
+            Stage::Open(handle) => handle.wake(),
+            // It looks at the stop signal itself.
+            Stage::Leaving => {}
         }
+    }
+
+    fn stage(&self) -> MutexGuard<'_, Stage> {
+        self.shared.stage.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether its thread has ended.
@@ -171,8 +196,8 @@ fn read_to_end(ticket: Ticket, shared: &Shared, last_frame: &AtomicI64) -> Close
         Err(_) if shared.stop.is_cancelled() => return CloseReason::Stopped,
         Err(reason) => return reason,
     };
-    *shared.wake.lock().unwrap_or_else(PoisonError::into_inner) = Some(wake);
     // Whoever asked before the handle was there cut the dialling; whoever asks from here on finds it.
+    *shared.stage.lock().unwrap_or_else(PoisonError::into_inner) = Stage::Open(wake);
     let answers = match ticket.machine.ping() {
         Ping::Control => Answers::Expected,
         Ping::Text(_) => Answers::Unknown,
@@ -413,6 +438,7 @@ impl Session<'_> {
             _ => return,
         };
         self.said_goodbye = true;
+        *self.shared.stage.lock().unwrap_or_else(PoisonError::into_inner) = Stage::Leaving;
         self.socket.get_mut().set_write_limit(CLOSE_LIMIT);
         let frame = CloseFrame {
             code,
@@ -427,13 +453,19 @@ impl Session<'_> {
             CloseReason::Replaced => RETIRE_LIMIT,
             _ => CLOSE_LIMIT,
         };
-        let until = Instant::now() + limit;
+        let mut until = Instant::now() + limit;
         self.socket.get_mut().linger_after_wake();
         while Instant::now() < until && !self.shared.cut.is_cancelled() {
-            self.socket.get_mut().set_read_deadline(until);
+            if self.shared.stop.is_cancelled() {
+                until = until.min(Instant::now() + CLOSE_LIMIT);
+            }
+            self.socket
+                .get_mut()
+                .set_read_deadline(until.min(Instant::now() + LOOK_UP));
             match self.socket.read() {
                 Ok(message) => {
-                    if self.on_message(message).is_err() {
+                    if let Err(reason) = self.on_message(message) {
+                        log::debug!("connection {}: after our close: {reason}", self.ticket.connection);
                         return;
                     }
                 }
@@ -441,7 +473,14 @@ impl Session<'_> {
                     // `cut` ends this wait.
                     let _ = self.shared.cut.wait(LINGER);
                 }
-                Err(_) => return,
+                Err(error) => {
+                    log::debug!(
+                        "connection {}: after our close: {}",
+                        self.ticket.connection,
+                        close_reason(error)
+                    );
+                    return;
+                }
             }
         }
     }

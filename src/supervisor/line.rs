@@ -39,7 +39,12 @@ pub(super) struct Connection {
     pub(super) confirmed: bool,
     pub(super) channel: Option<Channel>,
     pub(super) started: Instant,
+    /// It was replaced, and is woken at this time if it has not noticed by then.
+    pub(super) nudge_due: Option<Instant>,
 }
+
+/// A connection that was replaced hears of it with its next frame; where none comes, after this.
+const NUDGE_AFTER: Duration = Duration::from_millis(300);
 
 /// Which of a line's connections a notice is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,6 +106,16 @@ impl Line {
         self.current.as_ref().is_some_and(|c| c.confirmed)
     }
 
+    /// Wakes connections that were replaced and have not noticed.
+    pub(super) fn nudge(&mut self, now: Instant) {
+        for old in &mut self.retiring {
+            if old.nudge_due.is_some_and(|due| now >= due) {
+                old.nudge_due = None;
+                old.reader.nudge();
+            }
+        }
+    }
+
     /// Open sockets, as far as we know.
     pub(super) fn connections(&self) -> impl Iterator<Item = &Connection> {
         self.current.iter().chain(&self.next).chain(&self.retiring)
@@ -111,8 +126,9 @@ impl Line {
         let next = self.next.take()?;
         let overlap = now.duration_since(next.started);
         self.channel = next.channel.clone();
-        if let Some(old) = self.current.replace(next) {
+        if let Some(mut old) = self.current.replace(next) {
             old.reader.retire();
+            old.nudge_due = Some(now + NUDGE_AFTER);
             self.retiring.push(old);
         }
         self.rotation = None;

@@ -196,6 +196,7 @@ impl Supervisor {
                     .filter(|_| line.next.is_none() && line.current.is_some())
                     .map(|r| r.0),
                 line.next.as_ref().map(|next| next.started + REPLACEMENT_LIMIT),
+                line.retiring.iter().filter_map(|old| old.nudge_due).min(),
             ]
         });
         due.iter_mut().map(|due| due.take()).chain(lines).flatten().min()
@@ -221,6 +222,7 @@ impl Supervisor {
             self.relist();
         }
         for at in 0..self.lines.len() {
+            self.lines[at].nudge(Instant::now());
             if passed(self.lines[at].connect_due) {
                 self.connect(at)?;
             }
@@ -414,6 +416,7 @@ impl Supervisor {
             confirmed: false,
             channel,
             started: Instant::now(),
+            nudge_due: None,
         })
     }
 
