@@ -313,9 +313,13 @@ impl Session<'_> {
                 Telemetry::add(&self.ticket.telemetry.malformed, 1);
                 log::debug!("connection {connection}: malformed frame: {what}");
             }
-            Heard::Incomplete(what) => {
-                Telemetry::add(&self.ticket.telemetry.incomplete, 1);
-                log::debug!("connection {connection}: incomplete event: {what}");
+            Heard::Incomplete { metric_type, what } => {
+                let level = self.ticket.telemetry.on_incomplete(&metric_type, Instant::now());
+                let metric_type: String = metric_type.chars().take(60).collect();
+                log::log!(
+                    level,
+                    "connection {connection}: a {metric_type} event came without {what}; it is counted"
+                );
             }
         }
         Ok(())
