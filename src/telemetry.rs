@@ -7,8 +7,6 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use log::Level;
-
 use crate::Moment;
 use crate::model::snapshot::Counters;
 
@@ -61,18 +59,18 @@ impl Telemetry {
         self.last_frame_ms.fetch_max(at.epoch_ms(), Ordering::Relaxed);
     }
 
-    /// Counts an event without timestamp or metrics. Returns how loudly to say so: a warning at most once per metric
-    /// type and minute.
-    pub(crate) fn on_incomplete(&self, metric_type: &str, now: Instant) -> Level {
+    /// Counts an event without timestamp or metrics. Returns whether to warn of it: at most once per metric type and
+    /// minute.
+    pub(crate) fn on_incomplete(&self, metric_type: &str, now: Instant) -> bool {
         Self::add(&self.incomplete, 1);
         let mut warned = self.incomplete_warned.lock().unwrap_or_else(PoisonError::into_inner);
         let is_recent = |last: &Instant| now.saturating_duration_since(*last) < WARN_EVERY;
         let is_full = warned.len() >= WARNED_TYPES_AT_MOST && !warned.contains_key(metric_type);
         if is_full || warned.get(metric_type).is_some_and(is_recent) {
-            return Level::Debug;
+            return false;
         }
         warned.insert(metric_type.into(), now);
-        Level::Warn
+        true
     }
 
     /// When the last frame of any kind came.
@@ -120,23 +118,16 @@ mod tests {
     fn incomplete_events_are_all_counted_and_warned_of_once_a_minute_and_type() {
         let telemetry = Telemetry::new();
         let start = Instant::now();
-        let said: Vec<Level> = [("queue", 0), ("queue", 59), ("agent", 59), ("queue", 60), ("queue", 61)]
+        let warned: Vec<bool> = [("queue", 0), ("queue", 59), ("agent", 59), ("queue", 60), ("queue", 61)]
             .into_iter()
             .map(|(metric_type, secs)| telemetry.on_incomplete(metric_type, start + Duration::from_secs(secs)))
             .collect();
-        assert_eq!(
-            said,
-            [Level::Warn, Level::Debug, Level::Warn, Level::Warn, Level::Debug]
-        );
+        assert_eq!(warned, [true, false, true, true, false]);
         for n in 0..2 * WARNED_TYPES_AT_MOST {
             telemetry.on_incomplete(&format!("type {n}"), start);
         }
         assert_eq!(telemetry.counters().incomplete, 5 + 2 * WARNED_TYPES_AT_MOST as u64);
-        assert_eq!(
-            telemetry.on_incomplete("one more", start),
-            Level::Debug,
-            "memory is bounded"
-        );
+        assert!(!telemetry.on_incomplete("one more", start), "memory is bounded");
     }
 
     #[test]

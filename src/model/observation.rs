@@ -7,8 +7,8 @@
 //! they are replaced. Within an interval the later arrival wins: these rows carry no time of their own. A row without
 //! an interval (REST) is of the present and stands as if it came in the group's newest interval.
 //!
-//! An aggregate also ages out by time: what came while its interval ran, or within [`GRACE`] after, is shown until
-//! [`GRACE`] after its end. What came later was old news when it came, and is shown until a newer interval replaces it.
+//! An aggregate also ages out by time: what came while its interval ran, or within 60 s after, is shown until 60 s
+//! after its end. What came later was old news when it came, and is shown until a newer interval replaces it.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -314,7 +314,8 @@ impl Session<'_> {
                 log::debug!("connection {connection}: malformed frame: {what}");
             }
             Heard::Incomplete { metric_type, what } => {
-                let level = self.ticket.telemetry.on_incomplete(&metric_type, Instant::now());
+                let warns = self.ticket.telemetry.on_incomplete(&metric_type, Instant::now());
+                let level = if warns { log::Level::Warn } else { log::Level::Debug };
                 let metric_type: String = metric_type.chars().take(60).collect();
                 log::log!(
                     level,
