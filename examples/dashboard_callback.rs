@@ -11,7 +11,7 @@ fn update_dashboard(dashboard: &Snapshot) -> Result<(), String> {
         return Err("nothing received yet".to_owned());
     }
     println!(
-        "active {} waiting {:?} interacting {:?}",
+        "active {:?} waiting {:?} interacting {:?}",
         dashboard.totals.active_conversations, dashboard.totals.waiting, dashboard.totals.interacting
     );
     Ok(())

@@ -2,7 +2,10 @@
 //!
 //! In: reader, buffer, aggregator · Out: `Counters` · Thread: any (atomics; each counter has one kind of writer).
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use crate::Moment;
 use crate::model::snapshot::Counters;
@@ -19,9 +22,17 @@ pub(crate) struct Telemetry {
     pub(crate) malformed: AtomicU64,
     pub(crate) server_errors: AtomicU64,
     /// Events without timestamp or metrics (`metrics` protocol).
-    pub(crate) incomplete: AtomicU64,
+    incomplete: AtomicU64,
+    /// When the last warning of each metric type was given; here, so that a reconnect does not begin anew.
+    incomplete_warned: Mutex<BTreeMap<Box<str>, Instant>>,
     last_frame_ms: AtomicI64,
 }
+
+/// At most one warning of incomplete events of a metric type in this time.
+const WARN_EVERY: Duration = Duration::from_secs(60);
+
+/// Metric types that are told apart in warnings; the protocol knows six.
+const WARNED_TYPES_AT_MOST: usize = 100;
 
 /// No frame yet.
 const NEVER: i64 = i64::MIN;
@@ -38,6 +49,7 @@ impl Telemetry {
             malformed: AtomicU64::new(0),
             server_errors: AtomicU64::new(0),
             incomplete: AtomicU64::new(0),
+            incomplete_warned: Mutex::default(),
             last_frame_ms: AtomicI64::new(NEVER),
         }
     }
@@ -45,6 +57,20 @@ impl Telemetry {
     /// A frame of any kind was complete.
     pub(crate) fn on_frame(&self, at: Moment) {
         self.last_frame_ms.fetch_max(at.epoch_ms(), Ordering::Relaxed);
+    }
+
+    /// Counts an event without timestamp or metrics. Returns whether to warn of it: at most once per metric type and
+    /// minute.
+    pub(crate) fn on_incomplete(&self, metric_type: &str, now: Instant) -> bool {
+        Self::add(&self.incomplete, 1);
+        let mut warned = self.incomplete_warned.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_recent = |last: &Instant| now.saturating_duration_since(*last) < WARN_EVERY;
+        let is_full = warned.len() >= WARNED_TYPES_AT_MOST && !warned.contains_key(metric_type);
+        if is_full || warned.get(metric_type).is_some_and(is_recent) {
+            return false;
+        }
+        warned.insert(metric_type.into(), now);
+        true
     }
 
     /// When the last frame of any kind came.
@@ -73,6 +99,7 @@ impl Telemetry {
             events_buffered: decoded.saturating_sub(applied + coalesced + dropped),
             malformed: self.malformed.load(Ordering::Relaxed),
             server_errors: self.server_errors.load(Ordering::Relaxed),
+            incomplete: self.incomplete.load(Ordering::Relaxed),
             ..Counters::default()
         }
     }
@@ -86,6 +113,22 @@ impl Telemetry {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn incomplete_events_are_all_counted_and_warned_of_once_a_minute_and_type() {
+        let telemetry = Telemetry::new();
+        let start = Instant::now();
+        let warned: Vec<bool> = [("queue", 0), ("queue", 59), ("agent", 59), ("queue", 60), ("queue", 61)]
+            .into_iter()
+            .map(|(metric_type, secs)| telemetry.on_incomplete(metric_type, start + Duration::from_secs(secs)))
+            .collect();
+        assert_eq!(warned, [true, false, true, true, false]);
+        for n in 0..2 * WARNED_TYPES_AT_MOST {
+            telemetry.on_incomplete(&format!("type {n}"), start);
+        }
+        assert_eq!(telemetry.counters().incomplete, 5 + 2 * WARNED_TYPES_AT_MOST as u64);
+        assert!(!telemetry.on_incomplete("one more", start), "memory is bounded");
+    }
 
     #[test]
     fn the_identity_holds_while_an_event_is_on_its_way() {

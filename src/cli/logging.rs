@@ -61,7 +61,8 @@ impl LogTarget {
             .open(path)
             .map_err(|error| {
                 let did = format!("opening the log file {}", path.display());
-                Error::new(ErrorKind::Configuration, did, error.to_string())
+                let what = format!("{error}; name a file that can be written, in a directory that is there");
+                Error::new(ErrorKind::Configuration, did, what)
             })?;
         self.sink().file = Some(file);
         Ok(())
@@ -309,5 +310,10 @@ mod tests {
         std::fs::remove_file(&path).unwrap();
         let error = LogTarget::stderr().append_to(Path::new("/nowhere/log")).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Configuration);
+        let says = error.to_string();
+        assert!(
+            says.contains("/nowhere/log") && says.contains("directory that is there"),
+            "{says}"
+        );
     }
 }

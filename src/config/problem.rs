@@ -84,9 +84,9 @@ pub(crate) fn to_error(mut problems: Vec<Problem>) -> Error {
     )
 }
 
-/// Whether a key's name says that its value is nobody's business.
+/// Whether a key's own name, the last part of its path, says that its value is nobody's business.
 pub(crate) fn names_a_secret(key: &str) -> bool {
-    let key = key.to_ascii_lowercase();
+    let key = own_name(key).to_ascii_lowercase();
     [
         "secret",
         "token",
@@ -99,6 +99,15 @@ pub(crate) fn names_a_secret(key: &str) -> bool {
     ]
     .iter()
     .any(|word| key.contains(word))
+}
+
+fn own_name(key: &str) -> &str {
+    key.rsplit('.').next().unwrap_or(key)
+}
+
+/// A webhook's address often is its key; it stands in `outputs.webhook.url`, or by mistake in `outputs.webhook`.
+fn names_a_webhook(key: &str) -> bool {
+    own_name(key).contains("webhook") || key.ends_with("webhook.url")
 }
 
 /// What was found, for a message: never a secret, never user information of a URL, never a control character.
@@ -119,8 +128,7 @@ pub(crate) fn found_text(key: &str, text: &str) -> String {
     if text.is_empty() {
         return "an empty text".to_owned();
     }
-    // A webhook's address often is its key.
-    if names_a_secret(key) || text.contains('@') || key.contains("webhook") {
+    if names_a_secret(key) || text.contains('@') || names_a_webhook(key) {
         return "a text (not shown here)".to_owned();
     }
     format!("\"{}\"", shortened(text))
@@ -200,7 +208,16 @@ mod tests {
         };
         assert!(!found("client_secret", &text("hunter2")).contains("hunter2"));
         assert!(!found("proxy", &text("http://me:hunter2@host")).contains("hunter2"));
-        assert!(!found("outputs.webhook.url", &text("http://h/hunter2")).contains("hunter2"));
+        for key in [
+            "outputs.webhook.url",
+            "outputs.webhook",
+            "outputs.webhook.secret_file",
+            "http.token_file",
+        ] {
+            assert!(!found(key, &text("http://h/hunter2")).contains("hunter2"), "{key}");
+        }
+        assert_eq!(found("outputs.webhook.on", &text("always")), "\"always\"");
+        assert_eq!(found("token.refresh_before_secs", &text("soon")), "\"soon\"");
         assert_eq!(found("protocol", &text("a\u{1b}[2J")), "\"a\\u{1b}[2J\"");
     }
 

@@ -282,7 +282,35 @@ fn wrong_files() {
             "{\"http\": {\"listen\": \"0.0.0.0:9464\"}}",
             &["needs a token", "http.token_file"],
         ),
-        ("{\"ca_file\": \"/nowhere/ca.pem\"}", &["ca_file", "cannot be read"]),
+        (
+            "{\"ca_file\": \"/nowhere/ca.pem\"}",
+            &["ca_file", "/nowhere/ca.pem cannot be read"],
+        ),
+        // Words of a closed list, and numbers, are shown wherever they stand.
+        (
+            "{\"protocol\": \"always\"}",
+            &["protocol: found \"always\"; allowed are"],
+        ),
+        (
+            "{\"buffer\": {\"when_full\": \"always\"}}",
+            &["buffer.when_full: found \"always\"; allowed are"],
+        ),
+        (
+            "{\"totals\": {\"since\": \"always\"}}",
+            &["totals.since: found \"always\"; allowed are"],
+        ),
+        (
+            "{\"outputs\": {\"stdout\": \"always\"}}",
+            &["outputs.stdout: found \"always\"; allowed are"],
+        ),
+        (
+            "{\"outputs\": {\"webhook\": {\"url\": \"https://h.example/hunter2\", \"on\": \"always\"}}}",
+            &["outputs.webhook.on: found \"always\"; allowed are snapshot, events"],
+        ),
+        (
+            "{\"token\": {\"refresh_before_secs\": -7}}",
+            &["token.refresh_before_secs: found -7"],
+        ),
         (
             "{\"outputs\": {\"audit_file\": \"a\", \"log_file\": \"a\"}}",
             &["outputs.log_file", "same file as outputs.audit_file"],

@@ -108,7 +108,7 @@ impl Live {
             }
         }
         LiveTotals {
-            active_conversations: self.active,
+            active_conversations: Some(self.active),
             waiting: Some(waiting),
             interacting: Some(interacting),
             after_call_work: Some(after_call_work),

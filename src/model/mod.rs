@@ -322,13 +322,13 @@ impl Model {
                 self.counts.late += u64::from(late);
                 return late;
             }
-            Facts::Observations(rows) => self.observations.apply(rows),
+            Facts::Observations(rows) => self.observations.apply(rows, received_at),
             Facts::User(user) => self.users.apply(user, received_at),
             Facts::ConversationState(state) => {
                 self.counts.unkeyed += u64::from(self.states.apply(state, now));
             }
             Facts::QueueStatistics(statistics) => self.averages.apply(statistics),
-            Facts::Metrics(metrics) => self.metrics.apply(metrics),
+            Facts::Metrics(metrics) => self.metrics.apply(metrics, received_at),
         }
         false
     }
@@ -351,10 +351,11 @@ impl Model {
     fn totals(&self) -> LiveTotals {
         match self.settings.protocol {
             Protocol::Notifications => self.conversations.live().totals(|queue| self.queues.counts(queue)),
-            _ => LiveTotals {
-                active_conversations: self.states.active(),
+            Protocol::Events => LiveTotals {
+                active_conversations: Some(self.states.active()),
                 ..LiveTotals::default()
             },
+            Protocol::Metrics => LiveTotals::default(),
         }
     }
 
@@ -384,7 +385,7 @@ impl Model {
             if let Some(live) = self.conversations.live().queue(id) {
                 live.fill(as_of, &mut snapshot);
             }
-            snapshot.observations = self.observations.snapshot(id);
+            snapshot.observations = self.observations.snapshot(id, as_of);
         } else {
             snapshot.average_wait_secs = self.averages.of(id);
         }

@@ -6,8 +6,12 @@
 //! `oServiceTarget`) go when a newer interval of their group begins; observations of the present (other `o…`) stay until
 //! they are replaced. Within an interval the later arrival wins: these rows carry no time of their own. A row without
 //! an interval (REST) is of the present and stands as if it came in the group's newest interval.
+//!
+//! An aggregate also ages out by time: what came while its interval ran, or within 60 s after, is shown until 60 s
+//! after its end. What came later was old news when it came, and is shown until a newer interval replaces it.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use crate::facts::{MediaKind, ObservationFacts, ObservationRow};
 use crate::model::snapshot::ObservationSnapshot;
@@ -18,6 +22,9 @@ const QUEUES_AT_MOST: usize = 20_000;
 
 /// Rows of one queue at most; a real one has some hundreds.
 const ROWS_AT_MOST: usize = 5_000;
+
+/// How long an aggregate outlives its interval: the service's last word on it may take that long.
+const GRACE: Duration = Duration::from_secs(60);
 
 /// The key of rows without medium, and of a plain row beside qualified ones.
 const ALL: &str = "all";
@@ -41,12 +48,14 @@ struct Group {
 #[derive(Debug)]
 struct Row {
     interval: Option<Interval>,
+    /// Not shown after this.
+    until: Option<Moment>,
     stats: BTreeMap<Box<str>, f64>,
 }
 
 impl Observations {
-    /// Merges the rows of one event or answer.
-    pub fn apply(&mut self, facts: &ObservationFacts) {
+    /// Merges the rows of one event or answer that came at `received_at`.
+    pub fn apply(&mut self, facts: &ObservationFacts, received_at: Moment) {
         if !self.queues.contains_key(&facts.queue) && self.queues.len() >= QUEUES_AT_MOST {
             return;
         }
@@ -56,20 +65,20 @@ impl Observations {
             let room = rows < ROWS_AT_MOST;
             let group = groups.entry(row.media).or_default();
             let before = group.rows.len();
-            group.apply(row, room);
+            group.apply(row, received_at, room);
             rows = rows + group.rows.len() - before;
         }
     }
 
-    /// Medium (`all` for rows without one) → metric → numbers, of one queue.
+    /// Medium (`all` for rows without one) → metric → numbers, of one queue, without what has aged out at `as_of`.
     #[must_use]
-    pub fn snapshot(&self, queue: &Id) -> BTreeMap<&'static str, BTreeMap<String, ObservationSnapshot>> {
+    pub fn snapshot(&self, queue: &Id, as_of: Moment) -> BTreeMap<&'static str, BTreeMap<String, ObservationSnapshot>> {
         let Some(groups) = self.queues.get(queue) else {
             return BTreeMap::new();
         };
         let name = |media: &Option<MediaKind>| media.map_or(ALL, MediaKind::as_str);
-        let filled = groups.iter().filter(|(_, group)| !group.rows.is_empty());
-        filled.map(|(media, group)| (name(media), group.snapshot())).collect()
+        let groups = groups.iter().map(|(media, group)| (name(media), group.snapshot(as_of)));
+        groups.filter(|(_, metrics)| !metrics.is_empty()).collect()
     }
 
     /// Queues that have any.
@@ -79,7 +88,7 @@ impl Observations {
 }
 
 impl Group {
-    fn apply(&mut self, row: &ObservationRow, room: bool) {
+    fn apply(&mut self, row: &ObservationRow, received_at: Moment, room: bool) {
         if row.interval > self.newest {
             self.newest = row.interval;
             // Aged out: a new interval counts from nothing.
@@ -101,12 +110,17 @@ impl Group {
             .filter(|(_, number)| number.is_finite())
             .map(|(name, number)| (name.clone(), *number))
             .collect();
-        self.rows.insert(key, Row { interval, stats });
+        let until = interval
+            .filter(|_| is_aggregate(&row.metric))
+            .map(|(_, end)| end.plus(GRACE))
+            .filter(|until| received_at <= *until);
+        self.rows.insert(key, Row { interval, until, stats });
     }
 
-    fn snapshot(&self) -> BTreeMap<String, ObservationSnapshot> {
+    fn snapshot(&self, as_of: Moment) -> BTreeMap<String, ObservationSnapshot> {
         let mut metrics: BTreeMap<String, ObservationSnapshot> = BTreeMap::new();
-        for ((metric, qualifier), row) in &self.rows {
+        let is_shown = |row: &Row| row.until.is_none_or(|until| as_of <= until);
+        for ((metric, qualifier), row) in self.rows.iter().filter(|(_, row)| is_shown(row)) {
             let stats: BTreeMap<String, f64> = row
                 .stats
                 .iter()
@@ -156,19 +170,26 @@ mod tests {
         row(Some(MediaKind::Voice), Some(interval), metric, count)
     }
 
+    fn apply(observations: &mut Observations, rows: Vec<ObservationRow>, received_at: Moment) {
+        let queue = Id::new("Q");
+        observations.apply(&ObservationFacts { queue, rows }, received_at);
+    }
+
+    /// All came at the beginning, and are looked at then.
     fn merged(rows: Vec<ObservationRow>) -> Observations {
         let mut observations = Observations::default();
         for row in rows {
-            observations.apply(&ObservationFacts {
-                queue: Id::new("Q"),
-                rows: vec![row],
-            });
+            apply(&mut observations, vec![row], at(0));
         }
         observations
     }
 
     fn count(observations: &Observations, media: &str, metric: &str) -> Option<f64> {
-        let snapshot = observations.snapshot(&Id::new("Q"));
+        count_at(observations, at(0), media, metric)
+    }
+
+    fn count_at(observations: &Observations, as_of: Moment, media: &str, metric: &str) -> Option<f64> {
+        let snapshot = observations.snapshot(&Id::new("Q"), as_of);
         match snapshot.get(media)?.get(metric)? {
             ObservationSnapshot::Plain(stats) => stats.get("count").copied(),
             ObservationSnapshot::Qualified(_) => None,
@@ -204,6 +225,47 @@ mod tests {
         assert_eq!(count(&o, "voice", "nOffered"), None);
         assert_eq!(count(&o, "voice", "nAnswered"), Some(1.0));
         assert_eq!(count(&o, "email", "tAnswered"), Some(7.0), "another group");
+    }
+
+    #[test]
+    fn an_aggregate_goes_a_while_after_its_interval_unless_it_came_later_still() {
+        const LAST: i64 = 1800 + 60;
+        let mut o = Observations::default();
+        let rows = vec![
+            voice(0, "nOffered", 12.0),
+            voice(0, "oServiceLevel", 0.8),
+            voice(0, "oWaiting", 3.0),
+            row(Some(MediaKind::Email), Some(0), "tAnswered", 7.0),
+        ];
+        apply(&mut o, rows, at(900));
+        apply(&mut o, vec![voice(0, "nAnswered", 2.0)], at(LAST));
+        let aggregates = [
+            ("voice", "nOffered"),
+            ("voice", "oServiceLevel"),
+            ("voice", "nAnswered"),
+            ("email", "tAnswered"),
+        ];
+        for (media, metric) in aggregates {
+            assert!(count_at(&o, at(LAST), media, metric).is_some(), "{metric}");
+            assert_eq!(count_at(&o, at(LAST + 1), media, metric), None, "{metric}");
+        }
+        assert_eq!(
+            count_at(&o, at(LAST + 1), "voice", "oWaiting"),
+            Some(3.0),
+            "the present"
+        );
+        let left = o.snapshot(&Id::new("Q"), at(LAST + 1));
+        assert!(!left.contains_key("email"), "nothing is left of it");
+
+        let mut o = Observations::default();
+        apply(&mut o, vec![voice(0, "nOffered", 12.0)], at(LAST + 1));
+        assert_eq!(count_at(&o, at(1_000_000), "voice", "nOffered"), Some(12.0));
+        apply(&mut o, vec![voice(1, "nAnswered", 1.0)], at(1_000_001));
+        assert_eq!(
+            count_at(&o, at(1_000_001), "voice", "nOffered"),
+            None,
+            "a newer one came"
+        );
     }
 
     #[test]
@@ -244,7 +306,7 @@ mod tests {
             ..row(None, None, "oUserRoutingStatuses", n)
         };
         let mut rows = vec![qualified("IDLE", 2.0), qualified("INTERACTING", 5.0)];
-        let json = |rows| serde_json::to_string(&merged(rows).snapshot(&Id::new("Q"))).unwrap();
+        let json = |rows| serde_json::to_string(&merged(rows).snapshot(&Id::new("Q"), at(0))).unwrap();
         assert_eq!(
             json(rows.clone()),
             r#"{"all":{"oUserRoutingStatuses":{"IDLE":{"count":2},"INTERACTING":{"count":5}}}}"#
@@ -262,11 +324,8 @@ mod tests {
         let rows = (0..ROWS_AT_MOST + 10)
             .map(|n| voice(0, &format!("x{n}"), 1.0))
             .collect();
-        o.apply(&ObservationFacts {
-            queue: Id::new("Q"),
-            rows,
-        });
-        assert_eq!(o.snapshot(&Id::new("Q"))["voice"].len(), ROWS_AT_MOST);
+        apply(&mut o, rows, at(0));
+        assert_eq!(o.snapshot(&Id::new("Q"), at(0))["voice"].len(), ROWS_AT_MOST);
     }
 
     #[test]

@@ -184,6 +184,8 @@ pub struct Counters {
     pub duplicates: u64,
     /// Frames that are no events of this protocol.
     pub malformed: u64,
+    /// `metrics` protocol: events without timestamp or metrics; also counted as decoded.
+    pub incomplete: u64,
     /// Events of unknown topics or types; kept.
     pub unknown: u64,
     /// Errors that the service reported.
@@ -211,16 +213,16 @@ pub struct OutputSnapshot {
     pub missed: u64,
 }
 
-/// `received_at − event_time` of one kind, in milliseconds.
+/// `received_at − event_time` of one kind, in milliseconds; longer than two years counts as two years.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct LatencySnapshot {
     /// Of the last event.
     pub last_ms: u64,
-    /// Median.
+    /// Median, exact to two digits.
     pub p50_ms: u64,
-    /// 99th percentile.
+    /// 99th percentile, exact to two digits.
     pub p99_ms: u64,
-    /// Greatest.
+    /// Greatest of the run, exact.
     pub max_ms: u64,
 }
 
@@ -236,8 +238,9 @@ pub struct FreshnessSnapshot {
 /// Over all conversations, now.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct LiveTotals {
-    /// With a customer side that is connected and not ended.
-    pub active_conversations: u64,
+    /// With a customer side that is connected and not ended; absent in `metrics`, which knows no conversations.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub active_conversations: Option<u64>,
     /// Visits that wait (`notifications`).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub waiting: Option<u64>,

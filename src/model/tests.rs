@@ -97,7 +97,7 @@ fn listed_queues_are_shown_with_zeros_and_others_are_not() {
     );
     assert_eq!(q.service_level_target_percent, Some(80.0));
     assert_eq!(s.queues[&Id::new("R")].waiting, Some(0));
-    assert_eq!((s.totals.waiting, s.totals.active_conversations), (Some(2), 3));
+    assert_eq!((s.totals.waiting, s.totals.active_conversations), (Some(2), Some(3)));
     m.set_queues(QueueSet::default());
     assert_eq!(shown(&mut m, at(11)).totals.waiting, Some(3), "none listed: all count");
     m.set_queues(QueueSet::All);
@@ -121,7 +121,7 @@ fn twins_get_no_record_repetitions_do_and_both_are_counted() {
     assert!(!m.apply(&e, at(2)).gets_record());
     let s = shown(&mut m, at(3));
     assert_eq!((s.counters.events_applied, s.counters.duplicates), (3, 2));
-    assert_eq!((s.totals.waiting, s.totals.active_conversations), (Some(1), 1));
+    assert_eq!((s.totals.waiting, s.totals.active_conversations), (Some(1), Some(1)));
     assert_eq!(s.latency["queue_conversation"].max_ms, 1000);
     assert_eq!(s.counters.frames_received, 77, "others' counters pass through");
     assert_eq!((s.revision, shown(&mut m, at(3)).revision), (1, 2));
@@ -214,7 +214,7 @@ fn events_protocol_shows_active_conversations_and_the_servers_average() {
         at(1),
     );
     let s = shown(&mut m, at(2));
-    assert_eq!((s.totals.active_conversations, s.totals.waiting), (3, None));
+    assert_eq!((s.totals.active_conversations, s.totals.waiting), (Some(3), None));
     assert_eq!((s.counters.unkeyed, s.counters.duplicates), (2, 1));
     let q = &s.queues[&Id::new("Q")];
     assert_eq!((q.average_wait_secs, q.waiting), (Some(12.5), None));
@@ -252,6 +252,11 @@ fn metrics_protocol_counts_stale_data_by_arrival_and_by_silence() {
     assert_eq!((s.counters.stale, s.metrics["queue.offered"].value), (2, 4.0));
     assert!(s.freshness["queue"].stale);
     assert!(s.queues.is_empty() && s.totals.waiting.is_none());
+    assert_eq!(
+        serde_json::to_value(s.totals).unwrap(),
+        serde_json::json!({}),
+        "it knows no conversations"
+    );
 }
 
 #[test]

@@ -179,12 +179,13 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    /// Takes one event: an older own time changes nothing, without one arrival decides.
-    pub fn apply(&mut self, facts: &MetricFacts) {
+    /// Takes one event that came at `received_at`: an older own time changes nothing. One without counts as of its
+    /// arrival, so that it changes nothing where the value known has a newer time.
+    pub fn apply(&mut self, facts: &MetricFacts, received_at: Moment) {
         for (name, value) in facts.values.iter().filter(|(_, value)| value.is_finite()) {
             let key = format!("{}.{name}", facts.metric_type);
             let newest = self.values.get(&key).and_then(|known| known.1);
-            let is_old = facts.at.is_some() && facts.at < newest;
+            let is_old = Some(facts.at.unwrap_or(received_at)) < newest;
             let is_full = self.values.len() >= METRICS_AT_MOST && !self.values.contains_key(&key);
             if is_old || is_full {
                 continue;
@@ -308,17 +309,23 @@ mod tests {
             at: own.map(at),
             values: vec![("offered".into(), value), ("broken".into(), f64::NAN)],
         };
-        m.apply(&facts(3.0, Some(10), Some("Q")));
-        m.apply(&facts(2.0, Some(9), None));
+        m.apply(&facts(3.0, Some(10), Some("Q")), at(10));
+        m.apply(&facts(2.0, Some(9), None), at(11));
         let of = |m: &Metrics| m.snapshot().remove("queue.offered").unwrap();
         assert_eq!(
             (of(&m).value, of(&m).entity, of(&m).timestamp),
             (3.0, Some(Id::new("Q")), Some(at(10)))
         );
         assert_eq!(m.snapshot().len(), 1);
-        m.apply(&facts(4.0, None, None));
+        m.apply(&facts(7.0, None, None), at(9));
+        assert_eq!(
+            (of(&m).value, of(&m).timestamp),
+            (3.0, Some(at(10))),
+            "it came before the time of what is known"
+        );
+        m.apply(&facts(4.0, None, None), at(12));
         assert_eq!((of(&m).value, of(&m).timestamp), (4.0, None));
-        m.apply(&facts(5.0, Some(9), None));
+        m.apply(&facts(5.0, Some(9), None), at(13));
         assert_eq!(of(&m).value, 4.0);
     }
 }

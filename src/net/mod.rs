@@ -44,11 +44,26 @@ impl Net {
     /// Reads the settings; with `proxy_from_env` also the environment, once.
     ///
     /// # Errors
-    /// [`ErrorKind::Configuration`] for a proxy or a CA file that cannot be used.
+    /// [`ErrorKind::Configuration`] for a CA file that cannot be used, or such a proxy on the way to a host of the
+    /// configuration.
     pub(crate) fn new(config: &Config) -> Result<Self, Error> {
-        Self::with(config.proxy.as_deref(), config.ca_file.clone(), |name| {
-            config.proxy_from_env.then(|| std::env::var(name).ok()).flatten()
+        Self::for_hosts(config, |name| {
+            // Letters that are no UTF-8 make the value wrong, not absent.
+            let value = std::env::var_os(name).map(|value| value.to_string_lossy().into_owned());
+            value.filter(|_| config.proxy_from_env)
         })
+    }
+
+    fn for_hosts(config: &Config, variable: impl Fn(&str) -> Option<String>) -> Result<Self, Error> {
+        let net = Self::with(config.proxy.as_deref(), config.ca_file.clone(), variable)?;
+        let hosts = &config.hosts;
+        // Before anything is connected, not in the middle of a run.
+        for host in [&hosts.login, &hosts.api, &hosts.streaming] {
+            if let Ok(url) = Url::parse(host) {
+                net.proxies.choose(&url.target)?;
+            }
+        }
+        Ok(net)
     }
 
     /// As [`Net::new`], from single settings; `variable` stands for the environment.
@@ -81,7 +96,7 @@ pub(crate) fn stopped(did: impl Into<String>) -> Error {
 /// first byte to its end; its read deadline is `deadline` until told otherwise.
 ///
 /// # Errors
-/// [`ErrorKind::Stopped`] on cancel, [`ErrorKind::Certificate`], [`ErrorKind::Configuration`] for an unusable CA file,
+/// [`ErrorKind::Stopped`] on cancel, [`ErrorKind::Certificate`], [`ErrorKind::Configuration`] for an unusable CA file or proxy,
 /// [`ErrorKind::Credentials`] for a proxy's 407, else [`ErrorKind::Transient`].
 pub(crate) fn open(target: &Target, net: &Net, deadline: Instant, cancel: &Cancel) -> Result<Stream, Error> {
     let opened = open_uncancelled(target, net, deadline, cancel);
@@ -93,7 +108,7 @@ pub(crate) fn open(target: &Target, net: &Net, deadline: Instant, cancel: &Cance
 }
 
 fn open_uncancelled(target: &Target, net: &Net, deadline: Instant, cancel: &Cancel) -> Result<Stream, Error> {
-    let proxy = net.proxies.choose(target);
+    let proxy = net.proxies.choose(target)?;
     let first_hop = proxy.map_or(target, |proxy| &proxy.target);
     let secure = |hop: &Target| hop.security == Security::Tls;
     // Before the dial: an unusable CA file must not depend on whether the network answers.

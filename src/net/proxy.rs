@@ -3,7 +3,8 @@
 //! In: setting or environment, a stream to the proxy · Out: a tunnel · Thread: the caller's.
 //!
 //! An explicit proxy takes every connection. One from the environment takes none to loopback hosts and none that
-//! `NO_PROXY` names.
+//! `NO_PROXY` names. One that cannot be used is an error as soon as a connection would take it: going around a proxy
+//! that somebody prescribed is no way out.
 
 use std::fmt;
 use std::io::{Read, Write};
@@ -23,8 +24,10 @@ const HEAD_LIMIT_BYTES: usize = 16 * 1024;
 #[derive(Debug, Default)]
 pub(crate) struct ProxyRules {
     explicit: Option<Proxy>,
-    for_tls: Option<Proxy>,
-    for_plain: Option<Proxy>,
+    /// What the environment says for TLS, or why that cannot be used.
+    for_tls: Option<Result<Proxy, Error>>,
+    /// The same for plain connections.
+    for_plain: Option<Result<Proxy, Error>>,
     exempt: Vec<Exempt>,
 }
 
@@ -41,8 +44,8 @@ impl ProxyRules {
     /// An explicit proxy from a flag or file, else what `variable` finds in the environment.
     ///
     /// # Errors
-    /// [`ErrorKind::Configuration`] for an explicit proxy that cannot be used. One from the environment that cannot
-    /// be used is passed over with a warning, since it may be meant for other programs.
+    /// [`ErrorKind::Configuration`] for an explicit proxy that cannot be used. What is wrong with one from the
+    /// environment, which may be meant for other programs, is told by [`ProxyRules::choose`].
     pub(crate) fn new(explicit: Option<&str>, variable: impl Fn(&str) -> Option<String>) -> Result<Self, Error> {
         if let Some(text) = explicit {
             let proxy = Proxy::parse(text)
@@ -55,9 +58,13 @@ impl ProxyRules {
         let first = |names: &[&str]| {
             names.iter().find_map(|name| {
                 let text = variable(name).filter(|text| !text.trim().is_empty())?;
-                Proxy::parse(&text)
-                    .map_err(|wrong| log::warn!("the proxy in {name} is not used: {wrong}"))
-                    .ok()
+                Some(Proxy::parse(&text).map_err(|wrong| {
+                    Error::new(
+                        ErrorKind::Configuration,
+                        format!("reading the proxy in the environment variable {name}"),
+                        format!("{wrong}; correct or unset it, or name the hosts that need no proxy in NO_PROXY"),
+                    )
+                }))
             })
         };
         let no_proxy = ["no_proxy", "NO_PROXY"].iter().find_map(|name| variable(name));
@@ -70,16 +77,24 @@ impl ProxyRules {
     }
 
     /// The proxy that a connection to `target` takes.
-    pub(crate) fn choose(&self, target: &Target) -> Option<&Proxy> {
+    ///
+    /// # Errors
+    /// [`ErrorKind::Configuration`], naming the variable, where that is one of the environment that cannot be used.
+    pub(crate) fn choose(&self, target: &Target) -> Result<Option<&Proxy>, Error> {
         if self.explicit.is_some() {
-            return self.explicit.as_ref();
+            return Ok(self.explicit.as_ref());
         }
         if target.is_loopback() || self.exempt.iter().any(|exempt| exempt.matches(target)) {
-            return None;
+            return Ok(None);
         }
-        match target.security {
-            Security::Tls => self.for_tls.as_ref(),
-            Security::Plain => self.for_plain.as_ref(),
+        let chosen = match target.security {
+            Security::Tls => &self.for_tls,
+            Security::Plain => &self.for_plain,
+        };
+        match chosen {
+            None => Ok(None),
+            Some(Ok(proxy)) => Ok(Some(proxy)),
+            Some(Err(wrong)) => Err(wrong.clone()),
         }
     }
 }
@@ -93,13 +108,16 @@ impl Proxy {
         } else {
             format!("http://{text}")
         };
-        let url = Url::parse(&with_scheme).map_err(|wrong| format!("the URL {wrong}; wanted: http://HOST:PORT"))?;
-        if !matches!(url.scheme, "http" | "https") {
-            return Err(format!(
-                "{}:// proxies are not supported; http:// and https:// are",
-                url.scheme
-            ));
+        let scheme = with_scheme.split("://").next().unwrap_or_default().to_ascii_lowercase();
+        match scheme.as_str() {
+            "http" | "https" => {}
+            socks if socks.starts_with("socks") => {
+                return Err("SOCKS proxies are not supported; http:// and https:// proxies are".to_owned());
+            }
+            // Not shown: a text this wrong may hold a password anywhere.
+            _ => return Err("its scheme is not supported; http://HOST:PORT and https://HOST:PORT are".to_owned()),
         }
+        let url = Url::parse(&with_scheme).map_err(|wrong| format!("the URL {wrong}; wanted: http://HOST:PORT"))?;
         let authorization = match url.user_info.as_deref() {
             None | Some("") => None,
             Some(user_info) => {
@@ -293,7 +311,10 @@ mod tests {
     }
 
     fn chosen(rules: &ProxyRules, url: &str) -> Option<String> {
-        rules.choose(&target(url)).map(|proxy| proxy.target.to_string())
+        rules
+            .choose(&target(url))
+            .unwrap()
+            .map(|proxy| proxy.target.to_string())
     }
 
     #[test]
@@ -337,8 +358,38 @@ mod tests {
             ),
             None
         );
-        let socks = from_env(&[("https_proxy", "socks5://a"), ("HTTPS_PROXY", "b:1")]);
-        assert_eq!(chosen(&socks, "https://x.example").as_deref(), Some("b:1"));
+    }
+
+    #[test]
+    fn an_unusable_proxy_of_the_environment_is_an_error_where_it_would_be_taken() {
+        for (name, text, says) in [
+            ("HTTPS_PROXY", "garbage://me:geheim@x", "https://HOST:PORT are"),
+            ("https_proxy", "socks5://me:geheim@x", "SOCKS proxies are not supported"),
+            ("ALL_PROXY", "SOCKS5H://x", "SOCKS proxies are not supported"),
+            ("HTTPS_PROXY", "http://me:geheim@x:port", "port"),
+            ("HTTPS_PROXY", "me:geheim@", "no host"),
+        ] {
+            let rules = ProxyRules::new(None, |asked| match asked {
+                "NO_PROXY" => Some("intern.example".to_owned()),
+                _ => (asked == name).then(|| text.to_owned()),
+            })
+            .unwrap();
+            let error = rules.choose(&target("wss://x.example")).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Configuration);
+            let line = error.to_string();
+            assert!(line.contains(name) && line.contains(says), "{line}");
+            assert!(!line.contains("geheim") && !line.contains("me:"), "{line}");
+            for url in ["https://127.0.0.1:8080", "wss://localhost", "https://intern.example"] {
+                assert_eq!(chosen(&rules, url), None, "{url}");
+            }
+        }
+        let other = from_env(&[("HTTP_PROXY", "garbage://x"), ("HTTPS_PROXY", "p:1")]);
+        assert_eq!(chosen(&other, "https://x.example").as_deref(), Some("p:1"));
+        let first = from_env(&[("https_proxy", "socks5://a"), ("HTTPS_PROXY", "b:1")]);
+        assert!(
+            first.choose(&target("https://x.example")).is_err(),
+            "the first that is set"
+        );
     }
 
     #[test]

@@ -325,3 +325,25 @@ fn settings_that_cannot_be_used_are_refused_before_any_connection() {
         &shared.tls.config().unwrap()
     ));
 }
+
+#[test]
+fn an_unusable_proxy_of_the_environment_shows_before_anything_is_connected() {
+    let config = |region: &str| {
+        crate::Config::builder()
+            .region(region)
+            .client_id("x")
+            .client_secret(crate::Secret::new("y"))
+            .build()
+            .unwrap()
+    };
+    let broken = |name: &str| (name == "HTTPS_PROXY").then(|| "garbage://x".to_owned());
+    let error = Net::for_hosts(&config("eu-west-1"), broken).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Configuration);
+    assert!(error.to_string().contains("HTTPS_PROXY"), "{error}");
+    Net::for_hosts(&config("http://127.0.0.1:1"), broken).unwrap();
+    let exempt = |name: &str| match name {
+        "NO_PROXY" => Some("*".to_owned()),
+        _ => broken(name),
+    };
+    Net::for_hosts(&config("eu-west-1"), exempt).unwrap();
+}

@@ -47,10 +47,11 @@ impl SnapshotFile {
     /// process left behind.
     ///
     /// # Errors
-    /// If `path` is no regular file, or its directory is none: both are mistakes that are better told at once.
+    /// [`ErrorKind::Configuration`] if `path` is no regular file, or its directory is none: both are mistakes that are
+    /// better told at once.
     pub(crate) fn new(path: &Path) -> Result<Self, Error> {
         let did = || format!("preparing the snapshot file {}", path.display());
-        let refuse = |what: String| Error::new(ErrorKind::Local, did(), what);
+        let refuse = |what: String| Error::new(ErrorKind::Configuration, did(), what);
         // A link stays a link; where nothing is yet, the path is taken as it is.
         let path_to = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
         if let Ok(there) = fs::metadata(&path_to)

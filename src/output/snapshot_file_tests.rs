@@ -110,7 +110,13 @@ fn a_vanished_directory_is_counted_and_its_return_is_used() {
 #[test]
 fn mistakes_are_told_at_once() {
     let directory = Directory::new();
-    let refusal = |path: &Path| SnapshotFile::new(path).err().unwrap().to_string();
+    let refusal = |path: &Path| {
+        let error = SnapshotFile::new(path).err().unwrap();
+        assert_eq!(error.kind(), ErrorKind::Configuration);
+        let says = error.to_string();
+        assert!(says.contains(&path.display().to_string()), "{says}");
+        says
+    };
     assert!(refusal(&directory.0).contains("no regular file"));
     let missing = directory.0.join("missing").join("now.json");
     assert!(refusal(&missing).contains("no directory; create it first"));

@@ -82,8 +82,9 @@ fn more(out: &mut String, all: usize, what: &str) {
 }
 
 fn totals(totals: &LiveTotals) -> String {
-    let mut parts = vec![format!("{} active", totals.active_conversations)];
+    let mut parts = Vec::new();
     let mut part = |value: Option<u64>, what: &str| parts.extend(value.map(|value| format!("{value} {what}")));
+    part(totals.active_conversations, "active");
     part(totals.waiting, "waiting");
     part(totals.interacting, "interacting");
     part(totals.after_call_work, "in after-call work");

@@ -71,7 +71,7 @@ pub(crate) fn a_snapshot() -> Snapshot {
         latency: BTreeMap::new(),
         freshness: BTreeMap::new(),
         totals: LiveTotals {
-            active_conversations: 14,
+            active_conversations: Some(14),
             waiting: Some(5),
             interacting: Some(8),
             after_call_work: Some(2),

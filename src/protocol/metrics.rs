@@ -242,8 +242,12 @@ impl Metrics {
                 .options
                 .event(Protocol::Metrics, EventKind::Metric, metric_type.into(), text, now)
         };
+        let incomplete = incomplete.map(|what| Heard::Incomplete {
+            metric_type: event.topic.as_ref().into(),
+            what,
+        });
         heard.push(Heard::Event(Box::new(event)));
-        heard.extend(incomplete.map(Heard::Incomplete));
+        heard.extend(incomplete);
     }
 
     /// A frame that is no event: the answer, an error, or something new.

@@ -57,7 +57,12 @@ pub enum Heard {
     /// A frame that is no JSON, or not of a shape this protocol knows; what was wrong, without its content.
     Malformed(String),
     /// An event that misses its timestamp or its metrics (`metrics` protocol): counted and audited beside its event.
-    Incomplete(&'static str),
+    Incomplete {
+        /// Its metric type, as the peer wrote it.
+        metric_type: Box<str>,
+        /// What is missing.
+        what: &'static str,
+    },
 }
 
 /// Why a subscription was refused.

@@ -368,9 +368,14 @@ impl Session<'_> {
                 Telemetry::add(&self.ticket.telemetry.malformed, 1);
                 log::debug!("connection {connection}: malformed frame: {what}");
             }
-            Heard::Incomplete(what) => {
-                Telemetry::add(&self.ticket.telemetry.incomplete, 1);
-                log::debug!("connection {connection}: incomplete event: {what}");
+            Heard::Incomplete { metric_type, what } => {
+                let warns = self.ticket.telemetry.on_incomplete(&metric_type, Instant::now());
+                let level = if warns { log::Level::Warn } else { log::Level::Debug };
+                let metric_type: String = metric_type.chars().take(60).collect();
+                log::log!(
+                    level,
+                    "connection {connection}: a {metric_type} event came without {what}; it is counted"
+                );
             }
         }
         Ok(())

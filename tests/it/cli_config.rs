@@ -188,3 +188,28 @@ fn help_and_version_go_to_stdout() {
         assert!(String::from_utf8_lossy(&output.stdout).contains(part), "{arguments:?}");
     }
 }
+
+#[test]
+fn files_and_proxies_that_cannot_be_used() {
+    let variables = |region, proxy| [CREDENTIALS[0], CREDENTIALS[1], ("GENESYS_REGION", region), proxy];
+    let loopback = variables("http://127.0.0.1:1", ("HTTPS_PROXY", "garbage://me:hunter2@x"));
+    for (flag, path) in [
+        ("--snapshot-file", "/nowhere/snapshot.json"),
+        ("--log-file", "/nowhere/log"),
+        ("--ca-file", "/nowhere/ca.pem"),
+    ] {
+        let stderr = refused(&["run", flag, path], &loopback);
+        assert!(stderr.contains(path), "{flag}: {stderr}");
+        assert!(
+            !stderr.contains("HTTPS_PROXY"),
+            "no proxy on the way to loopback: {stderr}"
+        );
+    }
+    for (proxy, says) in [
+        ("garbage://me:hunter2@x", "https://HOST:PORT are"),
+        ("socks5://me:hunter2@x", "SOCKS proxies are not supported"),
+    ] {
+        let stderr = refused(&["run"], &variables("nowhere.invalid", ("HTTPS_PROXY", proxy)));
+        assert!(stderr.contains("HTTPS_PROXY") && stderr.contains(says), "{stderr}");
+    }
+}

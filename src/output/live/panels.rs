@@ -9,7 +9,6 @@ use super::layout::{Line, Style};
 use super::screen::View;
 use crate::Id;
 use crate::model::snapshot::{ObservationSnapshot, QueueSnapshot, Snapshot};
-use crate::output::summary::knows_conversations;
 use crate::output::text::{clock, number, secs, short};
 
 /// Columns of the bar beside the waiting count.
@@ -31,8 +30,7 @@ pub(super) fn totals(view: &View<'_>, cols: usize) -> Option<Line> {
         line.add(style, &value.to_string())
             .add(Style::Normal, &format!(" {what}"));
     };
-    let active = knows_conversations(view.snapshot).then_some(totals.active_conversations);
-    part(active, Style::Strong, "active");
+    part(totals.active_conversations, Style::Strong, "active");
     part(totals.waiting, waiting_style(totals.waiting.unwrap_or(0)), "waiting");
     part(totals.interacting, Style::Strong, "interacting");
     part(

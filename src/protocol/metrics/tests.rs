@@ -45,7 +45,10 @@ fn facts(text: &str) -> (MetricFacts, Option<&'static str>) {
             };
             let incomplete = match rest {
                 [] => None,
-                [Heard::Incomplete(what)] => Some(*what),
+                [Heard::Incomplete { metric_type, what }] => {
+                    assert_eq!(*metric_type, facts.metric_type);
+                    Some(*what)
+                }
                 other => panic!("{other:?}"),
             };
             ((**facts).clone(), incomplete)
