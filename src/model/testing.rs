@@ -4,16 +4,43 @@
 
 pub mod centre;
 
+use std::time::Duration;
+
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 
-use crate::config::Protocol;
+use super::conversations::Conversations;
+use super::totals::Totals;
+use crate::config::{Protocol, ServiceLevel, TotalsConfig, TotalsSince, WindowsConfig};
 use crate::facts::Facts;
 use crate::facts::{
     AcwState, ConversationFacts, DisconnectKind, MediaKind, Medium, MediumState, Participant, Purpose, Stamped,
 };
 use crate::{Event, EventKind, Id, Moment};
+
+/// Windows of a minute, an hour of them.
+pub fn windows_config() -> WindowsConfig {
+    WindowsConfig {
+        granularity: Duration::from_secs(60),
+        keep: 60,
+        service_level: ServiceLevel::Queue,
+        short_abandon: Duration::from_secs(5),
+    }
+}
+
+/// Totals since the start.
+pub fn totals_config() -> TotalsConfig {
+    TotalsConfig {
+        since: TotalsSince::Start,
+        utc_offset_minutes: 0,
+    }
+}
+
+/// A store with these windows and totals.
+pub fn store(retention: Duration, max_conversations: usize) -> Conversations {
+    Conversations::new(retention, max_conversations, Totals::new(windows_config(), totals_config()))
+}
 
 /// Seconds after a fixed moment.
 pub fn at(secs: i64) -> Moment {

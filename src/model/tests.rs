@@ -4,7 +4,7 @@
 
 use super::snapshot::{ConnectionState, GapTopics};
 use super::testing::centre::{History, moment, uuid};
-use super::testing::{at, event, participant, stamped};
+use super::testing::{at, event, participant, stamped, totals_config, windows_config};
 use super::*;
 use crate::facts::{
     ConversationFacts, ConversationStateFacts, MediaKind, MetricFacts, ObservationFacts, ObservationRow, Purpose,
@@ -17,6 +17,8 @@ fn model(protocol: Protocol) -> Model {
         stale_after: Duration::from_secs(30),
         retention: Duration::from_secs(7200),
         max_conversations: 100,
+        windows: windows_config(),
+        totals: totals_config(),
     };
     Model::new(settings, at(0))
 }
