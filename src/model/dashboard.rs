@@ -131,7 +131,10 @@ impl Model {
             for kind in MediaKind::ALL {
                 if let Some(sum) = totals.total(kind, asked.day, self.threshold_ms(id, kind)) {
                     total.add_sum(&sum);
-                    snapshot.by_media.entry(kind.as_str()).or_default().totals = sum.numbers();
+                    // What is shown must not depend on what is told approximately.
+                    if sum.counts() || snapshot.by_media.contains_key(kind.as_str()) {
+                        snapshot.by_media.entry(kind.as_str()).or_default().totals = sum.numbers();
+                    }
                 }
             }
             totals.add_windows(asked.windows.clone(), |kind| self.threshold_ms(id, kind), &mut windows);
@@ -182,8 +185,9 @@ impl Model {
         percent_covered: impl Fn(Moment, Moment) -> f64,
     ) -> Vec<WindowSnapshot> {
         let totals = self.conversations.totals();
-        let older = windows.keys().copied().take_while(|at| *at < asked.listed_from);
+        let older = windows.range(..asked.listed_from).filter(|(_, sum)| sum.counts());
         older
+            .map(|(at, _)| *at)
             .chain(asked.listed_from..=*asked.windows.end())
             .map(|at| {
                 let (start, end) = (totals.start_of(at), totals.start_of(at.saturating_add(1)));

@@ -394,4 +394,6 @@ impl Model {
 }
 
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod tests;

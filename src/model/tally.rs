@@ -186,6 +186,12 @@ impl Sum {
         self.within += other.within;
     }
 
+    /// Something exact is in it, not only time on hold.
+    pub(crate) fn counts(&self) -> bool {
+        let counts = [self.offered, self.answered, self.abandoned, self.flow_out, self.handled];
+        counts.iter().any(|n| *n > 0)
+    }
+
     pub(crate) fn numbers(&self) -> Numbers {
         let judged = (self.answered + self.abandoned).saturating_sub(self.short_abandoned);
         let mean_secs = |ms: u64, count: u64| (count > 0).then(|| ms as f64 / count as f64 / 1000.0);

@@ -3,7 +3,9 @@
 //! In: a seed or a strategy · Out: facts as events would carry them · Thread: any (tests only).
 
 pub mod centre;
+pub mod rest;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use proptest::collection::vec;
@@ -11,6 +13,8 @@ use proptest::option;
 use proptest::prelude::*;
 
 use super::conversations::Conversations;
+use super::Model;
+use super::snapshot::{ConnectionSnapshot, ConnectionState, Counters, Snapshot};
 use super::totals::Totals;
 use crate::config::{Protocol, ServiceLevel, TotalsConfig, TotalsSince, WindowsConfig};
 use crate::facts::Facts;
@@ -100,6 +104,29 @@ pub fn event(kind: EventKind, facts: Facts, received_at: Moment) -> Event {
         fingerprint: 0,
         facts,
     }
+}
+
+/// A snapshot as an aggregator would ask for it.
+pub fn shown(model: &mut Model, as_of: Moment) -> Snapshot {
+    let connection = ConnectionSnapshot {
+        state: ConnectionState::Streaming,
+        protocol: "notifications",
+        connections: 1,
+        reconnects: 0,
+        since: at(0),
+        last_frame_at: None,
+        token_expires_at: None,
+        channel_expires_at: None,
+        cause: None,
+        refused_topics: BTreeMap::new(),
+        gaps_total: 0,
+        gaps: Vec::new(),
+    };
+    let counters = Counters {
+        frames_received: 77,
+        ..Counters::default()
+    };
+    model.snapshot(as_of, as_of, connection, counters, BTreeMap::new())
 }
 
 /// Small domains, so that ties and contradictions are frequent.
