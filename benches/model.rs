@@ -8,9 +8,7 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use genesys_stream::config::{Protocol, ServiceLevel, TotalsConfig, TotalsSince, WindowsConfig};
-use genesys_stream::facts::{
-    ConversationFacts, Facts, MediaKind, Medium, MediumState, Participant, Purpose, Stamped,
-};
+use genesys_stream::facts::{ConversationFacts, Facts, MediaKind, Medium, MediumState, Participant, Purpose, Stamped};
 use genesys_stream::model::queue::QueueSet;
 use genesys_stream::model::{Model, Settings};
 use genesys_stream::protocol::{Heard, KeepBody, Machine, Notifications, Options};
@@ -62,7 +60,10 @@ fn cost(size: u64, decoding: u64) {
         best = best.min(begun.elapsed());
     }
     let nanos = best.as_nanos() as u64 * 5 / EVENTS;
-    println!("{size:>7} open: {nanos} ns an event in the model, {} ns with its decoding", nanos + decoding);
+    println!(
+        "{size:>7} open: {nanos} ns an event in the model, {} ns with its decoding",
+        nanos + decoding
+    );
 }
 
 fn open_bytes() {
@@ -253,7 +254,11 @@ fn participant(n: u64, place: u64, purpose: Purpose, queue: Option<Id>, from: i6
     let stamp = at(from);
     let (connected, ended) = (Some(at(from)), to.map(at));
     let is_agent = purpose == Purpose::Agent;
-    let state = if ended.is_some() { MediumState::Terminated } else { MediumState::Connected };
+    let state = if ended.is_some() {
+        MediumState::Terminated
+    } else {
+        MediumState::Connected
+    };
     Participant {
         id: uuid(10 + place, n),
         connected,

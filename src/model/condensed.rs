@@ -84,7 +84,10 @@ impl Condensed {
         let mut entry = Vec::with_capacity(64);
         write(&mut entry, kept, number);
         chunk.bytes.extend_from_slice(&hash.to_le_bytes());
-        put(&mut chunk.bytes, (entry.len() as u64) << 1 | u64::from(cause == Cause::Evicted));
+        put(
+            &mut chunk.bytes,
+            (entry.len() as u64) << 1 | u64::from(cause == Cause::Evicted),
+        );
         chunk.bytes.extend_from_slice(&entry);
         chunk.seen = chunk.seen.max(seen);
         self.index.insert(hash, last << OFFSET_BITS | offset);
@@ -191,9 +194,8 @@ fn write(to: &mut Vec<u8>, kept: &Kept, mut number: impl FnMut(&Id) -> u32) {
     put(to, zigzag(kept.newest.epoch_ms()));
     let mut before: Option<&Happening> = None;
     for happening in &kept.happenings {
-        let same_who = before.is_some_and(|b| {
-            (b.who, b.media) == (happening.who, happening.media) && b.queue == happening.queue
-        });
+        let same_who =
+            before.is_some_and(|b| (b.who, b.media) == (happening.who, happening.media) && b.queue == happening.queue);
         let same_at = before.is_some_and(|b| b.at == happening.at);
         let what = WHATS.iter().position(|what| *what == happening.what).unwrap_or(0) as u8;
         let mut head = what | (happening.media as u8) << 3;

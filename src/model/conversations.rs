@@ -17,8 +17,8 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::time::Duration;
 
 use super::condensed::{Cause, Condensed, Kept};
-use super::live::{Live, differences};
 use super::judged::{Judged, count_hold, held};
+use super::live::{Live, differences};
 use super::overlay::overlay;
 use super::packed::Packed;
 use super::tally::Sign;
@@ -243,7 +243,7 @@ impl Conversations {
     }
 
     /// Whole conversations that are not finished, in no order; for a repair that asks what became of them.
-    pub fn open(&self) -> impl Iterator<Item = &Id> {
+    pub fn open(&self) -> impl Iterator<Item = Id> {
         let open = self.slots.iter().filter(|slot| slot.finished.is_none());
         open.filter_map(|slot| slot.packed.as_ref().map(Packed::id))
     }
@@ -258,7 +258,7 @@ impl Conversations {
                 break;
             }
             if slot.finished.is_none() {
-                idle.extend(slot.packed.as_ref().map(|packed| packed.id().clone()));
+                idle.extend(slot.packed.as_ref().map(Packed::id));
             }
             at = slot.busier;
         }
@@ -413,8 +413,8 @@ impl Conversations {
         let (packed, rest, settled) = (slot.packed.take(), slot.rest.take(), slot.settled.take());
         let seen = slot.seen;
         if let Some(packed) = packed {
-            self.index.remove(packed.id());
             let stream = packed.unpack();
+            self.index.remove(&stream.id);
             let rest = rest.map(|rest| rest.unpack());
             let mut outcome = Judged::of(&stream, rest.as_ref(), settled.as_deref()).outcome;
             let newest = stream.newest().max(rest.as_ref().and_then(ConversationFacts::newest));
@@ -425,7 +425,8 @@ impl Conversations {
                 happenings,
             };
             let totals = &mut self.totals;
-            self.condensed.keep(&stream.id, seen, &kept, cause, |queue| totals.number(queue));
+            self.condensed
+                .keep(&stream.id, seen, &kept, cause, |queue| totals.number(queue));
         }
         // A slot that stands in `settling` is not used again before it left it.
         if !self.slots[at as usize].settles {

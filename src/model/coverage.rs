@@ -55,12 +55,7 @@ pub(crate) struct Coverage {
 
 impl Coverage {
     /// Nothing before `begins` was covered. Gaps that are open last until `as_of`.
-    pub(crate) fn new<'a>(
-        gaps: impl Iterator<Item = &'a Gap>,
-        since: Moment,
-        begins: Moment,
-        as_of: Moment,
-    ) -> Self {
+    pub(crate) fn new<'a>(gaps: impl Iterator<Item = &'a Gap>, since: Moment, begins: Moment, as_of: Moment) -> Self {
         let mut of_all = vec![(since, begins)];
         let mut of_queues: BTreeMap<Id, Vec<(Moment, Moment)>> = BTreeMap::new();
         for gap in gaps.filter(|gap| !gap.repaired) {

@@ -42,14 +42,22 @@ impl RestConversation {
     pub fn enters(&self, intervals: &[(Moment, Moment)]) -> bool {
         let is_open = self.end.is_none() || self.facts.participants.iter().any(Participant::in_after_call_work);
         let start = self.start.or_else(|| self.bound(Moment::min));
-        let end = if is_open { None } else { self.bound(Moment::max).max(self.end) };
+        let end = if is_open {
+            None
+        } else {
+            self.bound(Moment::max).max(self.end)
+        };
         intervals
             .iter()
             .any(|(from, to)| start.is_none_or(|start| start <= *to) && end.is_none_or(|end| *from <= end))
     }
 
     fn bound(&self, of: impl Fn(Moment, Moment) -> Moment) -> Option<Moment> {
-        let times = self.facts.participants.iter().flat_map(|p| [p.connected, p.ended, p.acw_started, p.acw_ended]);
+        let times = self
+            .facts
+            .participants
+            .iter()
+            .flat_map(|p| [p.connected, p.ended, p.acw_started, p.acw_ended]);
         times.flatten().reduce(of)
     }
 }
@@ -243,7 +251,10 @@ impl RawParticipant {
         };
         let stamped = |value| Stamped { at: stamp, value };
         Some(Participant {
-            connected: segments().filter(connects).filter_map(|s| s.segment_start.copied()).min(),
+            connected: segments()
+                .filter(connects)
+                .filter_map(|s| s.segment_start.copied())
+                .min(),
             ended: self.ended(conversation_end),
             acw_started: wrapup().filter_map(|s| s.segment_start.copied()).min(),
             acw_ended: wrapup()
@@ -252,7 +263,11 @@ impl RawParticipant {
                 .max(),
             purpose: self.purpose.copied().map(|value| Stamped { at: stamp, value }),
             queue: queue.cloned().map(|value| Stamped { at: stamp, value }),
-            user: self.user_id.as_some().cloned().map(|value| Stamped { at: stamp, value }),
+            user: self
+                .user_id
+                .as_some()
+                .cloned()
+                .map(|value| Stamped { at: stamp, value }),
             wrapup_expected: expected.filter(|_| is_agent).map(stamped),
             wrapup_required: None,
             wrapup_coded: segments().any(|s| s.wrap_up_code.as_some().is_some()),
@@ -269,7 +284,10 @@ impl RawParticipant {
             let segments = session.sorted();
             let talk = || segments.iter().filter(|s| !s.is(SegmentKind::Wrapup));
             let Some(last) = talk().next_back() else { continue };
-            let disconnected = last.segment_end.copied().filter(|_| last.disconnect_type.as_some().is_some());
+            let disconnected = last
+                .segment_end
+                .copied()
+                .filter(|_| last.disconnect_type.as_some().is_some());
             if disconnected.is_none() && conversation_end.is_none() {
                 return None;
             }

@@ -16,7 +16,11 @@ pub(super) struct Judged {
 }
 
 impl Judged {
-    pub(super) fn of(stream: &ConversationFacts, rest: Option<&ConversationFacts>, settled: Option<&[Happening]>) -> Self {
+    pub(super) fn of(
+        stream: &ConversationFacts,
+        rest: Option<&ConversationFacts>,
+        settled: Option<&[Happening]>,
+    ) -> Self {
         let (mut outcome, differences) = match rest {
             None => (visit::outcome(stream), 0),
             Some(rest) => {
@@ -109,7 +113,11 @@ mod tests {
         let none = with_settled(&settled, Vec::new());
         assert_eq!(none, settled, "who is absent from what came is not gone");
         let in_part = vec![happening(1, What::Offered, 0), happening(1, What::FlowOut, 9)];
-        assert_eq!(with_settled(&settled, in_part), settled, "a verdict in part only is none");
+        assert_eq!(
+            with_settled(&settled, in_part),
+            settled,
+            "a verdict in part only is none"
+        );
         let earlier = vec![happening(2, What::Handled, 19)];
         assert_eq!(with_settled(&settled, earlier), settled);
         let later = vec![happening(2, What::Handled, 30)];

@@ -258,7 +258,9 @@ impl Model {
     pub fn set_queue_settings(&mut self, queue: Id, settings: QueueSettings) {
         if self.settings.windows.service_level == ServiceLevel::Queue {
             for (media, threshold) in &settings.service_level_thresholds {
-                self.conversations.totals_mut().set_threshold(&queue, *media, *threshold);
+                self.conversations
+                    .totals_mut()
+                    .set_threshold(&queue, *media, *threshold);
             }
         }
         self.queues.settings.insert(queue, settings);

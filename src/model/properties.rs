@@ -112,7 +112,9 @@ fn numbers(model: &mut Model, as_of: Moment) -> Value {
 
 fn in_order(centre: &Centre, upto: usize, now: Moment) -> Model {
     let mut model = model(&centre.queues);
-    centre.told[..upto].iter().for_each(|(_, facts)| take(&mut model, facts, now));
+    centre.told[..upto]
+        .iter()
+        .for_each(|(_, facts)| take(&mut model, facts, now));
     model
 }
 

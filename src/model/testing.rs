@@ -12,8 +12,8 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 
-use super::conversations::Conversations;
 use super::Model;
+use super::conversations::Conversations;
 use super::snapshot::{ConnectionSnapshot, ConnectionState, Counters, Snapshot};
 use super::totals::Totals;
 use crate::config::{Protocol, ServiceLevel, TotalsConfig, TotalsSince, WindowsConfig};
@@ -43,7 +43,11 @@ pub fn totals_config() -> TotalsConfig {
 
 /// A store with these windows and totals.
 pub fn store(retention: Duration, max_conversations: usize) -> Conversations {
-    Conversations::new(retention, max_conversations, Totals::new(windows_config(), totals_config()))
+    Conversations::new(
+        retention,
+        max_conversations,
+        Totals::new(windows_config(), totals_config()),
+    )
 }
 
 /// Seconds after a fixed moment.

@@ -78,8 +78,16 @@ impl Totals {
         let oldest_window = self.oldest_kept(now);
         if oldest_window > self.oldest_window {
             self.oldest_window = oldest_window;
-            for media in self.queues.iter_mut().flat_map(|queue| queue.media.iter_mut().flatten()) {
-                while media.windows.first_key_value().is_some_and(|(at, _)| *at < oldest_window) {
+            for media in self
+                .queues
+                .iter_mut()
+                .flat_map(|queue| queue.media.iter_mut().flatten())
+            {
+                while media
+                    .windows
+                    .first_key_value()
+                    .is_some_and(|(at, _)| *at < oldest_window)
+                {
                     media.windows.pop_first();
                 }
             }
@@ -87,7 +95,11 @@ impl Totals {
         let today = self.day_of(now);
         if today > self.oldest_day {
             self.oldest_day = today;
-            for media in self.queues.iter_mut().flat_map(|queue| queue.media.iter_mut().flatten()) {
+            for media in self
+                .queues
+                .iter_mut()
+                .flat_map(|queue| queue.media.iter_mut().flatten())
+            {
                 media.days.retain(|(day, _)| *day >= today);
             }
         }
@@ -310,7 +322,12 @@ mod tests {
         }
         found
             .iter()
-            .map(|(at, sum)| (totals.start_of(*at).to_string()[11..19].to_owned(), sum.numbers().offered))
+            .map(|(at, sum)| {
+                (
+                    totals.start_of(*at).to_string()[11..19].to_owned(),
+                    sum.numbers().offered,
+                )
+            })
             .collect()
     }
 
@@ -327,7 +344,13 @@ mod tests {
         let mut t = totals(900, TotalsSince::Start);
         assert_eq!(&*t.granularity(), "PT15M");
         t.advance(Moment::parse("2026-05-04T14:50:00Z").unwrap());
-        for at in ["14:44:59.999", "14:45:00.000", "14:14:59.999", "14:15:00.000", "15:00:00.000"] {
+        for at in [
+            "14:44:59.999",
+            "14:45:00.000",
+            "14:14:59.999",
+            "14:15:00.000",
+            "15:00:00.000",
+        ] {
             t.count(Sign::Add, &offered(&format!("2026-05-04T{at}Z")));
         }
         let of = |list: &[(&str, u64)]| -> Vec<(String, u64)> {
@@ -358,7 +381,10 @@ mod tests {
         t.count(Sign::Add, &offered(midnight));
         t.count(Sign::Add, &offered("2026-05-03T21:59:59Z"));
         assert_eq!(total(&t, before), 1);
-        assert_eq!(t.day_start(Moment::parse(before).unwrap()), Moment::parse("2026-05-03T22:00:00Z"));
+        assert_eq!(
+            t.day_start(Moment::parse(before).unwrap()),
+            Moment::parse("2026-05-03T22:00:00Z")
+        );
         t.advance(Moment::parse(midnight).unwrap());
         assert_eq!(total(&t, midnight), 1, "what is dated after midnight stays");
         t.count(Sign::Take, &offered(before));

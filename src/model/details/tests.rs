@@ -43,11 +43,21 @@ fn agent(end: Option<i64>, segments: &[Value]) -> Participant {
 #[test]
 fn identities_medium_and_stamps() {
     let p = agent(None, &[segment("interact", 5, -1, "")]);
-    assert_eq!((p.id.to_string(), p.purpose.map(|s| s.value)), ("p".into(), Some(Purpose::Agent)));
+    assert_eq!(
+        (p.id.to_string(), p.purpose.map(|s| s.value)),
+        ("p".into(), Some(Purpose::Agent))
+    );
     assert_eq!(p.queue.as_ref().map(|s| &s.value), Some(&Id::new("Q")));
     assert_eq!(p.user.as_ref().map(|s| &s.value), Some(&Id::new("u")));
-    assert_eq!((p.media[0].kind, p.media[0].id.to_string()), (MediaKind::Voice, "s".into()));
-    assert_eq!(p.purpose.map(|s| s.at), Some(at(5)), "the newest time in the conversation");
+    assert_eq!(
+        (p.media[0].kind, p.media[0].id.to_string()),
+        (MediaKind::Voice, "s".into())
+    );
+    assert_eq!(
+        p.purpose.map(|s| s.at),
+        Some(at(5)),
+        "the newest time in the conversation"
+    );
 }
 
 #[test]
@@ -66,7 +76,11 @@ fn an_agent_is_connected_by_its_first_interact_hold_or_parked_segment() {
 #[test]
 fn all_others_are_connected_by_their_first_segment() {
     for purpose in ["acd", "ivr", "customer", "voicemail", "external", "workflow"] {
-        let p = read(None, purpose, &[session(&[segment("dialing", 3, 4, ""), segment("interact", 4, -1, "")])]);
+        let p = read(
+            None,
+            purpose,
+            &[session(&[segment("dialing", 3, 4, ""), segment("interact", 4, -1, "")])],
+        );
         assert_eq!(p.connected, Some(at(3)), "{purpose}");
         assert!(p.wrapup_expected.is_none());
     }
@@ -78,21 +92,50 @@ fn an_end_needs_the_conversations_or_a_disconnect_in_every_session() {
     assert_eq!(agent(None, std::slice::from_ref(&talk)).ended, Some(at(9)));
     let cases = [
         ("still talking", vec![segment("interact", 5, -1, "")]),
-        ("on hold", vec![segment("interact", 5, 8, ""), segment("hold", 8, -1, "")]),
-        ("between hold and talk", vec![segment("interact", 5, 8, ""), segment("hold", 8, 9, "")]),
-        ("disconnected earlier, then back", vec![segment("interact", 5, 8, "peer"), segment("interact", 8, -1, "")]),
-        ("a disconnect type without an end", vec![segment("interact", 5, -1, "client")]),
+        (
+            "on hold",
+            vec![segment("interact", 5, 8, ""), segment("hold", 8, -1, "")],
+        ),
+        (
+            "between hold and talk",
+            vec![segment("interact", 5, 8, ""), segment("hold", 8, 9, "")],
+        ),
+        (
+            "disconnected earlier, then back",
+            vec![segment("interact", 5, 8, "peer"), segment("interact", 8, -1, "")],
+        ),
+        (
+            "a disconnect type without an end",
+            vec![segment("interact", 5, -1, "client")],
+        ),
     ];
     for (what, segments) in &cases {
         assert_eq!(agent(None, segments).ended, None, "{what}");
-        assert!(agent(Some(30), segments).ended.is_some(), "{what}, but the conversation ended");
+        assert!(
+            agent(Some(30), segments).ended.is_some(),
+            "{what}, but the conversation ended"
+        );
     }
-    assert_eq!(agent(Some(30), &cases[1].1).ended, Some(at(30)), "an open segment ends with it");
+    assert_eq!(
+        agent(Some(30), &cases[1].1).ended,
+        Some(at(30)),
+        "an open segment ends with it"
+    );
     assert_eq!(agent(Some(30), &cases[2].1).ended, Some(at(9)));
-    let two = |second: Value| read(None, "agent", &[session(std::slice::from_ref(&talk)), session(&[second])]);
+    let two = |second: Value| {
+        read(
+            None,
+            "agent",
+            &[session(std::slice::from_ref(&talk)), session(&[second])],
+        )
+    };
     assert_eq!(two(segment("interact", 6, -1, "")).ended, None);
     assert_eq!(two(segment("interact", 6, 20, "peer")).ended, Some(at(20)));
-    assert_eq!(two(segment("wrapup", 9, -1, "")).ended, Some(at(9)), "a session of after-call work only");
+    assert_eq!(
+        two(segment("wrapup", 9, -1, "")).ended,
+        Some(at(9)),
+        "a session of after-call work only"
+    );
     assert_eq!(agent(None, &[]).ended, None);
 }
 
@@ -108,14 +151,28 @@ fn after_call_work_is_from_the_first_start_to_the_last_end_of_wrapup_segments() 
     let mut coded = segment("wrapup", 12, 30, "");
     coded["wrapUpCode"] = "code".into();
     let p = agent(Some(9), &[talk.clone(), segment("wrapup", 9, 12, ""), coded]);
-    assert_eq!((p.acw_started, p.acw_ended, p.ended), (Some(at(9)), Some(at(30)), Some(at(9))));
+    assert_eq!(
+        (p.acw_started, p.acw_ended, p.ended),
+        (Some(at(9)), Some(at(30)), Some(at(9)))
+    );
     assert!(p.wrapup_coded && p.wrapup_expected.is_none());
-    let p = agent(Some(9), &[talk.clone(), segment("wrapup", 9, 12, ""), segment("wrapup", 12, -1, "")]);
+    let p = agent(
+        Some(9),
+        &[
+            talk.clone(),
+            segment("wrapup", 9, 12, ""),
+            segment("wrapup", 12, -1, ""),
+        ],
+    );
     assert_eq!((p.acw_started, p.acw_ended), (Some(at(9)), None));
     assert_eq!(p.wrapup_expected.map(|e| e.value), Some(true));
     assert!(!p.wrapup_coded);
     let p = agent(Some(9), std::slice::from_ref(&talk));
-    assert_eq!(p.wrapup_expected.map(|e| e.value), Some(false), "the conversation ended without");
+    assert_eq!(
+        p.wrapup_expected.map(|e| e.value),
+        Some(false),
+        "the conversation ended without"
+    );
     assert_eq!(agent(None, std::slice::from_ref(&talk)).wrapup_expected, None);
     let mut skipping = session(&[talk]);
     skipping["acwSkipped"] = true.into();
@@ -127,9 +184,18 @@ fn after_call_work_is_from_the_first_start_to_the_last_end_of_wrapup_segments() 
 fn the_disconnect_type_is_that_of_the_last_segment_that_has_one() {
     let kind = |segments: &[Value]| agent(None, segments).media[0].disconnect.map(|d| d.value);
     let first = segment("interact", 5, 9, "transfer");
-    assert_eq!(kind(&[first.clone(), segment("hold", 9, 10, "")]), Some(DisconnectKind::Transfer));
-    assert_eq!(kind(&[segment("hold", 9, 10, "client"), first]), Some(DisconnectKind::Plain));
-    assert_eq!(kind(&[segment("alert", 5, 9, "transfer.noanswer")]), Some(DisconnectKind::Plain));
+    assert_eq!(
+        kind(&[first.clone(), segment("hold", 9, 10, "")]),
+        Some(DisconnectKind::Transfer)
+    );
+    assert_eq!(
+        kind(&[segment("hold", 9, 10, "client"), first]),
+        Some(DisconnectKind::Plain)
+    );
+    assert_eq!(
+        kind(&[segment("alert", 5, 9, "transfer.noanswer")]),
+        Some(DisconnectKind::Plain)
+    );
     assert_eq!(kind(&[segment("alert", 5, 9, "")]), None);
 }
 

@@ -54,7 +54,12 @@ impl History {
     pub fn random(rng: &mut Rng, queues: &[Id], start_secs: i64) -> Self {
         let mut history = Self {
             id: uuid(rng),
-            media: [MediaKind::Voice, MediaKind::Message, MediaKind::Email, MediaKind::Callback][rng.usize(..4)],
+            media: [
+                MediaKind::Voice,
+                MediaKind::Message,
+                MediaKind::Email,
+                MediaKind::Callback,
+            ][rng.usize(..4)],
             plans: Vec::new(),
         };
         let mut clock = start_secs * 1000 + rng.i64(0..1000);
@@ -123,7 +128,11 @@ impl History {
         };
         history.plans[0].ended = Some(gone);
         // Nobody from outside stays when everybody else is gone.
-        for plan in history.plans.iter_mut().filter(|plan| plan.purpose == Purpose::External) {
+        for plan in history
+            .plans
+            .iter_mut()
+            .filter(|plan| plan.purpose == Purpose::External)
+        {
             plan.ended = plan.ended.map(|ended| ended.min(gone));
         }
         history
@@ -133,7 +142,14 @@ impl History {
     fn third(&mut self, rng: &mut Rng, called: i64, joined: i64, left: i64) {
         let purpose = [Purpose::User, Purpose::External][rng.usize(..2)];
         let joined = (rng.u8(..4) > 0).then_some(joined);
-        self.plan(rng, purpose, None, joined.filter(|_| purpose == Purpose::External).unwrap_or(called), joined, Some(left));
+        self.plan(
+            rng,
+            purpose,
+            None,
+            joined.filter(|_| purpose == Purpose::External).unwrap_or(called),
+            joined,
+            Some(left),
+        );
     }
 
     fn plan(
@@ -192,7 +208,9 @@ impl History {
         let stamp = moment(newest.unwrap_or(now_ms));
         let begun = self.plans.iter().filter(|plan| plan.created <= now_ms);
         let told = begun.filter(|plan| {
-            let over = plan.ended.map(|ended| plan.after_call_work.map_or(ended, |acw| acw.1.max(ended)));
+            let over = plan
+                .ended
+                .map(|ended| plan.after_call_work.map_or(ended, |acw| acw.1.max(ended)));
             over.is_none_or(|over| over > now_ms - 30_000) || rng.bool()
         });
         ConversationFacts {

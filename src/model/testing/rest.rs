@@ -86,7 +86,9 @@ fn session(plan: &Plan, media: &str, id: &Id, now_ms: i64) -> Value {
     }
     if let Some((from, to)) = plan.after_call_work {
         add("wrapup", from, Some(to), None);
-        if to <= now_ms && let Some(wrapup) = segments.last_mut() {
+        if to <= now_ms
+            && let Some(wrapup) = segments.last_mut()
+        {
             wrapup["wrapUpCode"] = "7fb334b0-0e9e-11e4-9191-0800200c9a66".into();
         }
     }
