@@ -119,7 +119,7 @@ fn in_order(centre: &Centre, upto: usize, now: Moment) -> Model {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig::with_cases(32))]
 
     #[test]
     fn order_and_repetition_do_not_matter(seed in any::<u64>(), cut in 0.05_f64..1.0) {

@@ -260,3 +260,84 @@ fn an_open_conversation_of_five_participants_takes_less_than_a_kilobyte_and_a_ha
     );
     assert!(per_five < 1000, "{per_five}");
 }
+
+fn answered(conversation: &str, ended: Option<i64>) -> ConversationFacts {
+    let mut facts = visit(conversation, "Q", ended);
+    facts.participants[1].ended = Some(at(10));
+    let mut agent = participant("agent", Purpose::Agent);
+    agent.queue = stamped(0, Id::new("Q"));
+    agent.connected = Some(at(10));
+    agent.ended = ended.map(at);
+    facts.participants.push(agent);
+    facts
+}
+
+fn total(store: &Conversations, media: MediaKind) -> Numbers {
+    let queue = store.totals().queue(&Id::new("Q"));
+    let sum = queue.and_then(|queue| queue.total(media, 0, 20_000));
+    sum.map_or_else(Numbers::default, |sum| sum.numbers())
+}
+
+#[test]
+fn an_evicted_one_that_comes_back_counts_what_it_was_not_counted_for() {
+    let mut store = crate::model::testing::store(TWO_HOURS, 1);
+    store.apply(&visit("c", "Q", None), at(6));
+    store.apply(&visit("other", "R", None), at(7));
+    assert_eq!((store.evicted(), store.condensed()), (1, 1));
+    assert_eq!(total(&store, MediaKind::Voice).offered, 1, "what was counted stays");
+    assert!(store.live().queue(&Id::new("Q")).is_none(), "nobody waits");
+    store.apply(&answered("c", Some(30)), at(30));
+    let voice = total(&store, MediaKind::Voice);
+    assert_eq!((voice.offered, voice.answered, voice.handled), (1, 1, 1));
+    assert_eq!(voice.average_speed_of_answer_secs, Some(5.0));
+}
+
+#[test]
+fn a_condensed_one_takes_what_is_new_and_nothing_twice() {
+    let mut store = crate::model::testing::store(TWO_HOURS, 10);
+    store.apply(&answered("c", Some(30)), at(30));
+    store.forget(at(29).plus(SETTLE));
+    assert_eq!((store.len(), store.condensed()), (1, 0));
+    store.forget(at(30).plus(SETTLE));
+    assert_eq!((store.len(), store.condensed()), (0, 1));
+    let before = total(&store, MediaKind::Voice);
+    assert!(store.remembers(&Id::new("c")));
+    store.apply(&answered("c", None), at(1_000));
+    store.apply_rest(&answered("c", Some(30)), at(1_000));
+    assert_eq!((total(&store, MediaKind::Voice), store.len()), (before, 0));
+    // Its customer calls back: a second visit, told without the first.
+    let mut again = visit("c", "Q", None);
+    again.participants[1].id = Id::new("acd2");
+    again.participants[1].connected = Some(at(1_100));
+    store.apply(&again, at(1_100));
+    let voice = total(&store, MediaKind::Voice);
+    assert_eq!((voice.offered, voice.answered, voice.abandoned), (2, 1, 0));
+    assert_eq!(store.live().totals(|_| true).waiting, Some(1));
+    store.forget(at(100_000));
+    assert_eq!((store.len(), store.condensed()), (1, 0), "an open one stays");
+}
+
+#[test]
+fn rest_fills_in_whatever_comes_first_and_drift_is_what_differs() {
+    let numbers = |rest_first: bool| {
+        let mut store = crate::model::testing::store(TWO_HOURS, 10);
+        let stream = visit("c", "Q", None);
+        let mut rest = answered("c", Some(30));
+        rest.participants[1].connected = Some(at(4));
+        if rest_first {
+            store.apply_rest(&rest, at(50));
+        }
+        store.apply(&stream, at(50));
+        if !rest_first {
+            store.apply_rest(&rest, at(50));
+        }
+        store.apply_rest(&rest, at(50));
+        assert_eq!(store.drift(), 1, "the visit's entered");
+        let voice = total(&store, MediaKind::Voice);
+        assert_eq!(voice.average_speed_of_answer_secs, Some(5.0), "the stream's stands");
+        store.apply(&answered("c", Some(31)), at(51));
+        assert_eq!(store.drift(), 3, "and the ends of customer and agent");
+        (voice, total(&store, MediaKind::Voice))
+    };
+    assert_eq!(numbers(true), numbers(false));
+}
