@@ -8,7 +8,7 @@
 //! set of the finished ones.
 //!
 //! Of a conversation there are two layers: the join of what the stream said, and of what REST said; it is judged by
-//! [`overlay`]. A finished one for which nothing came for [`SETTLE`] is condensed to what it was counted for, and so is
+//! the second laid under the first. A finished one for which nothing came for ten minutes is condensed to what it was counted for, and so is
 //! an evicted one. What then still comes of it counts unless its newest time was known already: everything it was
 //! counted for stands, an agent who was handled later than known is counted then, participants that are new count.
 //! Inexact is only this: an older fact that comes for the first time after its conversation was condensed is lost.

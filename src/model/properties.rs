@@ -75,6 +75,9 @@ fn repair(model: &mut Model, history: &History, told_at_ms: i64, now: Moment) {
 
 /// Where two differ, to say it shortly.
 fn difference(one: &Value, other: &Value, at: &str) -> Option<String> {
+    if one == other {
+        return None;
+    }
     match (one, other) {
         (Value::Object(a), Value::Object(b)) => {
             let keys = a.keys().chain(b.keys());
@@ -87,7 +90,7 @@ fn difference(one: &Value, other: &Value, at: &str) -> Option<String> {
             let mut pairs = a.iter().zip(b).enumerate();
             pairs.find_map(|(n, (a, b))| difference(a, b, &format!("{at}[{n}]")))
         }
-        _ => (one != other).then(|| format!("{at}: {one} and {other}")),
+        _ => Some(format!("{at}: {one} and {other}")),
     }
 }
 
