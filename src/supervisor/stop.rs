@@ -137,9 +137,7 @@ impl Supervisor {
         }
         // The run's own signal was given: this client has one of its own, and what is left of the time.
         let cancel = Cancel::new();
-        let client = self
-            .rest
-            .scoped(cancel.clone(), until.saturating_duration_since(Instant::now()));
+        let client = self.rest.scoped(cancel.clone(), until.saturating_duration_since(Instant::now()));
         let (done, results) = crossbeam_channel::bounded(left.len());
         let failed = std::thread::scope(|scope| {
             for channel in &left {
