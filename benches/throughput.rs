@@ -10,7 +10,7 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
-use genesys_stream::config::{Protocol, WhenFull};
+use genesys_stream::config::{Protocol, ServiceLevel, TotalsConfig, TotalsSince, WhenFull, WindowsConfig};
 use genesys_stream::model::queue::QueueSet;
 use genesys_stream::model::{Model, Settings};
 use genesys_stream::protocol::{Heard, KeepBody, Machine, Notifications, Options};
@@ -286,6 +286,16 @@ fn apply(events: &[Event]) -> Duration {
         stale_after: Duration::from_secs(30),
         retention: Duration::from_secs(7200),
         max_conversations: 200_000,
+        windows: WindowsConfig {
+            granularity: Duration::from_secs(60),
+            keep: 60,
+            service_level: ServiceLevel::Queue,
+            short_abandon: Duration::ZERO,
+        },
+        totals: TotalsConfig {
+            since: TotalsSince::Start,
+            utc_offset_minutes: 0,
+        },
     };
     let now = Moment::now();
     let mut model = Model::new(settings, now);

@@ -36,6 +36,19 @@ impl Id {
             None => Form::Other(text.into()),
         })
     }
+
+    /// The two halves of a UUID; `None` for any other text.
+    pub(crate) fn as_uuid(&self) -> Option<(u64, u64)> {
+        match self.0 {
+            Form::Uuid(high, low) => Some((high, low)),
+            Form::Other(_) => None,
+        }
+    }
+
+    /// The reverse of [`as_uuid`](Self::as_uuid).
+    pub(crate) fn from_uuid(high: u64, low: u64) -> Self {
+        Self(Form::Uuid(high, low))
+    }
 }
 
 /// Only the canonical lower-case spelling, so that writing it gives the same text again.

@@ -2,9 +2,9 @@
 //!
 //! In: events · Out: asserted snapshots · Thread: any (tests only).
 
-use super::snapshot::{ConnectionState, GapTopics};
+use super::snapshot::GapTopics;
 use super::testing::centre::{History, moment, uuid};
-use super::testing::{at, event, participant, stamped};
+use super::testing::{at, event, participant, shown, stamped, totals_config, windows_config};
 use super::*;
 use crate::facts::{
     ConversationFacts, ConversationStateFacts, MediaKind, MetricFacts, ObservationFacts, ObservationRow, Purpose,
@@ -17,30 +17,10 @@ fn model(protocol: Protocol) -> Model {
         stale_after: Duration::from_secs(30),
         retention: Duration::from_secs(7200),
         max_conversations: 100,
+        windows: windows_config(),
+        totals: totals_config(),
     };
     Model::new(settings, at(0))
-}
-
-fn shown(model: &mut Model, as_of: Moment) -> Snapshot {
-    let connection = ConnectionSnapshot {
-        state: ConnectionState::Streaming,
-        protocol: "notifications",
-        connections: 1,
-        reconnects: 0,
-        since: at(0),
-        last_frame_at: None,
-        token_expires_at: None,
-        channel_expires_at: None,
-        cause: None,
-        refused_topics: BTreeMap::new(),
-        gaps_total: 0,
-        gaps: Vec::new(),
-    };
-    let counters = Counters {
-        frames_received: 77,
-        ..Counters::default()
-    };
-    model.snapshot(as_of, as_of, connection, counters, BTreeMap::new())
 }
 
 fn these(queues: &[&str]) -> QueueSet {
@@ -308,5 +288,107 @@ fn the_same_events_in_the_same_order_give_the_same_snapshot() {
     };
     let once = run();
     assert_eq!(once, run());
-    assert!(once.contains(r#""by_media":{"email":"#), "{once}");
+    assert!(once.contains(r#""by_media":{"callback":"#), "{once}");
+}
+
+fn conversation(facts: Facts, at: Moment) -> Event {
+    event(EventKind::QueueConversation, facts, at)
+}
+
+#[test]
+fn windows_go_from_the_start_to_now_and_older_ones_stand_if_something_happened() {
+    let mut m = model(Protocol::Notifications);
+    m.set_queues(these(&["Q", "R"]));
+    m.apply(&conversation(ended("a", "Q"), at(200)), at(200));
+    let mut early = waiting("b", "Q");
+    if let Facts::Conversation(facts) = &mut early {
+        facts.participants[1].connected = Some(at(-300));
+    }
+    m.apply(&conversation(early, at(200)), at(200));
+    let s = shown(&mut m, at(210));
+    let q = &s.queues[&Id::new("Q")];
+    let starts = |windows: &[crate::model::numbers::WindowSnapshot]| -> Vec<i64> {
+        windows.iter().map(|w| w.start.millis_since(at(0)) / 1000).collect()
+    };
+    let windows = q.windows.as_deref().unwrap();
+    assert_eq!(starts(windows), [-300, 0, 60, 120, 180]);
+    let offered: Vec<u64> = windows.iter().map(|w| w.numbers.offered).collect();
+    assert_eq!(offered, [1, 1, 0, 0, 0]);
+    assert_eq!(
+        starts(s.queues[&Id::new("R")].windows.as_deref().unwrap()),
+        [0, 60, 120, 180]
+    );
+    let all = s.all_queues.as_ref().unwrap();
+    assert_eq!(starts(&all.windows), starts(windows));
+    assert_eq!((all.totals.offered, all.totals.abandoned), (2, 1));
+    let complete: Vec<bool> = windows.iter().map(|w| w.complete).collect();
+    assert_eq!(complete, [true, true, true, true, false]);
+    let covered: Vec<f64> = windows.iter().map(|w| w.coverage_percent).collect();
+    assert_eq!(covered, [0.0, 100.0, 100.0, 100.0, 100.0]);
+    m.set_covered_from(at(-330));
+    let s = shown(&mut m, at(210));
+    let windows = s.queues[&Id::new("R")].windows.as_deref().unwrap();
+    assert_eq!(starts(windows)[..3], [-360, -300, -240]);
+    assert_eq!(windows[0].coverage_percent, 50.0);
+    assert_eq!(
+        starts(shown(&mut m, at(100_000)).all_queues.unwrap().windows.as_slice()).len(),
+        60
+    );
+}
+
+#[test]
+fn coverage_is_of_the_past_part_and_of_the_queues_own_topic() {
+    let mut m = model(Protocol::Notifications);
+    m.set_queues(these(&["Q", "R"]));
+    let own = GapTopics::Some(vec!["v2.routing.queues.Q.conversations".into()]);
+    m.gaps_mut().open(own, at(75), "refused");
+    let all = m.gaps_mut().open(GapTopics::All, at(30), "silence").id;
+    m.gaps_mut().close(all, at(45));
+    let coverage = |m: &mut Model, queue: &str| -> Vec<f64> {
+        let s = shown(m, at(90));
+        let windows = match queue {
+            "" => s.all_queues.unwrap().windows,
+            _ => s.queues[&Id::new(queue)].windows.clone().unwrap(),
+        };
+        windows.iter().map(|w| w.coverage_percent).collect()
+    };
+    assert_eq!(coverage(&mut m, "Q"), [75.0, 50.0]);
+    assert_eq!(coverage(&mut m, "R"), [75.0, 100.0]);
+    assert_eq!(coverage(&mut m, ""), [75.0, 75.0], "the mean");
+    m.gaps_mut().repaired(all);
+    assert_eq!(coverage(&mut m, "R"), [100.0, 100.0]);
+}
+
+#[test]
+fn a_queues_own_threshold_holds_also_for_what_was_answered_before() {
+    let mut m = model(Protocol::Notifications);
+    m.set_queues(these(&["Q"]));
+    let Facts::Conversation(mut facts) = ended("a", "Q") else {
+        unreachable!()
+    };
+    let mut agent = participant("agent", Purpose::Agent);
+    agent.queue = stamped(1, Id::new("Q"));
+    agent.connected = Some(at(9));
+    facts.participants.push(agent);
+    m.apply(&conversation(Facts::Conversation(facts), at(9)), at(9));
+    let level = |m: &mut Model| {
+        let s = shown(m, at(90));
+        let q = &s.queues[&Id::new("Q")];
+        let windows = q.windows.as_deref().unwrap();
+        assert_eq!(
+            windows[0].numbers.service_level_percent,
+            q.totals.unwrap().service_level_percent
+        );
+        assert_eq!(q.by_media["other"].totals, q.totals.unwrap());
+        q.totals.unwrap().service_level_percent
+    };
+    assert_eq!(level(&mut m), Some(100.0));
+    for (secs, percent) in [(7, 0.0), (8, 100.0)] {
+        let settings = QueueSettings {
+            service_level_thresholds: [(MediaKind::Other, Duration::from_secs(secs))].into(),
+            ..QueueSettings::default()
+        };
+        m.set_queue_settings(Id::new("Q"), settings);
+        assert_eq!(level(&mut m), Some(percent), "{secs}");
+    }
 }

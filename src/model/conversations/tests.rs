@@ -6,9 +6,10 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::facts::{MediaKind, Purpose};
+use crate::model::numbers::Numbers;
 use crate::model::snapshot::{LiveTotals, QueueSnapshot};
 use crate::model::testing::centre::{History, moment, uuid};
-use crate::model::testing::{at, medium, participant, stamped};
+use crate::model::testing::{at, medium, participant, stamped, store};
 
 const TWO_HOURS: Duration = Duration::from_secs(7200);
 
@@ -22,6 +23,17 @@ fn numbers(store: &Conversations, queues: &[Id], as_of: Moment) -> (LiveTotals, 
         let mut snapshot = QueueSnapshot::default();
         if let Some(live) = store.live().queue(queue) {
             live.fill(as_of, &mut snapshot);
+        }
+        if let Some(totals) = store.totals().queue(queue) {
+            for kind in MediaKind::ALL {
+                if let Some(sum) = totals.total(kind, 0, 20_000) {
+                    snapshot.by_media.entry(kind.as_str()).or_default().totals = Numbers {
+                        // Approximate: it depends on when the end of a hold is told.
+                        hold_secs: 0.0,
+                        ..sum.numbers()
+                    };
+                }
+            }
         }
         snapshot
     };
@@ -44,14 +56,14 @@ proptest! {
             told.extend(events.into_iter().take(upto));
         }
         let now = moment(2_000_000);
-        let mut in_order = Conversations::new(TWO_HOURS, 1000);
+        let mut in_order = store(TWO_HOURS, 1000);
         for facts in &told {
             in_order.apply(facts, now);
         }
         let again = rng.usize(0..told.len());
         let mut shuffled: Vec<_> = told.iter().chain(told.iter().take(again)).collect();
         rng.shuffle(&mut shuffled);
-        let mut out_of_order = Conversations::new(TWO_HOURS, 1000);
+        let mut out_of_order = store(TWO_HOURS, 1000);
         for facts in shuffled {
             out_of_order.apply(facts, now);
         }
@@ -62,7 +74,7 @@ proptest! {
     fn contradictory_facts_leave_no_trace_when_forgotten(
         parts in proptest::collection::vec(crate::model::testing::facts_of_one_conversation(), 1..12),
     ) {
-        let mut store = Conversations::new(TWO_HOURS, 1);
+        let mut store = crate::model::testing::store(TWO_HOURS, 1);
         for (n, mut facts) in (0..).zip(parts) {
             facts.id = Id::new(&format!("c{}", n % 3));
             store.apply(&facts, at(10));
@@ -95,7 +107,7 @@ fn visit(conversation: &str, queue: &str, customer_ended: Option<i64>) -> Conver
 
 #[test]
 fn a_history_is_followed_from_waiting_to_its_end() {
-    let mut store = Conversations::new(TWO_HOURS, 10);
+    let mut store = crate::model::testing::store(TWO_HOURS, 10);
     store.apply(&visit("c", "Q", None), at(6));
     store.apply(&visit("c", "Q", None), at(7));
     let (totals, q) = numbers(&store, &[Id::new("Q")], at(9));
@@ -115,7 +127,7 @@ fn a_history_is_followed_from_waiting_to_its_end() {
 
 #[test]
 fn a_conversation_in_two_queues_is_active_once() {
-    let mut store = Conversations::new(TWO_HOURS, 10);
+    let mut store = crate::model::testing::store(TWO_HOURS, 10);
     let mut facts = visit("c", "Q", None);
     let mut second = facts.participants[1].clone();
     second.id = Id::new("acd2");
@@ -128,7 +140,7 @@ fn a_conversation_in_two_queues_is_active_once() {
 
 #[test]
 fn a_finished_conversation_is_forgotten_after_its_retention_and_late_ones_do_not_come_back() {
-    let mut store = Conversations::new(Duration::from_secs(100), 10);
+    let mut store = crate::model::testing::store(Duration::from_secs(100), 10);
     store.apply(&visit("c", "Q", Some(20)), at(20));
     store.forget(at(120));
     assert_eq!(store.len(), 1, "its newest time is not before the horizon");
@@ -142,7 +154,7 @@ fn a_finished_conversation_is_forgotten_after_its_retention_and_late_ones_do_not
 
 #[test]
 fn an_open_conversation_is_not_forgotten_and_takes_old_facts() {
-    let mut store = Conversations::new(Duration::from_secs(100), 10);
+    let mut store = crate::model::testing::store(Duration::from_secs(100), 10);
     store.apply(&visit("c", "Q", None), at(6));
     store.forget(at(100_000));
     assert_eq!(store.len(), 1);
@@ -152,7 +164,7 @@ fn an_open_conversation_is_not_forgotten_and_takes_old_facts() {
 
 #[test]
 fn running_after_call_work_keeps_a_conversation_and_its_recent_end_is_not_late() {
-    let mut store = Conversations::new(Duration::from_secs(100), 10);
+    let mut store = crate::model::testing::store(Duration::from_secs(100), 10);
     let mut facts = visit("c", "Q", Some(20));
     let mut agent = participant("agent", Purpose::Agent);
     agent.queue = stamped(0, Id::new("Q"));
@@ -164,7 +176,7 @@ fn running_after_call_work_keeps_a_conversation_and_its_recent_end_is_not_late()
     store.forget(at(1000));
     assert_eq!(store.live().totals(|_| true).after_call_work, Some(1));
     facts.participants[2].acw_ended = Some(at(990));
-    let mut fresh = Conversations::new(Duration::from_secs(100), 10);
+    let mut fresh = crate::model::testing::store(Duration::from_secs(100), 10);
     assert_eq!(fresh.apply(&facts, at(1000)), Taken::Joined);
     store.apply(&facts, at(1000));
     store.forget(at(1091));
@@ -173,7 +185,7 @@ fn running_after_call_work_keeps_a_conversation_and_its_recent_end_is_not_late()
 
 #[test]
 fn the_longest_idle_is_evicted_and_counted() {
-    let mut store = Conversations::new(TWO_HOURS, 2);
+    let mut store = crate::model::testing::store(TWO_HOURS, 2);
     store.apply(&visit("a", "Q", None), at(6));
     store.apply(&visit("b", "Q", None), at(7));
     store.apply(&visit("a", "Q", None), at(8));
@@ -192,7 +204,7 @@ fn the_longest_idle_is_evicted_and_counted() {
 
 #[test]
 fn finished_ones_are_not_asked_for_again() {
-    let mut store = Conversations::new(TWO_HOURS, 5);
+    let mut store = crate::model::testing::store(TWO_HOURS, 5);
     store.apply(&visit("a", "Q", Some(9)), at(9));
     store.apply(&visit("b", "Q", None), at(10));
     assert_eq!(store.idle_since(at(100), 9), [Id::new("b")]);
@@ -200,7 +212,7 @@ fn finished_ones_are_not_asked_for_again() {
 
 #[test]
 fn an_event_without_participants_is_neither_late_nor_remembered() {
-    let mut store = Conversations::new(TWO_HOURS, 5);
+    let mut store = crate::model::testing::store(TWO_HOURS, 5);
     let nothing = ConversationFacts::nothing_of(Id::new("c"));
     assert_eq!(store.apply(&nothing, at(9)), Taken::Joined);
     assert!(store.is_empty());
@@ -208,7 +220,7 @@ fn an_event_without_participants_is_neither_late_nor_remembered() {
 
 #[test]
 fn one_conversation_cannot_fill_the_memory() {
-    let mut store = Conversations::new(TWO_HOURS, 5);
+    let mut store = crate::model::testing::store(TWO_HOURS, 5);
     for part in 0..3 {
         let mut facts = ConversationFacts::nothing_of(Id::new("c"));
         for n in 0..900 {
@@ -247,4 +259,85 @@ fn an_open_conversation_of_five_participants_takes_less_than_a_kilobyte_and_a_ha
         bytes / conversations
     );
     assert!(per_five < 1000, "{per_five}");
+}
+
+fn answered(conversation: &str, ended: Option<i64>) -> ConversationFacts {
+    let mut facts = visit(conversation, "Q", ended);
+    facts.participants[1].ended = Some(at(10));
+    let mut agent = participant("agent", Purpose::Agent);
+    agent.queue = stamped(0, Id::new("Q"));
+    agent.connected = Some(at(10));
+    agent.ended = ended.map(at);
+    facts.participants.push(agent);
+    facts
+}
+
+fn total(store: &Conversations, media: MediaKind) -> Numbers {
+    let queue = store.totals().queue(&Id::new("Q"));
+    let sum = queue.and_then(|queue| queue.total(media, 0, 20_000));
+    sum.map_or_else(Numbers::default, |sum| sum.numbers())
+}
+
+#[test]
+fn an_evicted_one_that_comes_back_counts_what_it_was_not_counted_for() {
+    let mut store = crate::model::testing::store(TWO_HOURS, 1);
+    store.apply(&visit("c", "Q", None), at(6));
+    store.apply(&visit("other", "R", None), at(7));
+    assert_eq!((store.evicted(), store.condensed()), (1, 1));
+    assert_eq!(total(&store, MediaKind::Voice).offered, 1, "what was counted stays");
+    assert!(store.live().queue(&Id::new("Q")).is_none(), "nobody waits");
+    store.apply(&answered("c", Some(30)), at(30));
+    let voice = total(&store, MediaKind::Voice);
+    assert_eq!((voice.offered, voice.answered, voice.handled), (1, 1, 1));
+    assert_eq!(voice.average_speed_of_answer_secs, Some(5.0));
+}
+
+#[test]
+fn a_condensed_one_takes_what_is_new_and_nothing_twice() {
+    let mut store = crate::model::testing::store(TWO_HOURS, 10);
+    store.apply(&answered("c", Some(30)), at(30));
+    store.forget(at(29).plus(SETTLE));
+    assert_eq!((store.len(), store.condensed()), (1, 0));
+    store.forget(at(30).plus(SETTLE));
+    assert_eq!((store.len(), store.condensed()), (0, 1));
+    let before = total(&store, MediaKind::Voice);
+    assert!(store.remembers(&Id::new("c")));
+    store.apply(&answered("c", None), at(1_000));
+    store.apply_rest(&answered("c", Some(30)), at(1_000));
+    assert_eq!((total(&store, MediaKind::Voice), store.len()), (before, 0));
+    // Its customer calls back: a second visit, told without the first.
+    let mut again = visit("c", "Q", None);
+    again.participants[1].id = Id::new("acd2");
+    again.participants[1].connected = Some(at(1_100));
+    store.apply(&again, at(1_100));
+    let voice = total(&store, MediaKind::Voice);
+    assert_eq!((voice.offered, voice.answered, voice.abandoned), (2, 1, 0));
+    assert_eq!(store.live().totals(|_| true).waiting, Some(1));
+    store.forget(at(100_000));
+    assert_eq!((store.len(), store.condensed()), (1, 0), "an open one stays");
+}
+
+#[test]
+fn rest_fills_in_whatever_comes_first_and_drift_is_what_differs() {
+    let numbers = |rest_first: bool| {
+        let mut store = crate::model::testing::store(TWO_HOURS, 10);
+        let stream = visit("c", "Q", None);
+        let mut rest = answered("c", Some(30));
+        rest.participants[1].connected = Some(at(4));
+        if rest_first {
+            store.apply_rest(&rest, at(50));
+        }
+        store.apply(&stream, at(50));
+        if !rest_first {
+            store.apply_rest(&rest, at(50));
+        }
+        store.apply_rest(&rest, at(50));
+        assert_eq!(store.drift(), 1, "the visit's entered");
+        let voice = total(&store, MediaKind::Voice);
+        assert_eq!(voice.average_speed_of_answer_secs, Some(5.0), "the stream's stands");
+        store.apply(&answered("c", Some(31)), at(51));
+        assert_eq!(store.drift(), 3, "and the ends of customer and agent");
+        (voice, total(&store, MediaKind::Voice))
+    };
+    assert_eq!(numbers(true), numbers(false));
 }
