@@ -373,12 +373,8 @@ fn ends_by_itself_after_its_duration() {
     for_all_protocols(|protocol| {
         let sim = start(busy());
         let began = Instant::now();
-        let report = Stream::builder(built(config(&sim.url(), protocol)))
-            .duration(Duration::from_secs(1))
-            .start()
-            .expect("threads")
-            .wait()
-            .expect("an end in order");
+        let builder = Stream::builder(built(config(&sim.url(), protocol))).duration(Duration::from_secs(1));
+        let report = watch_with(builder).ends().expect("an end in order");
         assert_eq!(report.ended, Ended::Stopped);
         assert!(began.elapsed() >= Duration::from_secs(1));
         assert!(
@@ -398,12 +394,8 @@ fn ends_with_the_servers_normal_end() {
             Behaviour::Close(texts(0), 1011),
             Behaviour::Close(texts(50), 1000),
         ]));
-        let report = Stream::builder(built(config(&peer.url(), protocol)))
-            .until_the_server_ends()
-            .start()
-            .expect("threads")
-            .wait()
-            .expect("an end in order");
+        let builder = Stream::builder(built(config(&peer.url(), protocol))).until_the_server_ends();
+        let report = watch_with(builder).ends().expect("an end in order");
         assert_eq!(report.ended, Ended::ServerEnded);
         assert_eq!(
             report.snapshot.counters.events_applied, 100,
