@@ -246,6 +246,35 @@ fn stops_before_the_token_is_answered() {
     });
 }
 
+/// Connecting that never ends: TCP to a host that does not take the connection, TLS with one that does not answer.
+#[test]
+fn stops_while_connecting() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let silent_address = silent.local_addr().expect("an address");
+    // Nobody accepts, and there is room for one: what comes later is left waiting.
+    let full = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).expect("a socket");
+    let any = std::net::SocketAddr::from(([127, 0, 0, 1], 0));
+    full.bind(&any.into()).and_then(|()| full.listen(0)).expect("a port");
+    let full_address = full
+        .local_addr()
+        .ok()
+        .and_then(|address| address.as_socket())
+        .expect("an address");
+    let waiting: Vec<_> = (0..3)
+        .map(|_| std::net::TcpStream::connect_timeout(&full_address, Duration::from_millis(100)))
+        .collect();
+    // Some systems take connections that they have no room for; there the fault cannot be played.
+    let unreachable = waiting
+        .iter()
+        .any(Result::is_err)
+        .then(|| format!("http://{full_address}"));
+    for url in unreachable.into_iter().chain([format!("https://{silent_address}")]) {
+        let stream = watch(config(&url, Protocol::Notifications));
+        stream.until("its first snapshots", |s| s.revision > 5);
+        assert_eq!(stream.stop().ended, Ended::Stopped, "{url}");
+    }
+}
+
 #[test]
 fn stops_while_rest_is_not_answered() {
     for_all_protocols(|protocol| {
@@ -344,12 +373,8 @@ fn ends_by_itself_after_its_duration() {
     for_all_protocols(|protocol| {
         let sim = start(busy());
         let began = Instant::now();
-        let report = Stream::builder(built(config(&sim.url(), protocol)))
-            .duration(Duration::from_secs(1))
-            .start()
-            .expect("threads")
-            .wait()
-            .expect("an end in order");
+        let builder = Stream::builder(built(config(&sim.url(), protocol))).duration(Duration::from_secs(1));
+        let report = watch_with(builder).ends().expect("an end in order");
         assert_eq!(report.ended, Ended::Stopped);
         assert!(began.elapsed() >= Duration::from_secs(1));
         assert!(
@@ -369,12 +394,8 @@ fn ends_with_the_servers_normal_end() {
             Behaviour::Close(texts(0), 1011),
             Behaviour::Close(texts(50), 1000),
         ]));
-        let report = Stream::builder(built(config(&peer.url(), protocol)))
-            .until_the_server_ends()
-            .start()
-            .expect("threads")
-            .wait()
-            .expect("an end in order");
+        let builder = Stream::builder(built(config(&peer.url(), protocol))).until_the_server_ends();
+        let report = watch_with(builder).ends().expect("an end in order");
         assert_eq!(report.ended, Ended::ServerEnded);
         assert_eq!(
             report.snapshot.counters.events_applied, 100,
@@ -462,5 +483,30 @@ fn nothing_shows_a_secret() {
         let text = serde_json::to_string(&*back).expect("JSON");
         assert!(!text.contains("token-") && !text.contains("streaming-5"), "{text}");
         stream.stop();
+    });
+}
+
+/// Every step has its own limit: 10 s for the upgrade, 15 s for a REST call.
+#[test]
+#[ignore = "takes a quarter of a minute of waiting"]
+fn hanging_steps_are_given_up() {
+    for_all_protocols(|protocol| {
+        let upgrade = peer(|asked, peer| {
+            let first = asked.is_upgrade() && peer.log().upgrades() == 1;
+            first.then_some(Answer::Nothing)
+        });
+        let login = peer(|asked, peer| {
+            let first = peer.log().count("POST", "/oauth/token") == 1;
+            (asked.is("POST", "/oauth/token") && first).then_some(Answer::Nothing)
+        });
+        let streams = [&upgrade, &login].map(|peer| watch(config(&peer.url(), protocol)));
+        for stream in streams {
+            stream.until_streaming();
+            stream.stop();
+        }
+        assert_eq!(
+            (upgrade.log().upgrades(), login.log().count("POST", "/oauth/token")),
+            (2, 2)
+        );
     });
 }

@@ -18,6 +18,7 @@ use outbox::Half;
 use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::Duration;
+use tungstenite::error::ProtocolError;
 use tungstenite::handshake::derive_accept_key;
 use tungstenite::protocol::{Role, WebSocket, WebSocketConfig};
 use tungstenite::{Error, Message};
@@ -80,6 +81,8 @@ fn serve(
                     outbox.close(1009, "message too big");
                     break;
                 }
+                // An end without a close, or our own reset: nobody is left to be told.
+                Err(Error::Protocol(ProtocolError::ResetWithoutClosingHandshake)) => break,
                 Err(Error::Protocol(_) | Error::Utf8(_)) => {
                     outbox.close(1002, "protocol error");
                     break;

@@ -172,6 +172,8 @@ impl Outbox {
         if let Some(stream) = self.stream.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
             let _ = stream.shutdown(Shutdown::Both);
         }
+        // Wakes a writer that waits for something to write.
+        let _ = self.queue.try_send(Item::End);
     }
 
     /// Resets the connection: the peer sees an error, not an end.

@@ -180,11 +180,23 @@ impl Watched {
         report
     }
 
+    /// Waits until it ends by itself.
+    #[track_caller]
+    pub fn ends(mut self) -> Result<Report, Error> {
+        let deadline = Instant::now() + PATIENCE;
+        // The callback's end of the channel goes with the stream.
+        while let Ok(snapshot) = self.snapshots.recv_deadline(deadline) {
+            assert_identity(&snapshot.counters);
+        }
+        assert!(Instant::now() < deadline, "it goes on");
+        self.stream.take().expect("once").wait()
+    }
+
     /// Waits until it gives up, within `limit`.
     #[track_caller]
-    pub fn gives_up(mut self, limit: Duration) -> Error {
+    pub fn gives_up(self, limit: Duration) -> Error {
         let began = Instant::now();
-        let error = self.stream.take().expect("once").wait().expect_err("gives up");
+        let error = self.ends().expect_err("gives up");
         let took = began.elapsed();
         assert!(took < limit, "giving up took {took:?}: {error}");
         error
