@@ -15,6 +15,9 @@ demo: ## a contact centre live on this screen, from the embedded simulator
 build: ## the release binary, target/release/genesys-stream
 	$(CARGO) build --release --locked
 
+# Most tests wait for timers and sockets: more threads than cores.
+export RUST_TEST_THREADS ?= 8
+
 test: ## all default tests
 	$(CARGO) test --locked
 

@@ -372,13 +372,24 @@ impl Supervisor {
         }
         // Fewer channels than before: the last ones end.
         while self.lines.len() > plan.topics.channels.len().max(1) {
-            if let Some(line) = self.lines.pop() {
-                line.current
-                    .into_iter()
-                    .chain(line.next)
-                    .chain(line.retiring)
-                    .for_each(|c| c.reader.cut());
+            let at = self.lines.len() - 1;
+            let ending: Vec<_> = {
+                let line = &mut self.lines[at];
+                let current = line.current.take().into_iter();
+                current.chain(line.next.take()).chain(line.retiring.drain(..)).collect()
+            };
+            for connection in ending {
+                self.control(Control::ConnectionEnded(connection.number));
+                connection.reader.cut();
             }
+            // Its topics are no longer asked for: what of them was uncovered is so up to now.
+            self.control(Control::GapClosed {
+                line: at,
+                to: Moment::now(),
+            });
+            let channel = self.lines[at].channel.take();
+            self.leave_channel(at, channel);
+            self.lines.pop();
         }
         self.plan = Some(plan);
     }

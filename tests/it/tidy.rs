@@ -42,7 +42,7 @@ const MODULES: &[(&str, Band, &str)] = &[
     ("coalesce", Thought, "event facts id moment"),
     ("topic_plan", Thought, "error id"),
     ("protocol", Thought, "config error event facts id moment secret"),
-    ("model", Thought, "config event facts id moment"),
+    ("model", Thought, "config event facts id moment protocol"),
     ("record", Thought, "event id model moment"),
     ("net", Tools, "config error secret"),
     ("buffer", Tools, "coalesce config event net telemetry"),
