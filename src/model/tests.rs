@@ -41,7 +41,7 @@ fn waiting(conversation: &str, queue: &str) -> Facts {
 
 fn ended(conversation: &str, queue: &str) -> Facts {
     let Facts::Conversation(mut facts) = waiting(conversation, queue) else {
-        unreachable!()
+        panic!("another kind of facts")
     };
     facts.participants.iter_mut().for_each(|p| p.ended = Some(at(9)));
     Facts::Conversation(facts)
@@ -364,7 +364,7 @@ fn a_queues_own_threshold_holds_also_for_what_was_answered_before() {
     let mut m = model(Protocol::Notifications);
     m.set_queues(these(&["Q"]));
     let Facts::Conversation(mut facts) = ended("a", "Q") else {
-        unreachable!()
+        panic!("another kind of facts")
     };
     let mut agent = participant("agent", Purpose::Agent);
     agent.queue = stamped(1, Id::new("Q"));
