@@ -1,19 +1,35 @@
-//! All conversations that are remembered, and what they add to the live numbers.
+//! All conversations that are remembered, and what they add to the numbers.
 //!
-//! In: facts, the time they are applied · Out: live numbers, counts of the late and the evicted · Thread: any (pure).
+//! In: facts, the time they are applied · Out: live numbers, totals, counts of the late and the evicted · Thread: any
+//! (pure).
 //!
 //! An event costs the same however many conversations there are: its conversation is unpacked, joined and judged, and
-//! the difference goes into the live numbers. Order of idleness is a linked list through the slots, order of forgetting
-//! a set of the finished ones.
+//! the difference goes into the numbers. Order of idleness is a linked list through the slots, order of forgetting a
+//! set of the finished ones.
+//!
+//! Of a conversation there are two layers: the join of what the stream said, and of what REST said; it is judged by
+//! [`overlay`]. A finished one for which nothing came for [`SETTLE`] is condensed to what it was counted for, and so is
+//! an evicted one. What then still comes of it counts unless its newest time was known already: everything it was
+//! counted for stands, an agent who was handled later than known is counted then, participants that are new count.
+//! Inexact is only this: an older fact that comes for the first time after its conversation was condensed is lost.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::time::Duration;
 
-use super::live::Live;
+use super::condensed::{Cause, Condensed, Kept};
+use super::live::{Live, differences};
+use super::judged::{Judged, count_hold, held};
+use super::overlay::overlay;
 use super::packed::Packed;
-use super::visit::{self, Outcome};
+use super::tally::Sign;
+use super::totals::Totals;
+use super::visit::{Happening, Outcome};
 use crate::facts::{ConversationFacts, Participant};
 use crate::{Id, Moment};
+
+/// A finished conversation is kept whole for so long after its last event: late and repeated events of a reconnect or
+/// of a repair (which asks again after 300 s) come within.
+const SETTLE: Duration = Duration::from_secs(600);
 
 /// No slot.
 const NONE: u32 = u32::MAX;
@@ -22,6 +38,9 @@ const NONE: u32 = u32::MAX;
 /// conversation id can neither fill the memory nor make its events slow.
 const PARTICIPANTS_AT_MOST: usize = 2_000;
 
+/// Condensed conversations come beside the whole ones, as many again, and so many at least: a few dozen kilobytes.
+const CONDENSED_AT_LEAST: usize = 1_000;
+
 /// What became of an event's facts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Taken {
@@ -29,6 +48,13 @@ pub enum Taken {
     Joined,
     /// Its conversation is forgotten already: counted, not applied.
     Late,
+}
+
+/// Who said it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Layer {
+    Stream,
+    Rest,
 }
 
 /// The store of conversations.
@@ -42,7 +68,12 @@ pub struct Conversations {
     busiest: u32,
     /// Finished conversations by their newest time.
     finished: BTreeSet<(Moment, u32)>,
+    /// Finished ones, in the order in which they are condensed unless something comes: when, which slot.
+    settling: VecDeque<(Moment, u32)>,
+    condensed: Condensed,
     live: Live,
+    totals: Totals,
+    drift: u64,
     retention: Duration,
     max_conversations: usize,
     evicted: u64,
@@ -51,6 +82,12 @@ pub struct Conversations {
 #[derive(Debug)]
 struct Slot {
     packed: Option<Packed>,
+    /// What REST said of it; most have nothing.
+    rest: Option<Box<Packed>>,
+    /// What it was counted for before it was condensed, if it came back.
+    settled: Option<Box<[Happening]>>,
+    /// It stands in `settling`.
+    settles: bool,
     /// When its last event came.
     seen: Moment,
     /// Its place in `finished`, if it is.
@@ -64,7 +101,7 @@ impl Conversations {
     /// An empty store that forgets finished conversations `retention` after their newest time and holds
     /// `max_conversations` at most.
     #[must_use]
-    pub fn new(retention: Duration, max_conversations: usize) -> Self {
+    pub(crate) fn new(retention: Duration, max_conversations: usize, totals: Totals) -> Self {
         Self {
             slots: Vec::new(),
             free: Vec::new(),
@@ -72,50 +109,111 @@ impl Conversations {
             idlest: NONE,
             busiest: NONE,
             finished: BTreeSet::new(),
+            settling: VecDeque::new(),
+            condensed: Condensed::default(),
             live: Live::default(),
+            totals,
+            drift: 0,
             retention,
             max_conversations: max_conversations.clamp(1, NONE as usize),
             evicted: 0,
         }
     }
 
-    /// Joins `facts` with what is known of their conversation.
+    /// Joins `facts` of the stream with what is known of their conversation.
     ///
     /// They are late if their conversation is not remembered and all their participants ended (after-call work
     /// included) before `now` less the retention. What is still remembered takes everything, however old: an old fact
     /// that completes it is as welcome as a new one.
     pub fn apply(&mut self, facts: &ConversationFacts, now: Moment) -> Taken {
+        self.take(facts, Layer::Stream, now)
+    }
+
+    /// Joins `facts` of REST with what REST said of their conversation; they are never late.
+    pub fn apply_rest(&mut self, facts: &ConversationFacts, now: Moment) {
+        self.take(facts, Layer::Rest, now);
+    }
+
+    fn take(&mut self, facts: &ConversationFacts, layer: Layer, now: Moment) -> Taken {
         self.forget(now);
         if facts.participants.is_empty() {
             return Taken::Joined;
         }
-        let horizon = now.minus(self.retention);
         let slot = match self.index.get(&facts.id) {
             Some(&slot) => slot,
-            None if facts.participants.iter().all(|p| ended_before(p, horizon)) => return Taken::Late,
-            None => self.insert(&facts.id, now),
+            None => {
+                let horizon = now.minus(self.retention);
+                let kept = self.condensed.newest(&facts.id);
+                let is_old = kept.is_none_or(|newest| newest < horizon);
+                if layer == Layer::Stream && is_old && facts.participants.iter().all(|p| ended_before(p, horizon)) {
+                    return Taken::Late;
+                }
+                if kept.is_some() && facts.newest() <= kept {
+                    return Taken::Joined;
+                }
+                let totals = &self.totals;
+                let kept = self.condensed.take(&facts.id, |number| totals.id(number));
+                self.insert(&facts.id, kept, now)
+            }
         };
-        self.join(slot, facts);
+        self.join(slot, facts, layer, now);
         self.touch(slot, now);
-        while self.index.len() > self.max_conversations {
-            self.remove(self.idlest);
-            self.evicted += 1;
-        }
+        self.make_room();
         Taken::Joined
     }
 
-    /// Forgets finished conversations whose newest time is before `now` less the retention.
+    /// Condenses finished conversations that have settled or whose newest time is before `now` less the retention,
+    /// forgets condensed ones that were not seen within the retention, and windows and days that are over.
     pub fn forget(&mut self, now: Moment) {
+        self.totals.advance(now);
         let horizon = now.minus(self.retention);
         while let Some(&(newest, slot)) = self.finished.first() {
             if newest >= horizon {
                 break;
             }
-            self.remove(slot);
+            self.condense(slot, Cause::Finished);
         }
+        while let Some(&(due, at)) = self.settling.front() {
+            if due > now {
+                break;
+            }
+            self.settling.pop_front();
+            if !self.leaves_settling(at) {
+                continue;
+            }
+            let slot = &mut self.slots[at as usize];
+            let due = slot.seen.plus(SETTLE);
+            if due <= now {
+                self.condense(at, Cause::Finished);
+            } else {
+                slot.settles = true;
+                self.settling.push_back((due, at));
+            }
+        }
+        self.condensed.forget(horizon);
     }
 
-    /// Conversations in memory, finished ones included.
+    /// Whether anything is remembered of a conversation, condensed ones included.
+    #[must_use]
+    pub fn remembers(&self, id: &Id) -> bool {
+        self.index.contains_key(id) || self.condensed.newest(id).is_some()
+    }
+
+    /// Finished or evicted conversations of which only is known what they were counted for.
+    #[must_use]
+    pub fn condensed(&self) -> usize {
+        self.condensed.len()
+    }
+
+    /// Times that differ between stream and REST: per participant its connected and end time, start and end of its
+    /// after-call work, each counted once. A difference that the join of later facts resolves is no longer counted;
+    /// those of condensed conversations stay.
+    #[must_use]
+    pub fn drift(&self) -> u64 {
+        self.drift
+    }
+
+    /// Whole conversations in memory, finished ones included.
     #[must_use]
     pub fn len(&self) -> usize {
         self.index.len()
@@ -133,11 +231,21 @@ impl Conversations {
         self.evicted
     }
 
-    /// The joined state of a conversation, if it is remembered.
+    /// The joined state of a conversation, completed by REST, if it is remembered whole.
     #[must_use]
     pub fn facts(&self, id: &Id) -> Option<ConversationFacts> {
-        let slot = *self.index.get(id)?;
-        self.slots[slot as usize].packed.as_ref().map(Packed::unpack)
+        let slot = &self.slots[*self.index.get(id)? as usize];
+        let mut facts = slot.packed.as_ref()?.unpack();
+        if let Some(rest) = &slot.rest {
+            overlay(&mut facts, &rest.unpack());
+        }
+        Some(facts)
+    }
+
+    /// Whole conversations that are not finished, in no order; for a repair that asks what became of them.
+    pub fn open(&self) -> impl Iterator<Item = &Id> {
+        let open = self.slots.iter().filter(|slot| slot.finished.is_none());
+        open.filter_map(|slot| slot.packed.as_ref().map(Packed::id))
     }
 
     /// Open conversations whose last event came before `before`, the longest idle first, `at_most` of them.
@@ -162,23 +270,51 @@ impl Conversations {
         &self.live
     }
 
-    fn join(&mut self, at: u32, facts: &ConversationFacts) {
+    /// What happened.
+    pub(crate) fn totals(&self) -> &Totals {
+        &self.totals
+    }
+
+    /// What happened, to learn thresholds.
+    pub(crate) fn totals_mut(&mut self) -> &mut Totals {
+        &mut self.totals
+    }
+
+    fn join(&mut self, at: u32, facts: &ConversationFacts, layer: Layer, now: Moment) {
         let slot = &mut self.slots[at as usize];
-        let (mut joined, before) = match &slot.packed {
-            Some(packed) => {
-                let known = packed.unpack();
-                let before = visit::outcome(&known);
-                (known, before)
-            }
-            None => (ConversationFacts::nothing_of(facts.id.clone()), Outcome::default()),
+        let Some(packed) = &slot.packed else { return };
+        let stream = packed.unpack();
+        let rest = slot.rest.as_ref().map(|rest| rest.unpack());
+        let before = Judged::of(&stream, rest.as_ref(), slot.settled.as_deref());
+        let on_hold = match layer {
+            Layer::Stream => held(&stream),
+            Layer::Rest => Vec::new(),
         };
-        if !joined.join_from(facts) && slot.packed.is_some() {
+
+        let (mut stream, mut rest) = (stream, rest);
+        let joined = match layer {
+            Layer::Stream => &mut stream,
+            Layer::Rest => rest.get_or_insert_with(|| ConversationFacts::nothing_of(facts.id.clone())),
+        };
+        if !joined.join_from(facts) {
             return;
         }
         joined.participants.truncate(PARTICIPANTS_AT_MOST);
-        let after = visit::outcome(&joined);
-        slot.packed = Some(Packed::new(&joined));
-        let finished = after.finished.then(|| joined.newest().unwrap_or(slot.seen));
+        let packed = Packed::new(joined);
+        match layer {
+            Layer::Stream => slot.packed = Some(packed),
+            Layer::Rest => slot.rest = Some(Box::new(packed)),
+        }
+        for (participant, medium) in on_hold {
+            count_hold(&mut self.totals, &stream.participants[participant], medium, now);
+        }
+        let after = Judged::of(&stream, rest.as_ref(), slot.settled.as_deref());
+
+        let finished = after.outcome.finished.then(|| {
+            let of_stream = stream.newest();
+            let newest = of_stream.max(rest.as_ref().and_then(ConversationFacts::newest));
+            newest.unwrap_or(slot.seen)
+        });
         if slot.finished != finished {
             if let Some(newest) = slot.finished {
                 self.finished.remove(&(newest, at));
@@ -188,14 +324,35 @@ impl Conversations {
             }
             slot.finished = finished;
         }
-        if before != after {
-            self.live.replace(at, &before, &after);
+        if finished.is_some() && !slot.settles {
+            slot.settles = true;
+            self.settling.push_back((now.plus(SETTLE), at));
+        }
+        self.drift = (self.drift + after.differences).saturating_sub(before.differences);
+        self.replace(at, &before.outcome, &after.outcome);
+    }
+
+    fn replace(&mut self, at: u32, before: &Outcome, after: &Outcome) {
+        if before == after {
+            return;
+        }
+        self.live.replace(at, before, after);
+        for (_, gone, come) in differences(&before.happenings, &after.happenings) {
+            if let Some(gone) = gone {
+                self.totals.count(Sign::Take, gone);
+            }
+            if let Some(come) = come {
+                self.totals.count(Sign::Add, come);
+            }
         }
     }
 
-    fn insert(&mut self, id: &Id, now: Moment) -> u32 {
+    fn insert(&mut self, id: &Id, kept: Option<Kept>, now: Moment) -> u32 {
         let slot = Slot {
-            packed: None,
+            packed: Some(Packed::new(&ConversationFacts::nothing_of(id.clone()))),
+            rest: None,
+            settled: kept.map(|kept| kept.happenings.into_boxed_slice()),
+            settles: false,
             seen: now,
             finished: None,
             idler: NONE,
@@ -217,18 +374,63 @@ impl Conversations {
         at
     }
 
-    fn remove(&mut self, at: u32) {
+    /// Returns whether the slot still holds a finished conversation.
+    fn leaves_settling(&mut self, at: u32) -> bool {
+        let slot = &mut self.slots[at as usize];
+        slot.settles = false;
+        if slot.packed.is_none() {
+            self.free.push(at);
+        }
+        slot.finished.is_some()
+    }
+
+    /// Finished ones go first, and lose nothing that was counted. Then the longest idle.
+    fn make_room(&mut self) {
+        while self.index.len() > self.max_conversations {
+            match self.settling.pop_front() {
+                Some((_, at)) => {
+                    if self.leaves_settling(at) {
+                        self.condense(at, Cause::Finished);
+                    }
+                }
+                None => {
+                    self.condense(self.idlest, Cause::Evicted);
+                    self.evicted += 1;
+                }
+            }
+        }
+        let at_most = self.max_conversations.max(CONDENSED_AT_LEAST);
+        self.evicted += self.condensed.shrink_to(at_most);
+    }
+
+    /// Keeps what a conversation was counted for, and nothing else of it. Live numbers lose it.
+    fn condense(&mut self, at: u32, cause: Cause) {
         self.unlink(at);
         let slot = &mut self.slots[at as usize];
         if let Some(newest) = slot.finished.take() {
             self.finished.remove(&(newest, at));
         }
-        if let Some(packed) = slot.packed.take() {
+        let (packed, rest, settled) = (slot.packed.take(), slot.rest.take(), slot.settled.take());
+        let seen = slot.seen;
+        if let Some(packed) = packed {
             self.index.remove(packed.id());
-            self.live
-                .replace(at, &visit::outcome(&packed.unpack()), &Outcome::default());
+            let stream = packed.unpack();
+            let rest = rest.map(|rest| rest.unpack());
+            let mut outcome = Judged::of(&stream, rest.as_ref(), settled.as_deref()).outcome;
+            let newest = stream.newest().max(rest.as_ref().and_then(ConversationFacts::newest));
+            let happenings = std::mem::take(&mut outcome.happenings);
+            self.live.replace(at, &outcome, &Outcome::default());
+            let kept = Kept {
+                newest: newest.unwrap_or(seen),
+                happenings,
+            };
+            let totals = &mut self.totals;
+            self.condensed.keep(&stream.id, seen, &kept, cause, |queue| totals.number(queue));
         }
-        self.free.push(at);
+        // A slot that stands in `settling` is not used again before it left it.
+        if !self.slots[at as usize].settles {
+            self.free.push(at);
+        }
     }
 
     fn touch(&mut self, at: u32, now: Moment) {

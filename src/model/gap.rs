@@ -12,7 +12,7 @@ use crate::model::snapshot::{Gap, GapTopics};
 /// Gaps that a snapshot holds.
 const SHOWN_AT_MOST: usize = 100;
 
-/// Gaps in memory, should more than [`SHOWN_AT_MOST`] be open at a time.
+/// Gaps in memory: the windows' coverage goes further back than what is shown.
 const KEPT_AT_MOST: usize = 2_000;
 
 /// All gaps of a run.
@@ -96,11 +96,22 @@ impl GapLedger {
         self.total
     }
 
-    /// The last 100, oldest first.
+    /// The last 100, oldest first; open ones are among them, however old.
     #[must_use]
     pub fn last(&self) -> Vec<Gap> {
-        let skipped = self.gaps.len().saturating_sub(SHOWN_AT_MOST);
-        self.gaps.iter().skip(skipped).cloned().collect()
+        let open = self.open_gaps().count();
+        let mut closed_to_skip = (self.gaps.len() - open).saturating_sub(SHOWN_AT_MOST.saturating_sub(open));
+        let is_shown = |gap: &&Gap| {
+            let skipped = gap.to.is_some() && closed_to_skip > 0;
+            closed_to_skip -= usize::from(skipped);
+            !skipped
+        };
+        self.gaps.iter().filter(is_shown).cloned().collect()
+    }
+
+    /// All that are remembered, oldest first.
+    pub fn all(&self) -> impl Iterator<Item = &Gap> {
+        self.gaps.iter()
     }
 
     /// Open ones, oldest first.
@@ -114,12 +125,9 @@ impl GapLedger {
 
     /// Open gaps stay, so that they can be closed; the oldest closed one goes first.
     fn trim(&mut self) {
-        while self.gaps.len() > SHOWN_AT_MOST {
-            match self.gaps.iter().position(|gap| gap.to.is_some()) {
-                Some(at) => drop(self.gaps.remove(at)),
-                None if self.gaps.len() > KEPT_AT_MOST => drop(self.gaps.pop_front()),
-                None => break,
-            }
+        while self.gaps.len() > KEPT_AT_MOST {
+            let closed = self.gaps.iter().position(|gap| gap.to.is_some());
+            self.gaps.remove(closed.unwrap_or(0));
         }
     }
 }
@@ -174,7 +182,12 @@ mod tests {
         assert_eq!(gaps.last().first().map(|gap| gap.id), Some(old));
         assert_eq!(gaps.last().last().map(|gap| gap.id), Some(151));
         assert!(gaps.close(old, at(500)).is_some());
-        assert_eq!(gaps.gaps.len(), 100);
+        assert_eq!(gaps.last().first().map(|gap| gap.id), Some(52));
+        for n in 0..3_000 {
+            let id = gaps.open(GapTopics::All, at(n), "x").id;
+            gaps.close(id, at(n + 1));
+        }
+        assert_eq!((gaps.gaps.len(), gaps.last().len()), (KEPT_AT_MOST, 100));
     }
 
     #[test]

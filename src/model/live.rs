@@ -28,13 +28,11 @@ struct MediaLive {
     waiting: BTreeSet<(Moment, u32, u32)>,
     interacting: u64,
     after_call_work: u64,
-    /// Happenings of remembered conversations: while there are any, the medium is shown.
-    happenings: u64,
 }
 
 impl MediaLive {
     fn is_empty(&self) -> bool {
-        self.waiting.is_empty() && self.interacting == 0 && self.after_call_work == 0 && self.happenings == 0
+        self.waiting.is_empty() && self.interacting == 0 && self.after_call_work == 0
     }
 
     fn snapshot(&self, as_of: Moment) -> MediaSnapshot {
@@ -43,6 +41,7 @@ impl MediaLive {
             interacting: self.interacting,
             after_call_work: self.after_call_work,
             longest_wait_secs: self.waiting.first().map(|(entered, ..)| secs_since(*entered, as_of)),
+            ..MediaSnapshot::default()
         }
     }
 }
@@ -69,14 +68,6 @@ impl Live {
                     Doing::Interacting => media.interacting += 1,
                     Doing::AfterCallWork => media.after_call_work += 1,
                 });
-            }
-        }
-        for (_, gone, come) in differences(&before.happenings, &after.happenings) {
-            if let Some(gone) = gone {
-                self.change(&gone.queue, gone.media, |media| media.happenings -= 1);
-            }
-            if let Some(come) = come {
-                self.change(&come.queue, come.media, |media| media.happenings += 1);
             }
         }
     }
@@ -134,7 +125,7 @@ impl Live {
 }
 
 /// Place, old and new of every place where two lists differ.
-fn differences<'a, T: PartialEq>(
+pub(super) fn differences<'a, T: PartialEq>(
     before: &'a [T],
     after: &'a [T],
 ) -> impl Iterator<Item = (usize, Option<&'a T>, Option<&'a T>)> {
@@ -200,6 +191,7 @@ mod tests {
                 what: What::Offered,
                 at: at(since),
                 millis: 0,
+                who: 0,
             }],
             ..Outcome::default()
         }

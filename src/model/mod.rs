@@ -6,24 +6,33 @@
 //! that understands them: [`conversations`], [`observation`], [`user`] or [`tutorial`]. The same events in the same order
 //! give the same snapshot; for conversations any order does.
 
+mod condensed;
 pub mod conversation;
 pub mod conversations;
+mod coverage;
+mod dashboard;
+pub mod details;
 pub mod duplicates;
 pub mod freshness;
 pub mod gap;
+mod judged;
 pub mod latency;
 mod live;
+pub mod numbers;
 pub mod observation;
+mod overlay;
 mod packed;
 pub mod queue;
 pub mod snapshot;
+mod tally;
 #[cfg(test)]
 mod testing;
+mod totals;
 pub mod tutorial;
 pub mod user;
 pub mod visit;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use self::conversations::{Conversations, Taken};
@@ -33,10 +42,11 @@ use self::gap::GapLedger;
 use self::latency::Latencies;
 use self::observation::Observations;
 use self::queue::{QueueSet, QueueSettings, Queues};
-use self::snapshot::{ConnectionSnapshot, Counters, LiveTotals, OutputSnapshot, QueueSnapshot, Snapshot};
+use self::snapshot::{ConnectionSnapshot, Counters, OutputSnapshot, Snapshot};
+use self::totals::Totals;
 use self::tutorial::{ConversationStates, Metrics, QueueAverages};
 use self::user::Users;
-use crate::config::{Config, Protocol};
+use crate::config::{Config, Protocol, ServiceLevel, TotalsConfig, WindowsConfig};
 use crate::facts::Facts;
 use crate::{Event, EventKind, Id, Moment};
 
@@ -51,6 +61,10 @@ pub struct Settings {
     pub retention: Duration,
     /// Conversations in memory at most.
     pub max_conversations: usize,
+    /// Windows of the numbers.
+    pub windows: WindowsConfig,
+    /// Since when totals count.
+    pub totals: TotalsConfig,
 }
 
 impl From<&Config> for Settings {
@@ -60,6 +74,8 @@ impl From<&Config> for Settings {
             stale_after: config.stale_after,
             retention: config.model.retention,
             max_conversations: config.model.max_conversations,
+            windows: config.windows,
+            totals: config.totals,
         }
     }
 }
@@ -109,6 +125,8 @@ pub enum StaleBy {
 pub struct Model {
     settings: Settings,
     started_at: Moment,
+    /// Covered since then, gaps aside: the start, or what REST gave before it.
+    covered_from: Moment,
     revision: u64,
     counts: Counts,
     conversations: Conversations,
@@ -143,9 +161,14 @@ impl Model {
     pub fn new(settings: Settings, started_at: Moment) -> Self {
         Self {
             started_at,
+            covered_from: started_at,
             revision: 0,
             counts: Counts::default(),
-            conversations: Conversations::new(settings.retention, settings.max_conversations),
+            conversations: Conversations::new(
+                settings.retention,
+                settings.max_conversations,
+                Totals::new(settings.windows, settings.totals),
+            ),
             observations: Observations::default(),
             users: Users::default(),
             states: ConversationStates::new(settings.retention, settings.max_conversations),
@@ -192,7 +215,21 @@ impl Model {
     /// Takes facts from REST: counted in `repairs` only. `now` is the time of the answer.
     pub fn apply_rest(&mut self, facts: &Facts, now: Moment) {
         self.counts.repairs += 1;
-        self.take(facts, now, now);
+        match facts {
+            Facts::Conversation(conversation) => self.conversations.apply_rest(conversation, now),
+            other => drop(self.take(other, now, now)),
+        }
+    }
+
+    /// REST gave all facts since `at`, which is before the start: windows count as covered from there on.
+    pub fn set_covered_from(&mut self, at: Moment) {
+        self.covered_from = self.covered_from.min(at);
+    }
+
+    /// The local midnight before `now`, where totals count since then: its REST facts are to be asked for at the start.
+    #[must_use]
+    pub fn day_start(&self, now: Moment) -> Option<Moment> {
+        self.conversations.totals().day_start(now)
     }
 
     /// Forgets what is old. Returns the metric types that became stale by silence since the last tick.
@@ -215,7 +252,15 @@ impl Model {
     }
 
     /// What the listing says of a queue.
+    ///
+    /// Its thresholds hold for what was counted before, too: exactly if they are whole seconds, or were known before the
+    /// first answer.
     pub fn set_queue_settings(&mut self, queue: Id, settings: QueueSettings) {
+        if self.settings.windows.service_level == ServiceLevel::Queue {
+            for (media, threshold) in &settings.service_level_thresholds {
+                self.conversations.totals_mut().set_threshold(&queue, *media, *threshold);
+            }
+        }
         self.queues.settings.insert(queue, settings);
     }
 
@@ -262,7 +307,7 @@ impl Model {
     /// The dashboard at `as_of`, with the next revision.
     ///
     /// `connection` and `counters` come from those who know; the gaps of the one and the model's own counters of the
-    /// other (applied, duplicates, unknown, stale, unkeyed, late, evicted, repairs) are filled in here.
+    /// other (applied, duplicates, unknown, stale, unkeyed, late, evicted, drift, repairs) are filled in here.
     pub fn snapshot(
         &mut self,
         as_of: Moment,
@@ -272,6 +317,7 @@ impl Model {
         outputs: BTreeMap<String, OutputSnapshot>,
     ) -> Snapshot {
         self.revision += 1;
+        let (queues, all_queues) = self.queues(as_of);
         let freshness = match self.settings.protocol {
             Protocol::Metrics => &self.metric_types,
             _ => &self.kinds,
@@ -296,6 +342,7 @@ impl Model {
                 unkeyed: self.counts.unkeyed,
                 late: self.counts.late,
                 evicted: self.conversations.evicted() + self.states.evicted(),
+                drift: self.conversations.drift(),
                 repairs: self.counts.repairs,
                 ..counters
             },
@@ -303,11 +350,8 @@ impl Model {
             latency: self.latencies.snapshot(),
             freshness: freshness.snapshot(as_of),
             totals: self.totals(),
-            queues: self
-                .queue_ids()
-                .into_iter()
-                .map(|id| (id.clone(), self.queue(id, as_of)))
-                .collect(),
+            all_queues,
+            queues,
             users: self.users.snapshot(),
             metrics: self.metrics.snapshot(),
         }
@@ -347,50 +391,9 @@ impl Model {
             by: StaleBy::Arrival,
         })
     }
-
-    fn totals(&self) -> LiveTotals {
-        match self.settings.protocol {
-            Protocol::Notifications => self.conversations.live().totals(|queue| self.queues.counts(queue)),
-            _ => LiveTotals {
-                active_conversations: self.states.active(),
-                ..LiveTotals::default()
-            },
-        }
-    }
-
-    fn queue_ids(&self) -> BTreeSet<&Id> {
-        match (&self.queues.listed, self.settings.protocol) {
-            // Metrics name entities, not queues: nothing would stand there.
-            (_, Protocol::Metrics) => BTreeSet::new(),
-            (QueueSet::These(queues), _) => queues.iter().collect(),
-            (QueueSet::All, Protocol::Events) => self.averages.queues().chain(self.queues.settings.keys()).collect(),
-            (QueueSet::All, Protocol::Notifications) => {
-                let live = self.conversations.live().queues();
-                live.chain(self.observations.queues())
-                    .chain(self.queues.settings.keys())
-                    .collect()
-            }
-        }
-    }
-
-    fn queue(&self, id: &Id, as_of: Moment) -> QueueSnapshot {
-        let mut snapshot = QueueSnapshot::default();
-        if let Some(settings) = self.queues.settings.get(id) {
-            snapshot.name = settings.name.as_deref().map(str::to_owned);
-            snapshot.service_level_target_percent = settings.service_level_target_percent;
-        }
-        if self.settings.protocol == Protocol::Notifications {
-            (snapshot.waiting, snapshot.interacting, snapshot.after_call_work) = (Some(0), Some(0), Some(0));
-            if let Some(live) = self.conversations.live().queue(id) {
-                live.fill(as_of, &mut snapshot);
-            }
-            snapshot.observations = self.observations.snapshot(id);
-        } else {
-            snapshot.average_wait_secs = self.averages.of(id);
-        }
-        snapshot
-    }
 }
 
+#[cfg(test)]
+mod properties;
 #[cfg(test)]
 mod tests;

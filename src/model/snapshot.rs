@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 
 use serde::{Serialize, Serializer};
 
+use super::numbers::{AllQueues, Numbers, WindowSnapshot};
 use crate::{Id, Moment};
 
 /// Writes a number of the service as it would: without a fraction where it has none.
@@ -60,6 +61,9 @@ pub struct Snapshot {
     pub freshness: BTreeMap<String, FreshnessSnapshot>,
     /// Over all conversations.
     pub totals: LiveTotals,
+    /// What happened, over all listed queues (`notifications`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub all_queues: Option<AllQueues>,
     /// By queue id: the subscribed queues only.
     pub queues: BTreeMap<Id, QueueSnapshot>,
     /// By user id.
@@ -270,6 +274,12 @@ pub struct QueueSnapshot {
     /// The queue's own target from the listing, where it has one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub service_level_target_percent: Option<f64>,
+    /// What happened since `totals.since` (`notifications`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub totals: Option<Numbers>,
+    /// What happened when, oldest first (`notifications`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub windows: Option<Vec<WindowSnapshot>>,
     /// By medium; only media that were seen.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub by_media: BTreeMap<&'static str, MediaSnapshot>,
@@ -316,6 +326,8 @@ pub struct MediaSnapshot {
     pub after_call_work: u64,
     /// Seconds since the longest waiting visit entered.
     pub longest_wait_secs: Option<f64>,
+    /// What happened since `totals.since`.
+    pub totals: Numbers,
 }
 
 /// One user, now.

@@ -3,17 +3,48 @@
 //! In: a seed or a strategy · Out: facts as events would carry them · Thread: any (tests only).
 
 pub mod centre;
+pub mod rest;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
 
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 
-use crate::config::Protocol;
+use super::conversations::Conversations;
+use super::Model;
+use super::snapshot::{ConnectionSnapshot, ConnectionState, Counters, Snapshot};
+use super::totals::Totals;
+use crate::config::{Protocol, ServiceLevel, TotalsConfig, TotalsSince, WindowsConfig};
 use crate::facts::Facts;
 use crate::facts::{
     AcwState, ConversationFacts, DisconnectKind, MediaKind, Medium, MediumState, Participant, Purpose, Stamped,
 };
 use crate::{Event, EventKind, Id, Moment};
+
+/// Windows of a minute, an hour of them.
+pub fn windows_config() -> WindowsConfig {
+    WindowsConfig {
+        granularity: Duration::from_secs(60),
+        keep: 60,
+        service_level: ServiceLevel::Queue,
+        short_abandon: Duration::from_secs(5),
+    }
+}
+
+/// Totals since the start.
+pub fn totals_config() -> TotalsConfig {
+    TotalsConfig {
+        since: TotalsSince::Start,
+        utc_offset_minutes: 0,
+    }
+}
+
+/// A store with these windows and totals.
+pub fn store(retention: Duration, max_conversations: usize) -> Conversations {
+    Conversations::new(retention, max_conversations, Totals::new(windows_config(), totals_config()))
+}
 
 /// Seconds after a fixed moment.
 pub fn at(secs: i64) -> Moment {
@@ -73,6 +104,29 @@ pub fn event(kind: EventKind, facts: Facts, received_at: Moment) -> Event {
         fingerprint: 0,
         facts,
     }
+}
+
+/// A snapshot as an aggregator would ask for it.
+pub fn shown(model: &mut Model, as_of: Moment) -> Snapshot {
+    let connection = ConnectionSnapshot {
+        state: ConnectionState::Streaming,
+        protocol: "notifications",
+        connections: 1,
+        reconnects: 0,
+        since: at(0),
+        last_frame_at: None,
+        token_expires_at: None,
+        channel_expires_at: None,
+        cause: None,
+        refused_topics: BTreeMap::new(),
+        gaps_total: 0,
+        gaps: Vec::new(),
+    };
+    let counters = Counters {
+        frames_received: 77,
+        ..Counters::default()
+    };
+    model.snapshot(as_of, as_of, connection, counters, BTreeMap::new())
 }
 
 /// Small domains, so that ties and contradictions are frequent.

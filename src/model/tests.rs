@@ -2,9 +2,9 @@
 //!
 //! In: events · Out: asserted snapshots · Thread: any (tests only).
 
-use super::snapshot::{ConnectionState, GapTopics};
+use super::snapshot::GapTopics;
 use super::testing::centre::{History, moment, uuid};
-use super::testing::{at, event, participant, stamped};
+use super::testing::{at, event, participant, shown, stamped, totals_config, windows_config};
 use super::*;
 use crate::facts::{
     ConversationFacts, ConversationStateFacts, MediaKind, MetricFacts, ObservationFacts, ObservationRow, Purpose,
@@ -17,30 +17,10 @@ fn model(protocol: Protocol) -> Model {
         stale_after: Duration::from_secs(30),
         retention: Duration::from_secs(7200),
         max_conversations: 100,
+        windows: windows_config(),
+        totals: totals_config(),
     };
     Model::new(settings, at(0))
-}
-
-fn shown(model: &mut Model, as_of: Moment) -> Snapshot {
-    let connection = ConnectionSnapshot {
-        state: ConnectionState::Streaming,
-        protocol: "notifications",
-        connections: 1,
-        reconnects: 0,
-        since: at(0),
-        last_frame_at: None,
-        token_expires_at: None,
-        channel_expires_at: None,
-        cause: None,
-        refused_topics: BTreeMap::new(),
-        gaps_total: 0,
-        gaps: Vec::new(),
-    };
-    let counters = Counters {
-        frames_received: 77,
-        ..Counters::default()
-    };
-    model.snapshot(as_of, as_of, connection, counters, BTreeMap::new())
 }
 
 fn these(queues: &[&str]) -> QueueSet {
@@ -303,5 +283,5 @@ fn the_same_events_in_the_same_order_give_the_same_snapshot() {
     };
     let once = run();
     assert_eq!(once, run());
-    assert!(once.contains(r#""by_media":{"email":"#), "{once}");
+    assert!(once.contains(r#""by_media":{"callback":"#), "{once}");
 }

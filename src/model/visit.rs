@@ -13,6 +13,7 @@
 
 use std::time::Duration;
 
+use super::condensed::short_hash;
 use crate::facts::{AcwState, ConversationFacts, DisconnectKind, MediaKind, Medium, MediumState, Participant, Purpose};
 use crate::{Id, Moment};
 
@@ -69,6 +70,8 @@ pub struct Happening {
     pub at: Moment,
     /// Its wait or handle time in milliseconds; 0 where it has none.
     pub millis: u64,
+    /// The participant it is about (the visit's or the agent), as 32 bits of its id's hash.
+    pub who: u32,
 }
 
 /// What can happen.
@@ -292,6 +295,7 @@ impl<'a> Conversation<'a> {
         let entered = visit.entered;
         let left = visit.seen.ended;
         let media = self.media_of(visit.seen);
+        let who = short_hash(&visit.seen.participant.id);
         let mut happened = |what, at: Moment, millis| {
             outcome.happenings.push(Happening {
                 queue: visit.queue.clone(),
@@ -299,6 +303,7 @@ impl<'a> Conversation<'a> {
                 what,
                 at,
                 millis,
+                who,
             });
         };
         happened(What::Offered, entered, 0);
@@ -369,6 +374,7 @@ impl<'a> Conversation<'a> {
         let after_call_work = agent.acw_started.zip(agent.acw_ended);
         let handle = millis_between(connected, ended)
             + after_call_work.map_or(0, |(started, ended)| millis_between(started, ended));
+        let who = short_hash(&agent.id);
         let mut happened = |what, millis| {
             outcome.happenings.push(Happening {
                 queue: queue.clone(),
@@ -376,6 +382,7 @@ impl<'a> Conversation<'a> {
                 what,
                 at,
                 millis,
+                who,
             });
         };
         happened(What::Handled, handle);
@@ -390,7 +397,7 @@ impl<'a> Conversation<'a> {
 }
 
 /// The medium that names a participant with several.
-fn foremost<'a>(media: impl IntoIterator<Item = &'a Medium>) -> Option<MediaKind> {
+pub(super) fn foremost<'a>(media: impl IntoIterator<Item = &'a Medium>) -> Option<MediaKind> {
     let rank = |kind: &MediaKind| match kind {
         MediaKind::Callback => 0,
         MediaKind::Voice => 1,

@@ -70,6 +70,7 @@ pub(crate) fn a_snapshot() -> Snapshot {
         outputs: BTreeMap::new(),
         latency: BTreeMap::new(),
         freshness: BTreeMap::new(),
+        all_queues: None,
         totals: LiveTotals {
             active_conversations: 14,
             waiting: Some(5),

@@ -4,7 +4,7 @@
 
 mod depth;
 pub mod events;
-mod json;
+pub(crate) mod json;
 pub mod metrics;
 pub mod notifications;
 mod time_scan;

@@ -6,9 +6,10 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::facts::{MediaKind, Purpose};
+use crate::model::numbers::Numbers;
 use crate::model::snapshot::{LiveTotals, QueueSnapshot};
 use crate::model::testing::centre::{History, moment, uuid};
-use crate::model::testing::{at, medium, participant, stamped};
+use crate::model::testing::{at, medium, participant, stamped, store};
 
 const TWO_HOURS: Duration = Duration::from_secs(7200);
 
@@ -22,6 +23,17 @@ fn numbers(store: &Conversations, queues: &[Id], as_of: Moment) -> (LiveTotals, 
         let mut snapshot = QueueSnapshot::default();
         if let Some(live) = store.live().queue(queue) {
             live.fill(as_of, &mut snapshot);
+        }
+        if let Some(totals) = store.totals().queue(queue) {
+            for kind in MediaKind::ALL {
+                if let Some(sum) = totals.total(kind, 0, 20_000) {
+                    snapshot.by_media.entry(kind.as_str()).or_default().totals = Numbers {
+                        // Approximate: it depends on when the end of a hold is told.
+                        hold_secs: 0.0,
+                        ..sum.numbers()
+                    };
+                }
+            }
         }
         snapshot
     };
@@ -44,14 +56,14 @@ proptest! {
             told.extend(events.into_iter().take(upto));
         }
         let now = moment(2_000_000);
-        let mut in_order = Conversations::new(TWO_HOURS, 1000);
+        let mut in_order = store(TWO_HOURS, 1000);
         for facts in &told {
             in_order.apply(facts, now);
         }
         let again = rng.usize(0..told.len());
         let mut shuffled: Vec<_> = told.iter().chain(told.iter().take(again)).collect();
         rng.shuffle(&mut shuffled);
-        let mut out_of_order = Conversations::new(TWO_HOURS, 1000);
+        let mut out_of_order = store(TWO_HOURS, 1000);
         for facts in shuffled {
             out_of_order.apply(facts, now);
         }
@@ -62,7 +74,7 @@ proptest! {
     fn contradictory_facts_leave_no_trace_when_forgotten(
         parts in proptest::collection::vec(crate::model::testing::facts_of_one_conversation(), 1..12),
     ) {
-        let mut store = Conversations::new(TWO_HOURS, 1);
+        let mut store = crate::model::testing::store(TWO_HOURS, 1);
         for (n, mut facts) in (0..).zip(parts) {
             facts.id = Id::new(&format!("c{}", n % 3));
             store.apply(&facts, at(10));
@@ -95,7 +107,7 @@ fn visit(conversation: &str, queue: &str, customer_ended: Option<i64>) -> Conver
 
 #[test]
 fn a_history_is_followed_from_waiting_to_its_end() {
-    let mut store = Conversations::new(TWO_HOURS, 10);
+    let mut store = crate::model::testing::store(TWO_HOURS, 10);
     store.apply(&visit("c", "Q", None), at(6));
     store.apply(&visit("c", "Q", None), at(7));
     let (totals, q) = numbers(&store, &[Id::new("Q")], at(9));
@@ -115,7 +127,7 @@ fn a_history_is_followed_from_waiting_to_its_end() {
 
 #[test]
 fn a_conversation_in_two_queues_is_active_once() {
-    let mut store = Conversations::new(TWO_HOURS, 10);
+    let mut store = crate::model::testing::store(TWO_HOURS, 10);
     let mut facts = visit("c", "Q", None);
     let mut second = facts.participants[1].clone();
     second.id = Id::new("acd2");
@@ -128,7 +140,7 @@ fn a_conversation_in_two_queues_is_active_once() {
 
 #[test]
 fn a_finished_conversation_is_forgotten_after_its_retention_and_late_ones_do_not_come_back() {
-    let mut store = Conversations::new(Duration::from_secs(100), 10);
+    let mut store = crate::model::testing::store(Duration::from_secs(100), 10);
     store.apply(&visit("c", "Q", Some(20)), at(20));
     store.forget(at(120));
     assert_eq!(store.len(), 1, "its newest time is not before the horizon");
@@ -142,7 +154,7 @@ fn a_finished_conversation_is_forgotten_after_its_retention_and_late_ones_do_not
 
 #[test]
 fn an_open_conversation_is_not_forgotten_and_takes_old_facts() {
-    let mut store = Conversations::new(Duration::from_secs(100), 10);
+    let mut store = crate::model::testing::store(Duration::from_secs(100), 10);
     store.apply(&visit("c", "Q", None), at(6));
     store.forget(at(100_000));
     assert_eq!(store.len(), 1);
@@ -152,7 +164,7 @@ fn an_open_conversation_is_not_forgotten_and_takes_old_facts() {
 
 #[test]
 fn running_after_call_work_keeps_a_conversation_and_its_recent_end_is_not_late() {
-    let mut store = Conversations::new(Duration::from_secs(100), 10);
+    let mut store = crate::model::testing::store(Duration::from_secs(100), 10);
     let mut facts = visit("c", "Q", Some(20));
     let mut agent = participant("agent", Purpose::Agent);
     agent.queue = stamped(0, Id::new("Q"));
@@ -164,7 +176,7 @@ fn running_after_call_work_keeps_a_conversation_and_its_recent_end_is_not_late()
     store.forget(at(1000));
     assert_eq!(store.live().totals(|_| true).after_call_work, Some(1));
     facts.participants[2].acw_ended = Some(at(990));
-    let mut fresh = Conversations::new(Duration::from_secs(100), 10);
+    let mut fresh = crate::model::testing::store(Duration::from_secs(100), 10);
     assert_eq!(fresh.apply(&facts, at(1000)), Taken::Joined);
     store.apply(&facts, at(1000));
     store.forget(at(1091));
@@ -173,7 +185,7 @@ fn running_after_call_work_keeps_a_conversation_and_its_recent_end_is_not_late()
 
 #[test]
 fn the_longest_idle_is_evicted_and_counted() {
-    let mut store = Conversations::new(TWO_HOURS, 2);
+    let mut store = crate::model::testing::store(TWO_HOURS, 2);
     store.apply(&visit("a", "Q", None), at(6));
     store.apply(&visit("b", "Q", None), at(7));
     store.apply(&visit("a", "Q", None), at(8));
@@ -192,7 +204,7 @@ fn the_longest_idle_is_evicted_and_counted() {
 
 #[test]
 fn finished_ones_are_not_asked_for_again() {
-    let mut store = Conversations::new(TWO_HOURS, 5);
+    let mut store = crate::model::testing::store(TWO_HOURS, 5);
     store.apply(&visit("a", "Q", Some(9)), at(9));
     store.apply(&visit("b", "Q", None), at(10));
     assert_eq!(store.idle_since(at(100), 9), [Id::new("b")]);
@@ -200,7 +212,7 @@ fn finished_ones_are_not_asked_for_again() {
 
 #[test]
 fn an_event_without_participants_is_neither_late_nor_remembered() {
-    let mut store = Conversations::new(TWO_HOURS, 5);
+    let mut store = crate::model::testing::store(TWO_HOURS, 5);
     let nothing = ConversationFacts::nothing_of(Id::new("c"));
     assert_eq!(store.apply(&nothing, at(9)), Taken::Joined);
     assert!(store.is_empty());
@@ -208,7 +220,7 @@ fn an_event_without_participants_is_neither_late_nor_remembered() {
 
 #[test]
 fn one_conversation_cannot_fill_the_memory() {
-    let mut store = Conversations::new(TWO_HOURS, 5);
+    let mut store = crate::model::testing::store(TWO_HOURS, 5);
     for part in 0..3 {
         let mut facts = ConversationFacts::nothing_of(Id::new("c"));
         for n in 0..900 {

@@ -11,23 +11,27 @@ use crate::facts::{
 use crate::{Id, Moment};
 
 /// Everything that will have happened to one participant, in milliseconds.
-struct Plan {
-    id: Id,
-    purpose: Purpose,
-    queue: Option<Id>,
-    user: Option<Id>,
-    created: i64,
-    connected: Option<i64>,
-    ended: Option<i64>,
-    after_call_work: Option<(i64, i64)>,
-    transfers: bool,
+pub(super) struct Plan {
+    pub(super) id: Id,
+    pub(super) purpose: Purpose,
+    pub(super) queue: Option<Id>,
+    pub(super) user: Option<Id>,
+    pub(super) created: i64,
+    pub(super) connected: Option<i64>,
+    pub(super) ended: Option<i64>,
+    pub(super) after_call_work: Option<(i64, i64)>,
+    /// After-call work was expected and left out.
+    pub(super) skips: bool,
+    pub(super) transfers: bool,
+    /// On hold, or parked.
+    pub(super) pause: Option<(i64, i64)>,
 }
 
 /// One conversation from its arrival to its end.
 pub struct History {
-    id: Id,
-    media: MediaKind,
-    plans: Vec<Plan>,
+    pub(super) id: Id,
+    pub(super) media: MediaKind,
+    pub(super) plans: Vec<Plan>,
 }
 
 /// An id as the service writes them.
@@ -45,11 +49,12 @@ pub fn uuid(rng: &mut Rng) -> Id {
 
 impl History {
     /// Arrival → ivr → acd → missed alerts → agent → transfer → second queue → agent → after-call work, with an abandon
-    /// or a flow-out here and there. Begins at `start_secs`.
+    /// or a flow-out here and there; holds, parked e-mails, consults, conferences, callbacks, after-call work that ends
+    /// long after the call or is skipped. Begins at `start_secs`.
     pub fn random(rng: &mut Rng, queues: &[Id], start_secs: i64) -> Self {
         let mut history = Self {
             id: uuid(rng),
-            media: [MediaKind::Voice, MediaKind::Message, MediaKind::Email][rng.usize(..3)],
+            media: [MediaKind::Voice, MediaKind::Message, MediaKind::Email, MediaKind::Callback][rng.usize(..4)],
             plans: Vec::new(),
         };
         let mut clock = start_secs * 1000 + rng.i64(0..1000);
@@ -91,10 +96,23 @@ impl History {
                 let answered = step(rng, 30);
                 history.plans[visit].ended = Some(answered);
                 let agent = history.plan(rng, Purpose::Agent, Some(queue), answered - 1, Some(answered), None);
+                if rng.u8(..3) == 0 {
+                    let held = step(rng, 30);
+                    history.plans[agent].pause = Some((held, step(rng, 60)));
+                }
+                if rng.u8(..4) == 0 {
+                    let (called, joined) = (step(rng, 20), step(rng, 10));
+                    let left = step(rng, 90) + rng.i64(0..200_000);
+                    history.third(rng, called, joined, left);
+                }
                 let released = step(rng, 120);
                 history.plans[agent].ended = Some(released);
-                if rng.bool() {
-                    history.plans[agent].after_call_work = Some((released, released + rng.i64(1..90_000)));
+                let plan = &mut history.plans[agent];
+                match rng.u8(..8) {
+                    0..4 => plan.after_call_work = Some((released, released + rng.i64(1..90_000))),
+                    4 => plan.after_call_work = Some((released, released + rng.i64(1..1_200_000))),
+                    5 => plan.skips = true,
+                    _ => {}
                 }
                 if leg == 2 || rng.u8(..3) > 0 {
                     break 'life released;
@@ -104,7 +122,18 @@ impl History {
             step(rng, 30)
         };
         history.plans[0].ended = Some(gone);
+        // Nobody from outside stays when everybody else is gone.
+        for plan in history.plans.iter_mut().filter(|plan| plan.purpose == Purpose::External) {
+            plan.ended = plan.ended.map(|ended| ended.min(gone));
+        }
         history
+    }
+
+    /// A consulted colleague, who answers no visit, or somebody from outside in a conference.
+    fn third(&mut self, rng: &mut Rng, called: i64, joined: i64, left: i64) {
+        let purpose = [Purpose::User, Purpose::External][rng.usize(..2)];
+        let joined = (rng.u8(..4) > 0).then_some(joined);
+        self.plan(rng, purpose, None, joined.filter(|_| purpose == Purpose::External).unwrap_or(called), joined, Some(left));
     }
 
     fn plan(
@@ -116,7 +145,7 @@ impl History {
         connected: Option<i64>,
         ended: Option<i64>,
     ) -> usize {
-        let user = (purpose == Purpose::Agent).then(|| uuid(rng));
+        let user = matches!(purpose, Purpose::Agent | Purpose::User).then(|| uuid(rng));
         self.plans.push(Plan {
             id: uuid(rng),
             purpose,
@@ -126,7 +155,9 @@ impl History {
             connected,
             ended,
             after_call_work: None,
+            skips: false,
             transfers: false,
+            pause: None,
         });
         self.plans.len() - 1
     }
@@ -144,6 +175,8 @@ impl History {
                     plan.ended,
                     acw.map(|acw| acw.0),
                     acw.map(|acw| acw.1),
+                    plan.pause.map(|held| held.0),
+                    plan.pause.map(|held| held.1),
                 ]
             })
             .flatten()
@@ -158,7 +191,10 @@ impl History {
         let newest = self.moments().into_iter().filter(|ms| *ms <= now_ms).max();
         let stamp = moment(newest.unwrap_or(now_ms));
         let begun = self.plans.iter().filter(|plan| plan.created <= now_ms);
-        let told = begun.filter(|plan| plan.ended.is_none_or(|ended| ended > now_ms - 30_000) || rng.bool());
+        let told = begun.filter(|plan| {
+            let over = plan.ended.map(|ended| plan.after_call_work.map_or(ended, |acw| acw.1.max(ended)));
+            over.is_none_or(|over| over > now_ms - 30_000) || rng.bool()
+        });
         ConversationFacts {
             id: self.id.clone(),
             participants: told.map(|plan| self.tell(plan, now_ms, stamp)).collect(),
@@ -179,19 +215,19 @@ impl History {
         p.user = plan.user.clone().map(|value| Stamped { at: stamp, value });
         p.connected = by_now(plan.connected);
         p.ended = by_now(plan.ended);
-        let expected = plan.after_call_work.is_some();
+        let expected = plan.after_call_work.is_some() || plan.skips;
         p.wrapup_expected = with_value(stamp, expected);
         p.wrapup_required = with_value(stamp, expected);
         p.acw_started = by_now(plan.after_call_work.map(|acw| acw.0));
         p.acw_ended = by_now(plan.after_call_work.map(|acw| acw.1));
         p.wrapup_coded = p.acw_ended.is_some();
-        // A medium has an id of its own: the participant's, with its last letters turned round.
-        let own = plan.id.to_string();
-        let (head, tail) = own.split_at(30);
-        let mut m = medium(&format!("{head}{}", tail.chars().rev().collect::<String>()), self.media);
+        let mut m = medium(&medium_of(&plan.id), self.media);
         m.connected = p.connected;
         m.disconnected = p.ended;
+        let on_break = plan.pause.filter(|(from, _)| *from <= now_ms);
+        let on_pausenow = p.ended.is_none() && on_break.is_some_and(|(_, to)| now_ms < to);
         let state = match (p.connected, p.ended) {
+            (Some(_), None) if on_pausenow && self.media == MediaKind::Email => MediumState::Parked,
             (None, None) => MediumState::Alerting,
             (Some(_), None) => MediumState::Connected,
             (_, Some(_)) => MediumState::Terminated,
@@ -213,10 +249,32 @@ impl History {
             };
             m.acw_state = with_value(stamp, state);
         }
-        m.held = with_value(stamp, false);
+        if plan.skips && p.ended.is_some() {
+            m.acw_state = with_value(stamp, AcwState::Skipped);
+        }
+        m.hold_started = on_break.and_then(|(from, _)| with_value(stamp, moment(from)));
+        m.held = with_value(stamp, on_pausenow);
+        if self.media == MediaKind::Callback && p.connected.is_some() && plan.purpose == Purpose::Agent {
+            let mut call = m.clone();
+            call.kind = MediaKind::Voice;
+            call.id = call_of(&m.id);
+            p.media.push(call);
+        }
         p.media.push(m);
         p
     }
+}
+
+/// A medium has an id of its own: the participant's, with its last letters turned round.
+pub(super) fn medium_of(participant: &Id) -> String {
+    let own = participant.to_string();
+    let (head, tail) = own.split_at(30);
+    format!("{head}{}", tail.chars().rev().collect::<String>())
+}
+
+/// The call beside a callback.
+pub(super) fn call_of(callback: &Id) -> Id {
+    Id::new(&callback.to_string().replace('a', "b"))
 }
 
 fn with_value<T>(at: Moment, value: T) -> Option<Stamped<T>> {

@@ -1,0 +1,193 @@
+//! How much of a stretch of time was covered.
+//!
+//! In: gaps, the start of coverage · Out: percent · Thread: any (pure).
+//!
+//! A queue is covered where its conversation topic was; of `v2.routing.queues.<id>.conversations` there are also
+//! the topics of one medium and combined forms (`v2.routing.queues.<id>?conversations&…`), which all count.
+
+use std::collections::BTreeMap;
+
+use super::snapshot::{Gap, GapTopics};
+use crate::{Id, Moment};
+
+/// Stretches without coverage, merged and in order, from a moment to `as_of`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Uncovered(Vec<(Moment, Moment)>);
+
+impl Uncovered {
+    /// Merges stretches that overlap or touch.
+    pub(crate) fn new(mut stretches: Vec<(Moment, Moment)>) -> Self {
+        stretches.retain(|(from, to)| from < to);
+        stretches.sort_unstable();
+        let mut merged: Vec<(Moment, Moment)> = Vec::with_capacity(stretches.len());
+        for (from, to) in stretches {
+            match merged.last_mut() {
+                Some(last) if from <= last.1 => last.1 = last.1.max(to),
+                _ => merged.push((from, to)),
+            }
+        }
+        Self(merged)
+    }
+
+    /// The covered share of `from..to` in percent; of an empty stretch it is 100.
+    pub(crate) fn percent_covered(&self, from: Moment, to: Moment) -> f64 {
+        let whole = to.millis_since(from);
+        if whole <= 0 || self.0.is_empty() {
+            return 100.0;
+        }
+        let first = self.0.partition_point(|stretch| stretch.1 <= from);
+        let missing: i64 = self.0[first..]
+            .iter()
+            .take_while(|stretch| stretch.0 < to)
+            .map(|stretch| stretch.1.min(to).millis_since(stretch.0.max(from)))
+            .sum();
+        100.0 * (whole - missing) as f64 / whole as f64
+    }
+}
+
+/// The unrepaired gaps that matter since a moment, sorted by whom they concern.
+#[derive(Debug)]
+pub(crate) struct Coverage {
+    of_all: Vec<(Moment, Moment)>,
+    everybody: Uncovered,
+    of_queues: BTreeMap<Id, Vec<(Moment, Moment)>>,
+}
+
+impl Coverage {
+    /// Nothing before `begins` was covered. Gaps that are open last until `as_of`.
+    pub(crate) fn new<'a>(
+        gaps: impl Iterator<Item = &'a Gap>,
+        since: Moment,
+        begins: Moment,
+        as_of: Moment,
+    ) -> Self {
+        let mut of_all = vec![(since, begins)];
+        let mut of_queues: BTreeMap<Id, Vec<(Moment, Moment)>> = BTreeMap::new();
+        for gap in gaps.filter(|gap| !gap.repaired) {
+            let stretch = (gap.from.max(since), gap.to.unwrap_or(as_of).min(as_of));
+            if stretch.0 >= stretch.1 {
+                continue;
+            }
+            match &gap.topics {
+                GapTopics::All => of_all.push(stretch),
+                GapTopics::Some(topics) => {
+                    for queue in topics.iter().filter_map(|topic| queue_of_conversations(topic)) {
+                        of_queues.entry(queue).or_default().push(stretch);
+                    }
+                }
+            }
+        }
+        Self {
+            everybody: Uncovered::new(of_all.clone()),
+            of_all,
+            of_queues,
+        }
+    }
+
+    /// What was not covered of a queue.
+    pub(crate) fn of(&self, queue: &Id) -> Uncovered {
+        match self.of_queues.get(queue) {
+            Some(own) => Uncovered::new(own.iter().chain(&self.of_all).copied().collect()),
+            None => self.everybody.clone(),
+        }
+    }
+
+    /// Queues that have gaps of their own.
+    pub(crate) fn is_alike(&self) -> bool {
+        self.of_queues.is_empty()
+    }
+
+    /// What was not covered of any queue without gaps of its own.
+    pub(crate) fn everybody(&self) -> &Uncovered {
+        &self.everybody
+    }
+}
+
+/// The queue whose conversations a topic carries.
+fn queue_of_conversations(topic: &str) -> Option<Id> {
+    let rest = topic.strip_prefix("v2.routing.queues.")?;
+    let (id, carries) = match rest.split_once('?') {
+        Some((id, parts)) => (id, parts.split('&').any(is_conversations)),
+        None => {
+            let (id, what) = rest.split_once('.')?;
+            (id, is_conversations(what))
+        }
+    };
+    carries.then(|| Id::new(id))
+}
+
+/// `conversations`, or those of one medium.
+fn is_conversations(part: &str) -> bool {
+    part.strip_prefix("conversations")
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::testing::at;
+
+    fn gap(topics: GapTopics, from: i64, to: Option<i64>) -> Gap {
+        Gap {
+            id: 1,
+            topics,
+            from: at(from),
+            to: to.map(at),
+            cause: String::new(),
+            repaired: false,
+        }
+    }
+
+    fn some(topic: &str) -> GapTopics {
+        GapTopics::Some(vec!["v2.users.u.presence".into(), topic.into()])
+    }
+
+    #[test]
+    fn overlapping_gaps_count_once_and_repaired_ones_not_at_all() {
+        let repaired = Gap {
+            repaired: true,
+            ..gap(GapTopics::All, 50, Some(60))
+        };
+        let gaps = [
+            gap(GapTopics::All, 10, Some(20)),
+            gap(GapTopics::All, 15, Some(25)),
+            gap(GapTopics::All, 12, Some(14)),
+            gap(GapTopics::All, 90, None),
+            repaired,
+        ];
+        let coverage = Coverage::new(gaps.iter(), at(-100), at(0), at(100));
+        let of_any = coverage.of(&Id::new("Q"));
+        let percent = |from, to| of_any.percent_covered(at(from), at(to));
+        assert_eq!(percent(0, 100), 75.0);
+        assert_eq!(percent(0, 10), 100.0);
+        assert_eq!(percent(25, 90), 100.0);
+        assert_eq!(percent(10, 20), 0.0);
+        assert_eq!(percent(20, 30), 50.0);
+        assert_eq!(percent(95, 100), 0.0, "still open");
+        assert_eq!(percent(-10, 10), 50.0, "before the start");
+        assert_eq!(percent(-10, 0), 0.0);
+        assert_eq!(percent(40, 40), 100.0);
+        assert!(coverage.is_alike());
+    }
+
+    #[test]
+    fn a_queue_has_the_gaps_of_its_conversation_topic_in_any_form() {
+        for (topic, concerns) in [
+            ("v2.routing.queues.Q.conversations", true),
+            ("v2.routing.queues.Q.conversations.calls", true),
+            ("v2.routing.queues.Q?conversations&users", true),
+            ("v2.routing.queues.Q?users&conversations.calls", true),
+            ("v2.routing.queues.Q.users", false),
+            ("v2.routing.queues.Q?users", false),
+            ("v2.routing.queues.R.conversations", false),
+            ("v2.analytics.queues.Q.observations", false),
+            ("v2.routing.queues.Q.conversationsummary", false),
+        ] {
+            let gaps = [gap(some(topic), 0, Some(50)), gap(GapTopics::All, 40, Some(60))];
+            let coverage = Coverage::new(gaps.iter(), at(0), at(0), at(100));
+            let covered = coverage.of(&Id::new("Q")).percent_covered(at(0), at(100));
+            assert_eq!(covered, if concerns { 40.0 } else { 80.0 }, "{topic}");
+            assert_eq!(coverage.everybody().percent_covered(at(0), at(100)), 80.0);
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! The numbers of queues as a snapshot shows them.
+//!
+//! In: live numbers, totals, gaps, what the listing says · Out: `QueueSnapshot`s, `AllQueues` · Thread: any (pure).
+//!
+//! Windows are listed from the later of the start (or of what REST covered before it) and the oldest that is kept, up
+//! to the current one, empty ones too; and older kept ones in which something happened. Over all queues the coverage of
+//! a window is the mean of its queues'.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::Model;
+use super::coverage::{Coverage, Uncovered};
+use super::numbers::{AllQueues, WindowSnapshot};
+use super::queue::QueueSet;
+use super::snapshot::{LiveTotals, QueueSnapshot};
+use super::tally::Sum;
+use crate::config::{Protocol, ServiceLevel};
+use crate::facts::MediaKind;
+use crate::{Id, Moment};
+
+/// The service level's threshold of a queue that has none of its own, as the contract says.
+const DEFAULT_THRESHOLD_MS: u64 = 20_000;
+
+/// What one snapshot asks of every queue.
+struct Asked {
+    as_of: Moment,
+    day: i64,
+    /// Kept, and not after the current one.
+    windows: std::ops::RangeInclusive<i64>,
+    /// Listed even if nothing happened.
+    listed_from: i64,
+    granularity: Arc<str>,
+    coverage: Coverage,
+}
+
+/// One queue's share of the numbers over all.
+struct Share {
+    total: Sum,
+    windows: BTreeMap<i64, Sum>,
+    uncovered: Option<Uncovered>,
+}
+
+impl Model {
+    pub(super) fn totals(&self) -> LiveTotals {
+        match self.settings.protocol {
+            Protocol::Notifications => self.conversations.live().totals(|queue| self.queues.counts(queue)),
+            _ => LiveTotals {
+                active_conversations: self.states.active(),
+                ..LiveTotals::default()
+            },
+        }
+    }
+
+    /// Every queue that is shown, and all together.
+    pub(super) fn queues(&self, as_of: Moment) -> (BTreeMap<Id, QueueSnapshot>, Option<AllQueues>) {
+        let shown = self.queue_ids();
+        if self.settings.protocol != Protocol::Notifications {
+            let of = |id: &Id| {
+                let mut snapshot = self.labels(id);
+                snapshot.average_wait_secs = self.averages.of(id);
+                (id.clone(), snapshot)
+            };
+            return (shown.into_iter().map(of).collect(), None);
+        }
+        let asked = self.asked(as_of);
+        let mut queues = BTreeMap::new();
+        let mut shares = Vec::with_capacity(shown.len());
+        for id in &shown {
+            let (snapshot, share) = self.queue(id, &asked);
+            queues.insert((*id).clone(), snapshot);
+            shares.push(share);
+        }
+        if shown.is_empty() {
+            // Free topics or users only: all queues that events name count.
+            let totals = self.conversations.totals();
+            shares.extend(totals.queues().map(|id| self.queue(id, &asked).1));
+        }
+        (queues, Some(self.all_queues(&shares, &asked)))
+    }
+
+    fn asked(&self, as_of: Moment) -> Asked {
+        let totals = self.conversations.totals();
+        let (oldest, current) = (totals.oldest_kept(as_of), totals.window_of(as_of));
+        let begins = self.covered_from.min(as_of);
+        Asked {
+            as_of,
+            day: totals.day_of(as_of),
+            windows: oldest..=current,
+            listed_from: oldest.max(totals.window_of(begins)),
+            granularity: totals.granularity(),
+            coverage: Coverage::new(self.gaps.all(), totals.start_of(oldest), begins, as_of),
+        }
+    }
+
+    fn queue_ids(&self) -> BTreeSet<&Id> {
+        match (&self.queues.listed, self.settings.protocol) {
+            // Metrics name entities, not queues: nothing would stand there.
+            (_, Protocol::Metrics) => BTreeSet::new(),
+            (QueueSet::These(queues), _) => queues.iter().collect(),
+            (QueueSet::All, Protocol::Events) => self.averages.queues().chain(self.queues.settings.keys()).collect(),
+            (QueueSet::All, Protocol::Notifications) => {
+                let live = self.conversations.live().queues();
+                live.chain(self.conversations.totals().queues())
+                    .chain(self.observations.queues())
+                    .chain(self.queues.settings.keys())
+                    .collect()
+            }
+        }
+    }
+
+    fn labels(&self, id: &Id) -> QueueSnapshot {
+        let settings = self.queues.settings.get(id);
+        QueueSnapshot {
+            name: settings.and_then(|s| s.name.as_deref().map(str::to_owned)),
+            service_level_target_percent: settings.and_then(|s| s.service_level_target_percent),
+            ..QueueSnapshot::default()
+        }
+    }
+
+    fn queue(&self, id: &Id, asked: &Asked) -> (QueueSnapshot, Share) {
+        let mut snapshot = self.labels(id);
+        (snapshot.waiting, snapshot.interacting, snapshot.after_call_work) = (Some(0), Some(0), Some(0));
+        if let Some(live) = self.conversations.live().queue(id) {
+            live.fill(asked.as_of, &mut snapshot);
+        }
+        snapshot.observations = self.observations.snapshot(id);
+
+        let (mut total, mut windows) = (Sum::default(), BTreeMap::new());
+        if let Some(totals) = self.conversations.totals().queue(id) {
+            for kind in MediaKind::ALL {
+                if let Some(sum) = totals.total(kind, asked.day, self.threshold_ms(id, kind)) {
+                    total.add_sum(&sum);
+                    // What is shown must not depend on what is told approximately.
+                    if sum.counts() || snapshot.by_media.contains_key(kind.as_str()) {
+                        snapshot.by_media.entry(kind.as_str()).or_default().totals = sum.numbers();
+                    }
+                }
+            }
+            totals.add_windows(asked.windows.clone(), |kind| self.threshold_ms(id, kind), &mut windows);
+        }
+        let uncovered = (!asked.coverage.is_alike()).then(|| asked.coverage.of(id));
+        let covered = uncovered.as_ref().unwrap_or(asked.coverage.everybody());
+        snapshot.totals = Some(total.numbers());
+        snapshot.windows = Some(self.listed(&windows, asked, |from, to| covered.percent_covered(from, to)));
+        let share = Share {
+            total,
+            windows,
+            uncovered,
+        };
+        (snapshot, share)
+    }
+
+    fn all_queues(&self, shares: &[Share], asked: &Asked) -> AllQueues {
+        let (mut total, mut windows) = (Sum::default(), BTreeMap::<i64, Sum>::new());
+        for share in shares {
+            total.add_sum(&share.total);
+            for (at, sum) in &share.windows {
+                windows.entry(*at).or_default().add_sum(sum);
+            }
+        }
+        let mean = |from, to| {
+            let alike = asked.coverage.everybody().percent_covered(from, to);
+            let own: Vec<f64> = shares
+                .iter()
+                .filter_map(|share| share.uncovered.as_ref())
+                .map(|uncovered| uncovered.percent_covered(from, to))
+                .collect();
+            if own.is_empty() {
+                alike
+            } else {
+                own.iter().sum::<f64>() / own.len() as f64
+            }
+        };
+        AllQueues {
+            totals: total.numbers(),
+            windows: self.listed(&windows, asked, mean),
+        }
+    }
+
+    fn listed(
+        &self,
+        windows: &BTreeMap<i64, Sum>,
+        asked: &Asked,
+        percent_covered: impl Fn(Moment, Moment) -> f64,
+    ) -> Vec<WindowSnapshot> {
+        let totals = self.conversations.totals();
+        let older = windows.range(..asked.listed_from).filter(|(_, sum)| sum.counts());
+        older
+            .map(|(at, _)| *at)
+            .chain(asked.listed_from..=*asked.windows.end())
+            .map(|at| {
+                let (start, end) = (totals.start_of(at), totals.start_of(at.saturating_add(1)));
+                WindowSnapshot {
+                    start,
+                    granularity: Arc::clone(&asked.granularity),
+                    complete: end <= asked.as_of,
+                    coverage_percent: percent_covered(start, end.min(asked.as_of)),
+                    numbers: windows.get(&at).copied().unwrap_or_default().numbers(),
+                }
+            })
+            .collect()
+    }
+
+    fn threshold_ms(&self, queue: &Id, media: MediaKind) -> u64 {
+        let own = match self.settings.windows.service_level {
+            ServiceLevel::Fixed(threshold) => Some(threshold),
+            ServiceLevel::Queue => {
+                let settings = self.queues.settings.get(queue);
+                settings.and_then(|s| s.service_level_thresholds.get(&media).copied())
+            }
+        };
+        own.map_or(DEFAULT_THRESHOLD_MS, |threshold| {
+            u64::try_from(threshold.as_millis()).unwrap_or(u64::MAX)
+        })
+    }
+}

@@ -1,0 +1,383 @@
+//! What happened, by queue and medium: in total and by window.
+//!
+//! In: happenings to add or to take back, the time · Out: sums · Thread: any (pure).
+//!
+//! A happening goes into two cells: the total of its time (one for ever, or one a local day) and its window. Cells are
+//! found by name, so a happening costs the same however many there are. What is older than the kept windows, or than
+//! the local day, is neither added nor taken back.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::tally::{Sign, Sum, Tally};
+use super::visit::Happening;
+use crate::config::{ServiceLevel, TotalsConfig, TotalsSince, WindowsConfig};
+use crate::facts::MediaKind;
+use crate::{Id, Moment};
+
+const DAY_MS: i64 = 86_400_000;
+
+/// All cells, subscribed queues or not.
+#[derive(Debug)]
+pub(crate) struct Totals {
+    granularity_ms: i64,
+    keep: i64,
+    short_abandon_ms: u64,
+    /// Totals are of one local day; its offset from UTC.
+    day_offset_ms: Option<i64>,
+    /// What a threshold has beyond whole seconds, where a queue has none of its own.
+    fraction_ms: u64,
+    /// Cells before these are gone.
+    oldest_window: i64,
+    oldest_day: i64,
+    numbers: HashMap<Id, u32>,
+    queues: Vec<QueueTotals>,
+}
+
+/// One queue.
+#[derive(Debug)]
+pub(crate) struct QueueTotals {
+    id: Id,
+    fractions: BTreeMap<MediaKind, u64>,
+    /// By [`MediaKind::ALL`].
+    media: [Option<Box<MediaTotals>>; 7],
+}
+
+#[derive(Debug, Default)]
+struct MediaTotals {
+    /// By local day; the only one is 0 where totals count since the start. Two at midnight, seldom more.
+    days: Vec<(i64, Tally)>,
+    /// By start, in windows since 1970.
+    windows: BTreeMap<i64, Tally>,
+}
+
+impl Totals {
+    pub(crate) fn new(windows: WindowsConfig, totals: TotalsConfig) -> Self {
+        Self {
+            granularity_ms: ms(windows.granularity).max(1),
+            keep: i64::try_from(windows.keep.max(1)).unwrap_or(i64::MAX),
+            short_abandon_ms: ms(windows.short_abandon).unsigned_abs(),
+            day_offset_ms: match totals.since {
+                TotalsSince::Start => None,
+                TotalsSince::Day => Some(i64::from(totals.utc_offset_minutes) * 60_000),
+            },
+            fraction_ms: match windows.service_level {
+                ServiceLevel::Queue => 0,
+                ServiceLevel::Fixed(threshold) => fraction(threshold),
+            },
+            oldest_window: i64::MIN,
+            oldest_day: i64::MIN,
+            numbers: HashMap::new(),
+            queues: Vec::new(),
+        }
+    }
+
+    /// Drops the windows that are no longer kept, and the days before this one.
+    pub(crate) fn advance(&mut self, now: Moment) {
+        let oldest_window = self.oldest_kept(now);
+        if oldest_window > self.oldest_window {
+            self.oldest_window = oldest_window;
+            for media in self.queues.iter_mut().flat_map(|queue| queue.media.iter_mut().flatten()) {
+                while media.windows.first_key_value().is_some_and(|(at, _)| *at < oldest_window) {
+                    media.windows.pop_first();
+                }
+            }
+        }
+        let today = self.day_of(now);
+        if today > self.oldest_day {
+            self.oldest_day = today;
+            for media in self.queues.iter_mut().flat_map(|queue| queue.media.iter_mut().flatten()) {
+                media.days.retain(|(day, _)| *day >= today);
+            }
+        }
+    }
+
+    /// Adds a happening or takes it back.
+    pub(crate) fn count(&mut self, sign: Sign, happening: &Happening) {
+        let Happening { what, millis, at, .. } = *happening;
+        let short_abandon_ms = self.short_abandon_ms;
+        self.change(sign, &happening.queue, happening.media, at, |tally| {
+            tally.count(sign, what, millis, short_abandon_ms);
+        });
+    }
+
+    /// Somebody of this queue held for so long, until `at`.
+    pub(crate) fn hold(&mut self, queue: &Id, media: MediaKind, at: Moment, millis: u64) {
+        self.change(Sign::Add, queue, media, at, |tally| tally.hold(millis));
+    }
+
+    /// The queue's own threshold for a medium. It holds for what was counted before, too; exactly so if it is a
+    /// multiple of a second or was known before the first answer.
+    pub(crate) fn set_threshold(&mut self, queue: &Id, media: MediaKind, threshold: Duration) {
+        let number = self.number(queue);
+        let queue = &mut self.queues[number as usize];
+        let fraction = fraction(threshold);
+        if queue.fractions.insert(media, fraction) == Some(fraction) {
+            return;
+        }
+        if let Some(totals) = &mut queue.media[media as usize] {
+            let days = totals.days.iter_mut().map(|(_, tally)| tally);
+            days.chain(totals.windows.values_mut())
+                .for_each(|tally| tally.set_fraction(fraction));
+        }
+    }
+
+    /// One queue, if anything was counted of it.
+    pub(crate) fn queue(&self, queue: &Id) -> Option<&QueueTotals> {
+        self.numbers.get(queue).map(|number| &self.queues[*number as usize])
+    }
+
+    /// Queues that have numbers now.
+    pub(crate) fn queues(&self) -> impl Iterator<Item = &Id> {
+        let counted = |queue: &&QueueTotals| queue.media.iter().flatten().any(|media| !media.is_empty());
+        self.queues.iter().filter(counted).map(|queue| &queue.id)
+    }
+
+    /// A small number that stands for a queue as long as the run lasts.
+    pub(crate) fn number(&mut self, queue: &Id) -> u32 {
+        if let Some(number) = self.numbers.get(queue) {
+            return *number;
+        }
+        // There are never 2^32 queues.
+        let number = u32::try_from(self.queues.len()).unwrap_or(u32::MAX);
+        self.queues.push(QueueTotals {
+            id: queue.clone(),
+            fractions: BTreeMap::new(),
+            media: Default::default(),
+        });
+        self.numbers.insert(queue.clone(), number);
+        number
+    }
+
+    /// The queue of a number.
+    pub(crate) fn id(&self, number: u32) -> Option<&Id> {
+        self.queues.get(number as usize).map(|queue| &queue.id)
+    }
+
+    /// The window that a moment is in.
+    pub(crate) fn window_of(&self, at: Moment) -> i64 {
+        at.epoch_ms().div_euclid(self.granularity_ms)
+    }
+
+    /// Where a window begins.
+    pub(crate) fn start_of(&self, window: i64) -> Moment {
+        Moment::from_epoch_ms(window.saturating_mul(self.granularity_ms))
+    }
+
+    /// The oldest window that is kept at a moment.
+    pub(crate) fn oldest_kept(&self, at: Moment) -> i64 {
+        self.window_of(at).saturating_sub(self.keep - 1)
+    }
+
+    /// The local midnight before `at`, where totals are of a day.
+    pub(crate) fn day_start(&self, at: Moment) -> Option<Moment> {
+        let offset = self.day_offset_ms?;
+        Some(Moment::from_epoch_ms(self.day_of(at) * DAY_MS - offset))
+    }
+
+    /// The length of a window as the service writes it.
+    pub(crate) fn granularity(&self) -> Arc<str> {
+        let secs = self.granularity_ms / 1000;
+        match secs {
+            _ if secs % 3600 == 0 => format!("PT{}H", secs / 3600),
+            _ if secs % 60 == 0 => format!("PT{}M", secs / 60),
+            _ => format!("PT{secs}S"),
+        }
+        .into()
+    }
+
+    /// 0 where totals count since the start.
+    pub(crate) fn day_of(&self, at: Moment) -> i64 {
+        self.day_offset_ms
+            .map_or(0, |offset| (at.epoch_ms() + offset).div_euclid(DAY_MS))
+    }
+
+    fn change(&mut self, sign: Sign, queue: &Id, media: MediaKind, at: Moment, change: impl Fn(&mut Tally)) {
+        let (window, day) = (self.window_of(at), self.day_of(at));
+        let default_fraction = self.fraction_ms;
+        let number = self.number(queue);
+        let queue = &mut self.queues[number as usize];
+        let fraction = queue.fractions.get(&media).copied().unwrap_or(default_fraction);
+        let totals = queue.media[media as usize].get_or_insert_default();
+        if day >= self.oldest_day {
+            let found = totals.days.iter().position(|(of, _)| *of == day);
+            let at = found.or_else(|| {
+                (sign == Sign::Add).then(|| {
+                    totals.days.push((day, Tally::new(fraction)));
+                    totals.days.len() - 1
+                })
+            });
+            if let Some(at) = at {
+                change(&mut totals.days[at].1);
+                if totals.days[at].1.is_empty() {
+                    totals.days.swap_remove(at);
+                }
+            }
+        }
+        if window >= self.oldest_window {
+            let tally = match sign {
+                Sign::Add => Some(totals.windows.entry(window).or_insert_with(|| Tally::new(fraction))),
+                Sign::Take => totals.windows.get_mut(&window),
+            };
+            if let Some(tally) = tally {
+                change(tally);
+                if tally.is_empty() {
+                    totals.windows.remove(&window);
+                }
+            }
+        }
+    }
+}
+
+impl QueueTotals {
+    /// The total of a medium on a day, `None` where nothing happened.
+    pub(crate) fn total(&self, media: MediaKind, day: i64, threshold_ms: u64) -> Option<Sum> {
+        let totals = self.media[media as usize].as_ref()?;
+        let (_, tally) = totals.days.iter().find(|(of, _)| *of == day)?;
+        let mut sum = Sum::default();
+        sum.add(tally, threshold_ms);
+        Some(sum)
+    }
+
+    /// Adds every window of this queue within `windows`, all media together, to what is there.
+    pub(crate) fn add_windows(
+        &self,
+        windows: std::ops::RangeInclusive<i64>,
+        threshold_ms: impl Fn(MediaKind) -> u64,
+        to: &mut BTreeMap<i64, Sum>,
+    ) {
+        for kind in MediaKind::ALL {
+            let Some(totals) = &self.media[kind as usize] else {
+                continue;
+            };
+            let threshold_ms = threshold_ms(kind);
+            for (at, tally) in totals.windows.range(windows.clone()) {
+                to.entry(*at).or_default().add(tally, threshold_ms);
+            }
+        }
+    }
+}
+
+impl MediaTotals {
+    fn is_empty(&self) -> bool {
+        self.days.is_empty() && self.windows.is_empty()
+    }
+}
+
+fn ms(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
+fn fraction(threshold: Duration) -> u64 {
+    u64::from(threshold.subsec_millis())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::visit::What;
+
+    fn totals(granularity_secs: u64, since: TotalsSince) -> Totals {
+        let windows = WindowsConfig {
+            granularity: Duration::from_secs(granularity_secs),
+            keep: 3,
+            service_level: ServiceLevel::Queue,
+            short_abandon: Duration::ZERO,
+        };
+        let config = TotalsConfig {
+            since,
+            utc_offset_minutes: 120,
+        };
+        Totals::new(windows, config)
+    }
+
+    fn offered(at: &str) -> Happening {
+        Happening {
+            queue: Id::new("Q"),
+            media: MediaKind::Voice,
+            what: What::Offered,
+            at: Moment::parse(at).unwrap(),
+            millis: 0,
+            who: 0,
+        }
+    }
+
+    fn windows(totals: &Totals) -> Vec<(String, u64)> {
+        let mut found = BTreeMap::new();
+        if let Some(queue) = totals.queue(&Id::new("Q")) {
+            queue.add_windows(i64::MIN..=i64::MAX, |_| 20_000, &mut found);
+        }
+        found
+            .iter()
+            .map(|(at, sum)| (totals.start_of(*at).to_string()[11..19].to_owned(), sum.numbers().offered))
+            .collect()
+    }
+
+    fn total(totals: &Totals, as_of: &str) -> u64 {
+        let day = totals.day_of(Moment::parse(as_of).unwrap());
+        let queue = totals.queue(&Id::new("Q"));
+        queue
+            .and_then(|queue| queue.total(MediaKind::Voice, day, 20_000))
+            .map_or(0, |sum| sum.numbers().offered)
+    }
+
+    #[test]
+    fn windows_are_aligned_in_utc_take_late_facts_and_are_kept_for_so_many() {
+        let mut t = totals(900, TotalsSince::Start);
+        assert_eq!(&*t.granularity(), "PT15M");
+        t.advance(Moment::parse("2026-05-04T14:50:00Z").unwrap());
+        for at in ["14:44:59.999", "14:45:00.000", "14:14:59.999", "14:15:00.000", "15:00:00.000"] {
+            t.count(Sign::Add, &offered(&format!("2026-05-04T{at}Z")));
+        }
+        let of = |list: &[(&str, u64)]| -> Vec<(String, u64)> {
+            list.iter().map(|(at, n)| ((*at).to_owned(), *n)).collect()
+        };
+        let all = [("14:15:00", 1), ("14:30:00", 1), ("14:45:00", 1), ("15:00:00", 1)];
+        assert_eq!(windows(&t), of(&all));
+        assert_eq!(total(&t, "2026-05-04T14:50:00Z"), 5, "totals have no horizon");
+        t.advance(Moment::parse("2026-05-04T15:00:00Z").unwrap());
+        assert_eq!(windows(&t), of(&all[1..]));
+        t.count(Sign::Take, &offered("2026-05-04T14:15:00Z"));
+        assert_eq!(windows(&t), of(&all[1..]), "what is gone is not taken back twice");
+        t.count(Sign::Take, &offered("2026-05-04T14:30:00Z"));
+        assert_eq!(windows(&t), of(&all[2..]));
+        assert_eq!(total(&t, "2026-05-04T15:00:00Z"), 3);
+        t.advance(Moment::parse("2026-05-04T14:00:00Z").unwrap());
+        t.count(Sign::Add, &offered("2026-05-04T14:00:00Z"));
+        assert_eq!(windows(&t), of(&all[2..]), "a clock set back brings nothing back");
+    }
+
+    #[test]
+    fn totals_of_a_day_begin_anew_at_local_midnight() {
+        let mut t = totals(1800, TotalsSince::Day);
+        let before = "2026-05-04T21:59:59.999Z";
+        let midnight = "2026-05-04T22:00:00.000Z";
+        t.advance(Moment::parse(before).unwrap());
+        t.count(Sign::Add, &offered(before));
+        t.count(Sign::Add, &offered(midnight));
+        t.count(Sign::Add, &offered("2026-05-03T21:59:59Z"));
+        assert_eq!(total(&t, before), 1);
+        assert_eq!(t.day_start(Moment::parse(before).unwrap()), Moment::parse("2026-05-03T22:00:00Z"));
+        t.advance(Moment::parse(midnight).unwrap());
+        assert_eq!(total(&t, midnight), 1, "what is dated after midnight stays");
+        t.count(Sign::Take, &offered(before));
+        t.count(Sign::Add, &offered(before));
+        assert_eq!(total(&t, midnight), 1);
+        assert_eq!(windows(&t), [("21:30:00".to_owned(), 1), ("22:00:00".to_owned(), 1)]);
+        assert_eq!(totals(60, TotalsSince::Start).day_start(Moment::default()), None);
+    }
+
+    #[test]
+    fn a_queue_of_which_all_was_taken_back_has_no_numbers() {
+        let mut t = totals(10, TotalsSince::Start);
+        assert_eq!(&*t.granularity(), "PT10S");
+        t.set_threshold(&Id::new("Q"), MediaKind::Voice, Duration::from_millis(20_500));
+        t.count(Sign::Add, &offered("2026-05-04T14:30:00Z"));
+        assert_eq!(t.queues().count(), 1);
+        t.count(Sign::Take, &offered("2026-05-04T14:30:00Z"));
+        assert_eq!(t.queues().count(), 0);
+        assert_eq!(t.id(t.numbers[&Id::new("Q")]), Some(&Id::new("Q")));
+        assert_eq!(&*totals(3600, TotalsSince::Start).granularity(), "PT1H");
+    }
+}
