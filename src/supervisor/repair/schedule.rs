@@ -1,0 +1,157 @@
+//! What was asked for once and is asked for again, because REST shows some things late.
+//!
+//! In: work that is done · Out: the same work when it is due · Thread: any (pure).
+
+use std::collections::HashSet;
+use std::time::{Duration, Instant};
+
+use super::query::{Interval, merged};
+use crate::{Id, Moment};
+
+/// After how long (contract, section 9: 60 s and 300 s after the repair).
+const PAUSES: [Duration; 2] = [Duration::from_secs(60), Duration::from_secs(240)];
+/// What becomes due within this long is done in one go, so that a hundred outages in a row do not mean a hundred passes.
+const TOGETHER: Duration = Duration::from_secs(30);
+
+/// What one pass has to find out.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Work {
+    /// Moments at which the stream began: who was open then.
+    pub(super) starts: Vec<Moment>,
+    /// Intervals of which everything is wanted.
+    pub(super) gaps: Vec<Interval>,
+    /// The gaps of the ledger that these intervals are.
+    pub(super) ledger: Vec<u64>,
+    /// Everything since then counts as covered when it is done.
+    pub(super) covered_from: Option<Moment>,
+}
+
+impl Work {
+    pub(super) fn is_empty(&self) -> bool {
+        self.starts.is_empty() && self.gaps.is_empty()
+    }
+
+    fn merge(&mut self, other: Self) {
+        self.starts.extend(other.starts);
+        self.gaps.extend(other.gaps);
+    }
+
+    /// Intervals at one moment of which a conversation must have been open to enter the numbers.
+    pub(super) fn intervals(&self) -> Vec<Interval> {
+        let starts = self.starts.iter().map(|at| (*at, *at));
+        merged(starts.chain(self.gaps.iter().copied()).collect())
+    }
+}
+
+/// Work that was done and is due again.
+#[derive(Debug)]
+pub(super) struct Again {
+    due: Instant,
+    first_due: Instant,
+    round: usize,
+    pub(super) work: Work,
+    /// Conversations that were open.
+    pub(super) open: HashSet<Id>,
+}
+
+/// All of it.
+#[derive(Debug, Default)]
+pub(super) struct Schedule(Vec<Again>);
+
+impl Schedule {
+    /// The work was done at `now`, for the first time.
+    pub(super) fn done_first(&mut self, work: Work, open: HashSet<Id>, now: Instant) {
+        self.add(work, open, 0, now);
+    }
+
+    /// It was done again.
+    pub(super) fn done_again(&mut self, again: Again, now: Instant) {
+        self.add(again.work, again.open, again.round + 1, now);
+    }
+
+    fn add(&mut self, work: Work, open: HashSet<Id>, round: usize, now: Instant) {
+        let Some(pause) = PAUSES.get(round) else { return };
+        let due = now + *pause;
+        let near = |again: &&mut Again| again.round == round && due <= again.first_due + TOGETHER;
+        match self.0.iter_mut().find(near) {
+            Some(again) => {
+                again.due = due;
+                again.work.merge(work);
+                again.open.extend(open);
+            }
+            None => self.0.push(Again {
+                due,
+                first_due: due,
+                round,
+                work,
+                open,
+            }),
+        }
+    }
+
+    /// When the next is due.
+    pub(super) fn next_due(&self) -> Option<Instant> {
+        self.0.iter().map(|again| again.due).min()
+    }
+
+    /// One that is due.
+    pub(super) fn take_due(&mut self, now: Instant) -> Option<Again> {
+        let at = self.0.iter().position(|again| again.due <= now)?;
+        Some(self.0.remove(at))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn gap(from: i64, to: i64) -> Work {
+        Work {
+            gaps: vec![(Moment::from_epoch_ms(from), Moment::from_epoch_ms(to))],
+            ..Work::default()
+        }
+    }
+
+    #[test]
+    fn twice_after_60_and_300_seconds() {
+        let began = Instant::now();
+        let after = |secs| began + Duration::from_secs(secs);
+        let mut schedule = Schedule::default();
+        schedule.done_first(gap(0, 9), HashSet::from([Id::new("c")]), began);
+        assert_eq!(schedule.next_due(), Some(after(60)));
+        assert!(schedule.take_due(after(59)).is_none());
+        let again = schedule.take_due(after(60)).unwrap();
+        assert_eq!((again.work.gaps.len(), again.open.len()), (1, 1));
+        assert_eq!(schedule.next_due(), None);
+        schedule.done_again(again, after(60));
+        let again = schedule.take_due(after(300)).unwrap();
+        schedule.done_again(again, after(300));
+        assert_eq!(schedule.next_due(), None);
+    }
+
+    #[test]
+    fn a_burst_is_done_again_in_one_go_but_never_put_off_for_long() {
+        let began = Instant::now();
+        let mut schedule = Schedule::default();
+        for secs in 0..=60 {
+            let now = began + Duration::from_secs(secs);
+            schedule.done_first(gap(secs as i64 * 1000, secs as i64 * 1000 + 500), HashSet::new(), now);
+        }
+        let mut passes = Vec::new();
+        while let Some(due) = schedule.next_due() {
+            passes.push((due - began, schedule.take_due(due).unwrap().work.gaps.len()));
+        }
+        let secs = Duration::from_secs;
+        assert_eq!(passes, [(secs(90), 31), (secs(120), 30)]);
+    }
+
+    #[test]
+    fn starts_and_gaps_let_conversations_enter() {
+        let moment = Moment::from_epoch_ms;
+        let mut work = gap(10, 20);
+        work.merge(gap(15, 30));
+        work.starts.push(moment(40));
+        assert_eq!(work.intervals(), [(moment(10), moment(30)), (moment(40), moment(40))]);
+        assert!(!work.is_empty() && Work::default().is_empty());
+    }
+}
