@@ -58,7 +58,7 @@ pub(crate) struct RepairParts<'a> {
 pub(crate) struct RepairThread {
     access: Arc<Access>,
     jobs: Sender<Repair>,
-    cancel: Cancel,
+    stop: StopOnDrop,
     /// Disconnects when the thread has ended.
     done: Receiver<Never>,
     thread: JoinHandle<()>,
@@ -93,6 +93,7 @@ impl RepairThread {
             observations: Willing::Yes,
             details: Willing::Yes,
             nothing_said: false,
+            begun: None,
         };
         let thread = std::thread::Builder::new()
             .name("gs-repair".to_owned())
@@ -105,7 +106,7 @@ impl RepairThread {
         Ok(Self {
             access,
             jobs,
-            cancel,
+            stop: StopOnDrop(cancel),
             done,
             thread,
             start_due: false,
@@ -132,7 +133,7 @@ impl RepairThread {
 
     /// Asks it to end; returns at once.
     pub(super) fn stop(&self) {
-        self.cancel.cancel();
+        self.stop.0.cancel();
     }
 
     /// Waits for its end. Returns whether it came by `deadline`.
@@ -145,6 +146,15 @@ impl RepairThread {
             log::error!("repair: a defect ended it: {what}");
         }
         true
+    }
+}
+
+/// Whoever loses the thread out of sight has stopped it.
+struct StopOnDrop(Cancel);
+
+impl Drop for StopOnDrop {
+    fn drop(&mut self) {
+        self.0.cancel();
     }
 }
 
@@ -180,6 +190,8 @@ struct Room {
     observations: Willing,
     details: Willing,
     nothing_said: bool,
+    /// The last start.
+    begun: Option<Moment>,
 }
 
 impl Room {
@@ -213,6 +225,7 @@ impl Room {
             match job {
                 Repair::Start { at } => {
                     work.starts.push(at);
+                    self.begun = Some(at);
                     let day = self.asker.ask(|answer| FromRepair::DayStart { at, answer })?;
                     if let Some(midnight) = day.filter(|_| self.details != Willing::Never) {
                         work.gaps.push((midnight, at));
@@ -220,8 +233,7 @@ impl Room {
                     }
                 }
                 Repair::Gap { id, from, to } => {
-                    work.gaps.push((from, to));
-                    work.ledger.push(id);
+                    work.add_gap(id, (from, to), self.begun, self.config.model.retention);
                 }
             }
         }
@@ -255,7 +267,11 @@ impl Room {
         );
         let mut found = Found::default();
         let reach = Duration::from_secs(u64::from(self.config.backfill.lookback_days) * 86_400);
-        let open = if work.gaps.is_empty() { HashSet::new() } else { self.open()? };
+        let open = if work.gaps.is_empty() {
+            HashSet::new()
+        } else {
+            self.open()?
+        };
         match self.pass(&work, reach, &queues.conversations, open, &mut found) {
             Ok(()) => {}
             Err(Over::Refused(error)) => {
@@ -397,7 +413,10 @@ impl Room {
         if idle.is_empty() {
             return Ok(());
         }
-        log::info!("repair: nothing came of {} open conversations for long, asking", idle.len());
+        log::info!(
+            "repair: nothing came of {} open conversations for long, asking",
+            idle.len()
+        );
         let now = Instant::now();
         self.rechecked.extend(idle.iter().map(|id| (id.clone(), now)));
         match self.asker.by_ids(idle, &[], &mut Found::default()) {

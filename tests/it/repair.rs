@@ -152,7 +152,11 @@ fn differences(truth: &[(String, Value)], ours: &[(String, Value)]) -> Vec<Strin
 fn the_beginning() {
     let scene = Scene::begin(warm(), notifications);
     let first = scene.stream.until("a snapshot", |_| true);
-    assert!(first.totals.interacting > Some(100), "several pages: {:?}", first.totals);
+    assert!(
+        first.totals.interacting > Some(100),
+        "several pages: {:?}",
+        first.totals
+    );
     let last = scene.stream.stop().snapshot;
     assert!(last.counters.repairs > 100);
     assert_eq!(last.connection.gaps_total, 0);
@@ -209,10 +213,7 @@ fn without_backfill_a_gap_stays() {
 const DETAILS: &str = "/api/v2/analytics/conversations/details/query";
 
 /// A peer whose answers to details are the test's; each socket ends on demand of nothing but its place in the list.
-fn answering(
-    sockets: Vec<Behaviour>,
-    details: impl Fn(&Asked, usize) -> Answer + Send + Sync + 'static,
-) -> Running {
+fn answering(sockets: Vec<Behaviour>, details: impl Fn(&Asked, usize) -> Answer + Send + Sync + 'static) -> Running {
     let sockets = std::sync::Mutex::new(sockets.into_iter());
     let asked_before = std::sync::atomic::AtomicUsize::new(0);
     peer(move |asked: &Asked, _: &Peer| {
@@ -309,7 +310,10 @@ fn an_open_conversation_is_asked_for_again() {
             .json("recheck.json", r#"{"model":{"recheck_secs":1}}"#),
     );
     let path = peer.until("asked for", |log| {
-        let by_ids = log.asked.iter().find(|asked| asked.is("GET", "conversations/details?id="));
+        let by_ids = log
+            .asked
+            .iter()
+            .find(|asked| asked.is("GET", "conversations/details?id="));
         by_ids.map(|asked| asked.path.clone())
     });
     assert!(path.ends_with(&id), "{path}");

@@ -137,8 +137,13 @@ impl Asker {
                 let stands_still = count > 0 && ids == before;
                 self.take(page, intervals, open, found)?;
                 if found.pages.is_multiple_of(PAGES_A_LINE) {
-                    let of = total.map_or(String::new(), |total| format!(" of about {}", total.div_ceil(PAGE_SIZE)));
-                    log::info!("repair: page {number}{of}, {} conversations so far", found.conversations);
+                    let of = total.map_or(String::new(), |total| {
+                        format!(" of about {}", total.div_ceil(PAGE_SIZE))
+                    });
+                    log::info!(
+                        "repair: page {number}{of}, {} conversations so far",
+                        found.conversations
+                    );
                 }
                 if stands_still || query::is_last(number, count, total) {
                     break;
@@ -153,13 +158,21 @@ impl Asker {
     pub(super) fn by_ids(&self, ids: Vec<Id>, intervals: &[Interval], found: &mut Found) -> Result<(), Over> {
         for some in ids.chunks(DETAILS_A_CALL) {
             let page = self.call(|client, token| {
-                read_page(&analytics::conversations_by_ids(client, token, some, Purpose::Backfill)?)
+                read_page(&analytics::conversations_by_ids(
+                    client,
+                    token,
+                    some,
+                    Purpose::Backfill,
+                )?)
             });
             match page {
                 Ok(page) => self.take(page, intervals, &mut HashSet::new(), found)?,
                 // One of them may be unknown there; what is known of them from the stream stands.
                 Err(Over::Refused(error)) if matches!(error.status(), Some(400 | 404)) => {
-                    log::info!("repair: {} open conversations could not be asked for: {error}", some.len());
+                    log::info!(
+                        "repair: {} open conversations could not be asked for: {error}",
+                        some.len()
+                    );
                 }
                 Err(over) => return Err(over),
             }

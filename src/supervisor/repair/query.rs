@@ -32,7 +32,8 @@ pub(super) enum Which {
 /// The body of one page of a query; the first page is 1. The oldest come first, so that what begins meanwhile moves no
 /// page.
 pub(super) fn details(interval: Interval, queues: &[Id], which: Which, page: u64) -> String {
-    let dimension = |dimension: &str, operator: &str| json!({"type": "dimension", "dimension": dimension, "operator": operator});
+    let dimension =
+        |dimension: &str, operator: &str| json!({"type": "dimension", "dimension": dimension, "operator": operator});
     let on_queue = |queue: &Id| {
         let mut predicate = dimension("queueId", "matches");
         predicate["value"] = Value::from(queue.to_string());
@@ -100,9 +101,13 @@ mod tests {
         let read = |which| -> Value { serde_json::from_str(&details((at(0), at(60)), &queues, which, 3)).unwrap() };
         let all = read(Which::All);
         assert_eq!(all["interval"], format!("{}/{}", at(0), at(60)));
-        assert_eq!((&all["order"], &all["orderBy"]), (&json!("asc"), &json!("conversationStart")));
+        assert_eq!(
+            (&all["order"], &all["orderBy"]),
+            (&json!("asc"), &json!("conversationStart"))
+        );
         assert_eq!(all["paging"], json!({"pageSize": 100, "pageNumber": 3}));
-        let matches = |queue: &str| json!({"type": "dimension", "dimension": "queueId", "operator": "matches", "value": queue});
+        let matches =
+            |queue: &str| json!({"type": "dimension", "dimension": "queueId", "operator": "matches", "value": queue});
         let on_queues = json!({"type": "or", "predicates": [matches("Q"), matches("R")]});
         assert_eq!(all["segmentFilters"], json!([on_queues]));
         assert_eq!(all.get("conversationFilters"), None);

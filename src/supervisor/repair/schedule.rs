@@ -12,6 +12,10 @@ use crate::{Id, Moment};
 const PAUSES: [Duration; 2] = [Duration::from_secs(60), Duration::from_secs(240)];
 /// What becomes due within this long is done in one go, so that a hundred outages in a row do not mean a hundred passes.
 const TOGETHER: Duration = Duration::from_secs(30);
+/// What was open so shortly beside a gap enters the numbers, too: the clocks of service and client differ, and a dropped
+/// event may have waited. Before a gap this must stay within the model's memory, or something would count twice; after
+/// it the stream carries it anyway.
+const MARGIN: Duration = Duration::from_secs(60);
 
 /// What one pass has to find out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -31,6 +35,15 @@ impl Work {
         self.starts.is_empty() && self.gaps.is_empty()
     }
 
+    /// Adds a gap. `begun` is the last start of a stream: what ended before it is none of ours. `retention` is how long
+    /// the model remembers.
+    pub(super) fn add_gap(&mut self, id: u64, gap: Interval, begun: Option<Moment>, retention: Duration) {
+        let earlier = gap.0.minus(MARGIN.min(retention / 2));
+        let from = earlier.max(begun.unwrap_or(gap.0)).min(gap.0);
+        self.gaps.push((from, gap.1));
+        self.ledger.push(id);
+    }
+
     fn merge(&mut self, other: Self) {
         self.starts.extend(other.starts);
         self.gaps.extend(other.gaps);
@@ -39,7 +52,8 @@ impl Work {
     /// Intervals at one moment of which a conversation must have been open to enter the numbers.
     pub(super) fn intervals(&self) -> Vec<Interval> {
         let starts = self.starts.iter().map(|at| (*at, *at));
-        merged(starts.chain(self.gaps.iter().copied()).collect())
+        let gaps = self.gaps.iter().map(|(from, to)| (*from, to.plus(MARGIN)));
+        merged(starts.chain(gaps).collect())
     }
 }
 
@@ -146,12 +160,36 @@ mod tests {
     }
 
     #[test]
+    fn the_margin_before_a_gap_ends_at_the_start_and_within_the_memory() {
+        let moment = |secs: i64| Moment::from_epoch_ms(secs * 1000);
+        let from = |begun: Option<i64>, retention| {
+            let mut work = Work::default();
+            work.add_gap(
+                3,
+                (moment(200), moment(210)),
+                begun.map(moment),
+                Duration::from_secs(retention),
+            );
+            assert_eq!((work.gaps[0].1, work.ledger.as_slice()), (moment(210), [3].as_slice()));
+            work.gaps[0].0
+        };
+        assert_eq!(from(Some(0), 7200), moment(140));
+        assert_eq!(from(Some(0), 20), moment(190));
+        assert_eq!(from(Some(170), 7200), moment(170));
+        assert_eq!(from(Some(205), 7200), moment(200), "a queue that is newer than the gap");
+        assert_eq!(from(None, 7200), moment(200));
+    }
+
+    #[test]
     fn starts_and_gaps_let_conversations_enter() {
         let moment = Moment::from_epoch_ms;
         let mut work = gap(10, 20);
         work.merge(gap(15, 30));
-        work.starts.push(moment(40));
-        assert_eq!(work.intervals(), [(moment(10), moment(30)), (moment(40), moment(40))]);
+        work.starts.push(moment(70_000));
+        assert_eq!(
+            work.intervals(),
+            [(moment(10), moment(60_030)), (moment(70_000), moment(70_000))]
+        );
         assert!(!work.is_empty() && Work::default().is_empty());
     }
 }
