@@ -185,6 +185,21 @@ fn after_resets_in_a_row() {
     scene.stream.stop();
 }
 
+/// A rehearsal of some minutes: `cargo test --test it -- --ignored a_hundred_outages`.
+#[test]
+#[ignore = "takes minutes"]
+fn after_a_hundred_outages() {
+    let scene = Scene::begin(warm(), notifications);
+    for gaps in 1..=100_u32 {
+        let secs = 0.1 + f64::from(gaps % 7) / 5.0;
+        control(&scene.sim, &format!("outage?secs={secs}&rest={}", gaps % 2));
+        scene.stream.until_reconnected(gaps.into());
+    }
+    scene.until_repaired(100);
+    scene.until_true();
+    scene.stream.stop();
+}
+
 /// Half-open: what is sent is lost until the silence is noticed.
 #[test]
 fn after_silence() {
