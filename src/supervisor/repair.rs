@@ -42,6 +42,10 @@ const LOOKS: (Duration, Duration) = (Duration::from_millis(200), Duration::from_
 /// Conversations that one recheck asks for at the most: some calls, and the next ones later.
 const RECHECKED_AT_ONCE: usize = 500;
 
+/// What is asked for again is what ended shortly before: conversations that began this long before a gap, at the most.
+/// Older ones were shown by the first pass, or are asked for by their ids.
+const LATE_REACH: Duration = Duration::from_secs(3600);
+
 /// What the thread is given.
 pub(crate) struct RepairParts<'a> {
     pub(crate) config: Arc<Config>,
@@ -177,6 +181,14 @@ enum Willing {
     Never,
 }
 
+/// Which time some work is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Round {
+    First,
+    /// After a while, for what REST shows late.
+    Again,
+}
+
 /// The thread's own.
 struct Room {
     asker: Asker,
@@ -266,13 +278,12 @@ impl Room {
             queues.conversations.len()
         );
         let mut found = Found::default();
-        let reach = Duration::from_secs(u64::from(self.config.backfill.lookback_days) * 86_400);
         let open = if work.gaps.is_empty() {
             HashSet::new()
         } else {
             self.open()?
         };
-        match self.pass(&work, reach, &queues.conversations, open, &mut found) {
+        match self.pass(&work, Round::First, &queues.conversations, open, &mut found) {
             Ok(()) => {}
             Err(Over::Refused(error)) => {
                 self.give_up(&error);
@@ -306,7 +317,7 @@ impl Room {
         let still = self.open()?;
         again.open.retain(|id| still.contains(id));
         let mut found = Found::default();
-        match self.pass(&again.work, Duration::ZERO, &queues, again.open.clone(), &mut found) {
+        match self.pass(&again.work, Round::Again, &queues, again.open.clone(), &mut found) {
             Ok(()) => log::debug!("repair: asked again, {} conversations", found.conversations),
             Err(Over::Refused(error)) => self.give_up(&error),
             Err(Over::Stopped) => return Err(Over::Stopped),
@@ -319,7 +330,7 @@ impl Room {
     fn pass(
         &self,
         work: &Work,
-        reach: Duration,
+        round: Round,
         queues: &[Id],
         mut open: HashSet<Id>,
         found: &mut Found,
@@ -329,9 +340,13 @@ impl Room {
             self.open_at(*at, queues, &intervals, &mut open, found)?;
         }
         if !work.gaps.is_empty() {
+            let (reach, which) = match round {
+                Round::First => (self.lookback(), Which::All),
+                Round::Again => (LATE_REACH, Which::Newest),
+            };
             let span = span(&work.gaps, reach, Moment::now());
             self.asker
-                .conversations((span, queues, Which::All), &intervals, &mut open, found)?;
+                .conversations((span, queues, which), &intervals, &mut open, found)?;
         }
         self.asker.by_ids(open.into_iter().collect(), &intervals, found)
     }
@@ -346,8 +361,7 @@ impl Room {
         found: &mut Found,
     ) -> Result<(), Over> {
         // Those that are open began within the look-back, whatever is asked for besides.
-        let reach = Duration::from_secs(u64::from(self.config.backfill.lookback_days.max(1)) * 86_400);
-        let span = span(&[(at, at)], reach, at);
+        let span = span(&[(at, at)], self.lookback(), at);
         let mut ask = |which| self.asker.conversations((span, queues, which), intervals, open, found);
         match ask(Which::Open) {
             // It does not know the filter: everything is asked for, and what was not open does not enter.
@@ -426,6 +440,10 @@ impl Room {
             }
             other => other,
         }
+    }
+
+    fn lookback(&self) -> Duration {
+        Duration::from_secs(u64::from(self.config.backfill.lookback_days) * 86_400)
     }
 
     fn between_looks(&self) -> Duration {

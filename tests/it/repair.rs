@@ -35,7 +35,8 @@ fn warm() -> Simulator {
 struct Scene {
     sim: Simulator,
     stream: Watched,
-    since_ms: i64,
+    /// The truth counts what was open then or began later; all there is without.
+    since_ms: Option<i64>,
 }
 
 impl Scene {
@@ -49,7 +50,7 @@ impl Scene {
         let scene = Scene {
             sim,
             stream,
-            since_ms: (at.unix_timestamp_nanos() / 1_000_000) as i64,
+            since_ms: Some((at.unix_timestamp_nanos() / 1_000_000) as i64),
         };
         scene.until_true();
         scene
@@ -60,7 +61,7 @@ impl Scene {
     fn until_true(&self) {
         settle(&self.sim);
         let truth = self.sim.truth(&TruthQuery {
-            since_ms: Some(self.since_ms),
+            since_ms: self.since_ms,
             ..TruthQuery::default()
         });
         let truth = comparable(&truth);
@@ -160,6 +161,30 @@ fn the_beginning() {
     let last = scene.stream.stop().snapshot;
     assert!(last.counters.repairs > 100);
     assert_eq!(last.connection.gaps_total, 0);
+}
+
+/// With totals since the local midnight, what had ended before the start counts as well, and its windows are covered.
+#[test]
+fn the_day_so_far() {
+    let now = time::OffsetDateTime::now_utc();
+    // Noon, whenever the test runs: the whole work of the centre is of this day.
+    let minutes = 720 - (i32::from(now.hour()) * 60 + i32::from(now.minute()));
+    let sign = if minutes < 0 { '-' } else { '+' };
+    let offset = format!("{sign}{:02}:{:02}", minutes.abs() / 60, minutes.abs() % 60);
+    let totals = format!(r#"{{"totals":{{"since":"day","utc_offset":"{offset}"}}}}"#);
+    let sim = warm();
+    settle(&sim);
+    let scene = Scene {
+        stream: watch(notifications(&sim.url()).queue("all").json("day.json", totals)),
+        sim,
+        since_ms: None,
+    };
+    scene.until_true();
+    scene.stream.until("covered", |s| {
+        let windows = s.all_queues.as_ref().map(|all| all.windows.as_slice());
+        windows.is_some_and(|w| w.len() > 3 && w.iter().all(|window| window.coverage_percent == 100.0))
+    });
+    scene.stream.stop();
 }
 
 /// Sockets die and REST fails for a while; the centre works on.
@@ -270,6 +295,25 @@ fn without_the_permission_gaps_stay_and_it_is_asked_once() {
     assert_eq!(gaps(&last).len(), 2);
     assert!(gaps(&last).iter().all(|gap| gap.to.is_some() && !gap.repaired));
     assert_eq!(peer.log().count("POST", DETAILS), 1);
+}
+
+/// A service that does not know the filter for open conversations is asked without it.
+#[test]
+fn a_filter_that_is_not_known_is_left_out() {
+    let peer = answering(vec![Behaviour::Close(Vec::new(), 1011)], |asked, _| {
+        match asked.body.contains("conversationEnd") {
+            true => Answer::Json(400, json!({"status": 400, "code": "bad.request"})),
+            false => nothing(),
+        }
+    });
+    let stream = watch(notifications(&peer.url()).queue(QUEUES[0].1));
+    stream.until("repaired", |s| gaps(s).iter().any(|gap| gap.repaired));
+    let log = peer.log();
+    let with_filter = |asked: &&Asked| asked.is("POST", DETAILS) && asked.body.contains("conversationEnd");
+    assert_eq!(log.asked.iter().filter(with_filter).count(), 1);
+    assert!(log.count("POST", DETAILS) >= 2);
+    drop(log);
+    stream.stop();
 }
 
 /// A failure in the middle: the same page again, and the token that was refused is replaced.

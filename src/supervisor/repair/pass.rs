@@ -112,7 +112,7 @@ impl Asker {
         Ok(())
     }
 
-    /// All pages of a query. What they show is taken out of `open`, and enters the numbers if it was open within
+    /// All pages of a query; of the newest first only those that reach into the interval. What they show is taken out of `open`, and enters the numbers if it was open within
     /// `intervals`.
     pub(super) fn conversations(
         &self,
@@ -134,6 +134,7 @@ impl Asker {
                 found.pages += 1;
                 let ids: Vec<Id> = page.conversations.iter().map(|c| c.facts.id.clone()).collect();
                 // A service that ignores the number of the page gives the same for ever.
+                let is_older = which == Which::Newest && page.conversations.iter().all(|c| c.start < Some(span.0));
                 let stands_still = count > 0 && ids == before;
                 self.take(page, intervals, open, found)?;
                 if found.pages.is_multiple_of(PAGES_A_LINE) {
@@ -145,7 +146,7 @@ impl Asker {
                         found.conversations
                     );
                 }
-                if stands_still || query::is_last(number, count, total) {
+                if stands_still || is_older || query::is_last(number, count, total) {
                     break;
                 }
                 before = ids;

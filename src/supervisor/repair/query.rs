@@ -21,16 +21,17 @@ pub(super) type Interval = (Moment, Moment);
 /// Which conversations of the interval.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Which {
-    /// All.
+    /// All, the oldest first: what begins meanwhile moves no page.
     All,
+    /// All, the newest first: what begins meanwhile moves pages back, so some come twice. For those who stop early.
+    Newest,
     /// Those without an end.
     Open,
     /// Those with an open segment on one of the queues: after the end, this is after-call work.
     OpenSegment,
 }
 
-/// The body of one page of a query; the first page is 1. The oldest come first, so that what begins meanwhile moves no
-/// page.
+/// The body of one page of a query; the first page is 1.
 pub(super) fn details(interval: Interval, queues: &[Id], which: Which, page: u64) -> String {
     let dimension =
         |dimension: &str, operator: &str| json!({"type": "dimension", "dimension": dimension, "operator": operator});
@@ -46,7 +47,7 @@ pub(super) fn details(interval: Interval, queues: &[Id], which: Which, page: u64
     }
     let mut query = json!({
         "interval": format!("{}/{}", interval.0, interval.1),
-        "order": "asc",
+        "order": if which == Which::Newest { "desc" } else { "asc" },
         "orderBy": "conversationStart",
         "paging": {"pageSize": PAGE_SIZE, "pageNumber": page},
         "segmentFilters": segments,
@@ -115,6 +116,7 @@ mod tests {
             let predicate = json!({"type": "dimension", "dimension": dimension, "operator": "notExists"});
             json!({"type": "and", "predicates": [predicate]})
         };
+        assert_eq!(read(Which::Newest)["order"], "desc");
         let open = read(Which::Open);
         assert_eq!(open["conversationFilters"], json!([absent("conversationEnd")]));
         assert_eq!(open["segmentFilters"], json!([on_queues]));
