@@ -381,9 +381,7 @@ impl Supervisor {
             }
         }
         self.plan = Some(plan);
-        if self.lines.iter().all(Line::is_streaming) {
-            self.baseline();
-        }
+        self.baseline();
     }
 
     fn connect(&mut self, at: usize) -> Flow {

@@ -60,6 +60,7 @@ impl Supervisor {
                     self.token_is_second_try = false;
                     self.lines[at].backoff.on_streaming(now);
                     self.publish_connections();
+                    self.baseline();
                 }
             }
             ConnectionNews::SocketClosing if place == Place::Current => {

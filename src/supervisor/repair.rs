@@ -26,6 +26,7 @@ use self::pass::{Asker, Found, Over};
 use self::query::{Which, span};
 use self::schedule::{Again, Schedule, Work};
 use super::Supervisor;
+use super::line::Line;
 use crate::aggregator::{Control, ControlSender, FromRepair, Repair};
 use crate::config::Config;
 use crate::net::Cancel;
@@ -89,15 +90,15 @@ impl RepairThread {
                 cancel: cancel.clone(),
                 pauses: parts.config.reconnect,
             },
-            config: parts.config,
             inbox,
             schedule: Schedule::default(),
-            next_look: None,
+            next_look: Some(Instant::now() + between_looks(&parts.config)),
             rechecked: HashMap::new(),
             observations: Willing::Yes,
             details: Willing::Yes,
             nothing_said: false,
             begun: None,
+            config: parts.config,
         };
         let thread = std::thread::Builder::new()
             .name("gs-repair".to_owned())
@@ -163,9 +164,12 @@ impl Drop for StopOnDrop {
 }
 
 impl Supervisor {
-    /// All lines stream: who waits and talks already, the first time and where queues are new.
+    /// Asks who waits and talks already, the first time and where queues are new, once all lines stream what they shall.
     pub(super) fn baseline(&mut self) {
-        if let Some(repair) = &mut self.repair {
+        let is_settled = |line: &Line| line.is_streaming() && line.rotation.is_none() && line.next.is_none();
+        if self.lines.iter().all(is_settled)
+            && let Some(repair) = &mut self.repair
+        {
             repair.begin(Moment::now());
         }
     }
@@ -195,7 +199,7 @@ struct Room {
     config: Arc<Config>,
     inbox: Receiver<Repair>,
     schedule: Schedule,
-    /// When the model is looked at for idle conversations; set by the start.
+    /// When the model is looked at for idle conversations.
     next_look: Option<Instant>,
     /// What was rechecked, and when.
     rechecked: HashMap<Id, Instant>,
@@ -253,9 +257,6 @@ impl Room {
     }
 
     fn see_to(&mut self, work: Work) -> Result<(), Over> {
-        if !work.starts.is_empty() && self.next_look.is_none() {
-            self.next_look = Some(Instant::now() + self.between_looks());
-        }
         let queues = self.asker.access.queues();
         self.observe(&queues)?;
         if queues.conversations.is_empty() {
@@ -408,7 +409,7 @@ impl Room {
 
     /// Asks for open conversations of which nothing came for long.
     fn recheck(&mut self) -> Result<(), Over> {
-        self.next_look = Some(Instant::now() + self.between_looks());
+        self.next_look = Some(Instant::now() + between_looks(&self.config));
         if self.details == Willing::Never {
             self.next_look = None;
             return Ok(());
@@ -446,10 +447,6 @@ impl Room {
         Duration::from_secs(u64::from(self.config.backfill.lookback_days) * 86_400)
     }
 
-    fn between_looks(&self) -> Duration {
-        (self.config.model.recheck / LOOKS_A_PERIOD).clamp(LOOKS.0, LOOKS.1)
-    }
-
     fn open(&self) -> Result<HashSet<Id>, Over> {
         Ok(self.asker.ask(FromRepair::Open)?.into_iter().collect())
     }
@@ -457,6 +454,10 @@ impl Room {
     fn tell(&self, message: FromRepair) {
         self.asker.control.send(Control::Repair(message));
     }
+}
+
+fn between_looks(config: &Config) -> Duration {
+    (config.model.recheck / LOOKS_A_PERIOD).clamp(LOOKS.0, LOOKS.1)
 }
 
 /// What a refusal makes of the willingness; it is said once.

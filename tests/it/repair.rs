@@ -4,7 +4,7 @@
 
 use std::time::{Duration, Instant};
 
-use genesys_stream::config::{ConfigBuilder, Protocol};
+use genesys_stream::config::{ConfigBuilder, Protocol, WhenFull};
 use genesys_stream::model::snapshot::{ConnectionState, Gap, Snapshot};
 use genesys_stream::simulator::{Simulator, TruthQuery};
 use serde_json::{Value, json};
@@ -235,6 +235,29 @@ fn after_silence() {
     scene.until_repaired(1);
     scene.until_true();
     scene.stream.stop();
+}
+
+/// Events that the buffer dropped are a gap like any other.
+#[test]
+fn dropped_events_are_asked_for() {
+    let sim = start(
+        Simulator::builder()
+            .queues(2)
+            .arrivals_per_sec(0.0)
+            .warm_up(Duration::ZERO)
+            .requests_per_min(0),
+    );
+    let tight = notifications(&sim.url())
+        .buffer_capacity(1)
+        .when_full(WhenFull::DropNewest);
+    let stream = watch(tight.queue("all"));
+    stream.until_streaming();
+    control(&sim, "flood?events=4000&bytes=2000");
+    let repaired = stream.until("repaired", |s| {
+        s.counters.events_dropped > 0 && !gaps(s).is_empty() && gaps(s).iter().all(|gap| gap.repaired)
+    });
+    assert!(gaps(&repaired).iter().all(|gap| gap.cause.contains("dropped")));
+    stream.stop();
 }
 
 #[test]

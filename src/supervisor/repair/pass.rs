@@ -81,9 +81,14 @@ impl Asker {
                 (ErrorKind::Credentials | ErrorKind::Refused, _) => return Err(Over::Refused(error)),
                 _ => {}
             }
-            backoff.on_failure(std::time::Instant::now());
+            let failures = backoff.on_failure(std::time::Instant::now());
             let pause = backoff.pause(fastrand::f64(), error.retry_after());
-            log::info!("repair: {error}; the same again in {:.1} s", pause.as_secs_f64());
+            let level = if failures == 1 {
+                log::Level::Warn
+            } else {
+                log::Level::Debug
+            };
+            log::log!(level, "repair: {error}; the same again in {:.1} s", pause.as_secs_f64());
             if self.cancel.wait(pause) == Waited::Cancelled {
                 return Err(Over::Stopped);
             }
