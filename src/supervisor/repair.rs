@@ -249,7 +249,7 @@ impl Room {
                     }
                 }
                 Repair::Gap { id, from, to } => {
-                    work.add_gap(id, (from, to), self.begun, self.config.model.retention);
+                    work.add_gap(id, (from, to), self.remembered_since().max(self.begun.unwrap_or(from)));
                 }
             }
         }
@@ -336,7 +336,10 @@ impl Room {
         mut open: HashSet<Id>,
         found: &mut Found,
     ) -> Result<(), Over> {
-        let intervals = work.intervals();
+        let intervals = match round {
+            Round::First => work.intervals(),
+            Round::Again => work.intervals_since(self.remembered_since()),
+        };
         for at in &work.starts {
             self.open_at(*at, queues, &intervals, &mut open, found)?;
         }
@@ -441,6 +444,12 @@ impl Room {
             }
             other => other,
         }
+    }
+
+    /// What ended since then is still remembered, some time for the pass included; what is older and not remembered may
+    /// have been counted and forgotten.
+    fn remembered_since(&self) -> Moment {
+        Moment::now().minus(self.config.model.retention / 2)
     }
 
     fn lookback(&self) -> Duration {

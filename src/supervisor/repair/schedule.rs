@@ -12,10 +12,12 @@ use crate::{Id, Moment};
 const PAUSES: [Duration; 2] = [Duration::from_secs(60), Duration::from_secs(240)];
 /// What becomes due within this long is done in one go, so that a hundred outages in a row do not mean a hundred passes.
 const TOGETHER: Duration = Duration::from_secs(30);
-/// What was open so shortly beside a gap enters the numbers, too: the clocks of service and client differ, and a dropped
-/// event may have waited. Before a gap this must stay within the model's memory, or something would count twice; after
-/// it the stream carries it anyway.
-const MARGIN: Duration = Duration::from_secs(60);
+/// What was open so shortly before a gap enters the numbers, too: the clocks of service and client differ, and a dropped
+/// event may have waited.
+const BEFORE: Duration = Duration::from_secs(60);
+/// What began within this after a gap or a start enters, too, should the service's clock be ahead: the stream carries it
+/// anyway.
+const AFTER: Duration = Duration::from_secs(3600);
 
 /// What one pass has to find out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -35,11 +37,10 @@ impl Work {
         self.starts.is_empty() && self.gaps.is_empty()
     }
 
-    /// Adds a gap. `begun` is the last start of a stream: what ended before it is none of ours. `retention` is how long
-    /// the model remembers.
-    pub(super) fn add_gap(&mut self, id: u64, gap: Interval, begun: Option<Moment>, retention: Duration) {
-        let earlier = gap.0.minus(MARGIN.min(retention / 2));
-        let from = earlier.max(begun.unwrap_or(gap.0)).min(gap.0);
+    /// Adds a gap, and a margin before it: what ended before `floor` does not come into the margin. That is the last start
+    /// of the stream, or the moment before which the model may have counted and forgotten a conversation.
+    pub(super) fn add_gap(&mut self, id: u64, gap: Interval, floor: Moment) {
+        let from = gap.0.minus(BEFORE).max(floor).min(gap.0);
         self.gaps.push((from, gap.1));
         self.ledger.push(id);
     }
@@ -52,8 +53,14 @@ impl Work {
     /// Intervals at one moment of which a conversation must have been open to enter the numbers.
     pub(super) fn intervals(&self) -> Vec<Interval> {
         let starts = self.starts.iter().map(|at| (*at, *at));
-        let gaps = self.gaps.iter().map(|(from, to)| (*from, to.plus(MARGIN)));
-        merged(starts.chain(gaps).collect())
+        let all = starts.chain(self.gaps.iter().copied());
+        merged(all.map(|(from, to)| (from, to.plus(AFTER))).collect())
+    }
+
+    /// As [`Work::intervals`], without what lies before `floor`.
+    pub(super) fn intervals_since(&self, floor: Moment) -> Vec<Interval> {
+        let all = self.intervals().into_iter().filter(|(_, to)| *to >= floor);
+        all.map(|(from, to)| (from.max(floor), to)).collect()
     }
 }
 
@@ -160,36 +167,32 @@ mod tests {
     }
 
     #[test]
-    fn the_margin_before_a_gap_ends_at_the_start_and_within_the_memory() {
+    fn the_margin_before_a_gap_ends_where_the_model_knows_nothing() {
         let moment = |secs: i64| Moment::from_epoch_ms(secs * 1000);
-        let from = |begun: Option<i64>, retention| {
+        let from = |floor| {
             let mut work = Work::default();
-            work.add_gap(
-                3,
-                (moment(200), moment(210)),
-                begun.map(moment),
-                Duration::from_secs(retention),
-            );
+            work.add_gap(3, (moment(200), moment(210)), moment(floor));
             assert_eq!((work.gaps[0].1, work.ledger.as_slice()), (moment(210), [3].as_slice()));
             work.gaps[0].0
         };
-        assert_eq!(from(Some(0), 7200), moment(140));
-        assert_eq!(from(Some(0), 20), moment(190));
-        assert_eq!(from(Some(170), 7200), moment(170));
-        assert_eq!(from(Some(205), 7200), moment(200), "a queue that is newer than the gap");
-        assert_eq!(from(None, 7200), moment(200));
+        assert_eq!(from(0), moment(140));
+        assert_eq!(from(170), moment(170));
+        assert_eq!(from(205), moment(200), "the gap itself counts whole");
     }
 
     #[test]
     fn starts_and_gaps_let_conversations_enter() {
-        let moment = Moment::from_epoch_ms;
-        let mut work = gap(10, 20);
-        work.merge(gap(15, 30));
-        work.starts.push(moment(70_000));
+        let moment = |secs: i64| Moment::from_epoch_ms(secs * 1000);
+        let mut work = gap(10_000, 20_000);
+        work.merge(gap(15_000, 30_000));
+        work.starts.push(moment(9_000));
+        let intervals = [(moment(10), moment(3_630)), (moment(9_000), moment(12_600))];
+        assert_eq!(work.intervals(), intervals);
         assert_eq!(
-            work.intervals(),
-            [(moment(10), moment(60_030)), (moment(70_000), moment(70_000))]
+            work.intervals_since(moment(20)),
+            [(moment(20), moment(3_630)), intervals[1]]
         );
+        assert_eq!(work.intervals_since(moment(4_000)), [intervals[1]]);
         assert!(!work.is_empty() && Work::default().is_empty());
     }
 }
