@@ -6,6 +6,8 @@
 //! It waits for an event, a control message or its next tick, whichever is first. It never waits for an output, unless
 //! the buffer's policy is `block` and the output is one that the stream waits for.
 
+mod repair;
+
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -28,6 +30,8 @@ use crate::record::StateChange;
 use crate::rest::lookup::Queue;
 use crate::telemetry::Telemetry;
 use crate::{Error, ErrorKind, Id, Moment};
+
+pub(crate) use self::repair::{FromRepair, Repair, Shown};
 
 /// Events applied before control messages and the clock are looked at again: well under a millisecond of work.
 const BATCH: usize = 128;
@@ -62,6 +66,8 @@ pub(crate) enum Control {
     UserNames(BTreeMap<Id, Option<String>>),
     /// Facts from REST.
     Observations(Vec<ObservationFacts>),
+    /// What the repair found or wants to know.
+    Repair(FromRepair),
     /// The topics of a line are uncovered from here on.
     GapOpened {
         line: usize,
@@ -103,6 +109,8 @@ pub(crate) struct AggregatorParts {
     pub(crate) control: Receiver<Control>,
     pub(crate) telemetry: Arc<Telemetry>,
     pub(crate) outputs: Outputs,
+    /// Where gaps go that can be repaired; none where nothing repairs them.
+    pub(crate) repairs: Option<Sender<Repair>>,
 }
 
 /// What it leaves.
@@ -141,6 +149,7 @@ pub(crate) struct Aggregator {
     control: Receiver<Control>,
     telemetry: Arc<Telemetry>,
     outputs: Outputs,
+    repairs: Option<Sender<Repair>>,
     want_events: bool,
     model: Model,
     /// The open gap of each line.
@@ -188,6 +197,7 @@ impl Aggregator {
             control: parts.control,
             telemetry: parts.telemetry,
             outputs: parts.outputs,
+            repairs: parts.repairs,
             model,
             line_gaps: BTreeMap::new(),
             drop_gap: None,
@@ -327,6 +337,7 @@ impl Aggregator {
                     self.model.apply_rest(&Facts::Observations(Box::new(facts)), now);
                 }
             }
+            Control::Repair(message) => self.on_repair(message),
             Control::GapOpened {
                 line,
                 topics,
@@ -398,6 +409,14 @@ impl Aggregator {
 
     fn close_gap(&mut self, id: u64, to: Moment) {
         let closed = self.model.gaps_mut().close(id, to);
+        if let (Some(repairs), Some(gap)) = (&self.repairs, &closed) {
+            // After a defect of the repair the gap stays unrepaired.
+            let _ = repairs.send(Repair::Gap {
+                id,
+                from: gap.from,
+                to: gap.to.unwrap_or(to),
+            });
+        }
         self.tell_gap(closed);
     }
 

@@ -21,6 +21,8 @@ pub(crate) enum Notice {
     },
     /// An output ended for good (closed stdout): nobody reads us any more.
     OutputClosed(String),
+    /// The service refused the token of now: another is needed.
+    TokenRefused,
     /// The aggregator is gone without having been told to end.
     AggregatorGone(String),
 }

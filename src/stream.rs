@@ -10,9 +10,9 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded, select, unbounded};
 
-use crate::aggregator::{Aggregator, AggregatorParts, AggregatorThread, Control, ControlSender, Finished};
+use crate::aggregator::{Aggregator, AggregatorParts, AggregatorThread, Control, ControlSender, Finished, Repair};
 use crate::buffer::buffer;
-use crate::config::{Config, WhenFull};
+use crate::config::{Config, Protocol, WhenFull};
 use crate::event::Event;
 use crate::model::snapshot::Snapshot;
 use crate::net::{Cancel, Net};
@@ -25,7 +25,7 @@ use crate::output::{self, Item, Output, Outputs};
 use crate::protocol::KeepBody;
 use crate::record::{Bodies, Records};
 use crate::rest::{Limits, RestClient};
-use crate::supervisor::{End, Parts, Stopped, Supervisor, Until};
+use crate::supervisor::{End, Parts, RepairParts, RepairThread, Stopped, Supervisor, Until};
 use crate::telemetry::Telemetry;
 use crate::{Error, ErrorKind};
 
@@ -237,7 +237,10 @@ impl StreamBuilder {
             outputs.add(snapshot_file(path, &seat)?);
         }
 
+        // The other protocols have no API that tells what they did not.
+        let repairs = (config.protocol == Protocol::Notifications && config.backfill.enabled).then(unbounded::<Repair>);
         let aggregator = Aggregator::new(AggregatorParts {
+            repairs: repairs.as_ref().map(|(jobs, _)| jobs.clone()),
             config: Arc::clone(&config),
             buffer: events_out,
             control: control_inbox,
@@ -248,6 +251,17 @@ impl StreamBuilder {
             published: aggregator.published(),
             control: control.clone(),
         };
+        let repair = repairs.map(|jobs| {
+            RepairThread::spawn(RepairParts {
+                config: Arc::clone(&config),
+                client: &rest,
+                cancel: calls.child(),
+                control: control.clone(),
+                notices: notices.clone(),
+                jobs,
+            })
+        });
+        let repair = repair.transpose()?;
         let aggregator = aggregator.spawn(notices.clone())?;
         let supervisor = Supervisor::new(Parts {
             config,
@@ -260,6 +274,7 @@ impl StreamBuilder {
             control,
             telemetry,
             keep_body: self.keep_body,
+            repair,
         });
         Ok(Engine {
             supervisor,

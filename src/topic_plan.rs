@@ -186,6 +186,46 @@ fn groups(wish: &Wish<'_>) -> Result<Vec<Group>, Error> {
     }
 }
 
+/// Queues that topics are about.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TopicQueues {
+    /// Those whose conversations are subscribed, of one medium or all.
+    pub conversations: Vec<Id>,
+    /// Those whose statistics are subscribed.
+    pub statistics: Vec<Id>,
+}
+
+impl TopicQueues {
+    /// The queues of a wish, and those that its free topics name; each once.
+    #[must_use]
+    pub fn of(wish: &Wish<'_>) -> Self {
+        let mut found = Self {
+            conversations: wish.queues.to_vec(),
+            statistics: wish.queues.to_vec(),
+        };
+        for topic in wish.topics.iter().flat_map(|topic| expand(topic)) {
+            let of_conversations = topic.strip_prefix("v2.routing.queues.");
+            let Some((queue, what)) = of_conversations
+                .or_else(|| topic.strip_prefix("v2.analytics.queues."))
+                .and_then(|rest| rest.split_once('.'))
+            else {
+                continue;
+            };
+            let carries = |what: &str| what == "conversations" || what.starts_with("conversations.");
+            let list = match of_conversations {
+                Some(_) if carries(what) => &mut found.conversations,
+                Some(_) => continue,
+                None => &mut found.statistics,
+            };
+            let queue = Id::new(queue);
+            if !list.contains(&queue) {
+                list.push(queue);
+            }
+        }
+        found
+    }
+}
+
 /// The topics of one queue. They share no prefix, so they cannot be combined.
 #[must_use]
 pub fn queue_topics(queue: &Id) -> [String; 2] {

@@ -2,8 +2,7 @@
 //!
 //! In: `Config` · Out: one line each · Thread: any (pure).
 
-use super::{Config, ServiceLevel, Stdout, TotalsSince, WhenFull};
-use std::time::Duration;
+use super::{Config, Stdout, WhenFull};
 
 impl Config {
     /// Settings that are right but that this version does not act on yet: one line each, to be shown at the start.
@@ -23,20 +22,6 @@ impl Config {
         }
         if self.http.listen.is_some() {
             add("http.listen (--listen): no page and no metrics are served");
-        }
-        let windows = &self.windows;
-        if windows.granularity != Duration::from_secs(60)
-            || windows.keep != 60
-            || windows.service_level != ServiceLevel::Queue
-            || windows.short_abandon != Duration::ZERO
-        {
-            add("windows: no windows and no service level are computed");
-        }
-        if self.totals.since != TotalsSince::Start || self.totals.utc_offset_minutes != 0 {
-            add("totals: totals are not computed");
-        }
-        if self.model.recheck != Duration::from_secs(3600) {
-            add("model.recheck_secs: conversations are not asked for again");
         }
         lines
     }

@@ -83,7 +83,6 @@ impl Cancel {
     }
 
     /// A narrower signal: given with this one, or alone.
-    #[cfg(test)]
     pub(crate) fn child(&self) -> Self {
         let child = Self::new();
         let late = {

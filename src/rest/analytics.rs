@@ -9,10 +9,14 @@ use serde::{Deserialize, Serialize};
 use super::client::{Method, Request, RestClient};
 use super::rate::Purpose;
 use crate::facts::{MediaKind, ObservationFacts, ObservationRow};
+use crate::net::target::percent_encode;
 use crate::{Error, ErrorKind, Id, Moment, Secret};
 
 /// Queues in one observations query; the service states no limit, and 100 predicates is what its other queries take.
 pub(crate) const QUEUES_A_CALL: usize = 100;
+
+/// Conversation ids in one call: 37 characters each keep the address under 2 KiB.
+pub(crate) const DETAILS_A_CALL: usize = 50;
 
 /// The queue metrics that a dashboard needs for its start.
 pub(crate) const QUEUE_METRICS: [&str; 9] = [
@@ -68,6 +72,23 @@ pub(crate) fn conversation_details(
         total_hits: body.total_hits.filter(|hits| *hits >= 0.0).map(|hits| hits as u64),
         body: answer.body,
     })
+}
+
+/// Asks for these conversations, at most [`DETAILS_A_CALL`]; gives the answer as it came. Those that the service does not
+/// know are missing from it.
+///
+/// # Errors
+/// Those of [`RestClient::call`].
+pub(crate) fn conversations_by_ids(
+    client: &RestClient,
+    token: &Secret,
+    ids: &[Id],
+    purpose: Purpose,
+) -> Result<Vec<u8>, Error> {
+    let ids: Vec<String> = ids.iter().map(|id| percent_encode(&id.to_string())).collect();
+    let at = format!("/api/v2/analytics/conversations/details?id={}", ids.join(","));
+    let request = Request::new("asking for conversations by their ids", Method::Get, &at, token).purpose(purpose);
+    Ok(client.call(&request)?.body)
 }
 
 #[derive(Serialize)]

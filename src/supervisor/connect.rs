@@ -19,7 +19,7 @@ use crate::rest::channels::{self, Channel};
 use crate::rest::lookup::{self, Queue};
 use crate::rest::oauth::{self, Token};
 use crate::rest::{Purpose, analytics};
-use crate::topic_plan::{self, TopicPlan, Wish};
+use crate::topic_plan::{self, TopicPlan, TopicQueues, Wish};
 use crate::{Error, ErrorKind, Id, Moment, Secret};
 
 /// A channel is replaced this long before its end; a short-lived one at 90 % of its life.
@@ -81,6 +81,9 @@ impl Supervisor {
         let held = HeldToken::new(token, self.config.token_refresh_before, asked);
         let secret = held.secret.clone();
         self.control(Control::TokenExpires(held.expires_at));
+        if let Some(repair) = &self.repair {
+            repair.set_token(secret.clone());
+        }
         self.token = Some(held);
         Ok(secret)
     }
@@ -123,22 +126,22 @@ impl Supervisor {
             match lookup::queues(&self.rest, token) {
                 Ok(listing) => {
                     let chosen = if all {
-                        listing
+                        listing.clone()
                     } else {
                         lookup::resolve(&named, &listing)?
                     };
                     queues = Some(chosen.iter().map(|queue| queue.id.clone()).collect());
-                    self.control(Control::Queues(chosen));
+                    self.tell_queues(chosen, &listing);
                 }
                 // Ids need no listing: without it there are no names, and everything else works.
                 Err(error) if !all && only_ids && error.kind() != ErrorKind::Stopped && error.status() != Some(401) => {
                     log::warn!("queues go without their names: {error}");
-                    self.control(Control::Queues(unnamed(queues.as_deref().unwrap_or_default())));
+                    self.tell_queues(unnamed(queues.as_deref().unwrap_or_default()), &[]);
                 }
                 Err(error) => return Err(error),
             }
         } else if let Some(ids) = &queues {
-            self.control(Control::Queues(unnamed(ids)));
+            self.tell_queues(unnamed(ids), &[]);
         } else {
             self.control(Control::AnyQueue);
         }
@@ -159,10 +162,28 @@ impl Supervisor {
         };
         let before = self.plan.as_ref().map(|plan| plan.topics.clone()).unwrap_or_default();
         let topics = TopicPlan::new(&wish, &before)?;
+        if let Some(repair) = &mut self.repair {
+            repair.set_queues(TopicQueues::of(&wish));
+        }
         Ok(Plan {
             queues: Some(queues),
             topics,
         })
+    }
+
+    /// The chosen queues, and those that a free topic names.
+    fn tell_queues(&self, mut chosen: Vec<Queue>, listing: &[Queue]) {
+        let named = TopicQueues::of(&Wish {
+            topics: &self.config.subscribe.topics,
+            ..Wish::default()
+        });
+        for id in named.conversations.into_iter().chain(named.statistics) {
+            if chosen.iter().all(|queue| queue.id != id) {
+                let listed = listing.iter().find(|queue| queue.id == id).cloned();
+                chosen.extend(listed.map_or_else(|| unnamed(&[id]), |queue| vec![queue]));
+            }
+        }
+        self.control(Control::Queues(chosen));
     }
 
     fn plan_users(&mut self, token: &Secret, queues: &[Id]) -> Result<Vec<Id>, Error> {
@@ -363,28 +384,6 @@ impl Supervisor {
         };
         if let Err(error) = channels::unsubscribe_all(&self.rest, &held.secret, &channel.id) {
             log::debug!("the subscriptions of the replaced channel are left behind: {error}");
-        }
-    }
-
-    /// Who waits and talks already: the queues' statistics, once the stream covers what comes after.
-    pub(super) fn baseline(&mut self) {
-        let queues = match (&self.config.protocol, &self.plan) {
-            (
-                Protocol::Notifications,
-                Some(Plan {
-                    queues: Some(queues), ..
-                }),
-            ) if self.config.backfill.enabled => queues.clone(),
-            _ => return,
-        };
-        let Some(token) = self.token.as_ref().map(|held| held.secret.clone()) else {
-            return;
-        };
-        let metrics = &analytics::QUEUE_METRICS;
-        match analytics::queue_observations(&self.rest, &token, &queues, metrics, Purpose::Backfill) {
-            Ok(facts) => self.control(Control::Observations(facts)),
-            Err(error) if error.kind() == ErrorKind::Stopped => {}
-            Err(error) => log::warn!("the queues' statistics at the start are missing: {error}"),
         }
     }
 }

@@ -10,6 +10,7 @@ mod connect;
 mod line;
 mod news;
 pub(crate) mod policy;
+mod repair;
 mod stop;
 
 use std::ops::ControlFlow;
@@ -21,6 +22,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use self::connect::{HeldToken, Plan};
 use self::line::{Connection, Line};
 use self::policy::{History, Renew, Verdict};
+pub(crate) use self::repair::{RepairParts, RepairThread};
 pub(crate) use self::stop::Stopped;
 use crate::aggregator::{Control, ControlSender};
 use crate::backoff::Backoff;
@@ -73,6 +75,8 @@ pub(crate) struct Parts {
     pub(crate) control: ControlSender,
     pub(crate) telemetry: Arc<Telemetry>,
     pub(crate) keep_body: KeepBody,
+    /// There where gaps can be repaired.
+    pub(crate) repair: Option<RepairThread>,
 }
 
 /// See the module.
@@ -87,6 +91,7 @@ pub(crate) struct Supervisor {
     control: ControlSender,
     telemetry: Arc<Telemetry>,
     keep_body: KeepBody,
+    repair: Option<RepairThread>,
     hasher: std::hash::RandomState,
 
     ends_at: Option<Instant>,
@@ -130,6 +135,7 @@ impl Supervisor {
             control: parts.control,
             telemetry: parts.telemetry,
             keep_body: parts.keep_body,
+            repair: parts.repair,
             hasher: std::hash::RandomState::new(),
             token: None,
             token_is_second_try: false,
@@ -392,6 +398,7 @@ impl Supervisor {
             self.lines.pop();
         }
         self.plan = Some(plan);
+        self.baseline();
     }
 
     fn connect(&mut self, at: usize) -> Flow {

@@ -21,6 +21,12 @@ impl Supervisor {
                 log::debug!("output {name}: nobody reads it any more");
                 ControlFlow::Break(End::OutputClosed)
             }
+            Notice::TokenRefused => {
+                if let Some(held) = &mut self.token {
+                    held.refresh_due = Instant::now();
+                }
+                ControlFlow::Continue(())
+            }
             Notice::AggregatorGone(what) => {
                 ControlFlow::Break(End::GaveUp(Error::new(ErrorKind::Internal, "aggregating", what)))
             }
@@ -54,6 +60,7 @@ impl Supervisor {
                     self.token_is_second_try = false;
                     self.lines[at].backoff.on_streaming(now);
                     self.publish_connections();
+                    self.baseline();
                 }
             }
             ConnectionNews::SocketClosing if place == Place::Current => {

@@ -45,6 +45,9 @@ impl Supervisor {
         };
         let began = Instant::now();
         let mut abandoned = Vec::new();
+        if let Some(repair) = &self.repair {
+            repair.stop();
+        }
         self.close_readers(began + CLOSE_LIMIT, &mut abandoned);
 
         let drain_until = Instant::now().min(began + CLOSE_LIMIT) + DRAIN_LIMIT;
@@ -68,6 +71,11 @@ impl Supervisor {
         });
         // The aggregator drains meanwhile.
         self.delete_subscriptions(outputs_until, &mut abandoned);
+        if let Some(repair) = self.repair.take()
+            && !repair.ends_by(outputs_until)
+        {
+            abandoned.push("the repair of gaps did not end in time".to_owned());
+        }
         Stopped {
             end,
             drain_until,

@@ -258,3 +258,26 @@ fn refusals_of_combined_ids_missing_topics_and_odd_states() {
     assert_eq!(answer.unknown, ["d.e", "h"]);
     assert_eq!(answer.permitted, ["g"]);
 }
+
+#[test]
+fn queues_that_topics_are_about() {
+    let topics = [
+        "v2.routing.queues.Q.conversations",
+        " v2.routing.queues.R?conversations.calls&users ",
+        "v2.routing.queues.S.users",
+        "v2.routing.queues.W.conversationsummary",
+        "v2.analytics.queues.T.observations",
+        "v2.users.U.conversations",
+        "v2.routing.queues.A.conversations",
+    ]
+    .map(str::to_owned);
+    let subscribed = [Id::new("A")];
+    let found = TopicQueues::of(&Wish {
+        queues: &subscribed,
+        topics: &topics,
+        ..Wish::default()
+    });
+    let ids = |names: &[&str]| -> Vec<Id> { names.iter().map(|name| Id::new(name)).collect() };
+    assert_eq!(found.conversations, ids(&["A", "Q", "R"]));
+    assert_eq!(found.statistics, ids(&["A", "T"]));
+}

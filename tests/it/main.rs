@@ -7,6 +7,7 @@
 //! | `cli_config` | wrong command lines, environments and files: exit 2, nothing connected |
 //! | `protocols` | one suite for all three protocols: streams, counts, pings, stops, refusals, tokens, 429 |
 //! | `reconnect` | every way in which a connection ends, for all three protocols: back by itself, the gap recorded |
+//! | `repair` | the beginning and gaps, filled in through REST: the numbers are the truth |
 //! | `stream` | `notifications`: topics, channels, subscriptions, permissions, the listing |
 //! | `overload` | more than the buffer holds, and receivers that do not keep up: nothing lost unseen |
 //! | `library` | the stream in a program: callbacks, events, snapshots, handles |
@@ -30,6 +31,8 @@ mod process;
 mod protocols;
 #[cfg(feature = "simulator")]
 mod reconnect;
+#[cfg(feature = "simulator")]
+mod repair;
 #[cfg(feature = "simulator")]
 mod simulator;
 #[cfg(feature = "simulator")]

@@ -91,7 +91,12 @@ const UPWARDS: &[(&str, &str, &str)] = &[
 ];
 
 /// Files of Control, Rooms or Tools that are pure all the same.
-const PURE_FILES: &[&str] = &["supervisor/policy.rs", "net/target.rs"];
+const PURE_FILES: &[&str] = &[
+    "supervisor/policy.rs",
+    "supervisor/repair/query.rs",
+    "supervisor/repair/schedule.rs",
+    "net/target.rs",
+];
 
 /// What no word and no thought may name.
 const IMPURE: &[&str] = &[

@@ -1,0 +1,416 @@
+//! Gaps and the beginning, filled in through REST: the numbers are what they would have been without the outage.
+//!
+//! In: a simulator that knows the truth, a scripted peer for what it does not play · Out: verdicts · Thread: the test's.
+
+use std::time::{Duration, Instant};
+
+use genesys_stream::config::{ConfigBuilder, Protocol, WhenFull};
+use genesys_stream::model::snapshot::{ConnectionState, Gap, Snapshot};
+use genesys_stream::simulator::{Simulator, TruthQuery};
+use serde_json::{Value, json};
+
+use crate::support::peer::{Answer, Asked, Behaviour, Peer, QUEUES, Running, peer};
+use crate::support::{PATIENCE, Watched, config, control, impatient, start, watch};
+
+/// A REST budget that does not slow a test.
+const PLENTY: &str = r#"{"rest":{"max_requests_per_min":100000},"backfill":{"max_requests_per_min":100000}}"#;
+
+fn notifications(url: &str) -> ConfigBuilder {
+    config(url, Protocol::Notifications).json("plenty.json", PLENTY)
+}
+
+/// A centre that has been at work for some minutes: several pages of conversations.
+fn warm() -> Simulator {
+    start(
+        Simulator::builder()
+            .seed(11)
+            .queues(4)
+            .agents(500)
+            .requests_per_min(0)
+            .warm_up(Duration::from_secs(240)),
+    )
+}
+
+/// A stream whose numbers are compared with the truth.
+struct Scene {
+    sim: Simulator,
+    stream: Watched,
+    /// The truth counts what was open then or began later; all there is without.
+    since_ms: Option<i64>,
+}
+
+impl Scene {
+    /// Starts while the centre stands still, and waits until the beginning is known.
+    fn begin(sim: Simulator, config: impl FnOnce(&str) -> ConfigBuilder) -> Scene {
+        settle(&sim);
+        let stream = watch(config(&sim.url()).queue("all"));
+        let centre_time = control(&sim, "state")["centre_time"].as_str().unwrap().to_owned();
+        let format = &time::format_description::well_known::Rfc3339;
+        let at = time::OffsetDateTime::parse(&centre_time, format).unwrap();
+        let scene = Scene {
+            sim,
+            stream,
+            since_ms: Some((at.unix_timestamp_nanos() / 1_000_000) as i64),
+        };
+        scene.until_true();
+        scene
+    }
+
+    /// Waits until all numbers are those of the centre, which stands still meanwhile, and lets it go on.
+    #[track_caller]
+    fn until_true(&self) {
+        settle(&self.sim);
+        let truth = self.sim.truth(&TruthQuery {
+            since_ms: self.since_ms,
+            ..TruthQuery::default()
+        });
+        let truth = comparable(&truth);
+        let deadline = Instant::now() + PATIENCE;
+        let mut wrong = Vec::new();
+        while Instant::now() < deadline {
+            // As often as snapshots come.
+            let snapshot = self.stream.until("a snapshot", |_| true);
+            let ours = comparable(&serde_json::to_value(&*snapshot).unwrap());
+            wrong = differences(&truth, &ours);
+            if wrong.is_empty() {
+                control(&self.sim, "pause?on=0");
+                return;
+            }
+        }
+        panic!("the numbers are not true: {}", wrong.join("; "));
+    }
+
+    /// Waits until so many gaps are there, all of them repaired.
+    #[track_caller]
+    fn until_repaired(&self, gaps: usize) {
+        self.stream.until("repaired", |s| {
+            let connection = &s.connection;
+            connection.state == ConnectionState::Streaming
+                && connection.gaps.len() >= gaps
+                && connection.gaps.iter().all(|gap| gap.repaired)
+        });
+    }
+}
+
+/// Lets the centre stand still, with all its events on their way.
+fn settle(sim: &Simulator) {
+    control(sim, "pause?on=1");
+    let deadline = Instant::now() + PATIENCE;
+    while control(sim, "state")["settled"] != true {
+        assert!(Instant::now() < deadline, "the centre does not settle");
+        std::thread::yield_now();
+    }
+}
+
+/// Live numbers and totals, of each queue and of all.
+fn comparable(snapshot: &Value) -> Vec<(String, Value)> {
+    let mut numbers = Vec::new();
+    let mut add = |place: String, object: &Value, names: &[&str]| {
+        for name in names {
+            numbers.push((format!("{place} {name}"), object[name].clone()));
+        }
+    };
+    let live = ["waiting", "interacting", "after_call_work"];
+    let totals = [
+        "offered",
+        "answered",
+        "abandoned",
+        "short_abandoned",
+        "flow_out",
+        "transferred",
+        "handled",
+        "wrapups",
+        "service_level_percent",
+        "average_wait_secs",
+        "average_speed_of_answer_secs",
+        "average_handle_secs",
+    ];
+    add("all".to_owned(), &snapshot["totals"], &live);
+    add("all".to_owned(), &snapshot["totals"], &["active_conversations"]);
+    add("all".to_owned(), &snapshot["all_queues"]["totals"], &totals);
+    for (queue, book) in snapshot["queues"].as_object().unwrap() {
+        add(queue.clone(), book, &live);
+        add(queue.clone(), &book["totals"], &totals);
+    }
+    numbers
+}
+
+fn differences(truth: &[(String, Value)], ours: &[(String, Value)]) -> Vec<String> {
+    let same = |a: &Value, b: &Value| match (a.as_f64(), b.as_f64()) {
+        (Some(a), Some(b)) => (a - b).abs() < 1e-6,
+        _ => a == b,
+    };
+    let find = |name: &str| ours.iter().find(|(known, _)| known == name).map(|(_, value)| value);
+    truth
+        .iter()
+        .filter(|(name, value)| !find(name).is_some_and(|ours| same(value, ours)))
+        .map(|(name, value)| format!("{name}: true {value}, ours {:?}", find(name)))
+        .collect()
+}
+
+/// Who waits and talks at the start, and what had happened to them, is known from REST alone.
+#[test]
+fn the_beginning() {
+    let scene = Scene::begin(warm(), notifications);
+    let first = scene.stream.until("a snapshot", |_| true);
+    assert!(
+        first.totals.interacting > Some(100),
+        "several pages: {:?}",
+        first.totals
+    );
+    let last = scene.stream.stop().snapshot;
+    assert!(last.counters.repairs > 100);
+    assert_eq!(last.connection.gaps_total, 0);
+}
+
+/// With totals since the local midnight, what had ended before the start counts as well, and its windows are covered.
+#[test]
+fn the_day_so_far() {
+    let now = time::OffsetDateTime::now_utc();
+    // Noon, whenever the test runs: the whole work of the centre is of this day.
+    let minutes = 720 - (i32::from(now.hour()) * 60 + i32::from(now.minute()));
+    let sign = if minutes < 0 { '-' } else { '+' };
+    let offset = format!("{sign}{:02}:{:02}", minutes.abs() / 60, minutes.abs() % 60);
+    let totals = format!(r#"{{"totals":{{"since":"day","utc_offset":"{offset}"}}}}"#);
+    let sim = warm();
+    settle(&sim);
+    let scene = Scene {
+        stream: watch(notifications(&sim.url()).queue("all").json("day.json", totals)),
+        sim,
+        since_ms: None,
+    };
+    scene.until_true();
+    scene.stream.until("covered", |s| {
+        let windows = s.all_queues.as_ref().map(|all| all.windows.as_slice());
+        windows.is_some_and(|w| w.len() > 3 && w.iter().all(|window| window.coverage_percent == 100.0))
+    });
+    scene.stream.stop();
+}
+
+/// Sockets die and REST fails for a while; the centre works on.
+#[test]
+fn after_an_outage() {
+    let scene = Scene::begin(warm(), notifications);
+    control(&scene.sim, "outage?secs=2");
+    scene.until_repaired(1);
+    scene.until_true();
+    let last = scene.stream.stop().snapshot;
+    assert_eq!(last.counters.drift, 0);
+}
+
+#[test]
+fn after_resets_in_a_row() {
+    let scene = Scene::begin(warm(), notifications);
+    for gaps in 1..=5 {
+        control(&scene.sim, "outage?secs=0.3&rest=1");
+        scene.stream.until_reconnected(gaps);
+    }
+    scene.until_repaired(5);
+    scene.until_true();
+    scene.stream.stop();
+}
+
+/// A rehearsal of some minutes: `cargo test --test it -- --ignored a_hundred_outages`.
+#[test]
+#[ignore = "takes minutes"]
+fn after_a_hundred_outages() {
+    let scene = Scene::begin(warm(), notifications);
+    for gaps in 1..=100_u32 {
+        let secs = 0.1 + f64::from(gaps % 7) / 5.0;
+        control(&scene.sim, &format!("outage?secs={secs}&rest={}", gaps % 2));
+        scene.stream.until_reconnected(gaps.into());
+    }
+    scene.until_repaired(100);
+    scene.until_true();
+    scene.stream.stop();
+}
+
+/// Half-open: what is sent is lost until the silence is noticed.
+#[test]
+fn after_silence() {
+    let scene = Scene::begin(warm(), |url| {
+        impatient(url, Protocol::Notifications).json("plenty.json", PLENTY)
+    });
+    control(&scene.sim, "silence?secs=3600");
+    scene.until_repaired(1);
+    scene.until_true();
+    scene.stream.stop();
+}
+
+/// Events that the buffer dropped are a gap like any other.
+#[test]
+fn dropped_events_are_asked_for() {
+    let sim = start(
+        Simulator::builder()
+            .queues(2)
+            .arrivals_per_sec(0.0)
+            .warm_up(Duration::ZERO)
+            .requests_per_min(0),
+    );
+    let tight = notifications(&sim.url())
+        .buffer_capacity(1)
+        .when_full(WhenFull::DropNewest);
+    let stream = watch(tight.queue("all"));
+    stream.until_streaming();
+    control(&sim, "flood?events=4000&bytes=2000");
+    let repaired = stream.until("repaired", |s| {
+        s.counters.events_dropped > 0 && !gaps(s).is_empty() && gaps(s).iter().all(|gap| gap.repaired)
+    });
+    assert!(gaps(&repaired).iter().all(|gap| gap.cause.contains("dropped")));
+    stream.stop();
+}
+
+#[test]
+fn without_backfill_a_gap_stays() {
+    let sim = warm();
+    let stream = watch(notifications(&sim.url()).queue("all").without_backfill());
+    stream.until_fed();
+    control(&sim, "reset");
+    let back = stream.until_reconnected(1);
+    assert!(back.connection.gaps.iter().all(|gap| gap.to.is_some()));
+    let last = stream.stop().snapshot;
+    assert!(last.connection.gaps.iter().all(|gap| !gap.repaired));
+    assert_eq!(last.counters.repairs, 0);
+}
+
+const DETAILS: &str = "/api/v2/analytics/conversations/details/query";
+
+/// A peer whose answers to details are the test's; each socket ends on demand of nothing but its place in the list.
+fn answering(sockets: Vec<Behaviour>, details: impl Fn(&Asked, usize) -> Answer + Send + Sync + 'static) -> Running {
+    let sockets = std::sync::Mutex::new(sockets.into_iter());
+    let asked_before = std::sync::atomic::AtomicUsize::new(0);
+    peer(move |asked: &Asked, _: &Peer| {
+        if asked.is_upgrade() {
+            return sockets.lock().unwrap().next().map(Answer::Socket);
+        }
+        asked.is("POST", DETAILS).then(|| {
+            let before = asked_before.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+            details(asked, before)
+        })
+    })
+}
+
+fn nothing() -> Answer {
+    Answer::Json(200, json!({"totalHits": 0}))
+}
+
+fn gaps(snapshot: &Snapshot) -> Vec<&Gap> {
+    snapshot.connection.gaps.iter().collect()
+}
+
+/// Without the permission nothing is repaired, and it is asked once only.
+#[test]
+fn without_the_permission_gaps_stay_and_it_is_asked_once() {
+    let ends = vec![Behaviour::Close(Vec::new(), 1011), Behaviour::Close(Vec::new(), 1011)];
+    let peer = answering(ends, |_, _| {
+        Answer::Json(
+            403,
+            json!({"message": "no", "code": "missing.permissions", "status": 403}),
+        )
+    });
+    let stream = watch(notifications(&peer.url()).queue(QUEUES[0].1));
+    stream.until_reconnected(2);
+    // The statistics are asked for with each gap, before the conversations.
+    peer.until("the last gap was looked at", |log| {
+        (log.count("POST", "queues/observations") >= 2).then_some(())
+    });
+    let last = stream.stop().snapshot;
+    assert_eq!(gaps(&last).len(), 2);
+    assert!(gaps(&last).iter().all(|gap| gap.to.is_some() && !gap.repaired));
+    assert_eq!(peer.log().count("POST", DETAILS), 1);
+}
+
+/// A service that does not know the filter for open conversations is asked without it.
+#[test]
+fn a_filter_that_is_not_known_is_left_out() {
+    let peer = answering(vec![Behaviour::Close(Vec::new(), 1011)], |asked, _| {
+        match asked.body.contains("conversationEnd") {
+            true => Answer::Json(400, json!({"status": 400, "code": "bad.request"})),
+            false => nothing(),
+        }
+    });
+    let stream = watch(notifications(&peer.url()).queue(QUEUES[0].1));
+    stream.until("repaired", |s| gaps(s).iter().any(|gap| gap.repaired));
+    let log = peer.log();
+    let with_filter = |asked: &&Asked| asked.is("POST", DETAILS) && asked.body.contains("conversationEnd");
+    assert_eq!(log.asked.iter().filter(with_filter).count(), 1);
+    assert!(log.count("POST", DETAILS) >= 2);
+    drop(log);
+    stream.stop();
+}
+
+/// A failure in the middle: the same page again, and the token that was refused is replaced.
+#[test]
+fn a_repair_goes_on_where_it_was() {
+    let peer = answering(vec![Behaviour::Close(Vec::new(), 1011)], |asked, before| match before {
+        0 => Answer::Json(503, json!({"status": 503})),
+        1 => Answer::WithHeader(429, ("Retry-After", "0".to_owned()), json!({"status": 429})),
+        2 => Answer::Text(200, "{\"conversations\":".to_owned()),
+        3 => Answer::Json(401, json!({"status": 401, "code": "bad.credentials"})),
+        _ => {
+            let token = asked.header("authorization").unwrap_or_default();
+            assert!(token.starts_with("Bearer token-"), "no token");
+            nothing()
+        }
+    });
+    let stream = watch(notifications(&peer.url()).queue(QUEUES[0].1));
+    let repaired = stream.until("repaired", |s| gaps(s).iter().any(|gap| gap.repaired));
+    assert_eq!(repaired.connection.gaps_total, 1);
+    assert_eq!(peer.log().count("POST", "/oauth/token"), 2);
+    stream.stop();
+}
+
+/// A free topic that names a queue is reason enough to ask for it.
+#[test]
+fn a_queue_that_only_a_topic_names_is_repaired() {
+    let queue = QUEUES[1].0;
+    let peer = answering(vec![Behaviour::Close(Vec::new(), 1011)], |_, _| nothing());
+    let topic = format!("v2.routing.queues.{queue}.conversations.calls");
+    let stream = watch(notifications(&peer.url()).topic(topic));
+    let repaired = stream.until("repaired", |s| gaps(s).iter().any(|gap| gap.repaired));
+    assert!(repaired.queues.keys().any(|id| id.to_string() == queue));
+    let log = peer.log();
+    let all = log.asked.iter().filter(|asked| asked.is("POST", DETAILS));
+    assert!(all.clone().count() > 0);
+    for asked in all {
+        assert!(asked.body.contains(queue), "{}", asked.body);
+    }
+    drop(log);
+    stream.stop();
+}
+
+/// An open conversation of which nothing comes any more is asked for by its id.
+#[test]
+fn an_open_conversation_is_asked_for_again() {
+    let waiting = crate::support::fixture("ws-queue-conversation-1-waiting.json");
+    let frame: Value = serde_json::from_str(&waiting).unwrap();
+    let id = frame["eventBody"]["id"].as_str().unwrap().to_owned();
+    let peer = answering(vec![Behaviour::Well(vec![waiting])], |_, _| nothing());
+    let stream = watch(
+        notifications(&peer.url())
+            .queue(QUEUES[0].1)
+            .json("recheck.json", r#"{"model":{"recheck_secs":1}}"#),
+    );
+    let path = peer.until("asked for", |log| {
+        let by_ids = log
+            .asked
+            .iter()
+            .find(|asked| asked.is("GET", "conversations/details?id="));
+        by_ids.map(|asked| asked.path.clone())
+    });
+    assert!(path.ends_with(&id), "{path}");
+    stream.stop();
+}
+
+/// A stop in the middle of a call that is not answered is prompt.
+#[test]
+fn a_stop_during_a_repair_is_prompt() {
+    let peer = answering(vec![Behaviour::Close(Vec::new(), 1011)], |_, _| Answer::Nothing);
+    let stream = watch(notifications(&peer.url()).queue(QUEUES[0].1));
+    stream.until_reconnected(1);
+    peer.until("asked", |log| (log.count("POST", DETAILS) > 0).then_some(()));
+    let began = Instant::now();
+    let last = stream.stop().snapshot;
+    assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+    assert!(gaps(&last).iter().all(|gap| !gap.repaired));
+}
