@@ -60,7 +60,7 @@ impl Aggregator {
                 let _ = done.send(());
             }
             FromRepair::Open(answer) => {
-                let _ = answer.send(self.model.conversations().open().cloned().collect());
+                let _ = answer.send(self.model.conversations().open().collect());
             }
             FromRepair::Idle {
                 before,
