@@ -12,7 +12,7 @@ use genesys_stream::{Stream, StreamBuilder};
 use crate::support::peer::{Behaviour, event, peer, sockets};
 use crate::support::{built, config, control, start, watch_with};
 
-const FLOOD: u64 = 20_000;
+const FLOOD: u64 = 6_000;
 /// Enough to overrun a buffer of one.
 const SMALLER: u64 = 4_000;
 const BYTES: u64 = 3_000;

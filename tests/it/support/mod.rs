@@ -17,7 +17,7 @@ use genesys_stream::simulator::{self, Simulator};
 use genesys_stream::{Config, Error, Report, Secret, Stream, StreamBuilder};
 
 /// A condition that does not come true within this long fails its test.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub const PATIENCE: Duration = Duration::from_secs(40);
 
 /// A stop may take this long, in every state.
 pub const STOP_LIMIT: Duration = Duration::from_secs(2);
