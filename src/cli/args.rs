@@ -204,16 +204,16 @@ pub struct OutputFlags {
     /// Milliseconds between two snapshots [default: 1000]
     #[arg(long, value_name = "N")]
     pub interval_ms: Option<String>,
-    /// Serve page, metrics and health on this address
+    /// Serve page, metrics and health on this address (not acted on by this version yet)
     #[arg(long, value_name = "HOST:PORT")]
     pub listen: Option<String>,
-    /// Post snapshots to this address
+    /// Post snapshots to this address (not acted on by this version yet)
     #[arg(long, value_name = "URL")]
     pub webhook: Option<String>,
-    /// Append a hash-chained audit trail
+    /// Append a hash-chained audit trail (not acted on by this version yet)
     #[arg(long, value_name = "FILE")]
     pub audit_file: Option<String>,
-    /// Record raw frames for replay
+    /// Record raw frames for replay (not acted on by this version yet)
     #[arg(long, value_name = "FILE")]
     pub record: Option<String>,
     /// Append the log here instead of stderr
@@ -234,7 +234,7 @@ pub struct EngineFlags {
     /// Failures in a row before giving up; 0 = never [default: 0]
     #[arg(long, value_name = "N")]
     pub max_attempts: Option<String>,
-    /// Do not repair gaps through REST
+    /// Do not ask REST who is there at the start, nor repair gaps through it
     #[arg(long)]
     pub no_backfill: bool,
 }
