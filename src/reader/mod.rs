@@ -493,3 +493,6 @@ impl Session<'_> {
 
 /// The whole opening of a socket may take this long: connect, TLS and upgrade have 10 s each.
 pub(crate) const OPEN_LIMIT: Duration = UPGRADE_LIMIT.saturating_mul(3);
+
+#[cfg(test)]
+mod tests;
