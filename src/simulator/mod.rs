@@ -252,6 +252,7 @@ setters! {
     epoch_ms: i64, "Sets [`Options::epoch_ms`].";
     warm_up: Duration, "Sets [`Options::warm_up`].";
     retention: Duration, "Sets [`Options::retention`].";
+    tls_front: bool, "Sets [`Options::tls_front`].";
     script: Script, "Sets [`Options::script`].";
 }
 

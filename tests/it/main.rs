@@ -22,6 +22,8 @@
 #[cfg(feature = "cli")]
 mod cli_config;
 #[cfg(feature = "simulator")]
+mod fault_matrix;
+#[cfg(feature = "simulator")]
 mod library;
 #[cfg(feature = "simulator")]
 mod overload;
