@@ -7,6 +7,7 @@
 //! | `cli_config` | wrong command lines, environments and files: exit 2, nothing connected |
 //! | `protocols` | one suite for all three protocols: streams, counts, pings, stops, refusals, tokens, 429 |
 //! | `reconnect` | every way in which a connection ends, for all three protocols: back by itself, the gap recorded |
+//! | `fault_matrix` | each fault of the simulator for each protocol, plain and under TLS: times, gaps, the truth after it |
 //! | `repair` | the beginning and gaps, filled in through REST: the numbers are the truth |
 //! | `stream` | `notifications`: topics, channels, subscriptions, permissions, the listing |
 //! | `overload` | more than the buffer holds, and receivers that do not keep up: nothing lost unseen |
