@@ -15,6 +15,7 @@ pub mod details;
 pub mod duplicates;
 pub mod freshness;
 pub mod gap;
+mod index;
 mod judged;
 pub mod latency;
 mod live;
@@ -23,6 +24,7 @@ pub mod observation;
 mod overlay;
 mod packed;
 pub mod queue;
+mod slots;
 pub mod snapshot;
 mod tally;
 #[cfg(test)]
