@@ -20,7 +20,7 @@ use super::judged::{Judged, count_hold, held};
 use super::live::{Live, differences};
 use super::overlay::overlay;
 use super::packed::Packed;
-use super::slots::Slots;
+use super::slots::{Beside, Slot, Slots};
 use super::tally::Sign;
 use super::totals::Totals;
 use super::visit::Outcome;
@@ -107,6 +107,12 @@ impl Conversations {
         self.take(facts, Layer::Rest, now);
     }
 
+    /// Brings what [`apply`](Self::apply) will need of a conversation into the processor's cache, while something else
+    /// is done. Changes nothing.
+    pub(crate) fn fetch(&self, id: &Id) {
+        self.slots.fetch(id);
+    }
+
     fn take(&mut self, facts: &ConversationFacts, layer: Layer, now: Moment) -> Taken {
         self.forget(now);
         if facts.participants.is_empty() {
@@ -156,7 +162,7 @@ impl Conversations {
             if !self.leaves_settling(at) {
                 continue;
             }
-            let slot = self.slots.slot_mut(at);
+            let (_, slot) = self.slots.both_mut(at);
             let due = slot.seen.plus(SETTLE);
             if due <= now {
                 self.condense(at, Cause::Finished);
@@ -209,9 +215,9 @@ impl Conversations {
     /// The joined state of a conversation, completed by REST, if it is remembered whole.
     #[must_use]
     pub fn facts(&self, id: &Id) -> Option<ConversationFacts> {
-        let slot = self.slots.slot(self.slots.find(id)?);
-        let mut facts = slot.packed.as_ref()?.unpack();
-        if let Some(rest) = slot.rest() {
+        let at = self.slots.find(id)?;
+        let mut facts = self.slots.packed(at)?.unpack();
+        if let Some(rest) = self.slots.slot(at).rest() {
             overlay(&mut facts, &rest.unpack());
         }
         Some(facts)
@@ -219,8 +225,7 @@ impl Conversations {
 
     /// Whole conversations that are not finished, in no order; for a repair that asks what became of them.
     pub fn open(&self) -> impl Iterator<Item = Id> {
-        let open = self.slots.taken().filter(|(slot, _)| slot.finished.is_none());
-        open.map(|(_, packed)| packed.id())
+        self.slots.open()
     }
 
     /// Open conversations whose last event came before `before`, the longest idle first, `at_most` of them.
@@ -245,8 +250,8 @@ impl Conversations {
     }
 
     fn join(&mut self, at: u32, facts: &ConversationFacts, layer: Layer, now: Moment) {
-        let slot = self.slots.slot_mut(at);
-        let Some(packed) = &slot.packed else { return };
+        let (of_stream, slot) = self.slots.both_mut(at);
+        let Some(packed) = of_stream else { return };
         let stream = packed.unpack();
         let rest = slot.rest().map(Packed::unpack);
         let before = Judged::of(&stream, rest.as_ref(), slot.settled());
@@ -265,8 +270,8 @@ impl Conversations {
         }
         joined.participants.truncate(PARTICIPANTS_AT_MOST);
         let packed = match layer {
-            Layer::Stream => &mut slot.packed,
-            Layer::Rest => slot.rest_mut(),
+            Layer::Stream => of_stream,
+            Layer::Rest => &mut slot.beside_mut().rest,
         };
         match packed {
             Some(packed) => packed.replace(joined),
@@ -282,14 +287,15 @@ impl Conversations {
             let newest = of_stream.max(rest.as_ref().and_then(ConversationFacts::newest));
             newest.unwrap_or(slot.seen)
         });
-        if slot.finished != finished {
-            if let Some(newest) = slot.finished {
+        let was_finished = slot.finished();
+        if was_finished != finished {
+            if let Some(newest) = was_finished {
                 self.finished.remove(&(newest, at));
             }
             if let Some(newest) = finished {
                 self.finished.insert((newest, at));
             }
-            slot.finished = finished;
+            slot.beside_mut().finished = finished;
         }
         if finished.is_some() && !slot.settles {
             slot.settles = true;
@@ -316,9 +322,9 @@ impl Conversations {
 
     /// Returns whether the slot still holds a finished conversation.
     fn leaves_settling(&mut self, at: u32) -> bool {
-        let slot = self.slots.slot_mut(at);
+        let (packed, slot) = self.slots.both_mut(at);
         slot.settles = false;
-        let (is_free, is_finished) = (slot.packed.is_none(), slot.finished.is_some());
+        let (is_free, is_finished) = (packed.is_none(), slot.finished().is_some());
         if is_free {
             self.slots.release(at);
         }
@@ -347,12 +353,19 @@ impl Conversations {
 
     /// Keeps what a conversation was counted for, and nothing else of it. Live numbers lose it.
     fn condense(&mut self, at: u32, cause: Cause) {
-        let slot = self.slots.slot_mut(at);
-        if let Some(newest) = slot.finished.take() {
-            self.finished.remove(&(newest, at));
-        }
-        let (seen, settles) = (slot.seen, slot.settles);
-        if let Some((packed, rest, settled)) = self.slots.take(at) {
+        let Slot { seen, settles, .. } = *self.slots.slot(at);
+        if let Some((
+            packed,
+            Beside {
+                rest,
+                settled,
+                finished,
+            },
+        )) = self.slots.take(at)
+        {
+            if let Some(newest) = finished {
+                self.finished.remove(&(newest, at));
+            }
             let stream = packed.unpack();
             let rest = rest.map(|rest| rest.unpack());
             let mut outcome = Judged::of(&stream, rest.as_ref(), settled.as_deref()).outcome;

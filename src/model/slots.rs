@@ -4,9 +4,8 @@
 //!
 //! An event touches its own conversation's index cell, slot and packed state, and nothing of any other: of a hundred
 //! thousand conversations each of these is a trip to the memory. So there is no list from one slot to the next; who is
-//! idle longest is looked up for many at once when somebody asks.
+//! idle longest is looked up for many at once when somebody asks. And what leads to the state is kept apart and small.
 
-use std::cmp::Reverse;
 use std::hash::{BuildHasher, RandomState};
 
 use super::index::Index;
@@ -20,6 +19,8 @@ const IDLEST_OF: usize = 8;
 /// All slots.
 #[derive(Debug, Default)]
 pub(super) struct Slots {
+    /// What the stream said, by slot; none in a slot that is free.
+    packed: Vec<Option<Packed>>,
     slots: Vec<Slot>,
     free: Vec<u32>,
     index: Index,
@@ -31,47 +32,50 @@ pub(super) struct Slots {
     idlest: Vec<(u64, u32)>,
 }
 
-/// One conversation, in a line of the cache.
+/// What is known of one conversation beside its state, within one line of the cache.
 #[derive(Debug)]
-#[repr(align(64))]
+#[repr(align(32))]
 pub(super) struct Slot {
-    /// What the stream said; none in a slot that is free.
-    pub(super) packed: Option<Packed>,
     /// What only few have.
     beside: Option<Box<Beside>>,
     /// When its last event came.
     pub(super) seen: Moment,
     /// Its place in the order of idleness.
     touched: u64,
-    /// Its place among the finished, if it is.
-    pub(super) finished: Option<Moment>,
     /// It waits to be condensed.
     pub(super) settles: bool,
 }
 
-/// What only few conversations have.
+/// What most conversations do not have, or not yet.
 #[derive(Debug, Default)]
-struct Beside {
+pub(super) struct Beside {
     /// What REST said of it.
-    rest: Option<Packed>,
+    pub(super) rest: Option<Packed>,
     /// What it was counted for before it was condensed, if it came back.
-    settled: Option<Box<[Happening]>>,
+    pub(super) settled: Option<Box<[Happening]>>,
+    /// Its place among the finished, if it is.
+    pub(super) finished: Option<Moment>,
 }
 
 impl Slot {
-    /// What REST said of it; most have nothing.
+    /// What REST said of it.
     pub(super) fn rest(&self) -> Option<&Packed> {
         self.beside.as_ref()?.rest.as_ref()
-    }
-
-    /// Where to put what REST says of it.
-    pub(super) fn rest_mut(&mut self) -> &mut Option<Packed> {
-        &mut self.beside.get_or_insert_default().rest
     }
 
     /// What it was counted for before it was condensed, if it came back.
     pub(super) fn settled(&self) -> Option<&[Happening]> {
         self.beside.as_ref()?.settled.as_deref()
+    }
+
+    /// Its place among the finished, if it is.
+    pub(super) fn finished(&self) -> Option<Moment> {
+        self.beside.as_ref()?.finished
+    }
+
+    /// To be changed.
+    pub(super) fn beside_mut(&mut self) -> &mut Beside {
+        self.beside.get_or_insert_default()
     }
 }
 
@@ -90,51 +94,64 @@ impl Slots {
     /// The slot of a conversation.
     pub(super) fn find(&self, id: &Id) -> Option<u32> {
         let is = |at: u32| {
-            self.slots[at as usize]
-                .packed
-                .as_ref()
-                .is_some_and(|packed| packed.is_of(id))
+            let packed = self.packed[at as usize].as_ref();
+            packed.is_some_and(|packed| packed.is_of(id))
         };
         self.index.find(self.hash(id), is)
     }
 
-    /// A slot by its number, which [`find`](Self::find) or [`insert`](Self::insert) gave.
+    /// Reads what an event of this conversation will need, all at once.
+    pub(super) fn fetch(&self, id: &Id) {
+        let place = self.index.find(self.hash(id), |_| true);
+        let Some(at) = place else { return };
+        std::hint::black_box(self.slots[at as usize].touched);
+        if let Some(packed) = &self.packed[at as usize] {
+            packed.fetch();
+        }
+    }
+
+    /// What the stream said of a conversation, by the number that [`find`](Self::find) or [`insert`](Self::insert) gave.
+    pub(super) fn packed(&self, at: u32) -> Option<&Packed> {
+        self.packed[at as usize].as_ref()
+    }
+
+    /// What else is known of it.
     pub(super) fn slot(&self, at: u32) -> &Slot {
         &self.slots[at as usize]
     }
 
-    /// As [`slot`](Self::slot), to be changed.
-    pub(super) fn slot_mut(&mut self, at: u32) -> &mut Slot {
-        &mut self.slots[at as usize]
+    /// Both, to be changed.
+    pub(super) fn both_mut(&mut self, at: u32) -> (&mut Option<Packed>, &mut Slot) {
+        (&mut self.packed[at as usize], &mut self.slots[at as usize])
     }
 
-    /// All slots that hold a conversation, with its state, in no order.
-    pub(super) fn taken(&self) -> impl Iterator<Item = (&Slot, &Packed)> {
-        self.slots.iter().filter_map(|slot| Some((slot, slot.packed.as_ref()?)))
+    /// Conversations that are not finished, in no order.
+    pub(super) fn open(&self) -> impl Iterator<Item = Id> {
+        let open = self.taken().filter(|at| self.slots[*at].finished().is_none());
+        open.filter_map(|at| self.packed[at].as_ref().map(Packed::id))
     }
 
     /// Gives a conversation that is not there a slot.
     pub(super) fn insert(&mut self, packed: Packed, settled: Option<Box<[Happening]>>, now: Moment) -> u32 {
         let hash = self.hash(&packed.id());
         let slot = Slot {
-            packed: Some(packed),
             beside: settled.map(|settled| {
                 Box::new(Beside {
-                    rest: None,
                     settled: Some(settled),
+                    ..Beside::default()
                 })
             }),
             seen: now,
             touched: self.next_touch(),
-            finished: None,
             settles: false,
         };
         let at = match self.free.pop() {
             Some(at) => {
-                self.slots[at as usize] = slot;
+                (self.packed[at as usize], self.slots[at as usize]) = (Some(packed), slot);
                 at
             }
             None => {
+                self.packed.push(Some(packed));
                 self.slots.push(slot);
                 // The store holds less than 2^32.
                 u32::try_from(self.slots.len() - 1).unwrap_or(u32::MAX)
@@ -144,14 +161,12 @@ impl Slots {
         at
     }
 
-    /// Takes what a slot holds: what the stream said, what REST said, what it was counted for. The slot is used again
-    /// only after [`release`](Self::release).
-    pub(super) fn take(&mut self, at: u32) -> Option<(Packed, Option<Packed>, Option<Box<[Happening]>>)> {
-        let slot = &mut self.slots[at as usize];
-        let packed = slot.packed.take()?;
-        let Beside { rest, settled } = slot.beside.take().map_or_else(Beside::default, |beside| *beside);
+    /// Takes what a slot holds. The slot is used again only after [`release`](Self::release).
+    pub(super) fn take(&mut self, at: u32) -> Option<(Packed, Beside)> {
+        let packed = self.packed[at as usize].take()?;
+        let beside = self.slots[at as usize].beside.take();
         self.index.remove(self.hash(&packed.id()), at);
-        Some((packed, rest, settled))
+        Some((packed, beside.map_or_else(Beside::default, |beside| *beside)))
     }
 
     /// A slot that was taken may be used again.
@@ -172,29 +187,34 @@ impl Slots {
     pub(super) fn idlest(&mut self) -> Option<u32> {
         loop {
             while let Some((touched, at)) = self.idlest.pop() {
-                let slot = &self.slots[at as usize];
-                if slot.touched == touched && slot.packed.is_some() {
+                let is_there = self.packed[at as usize].is_some();
+                if is_there && self.slots[at as usize].touched == touched {
                     return Some(at);
                 }
             }
             if self.len() == 0 {
                 return None;
             }
-            let numbered = (0..).zip(&self.slots).filter(|(_, slot)| slot.packed.is_some());
-            let all = numbered.map(|(at, slot)| (slot.touched, at)).collect();
+            // Slots have numbers of 32 bits.
+            let all = self.taken().map(|at| (self.slots[at].touched, at as u32)).collect();
             self.idlest = first_sorted(all, self.len().div_ceil(IDLEST_OF));
-            self.idlest.sort_unstable_by_key(|idle| Reverse(*idle));
+            self.idlest.reverse();
         }
     }
 
     /// Unfinished conversations whose last event came before `before`, the longest idle first, `at_most` of them.
     pub(super) fn idle_since(&self, before: Moment, at_most: usize) -> Vec<Id> {
-        let idle = |slot: &Slot| slot.seen < before && slot.finished.is_none() && slot.packed.is_some();
-        let numbered = self.slots.iter().enumerate().filter(|(_, slot)| idle(slot));
-        let all = numbered.map(|(at, slot)| (slot.touched, at)).collect();
-        let ids = first_sorted(all, at_most).into_iter();
-        ids.filter_map(|(_, at)| self.slots[at].packed.as_ref().map(Packed::id))
+        let is_idle = |slot: &Slot| slot.seen < before && slot.finished().is_none();
+        let idle = self.taken().filter(|at| is_idle(&self.slots[*at]));
+        let idle = idle.map(|at| (self.slots[at].touched, at)).collect();
+        let idle = first_sorted(idle, at_most).into_iter();
+        idle.filter_map(|(_, at)| self.packed[at].as_ref().map(Packed::id))
             .collect()
+    }
+
+    /// Slots that hold a conversation.
+    fn taken(&self) -> impl Iterator<Item = usize> {
+        (0..self.packed.len()).filter(|at| self.packed[*at].is_some())
     }
 
     fn next_touch(&mut self) -> u64 {

@@ -251,7 +251,7 @@ fn an_open_conversation_of_five_participants_takes_less_than_a_kilobyte_and_a_ha
         let whole = whole.unwrap();
         participants += whole.participants.len();
         conversations += 1;
-        bytes += Packed::new(&whole).heap_bytes() + size_of::<crate::model::slots::Slot>();
+        bytes += Packed::new(&whole).heap_bytes() + size_of::<crate::model::slots::Slot>() + size_of::<Packed>();
     }
     let per_five = bytes * 5 / participants;
     println!(
