@@ -54,6 +54,8 @@ fn write_participant(text: &mut String, p: &Participant, queue: &str, hold: Opti
     }
     time(text, "connectedTime", p.connected);
     time(text, "endTime", p.ended);
+    time(text, "startAcwTime", p.acw_started);
+    time(text, "endAcwTime", p.acw_ended);
     let _ = write!(
         text,
         r#","conversationRoutingData":{{"queue":{{"id":"{queue}"}},"priority":0}},"attributes":{{}},"calls":["#

@@ -19,6 +19,9 @@ pub(crate) struct Packed {
     bytes: Box<[u8]>,
 }
 
+/// Bytes of a line of the processor's cache.
+const LINE: usize = 64;
+
 /// Room that is left in place before the state moves to a smaller piece of memory.
 const ROOM_AT_MOST: usize = 48;
 
@@ -60,14 +63,22 @@ impl Packed {
     pub(crate) fn replace(&mut self, facts: &ConversationFacts) {
         let bytes = Writer::written(facts);
         match self.bytes.len().checked_sub(bytes.len()) {
-            Some(..=ROOM_AT_MOST) => self.bytes[..bytes.len()].copy_from_slice(&bytes),
+            Some(..=ROOM_AT_MOST) => {
+                // The ids, most of it, stay as they are: what is not written need not go back to the memory.
+                for (place, new) in self.bytes.chunks_mut(LINE).zip(bytes.chunks(LINE)) {
+                    let place = &mut place[..new.len()];
+                    if place != new {
+                        place.copy_from_slice(new);
+                    }
+                }
+            }
             _ => *self = Self::of(bytes),
         }
     }
 
     /// Reads a byte of every line of the cache at once, where reading on from each to the next would wait for each.
     pub(crate) fn fetch(&self) {
-        let lines = self.bytes.iter().step_by(64).chain(self.bytes.last());
+        let lines = self.bytes.iter().step_by(LINE).chain(self.bytes.last());
         std::hint::black_box(lines.fold(0, |all, byte| all ^ byte));
     }
 
