@@ -36,8 +36,6 @@ pub(crate) enum ConnectionNews {
     Alive,
     /// The service will close this socket soon.
     SocketClosing,
-    /// It is as old as it may get.
-    MaxAge,
     /// The token of its channel was revoked.
     TokenRevoked,
     /// It ended. Every reader sends this, last and exactly once, also when it panicked.

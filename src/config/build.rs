@@ -270,6 +270,7 @@ fn read_reconnect(r: &mut Reading<'_>) -> ReconnectConfig {
         max: r.duration("reconnect.max_ms", 10..=86_400_000, 60_000),
         max_attempts: r.whole("reconnect.max_attempts", 0..=1_000_000, 0) as u32,
         stable_after: r.duration("reconnect.stable_after_secs", 0..=DAY_SECS, 30),
+        max_channels_per_hour: r.whole("reconnect.max_channels_per_hour", 2..=1_000_000, 60) as u32,
     };
     if reconnect.max < reconnect.initial {
         let key = match r.origin("reconnect.max_ms") {

@@ -234,6 +234,9 @@ pub struct ReconnectConfig {
     pub max_attempts: u32,
     /// Streaming this long makes the next failure the first again.
     pub stable_after: Duration,
+    /// Notification channels that one connection's failures may create in an hour; at least 2. Half of them may come at
+    /// once, the others one by one. `reconnect.max_channels_per_hour`.
+    pub max_channels_per_hour: u32,
 }
 
 /// The threshold of the service level.

@@ -52,8 +52,6 @@ pub(crate) struct Ticket {
     pub(crate) bearer: Option<Secret>,
     pub(crate) machine: Box<dyn Machine>,
     pub(crate) heartbeat: HeartbeatConfig,
-    /// Reported once, so that a younger connection can take over.
-    pub(crate) max_age: Option<Duration>,
     pub(crate) buffer: BufferSender,
     pub(crate) notices: Sender<Notice>,
     pub(crate) telemetry: Arc<Telemetry>,
@@ -203,7 +201,7 @@ fn read_to_end(ticket: Ticket, shared: &Shared, last_frame: &AtomicI64) -> Close
         Ping::Text(_) => Answers::Unknown,
     };
     let handshake = ticket.machine.handshake_limit();
-    let heartbeat = Heartbeat::new(ticket.heartbeat, answers, handshake, ticket.max_age, Instant::now());
+    let heartbeat = Heartbeat::new(ticket.heartbeat, answers, handshake, Instant::now());
     let mut session = Session {
         ticket,
         shared,
@@ -336,7 +334,6 @@ impl Session<'_> {
                 Due::HandshakeLate => return Err(CloseReason::HandshakeLate),
                 Due::PingUnanswered => return Err(CloseReason::PingUnanswered),
                 Due::Silence => return Err(CloseReason::Silence),
-                Due::MaxAge => self.notify(ConnectionNews::MaxAge),
             }
         }
         Ok(())
