@@ -10,7 +10,7 @@ use std::hash::{Hash, Hasher};
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
-use super::policy::{MAX_REUSES, Renew};
+use super::policy::{MAX_CLOSED_EARLY, MAX_REUSES, Renew};
 use super::{End, Flow, Supervisor};
 use crate::config::Protocol;
 use crate::rest::channels::{self, Channel};
@@ -122,7 +122,6 @@ impl Supervisor {
             .retain(|held| held.token == token && held.reuses < MAX_REUSES && held.age_due.is_none_or(|due| now < due));
         let mut held = self.idle.pop()?;
         held.reuses += 1;
-        held.closed_early = 0;
         Some(held)
     }
 
@@ -269,8 +268,9 @@ impl Supervisor {
         }
         let Some(held) = self.token.as_ref() else { return };
         match channels::unsubscribe_all(&self.rest, &held.secret, &left.channel.id) {
-            Ok(true) => self.idle.push(left),
-            Ok(false) => {}
+            // One that somebody else may connect to is not used again.
+            Ok(true) if left.closed_early < MAX_CLOSED_EARLY => self.idle.push(left),
+            Ok(_) => {}
             Err(error) => log::debug!("the subscriptions of channel {} are left behind: {error}", left.name()),
         }
     }

@@ -48,6 +48,8 @@ pub(super) struct Connection {
     pub(super) channel: Option<HeldChannel>,
     /// Number of the token that it was made with.
     pub(super) token: u64,
+    /// Why it will end soon, where the service said so before it took over.
+    pub(super) ends_soon: Option<&'static str>,
     /// When its channel is to be renewed or replaced.
     pub(super) age_due: Option<Instant>,
     pub(super) started: Instant,

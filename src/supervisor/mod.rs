@@ -432,6 +432,7 @@ impl Supervisor {
             reader,
             confirmed: false,
             token: self.token_number,
+            ends_soon: None,
             age_due: channel.as_ref().and_then(|held| held.age_due),
             channel,
             started: Instant::now(),

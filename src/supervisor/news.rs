@@ -62,18 +62,18 @@ impl Supervisor {
                     self.take_over(at);
                 }
             }
-            ConnectionNews::SocketClosing if place == Place::Current => {
+            ConnectionNews::SocketClosing => {
                 log::info!("the service will close this connection soon");
-                self.lines[at].rotate_at(now, Renew::Channel, "the service closes the socket soon");
+                self.ends_soon(at, place, "the service closes the socket soon");
             }
-            ConnectionNews::TokenRevoked if place == Place::Current => {
+            ConnectionNews::TokenRevoked => {
                 log::warn!("the token was revoked");
-                if let Some(current) = &self.lines[at].current {
-                    self.drop_token(current.token);
+                if let Some(connection) = self.lines[at].at(place) {
+                    let token = connection.token;
+                    self.drop_token(token);
                 }
-                self.lines[at].rotate_at(now, Renew::Channel, "the token was revoked");
+                self.ends_soon(at, place, "the token was revoked");
             }
-            ConnectionNews::SocketClosing | ConnectionNews::TokenRevoked => {}
             ConnectionNews::Ended { reason, last_frame_at } => return self.on_ended(at, place, &reason, last_frame_at),
         }
         ControlFlow::Continue(())

@@ -8,7 +8,7 @@ use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use super::channels::Making;
-use super::line::Line;
+use super::line::{Line, Place};
 use super::policy::Renew;
 use super::{End, Flow, Supervisor};
 use crate::ErrorKind;
@@ -19,6 +19,9 @@ pub(super) const REPLACEMENT_LIMIT: Duration = OPEN_LIMIT.saturating_add(Duratio
 
 /// Open sockets of one process, live and new and those that say goodbye: as many as a client has channels.
 const MAX_SOCKETS: usize = 20;
+
+/// A connection younger than this that is to end already is replaced with a pause.
+const YOUNG: Duration = Duration::from_secs(10);
 
 /// A replacement for one that failed.
 const AGAIN: &str = "the last replacement failed";
@@ -114,9 +117,32 @@ impl Supervisor {
         self.reconnects += 1;
         self.token_is_second_try = false;
         self.lines[at].backoff.on_streaming(now);
+        if let Some(why) = self.lines[at].current.as_ref().and_then(|current| current.ends_soon) {
+            self.ends_soon(at, Place::Current, why);
+        }
         self.keep_up_with_token(at);
         self.publish_connections();
         self.baseline();
+    }
+
+    /// The service said that this connection will end.
+    pub(super) fn ends_soon(&mut self, at: usize, place: Place, why: &'static str) {
+        let now = Instant::now();
+        let line = &mut self.lines[at];
+        let Some(connection) = line.at(place) else { return };
+        connection.ends_soon = Some(why);
+        let is_young = now.duration_since(connection.started) < YOUNG;
+        if place != Place::Current {
+            return;
+        }
+        // Who is told so of each connection as soon as it stands must not rotate without a pause.
+        let pause = if is_young {
+            line.backoff.on_failure(now);
+            line.backoff.pause(fastrand::f64(), None).min(YOUNG)
+        } else {
+            Duration::ZERO
+        };
+        line.rotate_at(now + pause, Renew::Channel, why);
     }
 
     /// A connection that was begun with a token which has been renewed meanwhile ends with the old one: it is next.
