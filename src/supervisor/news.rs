@@ -54,7 +54,6 @@ impl Supervisor {
     }
 
     fn on_news(&mut self, at: usize, place: Place, news: ConnectionNews) -> Flow {
-        let now = Instant::now();
         match news {
             ConnectionNews::Confirmed => self.on_confirmed(at, place),
             ConnectionNews::Alive => {

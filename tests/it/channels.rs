@@ -70,7 +70,10 @@ fn failures_create_no_more_channels_an_hour_than_allowed() {
     let stream = watch(notifications(&peer.url()).max_channels_per_hour(4));
     let waiting = stream.until("the bound", |s| {
         s.connection.state == ConnectionState::Backoff
-            && s.connection.cause.as_deref().is_some_and(|cause| cause.contains("bound of 4 channels"))
+            && s.connection
+                .cause
+                .as_deref()
+                .is_some_and(|cause| cause.contains("bound of 4 channels"))
     });
     assert_eq!(waiting.connection.gaps_total, 0, "nothing was covered before");
     assert_eq!(made(&peer), 3, "the first, and two for failures");
@@ -105,14 +108,25 @@ fn planned_rotations_do_not_count_and_use_idle_channels_again() {
     let paths = upgrades(&peer.log());
     assert_eq!(paths.len(), 7);
     let different: BTreeSet<&String> = paths.iter().collect();
-    assert!(different.len() <= 3, "left channels lie idle and are used again: {paths:?}");
-    assert!(paths.windows(2).all(|pair| pair[0] != pair[1]), "two sockets never share one: {paths:?}");
+    assert!(
+        different.len() <= 3,
+        "left channels lie idle and are used again: {paths:?}"
+    );
+    assert!(
+        paths.windows(2).all(|pair| pair[0] != pair[1]),
+        "two sockets never share one: {paths:?}"
+    );
 }
 
 /// A channel near its end is renewed by subscribing again, where the service moves its end on: no new connection.
 #[test]
 fn a_channel_near_its_end_is_renewed_in_place() {
-    let sim = start(busy().speed(1.0).arrivals_per_sec(5.0).channel_life(Duration::from_secs(4)));
+    let sim = start(
+        busy()
+            .speed(1.0)
+            .arrivals_per_sec(5.0)
+            .channel_life(Duration::from_secs(4)),
+    );
     let stream = watch(notifications(&sim.url()));
     let fed = stream.until_fed();
     let end = |s: &genesys_stream::model::snapshot::Snapshot| s.connection.channel_expires_at.expect("an end");
@@ -255,10 +269,17 @@ fn a_queue_more_touches_no_connection() {
         .asked
         .iter()
         .filter(|a| a.method == "PUT")
-        .map(|a| serde_json::from_str::<Vec<serde_json::Value>>(&a.body).expect("a list").len())
+        .map(|a| {
+            serde_json::from_str::<Vec<serde_json::Value>>(&a.body)
+                .expect("a list")
+                .len()
+        })
         .collect();
     assert_eq!(subscriptions[..3], [1000, 1000, 200]);
-    assert!(subscriptions[3..].iter().all(|count| *count > 200 && *count < 300), "{subscriptions:?}");
+    assert!(
+        subscriptions[3..].iter().all(|count| *count > 200 && *count < 300),
+        "{subscriptions:?}"
+    );
 }
 
 /// The time of now and so many seconds, as the service writes it.
@@ -318,7 +339,10 @@ fn a_replacement_that_fails_is_tried_again_while_the_old_one_streams() {
                 let id = format!("streaming-5-life{n}");
                 let uri = format!("{}/channels/{id}", peer.socket_url());
                 let life = if n == 1 { 10 } else { 3600 };
-                Some(Answer::Json(200, json!({"id": id, "connectUri": uri, "expires": in_secs(life)})))
+                Some(Answer::Json(
+                    200,
+                    json!({"id": id, "connectUri": uri, "expires": in_secs(life)}),
+                ))
             }
         }
     });

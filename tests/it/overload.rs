@@ -8,9 +8,10 @@ use genesys_stream::config::{Protocol, WhenFull};
 use genesys_stream::model::snapshot::Snapshot;
 use genesys_stream::simulator::Simulator;
 use genesys_stream::{Stream, StreamBuilder};
+use tungstenite::Message;
 
 use crate::support::peer::{Behaviour, event, peer, sockets};
-use crate::support::{built, config, control, for_all_protocols, start, watch_with};
+use crate::support::{PATIENCE, built, config, control, for_all_protocols, start, watch_with};
 
 const FLOOD: u64 = 6_000;
 /// Enough to overrun a buffer of one.
@@ -177,5 +178,40 @@ fn with_block_an_unread_channel_freezes_no_snapshot() {
         let last = stream.stop().snapshot;
         assert_eq!(reading.join().expect("a count"), EVENTS);
         assert_eq!((last.outputs["events"].missed, last.counters.events_dropped), (0, 0));
+    });
+}
+
+/// The same while the peer sends pings: the reader hears and answers them although nothing takes its events.
+#[test]
+fn with_block_and_no_room_pings_are_still_answered() {
+    for_all_protocols(|protocol| {
+        // More than output, buffer and channel take in together.
+        const EVENTS: usize = 2_500;
+        let (tell, answered) = crossbeam_channel::bounded(1);
+        let behaviour = Behaviour::Custom(Box::new(move |socket| {
+            for n in 0..EVENTS {
+                let _ = socket.send(Message::text(event(protocol, n)));
+            }
+            let _ = socket.send(Message::Ping("are you there".into()));
+            while let Ok(message) = socket.read() {
+                if message.is_pong() {
+                    let _ = tell.try_send(());
+                }
+            }
+        }));
+        let peer = peer(sockets(vec![behaviour]));
+        let with = config(&peer.url(), protocol)
+            .buffer_capacity(4)
+            .when_full(WhenFull::Block);
+        let (builder, events) = Stream::builder(built(with)).events(10);
+        let stream = watch_with(builder);
+        answered.recv_timeout(PATIENCE).expect("the ping is answered");
+        let full = stream.until("events that wait", |s| s.counters.events_decoded == EVENTS as u64);
+        assert!(full.counters.events_buffered > 100, "{:?}", full.counters);
+        let reading = std::thread::spawn(move || events.count());
+        stream.until("all applied", |s| s.counters.events_applied == EVENTS as u64);
+        let last = stream.stop().snapshot;
+        assert_eq!(reading.join().expect("a count"), EVENTS);
+        assert_eq!((last.counters.events_dropped, last.connection.reconnects), (0, 0));
     });
 }

@@ -338,6 +338,39 @@ fn stops_in_the_pause_between_attempts() {
     });
 }
 
+/// A pause that the service asked for is long, and yet no stop waits for it: at login, at the listing, for the token.
+#[test]
+fn stops_in_a_pause_that_was_asked_for() {
+    for_all_protocols(|protocol| {
+        for step in ["login", "rest", "second login"] {
+            let peer = peer(move |asked, peer| {
+                let login = asked.is("POST", "/oauth/token");
+                let is_asked = match step {
+                    "login" => login,
+                    "rest" => asked.path.starts_with("/api") && !asked.is_upgrade(),
+                    _ => login && peer.log().count("POST", "/oauth/token") > 1,
+                };
+                let body = json!({"message": "too many", "code": "too.many.requests", "status": 429});
+                if is_asked {
+                    return Some(Answer::WithHeader(429, ("Retry-After", "600".to_owned()), body));
+                }
+                let short = json!({"access_token": "token-a", "token_type": "bearer", "expires_in": 2});
+                login.then_some(Answer::Json(200, short))
+            });
+            let with = config(&peer.url(), protocol).queue("Sales");
+            stops(protocol, step, &peer, with, |stream| {
+                if step == "second login" {
+                    peer.until("asked again", |log| {
+                        (log.count("POST", "/oauth/token") == 2).then_some(())
+                    });
+                } else {
+                    stream.until("a pause", |s| s.connection.state == ConnectionState::Backoff);
+                }
+            });
+        }
+    });
+}
+
 #[test]
 fn gives_up_after_so_many_failures() {
     for_all_protocols(|protocol| {
