@@ -62,7 +62,10 @@ impl TopicPlan {
                 ErrorKind::Configuration,
                 "planning the subscription",
                 format!(
-                    "{total} topics are more than the {most} that {MAX_CHANNELS} channels hold; name fewer queues, users or topics"
+                    "{total} topics are more than the {most} that {MAX_CHANNELS} channels hold: {} would not be subscribed, the \
+                     first of them {:?}; name fewer queues, users or topics",
+                    total - most,
+                    groups.iter().flatten().nth(most).map_or("", String::as_str)
                 ),
             ));
         }

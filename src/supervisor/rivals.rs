@@ -7,8 +7,8 @@
 
 use std::time::{Duration, Instant};
 
-/// The longest pause, in units of the longest backoff: half an hour with the default of one minute.
-const LONGEST: u32 = 30;
+/// The longest pause, in units of the longest backoff: ten minutes with the default of one.
+const LONGEST: u32 = 10;
 
 /// What was taken from us so far.
 #[derive(Debug, Default)]
@@ -72,8 +72,8 @@ mod tests {
             now += pause + Duration::from_secs(30);
             rivals.on_taken(now, MINUTE);
         }
-        assert_eq!(pauses, [1, 2, 4, 8, 16, 30, 30]);
-        assert_eq!(rivals.pause(1, MINUTE, 0.0), MINUTE * 15);
+        assert_eq!(pauses, [1, 2, 4, 8, 10, 10, 10]);
+        assert_eq!(rivals.pause(1, MINUTE, 0.0), MINUTE * 5);
         now += MINUTE * 40;
         assert_eq!(rivals.on_taken(now, MINUTE), 1);
         assert_eq!(rivals.pause(1, MINUTE, 1.0), MINUTE);
