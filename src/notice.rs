@@ -30,8 +30,8 @@ pub(crate) enum Notice {
 /// News of one connection, in the order in which they may come.
 #[derive(Debug)]
 pub(crate) enum ConnectionNews {
-    /// The subscription stands: from here on the stream is covered.
-    Confirmed,
+    /// The subscription stands: from then on the stream is covered.
+    Confirmed(Moment),
     /// A frame came after that: the connection is alive.
     Alive,
     /// The service will close this socket soon.

@@ -83,6 +83,11 @@ pub(crate) fn build(layers: &Layers<'_>) -> Result<(Config, Vec<String>), Error>
         ));
     }
     let reconnect = read_reconnect(&mut r);
+    let limits = LimitsConfig {
+        connect: r.duration("limits.connect_secs", 1..=600, 10),
+        handshake: r.duration("limits.handshake_secs", 1..=600, 10),
+        rest: r.duration("limits.rest_secs", 1..=600, 15),
+    };
     let token_refresh_before = r.duration("token.refresh_before_secs", 1..=DAY_SECS, 300);
     let stale_after = r.duration("freshness.stale_after_secs", 1..=DAY_SECS, 30);
     let windows = read_windows(&mut r);
@@ -141,6 +146,7 @@ pub(crate) fn build(layers: &Layers<'_>) -> Result<(Config, Vec<String>), Error>
         buffer,
         heartbeat,
         reconnect,
+        limits,
         token_refresh_before,
         stale_after,
         windows,

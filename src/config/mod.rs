@@ -85,6 +85,8 @@ pub struct Config {
     pub heartbeat: HeartbeatConfig,
     /// Pauses between attempts.
     pub reconnect: ReconnectConfig,
+    /// Limits of steps that wait for others.
+    pub limits: LimitsConfig,
     /// How long before its end a token is replaced, at most (20 % of its life if that is less). `token.refresh_before_secs`.
     pub token_refresh_before: Duration,
     /// Data older than this is stale. `freshness.stale_after_secs`.
@@ -221,6 +223,34 @@ pub struct HeartbeatConfig {
     pub timeout: Duration,
     /// Without any frame for this long the connection is given up; at least 1 s.
     pub silence: Duration,
+}
+
+/// `limits` in the file: how long a step may wait for the other side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LimitsConfig {
+    /// Name lookup and TCP connect together, and the answer of a proxy.
+    pub connect: Duration,
+    /// Each TLS handshake, and the answer to a WebSocket upgrade.
+    pub handshake: Duration,
+    /// A REST call in all, from the lookup to the last byte of its answer.
+    pub rest: Duration,
+}
+
+impl LimitsConfig {
+    /// The whole opening of a socket: connect, TLS and upgrade.
+    pub(crate) fn opening(&self) -> Duration {
+        self.connect + self.handshake * 2
+    }
+}
+
+impl Default for LimitsConfig {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(10),
+            handshake: Duration::from_secs(10),
+            rest: Duration::from_secs(15),
+        }
+    }
 }
 
 /// `reconnect` in the file.

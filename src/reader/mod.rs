@@ -22,7 +22,7 @@ use tungstenite::protocol::CloseFrame;
 use tungstenite::protocol::frame::coding::CloseCode;
 
 use self::ahead::Ahead;
-use self::socket::{Socket, UPGRADE_LIMIT, close_reason, open_socket};
+use self::socket::{Socket, close_reason, open_socket};
 use crate::buffer::{BufferSender, Sent};
 use crate::config::HeartbeatConfig;
 use crate::error::panic_text;
@@ -446,7 +446,7 @@ impl Session<'_> {
         if !self.confirmed {
             self.confirmed = true;
             self.heartbeat.on_confirmed();
-            self.notify(ConnectionNews::Confirmed);
+            self.notify(ConnectionNews::Confirmed(Moment::now()));
         }
     }
 
@@ -535,9 +535,6 @@ impl Session<'_> {
         }
     }
 }
-
-/// The whole opening of a socket may take this long: connect, TLS and upgrade have 10 s each.
-pub(crate) const OPEN_LIMIT: Duration = UPGRADE_LIMIT.saturating_mul(3);
 
 #[cfg(test)]
 mod tests;

@@ -30,7 +30,6 @@ use self::line::{Connection, Line};
 use self::policy::{History, Renew, Verdict};
 pub(crate) use self::repair::{RepairParts, RepairThread};
 use self::rivals::Rivals;
-use self::rotate::REPLACEMENT_LIMIT;
 pub(crate) use self::stop::Stopped;
 use crate::aggregator::{Control, ControlSender};
 use crate::backoff::Backoff;
@@ -177,6 +176,10 @@ impl Supervisor {
     pub(crate) fn run(mut self) -> Stopped {
         self.set_state(ConnectionState::Connecting, None, None, None);
         let end = loop {
+            // What happened while a call was under way comes before what is due: it may have done it.
+            if let ControlFlow::Break(end) = self.heed_what_came() {
+                break end;
+            }
             if let ControlFlow::Break(end) = self.see_to_what_is_due() {
                 break end;
             }
@@ -196,6 +199,13 @@ impl Supervisor {
             }
         };
         self.stop(end)
+    }
+
+    fn heed_what_came(&mut self) -> Flow {
+        while let Ok(notice) = self.inbox.try_recv() {
+            self.on_notice(notice)?;
+        }
+        ControlFlow::Continue(())
     }
 
     fn control(&self, control: Control) {
@@ -218,7 +228,7 @@ impl Supervisor {
                 line.connect_due,
                 self.rotation_due(at),
                 renewable.and_then(|current| current.age_due),
-                line.next.as_ref().map(|next| next.started + REPLACEMENT_LIMIT),
+                line.next.as_ref().map(|next| next.started + self.replacement_limit()),
                 line.retiring.iter().filter_map(|old| old.nudge_due).min(),
             ]
         });

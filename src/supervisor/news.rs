@@ -55,7 +55,7 @@ impl Supervisor {
 
     fn on_news(&mut self, at: usize, place: Place, news: ConnectionNews) -> Flow {
         match news {
-            ConnectionNews::Confirmed => self.on_confirmed(at, place),
+            ConnectionNews::Confirmed(since) => self.on_confirmed(at, place, since),
             ConnectionNews::Alive => {
                 if place == Place::Next {
                     self.take_over(at);
@@ -78,7 +78,7 @@ impl Supervisor {
         ControlFlow::Continue(())
     }
 
-    fn on_confirmed(&mut self, at: usize, place: Place) {
+    fn on_confirmed(&mut self, at: usize, place: Place, since: Moment) {
         let now = Instant::now();
         let Some(connection) = self.lines[at].at(place) else {
             return;
@@ -99,10 +99,7 @@ impl Supervisor {
         self.ever_streamed = true;
         self.token_is_second_try = false;
         self.keep_up_with_token(at);
-        self.control(Control::GapClosed {
-            line: at,
-            to: Moment::now(),
-        });
+        self.control(Control::GapClosed { line: at, to: since });
         let all = self.lines.iter().all(Line::is_streaming);
         if all {
             self.set_state(ConnectionState::Streaming, None, None, None);

@@ -12,10 +12,9 @@ use super::line::{Line, Place};
 use super::policy::Renew;
 use super::{End, Flow, Supervisor};
 use crate::ErrorKind;
-use crate::reader::OPEN_LIMIT;
 
-/// A replacement that did not show life by then is given up: it may be opened, upgraded and subscribed in this time.
-pub(super) const REPLACEMENT_LIMIT: Duration = OPEN_LIMIT.saturating_add(Duration::from_secs(15));
+/// Beyond the opening of its socket a replacement has this long to be subscribed and to show life.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(15);
 
 /// Open sockets of one process, live and new and those that say goodbye: as many as a client has channels.
 const MAX_SOCKETS: usize = 20;
@@ -90,13 +89,16 @@ impl Supervisor {
         line.rotate_at(Instant::now() + pause, renew, why);
     }
 
+    /// A replacement that did not show life by then is given up.
+    pub(super) fn replacement_limit(&self) -> Duration {
+        self.config.limits.opening() + SIGN_OF_LIFE
+    }
+
     /// Gives up a replacement that showed no life in time.
     pub(super) fn drop_late_next(&mut self, at: usize) {
+        let limit = self.replacement_limit();
         let line = &mut self.lines[at];
-        if let Some(next) = line
-            .next
-            .take_if(|next| Instant::now() >= next.started + REPLACEMENT_LIMIT)
-        {
+        if let Some(next) = line.next.take_if(|next| Instant::now() >= next.started + limit) {
             log::warn!("connection {}: the replacement showed no life in time", next.number);
             next.reader.close();
             line.retiring.push(next);
