@@ -193,6 +193,40 @@ fn two_programs_that_kick_each_other_do_not_fight() {
     other.stop();
 }
 
+/// The same with two channels each, of three that they share: after a while nobody takes anything any more.
+#[test]
+fn two_programs_with_too_many_channels_come_to_rest() {
+    let sim = start(busy().max_channels(3));
+    let begin = |from: usize| {
+        let mut builder = notifications(&sim.url())
+            .max_requests_per_min(100_000)
+            .without_backfill()
+            .reconnect_max(Duration::from_secs(60));
+        for n in from..from + 1_010 {
+            builder = builder.topic(format!("v2.users.7a1b0c2d-0000-4000-8000-{n:012}.presence"));
+        }
+        watch(builder)
+    };
+    let one = begin(0);
+    one.until("two connections", |s| s.connection.connections == 2);
+    let other = begin(50_000);
+    // At rest: for a hundred snapshots of both, two seconds, nobody lost a channel.
+    let evicted = || control(&sim, "state")["channels_evicted"].as_u64().expect("a number");
+    let (mut before, mut since) = (evicted(), 0);
+    other.until("rest", |s| {
+        let now = evicted();
+        if now != before {
+            (before, since) = (now, s.revision);
+        }
+        s.revision > since + 100
+    });
+    let open = one.stream().snapshot().connection.connections + other.stream().snapshot().connection.connections;
+    assert!((2..=3).contains(&open), "{open} connections");
+    assert!(before < 30, "{before} channels were taken");
+    one.stop();
+    other.stop();
+}
+
 /// 2,500 topics on three channels; the end of one connection is a gap of its topics alone, and the others stream on.
 #[test]
 fn a_reset_of_one_of_many_channels_is_a_gap_of_its_topics_alone() {
@@ -239,6 +273,33 @@ fn rotation_of_many_channels_is_rolling() {
     });
     assert_eq!(rotated.connection.gaps_total, 0, "{:?}", rotated.connection.gaps);
     assert!((4..=5).contains(&most), "{most} connections at once");
+    stream.stop();
+}
+
+/// All 18 channels at once are told that their sockets will be closed: never more than 20 sockets, and no gap.
+#[test]
+fn eighteen_channels_rotate_within_twenty_sockets() {
+    let sim = start(Simulator::builder().seed(5).queues(2).agents(10).requests_per_min(0));
+    let mut builder = notifications(&sim.url())
+        .max_requests_per_min(100_000)
+        .without_backfill();
+    for n in 0..17_010 {
+        builder = builder.topic(format!("v2.users.7a1b0c2d-0000-4000-8000-{n:012}.presence"));
+    }
+    let stream = watch(builder);
+    stream.until("18 connections", |s| {
+        s.connection.connections == 18 && s.connection.state == ConnectionState::Streaming
+    });
+    control(&sim, "socket_closing?after_secs=600");
+    let mut most = 0;
+    let rotated = stream.until("18 rotations", |s| {
+        most = most.max(s.connection.connections);
+        s.connection.reconnects >= 18
+    });
+    assert_eq!(rotated.connection.gaps_total, 0, "{:?}", rotated.connection.gaps);
+    assert!((19..=20).contains(&most), "{most} connections at once");
+    let state = control(&sim, "state");
+    assert_eq!(state["channels_evicted"], 0, "{state}");
     stream.stop();
 }
 
