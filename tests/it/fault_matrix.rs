@@ -14,7 +14,7 @@ use genesys_stream::simulator::Simulator;
 
 use crate::repair::{PLENTY, Scene};
 use crate::support::front::Front;
-use crate::support::{Watched, control, fixture_path, for_all_protocols, impatient, start};
+use crate::support::{control, fixture_path, for_all_protocols, impatient, start};
 
 /// What a loaded machine may add to any limit.
 const SLACK: Duration = Duration::from_secs(3);

@@ -4,6 +4,7 @@
 //!
 //! | module | subject |
 //! |---|---|
+//! | `channels` | notification channels: used again, renewed, replaced, bounded, shared with others, many at once |
 //! | `cli_config` | wrong command lines, environments and files: exit 2, nothing connected |
 //! | `protocols` | one suite for all three protocols: streams, counts, pings, stops, refusals, tokens, 429 |
 //! | `reconnect` | every way in which a connection ends, for all three protocols: back by itself, the gap recorded |
@@ -20,6 +21,8 @@
 //! and the program as a child process. No test sleeps to let something happen: each waits for a condition, under a
 //! deadline.
 
+#[cfg(feature = "simulator")]
+mod channels;
 #[cfg(feature = "cli")]
 mod cli_config;
 #[cfg(feature = "simulator")]

@@ -55,7 +55,11 @@ const CALLS: &[(&str, &str, &str)] = &[
         "refuses topics that contain the text, or everything that needs the permission",
     ),
     ("close", "code=1001, reason", "closes all sockets with this code"),
-    ("reset", "", "resets all sockets (TCP RST)"),
+    (
+        "reset",
+        "nth",
+        "resets all sockets (TCP RST); with nth only one of them, counted from 1",
+    ),
     ("revoke", "", "revokes all tokens; their channels die with them"),
     ("evict", "", "drops all channels as if others had taken their places"),
     (
@@ -194,7 +198,7 @@ pub(super) fn call(shared: &Arc<Shared>, path: &str, parameters: Vec<(String, St
         "drain" => ask.only(&[]).map(|()| drain(shared)),
         "forbid" => service::forbid(&ask),
         "close" => sockets::close(&ask),
-        "reset" => ask.only(&[]).map(|()| sockets::on_all(shared, Outbox::reset)),
+        "reset" => sockets::reset(&ask),
         "revoke" => ask.only(&[]).map(|()| service::revoke(shared)),
         "evict" => ask.only(&[]).map(|()| service::evict(shared)),
         "socket_closing" => sockets::socket_closing(&ask),
