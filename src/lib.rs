@@ -22,6 +22,8 @@ mod moment;
 mod net;
 mod notice;
 mod output;
+#[cfg(feature = "cli")]
+mod preflight;
 pub mod protocol;
 mod reader;
 mod record;

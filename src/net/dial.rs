@@ -101,6 +101,16 @@ pub(crate) fn dial(
     Ok(stream)
 }
 
+/// The addresses of `host` before `deadline`, and within [`CONNECT_LIMIT`].
+///
+/// # Errors
+/// As [`dial`] for the lookup.
+#[cfg(feature = "cli")]
+pub(crate) fn look_up(host: &str, lookups: &Lookups, deadline: Instant, cancel: &Cancel) -> Result<Vec<IpAddr>, Error> {
+    let deadline = deadline.min(Instant::now() + CONNECT_LIMIT);
+    resolve(host, lookups, system_lookup, deadline, cancel)
+}
+
 fn resolve(
     host: &str,
     lookups: &Lookups,

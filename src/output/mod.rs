@@ -18,7 +18,7 @@ mod summary;
 pub(crate) mod tally;
 #[cfg(test)]
 mod testing;
-mod text;
+pub(crate) mod text;
 pub(crate) mod writer;
 
 use std::collections::BTreeMap;

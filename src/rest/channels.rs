@@ -61,6 +61,18 @@ pub(crate) fn create(client: &RestClient, token: &Secret) -> Result<Channel, Err
     })
 }
 
+/// How many channels of this OAuth client exist, those of other tokens included.
+///
+/// # Errors
+/// Those of [`RestClient::call`].
+#[cfg(feature = "cli")]
+pub(crate) fn count(client: &RestClient, token: &Secret) -> Result<usize, Error> {
+    let at = format!("{CHANNELS}?includechannels=oauthclient");
+    let answer = client.call(&Request::new("counting channels", Method::Get, &at, token))?;
+    let listing: Listing<serde::de::IgnoredAny> = answer.json()?;
+    Ok(listing.entities.len())
+}
+
 /// Replaces the list of subscribed topics in one call; each stands or falls on its own (`ignoreErrors=true`), so every answer must be read.
 ///
 /// # Errors

@@ -6,7 +6,8 @@
 //! It waits in one place only: for the next notice, until the next thing is due. REST calls are made here, each under
 //! its own limit, and end at once when the run is stopped.
 
-mod connect;
+pub(crate) mod choose;
+pub(crate) mod connect;
 mod line;
 mod news;
 pub(crate) mod policy;

@@ -5,6 +5,9 @@
 //! | module | subject |
 //! |---|---|
 //! | `cli_config` | wrong command lines, environments and files: exit 2, nothing connected |
+//! | `cli_texts` | help, completions, the manual page |
+//! | `check` | preflight: every step, what it says when it fails, nothing left behind |
+//! | `plan` | what would be subscribed, without subscribing |
 //! | `protocols` | one suite for all three protocols: streams, counts, pings, stops, refusals, tokens, 429 |
 //! | `reconnect` | every way in which a connection ends, for all three protocols: back by itself, the gap recorded |
 //! | `repair` | the beginning and gaps, filled in through REST: the numbers are the truth |
@@ -19,12 +22,18 @@
 //! and the program as a child process. No test sleeps to let something happen: each waits for a condition, under a
 //! deadline.
 
+#[cfg(all(unix, feature = "cli", feature = "simulator"))]
+mod check;
 #[cfg(feature = "cli")]
 mod cli_config;
+#[cfg(feature = "cli")]
+mod cli_texts;
 #[cfg(feature = "simulator")]
 mod library;
 #[cfg(feature = "simulator")]
 mod overload;
+#[cfg(all(unix, feature = "cli", feature = "simulator"))]
+mod plan;
 #[cfg(all(unix, feature = "cli", feature = "simulator"))]
 mod process;
 #[cfg(feature = "simulator")]

@@ -71,9 +71,14 @@ const MODULES: &[(&str, Band, &str)] = &[
         "aggregator buffer config error event model net notice output protocol record rest supervisor telemetry",
     ),
     (
+        "preflight",
+        Control,
+        "buffer config error id moment net notice protocol reader rest secret supervisor telemetry topic_plan",
+    ),
+    (
         "cli",
         Control,
-        "config error moment output protocol record secret simulator stream",
+        "config error moment net output preflight protocol record rest secret simulator stream topic_plan",
     ),
     ("simulator", Peer, "http_server"),
 ];
@@ -138,6 +143,7 @@ const OWNERS: &[(&str, &str)] = &[
     ("httparse", "net/proxy.rs http_server/"),
     ("tungstenite", "reader/ simulator/stream/"),
     ("clap", "cli/"),
+    ("clap_complete", "cli/"),
     ("env_logger", "cli/"),
     ("signal_hook", "cli/"),
     ("terminal_size", "output/live/"),
