@@ -17,6 +17,7 @@ mod heartbeat;
 #[cfg(feature = "simulator")]
 pub(crate) mod http_server;
 mod id;
+mod keyed;
 pub mod model;
 mod moment;
 mod net;

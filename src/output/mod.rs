@@ -27,6 +27,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::event::Event;
+use crate::keyed::keyed;
 use crate::model::snapshot::{Gap, OutputSnapshot, Snapshot};
 use crate::record::{self, Bodies, StateChange};
 use lines::Lines;
@@ -90,10 +91,11 @@ impl Outputs {
 
     /// Written and missed, by output.
     pub(crate) fn counts(&self) -> BTreeMap<String, OutputSnapshot> {
-        self.all
-            .iter()
-            .map(|output| (output.name().to_owned(), output.counts()))
-            .collect()
+        keyed(
+            self.all
+                .iter()
+                .map(|output| (output.name().to_owned(), output.counts())),
+        )
     }
 
     /// Waits until everything handed over so far was written or given up; whether that was before `deadline`.

@@ -30,6 +30,7 @@ use Band::{Control, Peer, Rooms, Thought, Tools, Words};
 const MODULES: &[(&str, Band, &str)] = &[
     ("moment", Words, ""),
     ("id", Words, ""),
+    ("keyed", Words, ""),
     ("secret", Words, ""),
     ("error", Words, ""),
     ("facts", Words, "id moment"),
@@ -42,22 +43,26 @@ const MODULES: &[(&str, Band, &str)] = &[
     ("coalesce", Thought, "event facts id moment"),
     ("topic_plan", Thought, "error id"),
     ("protocol", Thought, "config error event facts id moment secret"),
-    ("model", Thought, "config event facts id moment protocol"),
+    ("model", Thought, "config event facts id keyed moment protocol"),
     ("record", Thought, "event id model moment"),
     ("net", Tools, "config error secret"),
     ("buffer", Tools, "coalesce config event net telemetry"),
-    ("rest", Tools, "config error facts id moment net secret topic_plan"),
+    (
+        "rest",
+        Tools,
+        "config error facts id keyed moment net secret topic_plan",
+    ),
     ("http_server", Tools, ""),
     (
         "reader",
         Rooms,
         "buffer config error event heartbeat moment net notice protocol rest secret telemetry",
     ),
-    ("output", Rooms, "config error event facts id model moment record"),
+    ("output", Rooms, "config error event facts id keyed model moment record"),
     (
         "aggregator",
         Rooms,
-        "buffer config error event facts id model moment net notice output record rest telemetry",
+        "buffer config error event facts id keyed model moment net notice output record rest telemetry",
     ),
     (
         "supervisor",

@@ -74,9 +74,12 @@ fn so_far(view: &View<'_>, cols: usize) -> Option<Line> {
     line.add(Style::Dim, &format!("   {}", view.since));
     let open = unrepaired(view.snapshot);
     if open > 0 {
-        line = line.dimmed();
         let word = if open == 1 { "gap" } else { "gaps" };
-        line.add(Style::Warn, &format!("   NOT COMPLETE: {open} {word}"));
+        let mut marked = Line::default();
+        // First, so that no narrow screen cuts it off.
+        marked.add(Style::Warn, &format!("NOT COMPLETE ({open} {word})   "));
+        marked.join(&line.dimmed());
+        line = marked;
     }
     let room = cols.saturating_sub(line.used() + 12);
     if room >= LEAST_SPARK && !all.windows.is_empty() {

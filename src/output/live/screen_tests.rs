@@ -242,7 +242,7 @@ fn gaps_are_never_shown_as_fact() {
     snapshot.connection.gaps = vec![a_gap(snapshot.as_of, Some(snapshot.as_of))];
     let gap = drawn(&snapshot);
     assert!(
-        gap.contains("NOT COMPLETE: 1 gap") && gap.contains("\x1b[2m79/80%!"),
+        gap.contains("NOT COMPLETE (1 gap)") && gap.contains("\x1b[2m79/80%!"),
         "{gap}"
     );
     snapshot.connection.gaps[0].repaired = true;
