@@ -20,6 +20,7 @@ use crate::buffer::BufferReceiver;
 use crate::config::Config;
 use crate::event::Event;
 use crate::facts::{Facts, ObservationFacts};
+use crate::keyed::{keyed, set_of};
 use crate::model::queue::{QueueSet, QueueSettings};
 use crate::model::snapshot::{ConnectionSnapshot, ConnectionState, Counters, Gap, GapTopics, Snapshot};
 use crate::model::{Model, Settings};
@@ -399,7 +400,7 @@ impl Aggregator {
 
     fn on_queues(&mut self, queues: Vec<Queue>) {
         self.model
-            .set_queues(QueueSet::These(queues.iter().map(|queue| queue.id.clone()).collect()));
+            .set_queues(QueueSet::These(set_of(queues.iter().map(|queue| queue.id.clone()))));
         for queue in queues {
             let target = queue
                 .service_levels
@@ -412,7 +413,7 @@ impl Aggregator {
             let settings = QueueSettings {
                 name: queue.name.map(Into::into),
                 service_level_target_percent: target,
-                service_level_thresholds: thresholds.collect(),
+                service_level_thresholds: keyed(thresholds),
             };
             self.model.set_queue_settings(queue.id, settings);
         }

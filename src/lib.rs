@@ -17,11 +17,14 @@ mod heartbeat;
 #[cfg(feature = "simulator")]
 pub(crate) mod http_server;
 mod id;
+mod keyed;
 pub mod model;
 mod moment;
 mod net;
 mod notice;
 mod output;
+#[cfg(feature = "cli")]
+mod preflight;
 pub mod protocol;
 mod reader;
 mod record;

@@ -118,6 +118,9 @@ pub(crate) enum Authorization<'a> {
     Bearer(&'a Secret),
     /// The value of the header, `Basic …`.
     Basic(&'a Secret),
+    /// Nobody in particular.
+    #[cfg(feature = "cli")]
+    None,
 }
 
 impl<'a> Request<'a> {
@@ -328,6 +331,8 @@ fn build(request: &Request<'_>, url: &str) -> Result<http::Request<()>, http::Er
         Authorization::Basic(header) => {
             built = built.header(http::header::AUTHORIZATION, sensitive(header)?);
         }
+        #[cfg(feature = "cli")]
+        Authorization::None => {}
     }
     match request.body {
         Body::None => {}

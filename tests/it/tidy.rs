@@ -30,6 +30,7 @@ use Band::{Control, Peer, Rooms, Thought, Tools, Words};
 const MODULES: &[(&str, Band, &str)] = &[
     ("moment", Words, ""),
     ("id", Words, ""),
+    ("keyed", Words, ""),
     ("secret", Words, ""),
     ("error", Words, ""),
     ("facts", Words, "id moment"),
@@ -42,22 +43,26 @@ const MODULES: &[(&str, Band, &str)] = &[
     ("coalesce", Thought, "event facts id moment"),
     ("topic_plan", Thought, "error id"),
     ("protocol", Thought, "config error event facts id moment secret"),
-    ("model", Thought, "config event facts id moment protocol"),
+    ("model", Thought, "config event facts id keyed moment protocol"),
     ("record", Thought, "event id model moment"),
     ("net", Tools, "config error secret"),
     ("buffer", Tools, "coalesce config event net telemetry"),
-    ("rest", Tools, "config error facts id moment net secret topic_plan"),
+    (
+        "rest",
+        Tools,
+        "config error facts id keyed moment net secret topic_plan",
+    ),
     ("http_server", Tools, ""),
     (
         "reader",
         Rooms,
         "buffer config error event heartbeat moment net notice protocol rest secret telemetry",
     ),
-    ("output", Rooms, "config error event facts id model moment record"),
+    ("output", Rooms, "config error event facts id keyed model moment record"),
     (
         "aggregator",
         Rooms,
-        "buffer config error event facts id model moment net notice output record rest telemetry",
+        "buffer config error event facts id keyed model moment net notice output record rest telemetry",
     ),
     (
         "supervisor",
@@ -71,9 +76,14 @@ const MODULES: &[(&str, Band, &str)] = &[
         "aggregator buffer config error event model net notice output protocol record rest supervisor telemetry",
     ),
     (
+        "preflight",
+        Control,
+        "buffer config error id moment net notice protocol reader rest secret supervisor telemetry topic_plan",
+    ),
+    (
         "cli",
         Control,
-        "config error moment output protocol record secret simulator stream",
+        "config error moment net output preflight protocol record rest secret simulator stream topic_plan",
     ),
     ("simulator", Peer, "http_server"),
 ];
@@ -140,6 +150,7 @@ const OWNERS: &[(&str, &str)] = &[
     ("httparse", "net/proxy.rs http_server/"),
     ("tungstenite", "reader/ simulator/stream/"),
     ("clap", "cli/"),
+    ("clap_complete", "cli/"),
     ("env_logger", "cli/"),
     ("signal_hook", "cli/"),
     ("terminal_size", "output/live/"),
