@@ -19,7 +19,7 @@ pub(super) struct Listening(Option<Web>);
 
 /// Binds `http.listen`.
 pub(super) fn listen(config: &Config) -> Result<Listening, Error> {
-    let web = Web::bind(&config.http, config.stale_after, config.outputs.interval)?;
+    let web = Web::bind(config)?;
     if let Some(web) = &web {
         log::info!("page and metrics: http://{}/", web.address());
     }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::feed::Feed;
 use super::picture::Picture;
-use super::readiness::Limits;
+use super::Terms;
 use crate::model::snapshot::Snapshot;
 use crate::record;
 
@@ -63,7 +63,7 @@ impl Published {
 /// A picture for the page and how it differs from the one before.
 pub(super) struct Beat {
     snapshot: Arc<Snapshot>,
-    limits: Limits,
+    terms: Terms,
     before: Option<Arc<Picture>>,
     picture: OnceLock<Arc<Picture>>,
     whole: OnceLock<Arc<[u8]>>,
@@ -73,7 +73,7 @@ pub(super) struct Beat {
 impl Beat {
     fn picture(&self) -> &Arc<Picture> {
         self.picture
-            .get_or_init(|| Arc::new(Picture::of(&self.snapshot, self.limits)))
+            .get_or_init(|| Arc::new(Picture::of(&self.snapshot, self.terms)))
     }
 
     /// The frame for a viewer.
@@ -92,16 +92,16 @@ impl Beat {
 pub(super) struct Board {
     pub(super) snapshots: Arc<Feed<Published>>,
     pub(super) pictures: Arc<Feed<Beat>>,
-    pub(super) limits: Limits,
+    pub(super) terms: Terms,
     next_picture: Mutex<Option<Instant>>,
 }
 
 impl Board {
-    pub(super) fn new(limits: Limits) -> Self {
+    pub(super) fn new(terms: Terms) -> Self {
         Self {
             snapshots: Arc::default(),
             pictures: Arc::default(),
-            limits,
+            terms,
             next_picture: Mutex::new(None),
         }
     }
@@ -124,7 +124,7 @@ impl Board {
         let before = self.pictures.newest().and_then(|beat| beat.picture.get().cloned());
         self.pictures.publish(Beat {
             snapshot,
-            limits: self.limits,
+            terms: self.terms,
             before,
             picture: OnceLock::new(),
             whole: OnceLock::new(),

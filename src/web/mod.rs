@@ -21,7 +21,7 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::config::HttpConfig;
+use crate::config::{Config, TotalsSince};
 use crate::http_server::{self, Server};
 use crate::model::snapshot::Snapshot;
 use crate::{Error, ErrorKind};
@@ -34,6 +34,16 @@ const CONNECTIONS: usize = 512;
 /// At the end viewers get the last snapshot, if they take it within this time.
 const FAREWELL: Duration = Duration::from_millis(200);
 
+/// What pictures and verdicts need of the configuration.
+#[derive(Clone, Copy, Debug)]
+struct Terms {
+    /// A last frame, or a snapshot, older than this is stale.
+    stale_after: Duration,
+    /// Time between two snapshots.
+    interval: Duration,
+    totals_since: TotalsSince,
+}
+
 /// The running server. Dropping it ends it.
 pub(crate) struct Web {
     server: Server,
@@ -45,8 +55,9 @@ impl Web {
     ///
     /// # Errors
     /// When the address cannot be used: of kind [`ErrorKind::Configuration`], so that nothing is connected.
-    pub(crate) fn bind(config: &HttpConfig, stale_after: Duration, interval: Duration) -> Result<Option<Self>, Error> {
-        let Some(listen) = &config.listen else { return Ok(None) };
+    pub(crate) fn bind(config: &Config) -> Result<Option<Self>, Error> {
+        let http = &config.http;
+        let Some(listen) = &http.listen else { return Ok(None) };
         let refused = |what: String| {
             Error::new(
                 ErrorKind::Configuration,
@@ -64,19 +75,24 @@ impl Web {
             write_time: viewer::FRAME_TIME,
             ..http_server::Limits::default()
         };
+        let terms = Terms {
+            stale_after: config.stale_after,
+            interval: config.outputs.interval,
+            totals_since: config.totals.since,
+        };
         let host = listen.rsplit_once(':').map_or(listen.as_str(), |(host, _)| host);
         let mut complaint = "it is no address of this machine".to_owned();
         for address in addresses {
-            if !address.ip().is_loopback() && config.token.is_none() {
+            if !address.ip().is_loopback() && http.token.is_none() {
                 return Err(refused(format!(
                     "{} is reached by other machines; this needs a token: set http.token_file, or listen on 127.0.0.1",
                     address.ip()
                 )));
             }
-            let board = Arc::new(Board::new(readiness::Limits { stale_after, interval }));
-            let hosts = Hosts::new(host, address.ip(), &config.allowed_hosts);
+            let board = Arc::new(Board::new(terms));
+            let hosts = Hosts::new(host, address.ip(), &http.allowed_hosts);
             let server = Server::bind(address, "web", limits.clone(), |port| {
-                let gate = config.token.as_ref().map(|token| Gate::new(token, port)).transpose()?;
+                let gate = http.token.as_ref().map(|token| Gate::new(token, port)).transpose()?;
                 let site = Site::new(Arc::clone(&board), hosts, gate);
                 Ok(Box::new(move |request: &http_server::Request| site.answer(request)))
             });

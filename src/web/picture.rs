@@ -9,7 +9,8 @@
 
 use std::collections::BTreeMap;
 
-use super::readiness::Limits;
+use super::Terms;
+use crate::config::TotalsSince;
 use crate::Moment;
 use crate::model::numbers::{Numbers, WindowSnapshot};
 use crate::model::snapshot::{ObservationSnapshot, QueueSnapshot, Snapshot};
@@ -22,10 +23,10 @@ pub(super) struct Picture {
 
 impl Picture {
     /// The rows of a snapshot.
-    pub(super) fn of(snapshot: &Snapshot, limits: Limits) -> Self {
+    pub(super) fn of(snapshot: &Snapshot, terms: Terms) -> Self {
         let mut rows = BTreeMap::new();
         let mut add = |key: String, row: Row| rows.insert(key, row.end());
-        add("i".to_owned(), settings(snapshot, limits));
+        add("i".to_owned(), settings(snapshot, terms));
         add("c".to_owned(), connection(snapshot));
         let mut stale = Row::new('{', '}');
         for (kind, freshness) in snapshot.freshness.iter().filter(|(_, freshness)| freshness.stale) {
@@ -106,11 +107,15 @@ impl Picture {
     }
 }
 
-fn settings(snapshot: &Snapshot, limits: Limits) -> Row {
+fn settings(snapshot: &Snapshot, terms: Terms) -> Row {
     let mut row = Row::new('{', '}');
     row.key("version").text(Some(env!("CARGO_PKG_VERSION")));
     row.key("started").time(Some(snapshot.started_at));
-    for (key, duration) in [("interval", limits.interval), ("stale", limits.stale_after)] {
+    row.key("since").text(Some(match terms.totals_since {
+        TotalsSince::Start => "start",
+        TotalsSince::Day => "day",
+    }));
+    for (key, duration) in [("interval", terms.interval), ("stale", terms.stale_after)] {
         row.key(key).count(u64::try_from(duration.as_millis()).ok());
     }
     row
@@ -281,7 +286,8 @@ mod tests {
     use serde_json::Value;
     use std::time::Duration;
 
-    const LIMITS: Limits = Limits {
+    const TERMS: Terms = Terms {
+        totals_since: TotalsSince::Start,
         stale_after: Duration::from_secs(30),
         interval: Duration::from_secs(1),
     };
@@ -304,7 +310,7 @@ mod tests {
         };
         snapshot.queues.insert(Id::new("a"), waits("<b>Sales</b>\n\"", 1));
         snapshot.queues.insert(Id::new("b"), waits("Support", 2));
-        let first = Picture::of(&snapshot, LIMITS);
+        let first = Picture::of(&snapshot, TERMS);
         let whole = read(&first.frame(None));
         assert_eq!((whole["whole"].as_u64(), whole["rev"].as_u64()), (Some(1), Some(42)));
         assert_eq!(whole["set"]["q/a"]["name"], "<b>Sales</b>\n\"");
@@ -316,7 +322,7 @@ mod tests {
         snapshot.as_of = snapshot.as_of.plus(Duration::from_secs(1));
         snapshot.queues.remove(&Id::new("b"));
         snapshot.queues.get_mut(&Id::new("a")).unwrap().longest_wait_secs = Some(3.5);
-        let second = Picture::of(&snapshot, LIMITS);
+        let second = Picture::of(&snapshot, TERMS);
         let difference = read(&second.frame(Some(&first)));
         assert_eq!(difference["set"].as_object().unwrap().len(), 0, "{difference}");
         assert_eq!(difference["gone"], serde_json::json!(["q/b"]));

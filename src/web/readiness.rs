@@ -4,20 +4,12 @@
 
 use std::time::Duration;
 
+use super::Terms;
 use crate::Moment;
 use crate::model::snapshot::{ConnectionState, Snapshot};
 
-/// What a verdict is judged by.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Limits {
-    /// A last frame, or a snapshot, older than this is stale.
-    pub(super) stale_after: Duration,
-    /// Time between two snapshots.
-    pub(super) interval: Duration,
-}
-
 /// `Ok` only while streaming and fresh; else the reason in a line.
-pub(super) fn verdict(snapshot: &Snapshot, now: Moment, limits: Limits) -> Result<(), String> {
+pub(super) fn verdict(snapshot: &Snapshot, now: Moment, terms: Terms) -> Result<(), String> {
     let connection = &snapshot.connection;
     if connection.state != ConnectionState::Streaming {
         let cause = connection
@@ -30,14 +22,14 @@ pub(super) fn verdict(snapshot: &Snapshot, now: Moment, limits: Limits) -> Resul
         let age = now.millis_since(since);
         (age > i64::try_from(limit.as_millis()).unwrap_or(i64::MAX)).then(|| age / 1000)
     };
-    if let Some(secs) = older_than(snapshot.as_of, limits.interval * 2 + limits.stale_after) {
+    if let Some(secs) = older_than(snapshot.as_of, terms.interval * 2 + terms.stale_after) {
         return Err(format!("the last snapshot is {secs} s old"));
     }
     // A snapshot that is not due yet hides frames that came since.
     match connection.last_frame_at {
         None => return Err("no frame received yet".to_owned()),
         Some(at) => {
-            if let Some(secs) = older_than(at, limits.stale_after + limits.interval) {
+            if let Some(secs) = older_than(at, terms.stale_after + terms.interval) {
                 return Err(format!("the last frame came {secs} s ago"));
             }
         }

@@ -139,7 +139,7 @@ impl Site {
 
     fn ready(&self) -> Result<(), String> {
         match self.board.snapshots.newest() {
-            Some(newest) => readiness::verdict(&newest.snapshot, Moment::now(), self.board.limits),
+            Some(newest) => readiness::verdict(&newest.snapshot, Moment::now(), self.board.terms),
             None => Err("no snapshot yet".to_owned()),
         }
     }
