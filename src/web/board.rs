@@ -5,9 +5,9 @@
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::Terms;
 use super::feed::Feed;
 use super::picture::Picture;
-use super::Terms;
 use crate::model::snapshot::Snapshot;
 use crate::record;
 

@@ -10,8 +10,8 @@
 use std::collections::BTreeMap;
 
 use super::Terms;
-use crate::config::TotalsSince;
 use crate::Moment;
+use crate::config::TotalsSince;
 use crate::model::numbers::{Numbers, WindowSnapshot};
 use crate::model::snapshot::{ObservationSnapshot, QueueSnapshot, Snapshot};
 

@@ -48,6 +48,7 @@ const MODULES: &[(&str, Band, &str)] = &[
     ("buffer", Tools, "coalesce config event net telemetry"),
     ("rest", Tools, "config error facts id moment net secret topic_plan"),
     ("http_server", Tools, ""),
+    ("web", Rooms, "config error http_server model moment record secret"),
     (
         "reader",
         Rooms,
@@ -68,7 +69,7 @@ const MODULES: &[(&str, Band, &str)] = &[
     (
         "stream",
         Control,
-        "aggregator buffer config error event model net notice output protocol record rest supervisor telemetry",
+        "aggregator buffer config error event model net notice output protocol record rest supervisor telemetry web",
     ),
     (
         "cli",
@@ -96,6 +97,12 @@ const PURE_FILES: &[&str] = &[
     "supervisor/repair/query.rs",
     "supervisor/repair/schedule.rs",
     "net/target.rs",
+    "web/metrics.rs",
+    "web/metrics/exposition.rs",
+    "web/metrics/health.rs",
+    "web/metrics/centre.rs",
+    "web/picture.rs",
+    "web/readiness.rs",
 ];
 
 /// What no word and no thought may name.
@@ -142,6 +149,7 @@ const OWNERS: &[(&str, &str)] = &[
     ("signal_hook", "cli/"),
     ("terminal_size", "output/live/"),
     ("hdrhistogram", "model/latency.rs"),
+    ("ring", "web/access.rs web/pages.rs"),
     ("zeroize", "secret.rs config/credentials.rs"),
 ];
 
