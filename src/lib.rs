@@ -14,8 +14,7 @@ mod error;
 mod event;
 pub mod facts;
 mod heartbeat;
-#[cfg(feature = "simulator")]
-pub(crate) mod http_server;
+mod http_server;
 mod id;
 mod keyed;
 pub mod model;
@@ -36,6 +35,7 @@ mod stream;
 mod supervisor;
 mod telemetry;
 mod topic_plan;
+mod web;
 
 pub use config::Config;
 pub use error::{Error, ErrorKind};

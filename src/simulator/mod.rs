@@ -94,12 +94,9 @@ impl Simulator {
             connections: 1024,
             ..Limits::default()
         };
-        let server = Server::bind(
-            addr,
-            "sim",
-            limits,
-            Box::new(move |request| service::handle(&for_handler, request)),
-        )?;
+        let server = Server::bind(addr, "sim", limits, |_| {
+            Ok(Box::new(move |request| service::handle(&for_handler, request)))
+        })?;
         *shared::lock(&shared.local_addr) = server.local_addr().to_string();
         let for_centre = Arc::clone(&shared);
         let centre = ThreadBuilder::new()

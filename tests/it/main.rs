@@ -18,6 +18,7 @@
 //! | `library` | the stream in a program: callbacks, events, snapshots, handles |
 //! | `process` | the program: outputs, signals, exit codes |
 //! | `simulator` | the simulator from outside |
+//! | `web` | the page, metrics, health and snapshots over HTTP, and what hostile peers get |
 //! | `tidy` | the rules of the architecture, read from the sources |
 //!
 //! `support` has what they share: a watched stream, a scripted peer for the faults that the simulator does not play,
@@ -55,3 +56,5 @@ mod stream;
 #[cfg(feature = "simulator")]
 mod support;
 mod tidy;
+#[cfg(feature = "simulator")]
+mod web;

@@ -53,6 +53,7 @@ const MODULES: &[(&str, Band, &str)] = &[
         "config error facts id keyed moment net secret topic_plan",
     ),
     ("http_server", Tools, ""),
+    ("web", Rooms, "config error http_server model moment record secret"),
     (
         "reader",
         Rooms,
@@ -73,7 +74,7 @@ const MODULES: &[(&str, Band, &str)] = &[
     (
         "stream",
         Control,
-        "aggregator buffer config error event model net notice output protocol record rest supervisor telemetry",
+        "aggregator buffer config error event model net notice output protocol record rest supervisor telemetry web",
     ),
     (
         "preflight",
@@ -108,6 +109,12 @@ const PURE_FILES: &[&str] = &[
     "supervisor/repair/query.rs",
     "supervisor/repair/schedule.rs",
     "net/target.rs",
+    "web/metrics.rs",
+    "web/metrics/exposition.rs",
+    "web/metrics/health.rs",
+    "web/metrics/centre.rs",
+    "web/picture.rs",
+    "web/readiness.rs",
 ];
 
 /// What no word and no thought may name.
@@ -155,6 +162,7 @@ const OWNERS: &[(&str, &str)] = &[
     ("signal_hook", "cli/"),
     ("terminal_size", "output/live/"),
     ("hdrhistogram", "model/latency.rs"),
+    ("ring", "web/access.rs web/pages.rs"),
     ("zeroize", "secret.rs config/credentials.rs"),
 ];
 
