@@ -14,8 +14,8 @@ use crate::{Id, Moment};
 pub(crate) enum Repair {
     /// The stream is on, for the first time or with new queues: who waits and talks already.
     Start { at: Moment },
-    /// This gap is closed.
-    Gap { id: u64, from: Moment, to: Moment },
+    /// This gap is closed; it began then by the service's clock.
+    Gap { id: u64, since: Moment },
 }
 
 /// One conversation as REST showed it.

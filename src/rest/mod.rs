@@ -6,6 +6,7 @@ pub(crate) mod analytics;
 mod answer;
 pub(crate) mod channels;
 pub(crate) mod client;
+mod clock;
 mod http_date;
 pub(crate) mod lookup;
 pub(crate) mod oauth;
@@ -14,6 +15,7 @@ pub(crate) mod rate;
 mod transport;
 
 pub(crate) use client::{Limits, RestClient};
+pub(crate) use clock::ServiceClock;
 pub(crate) use http_date::retry_after;
 pub(crate) use rate::Purpose;
 

@@ -95,6 +95,7 @@ const PURE_FILES: &[&str] = &[
     "supervisor/policy.rs",
     "supervisor/repair/query.rs",
     "supervisor/repair/schedule.rs",
+    "supervisor/repair/walk.rs",
     "net/target.rs",
 ];
 
