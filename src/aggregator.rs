@@ -425,12 +425,16 @@ impl Aggregator {
     fn close_gap(&mut self, id: u64, to: Moment) {
         let closed = self.model.gaps_mut().close(id, to);
         let since = self.gap_begins.remove(&id);
-        if let (Some(since), true) = (since, closed.is_some()) {
+        if let (Some(since), Some(gap)) = (since, &closed) {
             let end = self.model.service_time(to);
             self.model.gaps_mut().set_service_times(id, since, Some(end));
             if let Some(repairs) = &self.repairs {
                 // After a defect of the repair the gap stays unrepaired.
-                let _ = repairs.send(Repair::Gap { id, since });
+                let _ = repairs.send(Repair::Gap {
+                    id,
+                    from: gap.from,
+                    since,
+                });
             }
         }
         self.tell_gap(closed);

@@ -67,6 +67,8 @@ enum Reached {
 pub(super) struct Sheet {
     /// What is open, or ended at this moment or later, enters the numbers. None: only what the model knows.
     pub(super) since: Option<Moment>,
+    /// Of those only what is on one of these: a service may ignore the filter.
+    queues: HashSet<Id>,
     /// Open in the model and not shown yet.
     pub(super) open: HashSet<Id>,
     pub(super) pages: u64,
@@ -75,14 +77,21 @@ pub(super) struct Sheet {
 }
 
 impl Sheet {
-    pub(super) fn new(since: Option<Moment>, open: HashSet<Id>) -> Self {
+    pub(super) fn new(since: Option<Moment>, queues: &[Id], open: HashSet<Id>) -> Self {
         Self {
             since,
+            queues: queues.iter().cloned().collect(),
             open,
             pages: 0,
             conversations: 0,
             said: Instant::now(),
         }
+    }
+
+    fn enters(&self, conversation: &RestConversation) -> bool {
+        let is_there = self.since.is_some_and(|since| conversation.enters(since));
+        let queues = conversation.facts.participants.iter().filter_map(|p| p.queue.as_ref());
+        is_there && queues.into_iter().any(|queue| self.queues.contains(&queue.value))
     }
 
     /// Progress, for the log now and then, for a terminal each second.
@@ -281,7 +290,7 @@ impl Asker {
         for conversation in page.conversations {
             sheet.open.remove(&conversation.facts.id);
             shown.push(Shown {
-                enters: sheet.since.is_some_and(|since| conversation.enters(since)),
+                enters: sheet.enters(&conversation),
                 facts: conversation.facts,
             });
         }

@@ -29,9 +29,6 @@ const LATE_REACH: Duration = Duration::from_secs(3600);
 /// Where a service does not know open segments, this is looked through for after-call work: what ended this long before
 /// the start, at the most.
 const AFTER_CALL_WORK: Duration = Duration::from_secs(3600);
-/// Ends may be told later than they were, by so much: what is sorted is read so much further back.
-const LATE_ENDS: Duration = Duration::from_secs(60);
-
 /// Whether the service answers a kind of question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Willing {
@@ -65,7 +62,11 @@ pub(super) struct Room {
     nothing_said: bool,
     /// The last start, by the service's clock.
     begun: Option<Moment>,
-    /// Pages proved not to be sorted by ends: that is not asked for again.
+    /// The first, by our clock and the service's.
+    first_begun: Option<(Moment, Moment)>,
+    /// The service does not tell the open ones from others: that is not asked for again.
+    unfiltered: bool,
+    /// Nor does it sort by ends.
     unsorted: bool,
 }
 
@@ -81,6 +82,8 @@ impl Room {
             details: Willing::Yes,
             nothing_said: false,
             begun: None,
+            first_begun: None,
+            unfiltered: false,
             unsorted: false,
             config,
         }
@@ -116,8 +119,10 @@ impl Room {
         for job in std::iter::once(first).chain(waiting) {
             match job {
                 Repair::Start { at } => {
+                    let ours = at;
                     let at = self.begins(at)?;
                     work.add_start(at);
+                    self.first_begun.get_or_insert((ours, at));
                     self.begun = Some(at);
                     let day = self.asker.ask(|answer| FromRepair::DayStart { at, answer })?;
                     if let Some(midnight) = day.filter(|_| self.details != Willing::Never) {
@@ -125,7 +130,12 @@ impl Room {
                         work.covered_from = Some(midnight);
                     }
                 }
-                Repair::Gap { id, since } => {
+                Repair::Gap { id, from, since } => {
+                    let since = match self.first_begun {
+                        // The difference of the clocks is not known exactly, but which of the two came first is.
+                        Some((ours, service)) if from >= ours => since.max(service),
+                        _ => since,
+                    };
                     work.add_gap(id, since, self.remembered_since().max(self.begun.unwrap_or(since)));
                 }
             }
@@ -169,7 +179,7 @@ impl Room {
             None => HashSet::new(),
             Some(_) => self.open()?,
         };
-        let mut sheet = Sheet::new(work.enters_since(), open);
+        let mut sheet = Sheet::new(work.enters_since(), &queues.conversations, open);
         match self.pass(&work, Round::First, &queues.conversations, &mut sheet) {
             Ok(()) => {}
             Err(Over::Refused(error)) => {
@@ -205,7 +215,7 @@ impl Room {
         again.open.retain(|id| still.contains(id));
         // What is not remembered any more may have been counted and forgotten.
         let since = again.work.enters_since().max(Some(self.remembered_since()));
-        let mut sheet = Sheet::new(since, again.open.clone());
+        let mut sheet = Sheet::new(since, &queues, again.open.clone());
         match self.pass(&again.work, Round::Again, &queues, &mut sheet) {
             Ok(()) => log::debug!("repair: asked again, {} conversations", sheet.conversations),
             Err(Over::Refused(error)) => self.give_up(&error),
@@ -226,26 +236,28 @@ impl Room {
         };
         let lookback = Duration::from_secs(u64::from(self.config.backfill.lookback_days) * 86_400);
         let from = work.enters_since().unwrap_or(now);
-        let is_read_through = match self.asker.conversations(of(Which::Open, from, lookback), sheet) {
-            Ok(Read::Whole) => false,
-            Ok(Read::Untrue) => {
-                log::info!("repair: the service does not filter, asking for all conversations");
-                true
+        if !self.unfiltered {
+            match self.asker.conversations(of(Which::Open, from, lookback), sheet) {
+                Ok(Read::Whole) => {}
+                Ok(Read::Untrue) => {
+                    log::info!("repair: the service does not filter, asking for all conversations");
+                    self.unfiltered = true;
+                }
+                Err(Over::Refused(error)) if error.status() == Some(400) => {
+                    log::info!("repair: asking for all conversations instead of the open ones: {error}");
+                    self.unfiltered = true;
+                }
+                Err(over) => return Err(over),
             }
-            Err(Over::Refused(error)) if error.status() == Some(400) => {
-                log::info!("repair: asking for all conversations instead of the open ones: {error}");
-                true
-            }
-            Err(over) => return Err(over),
-        };
-        if is_read_through && round == Round::First {
+        }
+        if self.unfiltered && round == Round::First {
             self.asker.conversations(of(Which::All, from, lookback), sheet)?;
         } else {
             if let Some(at) = work.start {
                 self.after_call_work(at, of(Which::OpenSegment, at, lookback), sheet)?;
             }
             if let Some(since) = work.since {
-                let since = since.max(sheet.since.unwrap_or(since)).minus(LATE_ENDS);
+                let since = since.max(sheet.since.unwrap_or(since));
                 let is_sorted = self.ended(of(Which::Ended(since), since, lookback), sheet)?;
                 match round {
                     _ if is_sorted => {}
@@ -349,7 +361,7 @@ impl Room {
         );
         let now = Instant::now();
         self.rechecked.extend(idle.iter().map(|id| (id.clone(), now)));
-        match self.asker.by_ids(idle, &mut Sheet::new(None, HashSet::new())) {
+        match self.asker.by_ids(idle, &mut Sheet::new(None, &[], HashSet::new())) {
             Err(Over::Refused(error)) => {
                 self.give_up(&error);
                 Ok(())

@@ -16,7 +16,7 @@ const PROOF: u32 = 20;
 /// So many of them must be against the order of starts, so that pages sorted by start do not pass for sorted by end.
 const AGAINST: u32 = 3;
 /// A query of the open ones is read this often at the most.
-pub(super) const ROUNDS: u32 = 3;
+pub(super) const ROUNDS: u32 = 2;
 
 /// One conversation of a page.
 #[derive(Clone, Debug)]
