@@ -27,16 +27,24 @@ impl ServiceClock {
     pub(crate) fn learn(&self, date: Moment, asked: Moment, came: Moment) {
         let least = date.millis_since(came);
         let most = date.millis_since(asked).saturating_add(SECOND_MS);
-        let ahead = if least <= EQUAL_MS && most >= -EQUAL_MS {
-            Ahead::default()
-        } else {
-            Ahead { least, most }
-        };
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = ahead;
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Ahead { least, most };
+    }
+
+    fn bounds(&self) -> Ahead {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn ahead(&self) -> Ahead {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        let ahead = self.bounds();
+        if ahead.least <= EQUAL_MS && ahead.most >= -EQUAL_MS {
+            return Ahead::default();
+        }
+        ahead
+    }
+
+    /// The service's clock did not show more at our `at`, even where both clocks count as equal.
+    pub(crate) fn surely_by(&self, at: Moment) -> Moment {
+        at.plus_ms(self.bounds().most)
     }
 
     /// The service's clock showed this or more at our `at`.
@@ -68,6 +76,7 @@ mod tests {
         // Of the same second, on its way for 200 ms.
         clock.learn(at(0), at(500), at(700));
         assert_eq!(bounds(), (at(0), at(0)));
+        assert_eq!(clock.surely_by(at(0)), at(500));
         clock.learn(at(3000), at(500), at(700));
         assert_eq!(bounds(), (at(2300), at(3500)));
         assert_eq!(clock.ours(at(3500)), at(0));

@@ -148,7 +148,7 @@ impl Room {
     fn begins(&mut self, at: Moment) -> Result<Moment, Over> {
         let queues = self.asker.access.queues();
         self.observe(&queues)?;
-        Ok(self.asker.client.clock().latest(at))
+        Ok(self.asker.client.clock().surely_by(at))
     }
 
     fn see_to(&mut self, work: Work) -> Result<(), Over> {

@@ -96,7 +96,12 @@ impl Walk {
         }
         let reached = total.is_some_and(|total| self.seen.len() as u64 >= total);
         let is_last = (shown as u64) < PAGE_SIZE && reached;
-        match is_last || self.seen.len() == before {
+        let new = self.seen.len() - before;
+        // The same page again, whatever its number, with what came meanwhile. Where what comes pushes others back, a page
+        // of the right size may repeat much.
+        let is_pushed = !self.is_ascending() && shown as u64 <= PAGE_SIZE;
+        let repeats = new == 0 || !is_pushed && 2 * new < entries.len();
+        match is_last || repeats {
             false => Next::Page,
             true if self.is_of_open() && (self.seen.len() as u64) < self.announced => Next::Short,
             true => Next::Done,
@@ -118,6 +123,10 @@ impl Walk {
     fn is_proven(&self) -> bool {
         let by_end = matches!(self.which, Which::Ended(_));
         self.falls >= PROOF && (self.against >= AGAINST || !by_end)
+    }
+
+    fn is_ascending(&self) -> bool {
+        !matches!(self.which, Which::Ended(_) | Which::Began(_))
     }
 
     fn is_of_open(&self) -> bool {
@@ -219,6 +228,13 @@ mod tests {
         let mut walk = Walk::new(Which::All);
         assert_eq!(walk.page(&of(0..100), 100, Some(100)), Next::Page, "more may have come");
         assert_eq!(walk.page(&of(0..100), 100, Some(100)), Next::Done, "the same again");
+        let mut walk = Walk::new(Which::All);
+        assert_eq!(walk.page(&of(0..500), 500, Some(500)), Next::Page);
+        assert_eq!(
+            walk.page(&of(0..503), 503, Some(503)),
+            Next::Done,
+            "three came meanwhile"
+        );
         assert_eq!(Walk::new(Which::All).page(&[], 0, Some(9)), Next::Done);
         assert_eq!(
             Walk::new(Which::All).page(&of(0..3), 3, None),

@@ -128,7 +128,7 @@ fn services_that_do_not_do_as_asked() {
         "ignore=paging",
         "ignore=order,filters",
         "ignore=order,filters,paging",
-        "deepest=1",
+        "ignore=order&deepest=4",
     ];
     std::thread::scope(|scope| {
         for whims in whims {
