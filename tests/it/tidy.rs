@@ -73,7 +73,7 @@ const MODULES: &[(&str, Band, &str)] = &[
     (
         "cli",
         Control,
-        "config error moment output protocol record secret simulator stream",
+        "config error moment notice output protocol record secret simulator stream",
     ),
     ("simulator", Peer, "http_server"),
 ];

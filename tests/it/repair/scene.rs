@@ -149,7 +149,7 @@ pub fn centre_time(sim: &Simulator) -> i64 {
     moment_ms(&control(sim, "state")["centre_time"])
 }
 
-fn moment_ms(text: &Value) -> i64 {
+pub fn moment_ms(text: &Value) -> i64 {
     let format = &time::format_description::well_known::Rfc3339;
     let at = time::OffsetDateTime::parse(text.as_str().unwrap(), format).unwrap();
     (at.unix_timestamp_nanos() / 1_000_000) as i64

@@ -1,5 +1,4 @@
-//! Every number against the centre's own count: at any speed, with shuffled and doubled events, after every kind of outage,
-//! and from services that do not do as asked.
+//! Every number against the centre's own count, at any speed, after outages, from services that do not do as asked.
 //!
 //! In: a simulator that knows the truth · Out: verdicts · Thread: the test's.
 
@@ -209,4 +208,62 @@ fn coverage_tells_of_gaps() {
         assert!(missed > 0.0);
         assert_eq!(last.connection.gaps.iter().all(|gap| gap.repaired), repaired);
     }
+}
+
+/// Totals of a day that began two minutes ago: what happened before midnight is in no total, what happened since is,
+/// from REST as from the stream.
+#[test]
+fn a_day_that_began_while_the_centre_was_at_work() {
+    let sim = warm();
+    settle(&sim);
+    let minute = centre_time(&sim).div_euclid(60_000);
+    let midnight = (minute - 1) * 60_000;
+    // The offset within half a day of UTC that makes it midnight there.
+    let offset = (720 - (minute - 1).rem_euclid(1440)).rem_euclid(1440) - 720;
+    let offset = if offset < -720 { offset + 1440 } else { offset };
+    let sign = if offset < 0 { '-' } else { '+' };
+    let offset = format!("{sign}{:02}:{:02}", offset.abs() / 60, offset.abs() % 60);
+    let totals = format!(r#"{{"totals":{{"since":"day","utc_offset":"{offset}"}}}}"#);
+    let stream = watch(notifications(&sim.url()).queue("all").json("day.json", &totals));
+    let compare = |gaps: u64| {
+        settle(&sim);
+        let truth = sim.truth(&Settings::default().query(Some(midnight)));
+        let windows = truth["all_queues"]["windows"].as_array().unwrap().clone();
+        let today = |name: &str| -> u64 {
+            let since = windows
+                .iter()
+                .filter(|w| super::scene::moment_ms(&w["start"]) >= midnight);
+            since.map(|w| w[name].as_u64().unwrap()).sum()
+        };
+        let names = [
+            "offered",
+            "answered",
+            "abandoned",
+            "flow_out",
+            "transferred",
+            "handled",
+            "wrapups",
+        ];
+        let truth = names.map(today);
+        assert!(truth[0] > 100 && windows.len() > 3, "{truth:?}");
+        stream.until(&format!("{truth:?}"), |s| {
+            let all = &s.all_queues.as_ref().unwrap().totals;
+            let n = [
+                all.offered,
+                all.answered,
+                all.abandoned,
+                all.flow_out,
+                all.transferred,
+                all.handled,
+                all.wrapups,
+            ];
+            s.connection.gaps_total >= gaps && n == truth
+        });
+        control(&sim, "pause?on=0");
+    };
+    compare(0);
+    control(&sim, "outage?secs=1");
+    stream.until_reconnected(1);
+    compare(1);
+    stream.stop();
 }
