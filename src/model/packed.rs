@@ -458,6 +458,20 @@ mod tests {
         }
 
         #[test]
+        fn a_state_takes_the_place_of_another(
+            states in proptest::collection::vec(facts_of_one_conversation(), 2..6),
+        ) {
+            let mut packed = Packed::new(&states[0]);
+            for facts in &states {
+                packed.replace(facts);
+                prop_assert_eq!(&packed.unpack(), facts);
+                let least = Packed::new(facts).heap_bytes();
+                prop_assert!(packed.heap_bytes() <= least + ROOM_AT_MOST);
+                prop_assert!(packed.is_of(&facts.id));
+            }
+        }
+
+        #[test]
         fn any_moment_survives(ms in proptest::collection::vec(any::<i64>(), 0..200)) {
             let mut facts = ConversationFacts::nothing_of(Id::new("c"));
             for (n, ms) in ms.iter().enumerate() {
