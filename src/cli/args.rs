@@ -268,6 +268,9 @@ pub struct CentreFlags {
     /// Users who take conversations
     #[arg(long, value_name = "N", default_value_t = 40, value_parser = clap::value_parser!(u32).range(1..=20_000))]
     pub agents: u32,
+    /// Faults at given times, a line each: `1m30s outage?secs=20` (see the README)
+    #[arg(long, value_name = "FILE")]
+    pub script: Option<PathBuf>,
 }
 
 #[cfg(feature = "simulator")]

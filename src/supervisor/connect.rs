@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use super::Supervisor;
+use super::channels::{HeldChannel, Making};
 use super::policy::Renew;
 use crate::aggregator::Control;
 use crate::config::{MetricsPayload, Protocol};
@@ -21,9 +22,6 @@ use crate::rest::oauth::{self, Token};
 use crate::rest::{Purpose, analytics};
 use crate::topic_plan::{self, TopicPlan, TopicQueues, Wish};
 use crate::{Error, ErrorKind, Id, Moment, Secret};
-
-/// A channel is replaced this long before its end; a short-lived one at 90 % of its life.
-const CHANNEL_MARGIN: Duration = Duration::from_secs(600);
 
 /// What is subscribed, in ids.
 #[derive(Clone, Debug, Default)]
@@ -85,6 +83,7 @@ impl Supervisor {
             repair.set_token(secret.clone());
         }
         self.token = Some(held);
+        self.token_number += 1;
         Ok(secret)
     }
 
@@ -255,12 +254,8 @@ impl Supervisor {
     }
 
     /// Everything a reader needs for line `at`.
-    pub(super) fn ticket(&mut self, at: usize, renew: Renew) -> Result<(Ticket, Option<Channel>), Error> {
-        let token = if renew == Renew::Token {
-            self.fresh_token()?
-        } else {
-            self.token()?
-        };
+    pub(super) fn ticket(&mut self, at: usize, renew: (Renew, Making)) -> Result<(Ticket, Option<HeldChannel>), Error> {
+        let token = self.token()?;
         let number = self.next_connection;
         let options = Options {
             connection: number,
@@ -269,24 +264,17 @@ impl Supervisor {
         };
         let plan_queues = self.plan.as_ref().and_then(|plan| plan.queues.clone());
         let base = websocket_base(&self.config.hosts.api);
-        let (url, bearer, machine, channel, max_age): (_, _, Box<dyn Machine>, _, _) = match self.config.protocol {
+        let (url, bearer, machine, held): (_, _, Box<dyn Machine>, _) = match self.config.protocol {
             Protocol::Notifications => {
-                let channel = self.channel(at, renew, &token)?;
-                let machine = Notifications::new(options, channel.id.clone());
-                let max_age = channel_age(&channel);
-                (
-                    channel.connect_uri.clone(),
-                    None,
-                    Box::new(machine),
-                    Some(channel),
-                    max_age,
-                )
+                let held = self.channel(at, renew, &token)?;
+                let machine = Notifications::new(options, held.channel.id.clone());
+                (held.channel.connect_uri.clone(), None, Box::new(machine), Some(held))
             }
             Protocol::Events => {
                 let url = format!("{base}/api/v2/events?access_token={}", percent_encode(token.reveal()));
                 let queues = plan_queues.unwrap_or_default().iter().map(Id::to_string).collect();
                 let machine = Events::new(options, self.config.subscribe.event_types.clone(), queues);
-                (Secret::new(url), None, Box::new(machine), None, None)
+                (Secret::new(url), None, Box::new(machine), None)
             }
             Protocol::Metrics => {
                 let url = format!("{base}/api/v2/analytics/conversations/details/query");
@@ -295,7 +283,6 @@ impl Supervisor {
                     Secret::new(url),
                     Some(token),
                     Box::new(Metrics::new(options, payload)),
-                    None,
                     None,
                 )
             }
@@ -307,29 +294,12 @@ impl Supervisor {
             bearer,
             machine,
             heartbeat: self.config.heartbeat,
-            max_age,
             buffer: self.buffer.clone(),
             notices: self.notices.clone(),
             telemetry: self.telemetry.clone(),
             net: self.net.clone(),
         };
-        Ok((ticket, channel))
-    }
-
-    /// The line's channel if it still serves, else a new one with its topics subscribed.
-    fn channel(&mut self, at: usize, renew: Renew, token: &Secret) -> Result<Channel, Error> {
-        if renew == Renew::Nothing
-            && let Some(channel) = &self.lines[at].channel
-            && channel.expires.is_none_or(|expires| Moment::now() < expires)
-        {
-            return Ok(channel.clone());
-        }
-        let channel = channels::create(&self.rest, token)?;
-        let topics = self.lines[at].topics.clone();
-        self.subscribe(at, &channel, &topics, token)?;
-        log::info!("channel: {} topics subscribed", topics.len());
-        self.lines[at].channel = Some(channel.clone());
-        Ok(channel)
+        Ok((ticket, held))
     }
 
     pub(super) fn subscribe(
@@ -371,28 +341,6 @@ impl Supervisor {
         });
         Ok(())
     }
-
-    /// Leaves no subscription on a channel that was replaced. If it cannot be done, the channel ends by itself.
-    pub(super) fn leave_channel(&mut self, at: usize, channel: Option<Channel>) {
-        let Some(channel) = channel else { return };
-        let in_use = self.lines[at]
-            .channel
-            .as_ref()
-            .is_some_and(|used| used.id == channel.id);
-        let Some(held) = self.token.as_ref().filter(|_| !in_use) else {
-            return;
-        };
-        if let Err(error) = channels::unsubscribe_all(&self.rest, &held.secret, &channel.id) {
-            log::debug!("the subscriptions of the replaced channel are left behind: {error}");
-        }
-    }
-}
-
-/// How old a connection on this channel may get.
-fn channel_age(channel: &Channel) -> Option<Duration> {
-    let left = u64::try_from(channel.expires?.millis_since(Moment::now())).ok()?;
-    let left = Duration::from_millis(left);
-    Some(left.saturating_sub(CHANNEL_MARGIN).max(left.mul_f64(0.9)).min(left))
 }
 
 fn unnamed(ids: &[Id]) -> Vec<Queue> {

@@ -92,7 +92,9 @@ const UPWARDS: &[(&str, &str, &str)] = &[
 
 /// Files of Control, Rooms or Tools that are pure all the same.
 const PURE_FILES: &[&str] = &[
+    "supervisor/allowance.rs",
     "supervisor/policy.rs",
+    "supervisor/rivals.rs",
     "supervisor/repair/query.rs",
     "supervisor/repair/schedule.rs",
     "net/target.rs",
