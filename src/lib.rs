@@ -16,11 +16,14 @@ pub mod facts;
 mod heartbeat;
 mod http_server;
 mod id;
+mod keyed;
 pub mod model;
 mod moment;
 mod net;
 mod notice;
 mod output;
+#[cfg(feature = "cli")]
+mod preflight;
 pub mod protocol;
 mod reader;
 mod record;

@@ -15,8 +15,6 @@ use crate::net::target::percent_encode;
 use crate::net::{Cancel, Net, USER_AGENT, Url, stopped};
 use crate::{Error, ErrorKind, Moment, Secret};
 
-/// Limit of one call from the lookup to the last byte of the answer (contract, section 5).
-const CALL_LIMIT: Duration = Duration::from_secs(15);
 /// Longest answer that is read: a page of 100 conversations with all their segments is some 2 MiB.
 const BODY_LIMIT_BYTES: u64 = 16 << 20;
 /// Idle connections are dropped after this: well before the 60 s after which load balancers drop theirs.
@@ -40,17 +38,18 @@ pub(crate) struct Limits {
 impl Limits {
     /// The contract's limits, and the configured rates.
     pub(crate) fn new(config: &Config) -> Self {
-        Self::with_rates(RateLimits {
+        let rates = RateLimits {
             max_per_min: config.rest_max_requests_per_min,
             backfill_max_per_min: config.backfill.max_requests_per_min,
-        })
+        };
+        Self::with_rates(rates, config.limits.rest)
     }
 
-    /// The contract's limits with these rates.
-    pub(crate) fn with_rates(rate: RateLimits) -> Self {
+    /// With these rates, and this limit of one call from the lookup to the last byte of the answer.
+    pub(crate) fn with_rates(rate: RateLimits, call: Duration) -> Self {
         Self {
-            call: CALL_LIMIT,
-            budget_wait: CALL_LIMIT,
+            call,
+            budget_wait: call,
             body_bytes: BODY_LIMIT_BYTES,
             rate,
         }
@@ -119,6 +118,9 @@ pub(crate) enum Authorization<'a> {
     Bearer(&'a Secret),
     /// The value of the header, `Basic …`.
     Basic(&'a Secret),
+    /// Nobody in particular.
+    #[cfg(feature = "cli")]
+    None,
 }
 
 impl<'a> Request<'a> {
@@ -329,6 +331,8 @@ fn build(request: &Request<'_>, url: &str) -> Result<http::Request<()>, http::Er
         Authorization::Basic(header) => {
             built = built.header(http::header::AUTHORIZATION, sensitive(header)?);
         }
+        #[cfg(feature = "cli")]
+        Authorization::None => {}
     }
     match request.body {
         Body::None => {}

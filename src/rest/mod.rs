@@ -6,6 +6,8 @@ pub(crate) mod analytics;
 mod answer;
 pub(crate) mod channels;
 pub(crate) mod client;
+#[cfg(feature = "cli")]
+pub(crate) mod clock;
 mod http_date;
 pub(crate) mod lookup;
 pub(crate) mod oauth;

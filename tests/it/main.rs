@@ -4,9 +4,14 @@
 //!
 //! | module | subject |
 //! |---|---|
+//! | `channels` | notification channels: used again, renewed, replaced, bounded, shared with others, many at once |
 //! | `cli_config` | wrong command lines, environments and files: exit 2, nothing connected |
+//! | `cli_texts` | help, completions, the manual page |
+//! | `check` | preflight: every step, what it says when it fails, nothing left behind |
+//! | `plan` | what would be subscribed, without subscribing |
 //! | `protocols` | one suite for all three protocols: streams, counts, pings, stops, refusals, tokens, 429 |
 //! | `reconnect` | every way in which a connection ends, for all three protocols: back by itself, the gap recorded |
+//! | `fault_matrix` | each fault of the simulator for each protocol, plain and under TLS: times, gaps, the truth after it |
 //! | `repair` | the beginning and gaps, filled in through REST: the numbers are the truth |
 //! | `stream` | `notifications`: topics, channels, subscriptions, permissions, the listing |
 //! | `overload` | more than the buffer holds, and receivers that do not keep up: nothing lost unseen |
@@ -20,12 +25,22 @@
 //! and the program as a child process. No test sleeps to let something happen: each waits for a condition, under a
 //! deadline.
 
+#[cfg(feature = "simulator")]
+mod channels;
+#[cfg(all(unix, feature = "cli", feature = "simulator"))]
+mod check;
 #[cfg(feature = "cli")]
 mod cli_config;
+#[cfg(feature = "cli")]
+mod cli_texts;
+#[cfg(feature = "simulator")]
+mod fault_matrix;
 #[cfg(feature = "simulator")]
 mod library;
 #[cfg(feature = "simulator")]
 mod overload;
+#[cfg(all(unix, feature = "cli", feature = "simulator"))]
+mod plan;
 #[cfg(all(unix, feature = "cli", feature = "simulator"))]
 mod process;
 #[cfg(feature = "simulator")]

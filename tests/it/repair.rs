@@ -13,7 +13,7 @@ use crate::support::peer::{Answer, Asked, Behaviour, Peer, QUEUES, Running, peer
 use crate::support::{PATIENCE, Watched, config, control, impatient, start, watch};
 
 /// A REST budget that does not slow a test.
-const PLENTY: &str = r#"{"rest":{"max_requests_per_min":100000},"backfill":{"max_requests_per_min":100000}}"#;
+pub const PLENTY: &str = r#"{"rest":{"max_requests_per_min":100000},"backfill":{"max_requests_per_min":100000}}"#;
 
 fn notifications(url: &str) -> ConfigBuilder {
     config(url, Protocol::Notifications).json("plenty.json", PLENTY)
@@ -32,9 +32,9 @@ fn warm() -> Simulator {
 }
 
 /// A stream whose numbers are compared with the truth.
-struct Scene {
-    sim: Simulator,
-    stream: Watched,
+pub struct Scene {
+    pub sim: Simulator,
+    pub stream: Watched,
     /// The truth counts what was open then or began later; all there is without.
     since_ms: Option<i64>,
 }
@@ -42,23 +42,33 @@ struct Scene {
 impl Scene {
     /// Starts while the centre stands still, and waits until the beginning is known.
     fn begin(sim: Simulator, config: impl FnOnce(&str) -> ConfigBuilder) -> Scene {
-        settle(&sim);
-        let stream = watch(config(&sim.url()).queue("all"));
-        let centre_time = control(&sim, "state")["centre_time"].as_str().unwrap().to_owned();
-        let format = &time::format_description::well_known::Rfc3339;
-        let at = time::OffsetDateTime::parse(&centre_time, format).unwrap();
-        let scene = Scene {
-            sim,
-            stream,
-            since_ms: Some((at.unix_timestamp_nanos() / 1_000_000) as i64),
-        };
+        let builder = config(&sim.url());
+        let scene = Scene::of(Protocol::Notifications, sim, builder);
         scene.until_true();
         scene
     }
 
+    /// Starts while the centre stands still.
+    pub fn of(protocol: Protocol, sim: Simulator, config: ConfigBuilder) -> Scene {
+        settle(&sim);
+        let config = match protocol {
+            Protocol::Notifications => config.queue("all"),
+            _ => config,
+        };
+        let stream = watch(config);
+        let centre_time = control(&sim, "state")["centre_time"].as_str().unwrap().to_owned();
+        let format = &time::format_description::well_known::Rfc3339;
+        let at = time::OffsetDateTime::parse(&centre_time, format).unwrap();
+        Scene {
+            sim,
+            stream,
+            since_ms: Some((at.unix_timestamp_nanos() / 1_000_000) as i64),
+        }
+    }
+
     /// Waits until all numbers are those of the centre, which stands still meanwhile, and lets it go on.
     #[track_caller]
-    fn until_true(&self) {
+    pub fn until_true(&self) {
         settle(&self.sim);
         let truth = self.sim.truth(&TruthQuery {
             since_ms: self.since_ms,
@@ -82,7 +92,7 @@ impl Scene {
 
     /// Waits until so many gaps are there, all of them repaired.
     #[track_caller]
-    fn until_repaired(&self, gaps: usize) {
+    pub fn until_repaired(&self, gaps: usize) {
         self.stream.until("repaired", |s| {
             let connection = &s.connection;
             connection.state == ConnectionState::Streaming
