@@ -3,8 +3,8 @@
 //! In: events from the buffer, `Control` from the supervisor · Out: `Item`s to outputs, published snapshots ·
 //! Thread: `gs-aggregator`.
 //!
-//! It waits for an event, a control message or its next tick, whichever is first. It never waits for an output, unless
-//! the buffer's policy is `block` and the output is one that the stream waits for.
+//! It waits for an event, a control message or its next tick, whichever is first. Where the buffer's policy is `block` and
+//! an output has no room, it takes no event until there is; control messages and snapshots go on.
 
 mod repair;
 
@@ -20,6 +20,7 @@ use crate::buffer::BufferReceiver;
 use crate::config::Config;
 use crate::event::Event;
 use crate::facts::{Facts, ObservationFacts};
+use crate::keyed::{keyed, set_of};
 use crate::model::queue::{QueueSet, QueueSettings};
 use crate::model::snapshot::{ConnectionSnapshot, ConnectionState, Counters, Gap, GapTopics, Snapshot};
 use crate::model::{Model, Settings};
@@ -251,6 +252,10 @@ impl Aggregator {
             if Instant::now() >= self.next_tick {
                 self.tick();
             }
+            if self.outputs.is_holding() {
+                self.wait_for_room();
+                continue;
+            }
             let until_tick = self.next_tick.saturating_duration_since(Instant::now());
             select! {
                 recv(self.control) -> control => match control {
@@ -276,6 +281,9 @@ impl Aggregator {
                     if let Ok(ticket) = ticket {
                         self.apply(ticket);
                         for _ in 1..BATCH {
+                            if self.outputs.is_holding() {
+                                break;
+                            }
                             match self.buffer.tickets().try_recv() {
                                 Ok(ticket) => self.apply(ticket),
                                 Err(_) => break,
@@ -297,6 +305,16 @@ impl Aggregator {
         ready.recv(&self.control);
         // Only the waiting matters: the loop looks at the channel itself.
         let _ = ready.ready_deadline(self.next_tick);
+    }
+
+    /// Waits until an output that is waited for has room, for a control message or the tick: events wait in the buffer
+    /// meanwhile, and everything else goes on.
+    fn wait_for_room(&mut self) {
+        let mut ready = crossbeam_channel::Select::new();
+        ready.recv(&self.control);
+        self.outputs.select_room(&mut ready);
+        let _ = ready.ready_deadline(self.next_tick);
+        self.outputs.offer_held();
     }
 
     fn apply(&mut self, ticket: u64) {
@@ -390,7 +408,7 @@ impl Aggregator {
 
     fn on_queues(&mut self, queues: Vec<Queue>) {
         self.model
-            .set_queues(QueueSet::These(queues.iter().map(|queue| queue.id.clone()).collect()));
+            .set_queues(QueueSet::These(set_of(queues.iter().map(|queue| queue.id.clone()))));
         for queue in queues {
             let target = queue
                 .service_levels
@@ -403,7 +421,7 @@ impl Aggregator {
             let settings = QueueSettings {
                 name: queue.name.map(Into::into),
                 service_level_target_percent: target,
-                service_level_thresholds: thresholds.collect(),
+                service_level_thresholds: keyed(thresholds),
             };
             self.model.set_queue_settings(queue.id, settings);
         }
@@ -440,7 +458,7 @@ impl Aggregator {
         self.tell_gap(closed);
     }
 
-    fn tell_gap(&self, changed: Option<Gap>) {
+    fn tell_gap(&mut self, changed: Option<Gap>) {
         if let Some(gap) = changed {
             self.outputs.offer(&Item::Gap(Arc::new(gap)));
         }
@@ -499,9 +517,21 @@ impl Aggregator {
         snapshot
     }
 
+    /// The same at the end, when nobody has anything to say any more.
+    fn wait_for_outputs(&mut self, until: Instant) {
+        let mut ready = crossbeam_channel::Select::new();
+        self.outputs.select_room(&mut ready);
+        let _ = ready.ready_deadline(until);
+        self.outputs.offer_held();
+    }
+
     fn finish(mut self, end: End) -> Finished {
         let mut abandoned = Vec::new();
         while Instant::now() < end.drain_until {
+            if self.outputs.is_holding() {
+                self.wait_for_outputs(end.drain_until);
+                continue;
+            }
             match self.buffer.tickets().try_recv() {
                 Ok(ticket) => self.apply(ticket),
                 Err(_) => break,
@@ -517,7 +547,11 @@ impl Aggregator {
         self.on_state(end.state);
         // What is under way is counted in the last snapshot; some of the time is left for that snapshot itself.
         let left = end.outputs_until.saturating_duration_since(Instant::now());
-        self.outputs.flush(Instant::now() + left / 2);
+        let flush_until = Instant::now() + left / 2;
+        while self.outputs.is_holding() && Instant::now() < flush_until {
+            self.wait_for_outputs(flush_until);
+        }
+        self.outputs.flush(flush_until);
         let last = self.snapshot();
         let outputs = std::mem::take(&mut self.outputs);
         for closing in outputs.close(Some(&last), end.outputs_until) {

@@ -15,6 +15,7 @@ pub mod details;
 pub mod duplicates;
 pub mod freshness;
 pub mod gap;
+mod index;
 mod judged;
 pub mod latency;
 mod live;
@@ -24,6 +25,7 @@ mod overlay;
 mod packed;
 pub mod queue;
 mod service_time;
+mod slots;
 pub mod snapshot;
 mod tally;
 #[cfg(test)]
@@ -190,6 +192,9 @@ impl Model {
 
     /// Takes an event from the stream. `now` is the time of applying: it decides what is forgotten.
     pub fn apply(&mut self, event: &Event, now: Moment) -> Applied {
+        if let Facts::Conversation(facts) = &event.facts {
+            self.conversations.fetch(&facts.id);
+        }
         self.counts.applied += 1;
         self.counts.unknown += u64::from(event.kind == EventKind::Unknown);
         self.kinds.record(event.kind.as_str(), None, event.received_at);

@@ -48,8 +48,8 @@ pub(crate) struct QueueTotals {
 struct MediaTotals {
     /// By local day; the only one is 0 where totals count since the start. Two at midnight, seldom more.
     days: Vec<(i64, Tally)>,
-    /// By start, in windows since 1970.
-    windows: BTreeMap<i64, Tally>,
+    /// By start, in windows since 1970. Boxed, so that the way to one of thousands stays in the processor's cache.
+    windows: BTreeMap<i64, Box<Tally>>,
 }
 
 impl Totals {
@@ -130,7 +130,7 @@ impl Totals {
         }
         if let Some(totals) = &mut queue.media[media as usize] {
             let days = totals.days.iter_mut().map(|(_, tally)| tally);
-            days.chain(totals.windows.values_mut())
+            days.chain(totals.windows.values_mut().map(|tally| &mut **tally))
                 .for_each(|tally| tally.set_fraction(fraction));
         }
     }
@@ -229,7 +229,12 @@ impl Totals {
         }
         if window >= self.oldest_window {
             let tally = match sign {
-                Sign::Add => Some(totals.windows.entry(window).or_insert_with(|| Tally::new(fraction))),
+                Sign::Add => Some(
+                    totals
+                        .windows
+                        .entry(window)
+                        .or_insert_with(|| Box::new(Tally::new(fraction))),
+                ),
                 Sign::Take => totals.windows.get_mut(&window),
             };
             if let Some(tally) = tally {

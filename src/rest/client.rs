@@ -8,17 +8,15 @@ use std::time::{Duration, Instant};
 use ureq::http;
 
 use super::answer::{Answer, one_line};
-use super::clock::ServiceClock;
 use super::http_date::http_date;
 use super::rate::{Budget, Lane, Purpose, RateLimits};
+use super::service_clock::ServiceClock;
 use super::transport::{NetConnector, NoLookup};
 use crate::config::{Config, Hosts};
 use crate::net::target::percent_encode;
 use crate::net::{Cancel, Net, USER_AGENT, Url, stopped};
 use crate::{Error, ErrorKind, Moment, Secret};
 
-/// Limit of one call from the lookup to the last byte of the answer (contract, section 5).
-const CALL_LIMIT: Duration = Duration::from_secs(15);
 /// Longest answer that is read: a page of 100 conversations with all their segments is some 2 MiB, and a service that
 /// ignores the size of a page gives all there is.
 const BODY_LIMIT_BYTES: u64 = 64 << 20;
@@ -43,17 +41,18 @@ pub(crate) struct Limits {
 impl Limits {
     /// The contract's limits, and the configured rates.
     pub(crate) fn new(config: &Config) -> Self {
-        Self::with_rates(RateLimits {
+        let rates = RateLimits {
             max_per_min: config.rest_max_requests_per_min,
             backfill_max_per_min: config.backfill.max_requests_per_min,
-        })
+        };
+        Self::with_rates(rates, config.limits.rest)
     }
 
-    /// The contract's limits with these rates.
-    pub(crate) fn with_rates(rate: RateLimits) -> Self {
+    /// With these rates, and this limit of one call from the lookup to the last byte of the answer.
+    pub(crate) fn with_rates(rate: RateLimits, call: Duration) -> Self {
         Self {
-            call: CALL_LIMIT,
-            budget_wait: CALL_LIMIT,
+            call,
+            budget_wait: call,
             body_bytes: BODY_LIMIT_BYTES,
             rate,
         }
@@ -122,6 +121,9 @@ pub(crate) enum Authorization<'a> {
     Bearer(&'a Secret),
     /// The value of the header, `Basic …`.
     Basic(&'a Secret),
+    /// Nobody in particular.
+    #[cfg(feature = "cli")]
+    None,
 }
 
 impl<'a> Request<'a> {
@@ -351,6 +353,8 @@ fn build(request: &Request<'_>, url: &str) -> Result<http::Request<()>, http::Er
         Authorization::Basic(header) => {
             built = built.header(http::header::AUTHORIZATION, sensitive(header)?);
         }
+        #[cfg(feature = "cli")]
+        Authorization::None => {}
     }
     match request.body {
         Body::None => {}

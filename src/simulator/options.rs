@@ -2,6 +2,7 @@
 //!
 //! In: the command line or a test · Out: [`Options`] · Thread: the caller's.
 
+use super::script::Script;
 use std::fmt;
 use std::time::Duration;
 
@@ -72,6 +73,10 @@ pub struct Options {
     /// Ended conversations are kept for this long of the centre's time (at most 100,000 of them); REST and
     /// the true numbers know no older ones. Default 6 h.
     pub retention: Duration,
+    /// Clients come through a TLS front, so addresses of sockets begin with `wss`. Default false.
+    pub tls_front: bool,
+    /// Control calls that it makes by itself, each at its time. Default none.
+    pub script: Option<Script>,
 }
 
 impl Default for Options {
@@ -101,6 +106,8 @@ impl Default for Options {
             epoch_ms: None,
             warm_up: Duration::from_secs(300),
             retention: Duration::from_secs(6 * 3600),
+            tls_front: false,
+            script: None,
         }
     }
 }

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::support::peer::{Answer, Asked, Behaviour, Peer, QUEUES, Running, peer};
 use crate::support::{control, impatient, start, watch};
 
-mod scene;
+pub mod scene;
 mod truth;
 
 use self::scene::{Scene, notifications, settle, warm};

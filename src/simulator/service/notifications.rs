@@ -11,8 +11,12 @@ use crate::simulator::topics;
 use serde_json::{Value, json};
 
 fn channel_json(call: &Call<'_>, channel: &Channel) -> Value {
+    let scheme = if call.shared.options.tls_front { "wss" } else { "ws" };
     Object::new()
-        .set("connectUri", format!("ws://{}/channels/{}", call.host(), channel.id))
+        .set(
+            "connectUri",
+            format!("{scheme}://{}/channels/{}", call.host(), channel.id),
+        )
         .set("id", channel.id.clone())
         .time("expires", call.shared.clock.told(channel.expires))
         .into()

@@ -9,7 +9,7 @@ mod sockets;
 mod traffic;
 mod truth;
 
-use genesys_stream::simulator::{Builder, Simulator, TruthQuery};
+use genesys_stream::simulator::{Builder, Script, Simulator, TruthQuery};
 use serde_json::{Value, json};
 use std::io::{Read, Write};
 use std::net::TcpStream;
