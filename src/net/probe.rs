@@ -39,7 +39,12 @@ pub(crate) fn first_hop(target: &Target, net: &Net) -> Result<FirstHop, Error> {
 /// # Errors
 /// As [`dial::dial`] for the lookup alone.
 pub(crate) fn look_up(host: &str, net: &Net, deadline: Instant, cancel: &Cancel) -> Result<Vec<IpAddr>, Error> {
-    dial::look_up(host, &net.lookups, deadline.min(Instant::now() + net.limits.connect), cancel)
+    dial::look_up(
+        host,
+        &net.lookups,
+        deadline.min(Instant::now() + net.limits.connect),
+        cancel,
+    )
 }
 
 /// Connects and hangs up; gives the address that answered.
