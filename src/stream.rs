@@ -252,6 +252,7 @@ impl StreamBuilder {
             control: control_inbox,
             telemetry: Arc::clone(&telemetry),
             outputs,
+            clock: Arc::clone(rest.clock()),
         });
         let shared = Shared {
             published: aggregator.published(),

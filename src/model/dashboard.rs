@@ -84,14 +84,15 @@ impl Model {
     fn asked(&self, as_of: Moment) -> Asked {
         let totals = self.conversations.totals();
         let (oldest, current) = (totals.oldest_kept(as_of), totals.window_of(as_of));
-        let begins = self.covered_from.min(as_of);
+        let started = self.service_time.start(self.started_at);
+        let begins = self.covered_from.unwrap_or(started).min(as_of);
         Asked {
             as_of,
             day: totals.day_of(as_of),
             windows: oldest..=current,
             listed_from: oldest.max(totals.window_of(begins)),
             granularity: totals.granularity(),
-            coverage: Coverage::new(self.gaps.all(), totals.start_of(oldest), begins, as_of),
+            coverage: Coverage::new(self.gaps.stretches(), totals.start_of(oldest), begins, as_of),
         }
     }
 

@@ -75,7 +75,8 @@ pub(crate) fn create(client: &RestClient, token: &Secret) -> Result<Channel, Err
     Ok(Channel {
         id: Secret::new(id),
         connect_uri: Secret::new(connect_uri),
-        expires: body.expires.as_deref().and_then(Moment::parse),
+        // By our clock: the service's may differ.
+        expires: (body.expires.as_deref().and_then(Moment::parse)).map(|at| client.clock().ours(at)),
     })
 }
 

@@ -6,7 +6,8 @@
 //! The simulator shares no decoding code with the client: what the client reads was written by other hands.
 //!
 //! While it runs, it is controlled by `GET` or `POST /sim/NAME?parameters` (no login; `/sim/` lists the calls), or by
-//! [`Simulator::control`]. Times in events are the centre's: the wall clock at speed 1, ahead of it at higher speeds.
+//! [`Simulator::control`]. Times in events are the centre's: the wall clock at speed 1, ahead of it
+//! at higher speeds, and so are the dates of answers.
 
 mod centre;
 mod channels;

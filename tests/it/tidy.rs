@@ -84,7 +84,7 @@ const MODULES: &[(&str, Band, &str)] = &[
     (
         "cli",
         Control,
-        "config error moment net output preflight protocol record rest secret simulator stream topic_plan",
+        "config error moment net notice output preflight protocol record rest secret simulator stream topic_plan",
     ),
     ("simulator", Peer, "http_server"),
 ];
@@ -108,6 +108,7 @@ const PURE_FILES: &[&str] = &[
     "supervisor/rivals.rs",
     "supervisor/repair/query.rs",
     "supervisor/repair/schedule.rs",
+    "supervisor/repair/walk.rs",
     "net/target.rs",
     "web/metrics.rs",
     "web/metrics/exposition.rs",
