@@ -19,6 +19,7 @@
 //! | `process` | the program: outputs, signals, exit codes |
 //! | `simulator` | the simulator from outside |
 //! | `web` | the page, metrics, health and snapshots over HTTP, and what hostile peers get |
+//! | `week` | a week of renewals and faults, compressed: the truth at its end, and nothing leaked |
 //! | `tidy` | the rules of the architecture, read from the sources |
 //!
 //! `support` has what they share: a watched stream, a scripted peer for the faults that the simulator does not play,
@@ -58,3 +59,5 @@ mod support;
 mod tidy;
 #[cfg(feature = "simulator")]
 mod web;
+#[cfg(all(target_os = "linux", feature = "cli", feature = "simulator"))]
+mod week;
