@@ -10,6 +10,7 @@ mod buffer;
 pub mod cli;
 mod coalesce;
 pub mod config;
+mod digest;
 mod error;
 mod event;
 pub mod facts;

@@ -207,7 +207,7 @@ pub struct OutputFlags {
     /// Serve page, metrics and health on this address (not acted on by this version yet)
     #[arg(long, value_name = "HOST:PORT")]
     pub listen: Option<String>,
-    /// Post snapshots to this address (not acted on by this version yet)
+    /// Post each snapshot to this address (see outputs.webhook in the configuration file for more)
     #[arg(long, value_name = "URL")]
     pub webhook: Option<String>,
     /// Append a hash-chained audit trail (not acted on by this version yet)

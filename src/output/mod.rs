@@ -19,6 +19,7 @@ pub(crate) mod tally;
 #[cfg(test)]
 mod testing;
 mod text;
+pub(crate) mod webhook;
 pub(crate) mod writer;
 
 use std::collections::BTreeMap;

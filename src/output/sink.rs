@@ -27,6 +27,11 @@ pub(crate) trait Outlet: Send {
     /// Which items it wants.
     fn wants(&self) -> Wants;
 
+    /// Told once, before it is driven: where it may count what it settles on threads of its own.
+    fn attach(&mut self, tally: &Arc<Tally>) {
+        let _ = tally;
+    }
+
     /// Takes an item; may keep it back until `flush`. Each wanted event and change, and each snapshot where
     /// [`Snapshots::Each`] is wanted, must in the end be counted as written or missed.
     fn take(&mut self, item: Item, tally: &Tally) -> Result<(), Closed>;
@@ -159,6 +164,8 @@ impl Output {
         let slot = Arc::new(Slot::default());
         let tally = Arc::new(Tally::default());
         let wants = outlet.wants();
+        let mut outlet = outlet;
+        outlet.attach(&tally);
         let (its_slot, its_tally) = (Arc::clone(&slot), Arc::clone(&tally));
         let thread = std::thread::Builder::new()
             // 15 bytes is what Linux shows.

@@ -6,6 +6,7 @@ pub(crate) mod analytics;
 mod answer;
 pub(crate) mod channels;
 pub(crate) mod client;
+pub(crate) mod hook;
 mod http_date;
 pub(crate) mod lookup;
 pub(crate) mod oauth;

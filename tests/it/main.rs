@@ -11,6 +11,7 @@
 //! | `stream` | `notifications`: topics, channels, subscriptions, permissions, the listing |
 //! | `overload` | more than the buffer holds, and receivers that do not keep up: nothing lost unseen |
 //! | `library` | the stream in a program: callbacks, events, snapshots, handles |
+//! | `webhook` | snapshots and events posted to receivers that take, refuse, fail and hang |
 //! | `process` | the program: outputs, signals, exit codes |
 //! | `simulator` | the simulator from outside |
 //! | `tidy` | the rules of the architecture, read from the sources |
@@ -40,3 +41,5 @@ mod stream;
 #[cfg(feature = "simulator")]
 mod support;
 mod tidy;
+#[cfg(feature = "simulator")]
+mod webhook;

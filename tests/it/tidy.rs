@@ -37,6 +37,7 @@ const MODULES: &[(&str, Band, &str)] = &[
     ("event", Words, "config facts id moment"),
     ("notice", Words, "error moment protocol"),
     ("telemetry", Words, "model moment"),
+    ("digest", Thought, "secret"),
     ("backoff", Thought, "config"),
     ("heartbeat", Thought, "config"),
     ("coalesce", Thought, "event facts id moment"),
@@ -46,14 +47,22 @@ const MODULES: &[(&str, Band, &str)] = &[
     ("record", Thought, "event id model moment"),
     ("net", Tools, "config error secret"),
     ("buffer", Tools, "coalesce config event net telemetry"),
-    ("rest", Tools, "config error facts id moment net secret topic_plan"),
+    (
+        "rest",
+        Tools,
+        "config digest error facts id moment net secret topic_plan",
+    ),
     ("http_server", Tools, ""),
     (
         "reader",
         Rooms,
         "buffer config error event heartbeat moment net notice protocol rest secret telemetry",
     ),
-    ("output", Rooms, "config error event facts id model moment record"),
+    (
+        "output",
+        Rooms,
+        "backoff config error event facts id model moment net record rest",
+    ),
     (
         "aggregator",
         Rooms,
@@ -131,6 +140,7 @@ const IMPURE_FILES: &[(&str, &str, &str)] = &[
 /// Foreign crates with an owner: named below these paths only.
 const OWNERS: &[(&str, &str)] = &[
     ("ureq", "rest/"),
+    ("ring", "digest.rs"),
     ("rustls", "net/"),
     ("rustls_native_certs", "net/"),
     ("webpki_roots", "net/"),
