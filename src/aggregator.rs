@@ -6,6 +6,7 @@
 //! It waits for an event, a control message or its next tick, whichever is first. It never waits for an output, unless
 //! the buffer's policy is `block` and the output is one that the stream waits for.
 
+mod audited;
 mod repair;
 
 use std::collections::BTreeMap;
@@ -20,6 +21,7 @@ use crate::buffer::BufferReceiver;
 use crate::config::Config;
 use crate::event::Event;
 use crate::facts::{Facts, ObservationFacts};
+use crate::journal::Journal;
 use crate::model::queue::{QueueSet, QueueSettings};
 use crate::model::snapshot::{ConnectionSnapshot, ConnectionState, Counters, Gap, GapTopics, Snapshot};
 use crate::model::{Model, Settings};
@@ -109,6 +111,7 @@ pub(crate) struct AggregatorParts {
     pub(crate) control: Receiver<Control>,
     pub(crate) telemetry: Arc<Telemetry>,
     pub(crate) outputs: Outputs,
+    pub(crate) journal: Journal,
     /// Where gaps go that can be repaired; none where nothing repairs them.
     pub(crate) repairs: Option<Sender<Repair>>,
 }
@@ -149,6 +152,7 @@ pub(crate) struct Aggregator {
     control: Receiver<Control>,
     telemetry: Arc<Telemetry>,
     outputs: Outputs,
+    journal: Journal,
     repairs: Option<Sender<Repair>>,
     want_events: bool,
     model: Model,
@@ -197,6 +201,7 @@ impl Aggregator {
             control: parts.control,
             telemetry: parts.telemetry,
             outputs: parts.outputs,
+            journal: parts.journal,
             repairs: parts.repairs,
             model,
             line_gaps: BTreeMap::new(),
@@ -295,6 +300,9 @@ impl Aggregator {
         let Some(event) = self.buffer.take(ticket) else { return };
         let applied = self.model.apply(&event, Moment::now());
         Telemetry::add(&self.telemetry.applied, 1);
+        if let Some(stale) = &applied.stale {
+            self.audit_stale(stale);
+        }
         if applied.gets_record() && self.want_events {
             let event: Arc<Event> = Arc::from(event);
             self.outputs.offer(&Item::Event(event));
@@ -377,6 +385,7 @@ impl Aggregator {
         self.connection.state = change.state;
         self.connection.since = change.at;
         self.connection.cause.clone_from(&change.cause);
+        self.audit_state(&change);
         self.outputs.offer(&Item::State(Arc::new(change)));
     }
 
@@ -422,6 +431,7 @@ impl Aggregator {
 
     fn tell_gap(&self, changed: Option<Gap>) {
         if let Some(gap) = changed {
+            self.audit_gap(&gap);
             self.outputs.offer(&Item::Gap(Arc::new(gap)));
         }
     }
@@ -431,6 +441,7 @@ impl Aggregator {
         self.next_tick = Instant::now() + self.config.outputs.interval;
         let now = Moment::now();
         for stale in self.model.on_tick(now) {
+            self.audit_stale(&stale);
             log::warn!(
                 "metric type {}: no data for {} s",
                 stale.metric_type,
@@ -446,6 +457,9 @@ impl Aggregator {
     fn watch_drops(&mut self, now: Moment, cause: &str) {
         let dropped = self.telemetry.dropped.load(Ordering::Relaxed);
         let more = dropped - self.dropped_seen;
+        if more > 0 {
+            self.audit_drop(more, cause, now);
+        }
         self.dropped_seen = dropped;
         match (more, self.drop_gap) {
             (0, Some(id)) => {

@@ -3,6 +3,7 @@
 #![warn(missing_docs)]
 
 mod aggregator;
+mod audit;
 mod backoff;
 mod buffer;
 #[cfg(feature = "cli")]
@@ -18,6 +19,7 @@ mod heartbeat;
 #[cfg(feature = "simulator")]
 pub(crate) mod http_server;
 mod id;
+mod journal;
 pub mod model;
 mod moment;
 mod net;

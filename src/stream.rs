@@ -202,7 +202,11 @@ impl StreamBuilder {
             notices: notices.clone(),
             handover,
         };
+        let (journal, journals) = outputs::journal(&config, &seat)?;
         let mut all = Outputs::default();
+        for output in journals {
+            all.add(output);
+        }
         for make in self.outputs {
             all.add(make(&seat)?);
         }
@@ -223,6 +227,7 @@ impl StreamBuilder {
             control: control_inbox,
             telemetry: Arc::clone(&telemetry),
             outputs: all,
+            journal: journal.clone(),
         });
         let shared = Shared {
             published: aggregator.published(),
@@ -251,6 +256,7 @@ impl StreamBuilder {
             control,
             telemetry,
             keep_body,
+            journal,
             repair,
         });
         Ok(Engine {

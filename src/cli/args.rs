@@ -78,6 +78,9 @@ pub enum Command {
     /// Connect and stream: the main job
     #[command(after_help = RUN_AFTER_HELP)]
     Run(Box<RunFlags>),
+    /// Look at an audit file
+    #[command(subcommand)]
+    Audit(AuditCommand),
     /// Start the embedded simulator and run against it: no account, no network, no flags needed
     #[cfg(feature = "simulator")]
     #[command(after_help = DEMO_AFTER_HELP)]
@@ -86,6 +89,16 @@ pub enum Command {
     #[cfg(feature = "simulator")]
     #[command(after_help = SIMULATE_AFTER_HELP)]
     Simulate(SimulateFlags),
+}
+
+/// What to do with an audit file.
+#[derive(Debug, Subcommand)]
+pub enum AuditCommand {
+    /// Check the chain of an audit file: exit 0 when it is whole, 4 with the first broken line when not
+    Verify {
+        /// The file, or a rotated one (FILE.1 is the youngest of these)
+        file: PathBuf,
+    },
 }
 
 /// Flags of `run`.
@@ -210,7 +223,7 @@ pub struct OutputFlags {
     /// Post each snapshot to this address (see outputs.webhook in the configuration file for more)
     #[arg(long, value_name = "URL")]
     pub webhook: Option<String>,
-    /// Append a hash-chained audit trail (not acted on by this version yet)
+    /// Append an audit trail, each line chained to the one before (see `audit verify`)
     #[arg(long, value_name = "FILE")]
     pub audit_file: Option<String>,
     /// Record raw frames for replay (not acted on by this version yet)

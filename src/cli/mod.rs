@@ -3,6 +3,7 @@
 //! In: arguments, environment, signals · Out: exit code · Thread: main.
 
 mod args;
+mod audit;
 pub mod logging;
 mod run;
 mod settings;
@@ -45,6 +46,10 @@ pub fn main() -> ExitCode {
     let log = logging::start(cli.verbosity, rust_log.as_deref());
     let result = match cli.command {
         Command::Run(flags) => run(&flags, &log),
+        Command::Audit(command) => match audit::run(&command) {
+            Ok(code) => return code,
+            Err(error) => Err(error),
+        },
         #[cfg(feature = "simulator")]
         Command::Demo(flags) => demo(&flags, &log),
         #[cfg(feature = "simulator")]

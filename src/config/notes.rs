@@ -11,9 +11,6 @@ impl Config {
         let mut lines = Vec::new();
         let mut add = |what: &str| lines.push(format!("this version does not act on it yet: {what}"));
         let outputs = &self.outputs;
-        if outputs.audit_file.is_some() {
-            add("outputs.audit_file (--audit-file): no audit file is written");
-        }
         if outputs.record_file.is_some() {
             add("outputs.record_file (--record): nothing is recorded");
         }

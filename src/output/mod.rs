@@ -5,6 +5,8 @@
 //! An output is an [`sink::Outlet`] (what it makes of an item) driven by a thread of [`sink::Output`] (how it is handed
 //! over, counted, flushed and closed). [`Outputs`] is what the aggregator holds.
 
+pub(crate) mod appending;
+pub(crate) mod audit_file;
 pub(crate) mod callback;
 mod complaint;
 pub(crate) mod lines;
@@ -27,6 +29,7 @@ use std::io::Write;
 use std::sync::Arc;
 use std::time::Instant;
 
+use crate::audit::Entry;
 use crate::event::Event;
 use crate::model::snapshot::{Gap, OutputSnapshot, Snapshot};
 use crate::record::{self, Bodies, StateChange};
@@ -49,6 +52,8 @@ pub(crate) enum Item {
     Gap(Arc<Gap>),
     /// The dashboard of now.
     Snapshot(Arc<Snapshot>),
+    /// An entry of the audit file; it comes through a [`sink::Tap`] only.
+    Audited(Arc<Entry>),
 }
 
 /// The outlet of a line output on any writer.

@@ -6,7 +6,7 @@
 //! Who wakes the thread: an item, a request to flush, the outlet's own next redraw, or the end of the senders.
 //! If it is full: by [`Handover`]. If the other side is gone: counted as missed.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -120,11 +120,33 @@ pub(crate) struct Output {
     name: String,
     wants: Wants,
     handover: Handover,
-    messages: Sender<Message>,
+    /// Its end is the end of the thread's work; taps hold it weakly.
+    messages: Arc<Sender<Message>>,
     slot: Arc<Slot>,
     tally: Arc<Tally>,
     done: Receiver<()>,
     thread: JoinHandle<()>,
+}
+
+/// A second way to an output, for other threads than its giver's. It does not keep the output from ending.
+#[derive(Clone)]
+pub(crate) struct Tap {
+    messages: Weak<Sender<Message>>,
+    tally: Arc<Tally>,
+}
+
+impl Tap {
+    /// Hands over an item; what there is no room for is counted as missed. Never blocks.
+    pub(crate) fn offer(&self, item: Item) {
+        self.tally.offered();
+        let taken = self
+            .messages
+            .upgrade()
+            .is_some_and(|messages| messages.try_send(Message::Item(item)).is_ok());
+        if !taken {
+            self.tally.missed(1);
+        }
+    }
 }
 
 /// What became of an output.
@@ -194,12 +216,20 @@ impl Output {
             name: name.to_owned(),
             wants,
             handover,
-            messages,
+            messages: Arc::new(messages),
             slot,
             tally,
             done,
             thread,
         })
+    }
+
+    /// A second way to it.
+    pub(crate) fn tap(&self) -> Tap {
+        Tap {
+            messages: Arc::downgrade(&self.messages),
+            tally: Arc::clone(&self.tally),
+        }
     }
 
     /// Its name.
@@ -229,6 +259,7 @@ impl Output {
             Item::Event(_) => self.wants.events,
             Item::State(_) | Item::Gap(_) => self.wants.changes,
             Item::Snapshot(snapshot) => return self.offer_snapshot(snapshot),
+            Item::Audited(_) => false,
         };
         if !wanted {
             return;

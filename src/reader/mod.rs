@@ -20,10 +20,12 @@ use tungstenite::protocol::CloseFrame;
 use tungstenite::protocol::frame::coding::CloseCode;
 
 use self::socket::{Socket, UPGRADE_LIMIT, close_reason, open_socket};
+use crate::audit::Entry;
 use crate::buffer::{BufferSender, Sent};
 use crate::config::HeartbeatConfig;
 use crate::error::panic_text;
 use crate::heartbeat::{Answers, Due, Heartbeat};
+use crate::journal::Journal;
 use crate::net::{Cancel, Net, ShutdownHandle};
 use crate::notice::{CloseReason, ConnectionNews, Notice};
 use crate::protocol::{Heard, Machine, Ping};
@@ -58,6 +60,7 @@ pub(crate) struct Ticket {
     pub(crate) notices: Sender<Notice>,
     pub(crate) telemetry: Arc<Telemetry>,
     pub(crate) net: Arc<Net>,
+    pub(crate) journal: Journal,
 }
 
 /// The supervisor's end of a connection.
@@ -363,6 +366,11 @@ impl Session<'_> {
             Heard::ServerError(text) => {
                 Telemetry::add(&self.ticket.telemetry.server_errors, 1);
                 log::warn!("connection {connection}: the service reports an error: {text}");
+                self.ticket.journal.audit(|| {
+                    Entry::new("error", Moment::now())
+                        .with("connection", connection)
+                        .with("error", format!("the service reports: {text}"))
+                });
             }
             Heard::Malformed(what) => {
                 Telemetry::add(&self.ticket.telemetry.malformed, 1);
@@ -376,6 +384,14 @@ impl Session<'_> {
                     level,
                     "connection {connection}: a {metric_type} event came without {what}; it is counted"
                 );
+                if warns {
+                    self.ticket.journal.audit(|| {
+                        Entry::new("incomplete", Moment::now())
+                            .with("connection", connection)
+                            .with("metric_type", metric_type)
+                            .with("missing", what)
+                    });
+                }
             }
         }
         Ok(())

@@ -7,12 +7,15 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, select};
 
-use crate::Error;
+use crate::audit::Entry;
 use crate::config::{Config, WebhookConfig, WebhookOn};
+use crate::digest::sha256_hex;
 use crate::event::Event;
+use crate::journal::Journal;
 use crate::model::snapshot::Snapshot;
 use crate::net::Net;
 use crate::notice::Notice;
+use crate::output::audit_file::{AuditFile, ROTATE_BYTES};
 use crate::output::sink::{self, Closed, Handover, Outlet, OutputEnded, Snapshots, Wants};
 use crate::output::snapshot_file::SnapshotFile;
 use crate::output::tally::Tally;
@@ -21,6 +24,7 @@ use crate::output::{Item, Output};
 use crate::protocol::KeepBody;
 use crate::record::Bodies;
 use crate::rest::hook::HookClient;
+use crate::{Error, Moment};
 
 /// What an output needs to know of the stream it belongs to.
 pub(crate) struct OutputSeat {
@@ -63,6 +67,36 @@ pub(super) fn configured(config: &Config, net: &Arc<Net>, seat: &OutputSeat) -> 
         all.push(self::webhook(webhook, config, net, seat)?);
     }
     Ok(all)
+}
+
+/// Starts the audit file, and opens the ways to it.
+pub(super) fn journal(config: &Config, seat: &OutputSeat) -> Result<(Journal, Vec<Output>), Error> {
+    let (mut journal, mut all) = (Journal::default(), Vec::new());
+    if let Some(path) = &config.outputs.audit_file {
+        let output = seat.spawn("audit_file", Box::new(AuditFile::new(path, ROTATE_BYTES)?))?;
+        let tap = output.tap();
+        journal.audit = Some(Arc::new(move |entry| tap.offer(Item::Audited(Arc::new(entry)))));
+        all.push(output);
+        audit_start(&journal, config);
+    }
+    Ok((journal, all))
+}
+
+/// Which program with which configuration; equal settings give an equal hash, and no secret is in it.
+fn audit_start(journal: &Journal, config: &Config) {
+    let now = Moment::now();
+    let mut shown = config.clone();
+    // It may hold a password.
+    shown.proxy = None;
+    journal.audit(|| {
+        Entry::new("start", now)
+            .with("version", env!("CARGO_PKG_VERSION"))
+            .with("pid", std::process::id())
+            .with("region", config.hosts.region.as_str())
+            .with("client_id", config.client_id.as_str())
+            .with("protocol", config.protocol.as_str())
+    });
+    journal.audit(|| Entry::new("configuration", now).with("sha256", sha256_hex(format!("{shown:?}").as_bytes())));
 }
 
 /// What bodies the configured outputs show.

@@ -78,6 +78,7 @@ impl Supervisor {
                 self.token_is_second_try |= error.kind() == ErrorKind::Credentials;
             })?;
         log::info!("token: valid for {} s", token.life.as_secs());
+        self.audit_token(&token);
         let held = HeldToken::new(token, self.config.token_refresh_before, asked);
         let secret = held.secret.clone();
         self.control(Control::TokenExpires(held.expires_at));
@@ -312,6 +313,7 @@ impl Supervisor {
             notices: self.notices.clone(),
             telemetry: self.telemetry.clone(),
             net: self.net.clone(),
+            journal: self.journal.clone(),
         };
         Ok((ticket, channel))
     }
@@ -325,6 +327,7 @@ impl Supervisor {
             return Ok(channel.clone());
         }
         let channel = channels::create(&self.rest, token)?;
+        self.audit_channel(at, &channel);
         let topics = self.lines[at].topics.clone();
         self.subscribe(at, &channel, &topics, token)?;
         log::info!("channel: {} topics subscribed", topics.len());
@@ -346,6 +349,7 @@ impl Supervisor {
             log::warn!("topic {} refused: {}", rejected.topic, rejected.why());
             refused.insert(rejected.topic.clone(), rejected.why());
         }
+        self.audit_subscription(at, topics.len(), &refused);
         for topic in &verdict.unknown {
             log::warn!("topic {topic}: the service did not say whether it is subscribed");
         }

@@ -6,6 +6,7 @@
 //! It waits in one place only: for the next notice, until the next thing is due. REST calls are made here, each under
 //! its own limit, and end at once when the run is stopped.
 
+mod audited;
 mod connect;
 mod line;
 mod news;
@@ -28,6 +29,7 @@ use crate::aggregator::{Control, ControlSender};
 use crate::backoff::Backoff;
 use crate::buffer::BufferSender;
 use crate::config::Config;
+use crate::journal::Journal;
 use crate::model::snapshot::ConnectionState;
 use crate::net::Net;
 use crate::notice::Notice;
@@ -75,6 +77,7 @@ pub(crate) struct Parts {
     pub(crate) control: ControlSender,
     pub(crate) telemetry: Arc<Telemetry>,
     pub(crate) keep_body: KeepBody,
+    pub(crate) journal: Journal,
     /// There where gaps can be repaired.
     pub(crate) repair: Option<RepairThread>,
 }
@@ -91,6 +94,7 @@ pub(crate) struct Supervisor {
     control: ControlSender,
     telemetry: Arc<Telemetry>,
     keep_body: KeepBody,
+    journal: Journal,
     repair: Option<RepairThread>,
     hasher: std::hash::RandomState,
 
@@ -135,6 +139,7 @@ impl Supervisor {
             control: parts.control,
             telemetry: parts.telemetry,
             keep_body: parts.keep_body,
+            journal: parts.journal,
             repair: parts.repair,
             hasher: std::hash::RandomState::new(),
             token: None,
@@ -309,6 +314,7 @@ impl Supervisor {
     /// Waits before the next attempt: of line `at`, or of the preparation.
     fn pause(&mut self, at: Option<usize>, pause: Duration, attempt: u32, cause: String) {
         log::warn!("{cause}; next attempt in {:.1} s", pause.as_secs_f64());
+        self.audit_error(&cause);
         let due = Some(Instant::now() + pause);
         match at {
             Some(at) => self.lines[at].connect_due = due,
@@ -334,6 +340,7 @@ impl Supervisor {
             Err(error) => {
                 self.token_backoff.on_failure(Instant::now());
                 let wait = self.token_backoff.pause(fastrand::f64(), error.retry_after());
+                self.audit_error(&error);
                 log::warn!(
                     "the token was not renewed; next attempt in {:.1} s: {error}",
                     wait.as_secs_f64()
@@ -352,6 +359,7 @@ impl Supervisor {
             Ok(plan) => plan,
             Err(error) => {
                 log::warn!("the listing of queues was not read again: {error}");
+                self.audit_error(&error);
                 return;
             }
         };
@@ -427,6 +435,7 @@ impl Supervisor {
     ) -> Result<Connection, Error> {
         let number = ticket.connection;
         self.control(Control::ConnectionOpened(number));
+        self.audit_connection(number, "opening", None);
         let reader = Reader::spawn(ticket)?;
         Ok(Connection {
             number,
@@ -478,6 +487,7 @@ impl Supervisor {
             Err(error) if error.kind() == ErrorKind::Stopped => ControlFlow::Break(End::Stopped),
             Err(error) => {
                 log::warn!("the replacement failed, the old connection goes on: {error}");
+                self.audit_error(&error);
                 self.retry_rotation(at, renew, why, error.retry_after());
                 ControlFlow::Continue(())
             }

@@ -87,6 +87,8 @@ impl Supervisor {
             return;
         };
         connection.confirmed = true;
+        let number = connection.number;
+        self.audit_connection(number, "subscribed", None);
         if place != Place::Current {
             self.publish_connections();
             return;
@@ -119,6 +121,7 @@ impl Supervisor {
         };
         let was_confirmed = ended.confirmed;
         self.control(Control::ConnectionEnded(ended.number));
+        self.audit_connection(ended.number, "ended", Some(reason));
         ended.reader.cut();
         self.publish_connections();
         match place {

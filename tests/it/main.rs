@@ -11,6 +11,7 @@
 //! | `stream` | `notifications`: topics, channels, subscriptions, permissions, the listing |
 //! | `overload` | more than the buffer holds, and receivers that do not keep up: nothing lost unseen |
 //! | `library` | the stream in a program: callbacks, events, snapshots, handles |
+//! | `audit` | the audit file: entries, chain, crashes, `audit verify` |
 //! | `webhook` | snapshots and events posted to receivers that take, refuse, fail and hang |
 //! | `process` | the program: outputs, signals, exit codes |
 //! | `simulator` | the simulator from outside |
@@ -20,6 +21,8 @@
 //! and the program as a child process. No test sleeps to let something happen: each waits for a condition, under a
 //! deadline.
 
+#[cfg(feature = "simulator")]
+mod audit;
 #[cfg(feature = "cli")]
 mod cli_config;
 #[cfg(feature = "simulator")]

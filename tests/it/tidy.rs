@@ -38,6 +38,7 @@ const MODULES: &[(&str, Band, &str)] = &[
     ("notice", Words, "error moment protocol"),
     ("telemetry", Words, "model moment"),
     ("digest", Thought, "secret"),
+    ("audit", Thought, "digest moment"),
     ("backoff", Thought, "config"),
     ("heartbeat", Thought, "config"),
     ("coalesce", Thought, "event facts id moment"),
@@ -45,6 +46,7 @@ const MODULES: &[(&str, Band, &str)] = &[
     ("protocol", Thought, "config error event facts id moment secret"),
     ("model", Thought, "config event facts id moment protocol"),
     ("record", Thought, "event id model moment"),
+    ("journal", Tools, "audit"),
     ("net", Tools, "config error secret"),
     ("buffer", Tools, "coalesce config event net telemetry"),
     (
@@ -56,33 +58,34 @@ const MODULES: &[(&str, Band, &str)] = &[
     (
         "reader",
         Rooms,
-        "buffer config error event heartbeat moment net notice protocol rest secret telemetry",
+        "audit buffer config error event heartbeat journal moment net notice protocol rest secret telemetry",
     ),
     (
         "output",
         Rooms,
-        "backoff config error event facts id model moment net record rest",
+        "audit backoff config error event facts id model moment net record rest",
     ),
     (
         "aggregator",
         Rooms,
-        "buffer config error event facts id model moment net notice output record rest telemetry",
+        "audit buffer config error event facts id journal model moment net notice output record rest telemetry",
     ),
     (
         "supervisor",
         Control,
-        "aggregator backoff buffer config error id model moment net notice protocol reader record rest secret telemetry \
-         topic_plan",
+        "aggregator audit backoff buffer config error id journal model moment net notice protocol reader record rest secret \
+         telemetry topic_plan",
     ),
     (
         "stream",
         Control,
-        "aggregator buffer config error event model net notice output protocol record rest supervisor telemetry",
+        "aggregator audit buffer config digest error event journal model moment net notice output protocol record rest \
+         supervisor telemetry",
     ),
     (
         "cli",
         Control,
-        "config error moment output protocol record secret simulator stream",
+        "audit config error moment output protocol record secret simulator stream",
     ),
     ("simulator", Peer, "http_server"),
 ];
@@ -141,6 +144,7 @@ const IMPURE_FILES: &[(&str, &str, &str)] = &[
 const OWNERS: &[(&str, &str)] = &[
     ("ureq", "rest/"),
     ("ring", "digest.rs"),
+    ("rustix", "output/appending.rs"),
     ("rustls", "net/"),
     ("rustls_native_certs", "net/"),
     ("webpki_roots", "net/"),
