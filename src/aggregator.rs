@@ -7,7 +7,10 @@
 //! the buffer's policy is `block` and the output is one that the stream waits for.
 
 mod audited;
+mod recorded;
 mod repair;
+#[cfg(feature = "cli")]
+mod replayed;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
@@ -16,6 +19,7 @@ use std::thread::JoinHandle;
 use std::time::Instant;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, select};
+use serde_json::json;
 
 use crate::buffer::BufferReceiver;
 use crate::config::Config;
@@ -23,17 +27,22 @@ use crate::event::Event;
 use crate::facts::{Facts, ObservationFacts};
 use crate::journal::Journal;
 use crate::model::queue::{QueueSet, QueueSettings};
-use crate::model::snapshot::{ConnectionSnapshot, ConnectionState, Counters, Gap, GapTopics, Snapshot};
+use crate::model::snapshot::{ConnectionSnapshot, ConnectionState, Counters, Gap, GapTopics, OutputSnapshot, Snapshot};
 use crate::model::{Model, Settings};
 use crate::net::cancel::Never;
 use crate::notice::Notice;
 use crate::output::{Item, Outputs};
 use crate::record::StateChange;
+use crate::recording::Start;
 use crate::rest::lookup::Queue;
 use crate::telemetry::Telemetry;
 use crate::{Error, ErrorKind, Id, Moment};
 
+#[cfg(feature = "cli")]
+pub(crate) use self::recorded::Recorded;
 pub(crate) use self::repair::{FromRepair, Repair, Shown};
+#[cfg(feature = "cli")]
+pub(crate) use self::replayed::ReplayEnd;
 
 /// Events applied before control messages and the clock are looked at again: well under a millisecond of work.
 const BATCH: usize = 128;
@@ -112,6 +121,8 @@ pub(crate) struct AggregatorParts {
     pub(crate) telemetry: Arc<Telemetry>,
     pub(crate) outputs: Outputs,
     pub(crate) journal: Journal,
+    /// The time where it does not pass by itself: in a replay.
+    pub(crate) clock: Option<Moment>,
     /// Where gaps go that can be repaired; none where nothing repairs them.
     pub(crate) repairs: Option<Sender<Repair>>,
 }
@@ -153,6 +164,9 @@ pub(crate) struct Aggregator {
     telemetry: Arc<Telemetry>,
     outputs: Outputs,
     journal: Journal,
+    clock: Option<Moment>,
+    /// Of the recorded run, for the last snapshot of its replay.
+    recorded_outputs: Option<BTreeMap<String, OutputSnapshot>>,
     repairs: Option<Sender<Repair>>,
     want_events: bool,
     model: Model,
@@ -170,7 +184,16 @@ pub(crate) struct Aggregator {
 
 impl Aggregator {
     pub(crate) fn new(parts: AggregatorParts) -> Self {
-        let now = Moment::now();
+        let now = parts.clock.unwrap_or_else(Moment::now);
+        parts.journal.record(|| {
+            let (region, settings) = (parts.config.hosts.region.clone(), Settings::from(&*parts.config));
+            Start {
+                at: now,
+                region,
+                settings,
+            }
+            .line()
+        });
         let mut model = Model::new(Settings::from(&*parts.config), now);
         let connection = ConnectionSnapshot {
             state: ConnectionState::Connecting,
@@ -202,6 +225,8 @@ impl Aggregator {
             telemetry: parts.telemetry,
             outputs: parts.outputs,
             journal: parts.journal,
+            clock: parts.clock,
+            recorded_outputs: None,
             repairs: parts.repairs,
             model,
             line_gaps: BTreeMap::new(),
@@ -296,9 +321,19 @@ impl Aggregator {
         let _ = ready.ready_deadline(self.next_tick);
     }
 
+    /// The time of now.
+    fn now(&self) -> Moment {
+        self.clock.unwrap_or_else(Moment::now)
+    }
+
     fn apply(&mut self, ticket: u64) {
-        let Some(event) = self.buffer.take(ticket) else { return };
-        let applied = self.model.apply(&event, Moment::now());
+        if let Some(event) = self.buffer.take(ticket) {
+            self.apply_event(event);
+        }
+    }
+
+    fn apply_event(&mut self, event: Box<Event>) {
+        let applied = self.model.apply(&event, self.now());
         Telemetry::add(&self.telemetry.applied, 1);
         if let Some(stale) = &applied.stale {
             self.audit_stale(stale);
@@ -310,6 +345,8 @@ impl Aggregator {
     }
 
     fn on_control(&mut self, control: Control) -> Option<End> {
+        let now = self.now();
+        self.record_control(&control, now);
         match control {
             Control::State(change) => self.on_state(change),
             Control::TokenExpires(at) => self.connection.token_expires_at = Some(at),
@@ -333,14 +370,13 @@ impl Aggregator {
             }
             Control::Queues(queues) => self.on_queues(queues),
             Control::AnyQueue => self.model.set_queues(QueueSet::All),
-            Control::ConnectionOpened(number) => self.model.connection_opened(number, Moment::now()),
-            Control::ConnectionEnded(number) => self.model.connection_closed(number, Moment::now()),
+            Control::ConnectionOpened(number) => self.model.connection_opened(number, now),
+            Control::ConnectionEnded(number) => self.model.connection_closed(number, now),
             Control::UserNames(names) => {
                 self.model
                     .set_user_names(names.iter().map(|(user, name)| (user, name.as_deref())));
             }
             Control::Observations(facts) => {
-                let now = Moment::now();
                 for facts in facts {
                     self.model.apply_rest(&Facts::Observations(Box::new(facts)), now);
                 }
@@ -439,7 +475,8 @@ impl Aggregator {
     fn tick(&mut self) {
         // From now, not from the last tick: after a busy while no burst of ticks makes up for it.
         self.next_tick = Instant::now() + self.config.outputs.interval;
-        let now = Moment::now();
+        let now = self.now();
+        self.record(now, || json!({"tick": true}));
         for stale in self.model.on_tick(now) {
             self.audit_stale(&stale);
             log::warn!(
@@ -464,12 +501,15 @@ impl Aggregator {
         match (more, self.drop_gap) {
             (0, Some(id)) => {
                 self.drop_gap = None;
-                self.close_gap(id, self.ticked_at);
+                let to = self.ticked_at;
+                self.record(now, || json!({"drop_gap_closed": to}));
+                self.close_gap(id, to);
             }
             (0, None) => {}
             (more, None) => {
                 log::warn!("{more} {cause}");
                 let from = self.ticked_at;
+                self.record(now, || json!({"drop_gap_opened": {"from": from, "cause": cause}}));
                 self.drop_gap = Some(self.open_gap(GapTopics::All, from, cause));
             }
             (more, Some(_)) => log::warn!("{more} more {cause}"),
@@ -480,12 +520,13 @@ impl Aggregator {
     fn snapshot(&mut self) -> Arc<Snapshot> {
         let mut connection = self.connection.clone();
         connection.last_frame_at = self.telemetry.last_frame_at();
-        let now = Moment::now();
+        let now = self.now();
         let counters = self.telemetry.counters();
-        let snapshot = Arc::new(
-            self.model
-                .snapshot(now, now, connection, counters, self.outputs.counts()),
-        );
+        let outputs = match &self.recorded_outputs {
+            Some(recorded) => recorded.clone(),
+            None => self.outputs.counts(),
+        };
+        let snapshot = Arc::new(self.model.snapshot(now, now, connection, counters, outputs));
         *self.published.lock().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&snapshot);
         snapshot
     }
@@ -504,7 +545,8 @@ impl Aggregator {
                 "{discarded} events in the buffer were dropped: there was no time to apply them"
             ));
         }
-        self.watch_drops(Moment::now(), "events dropped: stopped before they were applied");
+        self.watch_drops(self.now(), "events dropped: stopped before they were applied");
+        self.record_control(&Control::State(end.state.clone()), self.now());
         self.on_state(end.state);
         // What is under way is counted in the last snapshot; some of the time is left for that snapshot itself.
         let left = end.outputs_until.saturating_duration_since(Instant::now());

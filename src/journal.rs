@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use crate::audit::Entry;
+use crate::recording::Line;
 
 /// Takes something; never blocks.
 pub(crate) type Way<T> = Arc<dyn Fn(T) + Send + Sync>;
@@ -13,6 +14,7 @@ pub(crate) type Way<T> = Arc<dyn Fn(T) + Send + Sync>;
 #[derive(Clone, Default)]
 pub(crate) struct Journal {
     pub(crate) audit: Option<Way<Entry>>,
+    pub(crate) record: Option<Way<Line>>,
 }
 
 impl Journal {
@@ -21,5 +23,17 @@ impl Journal {
         if let Some(audit) = &self.audit {
             audit(entry());
         }
+    }
+
+    /// Puts a line into the recording, if there is one.
+    pub(crate) fn record(&self, line: impl FnOnce() -> Line) {
+        if let Some(record) = &self.record {
+            record(line());
+        }
+    }
+
+    /// Whether anything is recorded.
+    pub(crate) fn records(&self) -> bool {
+        self.record.is_some()
     }
 }

@@ -28,6 +28,9 @@ mod output;
 pub mod protocol;
 mod reader;
 mod record;
+mod recording;
+#[cfg(feature = "cli")]
+mod replay;
 mod rest;
 mod secret;
 #[cfg(feature = "simulator")]

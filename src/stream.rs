@@ -3,6 +3,8 @@
 //! In: `Config`, callbacks · Out: events, snapshots, a `Report` · Thread: any; the stream runs on threads of its own.
 
 mod outputs;
+#[cfg(feature = "cli")]
+mod replay;
 
 use std::io::Write;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -228,6 +230,7 @@ impl StreamBuilder {
             telemetry: Arc::clone(&telemetry),
             outputs: all,
             journal: journal.clone(),
+            clock: None,
         });
         let shared = Shared {
             published: aggregator.published(),

@@ -34,6 +34,15 @@ Examples:
   genesys-stream run --protocol metrics --metric offered --metric answered --metric-type queue
   genesys-stream run --region http://127.0.0.1:8080 --duration 60 -v";
 
+const REPLAY_AFTER_HELP: &str = "\
+Protocol, windows and totals are those of the recorded run. Flags about where results go hold as for `run`;
+--audit-file and --record have no effect.
+
+Examples:
+  genesys-stream replay monday.jsonl                    live on the terminal, as it was
+  genesys-stream replay monday.jsonl --speed 60 --listen 127.0.0.1:9464
+  genesys-stream replay monday.jsonl --speed 0 --output none --snapshot-file end.json";
+
 #[cfg(feature = "simulator")]
 const DEMO_AFTER_HELP: &str = "\
 Examples:
@@ -78,6 +87,9 @@ pub enum Command {
     /// Connect and stream: the main job
     #[command(after_help = RUN_AFTER_HELP)]
     Run(Box<RunFlags>),
+    /// Play a recording through the same outputs, on its own time
+    #[command(after_help = REPLAY_AFTER_HELP)]
+    Replay(Box<ReplayFlags>),
     /// Look at an audit file
     #[command(subcommand)]
     Audit(AuditCommand),
@@ -89,6 +101,28 @@ pub enum Command {
     #[cfg(feature = "simulator")]
     #[command(after_help = SIMULATE_AFTER_HELP)]
     Simulate(SimulateFlags),
+}
+
+/// Flags of `replay`.
+#[derive(Debug, Args)]
+pub struct ReplayFlags {
+    /// The recording, as `run --record FILE` made it
+    #[arg(value_name = "FILE")]
+    pub recording: PathBuf,
+    /// How many times faster than recorded; 0 = as fast as it goes
+    #[arg(long, value_name = "N", default_value_t = 1.0, value_parser = parse_replay_speed)]
+    pub speed: f64,
+    #[command(flatten)]
+    pub file: FileFlags,
+    #[command(flatten)]
+    pub output: OutputFlags,
+}
+
+fn parse_replay_speed(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(speed) if (0.0..=100_000.0).contains(&speed) => Ok(speed),
+        _ => Err("allowed is a number from 0 to 100000".to_owned()),
+    }
 }
 
 /// What to do with an audit file.
@@ -226,7 +260,7 @@ pub struct OutputFlags {
     /// Append an audit trail, each line chained to the one before (see `audit verify`)
     #[arg(long, value_name = "FILE")]
     pub audit_file: Option<String>,
-    /// Record raw frames for replay (not acted on by this version yet)
+    /// Record what comes, for `replay`: raw frames, with customers' data unless --redact is given
     #[arg(long, value_name = "FILE")]
     pub record: Option<String>,
     /// Append the log here instead of stderr

@@ -5,6 +5,7 @@
 mod args;
 mod audit;
 pub mod logging;
+mod replay;
 mod run;
 mod settings;
 pub mod signals;
@@ -18,7 +19,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use self::args::{Cli, Command, RunFlags};
-use self::run::Surroundings;
+use self::run::{Source, Surroundings};
 use self::settings::{Settings, refuse_secret_flags};
 use self::signals::SignalWatch;
 use crate::config::Config;
@@ -46,6 +47,7 @@ pub fn main() -> ExitCode {
     let log = logging::start(cli.verbosity, rust_log.as_deref());
     let result = match cli.command {
         Command::Run(flags) => run(&flags, &log),
+        Command::Replay(flags) => replay::start(*flags, &log),
         Command::Audit(command) => match audit::run(&command) {
             Ok(code) => return code,
             Err(error) => Err(error),
@@ -84,7 +86,7 @@ fn run(flags: &RunFlags, log: &logging::LogTarget) -> Result<(), Error> {
         log: log.clone(),
         signals: SignalWatch::start()?,
     };
-    run::start(config, &notes, options, &surroundings)
+    run::start(config, &notes, Source::Live(options), &surroundings)
 }
 
 #[cfg(feature = "simulator")]
@@ -109,7 +111,7 @@ fn demo(flags: &args::DemoFlags, log: &logging::LogTarget) -> Result<(), Error> 
     };
     let running = simulate::start(&request)?;
     config.hosts = crate::config::Hosts::at(&running.url)?;
-    run::start(config, &notes, options, &surroundings)
+    run::start(config, &notes, Source::Live(options), &surroundings)
 }
 
 /// The exit code of an error: who must act decides.

@@ -363,7 +363,7 @@ impl ConfigBuilder {
     }
 
     /// Points everything at a simulator of this process, whatever file and environment say about the connection.
-    #[cfg(all(feature = "cli", feature = "simulator"))]
+    #[cfg(feature = "cli")]
     #[must_use]
     pub(crate) fn connection_overridden(mut self, url: &str, client_id: &str, client_secret: Secret) -> Self {
         for key in ["login_url", "api_url", "streaming_url", "ca_file", "proxy"] {

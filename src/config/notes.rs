@@ -10,10 +10,6 @@ impl Config {
     pub fn not_acted_on(&self) -> Vec<String> {
         let mut lines = Vec::new();
         let mut add = |what: &str| lines.push(format!("this version does not act on it yet: {what}"));
-        let outputs = &self.outputs;
-        if outputs.record_file.is_some() {
-            add("outputs.record_file (--record): nothing is recorded");
-        }
         if self.http.listen.is_some() {
             add("http.listen (--listen): no page and no metrics are served");
         }

@@ -12,6 +12,7 @@ mod complaint;
 pub(crate) mod lines;
 #[cfg(feature = "cli")]
 pub(crate) mod live;
+pub(crate) mod recorder;
 pub(crate) mod records;
 pub(crate) mod sink;
 pub(crate) mod snapshot_file;
@@ -33,6 +34,7 @@ use crate::audit::Entry;
 use crate::event::Event;
 use crate::model::snapshot::{Gap, OutputSnapshot, Snapshot};
 use crate::record::{self, Bodies, StateChange};
+use crate::recording::Line;
 use lines::Lines;
 use records::Records;
 use sink::Outlet;
@@ -54,6 +56,8 @@ pub(crate) enum Item {
     Snapshot(Arc<Snapshot>),
     /// An entry of the audit file; it comes through a [`sink::Tap`] only.
     Audited(Arc<Entry>),
+    /// A line of the recording; likewise.
+    Recorded(Arc<Line>),
 }
 
 /// The outlet of a line output on any writer.

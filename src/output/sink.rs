@@ -259,7 +259,7 @@ impl Output {
             Item::Event(_) => self.wants.events,
             Item::State(_) | Item::Gap(_) => self.wants.changes,
             Item::Snapshot(snapshot) => return self.offer_snapshot(snapshot),
-            Item::Audited(_) => false,
+            Item::Audited(_) | Item::Recorded(_) => false,
         };
         if !wanted {
             return;

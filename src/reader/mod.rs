@@ -6,6 +6,7 @@
 //! draws the conclusions. It waits in the socket until its next timer, or in the buffer until its next timer, and both
 //! waits end at once when it is told to stop.
 
+mod recorded;
 mod socket;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -61,6 +62,8 @@ pub(crate) struct Ticket {
     pub(crate) telemetry: Arc<Telemetry>,
     pub(crate) net: Arc<Net>,
     pub(crate) journal: Journal,
+    /// What must not be recorded: the channel's id.
+    pub(crate) hidden: Option<Secret>,
 }
 
 /// The supervisor's end of a connection.
@@ -251,7 +254,9 @@ impl Session<'_> {
     }
 
     fn run_inner(&mut self) -> Ends<std::convert::Infallible> {
-        self.on_frame(Moment::now());
+        let now = Moment::now();
+        self.on_frame(now);
+        self.record_sign_of_life(0, now);
         for text in self.ticket.machine.on_open() {
             self.send(Message::text(text))?;
         }
@@ -281,21 +286,24 @@ impl Session<'_> {
             Message::Text(text) => {
                 Telemetry::add(&telemetry.frames_received, 1);
                 self.ticket.machine.on_text(&text, now, &mut heard);
+                self.record_frame(Some(&text), now, &heard);
             }
             Message::Binary(bytes) => {
                 Telemetry::add(&telemetry.frames_received, 1);
-                match std::str::from_utf8(&bytes) {
+                let text = std::str::from_utf8(&bytes);
+                match text {
                     Ok(text) => self.ticket.machine.on_text(text, now, &mut heard),
                     Err(_) => heard.push(Heard::Malformed("a binary message that is no UTF-8 text".to_owned())),
                 }
+                self.record_frame(text.ok(), now, &heard);
             }
             Message::Pong(_) => {
-                Telemetry::add(&telemetry.control_frames, 1);
+                self.on_control_frame(now);
                 self.heartbeat.on_pong();
             }
-            Message::Ping(_) | Message::Frame(_) => Telemetry::add(&telemetry.control_frames, 1),
+            Message::Ping(_) | Message::Frame(_) => self.on_control_frame(now),
             Message::Close(frame) => {
-                Telemetry::add(&telemetry.control_frames, 1);
+                self.on_control_frame(now);
                 // Answers the close; the connection ends in any case.
                 let _ = self.socket.flush();
                 return Err(CloseReason::Closed {
@@ -318,6 +326,11 @@ impl Session<'_> {
     fn on_frame(&self, at: Moment) {
         self.last_frame.store(at.epoch_ms(), Ordering::Relaxed);
         self.ticket.telemetry.on_frame(at);
+    }
+
+    fn on_control_frame(&self, at: Moment) {
+        Telemetry::add(&self.ticket.telemetry.control_frames, 1);
+        self.record_sign_of_life(1, at);
     }
 
     fn see_to_timers(&mut self) -> Ends<()> {

@@ -15,11 +15,14 @@ use crate::journal::Journal;
 use crate::model::snapshot::Snapshot;
 use crate::net::Net;
 use crate::notice::Notice;
+use crate::output::appending::Appending;
 use crate::output::audit_file::{AuditFile, ROTATE_BYTES};
+use crate::output::recorder::{self, Recorder};
 use crate::output::sink::{self, Closed, Handover, Outlet, OutputEnded, Snapshots, Wants};
 use crate::output::snapshot_file::SnapshotFile;
 use crate::output::tally::Tally;
 use crate::output::webhook::{Order, Webhook};
+use crate::output::writer::LineOutlet;
 use crate::output::{Item, Output};
 use crate::protocol::KeepBody;
 use crate::record::Bodies;
@@ -39,11 +42,22 @@ pub(super) type MakeOutput = Box<dyn FnOnce(&OutputSeat) -> Result<Output, Error
 impl OutputSeat {
     /// Starts an output on this seat. When its reader is gone, the stream ends.
     pub(crate) fn spawn(&self, name: &'static str, outlet: Box<dyn Outlet>) -> Result<Output, Error> {
-        self.spawn_as(name, outlet, self.handover.clone())
+        self.spawn_as(name, outlet, self.handover.clone(), sink::CAPACITY)
+    }
+
+    /// As [`OutputSeat::spawn`], where more may have to wait.
+    fn spawn_with_room(&self, name: &'static str, outlet: Box<dyn Outlet>, capacity: usize) -> Result<Output, Error> {
+        self.spawn_as(name, outlet, self.handover.clone(), capacity)
     }
 
     /// As [`OutputSeat::spawn`], for an output that the stream waits for at other times than for most.
-    fn spawn_as(&self, name: &'static str, outlet: Box<dyn Outlet>, handover: Handover) -> Result<Output, Error> {
+    fn spawn_as(
+        &self,
+        name: &'static str,
+        outlet: Box<dyn Outlet>,
+        handover: Handover,
+        capacity: usize,
+    ) -> Result<Output, Error> {
         let notices = self.notices.clone();
         let notice = Box::new(move |ended| match ended {
             OutputEnded::Finished => {}
@@ -53,7 +67,7 @@ impl OutputSeat {
             }
             OutputEnded::Panicked => log::error!("output {name}: a defect ended it; the stream goes on"),
         });
-        Output::spawn(name, outlet, handover, sink::CAPACITY, notice)
+        Output::spawn(name, outlet, handover, capacity, notice)
     }
 }
 
@@ -69,7 +83,7 @@ pub(super) fn configured(config: &Config, net: &Arc<Net>, seat: &OutputSeat) -> 
     Ok(all)
 }
 
-/// Starts the audit file, and opens the ways to it.
+/// Starts audit file and recording, and opens the ways to them.
 pub(super) fn journal(config: &Config, seat: &OutputSeat) -> Result<(Journal, Vec<Output>), Error> {
     let (mut journal, mut all) = (Journal::default(), Vec::new());
     if let Some(path) = &config.outputs.audit_file {
@@ -78,6 +92,14 @@ pub(super) fn journal(config: &Config, seat: &OutputSeat) -> Result<(Journal, Ve
         journal.audit = Some(Arc::new(move |entry| tap.offer(Item::Audited(Arc::new(entry)))));
         all.push(output);
         audit_start(&journal, config);
+    }
+    if let Some(path) = &config.outputs.record_file {
+        let writer = Appending::new("record file", path)?;
+        let outlet = LineOutlet::new("record_file", Recorder::new(bodies(config)), writer);
+        let output = seat.spawn_with_room("record_file", Box::new(outlet), recorder::CAPACITY)?;
+        let tap = output.tap();
+        journal.record = Some(Arc::new(move |line| tap.offer(Item::Recorded(Arc::new(line)))));
+        all.push(output);
     }
     Ok((journal, all))
 }
@@ -123,7 +145,12 @@ fn webhook(webhook: &WebhookConfig, config: &Config, net: &Arc<Net>, seat: &Outp
         gather: config.outputs.interval,
     };
     // Never waited for, whatever the buffer's policy: the receiver is somebody else's.
-    seat.spawn_as("webhook", Box::new(Webhook::new(client, order)?), Handover::Offer)
+    seat.spawn_as(
+        "webhook",
+        Box::new(Webhook::new(client, order)?),
+        Handover::Offer,
+        sink::CAPACITY,
+    )
 }
 
 /// Events of a stream, in the order in which they were applied: an iterator that ends with the stream.

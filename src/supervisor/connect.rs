@@ -15,6 +15,7 @@ use crate::protocol::metrics::PayloadText;
 use crate::protocol::verification;
 use crate::protocol::{Events, Machine, Metrics, Notifications, Options};
 use crate::reader::Ticket;
+use crate::recording::{self, Line};
 use crate::rest::channels::{self, Channel};
 use crate::rest::lookup::{self, Queue};
 use crate::rest::oauth::{self, Token};
@@ -269,6 +270,7 @@ impl Supervisor {
             hasher: self.hasher.clone(),
         };
         let plan_queues = self.plan.as_ref().and_then(|plan| plan.queues.clone());
+        let recorded_queues = plan_queues.clone();
         let base = websocket_base(&self.config.hosts.api);
         let (url, bearer, machine, channel, max_age): (_, _, Box<dyn Machine>, _, _) = match self.config.protocol {
             Protocol::Notifications => {
@@ -302,6 +304,11 @@ impl Supervisor {
             }
         };
         self.next_connection += 1;
+        self.journal.record(|| {
+            let queues = recorded_queues.as_deref().unwrap_or_default();
+            let opening = recording::opening(&self.config.subscribe.event_types, queues);
+            Line::of(number, Moment::now(), opening)
+        });
         let ticket = Ticket {
             connection: number,
             url,
@@ -314,6 +321,7 @@ impl Supervisor {
             telemetry: self.telemetry.clone(),
             net: self.net.clone(),
             journal: self.journal.clone(),
+            hidden: channel.as_ref().map(|channel| channel.id.clone()),
         };
         Ok((ticket, channel))
     }

@@ -12,6 +12,7 @@
 //! | `overload` | more than the buffer holds, and receivers that do not keep up: nothing lost unseen |
 //! | `library` | the stream in a program: callbacks, events, snapshots, handles |
 //! | `audit` | the audit file: entries, chain, crashes, `audit verify` |
+//! | `replay` | recordings: the same snapshot as live, torn and broken files, full disks |
 //! | `webhook` | snapshots and events posted to receivers that take, refuse, fail and hang |
 //! | `process` | the program: outputs, signals, exit codes |
 //! | `simulator` | the simulator from outside |
@@ -37,6 +38,8 @@ mod protocols;
 mod reconnect;
 #[cfg(feature = "simulator")]
 mod repair;
+#[cfg(all(unix, feature = "cli", feature = "simulator"))]
+mod replay;
 #[cfg(feature = "simulator")]
 mod simulator;
 #[cfg(feature = "simulator")]

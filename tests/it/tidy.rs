@@ -46,7 +46,8 @@ const MODULES: &[(&str, Band, &str)] = &[
     ("protocol", Thought, "config error event facts id moment secret"),
     ("model", Thought, "config event facts id moment protocol"),
     ("record", Thought, "event id model moment"),
-    ("journal", Tools, "audit"),
+    ("recording", Thought, "config id model moment record"),
+    ("journal", Tools, "audit recording"),
     ("net", Tools, "config error secret"),
     ("buffer", Tools, "coalesce config event net telemetry"),
     (
@@ -58,34 +59,40 @@ const MODULES: &[(&str, Band, &str)] = &[
     (
         "reader",
         Rooms,
-        "audit buffer config error event heartbeat journal moment net notice protocol rest secret telemetry",
+        "audit buffer config error event heartbeat journal moment net notice protocol recording rest secret telemetry",
     ),
     (
         "output",
         Rooms,
-        "audit backoff config error event facts id model moment net record rest",
+        "audit backoff config error event facts id model moment net record recording rest",
     ),
     (
         "aggregator",
         Rooms,
-        "audit buffer config error event facts id journal model moment net notice output record rest telemetry",
+        "audit buffer config error event facts id journal model moment net notice output record recording rest \
+         telemetry",
     ),
     (
         "supervisor",
         Control,
-        "aggregator audit backoff buffer config error id journal model moment net notice protocol reader record rest secret \
-         telemetry topic_plan",
+        "aggregator audit backoff buffer config error id journal model moment net notice protocol reader record recording rest \
+         secret telemetry topic_plan",
+    ),
+    (
+        "replay",
+        Control,
+        "aggregator config error event model moment net protocol record recording secret telemetry",
     ),
     (
         "stream",
         Control,
-        "aggregator audit buffer config digest error event journal model moment net notice output protocol record rest \
+        "aggregator audit buffer config digest error event journal model moment net notice output protocol record replay rest \
          supervisor telemetry",
     ),
     (
         "cli",
         Control,
-        "audit config error moment output protocol record secret simulator stream",
+        "audit config error moment output protocol record recording replay secret simulator stream",
     ),
     ("simulator", Peer, "http_server"),
 ];

@@ -118,7 +118,7 @@ impl Courier {
                         Item::State(change) => record::state(&mut body, change),
                         Item::Gap(gap) => record::gap(&mut body, gap),
                         Item::Snapshot(snapshot) => self.write_snapshot(&mut body, snapshot),
-                        Item::Audited(_) => {}
+                        Item::Audited(_) | Item::Recorded(_) => {}
                     }
                 }
                 (seq, self.posts + 1, body)

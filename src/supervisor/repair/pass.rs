@@ -9,15 +9,17 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use crossbeam_channel::{Sender, bounded, select};
+use serde_json::Value;
 
 use super::access::Access;
 use super::query::{self, Interval, PAGE_SIZE, QUEUES_A_QUERY, Which};
 use crate::aggregator::{Control, ControlSender, FromRepair, Shown};
 use crate::backoff::Backoff;
 use crate::config::ReconnectConfig;
-use crate::model::details::{DetailsPage, read_answer};
+use crate::model::details::{DetailsPage, read_answer, read_conversation};
 use crate::net::{Cancel, Waited};
 use crate::notice::Notice;
+use crate::protocol::KeepBody;
 use crate::rest::analytics::{self, DETAILS_A_CALL};
 use crate::rest::{Purpose, RestClient};
 use crate::{Error, ErrorKind, Id, Secret};
@@ -53,6 +55,8 @@ pub(super) struct Asker {
     pub(super) access: Arc<Access>,
     pub(super) cancel: Cancel,
     pub(super) pauses: ReconnectConfig,
+    /// Whether the conversations are recorded as they came.
+    pub(super) raw: KeepBody,
 }
 
 impl Asker {
@@ -133,13 +137,14 @@ impl Asker {
                 let query = query::details(span, some, which, number);
                 let (page, count, total) = self.call(|client, token| {
                     let answer = analytics::conversation_details(client, token, &query, Purpose::Backfill)?;
-                    let page = read_page(&answer.body)?;
+                    let page = self.read_page(&answer.body)?;
                     Ok((page, answer.conversations, answer.total_hits))
                 })?;
                 found.pages += 1;
-                let ids: Vec<Id> = page.conversations.iter().map(|c| c.facts.id.clone()).collect();
+                let conversations = &page.0.conversations;
+                let ids: Vec<Id> = conversations.iter().map(|c| c.facts.id.clone()).collect();
                 // A service that ignores the number of the page gives the same for ever.
-                let is_older = which == Which::Newest && page.conversations.iter().all(|c| c.start < Some(span.0));
+                let is_older = which == Which::Newest && conversations.iter().all(|c| c.start < Some(span.0));
                 let stands_still = count > 0 && ids == before;
                 self.take(page, intervals, open, found)?;
                 if found.pages.is_multiple_of(PAGES_A_LINE) {
@@ -164,7 +169,7 @@ impl Asker {
     pub(super) fn by_ids(&self, ids: Vec<Id>, intervals: &[Interval], found: &mut Found) -> Result<(), Over> {
         for some in ids.chunks(DETAILS_A_CALL) {
             let page = self.call(|client, token| {
-                read_page(&analytics::conversations_by_ids(
+                self.read_page(&analytics::conversations_by_ids(
                     client,
                     token,
                     some,
@@ -186,9 +191,20 @@ impl Asker {
         Ok(())
     }
 
+    /// A malformed answer is the peer's, and may pass.
+    fn read_page(&self, body: &[u8]) -> Result<(DetailsPage, Vec<Value>), Error> {
+        let page =
+            read_answer(body).map_err(|what| Error::new(ErrorKind::Transient, "reading conversation details", what))?;
+        let raw = match self.raw {
+            KeepBody::Verbatim => raw_conversations(body),
+            KeepBody::Drop => Vec::new(),
+        };
+        Ok((page, raw))
+    }
+
     fn take(
         &self,
-        page: DetailsPage,
+        (page, raw): (DetailsPage, Vec<Value>),
         intervals: &[Interval],
         open: &mut HashSet<Id>,
         found: &mut Found,
@@ -198,18 +214,27 @@ impl Asker {
         }
         found.conversations += page.conversations.len();
         let mut shown = Vec::with_capacity(page.conversations.len());
+        let mut raw = raw.into_iter();
         for conversation in page.conversations {
             open.remove(&conversation.facts.id);
             shown.push(Shown {
                 enters: conversation.enters(intervals),
                 facts: conversation.facts,
+                raw: raw.next(),
             });
         }
         self.ask(|done| FromRepair::Conversations { shown, done })
     }
 }
 
-/// A malformed answer is the peer's, and may pass.
-fn read_page(body: &[u8]) -> Result<DetailsPage, Error> {
-    read_answer(body).map_err(|what| Error::new(ErrorKind::Transient, "reading conversation details", what))
+/// The conversations of an answer as they came: those that can be read, in their order.
+fn raw_conversations(body: &[u8]) -> Vec<Value> {
+    let Ok(mut answer) = serde_json::from_slice::<Value>(body) else {
+        return Vec::new();
+    };
+    let Some(Value::Array(list)) = answer.get_mut("conversations").map(Value::take) else {
+        return Vec::new();
+    };
+    let is_readable = |raw: &Value| read_conversation(&raw.to_string()).is_ok();
+    list.into_iter().filter(is_readable).collect()
 }
