@@ -3,115 +3,52 @@
 //! In: events from the buffer, `Control` from the supervisor · Out: `Item`s to outputs, published snapshots ·
 //! Thread: `gs-aggregator`.
 //!
-//! It waits for an event, a control message or its next tick, whichever is first. It never waits for an output, unless
-//! the buffer's policy is `block` and the output is one that the stream waits for.
+//! It waits for an event, a control message or its next tick, whichever is first. Where the buffer's policy is `block` and
+//! an output has no room, it takes no event until there is; control messages and snapshots go on.
 
 mod audited;
+mod control;
 mod recorded;
 mod repair;
 #[cfg(feature = "cli")]
 mod replayed;
+mod thread;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::JoinHandle;
 use std::time::Instant;
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, select};
+use crossbeam_channel::{Receiver, Sender, select};
 use serde_json::json;
 
+use crate::Moment;
 use crate::buffer::BufferReceiver;
 use crate::config::Config;
 use crate::event::Event;
-use crate::facts::{Facts, ObservationFacts};
+use crate::facts::Facts;
 use crate::journal::Journal;
+use crate::keyed::{keyed, set_of};
 use crate::model::queue::{QueueSet, QueueSettings};
 use crate::model::snapshot::{ConnectionSnapshot, ConnectionState, Counters, Gap, GapTopics, OutputSnapshot, Snapshot};
 use crate::model::{Model, Settings};
-use crate::net::cancel::Never;
-use crate::notice::Notice;
 use crate::output::{Item, Outputs};
 use crate::record::StateChange;
 use crate::recording::Start;
+use crate::rest::ServiceClock;
 use crate::rest::lookup::Queue;
 use crate::telemetry::Telemetry;
-use crate::{Error, ErrorKind, Id, Moment};
 
+pub(crate) use self::control::{Control, ControlSender};
 #[cfg(feature = "cli")]
 pub(crate) use self::recorded::Recorded;
 pub(crate) use self::repair::{FromRepair, Repair, Shown};
 #[cfg(feature = "cli")]
 pub(crate) use self::replayed::ReplayEnd;
+pub(crate) use self::thread::{AggregatorThread, Finished};
 
 /// Events applied before control messages and the clock are looked at again: well under a millisecond of work.
 const BATCH: usize = 128;
-
-/// What the supervisor tells the aggregator, in order.
-#[derive(Debug)]
-pub(crate) enum Control {
-    /// The stream took on another state.
-    State(StateChange),
-    /// A token was obtained.
-    TokenExpires(Moment),
-    /// What is open now.
-    Connections {
-        open: u32,
-        reconnects: u64,
-        channel_expires_at: Option<Moment>,
-    },
-    /// The topics of one line that the service refused, and why; replaces what was known of that line.
-    Refused {
-        line: usize,
-        topics: BTreeMap<String, String>,
-    },
-    /// The subscribed queues, with what the listing says of them.
-    Queues(Vec<Queue>),
-    /// No queue was named: each that appears counts as subscribed.
-    AnyQueue,
-    /// A connection is being made: from here on it may deliver what others deliver, too.
-    ConnectionOpened(u32),
-    /// It ended.
-    ConnectionEnded(u32),
-    /// The subscribed users, with their names.
-    UserNames(BTreeMap<Id, Option<String>>),
-    /// Facts from REST.
-    Observations(Vec<ObservationFacts>),
-    /// What the repair found or wants to know.
-    Repair(FromRepair),
-    /// The topics of a line are uncovered from here on.
-    GapOpened {
-        line: usize,
-        topics: GapTopics,
-        from: Moment,
-        cause: String,
-    },
-    /// They are covered again.
-    GapClosed { line: usize, to: Moment },
-    /// Wants the dashboard of now.
-    Snapshot(Sender<Arc<Snapshot>>),
-    /// No event comes any more: empty the buffer until then, let the outputs finish until then, and end.
-    Finish {
-        state: StateChange,
-        drain_until: Instant,
-        outputs_until: Instant,
-    },
-}
-
-/// The supervisor's and the program's way to the aggregator.
-#[derive(Clone)]
-pub(crate) struct ControlSender(Sender<Control>);
-
-impl ControlSender {
-    pub(crate) fn new(sender: Sender<Control>) -> Self {
-        Self(sender)
-    }
-
-    /// Never blocks. After the end of the aggregator nothing is left to tell.
-    pub(crate) fn send(&self, control: Control) {
-        let _ = self.0.send(control);
-    }
-}
 
 /// What the aggregator is given.
 pub(crate) struct AggregatorParts {
@@ -122,38 +59,11 @@ pub(crate) struct AggregatorParts {
     pub(crate) outputs: Outputs,
     pub(crate) journal: Journal,
     /// The time where it does not pass by itself: in a replay.
-    pub(crate) clock: Option<Moment>,
+    pub(crate) time: Option<Moment>,
     /// Where gaps go that can be repaired; none where nothing repairs them.
     pub(crate) repairs: Option<Sender<Repair>>,
-}
-
-/// What it leaves.
-#[derive(Debug)]
-pub(crate) struct Finished {
-    pub(crate) snapshot: Arc<Snapshot>,
-    /// What was not done in time, in words.
-    pub(crate) abandoned: Vec<String>,
-}
-
-/// Its running thread.
-pub(crate) struct AggregatorThread {
-    thread: JoinHandle<Finished>,
-    done: Receiver<Never>,
-}
-
-impl AggregatorThread {
-    /// Whether it ended by `deadline`.
-    pub(crate) fn ends_by(&self, deadline: Instant) -> bool {
-        !matches!(self.done.recv_deadline(deadline), Err(RecvTimeoutError::Timeout))
-    }
-
-    /// Waits for what it leaves; to be called once it has ended.
-    pub(crate) fn join(self) -> Result<Finished, Error> {
-        self.thread.join().map_err(|panic| {
-            let what = crate::error::panic_text(&*panic);
-            Error::new(ErrorKind::Internal, "aggregating", format!("a defect ended it: {what}"))
-        })
-    }
+    /// How the service's clock differs, as its answers tell.
+    pub(crate) clock: Arc<ServiceClock>,
 }
 
 /// See the module.
@@ -164,12 +74,15 @@ pub(crate) struct Aggregator {
     telemetry: Arc<Telemetry>,
     outputs: Outputs,
     journal: Journal,
-    clock: Option<Moment>,
+    time: Option<Moment>,
     /// Of the recorded run, for the last snapshot of its replay.
     recorded_outputs: Option<BTreeMap<String, OutputSnapshot>>,
     repairs: Option<Sender<Repair>>,
+    clock: Arc<ServiceClock>,
     want_events: bool,
     model: Model,
+    /// Where the open gaps begin by the service's clock.
+    gap_begins: BTreeMap<u64, Moment>,
     /// The open gap of each line.
     line_gaps: BTreeMap<usize, u64>,
     /// The open gap of dropped events, and the count at its last look.
@@ -184,9 +97,10 @@ pub(crate) struct Aggregator {
 
 impl Aggregator {
     pub(crate) fn new(parts: AggregatorParts) -> Self {
-        let now = parts.clock.unwrap_or_else(Moment::now);
+        let now = parts.time.unwrap_or_else(Moment::now);
+        let settings = Settings::from(&*parts.config);
         parts.journal.record(|| {
-            let (region, settings) = (parts.config.hosts.region.clone(), Settings::from(&*parts.config));
+            let region = parts.config.hosts.region.clone();
             Start {
                 at: now,
                 region,
@@ -194,7 +108,7 @@ impl Aggregator {
             }
             .line()
         });
-        let mut model = Model::new(Settings::from(&*parts.config), now);
+        let mut model = Model::new(settings, now);
         let connection = ConnectionSnapshot {
             state: ConnectionState::Connecting,
             protocol: parts.config.protocol.as_str(),
@@ -225,9 +139,11 @@ impl Aggregator {
             telemetry: parts.telemetry,
             outputs: parts.outputs,
             journal: parts.journal,
-            clock: parts.clock,
+            time: parts.time,
             recorded_outputs: None,
             repairs: parts.repairs,
+            clock: parts.clock,
+            gap_begins: BTreeMap::new(),
             model,
             line_gaps: BTreeMap::new(),
             drop_gap: None,
@@ -244,25 +160,6 @@ impl Aggregator {
         Arc::clone(&self.published)
     }
 
-    /// Starts the thread. If it ends without having been told to, the supervisor hears of it.
-    ///
-    /// # Errors
-    /// When the system gives no thread.
-    pub(crate) fn spawn(self, notices: Sender<Notice>) -> Result<AggregatorThread, Error> {
-        let (alive, done) = bounded(0);
-        let thread = std::thread::Builder::new()
-            .name("gs-aggregator".to_owned())
-            .spawn(move || {
-                let _alive: Sender<Never> = alive;
-                let guard = Guard { notices: Some(notices) };
-                let finished = self.run();
-                guard.disarm();
-                finished
-            })
-            .map_err(|error| Error::new(ErrorKind::Local, "starting the aggregator's thread", error.to_string()))?;
-        Ok(AggregatorThread { thread, done })
-    }
-
     fn run(mut self) -> Finished {
         loop {
             while let Ok(control) = self.control.try_recv() {
@@ -272,6 +169,10 @@ impl Aggregator {
             }
             if Instant::now() >= self.next_tick {
                 self.tick();
+            }
+            if self.outputs.is_holding() {
+                self.wait_for_room();
+                continue;
             }
             let until_tick = self.next_tick.saturating_duration_since(Instant::now());
             select! {
@@ -298,6 +199,9 @@ impl Aggregator {
                     if let Ok(ticket) = ticket {
                         self.apply(ticket);
                         for _ in 1..BATCH {
+                            if self.outputs.is_holding() {
+                                break;
+                            }
                             match self.buffer.tickets().try_recv() {
                                 Ok(ticket) => self.apply(ticket),
                                 Err(_) => break,
@@ -321,9 +225,19 @@ impl Aggregator {
         let _ = ready.ready_deadline(self.next_tick);
     }
 
+    /// Waits until an output that is waited for has room, for a control message or the tick: events wait in the buffer
+    /// meanwhile, and everything else goes on.
+    fn wait_for_room(&mut self) {
+        let mut ready = crossbeam_channel::Select::new();
+        ready.recv(&self.control);
+        self.outputs.select_room(&mut ready);
+        let _ = ready.ready_deadline(self.next_tick);
+        self.outputs.offer_held();
+    }
+
     /// The time of now.
     fn now(&self) -> Moment {
-        self.clock.unwrap_or_else(Moment::now)
+        self.time.unwrap_or_else(Moment::now)
     }
 
     fn apply(&mut self, ticket: u64) {
@@ -427,7 +341,7 @@ impl Aggregator {
 
     fn on_queues(&mut self, queues: Vec<Queue>) {
         self.model
-            .set_queues(QueueSet::These(queues.iter().map(|queue| queue.id.clone()).collect()));
+            .set_queues(QueueSet::These(set_of(queues.iter().map(|queue| queue.id.clone()))));
         for queue in queues {
             let target = queue
                 .service_levels
@@ -440,7 +354,7 @@ impl Aggregator {
             let settings = QueueSettings {
                 name: queue.name.map(Into::into),
                 service_level_target_percent: target,
-                service_level_thresholds: thresholds.collect(),
+                service_level_thresholds: keyed(thresholds),
             };
             self.model.set_queue_settings(queue.id, settings);
         }
@@ -448,24 +362,36 @@ impl Aggregator {
 
     fn open_gap(&mut self, topics: GapTopics, from: Moment, cause: &str) -> u64 {
         let opened = self.model.gaps_mut().open(topics, from, cause);
+        let begin = self.model.service_time(from);
+        let begin = *self
+            .gap_begins
+            .entry(opened.id)
+            .and_modify(|known| *known = begin.min(*known))
+            .or_insert(begin);
+        self.model.gaps_mut().set_service_times(opened.id, begin, None);
         self.tell_gap(opened.changed);
         opened.id
     }
 
     fn close_gap(&mut self, id: u64, to: Moment) {
         let closed = self.model.gaps_mut().close(id, to);
-        if let (Some(repairs), Some(gap)) = (&self.repairs, &closed) {
-            // After a defect of the repair the gap stays unrepaired.
-            let _ = repairs.send(Repair::Gap {
-                id,
-                from: gap.from,
-                to: gap.to.unwrap_or(to),
-            });
+        let since = self.gap_begins.remove(&id);
+        if let (Some(since), Some(gap)) = (since, &closed) {
+            let end = self.model.service_time(to);
+            self.model.gaps_mut().set_service_times(id, since, Some(end));
+            if let Some(repairs) = &self.repairs {
+                // After a defect of the repair the gap stays unrepaired.
+                let _ = repairs.send(Repair::Gap {
+                    id,
+                    from: gap.from,
+                    since,
+                });
+            }
         }
         self.tell_gap(closed);
     }
 
-    fn tell_gap(&self, changed: Option<Gap>) {
+    fn tell_gap(&mut self, changed: Option<Gap>) {
         if let Some(gap) = changed {
             self.audit_gap(&gap);
             self.outputs.offer(&Item::Gap(Arc::new(gap)));
@@ -476,7 +402,9 @@ impl Aggregator {
         // From now, not from the last tick: after a busy while no burst of ticks makes up for it.
         self.next_tick = Instant::now() + self.config.outputs.interval;
         let now = self.now();
-        self.record(now, || json!({"tick": true}));
+        let ahead_ms = self.clock.earliest(now).millis_since(now);
+        self.record(now, || json!({ "tick": ahead_ms }));
+        self.model.set_service_ahead(now, ahead_ms);
         for stale in self.model.on_tick(now) {
             self.audit_stale(&stale);
             log::warn!(
@@ -526,14 +454,27 @@ impl Aggregator {
             Some(recorded) => recorded.clone(),
             None => self.outputs.counts(),
         };
-        let snapshot = Arc::new(self.model.snapshot(now, now, connection, counters, outputs));
+        let as_of = self.model.as_of(now);
+        let snapshot = Arc::new(self.model.snapshot(as_of, now, connection, counters, outputs));
         *self.published.lock().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&snapshot);
         snapshot
+    }
+
+    /// The same at the end, when nobody has anything to say any more.
+    fn wait_for_outputs(&mut self, until: Instant) {
+        let mut ready = crossbeam_channel::Select::new();
+        self.outputs.select_room(&mut ready);
+        let _ = ready.ready_deadline(until);
+        self.outputs.offer_held();
     }
 
     fn finish(mut self, end: End) -> Finished {
         let mut abandoned = Vec::new();
         while Instant::now() < end.drain_until {
+            if self.outputs.is_holding() {
+                self.wait_for_outputs(end.drain_until);
+                continue;
+            }
             match self.buffer.tickets().try_recv() {
                 Ok(ticket) => self.apply(ticket),
                 Err(_) => break,
@@ -550,7 +491,11 @@ impl Aggregator {
         self.on_state(end.state);
         // What is under way is counted in the last snapshot; some of the time is left for that snapshot itself.
         let left = end.outputs_until.saturating_duration_since(Instant::now());
-        self.outputs.flush(Instant::now() + left / 2);
+        let flush_until = Instant::now() + left / 2;
+        while self.outputs.is_holding() && Instant::now() < flush_until {
+            self.wait_for_outputs(flush_until);
+        }
+        self.outputs.flush(flush_until);
         let last = self.snapshot();
         let outputs = std::mem::take(&mut self.outputs);
         for closing in outputs.close(Some(&last), end.outputs_until) {
@@ -568,23 +513,4 @@ struct End {
     state: StateChange,
     drain_until: Instant,
     outputs_until: Instant,
-}
-
-/// Tells the supervisor when the thread ends in a panic.
-struct Guard {
-    notices: Option<Sender<Notice>>,
-}
-
-impl Guard {
-    fn disarm(mut self) {
-        self.notices = None;
-    }
-}
-
-impl Drop for Guard {
-    fn drop(&mut self) {
-        if let Some(notices) = self.notices.take() {
-            let _ = notices.send(Notice::AggregatorGone("a defect ended the aggregator".to_owned()));
-        }
-    }
 }

@@ -74,6 +74,7 @@ mod tests {
             max: Duration::from_secs(60),
             max_attempts: 3,
             stable_after: Duration::from_secs(30),
+            max_channels_per_hour: 60,
         }
     }
 

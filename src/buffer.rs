@@ -179,6 +179,11 @@ impl BufferSender {
         }
     }
 
+    /// Whether an event comes back where there is no room; other policies find a way.
+    pub(crate) fn gives_back(&self) -> bool {
+        self.shared.policy == WhenFull::Block
+    }
+
     fn give_back(&self, ticket: u64) -> Sent {
         match self.shared.slots().take(ticket, self.shared.policy) {
             Some(event) => Sent::NotYet(event),

@@ -17,8 +17,6 @@ pub(crate) enum Due {
     PingUnanswered,
     /// No frame of any kind for too long.
     Silence,
-    /// The connection is as old as it may get.
-    MaxAge,
 }
 
 /// What is known of how the peer answers pings.
@@ -41,18 +39,11 @@ pub(crate) struct Heartbeat {
     answer_due: Option<Instant>,
     silence_due: Instant,
     handshake_due: Option<Instant>,
-    max_age_due: Option<Instant>,
 }
 
 impl Heartbeat {
     /// The socket was upgraded at `now`.
-    pub(crate) fn new(
-        limits: HeartbeatConfig,
-        answers: Answers,
-        handshake: Option<Duration>,
-        max_age: Option<Duration>,
-        now: Instant,
-    ) -> Self {
+    pub(crate) fn new(limits: HeartbeatConfig, answers: Answers, handshake: Option<Duration>, now: Instant) -> Self {
         Self {
             limits,
             answers,
@@ -60,7 +51,6 @@ impl Heartbeat {
             answer_due: None,
             silence_due: now + limits.silence,
             handshake_due: handshake.map(|limit| now + limit),
-            max_age_due: max_age.map(|limit| now + limit),
         }
     }
 
@@ -99,7 +89,7 @@ impl Heartbeat {
 
     /// When to look again.
     pub(crate) fn next_due(&self) -> Instant {
-        [self.answer_due, self.handshake_due, self.max_age_due, self.probe_due()]
+        [self.answer_due, self.handshake_due, self.probe_due()]
             .into_iter()
             .flatten()
             .fold(self.next_ping.min(self.silence_due), Instant::min)
@@ -116,10 +106,6 @@ impl Heartbeat {
         }
         if passed(self.answer_due) {
             return Some(Due::PingUnanswered);
-        }
-        if passed(self.max_age_due) {
-            self.max_age_due = None;
-            return Some(Due::MaxAge);
         }
         if now >= self.next_ping || passed(self.probe_due()) {
             self.next_ping = now + self.limits.interval;
@@ -177,7 +163,7 @@ mod tests {
     #[test]
     fn a_dead_peer_is_left_when_its_ping_stays_unanswered() {
         let start = Instant::now();
-        let mut beat = Heartbeat::new(limits(20, 10, 45), Answers::Expected, None, None, start);
+        let mut beat = Heartbeat::new(limits(20, 10, 45), Answers::Expected, None, start);
         assert_eq!(
             run(&mut beat, start, 100, |_| false),
             [(20, Due::Ping), (30, Due::PingUnanswered)]
@@ -187,7 +173,7 @@ mod tests {
     #[test]
     fn any_frame_answers_a_ping_and_a_day_passes() {
         let start = Instant::now();
-        let mut beat = Heartbeat::new(limits(20, 10, 45), Answers::Expected, None, None, start);
+        let mut beat = Heartbeat::new(limits(20, 10, 45), Answers::Expected, None, start);
         let seen = run(&mut beat, start, 86_400, |at| at % 20 == 9);
         assert_eq!(seen.len(), 86_400 / 20);
         assert!(seen.iter().all(|(_, due)| *due == Due::Ping));
@@ -196,18 +182,18 @@ mod tests {
     #[test]
     fn a_peer_that_never_answered_a_ping_is_judged_by_silence() {
         let start = Instant::now();
-        let mut beat = Heartbeat::new(limits(20, 10, 45), Answers::Unknown, None, None, start);
+        let mut beat = Heartbeat::new(limits(20, 10, 45), Answers::Unknown, None, start);
         let seen = run(&mut beat, start, 86_400, |at| at % 30 == 0);
         assert!(
             seen.len() >= 86_400 / 20 && seen.iter().all(|(_, due)| *due == Due::Ping),
             "{seen:?}"
         );
-        let mut beat = Heartbeat::new(limits(20, 10, 45), Answers::Unknown, None, None, start);
+        let mut beat = Heartbeat::new(limits(20, 10, 45), Answers::Unknown, None, start);
         assert_eq!(
             run(&mut beat, start, 100, |_| false),
             [(20, Due::Ping), (40, Due::Ping), (45, Due::Silence)]
         );
-        let mut beat = Heartbeat::new(limits(20, 10, 45), Answers::Unknown, None, None, start);
+        let mut beat = Heartbeat::new(limits(20, 10, 45), Answers::Unknown, None, start);
         beat.on_pong();
         assert_eq!(
             run(&mut beat, start, 100, |_| false),
@@ -218,43 +204,29 @@ mod tests {
     #[test]
     fn rare_pings_do_not_delay_the_notice_of_silence() {
         let start = Instant::now();
-        let mut beat = Heartbeat::new(limits(300, 10, 45), Answers::Expected, None, None, start);
+        let mut beat = Heartbeat::new(limits(300, 10, 45), Answers::Expected, None, start);
         assert_eq!(
             run(&mut beat, start, 100, |_| false),
             [(35, Due::Ping), (45, Due::Silence)]
         );
-        let mut beat = Heartbeat::new(limits(300, 60, 45), Answers::Expected, None, None, start);
+        let mut beat = Heartbeat::new(limits(300, 60, 45), Answers::Expected, None, start);
         assert_eq!(run(&mut beat, start, 100, |_| false), [(45, Due::Silence)]);
     }
 
     #[test]
     fn a_handshake_has_its_own_limit_whatever_frames_come() {
         let start = Instant::now();
-        let mut beat = Heartbeat::new(limits(20, 10, 45), Answers::Expected, Some(SECOND * 10), None, start);
+        let mut beat = Heartbeat::new(limits(20, 10, 45), Answers::Expected, Some(SECOND * 10), start);
         assert_eq!(run(&mut beat, start, 100, |_| true), [(10, Due::HandshakeLate)]);
-        let mut beat = Heartbeat::new(limits(20, 10, 45), Answers::Expected, Some(SECOND * 10), None, start);
+        let mut beat = Heartbeat::new(limits(20, 10, 45), Answers::Expected, Some(SECOND * 10), start);
         beat.on_confirmed();
         assert_eq!(run(&mut beat, start, 19, |_| true), []);
     }
 
     #[test]
-    fn age_is_reported_once() {
-        let start = Instant::now();
-        let mut beat = Heartbeat::new(limits(500, 10, 450), Answers::Expected, None, Some(SECOND * 100), start);
-        assert_eq!(run(&mut beat, start, 300, |_| true), [(100, Due::MaxAge)]);
-        assert_eq!(beat.on_due(start + SECOND * 300), None);
-    }
-
-    #[test]
     fn next_due_is_never_later_than_what_is_due() {
         let start = Instant::now();
-        let mut beat = Heartbeat::new(
-            limits(20, 10, 45),
-            Answers::Expected,
-            Some(SECOND * 3),
-            Some(SECOND * 70),
-            start,
-        );
+        let mut beat = Heartbeat::new(limits(20, 10, 45), Answers::Expected, Some(SECOND * 3), start);
         beat.ping_at_once(start);
         assert_eq!(beat.next_due(), start);
         assert_eq!(beat.on_due(start), Some(Due::Ping));

@@ -7,6 +7,9 @@ use std::fmt;
 use crate::protocol::Refusal;
 use crate::{Error, Moment};
 
+/// Target of log records that replace each other on a terminal; elsewhere they are left out.
+pub(crate) const PROGRESS: &str = "genesys_stream::progress";
+
 /// One message in the supervisor's inbox.
 #[derive(Debug)]
 pub(crate) enum Notice {
@@ -30,14 +33,12 @@ pub(crate) enum Notice {
 /// News of one connection, in the order in which they may come.
 #[derive(Debug)]
 pub(crate) enum ConnectionNews {
-    /// The subscription stands: from here on the stream is covered.
-    Confirmed,
+    /// The subscription stands: from then on the stream is covered.
+    Confirmed(Moment),
     /// A frame came after that: the connection is alive.
     Alive,
     /// The service will close this socket soon.
     SocketClosing,
-    /// It is as old as it may get.
-    MaxAge,
     /// The token of its channel was revoked.
     TokenRevoked,
     /// It ended. Every reader sends this, last and exactly once, also when it panicked.

@@ -5,8 +5,10 @@
 mod outputs;
 #[cfg(feature = "cli")]
 mod replay;
+mod web;
 
 use std::io::Write;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -163,7 +165,7 @@ impl StreamBuilder {
     /// Starts the threads. Connecting happens in the background: a wrong secret shows in [`Stream::wait`].
     ///
     /// # Errors
-    /// When the system gives no thread, or `ca_file` or `snapshot_file` cannot be used.
+    /// When the system gives no thread, or `ca_file`, `http.listen` or a file of the outputs cannot be used.
     pub fn start(self) -> Result<Stream, Error> {
         let engine = self.engine()?;
         let (handle, shared) = (engine.stop_handle(), engine.shared.clone());
@@ -181,6 +183,7 @@ impl StreamBuilder {
     /// Starts every thread but the supervisor's, which is then the caller's own.
     pub(crate) fn engine(self) -> Result<Engine, Error> {
         let config = Arc::new(self.config);
+        let listening = web::listen(&config)?;
         let telemetry = Arc::new(Telemetry::new());
         let (notices, inbox) = unbounded();
         let (control, control_inbox) = unbounded();
@@ -212,6 +215,8 @@ impl StreamBuilder {
         for make in self.outputs {
             all.add(make(&seat)?);
         }
+        let http_address = listening.address();
+        listening.join(&mut all, &seat)?;
         for output in outputs::configured(&config, &net, &seat)? {
             all.add(output);
         }
@@ -230,11 +235,13 @@ impl StreamBuilder {
             telemetry: Arc::clone(&telemetry),
             outputs: all,
             journal: journal.clone(),
-            clock: None,
+            time: None,
+            clock: Arc::clone(rest.clock()),
         });
         let shared = Shared {
             published: aggregator.published(),
             control: control.clone(),
+            http_address,
         };
         let repair = repairs.map(|jobs| {
             RepairThread::spawn(RepairParts {
@@ -335,6 +342,7 @@ impl Engine {
 struct Shared {
     published: Arc<Mutex<Arc<Snapshot>>>,
     control: ControlSender,
+    http_address: Option<SocketAddr>,
 }
 
 impl Shared {
@@ -377,6 +385,12 @@ impl Stream {
         answered
             .recv_timeout(SNAPSHOT_WAIT)
             .unwrap_or_else(|_| self.shared.published())
+    }
+
+    /// Where the live page and the metrics are served, if `http.listen` is set; tells the port where that was 0.
+    #[must_use]
+    pub fn http_address(&self) -> Option<SocketAddr> {
+        self.shared.http_address
     }
 
     /// Stops it from another thread; cheap to clone.

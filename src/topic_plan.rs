@@ -3,7 +3,7 @@
 //! In: queue ids, user ids, free topics, the plan before · Out: `TopicPlan` · Thread: any (pure).
 //!
 //! An *id* is what a subscription list holds: one topic, or several combined (`v2.users.{id}?presence&routingStatus`).
-//! Events always come under the name of the single topic.
+//! Events always come under the name of the single topic. Free topics are combined where one channel does not hold all.
 //!
 //! Ids fill the first channel, then the second, and so on: up to 1000 there is one channel. A plan made from the plan
 //! before it leaves every id where it was, takes away what is no longer wanted, and puts what is new into the first
@@ -11,12 +11,12 @@
 
 mod answer;
 
-#[cfg(test)]
-use std::collections::HashMap;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use crate::{Error, ErrorKind, Id};
 
+#[cfg(feature = "cli")]
+pub use answer::Answer;
 pub use answer::{Entity, read_answer};
 
 /// Topics that one channel takes (Genesys' limit, seen 2026-08).
@@ -64,7 +64,10 @@ impl TopicPlan {
                 ErrorKind::Configuration,
                 "planning the subscription",
                 format!(
-                    "{total} topics are more than the {most} that {MAX_CHANNELS} channels hold; name fewer queues, users or topics"
+                    "{total} topics are more than the {most} that {MAX_CHANNELS} channels hold: {} would not be subscribed, the \
+                     first of them {:?}; name fewer queues, users or topics",
+                    total - most,
+                    groups.iter().flatten().nth(most).map_or("", String::as_str)
                 ),
             ));
         }
@@ -145,6 +148,7 @@ fn groups(wish: &Wish<'_>) -> Result<Vec<Group>, Error> {
             .collect();
         groups.push(group);
     }
+    let mut free: Vec<Group> = Vec::new();
     for topic in wish.topics {
         let singles = expand(topic);
         let new: Vec<String> = singles
@@ -153,16 +157,20 @@ fn groups(wish: &Wish<'_>) -> Result<Vec<Group>, Error> {
             .cloned()
             .collect();
         if new.len() == singles.len() {
-            groups.push(vec![topic.trim().to_owned()]);
+            free.push(vec![topic.trim().to_owned()]);
         } else if let Some((prefix, _)) = topic.trim().split_once('?') {
             // Part of it is subscribed already: only the rest is added.
             let lasts: Vec<&str> = new
                 .iter()
                 .filter_map(|single| single.strip_prefix(prefix)?.strip_prefix('.'))
                 .collect();
-            groups.extend(combine(prefix, &lasts).into_iter().map(|id| vec![id]));
+            free.extend(combine(prefix, &lasts).into_iter().map(|id| vec![id]));
         }
     }
+    if groups.iter().chain(&free).map(Vec::len).sum::<usize>() > MAX_IDS_PER_CHANNEL {
+        free = combined(&free);
+    }
+    groups.extend(free);
     groups.retain(|group| !group.is_empty());
     match groups
         .iter()
@@ -184,6 +192,29 @@ fn groups(wish: &Wish<'_>) -> Result<Vec<Group>, Error> {
             ),
         )),
     }
+}
+
+/// The same topics in as few ids as can be, in the order of their first ones.
+fn combined(free: &[Group]) -> Vec<Group> {
+    let mut order: Vec<String> = Vec::new();
+    let mut lasts_of: HashMap<String, Vec<String>> = HashMap::new();
+    for single in free.iter().flatten().flat_map(|id| expand(id)) {
+        // Without a dot it stands for itself.
+        let (prefix, last) = single.rsplit_once('.').unwrap_or((&single, ""));
+        let lasts = lasts_of.entry(prefix.to_owned()).or_insert_with(|| {
+            order.push(prefix.to_owned());
+            Vec::new()
+        });
+        lasts.push(last.to_owned());
+    }
+    let ids = order.iter().flat_map(|prefix| {
+        let lasts: Vec<&str> = lasts_of[prefix].iter().map(String::as_str).collect();
+        match lasts.as_slice() {
+            [""] => vec![prefix.clone()],
+            _ => combine(prefix, &lasts),
+        }
+    });
+    ids.map(|id| vec![id]).collect()
 }
 
 /// Queues that topics are about.

@@ -38,7 +38,7 @@ pub(crate) struct ReplayEnd {
 impl Aggregator {
     /// A run begins: nothing of one before is left but the outputs.
     pub(crate) fn begin_anew(&mut self, start: &Start) {
-        self.clock = Some(start.at);
+        self.time = Some(start.at);
         self.telemetry = Arc::new(Telemetry::new());
         self.model = Model::new(start.settings, start.at);
         self.connection.protocol = start.settings.protocol.as_str();
@@ -46,7 +46,15 @@ impl Aggregator {
         self.connection.refused_topics.clear();
         self.refused.clear();
         self.line_gaps.clear();
+        self.gap_begins.clear();
         self.drop_gap = None;
+    }
+
+    /// Waits until the outputs have room: nothing is given while they hold something.
+    pub(crate) fn wait_until_taken(&mut self, stopping: Stopping<'_>) {
+        while self.outputs.is_holding() && !stopping() {
+            self.wait_for_outputs(Instant::now() + LOOK_UP);
+        }
     }
 
     /// The counters of the run.
@@ -56,19 +64,20 @@ impl Aggregator {
 
     /// An event, at the time at which it came.
     pub(crate) fn on_recorded_event(&mut self, event: Box<Event>) {
-        self.clock = Some(event.received_at);
+        self.time = Some(event.received_at);
         self.apply_event(event);
     }
 
     /// A change, at the time at which it was applied.
     pub(crate) fn on_recorded(&mut self, change: Recorded, at: Moment) {
-        self.clock = Some(at);
+        self.time = Some(at);
         match change {
             Recorded::Control(control) => {
                 // A recording holds no end: that is the replay's own.
                 let _ = self.on_control(control);
             }
-            Recorded::Tick => {
+            Recorded::Tick { ahead_ms } => {
+                self.model.set_service_ahead(at, ahead_ms);
                 for stale in self.model.on_tick(at) {
                     log::warn!("metric type {}: stale at {at}", stale.metric_type);
                 }
@@ -86,19 +95,20 @@ impl Aggregator {
 
     /// Shows the outputs the dashboard of this moment, and waits until they have taken it.
     pub(crate) fn show_snapshot(&mut self, at: Moment, stopping: Stopping<'_>) {
-        self.clock = Some(at);
+        self.time = Some(at);
         let snapshot = self.snapshot();
         self.outputs.offer(&Item::Snapshot(snapshot));
         self.let_out(stopping);
     }
 
-    fn let_out(&self, stopping: Stopping<'_>) {
+    fn let_out(&mut self, stopping: Stopping<'_>) {
+        self.wait_until_taken(stopping);
         while !stopping() && !self.outputs.flush(Instant::now() + LOOK_UP) {}
     }
 
     /// The end.
     pub(crate) fn finish_replay(mut self, end: ReplayEnd, stopping: Stopping<'_>) -> Finished {
-        self.clock = Some(end.at);
+        self.time = Some(end.at);
         if let Some(state) = end.state {
             self.on_state(state);
         }

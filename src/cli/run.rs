@@ -7,7 +7,7 @@ use super::replay;
 use super::settings::RunOptions;
 use super::signals::SignalWatch;
 use crate::Error;
-use crate::config::{Config, Stdout, Terminal};
+use crate::config::{Config, Stdout, Terminal, TotalsSince};
 use crate::output::live::{Ability, Live, Size};
 use crate::output::writer;
 use crate::protocol::KeepBody;
@@ -36,7 +36,7 @@ pub fn start(config: Config, notes: &[String], source: Source, surroundings: &Su
     if let Some(file) = &config.outputs.log_file {
         surroundings.log.append_to(file)?;
     }
-    for line in notes.iter().chain(&config.not_acted_on()) {
+    for line in notes {
         log::warn!("{line}");
         // A warning that nobody sees is none.
         if surroundings.log.is_file() {
@@ -58,6 +58,10 @@ fn run(config: Config, source: Source, surroundings: &Surroundings) -> Result<()
         (stdout, _) => stdout,
     };
     let region = config.hosts.region.clone();
+    let since = match config.totals.since {
+        TotalsSince::Start => "since start",
+        TotalsSince::Day => "today",
+    };
     let interval = config.outputs.interval;
     let mut builder = Stream::builder(config);
     if let Source::Live(options) = &source {
@@ -71,7 +75,7 @@ fn run(config: Config, source: Source, surroundings: &Surroundings) -> Result<()
     let mut restorer = None;
     if let (Stdout::Live, Some(ability)) = (stdout, ability) {
         let log = Box::new(surroundings.log.clone());
-        let live = Live::new(writer::stdout(), Size::of_terminal, ability, &region, log);
+        let live = Live::new(writer::stdout(), Size::of_terminal, ability, &region, since, log);
         let restore = live.restorer();
         restorer = Some(restore.clone());
         surroundings

@@ -4,11 +4,12 @@
 
 use std::ffi::OsString;
 use std::io::Write;
+use std::path::Path;
 
 use super::args::{CentreFlags, SimulateFlags};
 use super::signals::SignalWatch;
 use crate::config::ConfigBuilder;
-use crate::simulator::{Credentials, Options, Simulator};
+use crate::simulator::{Credentials, Options, Script, Simulator};
 use crate::{Error, ErrorKind, Secret};
 
 /// What a simulator is asked to be.
@@ -60,6 +61,7 @@ pub fn start(request: &Request) -> Result<Running, Error> {
             client_id: request.client_id.clone(),
             client_secret: request.client_secret.reveal().to_owned(),
         }],
+        script: request.centre.script.as_deref().map(read_script).transpose()?,
         ..Options::default()
     };
     let simulator = Simulator::start(options).map_err(|error| {
@@ -77,6 +79,12 @@ pub fn start(request: &Request) -> Result<Running, Error> {
         url: simulator.url(),
         _simulator: simulator,
     })
+}
+
+fn read_script(file: &Path) -> Result<Script, Error> {
+    let wrong = |what: String| Error::new(ErrorKind::Configuration, format!("reading {}", file.display()), what);
+    let text = std::fs::read_to_string(file).map_err(|error| wrong(error.to_string()))?;
+    Script::read(&text).map_err(wrong)
 }
 
 /// Serves until a signal comes.

@@ -83,6 +83,11 @@ pub(crate) fn build(layers: &Layers<'_>) -> Result<(Config, Vec<String>), Error>
         ));
     }
     let reconnect = read_reconnect(&mut r);
+    let limits = LimitsConfig {
+        connect: r.duration("limits.connect_secs", 1..=600, 10),
+        handshake: r.duration("limits.handshake_secs", 1..=600, 10),
+        rest: r.duration("limits.rest_secs", 1..=600, 15),
+    };
     let token_refresh_before = r.duration("token.refresh_before_secs", 1..=DAY_SECS, 300);
     let stale_after = r.duration("freshness.stale_after_secs", 1..=DAY_SECS, 30);
     let windows = read_windows(&mut r);
@@ -141,6 +146,7 @@ pub(crate) fn build(layers: &Layers<'_>) -> Result<(Config, Vec<String>), Error>
         buffer,
         heartbeat,
         reconnect,
+        limits,
         token_refresh_before,
         stale_after,
         windows,
@@ -270,6 +276,7 @@ fn read_reconnect(r: &mut Reading<'_>) -> ReconnectConfig {
         max: r.duration("reconnect.max_ms", 10..=86_400_000, 60_000),
         max_attempts: r.whole("reconnect.max_attempts", 0..=1_000_000, 0) as u32,
         stable_after: r.duration("reconnect.stable_after_secs", 0..=DAY_SECS, 30),
+        max_channels_per_hour: r.whole("reconnect.max_channels_per_hour", 2..=1_000_000, 60) as u32,
     };
     if reconnect.max < reconnect.initial {
         let key = match r.origin("reconnect.max_ms") {

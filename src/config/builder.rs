@@ -170,6 +170,14 @@ impl ConfigBuilder {
         max_attempts(attempts: u32) "reconnect.max_attempts" => whole(attempts);
         /// Streaming this long makes the next failure the first again; whole seconds.
         stable_after(duration: Duration) "reconnect.stable_after_secs" => secs(duration);
+        /// Limit of name lookup and TCP connect; whole seconds.
+        connect_limit(duration: Duration) "limits.connect_secs" => secs(duration);
+        /// Limit of each TLS handshake and of a WebSocket upgrade; whole seconds.
+        handshake_limit(duration: Duration) "limits.handshake_secs" => secs(duration);
+        /// Limit of a REST call in all; whole seconds.
+        rest_limit(duration: Duration) "limits.rest_secs" => secs(duration);
+        /// Notification channels that one connection's failures may create in an hour.
+        max_channels_per_hour(channels: u32) "reconnect.max_channels_per_hour" => whole(channels);
         /// How long before its end a token is replaced, at most; whole seconds.
         refresh_token_before(duration: Duration) "token.refresh_before_secs" => secs(duration);
         /// Data older than this is stale; whole seconds.

@@ -85,6 +85,8 @@ pub struct Config {
     pub heartbeat: HeartbeatConfig,
     /// Pauses between attempts.
     pub reconnect: ReconnectConfig,
+    /// Limits of steps that wait for others.
+    pub limits: LimitsConfig,
     /// How long before its end a token is replaced, at most (20 % of its life if that is less). `token.refresh_before_secs`.
     pub token_refresh_before: Duration,
     /// Data older than this is stale. `freshness.stale_after_secs`.
@@ -223,6 +225,34 @@ pub struct HeartbeatConfig {
     pub silence: Duration,
 }
 
+/// `limits` in the file: how long a step may wait for the other side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LimitsConfig {
+    /// Name lookup and TCP connect together, and the answer of a proxy.
+    pub connect: Duration,
+    /// Each TLS handshake, and the answer to a WebSocket upgrade.
+    pub handshake: Duration,
+    /// A REST call in all, from the lookup to the last byte of its answer.
+    pub rest: Duration,
+}
+
+impl LimitsConfig {
+    /// The whole opening of a socket: connect, TLS and upgrade.
+    pub(crate) fn opening(&self) -> Duration {
+        self.connect + self.handshake * 2
+    }
+}
+
+impl Default for LimitsConfig {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(10),
+            handshake: Duration::from_secs(10),
+            rest: Duration::from_secs(15),
+        }
+    }
+}
+
 /// `reconnect` in the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReconnectConfig {
@@ -234,6 +264,9 @@ pub struct ReconnectConfig {
     pub max_attempts: u32,
     /// Streaming this long makes the next failure the first again.
     pub stable_after: Duration,
+    /// Notification channels that one connection's failures may create in an hour; at least 2. Half of them may come at
+    /// once, the others one by one. `reconnect.max_channels_per_hour`.
+    pub max_channels_per_hour: u32,
 }
 
 /// The threshold of the service level.
@@ -377,8 +410,8 @@ pub enum WebhookOn {
 pub struct HttpConfig {
     /// `HOST:PORT` of the small HTTP server; none = no server.
     pub listen: Option<String>,
-    /// File that holds the token which is asked for off loopback.
-    pub token_file: Option<PathBuf>,
+    /// What `http.token_file` holds: asked for wherever it is set, and needed off loopback.
+    pub token: Option<Secret>,
     /// Host names that are answered beside loopback names and the listen address.
     pub allowed_hosts: Vec<String>,
 }

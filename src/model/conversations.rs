@@ -4,8 +4,7 @@
 //! (pure).
 //!
 //! An event costs the same however many conversations there are: its conversation is unpacked, joined and judged, and
-//! the difference goes into the numbers. Order of idleness is a linked list through the slots, order of forgetting a
-//! set of the finished ones.
+//! the difference goes into the numbers. Order of forgetting is a set of the finished ones.
 //!
 //! Of a conversation there are two layers: the join of what the stream said, and of what REST said; it is judged by
 //! the second laid under the first. A finished one for which nothing came for ten minutes is condensed to what it was counted for, and so is
@@ -13,7 +12,7 @@
 //! counted for stands, an agent who was handled later than known is counted then, participants that are new count.
 //! Inexact is only this: an older fact that comes for the first time after its conversation was condensed is lost.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
 use super::condensed::{Cause, Condensed, Kept};
@@ -21,9 +20,10 @@ use super::judged::{Judged, count_hold, held};
 use super::live::{Live, differences};
 use super::overlay::overlay;
 use super::packed::Packed;
+use super::slots::{Beside, Slot, Slots};
 use super::tally::Sign;
 use super::totals::Totals;
-use super::visit::{Happening, Outcome};
+use super::visit::Outcome;
 use crate::facts::{ConversationFacts, Participant};
 use crate::{Id, Moment};
 
@@ -31,8 +31,8 @@ use crate::{Id, Moment};
 /// of a repair (which asks again after 300 s) come within.
 const SETTLE: Duration = Duration::from_secs(600);
 
-/// No slot.
-const NONE: u32 = u32::MAX;
+/// Slots have numbers of 32 bits.
+const CONVERSATIONS_AT_MOST: usize = u32::MAX as usize - 1;
 
 /// Participants of one conversation at most; real ones have some dozens. Later ones are not taken, so that one
 /// conversation id can neither fill the memory nor make its events slow.
@@ -60,12 +60,7 @@ enum Layer {
 /// The store of conversations.
 #[derive(Debug)]
 pub struct Conversations {
-    slots: Vec<Slot>,
-    free: Vec<u32>,
-    index: HashMap<Id, u32>,
-    /// The slot that was touched longest ago, and the one touched last.
-    idlest: u32,
-    busiest: u32,
+    slots: Slots,
     /// Finished conversations by their newest time.
     finished: BTreeSet<(Moment, u32)>,
     /// Finished ones, in the order in which they are condensed unless something comes: when, which slot.
@@ -79,35 +74,13 @@ pub struct Conversations {
     evicted: u64,
 }
 
-#[derive(Debug)]
-struct Slot {
-    packed: Option<Packed>,
-    /// What REST said of it; most have nothing.
-    rest: Option<Box<Packed>>,
-    /// What it was counted for before it was condensed, if it came back.
-    settled: Option<Box<[Happening]>>,
-    /// It stands in `settling`.
-    settles: bool,
-    /// When its last event came.
-    seen: Moment,
-    /// Its place in `finished`, if it is.
-    finished: Option<Moment>,
-    /// Neighbours in the order of idleness.
-    idler: u32,
-    busier: u32,
-}
-
 impl Conversations {
     /// An empty store that forgets finished conversations `retention` after their newest time and holds
     /// `max_conversations` at most.
     #[must_use]
     pub(crate) fn new(retention: Duration, max_conversations: usize, totals: Totals) -> Self {
         Self {
-            slots: Vec::new(),
-            free: Vec::new(),
-            index: HashMap::new(),
-            idlest: NONE,
-            busiest: NONE,
+            slots: Slots::default(),
             finished: BTreeSet::new(),
             settling: VecDeque::new(),
             condensed: Condensed::default(),
@@ -115,7 +88,7 @@ impl Conversations {
             totals,
             drift: 0,
             retention,
-            max_conversations: max_conversations.clamp(1, NONE as usize),
+            max_conversations: max_conversations.clamp(1, CONVERSATIONS_AT_MOST),
             evicted: 0,
         }
     }
@@ -134,13 +107,19 @@ impl Conversations {
         self.take(facts, Layer::Rest, now);
     }
 
+    /// Brings what [`apply`](Self::apply) will need of a conversation into the processor's cache, while something else
+    /// is done. Changes nothing.
+    pub(crate) fn fetch(&self, id: &Id) {
+        self.slots.fetch(id);
+    }
+
     fn take(&mut self, facts: &ConversationFacts, layer: Layer, now: Moment) -> Taken {
         self.forget(now);
         if facts.participants.is_empty() {
             return Taken::Joined;
         }
-        let slot = match self.index.get(&facts.id) {
-            Some(&slot) => slot,
+        let slot = match self.slots.find(&facts.id) {
+            Some(slot) => slot,
             None => {
                 let horizon = now.minus(self.retention);
                 let kept = self.condensed.newest(&facts.id);
@@ -153,11 +132,13 @@ impl Conversations {
                 }
                 let totals = &self.totals;
                 let kept = self.condensed.take(&facts.id, |number| totals.id(number));
-                self.insert(&facts.id, kept, now)
+                let settled = kept.map(|kept| kept.happenings.into_boxed_slice());
+                let nothing = Packed::new(&ConversationFacts::nothing_of(facts.id.clone()));
+                self.slots.insert(nothing, settled, now)
             }
         };
         self.join(slot, facts, layer, now);
-        self.touch(slot, now);
+        self.slots.touch(slot, now);
         self.make_room();
         Taken::Joined
     }
@@ -181,7 +162,7 @@ impl Conversations {
             if !self.leaves_settling(at) {
                 continue;
             }
-            let slot = &mut self.slots[at as usize];
+            let (_, slot) = self.slots.both_mut(at);
             let due = slot.seen.plus(SETTLE);
             if due <= now {
                 self.condense(at, Cause::Finished);
@@ -196,7 +177,7 @@ impl Conversations {
     /// Whether anything is remembered of a conversation, condensed ones included.
     #[must_use]
     pub fn remembers(&self, id: &Id) -> bool {
-        self.index.contains_key(id) || self.condensed.newest(id).is_some()
+        self.slots.find(id).is_some() || self.condensed.newest(id).is_some()
     }
 
     /// Finished or evicted conversations of which only is known what they were counted for.
@@ -216,13 +197,13 @@ impl Conversations {
     /// Whole conversations in memory, finished ones included.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.index.len()
+        self.slots.len()
     }
 
     /// Whether none is in memory.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.index.is_empty()
+        self.slots.len() == 0
     }
 
     /// Conversations forgotten for lack of room so far.
@@ -234,9 +215,9 @@ impl Conversations {
     /// The joined state of a conversation, completed by REST, if it is remembered whole.
     #[must_use]
     pub fn facts(&self, id: &Id) -> Option<ConversationFacts> {
-        let slot = &self.slots[*self.index.get(id)? as usize];
-        let mut facts = slot.packed.as_ref()?.unpack();
-        if let Some(rest) = &slot.rest {
+        let at = self.slots.find(id)?;
+        let mut facts = self.slots.packed(at)?.unpack();
+        if let Some(rest) = self.slots.slot(at).rest() {
             overlay(&mut facts, &rest.unpack());
         }
         Some(facts)
@@ -244,25 +225,13 @@ impl Conversations {
 
     /// Whole conversations that are not finished, in no order; for a repair that asks what became of them.
     pub fn open(&self) -> impl Iterator<Item = Id> {
-        let open = self.slots.iter().filter(|slot| slot.finished.is_none());
-        open.filter_map(|slot| slot.packed.as_ref().map(Packed::id))
+        self.slots.open()
     }
 
     /// Open conversations whose last event came before `before`, the longest idle first, `at_most` of them.
     #[must_use]
     pub fn idle_since(&self, before: Moment, at_most: usize) -> Vec<Id> {
-        let mut idle = Vec::new();
-        let mut at = self.idlest;
-        while let Some(slot) = self.slots.get(at as usize) {
-            if slot.seen >= before || idle.len() >= at_most {
-                break;
-            }
-            if slot.finished.is_none() {
-                idle.extend(slot.packed.as_ref().map(Packed::id));
-            }
-            at = slot.busier;
-        }
-        idle
+        self.slots.idle_since(before, at_most)
     }
 
     /// The live numbers.
@@ -281,11 +250,11 @@ impl Conversations {
     }
 
     fn join(&mut self, at: u32, facts: &ConversationFacts, layer: Layer, now: Moment) {
-        let slot = &mut self.slots[at as usize];
-        let Some(packed) = &slot.packed else { return };
+        let (of_stream, slot) = self.slots.both_mut(at);
+        let Some(packed) = of_stream else { return };
         let stream = packed.unpack();
-        let rest = slot.rest.as_ref().map(|rest| rest.unpack());
-        let before = Judged::of(&stream, rest.as_ref(), slot.settled.as_deref());
+        let rest = slot.rest().map(Packed::unpack);
+        let before = Judged::of(&stream, rest.as_ref(), slot.settled());
         let on_hold = match layer {
             Layer::Stream => held(&stream),
             Layer::Rest => Vec::new(),
@@ -300,29 +269,33 @@ impl Conversations {
             return;
         }
         joined.participants.truncate(PARTICIPANTS_AT_MOST);
-        let packed = Packed::new(joined);
-        match layer {
-            Layer::Stream => slot.packed = Some(packed),
-            Layer::Rest => slot.rest = Some(Box::new(packed)),
+        let packed = match layer {
+            Layer::Stream => of_stream,
+            Layer::Rest => &mut slot.beside_mut().rest,
+        };
+        match packed {
+            Some(packed) => packed.replace(joined),
+            None => *packed = Some(Packed::new(joined)),
         }
         for (participant, medium) in on_hold {
             count_hold(&mut self.totals, &stream.participants[participant], medium, now);
         }
-        let after = Judged::of(&stream, rest.as_ref(), slot.settled.as_deref());
+        let after = Judged::of(&stream, rest.as_ref(), slot.settled());
 
         let finished = after.outcome.finished.then(|| {
             let of_stream = stream.newest();
             let newest = of_stream.max(rest.as_ref().and_then(ConversationFacts::newest));
             newest.unwrap_or(slot.seen)
         });
-        if slot.finished != finished {
-            if let Some(newest) = slot.finished {
+        let was_finished = slot.finished();
+        if was_finished != finished {
+            if let Some(newest) = was_finished {
                 self.finished.remove(&(newest, at));
             }
             if let Some(newest) = finished {
                 self.finished.insert((newest, at));
             }
-            slot.finished = finished;
+            slot.beside_mut().finished = finished;
         }
         if finished.is_some() && !slot.settles {
             slot.settles = true;
@@ -347,46 +320,20 @@ impl Conversations {
         }
     }
 
-    fn insert(&mut self, id: &Id, kept: Option<Kept>, now: Moment) -> u32 {
-        let slot = Slot {
-            packed: Some(Packed::new(&ConversationFacts::nothing_of(id.clone()))),
-            rest: None,
-            settled: kept.map(|kept| kept.happenings.into_boxed_slice()),
-            settles: false,
-            seen: now,
-            finished: None,
-            idler: NONE,
-            busier: NONE,
-        };
-        let at = match self.free.pop() {
-            Some(at) => {
-                self.slots[at as usize] = slot;
-                at
-            }
-            None => {
-                self.slots.push(slot);
-                // At most `max_conversations` + 1 slots exist, which fits.
-                u32::try_from(self.slots.len() - 1).unwrap_or(NONE)
-            }
-        };
-        self.index.insert(id.clone(), at);
-        self.link_last(at);
-        at
-    }
-
     /// Returns whether the slot still holds a finished conversation.
     fn leaves_settling(&mut self, at: u32) -> bool {
-        let slot = &mut self.slots[at as usize];
+        let (packed, slot) = self.slots.both_mut(at);
         slot.settles = false;
-        if slot.packed.is_none() {
-            self.free.push(at);
+        let (is_free, is_finished) = (packed.is_none(), slot.finished().is_some());
+        if is_free {
+            self.slots.release(at);
         }
-        slot.finished.is_some()
+        is_finished
     }
 
     /// Finished ones go first, and lose nothing that was counted. Then the longest idle.
     fn make_room(&mut self) {
-        while self.index.len() > self.max_conversations {
+        while self.slots.len() > self.max_conversations {
             match self.settling.pop_front() {
                 Some((_, at)) => {
                     if self.leaves_settling(at) {
@@ -394,7 +341,8 @@ impl Conversations {
                     }
                 }
                 None => {
-                    self.condense(self.idlest, Cause::Evicted);
+                    let Some(at) = self.slots.idlest() else { break };
+                    self.condense(at, Cause::Evicted);
                     self.evicted += 1;
                 }
             }
@@ -405,16 +353,20 @@ impl Conversations {
 
     /// Keeps what a conversation was counted for, and nothing else of it. Live numbers lose it.
     fn condense(&mut self, at: u32, cause: Cause) {
-        self.unlink(at);
-        let slot = &mut self.slots[at as usize];
-        if let Some(newest) = slot.finished.take() {
-            self.finished.remove(&(newest, at));
-        }
-        let (packed, rest, settled) = (slot.packed.take(), slot.rest.take(), slot.settled.take());
-        let seen = slot.seen;
-        if let Some(packed) = packed {
+        let Slot { seen, settles, .. } = *self.slots.slot(at);
+        if let Some((
+            packed,
+            Beside {
+                rest,
+                settled,
+                finished,
+            },
+        )) = self.slots.take(at)
+        {
+            if let Some(newest) = finished {
+                self.finished.remove(&(newest, at));
+            }
             let stream = packed.unpack();
-            self.index.remove(&stream.id);
             let rest = rest.map(|rest| rest.unpack());
             let mut outcome = Judged::of(&stream, rest.as_ref(), settled.as_deref()).outcome;
             let newest = stream.newest().max(rest.as_ref().and_then(ConversationFacts::newest));
@@ -429,41 +381,8 @@ impl Conversations {
                 .keep(&stream.id, seen, &kept, cause, |queue| totals.number(queue));
         }
         // A slot that stands in `settling` is not used again before it left it.
-        if !self.slots[at as usize].settles {
-            self.free.push(at);
-        }
-    }
-
-    fn touch(&mut self, at: u32, now: Moment) {
-        self.slots[at as usize].seen = now;
-        if self.busiest != at {
-            self.unlink(at);
-            self.link_last(at);
-        }
-    }
-
-    fn link_last(&mut self, at: u32) {
-        let before = std::mem::replace(&mut self.busiest, at);
-        match self.slots.get_mut(before as usize) {
-            Some(slot) => slot.busier = at,
-            None => self.idlest = at,
-        }
-        let slot = &mut self.slots[at as usize];
-        (slot.idler, slot.busier) = (before, NONE);
-    }
-
-    fn unlink(&mut self, at: u32) {
-        let (idler, busier) = {
-            let slot = &self.slots[at as usize];
-            (slot.idler, slot.busier)
-        };
-        match self.slots.get_mut(idler as usize) {
-            Some(slot) => slot.busier = busier,
-            None => self.idlest = busier,
-        }
-        match self.slots.get_mut(busier as usize) {
-            Some(slot) => slot.idler = idler,
-            None => self.busiest = idler,
+        if !settles {
+            self.slots.release(at);
         }
     }
 }

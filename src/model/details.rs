@@ -35,30 +35,28 @@ pub struct DetailsPage {
 }
 
 impl RestConversation {
-    /// Whether it enters the numbers by itself: it was open, after-call work included, at some moment of one of these
-    /// intervals (ends included). The intervals are the gaps, the moment of the start, and, where totals count since the
-    /// local midnight, the day so far. What the model remembers already takes REST facts in any case.
+    /// Whether it enters the numbers by itself: it is open, after-call work included, or it was at `since` or later. That
+    /// is the begin of the gap, the moment of the start, or, where totals count since the local midnight, that. What
+    /// began after a gap enters too, for the stream tells of it anyway. What the model remembers already takes REST facts
+    /// in any case.
     #[must_use]
-    pub fn enters(&self, intervals: &[(Moment, Moment)]) -> bool {
-        let is_open = self.end.is_none() || self.facts.participants.iter().any(Participant::in_after_call_work);
-        let start = self.start.or_else(|| self.bound(Moment::min));
-        let end = if is_open {
-            None
-        } else {
-            self.bound(Moment::max).max(self.end)
-        };
-        intervals
-            .iter()
-            .any(|(from, to)| start.is_none_or(|start| start <= *to) && end.is_none_or(|end| *from <= end))
+    pub fn enters(&self, since: Moment) -> bool {
+        if self.end.is_none() || self.wraps_up() {
+            return true;
+        }
+        self.last_time().max(self.end) >= Some(since)
     }
 
-    fn bound(&self, of: impl Fn(Moment, Moment) -> Moment) -> Option<Moment> {
-        let times = self
-            .facts
-            .participants
-            .iter()
-            .flat_map(|p| [p.connected, p.ended, p.acw_started, p.acw_ended]);
-        times.flatten().reduce(of)
+    /// Whether somebody still has after-call work.
+    #[must_use]
+    pub fn wraps_up(&self) -> bool {
+        self.facts.participants.iter().any(Participant::in_after_call_work)
+    }
+
+    fn last_time(&self) -> Option<Moment> {
+        let participants = self.facts.participants.iter();
+        let times = participants.flat_map(|p| [p.connected, p.ended, p.acw_started, p.acw_ended]);
+        times.flatten().max()
     }
 }
 

@@ -14,9 +14,16 @@ use crate::{Id, Moment};
 /// A conversation's state, packed.
 #[derive(Clone, Debug)]
 pub(crate) struct Packed {
-    /// Number of ids, the ids (the first is the conversation's); the same of moments; the same of participants.
+    /// Number of ids, the ids (the first is the conversation's); the same of moments; the same of participants. What
+    /// follows is room.
     bytes: Box<[u8]>,
 }
+
+/// Bytes of a line of the processor's cache.
+const LINE: usize = 64;
+
+/// Room that is left in place before the state moves to a smaller piece of memory.
+const ROOM_AT_MOST: usize = 48;
 
 /// Entries of a table that are searched for a value; a conversation of a dozen participants has no more.
 const SEARCHED_AT_MOST: usize = 128;
@@ -49,25 +56,43 @@ const ACW_STATES: [AcwState; 5] = [
 
 impl Packed {
     pub(crate) fn new(facts: &ConversationFacts) -> Self {
-        let mut w = Writer {
-            ids: Vec::with_capacity(24),
-            moments: Vec::with_capacity(32),
-            bytes: Vec::with_capacity(256),
-        };
-        w.ids.push(facts.id.clone());
-        w.number(facts.participants.len() as u64);
-        for p in &facts.participants {
-            w.participant(p);
+        Self::of(Writer::written(facts))
+    }
+
+    /// Another state of the same conversation, in the same place if it fits.
+    pub(crate) fn replace(&mut self, facts: &ConversationFacts) {
+        let bytes = Writer::written(facts);
+        match self.bytes.len().checked_sub(bytes.len()) {
+            Some(..=ROOM_AT_MOST) => {
+                // The ids, most of it, stay as they are: what is not written need not go back to the memory.
+                for (place, new) in self.bytes.chunks_mut(LINE).zip(bytes.chunks(LINE)) {
+                    let place = &mut place[..new.len()];
+                    if place != new {
+                        place.copy_from_slice(new);
+                    }
+                }
+            }
+            _ => *self = Self::of(bytes),
         }
-        let participants = std::mem::take(&mut w.bytes);
-        // An id takes 17 bytes, a moment seldom more than 4.
-        w.bytes = Vec::with_capacity(participants.len() + 17 * w.ids.len() + 6 * w.moments.len() + 16);
-        w.table_of_ids();
-        w.table_of_moments();
-        w.bytes.extend_from_slice(&participants);
+    }
+
+    /// Reads a byte of every line of the cache at once, where reading on from each to the next would wait for each.
+    pub(crate) fn fetch(&self) {
+        let lines = self.bytes.iter().step_by(LINE).chain(self.bytes.last());
+        std::hint::black_box(lines.fold(0, |all, byte| all ^ byte));
+    }
+
+    fn of(mut bytes: Vec<u8>) -> Self {
+        // The allocator gives no less.
+        bytes.resize((bytes.len() + 7) / 16 * 16 + 8, 0);
         Self {
-            bytes: w.bytes.into_boxed_slice(),
+            bytes: bytes.into_boxed_slice(),
         }
+    }
+
+    /// Whether it is of this conversation.
+    pub(crate) fn is_of(&self, id: &Id) -> bool {
+        self.id() == *id
     }
 
     /// The conversation.
@@ -104,6 +129,26 @@ struct Writer {
 }
 
 impl Writer {
+    fn written(facts: &ConversationFacts) -> Vec<u8> {
+        let mut w = Self {
+            ids: Vec::with_capacity(24),
+            moments: Vec::with_capacity(32),
+            bytes: Vec::with_capacity(256),
+        };
+        w.ids.push(facts.id.clone());
+        w.number(facts.participants.len() as u64);
+        for p in &facts.participants {
+            w.participant(p);
+        }
+        let participants = std::mem::take(&mut w.bytes);
+        // An id takes 17 bytes, a moment seldom more than 4.
+        w.bytes = Vec::with_capacity(participants.len() + 17 * w.ids.len() + 6 * w.moments.len() + 16);
+        w.table_of_ids();
+        w.table_of_moments();
+        w.bytes.extend_from_slice(&participants);
+        w.bytes
+    }
+
     /// Seven bits a byte, the lowest first; the top bit says that more follow.
     fn number(&mut self, mut n: u64) {
         while n >= 0x80 {

@@ -131,8 +131,9 @@ proptest! {
         let upto = ((centre.told.len() as f64 * cut).ceil() as usize).max(1);
         let now = moment(LATER_MS);
         let told = &centre.told[..upto];
-        let again = rng.usize(0..upto);
-        let mut shuffled: Vec<_> = told.iter().chain(&told[..again]).collect();
+        let times: Vec<usize> = told.iter().map(|_| rng.usize(1..4)).collect();
+        let repeated = told.iter().zip(times).flat_map(|(event, times)| std::iter::repeat_n(event, times));
+        let mut shuffled: Vec<_> = repeated.collect();
         rng.shuffle(&mut shuffled);
         let mut other = model(&centre.queues);
         shuffled.iter().for_each(|(_, facts)| take(&mut other, facts, now));
@@ -168,6 +169,27 @@ proptest! {
     }
 
     #[test]
+    fn prefixes_and_rest_give_the_whole(seed in any::<u64>()) {
+        let mut rng = fastrand::Rng::with_seed(seed);
+        let centre = centre(&mut rng);
+        let now = moment(LATER_MS);
+        let last = centre.told.last().map_or(0, |(ms, _)| *ms);
+        let mut heard = model(&centre.queues);
+        for history in &centre.histories {
+            let until = rng.i64(-1..=last);
+            let own = centre.told.iter().filter(|(ms, facts)| facts.id == *history.id() && *ms <= until);
+            own.for_each(|(_, facts)| take(&mut heard, facts, now));
+            if rng.bool() {
+                repair(&mut heard, history, rng.i64(0..=last), now);
+            }
+            repair(&mut heard, history, LATER_MS, now);
+        }
+        let whole = numbers(&mut in_order(&centre, centre.told.len(), now), now);
+        prop_assert_eq!(difference(&whole, &numbers(&mut heard, now), ""), None);
+        prop_assert_eq!(heard.conversations().drift(), 0);
+    }
+
+    #[test]
     fn an_outage_that_is_repaired_leaves_no_trace(seed in any::<u64>()) {
         let mut rng = fastrand::Rng::with_seed(seed);
         let centre = centre(&mut rng);
@@ -191,8 +213,15 @@ proptest! {
         let centre = centre(&mut rng);
         let now = moment(LATER_MS);
         let (mut mine, mut theirs) = (model(&centre.queues), model(&centre.queues));
-        for (_, facts) in &centre.told {
-            let who = rng.u8(..3);
+        // Halves that overlap, halves that do not, and one after the other.
+        let kind = rng.u8(..3);
+        let turn = rng.usize(0..=centre.told.len());
+        for (at, (_, facts)) in centre.told.iter().enumerate() {
+            let who = match kind {
+                0 => rng.u8(..3),
+                1 => rng.u8(..2),
+                _ => u8::from(at >= turn),
+            };
             if who != 0 {
                 take(&mut mine, facts, now);
             }

@@ -48,8 +48,8 @@ pub(crate) struct QueueTotals {
 struct MediaTotals {
     /// By local day; the only one is 0 where totals count since the start. Two at midnight, seldom more.
     days: Vec<(i64, Tally)>,
-    /// By start, in windows since 1970.
-    windows: BTreeMap<i64, Tally>,
+    /// By start, in windows since 1970. Boxed, so that the way to one of thousands stays in the processor's cache.
+    windows: BTreeMap<i64, Box<Tally>>,
 }
 
 impl Totals {
@@ -130,7 +130,7 @@ impl Totals {
         }
         if let Some(totals) = &mut queue.media[media as usize] {
             let days = totals.days.iter_mut().map(|(_, tally)| tally);
-            days.chain(totals.windows.values_mut())
+            days.chain(totals.windows.values_mut().map(|tally| &mut **tally))
                 .for_each(|tally| tally.set_fraction(fraction));
         }
     }
@@ -229,7 +229,12 @@ impl Totals {
         }
         if window >= self.oldest_window {
             let tally = match sign {
-                Sign::Add => Some(totals.windows.entry(window).or_insert_with(|| Tally::new(fraction))),
+                Sign::Add => Some(
+                    totals
+                        .windows
+                        .entry(window)
+                        .or_insert_with(|| Box::new(Tally::new(fraction))),
+                ),
                 Sign::Take => totals.windows.get_mut(&window),
             };
             if let Some(tally) = tally {
@@ -392,6 +397,31 @@ mod tests {
         assert_eq!(total(&t, midnight), 1);
         assert_eq!(windows(&t), [("21:30:00".to_owned(), 1), ("22:00:00".to_owned(), 1)]);
         assert_eq!(totals(60, TotalsSince::Start).day_start(Moment::default()), None);
+    }
+
+    #[test]
+    fn midnights_of_odd_offsets() {
+        for (offset, at, midnight) in [
+            ("+05:45", "2026-05-04T18:14:59.999Z", "2026-05-03T18:15:00Z"),
+            ("+05:45", "2026-05-04T18:15:00Z", "2026-05-04T18:15:00Z"),
+            ("-03:30", "2026-05-04T03:29:59.999Z", "2026-05-03T03:30:00Z"),
+            ("-03:30", "2026-05-04T03:30:00Z", "2026-05-04T03:30:00Z"),
+        ] {
+            let minutes: i32 = offset[1..3].parse::<i32>().unwrap() * 60 + offset[4..].parse::<i32>().unwrap();
+            let config = TotalsConfig {
+                since: TotalsSince::Day,
+                utc_offset_minutes: if offset.starts_with('-') { -minutes } else { minutes },
+            };
+            let windows = WindowsConfig {
+                granularity: Duration::from_secs(60),
+                keep: 3,
+                service_level: ServiceLevel::Queue,
+                short_abandon: Duration::ZERO,
+            };
+            let totals = Totals::new(windows, config);
+            let start = totals.day_start(Moment::parse(at).unwrap());
+            assert_eq!(start, Moment::parse(midnight), "{offset} {at}");
+        }
     }
 
     #[test]

@@ -18,8 +18,6 @@ use super::cancel::Cancel;
 use super::stopped;
 use crate::{Error, ErrorKind};
 
-/// Limit of lookup and connect together (contract, section 5).
-pub(crate) const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 /// Head start of an address over the next one; the value RFC 8305 recommends.
 const STAGGER: Duration = Duration::from_millis(250);
 /// Addresses tried at most; more is a resolver gone wrong.
@@ -79,7 +77,7 @@ fn system_lookup(host: &str) -> Looked {
     }
 }
 
-/// Connects to `host:port` before `deadline`, and within [`CONNECT_LIMIT`].
+/// Connects to `host:port` before `deadline`.
 ///
 /// # Errors
 /// [`ErrorKind::Transient`] when the name or all its addresses fail or time runs out, [`ErrorKind::Stopped`] on cancel.
@@ -90,7 +88,6 @@ pub(crate) fn dial(
     deadline: Instant,
     cancel: &Cancel,
 ) -> Result<TcpStream, Error> {
-    let deadline = deadline.min(Instant::now() + CONNECT_LIMIT);
     let addresses = resolve(host, lookups, system_lookup, deadline, cancel)?;
     let candidates = interleave(&addresses)
         .into_iter()
@@ -99,6 +96,15 @@ pub(crate) fn dial(
     let stream = race(host, &candidates, connect_one, deadline, cancel)?;
     tune(&stream);
     Ok(stream)
+}
+
+/// The addresses of `host` before `deadline`.
+///
+/// # Errors
+/// As [`dial`] for the lookup.
+#[cfg(feature = "cli")]
+pub(crate) fn look_up(host: &str, lookups: &Lookups, deadline: Instant, cancel: &Cancel) -> Result<Vec<IpAddr>, Error> {
+    resolve(host, lookups, system_lookup, deadline, cancel)
 }
 
 fn resolve(

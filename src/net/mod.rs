@@ -5,6 +5,8 @@
 pub(crate) mod cancel;
 pub(crate) mod dial;
 pub(crate) mod issuer;
+#[cfg(feature = "cli")]
+pub(crate) mod probe;
 pub(crate) mod proxy;
 pub(crate) mod socket;
 pub(crate) mod target;
@@ -26,7 +28,7 @@ pub(crate) use socket::ShutdownHandle;
 pub(crate) use socket::{DeadlineTcp, Stream};
 pub(crate) use target::{Security, Target, Url};
 
-use crate::config::Config;
+use crate::config::{Config, LimitsConfig};
 use crate::{Error, ErrorKind};
 
 /// How this program names itself to the service and to proxies.
@@ -38,6 +40,8 @@ pub(crate) struct Net {
     proxies: proxy::ProxyRules,
     tls: tls::Tls,
     lookups: dial::Lookups,
+    /// How long each step may take.
+    pub(crate) limits: LimitsConfig,
 }
 
 impl Net {
@@ -55,7 +59,8 @@ impl Net {
     }
 
     fn for_hosts(config: &Config, variable: impl Fn(&str) -> Option<String>) -> Result<Self, Error> {
-        let net = Self::with(config.proxy.as_deref(), config.ca_file.clone(), variable)?;
+        let mut net = Self::with(config.proxy.as_deref(), config.ca_file.clone(), variable)?;
+        net.limits = config.limits;
         let hosts = &config.hosts;
         // Before anything is connected, not in the middle of a run.
         for host in [&hosts.login, &hosts.api, &hosts.streaming] {
@@ -89,6 +94,7 @@ impl Net {
             proxies: proxy::ProxyRules::new(proxy, variable)?,
             tls,
             lookups: dial::Lookups::default(),
+            limits: LimitsConfig::default(),
         })
     }
 }
@@ -125,33 +131,35 @@ fn open_uncancelled(target: &Target, net: &Net, deadline: Instant, cancel: &Canc
     } else {
         None
     };
-    let tcp = dial::dial(&first_hop.host, first_hop.port, &net.lookups, deadline, cancel)?;
+    let connect_by = deadline.min(Instant::now() + net.limits.connect);
+    let tcp = dial::dial(&first_hop.host, first_hop.port, &net.lookups, connect_by, cancel)?;
     let registration = cancel
         .register(&tcp)
         .map_err(|error| Error::new(ErrorKind::Local, format!("connecting to {target}"), error.to_string()))?;
+    let tls_by = || deadline.min(Instant::now() + net.limits.handshake);
     let mut stream = Stream::Plain(DeadlineTcp::new(tcp, deadline, Some(registration)));
     if let Some(proxy) = proxy {
         if let Some(tls) = tls.clone().filter(|_| secure(&proxy.target)) {
-            stream = secured(stream, tls, &proxy.target.host, deadline)?;
+            stream = secured(stream, tls, &proxy.target.host, tls_by())?;
         }
-        stream.set_read_deadline(deadline.min(Instant::now() + dial::CONNECT_LIMIT));
+        stream.set_read_deadline(deadline.min(Instant::now() + net.limits.connect));
         proxy.connect(&mut stream, target)?;
     }
     if let Some(tls) = tls.filter(|_| secure(target)) {
-        stream = secured(stream, tls, &target.host, deadline)?;
+        stream = secured(stream, tls, &target.host, tls_by())?;
     }
     stream.set_read_deadline(deadline);
     Ok(stream)
 }
 
-/// Puts a TLS layer over `stream`.
+/// Puts a TLS layer over `stream`, before `deadline`.
 fn secured(
     mut stream: Stream,
     config: std::sync::Arc<rustls::ClientConfig>,
     host: &str,
     deadline: Instant,
 ) -> Result<Stream, Error> {
-    stream.set_read_deadline(deadline.min(Instant::now() + tls::TLS_LIMIT));
+    stream.set_read_deadline(deadline);
     let connection = tls::handshake(config, host, &mut stream)?;
     match stream {
         Stream::Plain(tcp) => Ok(Stream::Tls(Box::new(StreamOwned::new(connection, tcp)))),

@@ -6,7 +6,6 @@ use std::fmt;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -19,8 +18,6 @@ use rustls::{
 use super::issuer::issuer_of;
 use crate::{Error, ErrorKind};
 
-/// Limit of one TLS handshake (contract, section 5).
-pub(crate) const TLS_LIMIT: Duration = Duration::from_secs(10);
 /// TLS sessions remembered for resumption: login, API and streaming host, and some room.
 const SESSIONS: usize = 8;
 

@@ -21,17 +21,20 @@ mod summary;
 pub(crate) mod tally;
 #[cfg(test)]
 mod testing;
-mod text;
+pub(crate) mod text;
 pub(crate) mod webhook;
 pub(crate) mod writer;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::io::Write;
 use std::sync::Arc;
 use std::time::Instant;
 
+use crossbeam_channel::Select;
+
 use crate::audit::Entry;
 use crate::event::Event;
+use crate::keyed::keyed;
 use crate::model::snapshot::{Gap, OutputSnapshot, Snapshot};
 use crate::record::{self, Bodies, StateChange};
 use crate::recording::Line;
@@ -74,10 +77,15 @@ pub(crate) fn line_outlet<W: Write + Send + 'static>(
     }
 }
 
+/// Items that may wait for outputs that are waited for: one event, and what happens to the stream meanwhile.
+const HELD_AT_MOST: usize = 1_000;
+
 /// All outputs of a stream.
 #[derive(Default)]
 pub(crate) struct Outputs {
     all: Vec<Output>,
+    /// What an output (by its place) had no room for and is not to miss, oldest first.
+    held: VecDeque<(usize, Item)>,
 }
 
 impl Outputs {
@@ -91,19 +99,60 @@ impl Outputs {
         self.all.iter().any(|output| output.wants().events)
     }
 
-    /// Hands an item to every output that wants it. Waits only for outputs that were spawned to be waited for.
-    pub(crate) fn offer(&self, item: &Item) {
-        for output in &self.all {
-            output.offer(item);
+    /// Hands an item to every output that wants it; never blocks. What an output that is waited for has no room for is
+    /// held: whoever gives events must give none while [`Outputs::is_holding`].
+    pub(crate) fn offer(&mut self, item: &Item) {
+        for (at, output) in self.all.iter().enumerate() {
+            let is_behind = output.wants_item(item) && self.held.iter().any(|(of, _)| *of == at);
+            let back = if is_behind {
+                output.count_offered();
+                Some(item.clone())
+            } else {
+                output.try_offer(item)
+            };
+            // What is too much stays counted as offered and not written: missed.
+            if let Some(item) = back.filter(|_| self.held.len() < HELD_AT_MOST) {
+                self.held.push_back((at, item));
+            }
+        }
+    }
+
+    /// Whether something waits for room in an output.
+    pub(crate) fn is_holding(&self) -> bool {
+        !self.held.is_empty()
+    }
+
+    /// Makes `select` wake when there may be room for what is held.
+    pub(crate) fn select_room<'a>(&'a self, select: &mut Select<'a>) {
+        for (at, output) in self.all.iter().enumerate() {
+            if self.held.iter().any(|(of, _)| *of == at) {
+                output.select_room(select);
+            }
+        }
+    }
+
+    /// Hands over what is held as far as there is room now.
+    pub(crate) fn offer_held(&mut self) {
+        let mut still = Vec::new();
+        for (at, item) in std::mem::take(&mut self.held) {
+            let back = match &self.all.get(at) {
+                Some(output) if !still.contains(&at) => output.offer_again(item),
+                _ => Some(item),
+            };
+            if let Some(item) = back {
+                still.push(at);
+                self.held.push_back((at, item));
+            }
         }
     }
 
     /// Written and missed, by output.
     pub(crate) fn counts(&self) -> BTreeMap<String, OutputSnapshot> {
-        self.all
-            .iter()
-            .map(|output| (output.name().to_owned(), output.counts()))
-            .collect()
+        keyed(
+            self.all
+                .iter()
+                .map(|output| (output.name().to_owned(), output.counts())),
+        )
     }
 
     /// Waits until everything handed over so far was written or given up; whether that was before `deadline`.

@@ -54,6 +54,6 @@ impl Render for Recorder {
             "events_coalesced": counters.events_coalesced, "events_dropped": counters.events_dropped,
             "outputs": last.outputs,
         }});
-        Line::state(last.as_of, stop).write(out, self.bodies);
+        Line::state(last.generated_at, stop).write(out, self.bodies);
     }
 }

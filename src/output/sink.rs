@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, SendTimeoutError, Sender, TrySendError, bounded, select};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Select, SendTimeoutError, Sender, TrySendError, bounded, select};
 
 use super::Item;
 use super::tally::Tally;
@@ -253,31 +253,75 @@ impl Output {
         Arc::clone(&self.tally)
     }
 
-    /// Hands over an item if it is wanted. Never blocks with [`Handover::Offer`]; snapshots never block.
-    pub(crate) fn offer(&self, item: &Item) {
-        let wanted = match item {
+    /// Hands over an item if it is wanted. Never blocks: where the stream waits for this output and there is no room, the
+    /// item comes back, for [`Output::offer_again`] once there is.
+    pub(crate) fn try_offer(&self, item: &Item) -> Option<Item> {
+        match item {
+            Item::Snapshot(snapshot) => {
+                self.offer_snapshot(snapshot);
+                None
+            }
+            _ if !self.wants_item(item) => None,
+            _ => {
+                self.tally.offered();
+                self.offer_again(item.clone())
+            }
+        }
+    }
+
+    /// Whether it takes this item into its queue.
+    pub(crate) fn wants_item(&self, item: &Item) -> bool {
+        match item {
             Item::Event(_) => self.wants.events,
             Item::State(_) | Item::Gap(_) => self.wants.changes,
-            Item::Snapshot(snapshot) => return self.offer_snapshot(snapshot),
-            Item::Audited(_) | Item::Recorded(_) => false,
-        };
-        if !wanted {
-            return;
+            Item::Snapshot(_) | Item::Audited(_) | Item::Recorded(_) => false,
         }
+    }
+
+    /// The item will have to wait behind others.
+    pub(crate) fn count_offered(&self) {
         self.tally.offered();
-        let taken = match self.messages.try_send(Message::Item(item.clone())) {
-            Ok(()) => true,
-            Err(TrySendError::Disconnected(_)) => false,
-            Err(TrySendError::Full(message)) => match &self.handover {
-                Handover::Offer => false,
-                Handover::Wait(stopping) => select! {
-                    send(self.messages, message) -> sent => sent.is_ok(),
-                    recv(stopping) -> _ => false,
-                },
-            },
-        };
-        if !taken {
-            self.tally.missed(1);
+    }
+
+    /// One more try with an item that was counted as offered; it comes back where there is still no room.
+    pub(crate) fn offer_again(&self, item: Item) -> Option<Item> {
+        match self.messages.try_send(Message::Item(item)) {
+            Ok(()) => None,
+            Err(TrySendError::Full(Message::Item(item))) if self.is_waited_for() => Some(item),
+            Err(_) => {
+                self.tally.missed(1);
+                None
+            }
+        }
+    }
+
+    /// Whether the stream waits for it, which ends when the stream is stopping.
+    fn is_waited_for(&self) -> bool {
+        match &self.handover {
+            Handover::Offer => false,
+            Handover::Wait(stopping) => {
+                !matches!(stopping.try_recv(), Err(crossbeam_channel::TryRecvError::Disconnected))
+            }
+        }
+    }
+
+    /// Makes `select` wake when there is room, the output has ended, or the stream is stopping.
+    pub(crate) fn select_room<'a>(&'a self, select: &mut Select<'a>) {
+        select.send(&self.messages);
+        if let Handover::Wait(stopping) = &self.handover {
+            select.recv(stopping);
+        }
+    }
+
+    /// Hands over an item, and waits for room where the stream waits for this output.
+    #[cfg(test)]
+    pub(crate) fn offer(&self, item: &Item) {
+        let mut held = self.try_offer(item);
+        while let Some(item) = held {
+            let mut select = Select::new();
+            self.select_room(&mut select);
+            select.ready();
+            held = self.offer_again(item);
         }
     }
 

@@ -4,8 +4,10 @@
 //!
 //! A reader never asks back and decides nothing beyond its own connection: it ends with a reason, and the supervisor
 //! draws the conclusions. It waits in the socket until its next timer, or in the buffer until its next timer, and both
-//! waits end at once when it is told to stop.
+//! waits end at once when it is told to stop. Where the buffer has no room and drops nothing (`block`), it reads a bounded
+//! number of events ahead, so that the peer's pings are answered and its own are heard.
 
+mod ahead;
 mod recorded;
 mod socket;
 
@@ -20,7 +22,8 @@ use tungstenite::Message;
 use tungstenite::protocol::CloseFrame;
 use tungstenite::protocol::frame::coding::CloseCode;
 
-use self::socket::{Socket, UPGRADE_LIMIT, close_reason, open_socket};
+use self::ahead::Ahead;
+use self::socket::{Socket, close_reason, open_socket};
 use crate::audit::Entry;
 use crate::buffer::{BufferSender, Sent};
 use crate::config::HeartbeatConfig;
@@ -39,6 +42,12 @@ const CLOSE_LIMIT: Duration = Duration::from_millis(200);
 const RETIRE_LIMIT: Duration = Duration::from_secs(5);
 /// Between two looks at a woken socket, which cannot be waited for any more.
 const LINGER: Duration = Duration::from_millis(2);
+/// With events read ahead: how long room in the buffer is waited for before the socket is looked at again …
+const AHEAD_SLICE: Duration = Duration::from_millis(20);
+/// … for how long, …
+const GLANCE: Duration = Duration::from_millis(1);
+/// … and how many frames are read at a time.
+const AHEAD_READS: usize = 64;
 /// While saying goodbye, the stop signal is looked at this often.
 const LOOK_UP: Duration = Duration::from_millis(50);
 
@@ -55,8 +64,6 @@ pub(crate) struct Ticket {
     pub(crate) bearer: Option<Secret>,
     pub(crate) machine: Box<dyn Machine>,
     pub(crate) heartbeat: HeartbeatConfig,
-    /// Reported once, so that a younger connection can take over.
-    pub(crate) max_age: Option<Duration>,
     pub(crate) buffer: BufferSender,
     pub(crate) notices: Sender<Notice>,
     pub(crate) telemetry: Arc<Telemetry>,
@@ -209,7 +216,7 @@ fn read_to_end(ticket: Ticket, shared: &Shared, last_frame: &AtomicI64) -> Close
         Ping::Text(_) => Answers::Unknown,
     };
     let handshake = ticket.machine.handshake_limit();
-    let heartbeat = Heartbeat::new(ticket.heartbeat, answers, handshake, ticket.max_age, Instant::now());
+    let heartbeat = Heartbeat::new(ticket.heartbeat, answers, handshake, Instant::now());
     let mut session = Session {
         ticket,
         shared,
@@ -220,9 +227,11 @@ fn read_to_end(ticket: Ticket, shared: &Shared, last_frame: &AtomicI64) -> Close
         shown_life: false,
         said_goodbye: false,
         heard: Vec::new(),
+        ahead: Ahead::default(),
     };
     let reason = session.run();
     session.say_goodbye(&reason);
+    session.hand_over_rest();
     reason
 }
 
@@ -238,6 +247,7 @@ struct Session<'a> {
     shown_life: bool,
     said_goodbye: bool,
     heard: Vec<Heard>,
+    ahead: Ahead,
 }
 
 /// The session ends for this reason.
@@ -267,11 +277,23 @@ impl Session<'_> {
         }
         loop {
             self.see_to_timers()?;
-            self.socket.get_mut().set_read_deadline(self.heartbeat.next_due());
-            match self.socket.read() {
-                Ok(message) => self.on_message(message)?,
-                Err(tungstenite::Error::Io(error)) if error.kind() == std::io::ErrorKind::WouldBlock => {}
-                Err(error) => return Err(close_reason(error)),
+            self.hand_over_ahead(Instant::now() + AHEAD_SLICE);
+            if self.ahead.is_full() {
+                // The peer is not silent: we do not listen.
+                self.heartbeat.on_resumed(Instant::now());
+                continue;
+            }
+            let (reads, until) = match self.ahead.is_empty() {
+                true => (1, self.heartbeat.next_due()),
+                false => (AHEAD_READS, Instant::now() + GLANCE),
+            };
+            self.socket.get_mut().set_read_deadline(until);
+            for _ in 0..reads {
+                match self.socket.read() {
+                    Ok(message) => self.on_message(message)?,
+                    Err(tungstenite::Error::Io(error)) if error.kind() == std::io::ErrorKind::WouldBlock => break,
+                    Err(error) => return Err(close_reason(error)),
+                }
             }
         }
     }
@@ -352,7 +374,6 @@ impl Session<'_> {
                 Due::HandshakeLate => return Err(CloseReason::HandshakeLate),
                 Due::PingUnanswered => return Err(CloseReason::PingUnanswered),
                 Due::Silence => return Err(CloseReason::Silence),
-                Due::MaxAge => self.notify(ConnectionNews::MaxAge),
             }
         }
         Ok(())
@@ -361,7 +382,7 @@ impl Session<'_> {
     fn on_heard(&mut self, heard: Heard) -> Ends<()> {
         let connection = self.ticket.connection;
         match heard {
-            Heard::Event(event) => self.hand_over(event)?,
+            Heard::Event(event) => self.hand_over(event),
             Heard::Confirmed => self.confirm(),
             Heard::Alive => {}
             Heard::Pong => self.heartbeat.on_pong(),
@@ -410,36 +431,51 @@ impl Session<'_> {
         Ok(())
     }
 
-    /// Gives an event to the buffer, and sees to the timers while there is no room.
-    fn hand_over(&mut self, event: Box<crate::event::Event>) -> Ends<()> {
+    /// Gives an event to the buffer. Where it comes back because there is no room, it is kept, and reading goes on.
+    fn hand_over(&mut self, event: Box<crate::event::Event>) {
         Telemetry::add(&self.ticket.telemetry.decoded, 1);
-        let mut event = event;
-        let mut waited = false;
-        loop {
-            let until = self.heartbeat.next_due();
-            match self.ticket.buffer.send(event, until, self.shared.stop.receiver()) {
-                Sent::Done => break,
-                Sent::NotYet(back) => event = back,
-            }
-            waited = true;
-            // The peer was not silent: we did not listen.
-            self.heartbeat.on_resumed(Instant::now());
-            if let Err(reason) = self.see_to_timers() {
-                Telemetry::add(&self.ticket.telemetry.dropped, 1);
-                return Err(reason);
+        if !self.ahead.is_empty() {
+            self.ahead.push(event);
+            return;
+        }
+        let until = match self.ticket.buffer.gives_back() {
+            true => Instant::now(),
+            false => self.heartbeat.next_due(),
+        };
+        if let Sent::NotYet(back) = self.ticket.buffer.send(event, until, self.shared.stop.receiver()) {
+            self.ahead.push(back);
+        }
+    }
+
+    /// Hands over what was read ahead, as far as there is room by `until`.
+    fn hand_over_ahead(&mut self, until: Instant) {
+        while let Some(event) = self.ahead.pop() {
+            if let Sent::NotYet(back) = self.ticket.buffer.send(event, until, self.shared.stop.receiver()) {
+                self.ahead.put_back(back);
+                return;
             }
         }
-        if waited {
-            self.heartbeat.on_resumed(Instant::now());
+    }
+
+    /// The connection is over: what it delivered is handed over all the same, until the run ends.
+    fn hand_over_rest(&mut self) {
+        while !self.ahead.is_empty() && !self.shared.stop.is_cancelled() {
+            self.hand_over_ahead(Instant::now() + LOOK_UP);
         }
-        Ok(())
+        let until = Instant::now() + LOOK_UP;
+        while !self.ahead.is_empty() && Instant::now() < until && !self.shared.cut.is_cancelled() {
+            self.hand_over_ahead(until);
+            // The stop signal, which was given, ends the wait for room.
+            let _ = self.shared.cut.wait(LINGER);
+        }
+        Telemetry::add(&self.ticket.telemetry.dropped, self.ahead.clear());
     }
 
     fn confirm(&mut self) {
         if !self.confirmed {
             self.confirmed = true;
             self.heartbeat.on_confirmed();
-            self.notify(ConnectionNews::Confirmed);
+            self.notify(ConnectionNews::Confirmed(Moment::now()));
         }
     }
 
@@ -481,6 +517,10 @@ impl Session<'_> {
         if self.socket.close(Some(frame)).is_err() {
             return;
         }
+        // tungstenite asserts, in debug builds, that a frame it refused is not read on.
+        if matches!(reason, CloseReason::TooLong | CloseReason::Violation(_)) {
+            return;
+        }
         // What the peer sent before it heard of our close still counts, and reading it keeps the close from turning into
         // a reset.
         let limit = match reason {
@@ -492,6 +532,11 @@ impl Session<'_> {
         while Instant::now() < until && !self.shared.cut.is_cancelled() {
             if self.shared.stop.is_cancelled() {
                 until = until.min(Instant::now() + CLOSE_LIMIT);
+            }
+            self.hand_over_ahead(Instant::now() + AHEAD_SLICE);
+            if self.ahead.is_full() {
+                let _ = self.shared.cut.wait(LINGER);
+                continue;
             }
             self.socket
                 .get_mut()
@@ -519,9 +564,6 @@ impl Session<'_> {
         }
     }
 }
-
-/// The whole opening of a socket may take this long: connect, TLS and upgrade have 10 s each.
-pub(crate) const OPEN_LIMIT: Duration = UPGRADE_LIMIT.saturating_mul(3);
 
 #[cfg(test)]
 mod tests;

@@ -2,7 +2,7 @@
 //!
 //! In: `Ticket` · Out: an upgraded `Socket`, or the reason why not · Thread: the reader's.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use tungstenite::client::client_with_config;
 use tungstenite::handshake::HandshakeError;
@@ -11,14 +11,11 @@ use tungstenite::http::header::{AUTHORIZATION, RETRY_AFTER, USER_AGENT};
 use tungstenite::protocol::WebSocketConfig;
 use tungstenite::{WebSocket, client::IntoClientRequest};
 
-use super::{OPEN_LIMIT, Ticket};
+use super::Ticket;
 use crate::net::{self, Cancel, ShutdownHandle, Stream, Url};
 use crate::notice::CloseReason;
 use crate::rest::retry_after;
 use crate::{Error, ErrorKind, Moment};
-
-/// The answer to an upgrade is due after this.
-pub(super) const UPGRADE_LIMIT: Duration = Duration::from_secs(10);
 
 /// A message may have this many bytes: over a hundred times what the service sends, and a claim of more costs nothing.
 const MAX_MESSAGE_BYTES: usize = 4 << 20;
@@ -37,12 +34,13 @@ pub(super) fn open_socket(ticket: &Ticket, cut: &Cancel) -> Result<(Socket, Shut
             format!("its address {wrong}"),
         ))
     })?;
-    let deadline = Instant::now() + OPEN_LIMIT;
+    let limits = ticket.net.limits;
+    let deadline = Instant::now() + limits.opening();
     let mut stream = net::open(&url.target, &ticket.net, deadline, cut).map_err(CloseReason::Dial)?;
     let wake = stream
         .shutdown_handle()
         .map_err(|error| CloseReason::Lost(error.to_string()))?;
-    stream.set_read_deadline(Instant::now() + UPGRADE_LIMIT);
+    stream.set_read_deadline(Instant::now() + limits.handshake);
     let mut request = ticket
         .url
         .reveal()
@@ -66,7 +64,7 @@ pub(super) fn open_socket(ticket: &Ticket, cut: &Cancel) -> Result<(Socket, Shut
         Ok((socket, _)) => Ok((socket, wake)),
         Err(HandshakeError::Interrupted(_)) => Err(CloseReason::UpgradeFailed(format!(
             "no answer within {} s",
-            UPGRADE_LIMIT.as_secs()
+            limits.handshake.as_secs()
         ))),
         Err(HandshakeError::Failure(tungstenite::Error::Http(answer))) => Err(CloseReason::Upgrade {
             status: answer.status().as_u16(),

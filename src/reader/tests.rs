@@ -68,7 +68,6 @@ fn how_it_ends(says: Option<&'static str>) -> CloseReason {
             timeout: SECOND * 10,
             silence: SECOND * 45,
         },
-        max_age: None,
         buffer,
         notices,
         telemetry,

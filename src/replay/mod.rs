@@ -125,7 +125,7 @@ impl Player {
             (Some(_), _) => None,
             (None, Ok(())) if cancel.is_cancelled() => Some("asked to stop".to_owned()),
             (None, Ok(())) => {
-                self.apply_waiting(u64::MAX);
+                self.apply_waiting(u64::MAX, cancel);
                 log::warn!("the recording has no stop: it was cut off there");
                 Some("the recording ends here".to_owned())
             }
@@ -162,7 +162,8 @@ impl Player {
             }
             self.tell_progress(line.at);
             let at = line.at;
-            self.on_line(line).map_err(|what| self.recording.broken(&what))?;
+            self.on_line(line, cancel)
+                .map_err(|what| self.recording.broken(&what))?;
             self.now = self.now.max(at);
             if self.is_snapshot_due() {
                 self.shown_at = Some(self.now);
@@ -222,7 +223,7 @@ impl Player {
         self.began = (Instant::now(), start.at);
     }
 
-    fn on_line(&mut self, line: Line) -> Result<(), String> {
+    fn on_line(&mut self, line: Line, cancel: &Cancel) -> Result<(), String> {
         if let Some(start) = Start::of(&line) {
             log::info!("the recording goes on with another run at {}", line.at);
             self.begin(&start?);
@@ -233,12 +234,12 @@ impl Player {
                 let connection = line.connection.ok_or("a frame without its connection")?;
                 self.on_frame(connection, text.as_deref(), &fingerprints, line.at);
             }
-            What::Rest(data) | What::State(data) => self.on_change(line.connection, &data, line.at)?,
+            What::Rest(data) | What::State(data) => self.on_change(line.connection, &data, line.at, cancel)?,
         }
         Ok(())
     }
 
-    fn on_change(&mut self, connection: Option<u32>, data: &Value, at: Moment) -> Result<(), String> {
+    fn on_change(&mut self, connection: Option<u32>, data: &Value, at: Moment, cancel: &Cancel) -> Result<(), String> {
         if let Some(opening) = data.get("opening") {
             let connection = connection.ok_or("an opening without its connection")?;
             let list = |key: &str| -> Vec<String> {
@@ -253,10 +254,10 @@ impl Player {
             telemetry.on_frame(at);
         } else if let Some(stop) = data.get("stop") {
             let stop: Stop = serde_json::from_value(stop.clone()).map_err(|_| "a stop that cannot be read")?;
-            self.on_stop(stop);
+            self.on_stop(stop, cancel);
         } else {
             let change = Recorded::read(data).ok_or("a change that this version cannot read")?;
-            self.apply_waiting(data.get("after").and_then(Value::as_u64).unwrap_or(u64::MAX));
+            self.apply_waiting(data.get("after").and_then(Value::as_u64).unwrap_or(u64::MAX), cancel);
             self.aggregator.on_recorded(change, at);
         }
         Ok(())
@@ -319,8 +320,10 @@ impl Player {
     }
 
     /// Applies events until so many have left the buffer.
-    fn apply_waiting(&mut self, until: u64) {
-        while self.settled < until {
+    fn apply_waiting(&mut self, until: u64, cancel: &Cancel) {
+        let stopping = || cancel.is_cancelled();
+        while self.settled < until && !stopping() {
+            self.aggregator.wait_until_taken(&stopping);
             let Some(event) = self.waiting.pop_front() else {
                 break;
             };
@@ -329,8 +332,8 @@ impl Player {
         }
     }
 
-    fn on_stop(&mut self, stop: Stop) {
-        self.apply_waiting(stop.after);
+    fn on_stop(&mut self, stop: Stop, cancel: &Cancel) {
+        self.apply_waiting(stop.after, cancel);
         let left = self.waiting.len() as u64;
         self.waiting.clear();
         Telemetry::add(&self.aggregator.telemetry().dropped, left);

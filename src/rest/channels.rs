@@ -29,6 +29,24 @@ struct Listing<T> {
     entities: Vec<T>,
 }
 
+/// A channel as the listing shows it.
+#[derive(Debug)]
+pub(crate) struct Listed {
+    /// Its id; those of other tokens are shown without.
+    pub(crate) id: Option<Secret>,
+    /// When it ends.
+    pub(crate) expires: Option<Moment>,
+}
+
+/// Which channels are listed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Whose {
+    /// Those of this token.
+    Token,
+    /// Those of the OAuth client, other programs' included.
+    Client,
+}
+
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct ChannelBody {
@@ -57,8 +75,28 @@ pub(crate) fn create(client: &RestClient, token: &Secret) -> Result<Channel, Err
     Ok(Channel {
         id: Secret::new(id),
         connect_uri: Secret::new(connect_uri),
-        expires: body.expires.as_deref().and_then(Moment::parse),
+        // By our clock: the service's may differ.
+        expires: (body.expires.as_deref().and_then(Moment::parse)).map(|at| client.clock().ours(at)),
     })
+}
+
+/// Lists channels.
+///
+/// # Errors
+/// Those of [`RestClient::call`].
+pub(crate) fn list(client: &RestClient, token: &Secret, whose: Whose) -> Result<Vec<Listed>, Error> {
+    let whose = match whose {
+        Whose::Token => "token",
+        Whose::Client => "oauthclient",
+    };
+    let at = format!("{CHANNELS}?includechannels={whose}");
+    let answer = client.call(&Request::new("listing channels", Method::Get, &at, token))?;
+    let listing: Listing<ChannelBody> = answer.json()?;
+    let listed = listing.entities.into_iter().map(|body| Listed {
+        id: body.id.map(Secret::new),
+        expires: body.expires.as_deref().and_then(Moment::parse),
+    });
+    Ok(listed.collect())
 }
 
 /// Replaces the list of subscribed topics in one call; each stands or falls on its own (`ignoreErrors=true`), so every answer must be read.
@@ -84,18 +122,18 @@ pub(crate) fn subscribe(
     Ok(listing.entities)
 }
 
-/// Removes all subscriptions of a channel: what is left of it then is harmless. A channel that is gone has none.
+/// Removes all subscriptions of a channel: what is left of it then is harmless. Returns whether it still exists.
 ///
 /// # Errors
 /// Those of [`RestClient::call`], 404 aside.
-pub(crate) fn unsubscribe_all(client: &RestClient, token: &Secret, id: &Secret) -> Result<(), Error> {
+pub(crate) fn unsubscribe_all(client: &RestClient, token: &Secret, id: &Secret) -> Result<bool, Error> {
     let at = Secret::new(subscriptions(id));
     let request = Request::new("removing subscriptions", Method::Delete, at.reveal(), token).channel(id);
     let answer = client.send(&request)?;
     if answer.status == 404 {
-        return Ok(());
+        return Ok(false);
     }
-    answer.into_success().map(drop)
+    answer.into_success().map(|_| true)
 }
 
 fn subscriptions(id: &Secret) -> String {
@@ -216,6 +254,35 @@ mod tests {
     }
 
     #[test]
+    fn lists_channels_of_token_and_client() {
+        let server = Server::http(|seen| {
+            let own = r#"{"id":"streaming-5-own","connectUri":"wss://x/","expires":"2026-05-05T14:00:00.000Z"}"#;
+            Reply::json(
+                200,
+                &match seen.line.contains("includechannels=oauthclient") {
+                    true => format!(r#"{{"entities":[{own},{{"expires":"2026-05-05T15:00:00.000Z"}}]}}"#),
+                    false => format!(r#"{{"entities":[{own}]}}"#),
+                },
+            )
+        });
+        let (client, token) = (client_of(&server), Secret::new("t"));
+        let own = list(&client, &token, Whose::Token).unwrap();
+        assert_eq!(own.len(), 1);
+        assert_eq!(own[0].expires, Moment::parse("2026-05-05T14:00:00.000Z"));
+        assert!(!format!("{own:?}").contains("streaming-5"), "{own:?}");
+        let all = list(&client, &token, Whose::Client).unwrap();
+        assert_eq!(
+            all.iter().map(|listed| listed.id.is_some()).collect::<Vec<_>>(),
+            [true, false]
+        );
+        let lines: Vec<String> = server.seen().iter().map(|seen| seen.line.clone()).collect();
+        assert_eq!(
+            lines[0],
+            "GET /api/v2/notifications/channels?includechannels=token HTTP/1.1"
+        );
+    }
+
+    #[test]
     fn subscribes_and_reads_every_answer() {
         let body = include_str!("../../tests/fixtures/rest-subscriptions-response-partial.json");
         let server = Server::http(move |_| Reply::json(200, body));
@@ -248,7 +315,7 @@ mod tests {
         });
         let client = client_of(&server);
         let (token, id) = (Secret::new("tok"), Secret::new("streaming-5-abc"));
-        unsubscribe_all(&client, &token, &id).unwrap();
+        assert!(unsubscribe_all(&client, &token, &id).unwrap());
         let error = subscribe(&client, &token, &id, &[]).unwrap_err();
         let text = error.to_string();
         assert_eq!((error.kind(), error.status()), (ErrorKind::Refused, Some(400)));

@@ -23,10 +23,11 @@ fn hosts(base: &str) -> Hosts {
 }
 
 fn limits() -> Limits {
-    Limits::with_rates(RateLimits {
+    let rates = RateLimits {
         max_per_min: 10_000,
         backfill_max_per_min: 10_000,
-    })
+    };
+    Limits::with_rates(rates, Duration::from_secs(15))
 }
 
 fn client_with(base: &str, proxy: Option<&str>, cancel: Cancel, limits: Limits) -> RestClient {

@@ -6,7 +6,8 @@
 //! The simulator shares no decoding code with the client: what the client reads was written by other hands.
 //!
 //! While it runs, it is controlled by `GET` or `POST /sim/NAME?parameters` (no login; `/sim/` lists the calls), or by
-//! [`Simulator::control`]. Times in events are the centre's: the wall clock at speed 1, ahead of it at higher speeds.
+//! [`Simulator::control`]. Times in events are the centre's: the wall clock at speed 1, ahead of it
+//! at higher speeds, and so are the dates of answers.
 
 mod centre;
 mod channels;
@@ -16,6 +17,7 @@ mod json;
 mod options;
 mod publish;
 mod render;
+mod script;
 mod service;
 mod shared;
 mod stream;
@@ -26,11 +28,12 @@ mod when;
 mod world;
 
 pub use options::{Credentials, Options};
+pub use script::Script;
 pub use truth::{ServiceLevel, TruthQuery};
 
 use crate::http_server::{Limits, Server, form_pairs};
 use centre::Centre;
-use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use publish::Publisher;
 use shared::Shared;
 use std::io;
@@ -61,6 +64,8 @@ pub struct Simulator {
     shared: Arc<Shared>,
     server: Server,
     centre: Option<JoinHandle<()>>,
+    /// Dropping it ends the script.
+    script: Option<(Sender<()>, JoinHandle<()>)>,
 }
 
 impl Simulator {
@@ -90,22 +95,29 @@ impl Simulator {
             connections: 1024,
             ..Limits::default()
         };
-        let server = Server::bind(
-            addr,
-            "sim",
-            limits,
-            Box::new(move |request| service::handle(&for_handler, request)),
-        )?;
+        let server = Server::bind(addr, "sim", limits, |_| {
+            Ok(Box::new(move |request| service::handle(&for_handler, request)))
+        })?;
         *shared::lock(&shared.local_addr) = server.local_addr().to_string();
         let for_centre = Arc::clone(&shared);
         let centre = ThreadBuilder::new()
             .name("sim-centre".to_owned())
             .spawn(move || live(&for_centre, &woken))?;
-        Ok(Simulator {
+        let mut simulator = Simulator {
             shared,
             server,
             centre: Some(centre),
-        })
+            script: None,
+        };
+        if let Some(script) = simulator.shared.options.script.clone() {
+            let shared = Arc::clone(&simulator.shared);
+            let (stop, stopped) = bounded(0);
+            let thread = ThreadBuilder::new()
+                .name("sim-script".to_owned())
+                .spawn(move || script::run(&shared, &script, &stopped))?;
+            simulator.script = Some((stop, thread));
+        }
+        Ok(simulator)
     }
 
     /// The base URL for login, REST and sockets: `http://HOST:PORT`.
@@ -178,6 +190,10 @@ impl Drop for Simulator {
         self.shared.stopping.store(true, Ordering::SeqCst);
         self.shared.weather.stopping.store(true, Ordering::SeqCst);
         let _ = self.shared.wake.try_send(());
+        if let Some((stop, script)) = self.script.take() {
+            drop(stop);
+            let _ = script.join();
+        }
         if let Some(centre) = self.centre.take() {
             let _ = centre.join();
         }
@@ -234,6 +250,8 @@ setters! {
     epoch_ms: i64, "Sets [`Options::epoch_ms`].";
     warm_up: Duration, "Sets [`Options::warm_up`].";
     retention: Duration, "Sets [`Options::retention`].";
+    tls_front: bool, "Sets [`Options::tls_front`].";
+    script: Script, "Sets [`Options::script`].";
 }
 
 fn address(listen: &str) -> io::Result<SocketAddr> {

@@ -2,6 +2,7 @@
 //!
 //! In: the command line or a test · Out: [`Options`] · Thread: the caller's.
 
+use super::script::Script;
 use std::fmt;
 use std::time::Duration;
 
@@ -30,9 +31,10 @@ pub struct Options {
     pub listen: String,
     /// The same seed (and `epoch_ms`) gives the same centre: names, ids, and every conversation. Default 1.
     pub seed: u64,
-    /// How many times faster than the wall clock the centre lives, 0.01 to 100,000. Times in events then run ahead of the
-    /// wall clock; lives and intervals of the service (token, channel, heartbeat, rate window) get shorter by this factor.
-    /// Default 1.
+    /// How many times faster than the wall clock the centre lives, 0.01 to 100,000. All times that the service tells (in
+    /// events and answers, `expires`, `Date` headers) are by the centre's clock, which then runs ahead of the wall's. Lives
+    /// and intervals of the service (token, channel, heartbeat, rate window) get shorter by this factor, and where it tells
+    /// a length (`expires_in`, `Retry-After`, `expires` less `Date`) that is what really remains. Default 1.
     pub speed: f64,
     /// Routing queues, 1 to 2,000. Default 6.
     pub queues: usize,
@@ -71,6 +73,10 @@ pub struct Options {
     /// Ended conversations are kept for this long of the centre's time (at most 100,000 of them); REST and
     /// the true numbers know no older ones. Default 6 h.
     pub retention: Duration,
+    /// Clients come through a TLS front, so addresses of sockets begin with `wss`. Default false.
+    pub tls_front: bool,
+    /// Control calls that it makes by itself, each at its time. Default none.
+    pub script: Option<Script>,
 }
 
 impl Default for Options {
@@ -100,6 +106,8 @@ impl Default for Options {
             epoch_ms: None,
             warm_up: Duration::from_secs(300),
             retention: Duration::from_secs(6 * 3600),
+            tls_front: false,
+            script: None,
         }
     }
 }

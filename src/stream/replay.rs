@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, Sender, bounded, select, unbounded};
 
 use super::outputs::{self, OutputSeat};
+use super::web;
 use super::{Ended, GRACE, Report, StopHandle, StreamBuilder};
 use crate::aggregator::{Aggregator, AggregatorParts, Finished};
 use crate::buffer::buffer;
@@ -37,6 +38,7 @@ impl StreamBuilder {
     /// As [`StreamBuilder::start`].
     pub(crate) fn replay(self, recording: Recording, pace: Pace) -> Result<ReplayEngine, Error> {
         let config = Arc::new(self.config);
+        let listening = web::listen(&config)?;
         let (notices, inbox) = unbounded();
         let (hurry, stopping) = bounded(0);
         let net = Arc::new(Net::new(&config)?);
@@ -48,6 +50,7 @@ impl StreamBuilder {
         for make in self.outputs {
             all.add(make(&seat)?);
         }
+        listening.join(&mut all, &seat)?;
         for output in outputs::configured(&config, &net, &seat)? {
             all.add(output);
         }
@@ -60,7 +63,8 @@ impl StreamBuilder {
         let (_, events) = buffer(config.buffer, Arc::clone(&telemetry));
         let (_, control) = bounded(0);
         let aggregator = Aggregator::new(AggregatorParts {
-            clock: Some(recording.start().at),
+            time: Some(recording.start().at),
+            clock: Arc::default(),
             config,
             buffer: events,
             control,

@@ -7,9 +7,11 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use super::Supervisor;
+use super::channels::{HeldChannel, Making};
+use super::choose;
 use super::policy::Renew;
 use crate::aggregator::Control;
-use crate::config::{MetricsPayload, Protocol};
+use crate::config::Protocol;
 use crate::net::target::percent_encode;
 use crate::protocol::metrics::PayloadText;
 use crate::protocol::verification;
@@ -17,14 +19,11 @@ use crate::protocol::{Events, Machine, Metrics, Notifications, Options};
 use crate::reader::Ticket;
 use crate::recording::{self, Line};
 use crate::rest::channels::{self, Channel};
-use crate::rest::lookup::{self, Queue};
+use crate::rest::lookup::Queue;
 use crate::rest::oauth::{self, Token};
 use crate::rest::{Purpose, analytics};
 use crate::topic_plan::{self, TopicPlan, TopicQueues, Wish};
 use crate::{Error, ErrorKind, Id, Moment, Secret};
-
-/// A channel is replaced this long before its end; a short-lived one at 90 % of its life.
-const CHANNEL_MARGIN: Duration = Duration::from_secs(600);
 
 /// What is subscribed, in ids.
 #[derive(Clone, Debug, Default)]
@@ -87,6 +86,7 @@ impl Supervisor {
             repair.set_token(secret.clone());
         }
         self.token = Some(held);
+        self.token_number += 1;
         Ok(secret)
     }
 
@@ -103,51 +103,16 @@ impl Supervisor {
 
     /// Reads the listing and plans the topics.
     pub(super) fn plan(&mut self, token: &Secret) -> Result<Plan, Error> {
-        let subscribe = &self.config.subscribe;
-        let named: Vec<String> = subscribe
-            .queues
-            .iter()
-            .filter(|queue| *queue != "all")
-            .cloned()
-            .collect();
-        let all = subscribe.all_queues();
-        let only_ids = named.iter().all(|name| looks_like_an_id(name));
-        let notifications = self.config.protocol == Protocol::Notifications;
-        // The tutorials' sockets take ids; only names need the listing there, and "all" is no filter.
-        let wants_listing = if notifications {
-            all || !named.is_empty()
-        } else {
-            !all && !only_ids
-        };
-        let mut queues: Option<Vec<Id>> = if all && !notifications {
-            None
-        } else {
-            Some(named.iter().map(|name| Id::new(name)).collect())
-        };
-        if wants_listing {
-            match lookup::queues(&self.rest, token) {
-                Ok(listing) => {
-                    let chosen = if all {
-                        listing.clone()
-                    } else {
-                        lookup::resolve(&named, &listing)?
-                    };
-                    queues = Some(chosen.iter().map(|queue| queue.id.clone()).collect());
-                    self.tell_queues(chosen, &listing);
-                }
-                // Ids need no listing: without it there are no names, and everything else works.
-                Err(error) if !all && only_ids && error.kind() != ErrorKind::Stopped && error.status() != Some(401) => {
-                    log::warn!("queues go without their names: {error}");
-                    self.tell_queues(unnamed(queues.as_deref().unwrap_or_default()), &[]);
-                }
-                Err(error) => return Err(error),
-            }
-        } else if let Some(ids) = &queues {
-            self.tell_queues(unnamed(ids), &[]);
-        } else {
-            self.control(Control::AnyQueue);
+        let choice = choose::queues(&self.config, &self.rest, token)?;
+        if let Some(error) = &choice.unnamed {
+            log::warn!("queues go without their names: {error}");
         }
-        if !notifications {
+        let queues = choice.ids();
+        match choice.queues {
+            Some(chosen) => self.tell_queues(chosen, &choice.listing),
+            None => self.control(Control::AnyQueue),
+        }
+        if self.config.protocol != Protocol::Notifications {
             return Ok(Plan {
                 queues,
                 topics: TopicPlan {
@@ -182,46 +147,27 @@ impl Supervisor {
         for id in named.conversations.into_iter().chain(named.statistics) {
             if chosen.iter().all(|queue| queue.id != id) {
                 let listed = listing.iter().find(|queue| queue.id == id).cloned();
-                chosen.extend(listed.map_or_else(|| unnamed(&[id]), |queue| vec![queue]));
+                chosen.extend(listed.map_or_else(|| choose::unnamed([id]), |queue| vec![queue]));
             }
         }
         self.control(Control::Queues(chosen));
     }
 
     fn plan_users(&mut self, token: &Secret, queues: &[Id]) -> Result<Vec<Id>, Error> {
-        let mut names: BTreeMap<Id, Option<String>> = BTreeMap::new();
-        for user in &self.config.subscribe.users {
-            if user == "queue-members" {
-                for queue in queues {
-                    let members = lookup::queue_members(&self.rest, token, queue)?;
-                    names.extend(members.into_iter().map(|member| (member.id, member.name)));
-                }
-            } else {
-                names.entry(Id::new(user)).or_default();
-            }
+        let users = choose::users(&self.config, &self.rest, token, queues)?;
+        if let Some(error) = &users.unnamed {
+            log::warn!("users go without their names: {error}");
         }
-        let unnamed: Vec<Id> = names
-            .iter()
-            .filter(|(_, name)| name.is_none())
-            .map(|(user, _)| user.clone())
-            .collect();
-        if !unnamed.is_empty() {
-            match lookup::users(&self.rest, token, &unnamed) {
-                Ok(found) => names.extend(found.into_iter().map(|user| (user.id, user.name))),
-                Err(error) if error.kind() == ErrorKind::Stopped => return Err(error),
-                Err(error) => log::warn!("users go without their names: {error}"),
-            }
+        let ids = users.names.keys().cloned().collect();
+        if !users.names.is_empty() {
+            self.control(Control::UserNames(users.names));
         }
-        let users = names.keys().cloned().collect();
-        if !names.is_empty() {
-            self.control(Control::UserNames(names));
-        }
-        Ok(users)
+        Ok(ids)
     }
 
     /// `metrics`: proves that data is available before the socket is opened.
     fn verify(&mut self, token: &Secret, queues: Option<&[Id]>) -> Result<(), Error> {
-        let payload = self.metrics_payload(queues);
+        let payload = choose::metrics_payload(&self.config, queues);
         let query = verification::query(&payload, Moment::now())?;
         let answer = analytics::conversation_details(&self.rest, token, &query, Purpose::Essential).map_err(
             |error| match error.status() {
@@ -240,29 +186,9 @@ impl Supervisor {
         ))
     }
 
-    fn metrics_payload(&self, queues: Option<&[Id]>) -> MetricsPayload {
-        let mut payload = self.config.subscribe.metrics.clone();
-        if payload.entity_filters.is_empty()
-            && let Some(queues) = queues
-        {
-            let ids = queues
-                .iter()
-                .map(|queue| serde_json::Value::String(queue.to_string()))
-                .collect();
-            payload
-                .entity_filters
-                .insert("queueIds".to_owned(), serde_json::Value::Array(ids));
-        }
-        payload
-    }
-
     /// Everything a reader needs for line `at`.
-    pub(super) fn ticket(&mut self, at: usize, renew: Renew) -> Result<(Ticket, Option<Channel>), Error> {
-        let token = if renew == Renew::Token {
-            self.fresh_token()?
-        } else {
-            self.token()?
-        };
+    pub(super) fn ticket(&mut self, at: usize, renew: (Renew, Making)) -> Result<(Ticket, Option<HeldChannel>), Error> {
+        let token = self.token()?;
         let number = self.next_connection;
         let options = Options {
             connection: number,
@@ -270,43 +196,34 @@ impl Supervisor {
             hasher: self.hasher.clone(),
         };
         let plan_queues = self.plan.as_ref().and_then(|plan| plan.queues.clone());
-        let recorded_queues = plan_queues.clone();
         let base = websocket_base(&self.config.hosts.api);
-        let (url, bearer, machine, channel, max_age): (_, _, Box<dyn Machine>, _, _) = match self.config.protocol {
+        let (url, bearer, machine, held): (_, _, Box<dyn Machine>, _) = match self.config.protocol {
             Protocol::Notifications => {
-                let channel = self.channel(at, renew, &token)?;
-                let machine = Notifications::new(options, channel.id.clone());
-                let max_age = channel_age(&channel);
-                (
-                    channel.connect_uri.clone(),
-                    None,
-                    Box::new(machine),
-                    Some(channel),
-                    max_age,
-                )
+                let held = self.channel(at, renew, &token)?;
+                let machine = Notifications::new(options, held.channel.id.clone());
+                (held.channel.connect_uri.clone(), None, Box::new(machine), Some(held))
             }
             Protocol::Events => {
                 let url = format!("{base}/api/v2/events?access_token={}", percent_encode(token.reveal()));
                 let queues = plan_queues.unwrap_or_default().iter().map(Id::to_string).collect();
                 let machine = Events::new(options, self.config.subscribe.event_types.clone(), queues);
-                (Secret::new(url), None, Box::new(machine), None, None)
+                (Secret::new(url), None, Box::new(machine), None)
             }
             Protocol::Metrics => {
                 let url = format!("{base}/api/v2/analytics/conversations/details/query");
-                let payload = PayloadText::new(&self.metrics_payload(plan_queues.as_deref()))?;
+                let payload = PayloadText::new(&choose::metrics_payload(&self.config, plan_queues.as_deref()))?;
                 (
                     Secret::new(url),
                     Some(token),
                     Box::new(Metrics::new(options, payload)),
-                    None,
                     None,
                 )
             }
         };
         self.next_connection += 1;
         self.journal.record(|| {
-            let queues = recorded_queues.as_deref().unwrap_or_default();
-            let opening = recording::opening(&self.config.subscribe.event_types, queues);
+            let queues = self.plan.as_ref().and_then(|plan| plan.queues.as_deref());
+            let opening = recording::opening(&self.config.subscribe.event_types, queues.unwrap_or_default());
             Line::of(number, Moment::now(), opening)
         });
         let ticket = Ticket {
@@ -315,32 +232,14 @@ impl Supervisor {
             bearer,
             machine,
             heartbeat: self.config.heartbeat,
-            max_age,
             buffer: self.buffer.clone(),
             notices: self.notices.clone(),
             telemetry: self.telemetry.clone(),
             net: self.net.clone(),
             journal: self.journal.clone(),
-            hidden: channel.as_ref().map(|channel| channel.id.clone()),
+            hidden: held.as_ref().map(|held| held.channel.id.clone()),
         };
-        Ok((ticket, channel))
-    }
-
-    /// The line's channel if it still serves, else a new one with its topics subscribed.
-    fn channel(&mut self, at: usize, renew: Renew, token: &Secret) -> Result<Channel, Error> {
-        if renew == Renew::Nothing
-            && let Some(channel) = &self.lines[at].channel
-            && channel.expires.is_none_or(|expires| Moment::now() < expires)
-        {
-            return Ok(channel.clone());
-        }
-        let channel = channels::create(&self.rest, token)?;
-        self.audit_channel(at, &channel);
-        let topics = self.lines[at].topics.clone();
-        self.subscribe(at, &channel, &topics, token)?;
-        log::info!("channel: {} topics subscribed", topics.len());
-        self.lines[at].channel = Some(channel.clone());
-        Ok(channel)
+        Ok((ticket, held))
     }
 
     pub(super) fn subscribe(
@@ -383,50 +282,9 @@ impl Supervisor {
         });
         Ok(())
     }
-
-    /// Leaves no subscription on a channel that was replaced. If it cannot be done, the channel ends by itself.
-    pub(super) fn leave_channel(&mut self, at: usize, channel: Option<Channel>) {
-        let Some(channel) = channel else { return };
-        let in_use = self.lines[at]
-            .channel
-            .as_ref()
-            .is_some_and(|used| used.id == channel.id);
-        let Some(held) = self.token.as_ref().filter(|_| !in_use) else {
-            return;
-        };
-        if let Err(error) = channels::unsubscribe_all(&self.rest, &held.secret, &channel.id) {
-            log::debug!("the subscriptions of the replaced channel are left behind: {error}");
-        }
-    }
-}
-
-/// How old a connection on this channel may get.
-fn channel_age(channel: &Channel) -> Option<Duration> {
-    let left = u64::try_from(channel.expires?.millis_since(Moment::now())).ok()?;
-    let left = Duration::from_millis(left);
-    Some(left.saturating_sub(CHANNEL_MARGIN).max(left.mul_f64(0.9)).min(left))
-}
-
-fn unnamed(ids: &[Id]) -> Vec<Queue> {
-    ids.iter()
-        .map(|id| Queue {
-            id: id.clone(),
-            name: None,
-            service_levels: Vec::new(),
-        })
-        .collect()
-}
-
-/// A UUID as Genesys writes ids; anything else is a name.
-fn looks_like_an_id(text: &str) -> bool {
-    text.len() == 36
-        && text.bytes().enumerate().all(|(at, c)| match at {
-            8 | 13 | 18 | 23 => c == b'-',
-            _ => c.is_ascii_hexdigit(),
-        })
 }
 
 /// `https://host` → `wss://host`.
-fn websocket_base(api: &str) -> String {
+pub(crate) fn websocket_base(api: &str) -> String {
     api.replacen("http", "ws", 1)
 }

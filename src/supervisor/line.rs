@@ -6,17 +6,25 @@
 
 use std::time::{Duration, Instant};
 
+use super::allowance::Allowance;
+use super::channels::HeldChannel;
+use super::policy::Renew;
 use crate::backoff::Backoff;
+use crate::config::ReconnectConfig;
 use crate::reader::Reader;
-use crate::rest::channels::Channel;
-use crate::supervisor::policy::Renew;
 
 /// The topics of one channel; the only line of the protocols that have no channels.
 pub(super) struct Line {
     /// Empty in `events` and `metrics`.
     pub(super) topics: Vec<String>,
     /// The channel that a reconnect uses again while it is valid (`notifications`).
-    pub(super) channel: Option<Channel>,
+    pub(super) channel: Option<HeldChannel>,
+    /// Whether one was ever made for it.
+    pub(super) ever_had_channel: bool,
+    /// Channels that its failures may create.
+    pub(super) allowance: Allowance,
+    /// What failures ask to be renewed with the next connect.
+    pub(super) renew: Renew,
     /// Carries the stream, or is about to.
     pub(super) current: Option<Connection>,
     /// Will take over from `current` once it has shown life.
@@ -37,7 +45,13 @@ pub(super) struct Connection {
     pub(super) number: u32,
     pub(super) reader: Reader,
     pub(super) confirmed: bool,
-    pub(super) channel: Option<Channel>,
+    pub(super) channel: Option<HeldChannel>,
+    /// Number of the token that it was made with.
+    pub(super) token: u64,
+    /// Why it will end soon, where the service said so before it took over.
+    pub(super) ends_soon: Option<&'static str>,
+    /// When its channel is to be renewed or replaced.
+    pub(super) age_due: Option<Instant>,
     pub(super) started: Instant,
     /// It was replaced, and is woken at this time if it has not noticed by then.
     pub(super) nudge_due: Option<Instant>,
@@ -55,15 +69,18 @@ pub(super) enum Place {
 }
 
 impl Line {
-    pub(super) fn new(topics: Vec<String>, backoff: Backoff, connect_due: Instant) -> Self {
+    pub(super) fn new(topics: Vec<String>, reconnect: ReconnectConfig, now: Instant) -> Self {
         Self {
             topics,
             channel: None,
+            ever_had_channel: false,
+            allowance: Allowance::new(reconnect.max_channels_per_hour, now),
+            renew: Renew::Nothing,
             current: None,
             next: None,
             retiring: Vec::new(),
-            backoff,
-            connect_due: Some(connect_due),
+            backoff: Backoff::new(reconnect),
+            connect_due: Some(now),
             rotation: None,
             ever_confirmed: false,
         }

@@ -6,12 +6,18 @@
 //! It waits in one place only: for the next notice, until the next thing is due. REST calls are made here, each under
 //! its own limit, and end at once when the run is stopped.
 
+mod allowance;
 mod audited;
-mod connect;
+mod channels;
+pub(crate) mod choose;
+pub(crate) mod connect;
 mod line;
 mod news;
 pub(crate) mod policy;
+mod relist;
 mod repair;
+mod rivals;
+mod rotate;
 mod stop;
 
 use std::ops::ControlFlow;
@@ -20,10 +26,12 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 
+use self::channels::HeldChannel;
 use self::connect::{HeldToken, Plan};
 use self::line::{Connection, Line};
 use self::policy::{History, Renew, Verdict};
 pub(crate) use self::repair::{RepairParts, RepairThread};
+use self::rivals::Rivals;
 pub(crate) use self::stop::Stopped;
 use crate::aggregator::{Control, ControlSender};
 use crate::backoff::Backoff;
@@ -34,14 +42,11 @@ use crate::model::snapshot::ConnectionState;
 use crate::net::Net;
 use crate::notice::Notice;
 use crate::protocol::KeepBody;
-use crate::reader::{OPEN_LIMIT, Reader};
+use crate::reader::Reader;
 use crate::record::StateChange;
 use crate::rest::RestClient;
 use crate::telemetry::Telemetry;
 use crate::{Error, ErrorKind, Moment};
-
-/// A replacement that did not show life by then is given up: it may be opened, upgraded and subscribed in this time.
-const REPLACEMENT_LIMIT: Duration = OPEN_LIMIT.saturating_add(Duration::from_secs(15));
 
 /// Why a run ended.
 #[derive(Debug)]
@@ -100,6 +105,8 @@ pub(crate) struct Supervisor {
 
     ends_at: Option<Instant>,
     token: Option<HeldToken>,
+    /// Counts tokens: a channel dies with the one that made it.
+    token_number: u64,
     token_is_second_try: bool,
     verified: bool,
     plan: Option<Plan>,
@@ -114,6 +121,10 @@ pub(crate) struct Supervisor {
     /// Failures to renew the token, while the old one still serves.
     token_backoff: Backoff,
     lines: Vec<Line>,
+    /// Channels that carry nothing now, for the next line that needs one.
+    idle: Vec<HeldChannel>,
+    channels_counted: bool,
+    rivals: Rivals,
     next_connection: u32,
     reconnects: u64,
     ever_streamed: bool,
@@ -121,6 +132,9 @@ pub(crate) struct Supervisor {
 }
 
 type Flow = ControlFlow<End>;
+
+/// Until it is looked again whether there is room for one more socket.
+const FOR_ROOM: Duration = Duration::from_millis(50);
 
 impl Supervisor {
     pub(crate) fn new(parts: Parts) -> Self {
@@ -143,6 +157,7 @@ impl Supervisor {
             repair: parts.repair,
             hasher: std::hash::RandomState::new(),
             token: None,
+            token_number: 0,
             token_is_second_try: false,
             verified: false,
             plan: None,
@@ -152,6 +167,9 @@ impl Supervisor {
             token_retry_at: now,
             token_backoff: Backoff::new(reconnect),
             lines: Vec::new(),
+            idle: Vec::new(),
+            channels_counted: false,
+            rivals: Rivals::default(),
             next_connection: 1,
             reconnects: 0,
             ever_streamed: false,
@@ -164,6 +182,10 @@ impl Supervisor {
     pub(crate) fn run(mut self) -> Stopped {
         self.set_state(ConnectionState::Connecting, None, None, None);
         let end = loop {
+            // What happened while a call was under way comes before what is due: it may have done it.
+            if let ControlFlow::Break(end) = self.heed_what_came() {
+                break end;
+            }
             if let ControlFlow::Break(end) = self.see_to_what_is_due() {
                 break end;
             }
@@ -185,28 +207,34 @@ impl Supervisor {
         self.stop(end)
     }
 
+    fn heed_what_came(&mut self) -> Flow {
+        while let Ok(notice) = self.inbox.try_recv() {
+            self.on_notice(notice)?;
+        }
+        ControlFlow::Continue(())
+    }
+
     fn control(&self, control: Control) {
         self.control.send(control);
     }
 
     fn history(&self) -> History {
         History {
-            protocol: self.config.protocol,
             ever_streamed: self.ever_streamed,
             token_is_second_try: self.token_is_second_try,
+            ..History::new(self.config.protocol)
         }
     }
 
     fn next_due(&self) -> Option<Instant> {
         let mut due = [self.ends_at, self.prepare_due, self.relist_due, self.token_due()];
-        let lines = self.lines.iter().flat_map(|line| {
+        let lines = self.lines.iter().enumerate().flat_map(|(at, line)| {
+            let renewable = line.current.as_ref().filter(|_| line.next.is_none());
             [
                 line.connect_due,
-                line.rotation
-                    .as_ref()
-                    .filter(|_| line.next.is_none() && line.current.is_some())
-                    .map(|r| r.0),
-                line.next.as_ref().map(|next| next.started + REPLACEMENT_LIMIT),
+                self.rotation_due(at),
+                renewable.and_then(|current| current.age_due),
+                line.next.as_ref().map(|next| next.started + self.replacement_limit()),
                 line.retiring.iter().filter_map(|old| old.nudge_due).min(),
             ]
         });
@@ -232,21 +260,21 @@ impl Supervisor {
         if passed(self.relist_due) {
             self.relist();
         }
+        self.hurry_goodbyes();
         for at in 0..self.lines.len() {
             self.lines[at].nudge(Instant::now());
             if passed(self.lines[at].connect_due) {
                 self.connect(at)?;
             }
-            if let Some(next) = &self.lines[at].next
-                && Instant::now() >= next.started + REPLACEMENT_LIMIT
-            {
-                log::warn!("connection {}: the replacement showed no life in time", next.number);
-                self.drop_next(at);
+            self.drop_late_next(at);
+            let renewable = self.lines[at]
+                .current
+                .as_ref()
+                .filter(|_| self.lines[at].next.is_none());
+            if passed(renewable.and_then(|current| current.age_due)) {
+                self.renew_channel(at)?;
             }
-            // One replacement at a time, so that live and new sockets stay under the service's 20.
-            let one_is_new = self.lines.iter().any(|line| line.next.is_some());
-            let due = self.lines[at].rotation.as_ref().map(|rotation| rotation.0);
-            if !one_is_new && self.lines[at].current.is_some() && passed(due) {
+            if passed(self.rotation_due(at)) {
                 self.replace(at)?;
             }
         }
@@ -270,7 +298,7 @@ impl Supervisor {
                     .topics
                     .channels
                     .iter()
-                    .map(|topics| Line::new(topics.clone(), Backoff::new(self.config.reconnect), now))
+                    .map(|topics| Line::new(topics.clone(), self.config.reconnect, now))
                     .collect();
                 if self.config.subscribe.all_queues() && self.config.protocol == crate::config::Protocol::Notifications
                 {
@@ -285,9 +313,8 @@ impl Supervisor {
                 let pause = self.backoff.pause(fastrand::f64(), error.retry_after());
                 match self.judge(error, exhausted)? {
                     (Renew::Token, cause) => {
-                        self.token = None;
-                        self.token_is_second_try = true;
-                        self.pause(None, Duration::ZERO, failures, cause);
+                        self.drop_token(self.token_number);
+                        self.pause(None, self.pause_for_token(pause, failures), failures, cause);
                     }
                     (_, cause) => self.pause(None, pause, failures, cause),
                 }
@@ -308,6 +335,8 @@ impl Supervisor {
                 self.config.reconnect.max_attempts
             )))),
             Verdict::Retry(renew) => ControlFlow::Continue((renew, error.to_string())),
+            // Only connections tell of rivals.
+            Verdict::StandBack => ControlFlow::Continue((Renew::Channel, error.to_string())),
         }
     }
 
@@ -351,88 +380,68 @@ impl Supervisor {
         }
     }
 
-    /// With `all`: reads the listing again; topics follow.
-    fn relist(&mut self) {
-        self.relist_due = Instant::now().checked_add(self.config.subscribe.refresh);
-        let Ok(token) = self.token() else { return };
-        let plan = match self.plan(&token) {
-            Ok(plan) => plan,
-            Err(error) => {
-                log::warn!("the listing of queues was not read again: {error}");
-                self.audit_error(&error);
-                return;
-            }
-        };
-        let now = Instant::now();
-        for (at, topics) in plan.topics.channels.iter().enumerate() {
-            match self.lines.get_mut(at) {
-                Some(line) if line.topics == *topics => {}
-                Some(line) => {
-                    log::info!("the queues changed: {} topics on channel {}", topics.len(), at + 1);
-                    line.topics.clone_from(topics);
-                    let kept = match line.channel.clone() {
-                        Some(channel) => self.subscribe(at, &channel, topics, &token),
-                        None => Ok(()),
-                    };
-                    if let Err(error) = kept {
-                        log::warn!("the subscription was not changed in place: {error}");
-                        self.lines[at].rotate_at(now, Renew::Channel, "the queues changed");
-                    }
-                }
-                None => self
-                    .lines
-                    .push(Line::new(topics.clone(), Backoff::new(self.config.reconnect), now)),
-            }
+    /// Another token is needed soon: the service refused the one of now.
+    fn refresh_token_now(&mut self) {
+        if let Some(held) = &mut self.token {
+            held.refresh_due = Instant::now();
         }
-        // Fewer channels than before: the last ones end.
-        while self.lines.len() > plan.topics.channels.len().max(1) {
-            let at = self.lines.len() - 1;
-            let ending: Vec<_> = {
-                let line = &mut self.lines[at];
-                let current = line.current.take().into_iter();
-                current.chain(line.next.take()).chain(line.retiring.drain(..)).collect()
-            };
-            for connection in ending {
-                self.control(Control::ConnectionEnded(connection.number));
-                connection.reader.cut();
-            }
-            // Its topics are no longer asked for: what of them was uncovered is so up to now.
-            self.control(Control::GapClosed {
-                line: at,
-                to: Moment::now(),
-            });
-            let channel = self.lines[at].channel.take();
-            self.leave_channel(at, channel);
-            self.lines.pop();
+    }
+
+    /// The token of this number is no good; a younger one may be.
+    fn drop_token(&mut self, number: u64) {
+        if number == self.token_number {
+            self.token = None;
+            self.token_is_second_try = true;
         }
-        self.plan = Some(plan);
-        self.baseline();
+    }
+
+    /// A fresh token is asked for at once the first time, and with a pause when that did not help.
+    fn pause_for_token(&self, pause: Duration, failures: u32) -> Duration {
+        match failures {
+            0 | 1 => Duration::ZERO,
+            _ => pause,
+        }
     }
 
     fn connect(&mut self, at: usize) -> Flow {
-        self.lines[at].connect_due = None;
-        let renew = self.lines[at]
-            .rotation
-            .take()
-            .map_or(Renew::Nothing, |rotation| rotation.1);
+        if !self.has_room_for_socket() {
+            // Whoever says goodbye was told to hurry.
+            self.lines[at].connect_due = Some(Instant::now() + FOR_ROOM);
+            return ControlFlow::Continue(());
+        }
+        let line = &mut self.lines[at];
+        line.connect_due = None;
+        let planned = line.rotation.take().map_or(Renew::Nothing, |rotation| rotation.1);
+        let wanted = planned.max(std::mem::replace(&mut line.renew, Renew::Nothing));
+        let (renew, making) = match self.within_bound(at, wanted) {
+            Ok(renew) => renew,
+            Err((wait, cause)) => {
+                self.lines[at].renew = wanted;
+                let failures = self.lines[at].backoff.failures();
+                self.pause(Some(at), wait, failures, cause);
+                return ControlFlow::Continue(());
+            }
+        };
         self.set_state(ConnectionState::Connecting, None, None, None);
         match self
-            .ticket(at, renew)
+            .ticket(at, (renew, making))
             .and_then(|(ticket, channel)| self.spawn(ticket, channel))
         {
             Ok(connection) => {
-                self.lines[at].current = Some(connection);
+                let line = &mut self.lines[at];
+                let left = std::mem::replace(&mut line.channel, connection.channel.clone());
+                line.current = Some(connection);
+                self.leave_channel(at, left);
                 ControlFlow::Continue(())
             }
-            Err(error) => self.on_line_error(at, error),
+            Err(error) => {
+                self.lines[at].renew = renew;
+                self.on_line_error(at, error)
+            }
         }
     }
 
-    fn spawn(
-        &mut self,
-        ticket: crate::reader::Ticket,
-        channel: Option<crate::rest::channels::Channel>,
-    ) -> Result<Connection, Error> {
+    fn spawn(&mut self, ticket: crate::reader::Ticket, channel: Option<HeldChannel>) -> Result<Connection, Error> {
         let number = ticket.connection;
         self.control(Control::ConnectionOpened(number));
         self.audit_connection(number, "opening", None);
@@ -441,6 +450,9 @@ impl Supervisor {
             number,
             reader,
             confirmed: false,
+            token: self.token_number,
+            ends_soon: None,
+            age_due: channel.as_ref().and_then(|held| held.age_due),
             channel,
             started: Instant::now(),
             nudge_due: None,
@@ -453,60 +465,21 @@ impl Supervisor {
         let (exhausted, failures) = (line.backoff.exhausted(), line.backoff.failures());
         let pause = line.backoff.pause(fastrand::f64(), error.retry_after());
         let (renew, cause) = self.judge(error, exhausted)?;
-        self.retry_line(at, renew, pause, failures, cause);
+        self.retry_line(at, (renew, self.token_number), pause, failures, cause);
         ControlFlow::Continue(())
     }
 
-    fn retry_line(&mut self, at: usize, renew: Renew, pause: Duration, failures: u32, cause: String) {
+    /// `renew`, and the number of the token that it is about.
+    fn retry_line(&mut self, at: usize, renew: (Renew, u64), pause: Duration, failures: u32, cause: String) {
+        let (renew, token) = renew;
         let mut pause = pause;
         if renew == Renew::Token {
-            self.token = None;
-            self.token_is_second_try = true;
-            pause = Duration::ZERO;
+            self.drop_token(token);
+            pause = self.pause_for_token(pause, failures);
         }
-        if renew > Renew::Nothing {
-            self.lines[at].channel = None;
-        }
-        self.pause(Some(at), pause, failures, cause);
-    }
-
-    /// Makes the next connection of a line before its current one is broken.
-    fn replace(&mut self, at: usize) -> Flow {
-        let Some((_, renew, why)) = self.lines[at].rotation.take() else {
-            return ControlFlow::Continue(());
-        };
-        log::info!("making a new connection before the old one ends: {why}");
-        match self
-            .ticket(at, renew.max(Renew::Channel))
-            .and_then(|(ticket, channel)| self.spawn(ticket, channel))
-        {
-            Ok(connection) => {
-                self.lines[at].next = Some(connection);
-                ControlFlow::Continue(())
-            }
-            Err(error) if error.kind() == ErrorKind::Stopped => ControlFlow::Break(End::Stopped),
-            Err(error) => {
-                log::warn!("the replacement failed, the old connection goes on: {error}");
-                self.audit_error(&error);
-                self.retry_rotation(at, renew, why, error.retry_after());
-                ControlFlow::Continue(())
-            }
-        }
-    }
-
-    fn retry_rotation(&mut self, at: usize, renew: Renew, why: &'static str, asked: Option<Duration>) {
         let line = &mut self.lines[at];
-        line.backoff.on_failure(Instant::now());
-        let pause = line.backoff.pause(fastrand::f64(), asked);
-        line.rotate_at(Instant::now() + pause, renew, why);
-    }
-
-    fn drop_next(&mut self, at: usize) {
-        if let Some(next) = self.lines[at].next.take() {
-            next.reader.close();
-            self.lines[at].retiring.push(next);
-            self.retry_rotation(at, Renew::Channel, "the last replacement failed", None);
-        }
+        line.renew = line.renew.max(renew);
+        self.pause(Some(at), pause, failures, cause);
     }
 
     fn publish_connections(&self) {
@@ -519,7 +492,7 @@ impl Supervisor {
         let channel_expires_at = self
             .lines
             .iter()
-            .filter_map(|line| line.current.as_ref()?.channel.as_ref()?.expires)
+            .filter_map(|line| line.current.as_ref()?.channel.as_ref()?.channel.expires)
             .min();
         self.control(Control::Connections {
             open: u32::try_from(open).unwrap_or(u32::MAX),

@@ -3,15 +3,26 @@
 //! In: `Notice` · Out: lines in their next state, `Control` to the aggregator · Thread: the supervisor's.
 
 use std::ops::ControlFlow;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::line::{Line, Place};
-use super::policy::{self, Renew, Verdict};
+use super::policy::{self, History, Renew, Verdict};
 use super::{End, Flow, Supervisor};
 use crate::aggregator::Control;
 use crate::model::snapshot::{ConnectionState, GapTopics};
 use crate::notice::{CloseReason, ConnectionNews, Notice};
 use crate::{Error, ErrorKind, Moment};
+
+/// A connection that the peer closes within this time, or before it is stable, was closed soon after it opened.
+const SOON: Duration = Duration::from_secs(10);
+
+/// What is left of a connection.
+struct Over {
+    confirmed: bool,
+    /// Number of its token.
+    token: u64,
+    lived: Duration,
+}
 
 impl Supervisor {
     pub(super) fn on_notice(&mut self, notice: Notice) -> Flow {
@@ -22,9 +33,7 @@ impl Supervisor {
                 ControlFlow::Break(End::OutputClosed)
             }
             Notice::TokenRefused => {
-                if let Some(held) = &mut self.token {
-                    held.refresh_due = Instant::now();
-                }
+                self.refresh_token_now();
                 ControlFlow::Continue(())
             }
             Notice::AggregatorGone(what) => {
@@ -45,43 +54,31 @@ impl Supervisor {
     }
 
     fn on_news(&mut self, at: usize, place: Place, news: ConnectionNews) -> Flow {
-        let now = Instant::now();
         match news {
-            ConnectionNews::Confirmed => self.on_confirmed(at, place),
+            ConnectionNews::Confirmed(since) => self.on_confirmed(at, place, since),
             ConnectionNews::Alive => {
-                if place == Place::Next
-                    && let Some(overlap) = self.lines[at].promote(now)
-                {
-                    log::info!(
-                        "the new connection took over after {} ms of overlap",
-                        overlap.as_millis()
-                    );
-                    self.reconnects += 1;
-                    self.token_is_second_try = false;
-                    self.lines[at].backoff.on_streaming(now);
-                    self.publish_connections();
-                    self.baseline();
+                if place == Place::Next {
+                    self.take_over(at);
                 }
             }
-            ConnectionNews::SocketClosing if place == Place::Current => {
+            ConnectionNews::SocketClosing => {
                 log::info!("the service will close this connection soon");
-                self.lines[at].rotate_at(now, Renew::Channel, "the service closes the socket soon");
+                self.ends_soon(at, place, "the service closes the socket soon");
             }
-            ConnectionNews::MaxAge if place == Place::Current => {
-                self.lines[at].rotate_at(now, Renew::Channel, "the channel is near its end");
-            }
-            ConnectionNews::TokenRevoked if place == Place::Current => {
+            ConnectionNews::TokenRevoked => {
                 log::warn!("the token was revoked");
-                self.token = None;
-                self.lines[at].rotate_at(now, Renew::Token, "the token was revoked");
+                if let Some(connection) = self.lines[at].at(place) {
+                    let token = connection.token;
+                    self.drop_token(token);
+                }
+                self.ends_soon(at, place, "the token was revoked");
             }
-            ConnectionNews::SocketClosing | ConnectionNews::MaxAge | ConnectionNews::TokenRevoked => {}
             ConnectionNews::Ended { reason, last_frame_at } => return self.on_ended(at, place, &reason, last_frame_at),
         }
         ControlFlow::Continue(())
     }
 
-    fn on_confirmed(&mut self, at: usize, place: Place) {
+    fn on_confirmed(&mut self, at: usize, place: Place, since: Moment) {
         let now = Instant::now();
         let Some(connection) = self.lines[at].at(place) else {
             return;
@@ -94,16 +91,17 @@ impl Supervisor {
             return;
         }
         let line = &mut self.lines[at];
+        if let Some(held) = &mut line.channel {
+            held.has_streamed = true;
+        }
         if std::mem::replace(&mut line.ever_confirmed, true) {
             self.reconnects += 1;
         }
         line.backoff.on_streaming(now);
         self.ever_streamed = true;
         self.token_is_second_try = false;
-        self.control(Control::GapClosed {
-            line: at,
-            to: Moment::now(),
-        });
+        self.keep_up_with_token(at);
+        self.control(Control::GapClosed { line: at, to: since });
         let all = self.lines.iter().all(Line::is_streaming);
         if all {
             self.set_state(ConnectionState::Streaming, None, None, None);
@@ -120,23 +118,30 @@ impl Supervisor {
             return ControlFlow::Continue(());
         };
         let was_confirmed = ended.confirmed;
+        let over = Over {
+            confirmed: ended.confirmed,
+            token: ended.token,
+            lived: ended.started.elapsed(),
+        };
         self.control(Control::ConnectionEnded(ended.number));
         self.audit_connection(ended.number, "ended", Some(reason));
         ended.reader.cut();
         self.publish_connections();
+        let is_gone = policy::channel_is_gone(reason);
         match place {
             Place::Retiring(_) => {
-                self.leave_channel(at, ended.channel);
+                self.leave_channel(at, ended.channel.filter(|_| !is_gone));
                 return ControlFlow::Continue(());
             }
             Place::Next => {
                 log::warn!("the replacement ended before it took over: {reason}");
                 // What carries the stream goes on, whatever the verdict on the replacement.
-                let renew = match policy::after_close(reason, self.history()) {
-                    Verdict::Retry(renew) => renew.max(Renew::Channel),
-                    Verdict::GiveUp(_) => Renew::Channel,
-                };
-                self.retry_rotation(at, renew, "the last replacement failed", None);
+                let verdict = policy::after_close(reason, self.history());
+                if let Verdict::Retry(Renew::Token) = verdict {
+                    self.drop_token(ended.token);
+                }
+                self.leave_channel(at, ended.channel.filter(|_| !is_gone));
+                self.replace_again(at, Renew::Channel);
                 return ControlFlow::Continue(());
             }
             Place::Current => {}
@@ -148,7 +153,8 @@ impl Supervisor {
             };
             if self.lines[at].next.as_ref().is_some_and(|next| next.confirmed) {
                 // The replacement was subscribed before this one ended: nothing is uncovered.
-                self.lines[at].promote(Instant::now());
+                self.take_over(at);
+                self.leave_channel(at, ended.channel.filter(|_| !is_gone));
                 return ControlFlow::Continue(());
             }
             let from = last_frame_at.unwrap_or_else(Moment::now);
@@ -164,33 +170,96 @@ impl Supervisor {
         }
         if let Some(next) = self.lines[at].next.take() {
             // It is on its way already: it simply becomes the connection.
-            self.lines[at].channel.clone_from(&next.channel);
+            let left = std::mem::replace(&mut self.lines[at].channel, next.channel.clone());
             self.lines[at].current = Some(next);
+            self.leave_channel(at, left.filter(|_| !is_gone));
             self.set_state(ConnectionState::Connecting, Some(reason.to_string()), None, None);
             return ControlFlow::Continue(());
         }
+        self.on_line_ended(at, &over, reason)
+    }
+
+    /// Nothing carries the topics of this line any more: what now.
+    fn on_line_ended(&mut self, at: usize, ended: &Over, reason: &CloseReason) -> Flow {
+        let history = self.history_of(at, ended, reason);
+        let line = &mut self.lines[at];
+        let channel = match policy::channel_is_gone(reason) {
+            true => line.channel.take(),
+            false => line.channel.clone(),
+        };
+        let name = channel.map_or_else(String::new, |held| held.name());
         let asked = match reason {
             CloseReason::Upgrade { retry_after, .. } => *retry_after,
             _ => None,
         };
-        let line = &mut self.lines[at];
         line.backoff.on_failure(Instant::now());
         let (exhausted, failures) = (line.backoff.exhausted(), line.backoff.failures());
         let pause = line.backoff.pause(fastrand::f64(), asked);
-        match policy::after_close(reason, self.history()) {
+        let verdict = policy::after_close(reason, history);
+        let taken = history.taken;
+        match verdict {
             Verdict::GiveUp(error) => ControlFlow::Break(End::GaveUp(error)),
-            Verdict::Retry(_) if exhausted => ControlFlow::Break(End::GaveUp(Error::new(
+            Verdict::Retry(_) | Verdict::StandBack if exhausted => ControlFlow::Break(End::GaveUp(Error::new(
                 ErrorKind::Transient,
                 format!("giving up after {failures} failures in a row"),
                 reason.to_string(),
             ))),
             Verdict::Retry(renew) => {
-                if let CloseReason::TakenOver(_) = reason {
-                    log::warn!("{reason}: is the same OAuth client used twice? Each program needs its own");
+                if taken > 0 {
+                    log::warn!(
+                        "another client of this OAuth client took channel {name} ({reason}). Each program needs its own"
+                    );
+                } else if history.closed_early >= policy::MAX_CLOSED_EARLY {
+                    log::warn!(
+                        "channel {name} was closed {} times in a row soon after it was opened: another client of this OAuth \
+                         client may have taken it; making a new one",
+                        history.closed_early
+                    );
                 }
-                self.retry_line(at, renew, pause, failures, reason.to_string());
+                self.retry_line(at, (renew, ended.token), pause, failures, reason.to_string());
                 ControlFlow::Continue(())
             }
+            Verdict::StandBack => {
+                let pause = self
+                    .rivals
+                    .pause(history.channels, self.config.reconnect.max, fastrand::f64());
+                let cause = format!(
+                    "another client of this OAuth client took channel {name}, the {taken}th in a row: standing back, so that \
+                     the two do not fight. Each program needs its own OAuth client"
+                );
+                self.retry_line(at, (Renew::Channel, ended.token), pause, failures, cause);
+                ControlFlow::Continue(())
+            }
+        }
+    }
+
+    /// What went before the end of this line's connection, that end included.
+    fn history_of(&mut self, at: usize, ended: &Over, reason: &CloseReason) -> History {
+        let now = Instant::now();
+        let stable_after = self.config.reconnect.stable_after;
+        let base = self.history();
+        let token_lives = ended.token == self.token_number && self.token.as_ref().is_some_and(|token| now < token.ends);
+        let Some(held) = &mut self.lines[at].channel else {
+            return base;
+        };
+        let was_short = ended.lived < stable_after.min(SOON);
+        held.closed_early = match reason {
+            CloseReason::Closed { .. } if ended.confirmed && was_short => held.closed_early + 1,
+            _ => 0,
+        };
+        // A channel that carried a stream and is gone although its time and its token have not ended.
+        let was_ours = held.has_streamed && token_lives && held.is_in_time();
+        let is_taken = matches!(reason, CloseReason::TakenOver(_)) || (policy::channel_is_gone(reason) && was_ours);
+        let taken = match is_taken {
+            true => self.rivals.on_taken(now, stable_after.max(SOON)),
+            false => 0,
+        };
+        History {
+            reuses: held.reuses,
+            closed_early: held.closed_early,
+            taken,
+            channels: u32::try_from(self.lines.len()).unwrap_or(u32::MAX),
+            ..base
         }
     }
 }

@@ -14,13 +14,44 @@ pub(crate) struct History {
     pub(crate) ever_streamed: bool,
     /// The token was replaced because it was refused, and nothing has worked since.
     pub(crate) token_is_second_try: bool,
+    /// How often the channel was connected again.
+    pub(crate) reuses: u32,
+    /// Connections of the channel in a row that the peer closed soon after they opened, this one included.
+    pub(crate) closed_early: u32,
+    /// Channels in a row that somebody took from us, this one included; 0 where it was not taken.
+    pub(crate) taken: u32,
+    /// Channels of the plan.
+    pub(crate) channels: u32,
 }
+
+impl History {
+    /// Nothing went before.
+    pub(crate) fn new(protocol: Protocol) -> Self {
+        Self {
+            protocol,
+            ever_streamed: false,
+            token_is_second_try: false,
+            reuses: 0,
+            closed_early: 0,
+            taken: 0,
+            channels: 1,
+        }
+    }
+}
+
+/// A channel that was connected again so often is replaced (Genesys' own client does so after 10, seen 2026-08).
+pub(crate) const MAX_REUSES: u32 = 10;
+/// A channel whose connections the peer closed so often in a row, each soon after it opened, is replaced: somebody else may
+/// connect to it as often as we do.
+pub(crate) const MAX_CLOSED_EARLY: u32 = 5;
 
 /// What to do.
 #[derive(Clone, Debug)]
 pub(crate) enum Verdict {
     /// Try again after a pause, with what is renewed first.
     Retry(Renew),
+    /// Somebody takes our channels again and again: a new one, but not before a long pause.
+    StandBack,
     /// End the run with this error.
     GiveUp(Error),
 }
@@ -36,8 +67,30 @@ pub(crate) enum Renew {
     Token,
 }
 
+/// Whether the channel is no more.
+pub(crate) fn channel_is_gone(reason: &CloseReason) -> bool {
+    match reason {
+        CloseReason::ChannelGone | CloseReason::TakenOver(_) => true,
+        CloseReason::Upgrade { status, .. } => (400..=499).contains(status) && *status != 429,
+        _ => false,
+    }
+}
+
 /// After a connection ended.
 pub(crate) fn after_close(reason: &CloseReason, history: History) -> Verdict {
+    let is_worn = history.reuses >= MAX_REUSES || history.closed_early >= MAX_CLOSED_EARLY;
+    match verdict_on(reason, history) {
+        // The service ends one of our channels for each that another process creates, so each of ours may be taken once
+        // before a pattern shows; two more are a fight.
+        Verdict::Retry(Renew::Channel) if history.taken >= history.channels + 2 => Verdict::StandBack,
+        Verdict::Retry(Renew::Nothing) if is_worn && history.protocol == Protocol::Notifications => {
+            Verdict::Retry(Renew::Channel)
+        }
+        verdict => verdict,
+    }
+}
+
+fn verdict_on(reason: &CloseReason, history: History) -> Verdict {
     let give_up = |kind, did: &str| Verdict::GiveUp(Error::new(kind, did, reason.to_string()));
     match reason {
         CloseReason::Dial(error) => after_error(error, history),
@@ -100,16 +153,13 @@ mod tests {
     use crate::protocol::Refusal;
 
     fn history(protocol: Protocol) -> History {
-        History {
-            protocol,
-            ever_streamed: false,
-            token_is_second_try: false,
-        }
+        History::new(protocol)
     }
 
     fn said(verdict: &Verdict) -> String {
         match verdict {
             Verdict::Retry(renew) => format!("{renew:?}"),
+            Verdict::StandBack => "StandBack".to_owned(),
             Verdict::GiveUp(error) => format!("{:?}", error.kind()),
         }
     }
@@ -163,6 +213,49 @@ mod tests {
                 verdict,
                 "{reason} {protocol:?}"
             );
+        }
+    }
+
+    #[test]
+    fn the_same_channel_first_until_it_is_worn_or_taken_again_and_again() {
+        let closed = CloseReason::Closed { code: Some(1001) };
+        let gone = CloseReason::ChannelGone;
+        let silent = CloseReason::Silence;
+        for (reason, protocol, (reuses, closed_early, taken, channels), verdict) in [
+            (&closed, Protocol::Notifications, (9, 4, 0, 1), "Nothing"),
+            (&closed, Protocol::Notifications, (10, 0, 0, 1), "Channel"),
+            (&silent, Protocol::Notifications, (10, 0, 0, 1), "Channel"),
+            (&closed, Protocol::Notifications, (0, 5, 0, 1), "Channel"),
+            (&closed, Protocol::Events, (10, 5, 0, 1), "Nothing"),
+            (&gone, Protocol::Notifications, (0, 0, 1, 1), "Channel"),
+            (&gone, Protocol::Notifications, (0, 0, 2, 1), "Channel"),
+            (&gone, Protocol::Notifications, (0, 0, 3, 1), "StandBack"),
+            (&gone, Protocol::Notifications, (0, 0, 19, 18), "Channel"),
+            (&gone, Protocol::Notifications, (0, 0, 20, 18), "StandBack"),
+            (&closed, Protocol::Notifications, (0, 0, 0, 1), "Nothing"),
+        ] {
+            let before = History {
+                reuses,
+                closed_early,
+                taken,
+                channels,
+                ..history(protocol)
+            };
+            assert_eq!(said(&after_close(reason, before)), verdict, "{reason} {before:?}");
+        }
+    }
+
+    #[test]
+    fn a_channel_that_is_gone_is_told_from_one_that_is_not() {
+        let upgrade = |status| CloseReason::Upgrade {
+            status,
+            retry_after: None,
+        };
+        for reason in [upgrade(404), upgrade(401), CloseReason::ChannelGone] {
+            assert!(channel_is_gone(&reason), "{reason}");
+        }
+        for reason in [upgrade(429), upgrade(503), CloseReason::Silence, CloseReason::Replaced] {
+            assert!(!channel_is_gone(&reason), "{reason}");
         }
     }
 

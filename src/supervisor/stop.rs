@@ -14,7 +14,7 @@ use crate::model::snapshot::ConnectionState;
 use crate::net::Cancel;
 use crate::notice::{ConnectionNews, Notice};
 use crate::record::StateChange;
-use crate::rest::channels;
+use crate::rest::channels::{self, Channel};
 
 /// For the sockets to close with 1000.
 const CLOSE_LIMIT: Duration = Duration::from_millis(300);
@@ -51,6 +51,7 @@ impl Supervisor {
         if let Some(repair) = &self.repair {
             repair.stop();
         }
+        let channels = self.channels_in_use();
         self.close_readers(began + CLOSE_LIMIT, &mut abandoned);
 
         let drain_until = Instant::now().min(began + CLOSE_LIMIT) + DRAIN_LIMIT;
@@ -73,7 +74,7 @@ impl Supervisor {
             outputs_until,
         });
         // The aggregator drains meanwhile.
-        self.delete_subscriptions(outputs_until, &mut abandoned);
+        self.delete_subscriptions(&channels, outputs_until, &mut abandoned);
         if let Some(repair) = self.repair.take()
             && !repair.ends_by(outputs_until)
         {
@@ -137,12 +138,29 @@ impl Supervisor {
         }
     }
 
+    /// Every channel that may have subscriptions, those of replacements included.
+    fn channels_in_use(&self) -> Vec<Channel> {
+        let of_lines = self.lines.iter().flat_map(|line| {
+            let connections = line.connections().filter_map(|connection| connection.channel.as_ref());
+            line.channel.iter().chain(connections)
+        });
+        let mut found: Vec<Channel> = Vec::new();
+        for held in of_lines
+            .chain(&self.idle)
+            .filter(|held| held.token == self.token_number)
+        {
+            if found.iter().all(|known| known.id != held.channel.id) {
+                found.push(held.channel.clone());
+            }
+        }
+        found
+    }
+
     /// Leaves no subscription behind, side by side for all channels.
-    fn delete_subscriptions(&mut self, until: Instant, abandoned: &mut Vec<String>) {
+    fn delete_subscriptions(&mut self, left: &[Channel], until: Instant, abandoned: &mut Vec<String>) {
         let Some(token) = self.token.as_ref().filter(|held| Instant::now() < held.ends) else {
             return;
         };
-        let left: Vec<_> = self.lines.iter().filter_map(|line| line.channel.as_ref()).collect();
         if left.is_empty() {
             return;
         }
@@ -153,7 +171,7 @@ impl Supervisor {
             .scoped(cancel.clone(), until.saturating_duration_since(Instant::now()));
         let (done, results) = crossbeam_channel::bounded(left.len());
         let failed = std::thread::scope(|scope| {
-            for channel in &left {
+            for channel in left {
                 let (client, done, token) = (&client, done.clone(), &token.secret);
                 let spawned = std::thread::Builder::new()
                     .name("gs-unsubscribe".to_owned())
@@ -167,9 +185,9 @@ impl Supervisor {
             }
             drop(done);
             let mut failed = 0;
-            for _ in &left {
+            for _ in left {
                 match results.recv_deadline(until) {
-                    Ok(Ok(())) => {}
+                    Ok(Ok(_)) => {}
                     Ok(Err(error)) => {
                         log::debug!("subscriptions are left behind: {error}");
                         failed += 1;

@@ -101,6 +101,34 @@ fn combined_ids_stay_under_200_characters() {
 }
 
 #[test]
+fn free_topics_are_combined_once_one_channel_does_not_hold_all() {
+    let kinds = ["station", "outofoffice", "conversationsummary", "tokens"];
+    let free = |users: usize| -> Vec<String> {
+        let of_user = |n: usize| kinds.map(|kind| format!("v2.users.u{n}.{kind}"));
+        (0..users).flat_map(of_user).collect()
+    };
+    let plan = |topics: &[String]| {
+        let wish = Wish {
+            topics,
+            ..Wish::default()
+        };
+        TopicPlan::new(&wish, &TopicPlan::default()).unwrap()
+    };
+    // As they are, as long as they fit.
+    assert_eq!(plan(&free(250)).channels, [free(250)]);
+    let many = plan(&free(251));
+    assert_eq!(many.channels.len(), 1);
+    assert_eq!(many.channels[0].len(), 251);
+    assert_eq!(
+        many.channels[0][7],
+        "v2.users.u7?station&outofoffice&conversationsummary&tokens"
+    );
+    let singles: Vec<String> = many.ids().flat_map(expand).collect();
+    assert_eq!(singles, free(251));
+    assert!(many.ids().all(|id| id.len() < 200));
+}
+
+#[test]
 fn a_thousand_ids_are_one_channel_and_18_000_the_most() {
     let empty = TopicPlan::default();
     assert_eq!(of_queues(&queues(0..500), &empty).channels.len(), 1);

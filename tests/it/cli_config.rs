@@ -213,3 +213,16 @@ fn files_and_proxies_that_cannot_be_used() {
         assert!(stderr.contains("HTTPS_PROXY") && stderr.contains(says), "{stderr}");
     }
 }
+
+#[test]
+#[cfg(feature = "simulator")]
+fn a_wrong_script_is_told_line_by_line() {
+    let file = TempFile::new("script", "1m outage?secs=5\n2m resett\n1s reset\n");
+    let told = refused(&["simulate", "--script", file.path()], &[]);
+    assert!(told.contains("line 2: unknown call resett"), "{told}");
+    assert!(
+        told.contains("line 3: found the time 1s, which is before that of line 1"),
+        "{told}"
+    );
+    assert!(refused(&["demo", "--script", "no-such-file"], &[]).contains("no-such-file"));
+}

@@ -2,15 +2,16 @@
 //!
 //! In: a flood of the simulator, tiny buffers · Out: verdicts · Thread: the test's and one that controls the flood.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use genesys_stream::config::{Protocol, WhenFull};
 use genesys_stream::model::snapshot::Snapshot;
 use genesys_stream::simulator::Simulator;
 use genesys_stream::{Stream, StreamBuilder};
+use tungstenite::Message;
 
 use crate::support::peer::{Behaviour, event, peer, sockets};
-use crate::support::{built, config, control, start, watch_with};
+use crate::support::{PATIENCE, built, config, control, for_all_protocols, start, watch_with};
 
 const FLOOD: u64 = 6_000;
 /// Enough to overrun a buffer of one.
@@ -149,4 +150,68 @@ fn with_block_an_unread_channel_does_not_hold_up_the_end() {
     let c = stream.stop().snapshot.counters;
     assert!(c.events_applied < 2_000, "{c:?}");
     assert_eq!(events.count(), 10);
+}
+
+/// `block` with a receiver that does not read: the events wait, the dashboard does not; once it reads it misses nothing.
+#[test]
+fn with_block_an_unread_channel_freezes_no_snapshot() {
+    for_all_protocols(|protocol| {
+        // More than an output takes in (2,048), the buffer and the channel.
+        const EVENTS: usize = 4_000;
+        let texts = (0..EVENTS).map(|n| event(protocol, n)).collect();
+        let peer = peer(sockets(vec![Behaviour::Well(texts)]));
+        let with = config(&peer.url(), protocol)
+            .buffer_capacity(4)
+            .when_full(WhenFull::Block);
+        let (builder, events) = Stream::builder(built(with)).events(10);
+        let stream = watch_with(builder);
+        let full = stream.until("the channel full", |s| s.outputs["events"].written == 10);
+        let later = stream.until("snapshots go on", |s| s.revision > full.revision + 20);
+        assert!(later.generated_at > full.generated_at);
+        let began = Instant::now();
+        let asked = stream.stream().snapshot();
+        assert!(asked.revision > later.revision, "asked for, and answered");
+        assert!(began.elapsed() < Duration::from_millis(900), "{:?}", began.elapsed());
+        assert!(asked.counters.events_applied < EVENTS as u64, "{:?}", asked.counters);
+        let reading = std::thread::spawn(move || events.count());
+        stream.until("all applied", |s| s.counters.events_applied == EVENTS as u64);
+        let last = stream.stop().snapshot;
+        assert_eq!(reading.join().expect("a count"), EVENTS);
+        assert_eq!((last.outputs["events"].missed, last.counters.events_dropped), (0, 0));
+    });
+}
+
+/// The same while the peer sends pings: the reader hears and answers them although nothing takes its events.
+#[test]
+fn with_block_and_no_room_pings_are_still_answered() {
+    for_all_protocols(|protocol| {
+        // More than output, buffer and channel take in together.
+        const EVENTS: usize = 2_500;
+        let (tell, answered) = crossbeam_channel::bounded(1);
+        let behaviour = Behaviour::Custom(Box::new(move |socket| {
+            for n in 0..EVENTS {
+                let _ = socket.send(Message::text(event(protocol, n)));
+            }
+            let _ = socket.send(Message::Ping("are you there".into()));
+            while let Ok(message) = socket.read() {
+                if message.is_pong() {
+                    let _ = tell.try_send(());
+                }
+            }
+        }));
+        let peer = peer(sockets(vec![behaviour]));
+        let with = config(&peer.url(), protocol)
+            .buffer_capacity(4)
+            .when_full(WhenFull::Block);
+        let (builder, events) = Stream::builder(built(with)).events(10);
+        let stream = watch_with(builder);
+        answered.recv_timeout(PATIENCE).expect("the ping is answered");
+        let full = stream.until("events that wait", |s| s.counters.events_decoded == EVENTS as u64);
+        assert!(full.counters.events_buffered > 100, "{:?}", full.counters);
+        let reading = std::thread::spawn(move || events.count());
+        stream.until("all applied", |s| s.counters.events_applied == EVENTS as u64);
+        let last = stream.stop().snapshot;
+        assert_eq!(reading.join().expect("a count"), EVENTS);
+        assert_eq!((last.counters.events_dropped, last.connection.reconnects), (0, 0));
+    });
 }

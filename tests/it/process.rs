@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use genesys_stream::config::Protocol;
 use serde_json::Value;
 
-use crate::support::peer::{Answer, Behaviour, event, peer, sockets, sound};
+use crate::support::peer::{Answer, Behaviour, QUEUES, event, notification, peer, permitted, sockets, sound};
 use crate::support::process::{Ended, command, program};
 use crate::support::{PATIENCE, PROTOCOLS, STOP_LIMIT, busy, control, for_all_protocols, start};
 
@@ -266,6 +266,55 @@ fn event_records_in_order_from_first_to_last() {
         assert_eq!(last["outputs"]["stdout"]["missed"], 0);
         assert_eq!(of("snapshot").len(), 1);
     });
+}
+
+/// What an operator is told on stderr: channels that run out, a forbidden topic, another program on the same client.
+#[test]
+fn warnings_about_channels_and_topics() {
+    let peer = peer(|asked, peer| {
+        let listing = asked.method == "GET" && asked.path.contains("includechannels=oauthclient");
+        if listing {
+            let channels = vec![serde_json::json!({"expires": "2126-05-05T14:00:00.000Z"}); 15];
+            return Some(Answer::Json(200, serde_json::json!({"entities": channels})));
+        }
+        let taken = || {
+            let body = serde_json::json!({"reason": "another_channel_subscribed"});
+            notification("v2.system.no_longer_subscribed.streaming-5-2", &body)
+        };
+        if asked.is_upgrade() && peer.log().upgrades() == 1 {
+            return Some(Answer::Socket(Behaviour::Well(vec![taken()])));
+        }
+        let of_sales = format!("v2.analytics.queues.{}.observations", QUEUES[0].0);
+        asked
+            .is("PUT", "/subscriptions")
+            .then(|| permitted(asked, |topic| topic != of_sales))
+    });
+    let url = peer.url();
+    let running = program(
+        &run(&url, Protocol::Notifications, &["--output", "events"]),
+        &CREDENTIALS,
+    );
+    peer.until("a second channel", |log| (log.upgrades() == 2).then_some(()));
+    running.line("streaming again", |line| {
+        line.contains(r#""repaired""#) && !line.contains(r#""to":null"#)
+    });
+    running.signal("TERM");
+    let ended = running.wait();
+    assert_ended(&ended, 0);
+    let said = |part: &str| ended.stderr.lines().filter(|line| line.contains(part)).count();
+    assert_eq!(said("15 of 20 notification channels"), 1, "{}", ended.stderr);
+    assert!(
+        said(&format!("{}.observations refused", QUEUES[0].0)) >= 1,
+        "{}",
+        ended.stderr
+    );
+    assert_eq!(
+        said("another client of this OAuth client took channel #"),
+        1,
+        "{}",
+        ended.stderr
+    );
+    assert!(!ended.stderr.contains("streaming-5"), "{}", ended.stderr);
 }
 
 struct TempDir(PathBuf);

@@ -338,6 +338,39 @@ fn stops_in_the_pause_between_attempts() {
     });
 }
 
+/// A pause that the service asked for is long, and yet no stop waits for it: at login, at the listing, for the token.
+#[test]
+fn stops_in_a_pause_that_was_asked_for() {
+    for_all_protocols(|protocol| {
+        for step in ["login", "rest", "second login"] {
+            let peer = peer(move |asked, peer| {
+                let login = asked.is("POST", "/oauth/token");
+                let is_asked = match step {
+                    "login" => login,
+                    "rest" => asked.path.starts_with("/api") && !asked.is_upgrade(),
+                    _ => login && peer.log().count("POST", "/oauth/token") > 1,
+                };
+                let body = json!({"message": "too many", "code": "too.many.requests", "status": 429});
+                if is_asked {
+                    return Some(Answer::WithHeader(429, ("Retry-After", "600".to_owned()), body));
+                }
+                let short = json!({"access_token": "token-a", "token_type": "bearer", "expires_in": 2});
+                login.then_some(Answer::Json(200, short))
+            });
+            let with = config(&peer.url(), protocol).queue("Sales");
+            stops(protocol, step, &peer, with, |stream| {
+                if step == "second login" {
+                    peer.until("asked again", |log| {
+                        (log.count("POST", "/oauth/token") == 2).then_some(())
+                    });
+                } else {
+                    stream.until("a pause", |s| s.connection.state == ConnectionState::Backoff);
+                }
+            });
+        }
+    });
+}
+
 #[test]
 fn gives_up_after_so_many_failures() {
     for_all_protocols(|protocol| {
@@ -486,27 +519,41 @@ fn nothing_shows_a_secret() {
     });
 }
 
-/// Every step has its own limit: 10 s for the upgrade, 15 s for a REST call.
+/// Every step has its own limit, here the least that can be configured: the upgrade, the login, the calls after it.
 #[test]
-#[ignore = "takes a quarter of a minute of waiting"]
 fn hanging_steps_are_given_up() {
     for_all_protocols(|protocol| {
-        let upgrade = peer(|asked, peer| {
-            let first = asked.is_upgrade() && peer.log().upgrades() == 1;
-            first.then_some(Answer::Nothing)
+        let hangs = |step: &'static str| {
+            peer(move |asked, peer| {
+                let concerned = |asked: &Asked| match step {
+                    "upgrade" => asked.is_upgrade(),
+                    "login" => asked.is("POST", "/oauth/token"),
+                    _ => asked.path.starts_with("/api") && !asked.is_upgrade(),
+                };
+                let first = concerned(asked) && peer.log().asked.iter().filter(|a| concerned(a)).count() == 1;
+                first.then_some(Answer::Nothing)
+            })
+        };
+        let peers = ["upgrade", "login", "rest"].map(hangs);
+        let began = Instant::now();
+        let streams = peers.each_ref().map(|peer| {
+            let quick = config(&peer.url(), protocol)
+                .queue("Sales")
+                .handshake_limit(Duration::from_secs(1))
+                .rest_limit(Duration::from_secs(1));
+            watch(quick)
         });
-        let login = peer(|asked, peer| {
-            let first = peer.log().count("POST", "/oauth/token") == 1;
-            (asked.is("POST", "/oauth/token") && first).then_some(Answer::Nothing)
-        });
-        let streams = [&upgrade, &login].map(|peer| watch(config(&peer.url(), protocol)));
         for stream in streams {
             stream.until_streaming();
             stream.stop();
         }
-        assert_eq!(
-            (upgrade.log().upgrades(), login.log().count("POST", "/oauth/token")),
-            (2, 2)
+        let took = began.elapsed();
+        assert!(
+            took >= Duration::from_secs(1) && took < Duration::from_secs(8),
+            "{took:?}"
         );
+        let [upgrade, login, _] = peers;
+        assert_eq!(upgrade.log().upgrades(), 2);
+        assert_eq!(login.log().count("POST", "/oauth/token"), 2);
     });
 }

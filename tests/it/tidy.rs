@@ -30,6 +30,7 @@ use Band::{Control, Peer, Rooms, Thought, Tools, Words};
 const MODULES: &[(&str, Band, &str)] = &[
     ("moment", Words, ""),
     ("id", Words, ""),
+    ("keyed", Words, ""),
     ("secret", Words, ""),
     ("error", Words, ""),
     ("facts", Words, "id moment"),
@@ -44,7 +45,7 @@ const MODULES: &[(&str, Band, &str)] = &[
     ("coalesce", Thought, "event facts id moment"),
     ("topic_plan", Thought, "error id"),
     ("protocol", Thought, "config error event facts id moment secret"),
-    ("model", Thought, "config event facts id moment protocol"),
+    ("model", Thought, "config event facts id keyed moment protocol"),
     ("record", Thought, "event id model moment"),
     ("recording", Thought, "config id model moment record"),
     ("journal", Tools, "audit recording"),
@@ -53,9 +54,10 @@ const MODULES: &[(&str, Band, &str)] = &[
     (
         "rest",
         Tools,
-        "config digest error facts id moment net secret topic_plan",
+        "config digest error facts id keyed moment net secret topic_plan",
     ),
     ("http_server", Tools, ""),
+    ("web", Rooms, "config error http_server model moment record secret"),
     (
         "reader",
         Rooms,
@@ -64,19 +66,19 @@ const MODULES: &[(&str, Band, &str)] = &[
     (
         "output",
         Rooms,
-        "audit backoff config error event facts id model moment net record recording rest",
+        "audit backoff config error event facts id keyed model moment net record recording rest",
     ),
     (
         "aggregator",
         Rooms,
-        "audit buffer config error event facts id journal model moment net notice output record recording rest \
+        "audit buffer config error event facts id journal keyed model moment net notice output record recording rest \
          telemetry",
     ),
     (
         "supervisor",
         Control,
-        "aggregator audit backoff buffer config error id journal model moment net notice protocol reader record recording rest \
-         secret telemetry topic_plan",
+        "aggregator audit backoff buffer config error id journal model moment net notice protocol reader record recording \
+         rest secret telemetry topic_plan",
     ),
     (
         "replay",
@@ -86,13 +88,19 @@ const MODULES: &[(&str, Band, &str)] = &[
     (
         "stream",
         Control,
-        "aggregator audit buffer config digest error event journal model moment net notice output protocol record replay rest \
-         supervisor telemetry",
+        "aggregator audit buffer config digest error event journal model moment net notice output protocol record replay \
+         rest supervisor telemetry web",
+    ),
+    (
+        "preflight",
+        Control,
+        "buffer config error id journal moment net notice protocol reader rest secret supervisor telemetry topic_plan",
     ),
     (
         "cli",
         Control,
-        "audit config error moment output protocol record recording replay secret simulator stream",
+        "audit config error moment net notice output preflight protocol record recording replay rest secret simulator \
+         stream topic_plan",
     ),
     ("simulator", Peer, "http_server"),
 ];
@@ -111,10 +119,19 @@ const UPWARDS: &[(&str, &str, &str)] = &[
 
 /// Files of Control, Rooms or Tools that are pure all the same.
 const PURE_FILES: &[&str] = &[
+    "supervisor/allowance.rs",
     "supervisor/policy.rs",
+    "supervisor/rivals.rs",
     "supervisor/repair/query.rs",
     "supervisor/repair/schedule.rs",
+    "supervisor/repair/walk.rs",
     "net/target.rs",
+    "web/metrics.rs",
+    "web/metrics/exposition.rs",
+    "web/metrics/health.rs",
+    "web/metrics/centre.rs",
+    "web/picture.rs",
+    "web/readiness.rs",
 ];
 
 /// What no word and no thought may name.
@@ -150,7 +167,6 @@ const IMPURE_FILES: &[(&str, &str, &str)] = &[
 /// Foreign crates with an owner: named below these paths only.
 const OWNERS: &[(&str, &str)] = &[
     ("ureq", "rest/"),
-    ("ring", "digest.rs"),
     ("rustix", "output/appending.rs"),
     ("rustls", "net/"),
     ("rustls_native_certs", "net/"),
@@ -159,10 +175,12 @@ const OWNERS: &[(&str, &str)] = &[
     ("httparse", "net/proxy.rs http_server/"),
     ("tungstenite", "reader/ simulator/stream/"),
     ("clap", "cli/"),
+    ("clap_complete", "cli/"),
     ("env_logger", "cli/"),
     ("signal_hook", "cli/"),
     ("terminal_size", "output/live/"),
     ("hdrhistogram", "model/latency.rs"),
+    ("ring", "digest.rs web/access.rs web/pages.rs"),
     ("zeroize", "secret.rs config/credentials.rs"),
 ];
 

@@ -21,7 +21,10 @@ pub(crate) enum Recorded {
     /// A message of the supervisor or of the repair.
     Control(Control),
     /// The tick.
-    Tick,
+    Tick {
+        /// How far the service's clock is ahead of ours.
+        ahead_ms: i64,
+    },
     /// Events were dropped since `from`.
     DropGapOpened { from: Moment, cause: String },
     /// None were since `to`.
@@ -82,7 +85,11 @@ impl Recorded {
         let (key, value) = object.0.iter().find(|(key, _)| *key != "after")?;
         let inner = Object::of(value);
         Some(Self::Control(match key.as_str() {
-            "tick" => return Some(Self::Tick),
+            "tick" => {
+                return Some(Self::Tick {
+                    ahead_ms: value.as_i64()?,
+                });
+            }
             "drop_gap_opened" => {
                 let inner = inner?;
                 return Some(Self::DropGapOpened {

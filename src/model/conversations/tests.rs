@@ -199,7 +199,7 @@ fn the_longest_idle_is_evicted_and_counted() {
     for n in 0..50 {
         store.apply(&visit(&format!("n{n}"), "Q", None), at(10 + n));
     }
-    assert_eq!((store.len(), store.evicted(), store.slots.len()), (2, 51, 3));
+    assert_eq!((store.len(), store.evicted(), store.slots.slots()), (2, 51, 3));
 }
 
 #[test]
@@ -251,7 +251,7 @@ fn an_open_conversation_of_five_participants_takes_less_than_a_kilobyte_and_a_ha
         let whole = whole.unwrap();
         participants += whole.participants.len();
         conversations += 1;
-        bytes += Packed::new(&whole).heap_bytes() + size_of::<Slot>();
+        bytes += Packed::new(&whole).heap_bytes() + size_of::<crate::model::slots::Slot>() + size_of::<Packed>();
     }
     let per_five = bytes * 5 / participants;
     println!(

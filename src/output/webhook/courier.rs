@@ -20,6 +20,7 @@ const PAUSES: ReconnectConfig = ReconnectConfig {
     initial: Duration::from_millis(500),
     max: Duration::from_secs(30),
     max_attempts: 0,
+    max_channels_per_hour: 0,
     // Each success begins anew.
     stable_after: Duration::ZERO,
 };

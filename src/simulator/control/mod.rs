@@ -11,7 +11,7 @@ pub(super) use truth::{truth, truth_now};
 use super::flood;
 use super::shared::Shared;
 use super::stream::Outbox;
-use crate::http_server::{Request, Response};
+use crate::http_server::{Request, Response, form_pairs};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -55,7 +55,11 @@ const CALLS: &[(&str, &str, &str)] = &[
         "refuses topics that contain the text, or everything that needs the permission",
     ),
     ("close", "code=1001, reason", "closes all sockets with this code"),
-    ("reset", "", "resets all sockets (TCP RST)"),
+    (
+        "reset",
+        "nth",
+        "resets all sockets (TCP RST); with nth only one of them, counted from 1",
+    ),
     ("revoke", "", "revokes all tokens; their channels die with them"),
     ("evict", "", "drops all channels as if others had taken their places"),
     (
@@ -115,6 +119,11 @@ const CALLS: &[(&str, &str, &str)] = &[
         "sends one text frame of this size to all sockets",
     ),
     ("error_frame", "message", "sends an error frame to all `events` sockets"),
+    (
+        "details",
+        "ignore, deepest=0",
+        "the query of conversation details ignores what is listed of order, filters, paging, and refuses deeper pages (0: none); without parameters it does as asked again",
+    ),
     (
         "refuse_filters",
         "on=1",
@@ -194,7 +203,7 @@ pub(super) fn call(shared: &Arc<Shared>, path: &str, parameters: Vec<(String, St
         "drain" => ask.only(&[]).map(|()| drain(shared)),
         "forbid" => service::forbid(&ask),
         "close" => sockets::close(&ask),
-        "reset" => ask.only(&[]).map(|()| sockets::on_all(shared, Outbox::reset)),
+        "reset" => sockets::reset(&ask),
         "revoke" => ask.only(&[]).map(|()| service::revoke(shared)),
         "evict" => ask.only(&[]).map(|()| service::evict(shared)),
         "socket_closing" => sockets::socket_closing(&ask),
@@ -210,6 +219,7 @@ pub(super) fn call(shared: &Arc<Shared>, path: &str, parameters: Vec<(String, St
         "garbage" => sockets::garbage(&ask),
         "oversize" => sockets::oversize(&ask),
         "error_frame" => sockets::error_frame(&ask),
+        "details" => service::whims(&ask),
         "refuse_filters" => service::refuse_filters(&ask),
         other => {
             let names: Vec<&str> = CALLS.iter().map(|c| c.0).collect();
@@ -220,6 +230,24 @@ pub(super) fn call(shared: &Arc<Shared>, path: &str, parameters: Vec<(String, St
     match outcome {
         Ok(value) => Response::with_body(200, "application/json", format!("{value}\n")),
         Err(why) => Response::with_body(400, "application/json", format!("{}\n", json!({"error": why}))),
+    }
+}
+
+/// Whether there is such a call with such parameters; their values are not looked at.
+pub(super) fn known(call: &str) -> Result<(), String> {
+    let (name, query) = call.split_once('?').unwrap_or((call, ""));
+    let Some((_, parameters, _)) = CALLS.iter().find(|known| known.0 == name) else {
+        let names: Vec<&str> = CALLS.iter().map(|c| c.0).collect();
+        return Err(format!("unknown call {name}, allowed: {}", names.join(", ")));
+    };
+    let mut words = parameters.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
+    match form_pairs(query)
+        .into_iter()
+        .find(|(key, _)| !words.clone().any(|word| word == key))
+    {
+        Some((key, _)) if words.all(str::is_empty) => Err(format!("{name}: found the parameter {key}, it has none")),
+        Some((key, _)) => Err(format!("{name}: unknown parameter {key}, allowed: {parameters}")),
+        None => Ok(()),
     }
 }
 

@@ -22,6 +22,19 @@ pub(super) fn on_all(shared: &Shared, what: impl Fn(&Outbox)) -> Value {
     json!({"sockets": sockets.len()})
 }
 
+pub(super) fn reset(ask: &Ask<'_>) -> Result<Value, String> {
+    ask.only(&["nth"])?;
+    if ask.text("nth").is_none() {
+        return Ok(on_all(ask.shared, Outbox::reset));
+    }
+    let sockets = ask.shared.all_sockets();
+    let nth = ask.number("nth", None, sockets.len() as u64)?;
+    let one = (nth as usize).checked_sub(1).and_then(|at| sockets.get(at));
+    let one = one.ok_or(format!("nth: found {nth}, allowed 1 to {}", sockets.len()))?;
+    one.reset();
+    Ok(json!({"sockets": 1}))
+}
+
 pub(super) fn close(ask: &Ask<'_>) -> Result<Value, String> {
     ask.only(&["code", "reason"])?;
     let code = ask.number("code", Some(1001), 4999)?;

@@ -150,3 +150,29 @@ fn a_stop_leaves_no_thread() {
         String::from_utf8_lossy(&run.stderr)
     );
 }
+
+#[test]
+fn a_script_makes_its_calls_in_time_and_again() {
+    let script = Script::read("0.1s load?per_second=0\n0.2s 429?secs=9&count=1\n0.3s close?code=9\n0.6s loop").unwrap();
+    let sim = sim().script(script).start().unwrap();
+    for round in 1..=2 {
+        let begin = Instant::now();
+        let answer = loop {
+            let answer = http(&sim, "GET", "/api/v2/tokens/me", &[], "");
+            if answer.status == 429 {
+                break answer;
+            }
+            assert!(
+                begin.elapsed() < Duration::from_secs(10),
+                "round {round}: never refused"
+            );
+        };
+        assert_eq!(answer.header("Retry-After"), Some("9"), "round {round}");
+    }
+    let begin = Instant::now();
+    drop(sim);
+    assert!(
+        begin.elapsed() < Duration::from_secs(2),
+        "a waiting script ends with its simulator"
+    );
+}

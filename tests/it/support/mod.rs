@@ -2,6 +2,7 @@
 //!
 //! In: where the other side is · Out: a running stream and its snapshots · Thread: the test's; the stream has its own.
 
+pub mod front;
 pub mod peer;
 #[cfg(all(unix, feature = "cli"))]
 pub mod process;

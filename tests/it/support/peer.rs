@@ -135,11 +135,8 @@ pub fn peer(script: impl Fn(&Asked, &Peer) -> Option<Answer> + Send + Sync + 'st
     Running(Peer::start(Arc::new(script), None))
 }
 
-/// As [`peer`], under TLS with this certificate of the fixtures.
-pub fn tls_peer(
-    certificate: &str,
-    script: impl Fn(&Asked, &Peer) -> Option<Answer> + Send + Sync + 'static,
-) -> Running {
+/// A server's side of TLS with this certificate of the fixtures.
+pub fn tls_config(certificate: &str) -> Arc<ServerConfig> {
     let chain = CertificateDer::pem_file_iter(fixture_path(&format!("tls/{certificate}.pem")))
         .unwrap()
         .collect::<Result<Vec<_>, _>>()
@@ -151,7 +148,15 @@ pub fn tls_peer(
         .with_no_client_auth()
         .with_single_cert(chain, key)
         .unwrap();
-    Running(Peer::start(Arc::new(script), Some(Arc::new(config))))
+    Arc::new(config)
+}
+
+/// As [`peer`], under TLS with this certificate of the fixtures.
+pub fn tls_peer(
+    certificate: &str,
+    script: impl Fn(&Asked, &Peer) -> Option<Answer> + Send + Sync + 'static,
+) -> Running {
+    Running(Peer::start(Arc::new(script), Some(tls_config(certificate))))
 }
 
 /// Different behaviours for one socket after the other; those beyond the list behave well.

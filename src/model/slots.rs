@@ -1,0 +1,238 @@
+//! The whole conversations: found by id, each in its slot, and which of them is idle longest.
+//!
+//! In: ids, packed states, times · Out: slots · Thread: any (pure).
+//!
+//! An event touches its own conversation's index cell, slot and packed state, and nothing of any other: of a hundred
+//! thousand conversations each of these is a trip to the memory. So there is no list from one slot to the next; who is
+//! idle longest is looked up for many at once when somebody asks. And what leads to the state is kept apart and small.
+
+use std::hash::{BuildHasher, RandomState};
+
+use super::index::Index;
+use super::packed::Packed;
+use super::visit::Happening;
+use crate::{Id, Moment};
+
+/// One of so many is taken into the list of the longest idle at a time.
+const IDLEST_OF: usize = 8;
+
+/// All slots.
+#[derive(Debug, Default)]
+pub(super) struct Slots {
+    /// What the stream said, by slot; none in a slot that is free.
+    packed: Vec<Option<Packed>>,
+    slots: Vec<Slot>,
+    free: Vec<u32>,
+    index: Index,
+    hasher: RandomState,
+    /// How often a conversation was touched so far.
+    touches: u64,
+    /// The longest idle when they were looked for, the idlest last: what `touched` was then, which slot. All others were
+    /// touched later, and whoever was touched since is no longer meant.
+    idlest: Vec<(u64, u32)>,
+}
+
+/// What is known of one conversation beside its state, within one line of the cache.
+#[derive(Debug)]
+#[repr(align(32))]
+pub(super) struct Slot {
+    /// What only few have.
+    beside: Option<Box<Beside>>,
+    /// When its last event came.
+    pub(super) seen: Moment,
+    /// Its place in the order of idleness.
+    touched: u64,
+    /// It waits to be condensed.
+    pub(super) settles: bool,
+}
+
+/// What most conversations do not have, or not yet.
+#[derive(Debug, Default)]
+pub(super) struct Beside {
+    /// What REST said of it.
+    pub(super) rest: Option<Packed>,
+    /// What it was counted for before it was condensed, if it came back.
+    pub(super) settled: Option<Box<[Happening]>>,
+    /// Its place among the finished, if it is.
+    pub(super) finished: Option<Moment>,
+}
+
+impl Slot {
+    /// What REST said of it.
+    pub(super) fn rest(&self) -> Option<&Packed> {
+        self.beside.as_ref()?.rest.as_ref()
+    }
+
+    /// What it was counted for before it was condensed, if it came back.
+    pub(super) fn settled(&self) -> Option<&[Happening]> {
+        self.beside.as_ref()?.settled.as_deref()
+    }
+
+    /// Its place among the finished, if it is.
+    pub(super) fn finished(&self) -> Option<Moment> {
+        self.beside.as_ref()?.finished
+    }
+
+    /// To be changed.
+    pub(super) fn beside_mut(&mut self) -> &mut Beside {
+        self.beside.get_or_insert_default()
+    }
+}
+
+impl Slots {
+    /// Conversations that are there.
+    pub(super) fn len(&self) -> usize {
+        self.index.len()
+    }
+
+    /// Slots, free ones included.
+    #[cfg(test)]
+    pub(super) fn slots(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// The slot of a conversation.
+    pub(super) fn find(&self, id: &Id) -> Option<u32> {
+        let is = |at: u32| {
+            let packed = self.packed[at as usize].as_ref();
+            packed.is_some_and(|packed| packed.is_of(id))
+        };
+        self.index.find(self.hash(id), is)
+    }
+
+    /// Reads what an event of this conversation will need, all at once.
+    pub(super) fn fetch(&self, id: &Id) {
+        let place = self.index.find(self.hash(id), |_| true);
+        let Some(at) = place else { return };
+        std::hint::black_box(self.slots[at as usize].touched);
+        if let Some(packed) = &self.packed[at as usize] {
+            packed.fetch();
+        }
+    }
+
+    /// What the stream said of a conversation, by the number that [`find`](Self::find) or [`insert`](Self::insert) gave.
+    pub(super) fn packed(&self, at: u32) -> Option<&Packed> {
+        self.packed[at as usize].as_ref()
+    }
+
+    /// What else is known of it.
+    pub(super) fn slot(&self, at: u32) -> &Slot {
+        &self.slots[at as usize]
+    }
+
+    /// Both, to be changed.
+    pub(super) fn both_mut(&mut self, at: u32) -> (&mut Option<Packed>, &mut Slot) {
+        (&mut self.packed[at as usize], &mut self.slots[at as usize])
+    }
+
+    /// Conversations that are not finished, in no order.
+    pub(super) fn open(&self) -> impl Iterator<Item = Id> {
+        let open = self.taken().filter(|at| self.slots[*at].finished().is_none());
+        open.filter_map(|at| self.packed[at].as_ref().map(Packed::id))
+    }
+
+    /// Gives a conversation that is not there a slot.
+    pub(super) fn insert(&mut self, packed: Packed, settled: Option<Box<[Happening]>>, now: Moment) -> u32 {
+        let hash = self.hash(&packed.id());
+        let slot = Slot {
+            beside: settled.map(|settled| {
+                Box::new(Beside {
+                    settled: Some(settled),
+                    ..Beside::default()
+                })
+            }),
+            seen: now,
+            touched: self.next_touch(),
+            settles: false,
+        };
+        let at = match self.free.pop() {
+            Some(at) => {
+                (self.packed[at as usize], self.slots[at as usize]) = (Some(packed), slot);
+                at
+            }
+            None => {
+                self.packed.push(Some(packed));
+                self.slots.push(slot);
+                // The store holds less than 2^32.
+                u32::try_from(self.slots.len() - 1).unwrap_or(u32::MAX)
+            }
+        };
+        self.index.insert(hash, at);
+        at
+    }
+
+    /// Takes what a slot holds. The slot is used again only after [`release`](Self::release).
+    pub(super) fn take(&mut self, at: u32) -> Option<(Packed, Beside)> {
+        let packed = self.packed[at as usize].take()?;
+        let beside = self.slots[at as usize].beside.take();
+        self.index.remove(self.hash(&packed.id()), at);
+        Some((packed, beside.map_or_else(Beside::default, |beside| *beside)))
+    }
+
+    /// A slot that was taken may be used again.
+    pub(super) fn release(&mut self, at: u32) {
+        self.free.push(at);
+    }
+
+    /// Something came for a conversation: from now on all others are idle for longer.
+    pub(super) fn touch(&mut self, at: u32, now: Moment) {
+        let touched = self.next_touch();
+        let slot = &mut self.slots[at as usize];
+        (slot.seen, slot.touched) = (now, touched);
+    }
+
+    /// The conversation that was touched longest ago, to be taken: it is named once.
+    ///
+    /// Looks at all of them once in a while; for each time an eighth of them was named or touched.
+    pub(super) fn idlest(&mut self) -> Option<u32> {
+        loop {
+            while let Some((touched, at)) = self.idlest.pop() {
+                let is_there = self.packed[at as usize].is_some();
+                if is_there && self.slots[at as usize].touched == touched {
+                    return Some(at);
+                }
+            }
+            if self.len() == 0 {
+                return None;
+            }
+            // Slots have numbers of 32 bits.
+            let all = self.taken().map(|at| (self.slots[at].touched, at as u32)).collect();
+            self.idlest = first_sorted(all, self.len().div_ceil(IDLEST_OF));
+            self.idlest.reverse();
+        }
+    }
+
+    /// Unfinished conversations whose last event came before `before`, the longest idle first, `at_most` of them.
+    pub(super) fn idle_since(&self, before: Moment, at_most: usize) -> Vec<Id> {
+        let is_idle = |slot: &Slot| slot.seen < before && slot.finished().is_none();
+        let idle = self.taken().filter(|at| is_idle(&self.slots[*at]));
+        let idle = idle.map(|at| (self.slots[at].touched, at)).collect();
+        let idle = first_sorted(idle, at_most).into_iter();
+        idle.filter_map(|(_, at)| self.packed[at].as_ref().map(Packed::id))
+            .collect()
+    }
+
+    /// Slots that hold a conversation.
+    fn taken(&self) -> impl Iterator<Item = usize> {
+        (0..self.packed.len()).filter(|at| self.packed[*at].is_some())
+    }
+
+    fn next_touch(&mut self) -> u64 {
+        self.touches += 1;
+        self.touches
+    }
+
+    fn hash(&self, id: &Id) -> u32 {
+        (self.hasher.hash_one(id) >> 32) as u32
+    }
+}
+
+/// The least `at_most` of a list, in order.
+fn first_sorted<T: Ord>(mut list: Vec<T>, at_most: usize) -> Vec<T> {
+    if at_most < list.len() {
+        list.select_nth_unstable(at_most);
+        list.truncate(at_most);
+    }
+    list.sort_unstable();
+    list
+}
