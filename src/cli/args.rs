@@ -48,7 +48,7 @@ pub enum Command {
     #[command(after_help = help::examples::REPLAY)]
     Replay(Box<ReplayFlags>),
     /// Look at an audit file
-    #[command(subcommand)]
+    #[command(subcommand, after_help = help::examples::AUDIT)]
     Audit(AuditCommand),
     /// Start the embedded simulator and run against it: no account, no network, no flags needed
     #[cfg(feature = "simulator")]
@@ -138,6 +138,7 @@ fn parse_replay_speed(text: &str) -> Result<f64, String> {
 #[derive(Debug, Subcommand)]
 pub enum AuditCommand {
     /// Check the chain of an audit file: exit 0 when it is whole, 4 with the first broken line when not
+    #[command(after_help = help::examples::AUDIT)]
     Verify {
         /// The file, or a rotated one (FILE.1 is the youngest of these)
         file: PathBuf,

@@ -115,6 +115,15 @@ Examples:
   genesys-stream replay monday.jsonl --speed 60 --listen 127.0.0.1:9464
   genesys-stream replay monday.jsonl --speed 0 --output none --snapshot-file end.json";
 
+    /// `audit`.
+    pub const AUDIT: &str = "\
+One line: whole, and from when to when, or the first broken line. Exit code: 0 whole, 2 no such file, 4 broken.
+A chain cannot show that its last lines were cut off.
+
+Examples:
+  genesys-stream audit verify audit.jsonl
+  genesys-stream audit verify audit.jsonl.1             the file before the last rotation";
+
     /// `demo`.
     #[cfg(feature = "simulator")]
     pub const DEMO: &str = "\
