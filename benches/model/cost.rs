@@ -34,7 +34,7 @@ pub(crate) fn by_conversations() -> bool {
         "open conversations                {:>7}{:>7}{:>7}",
         SIZES[0], SIZES[1], SIZES[2]
     );
-    let holds = verdict("an event, from text to applied", &whole);
+    let holds = required("an event, from text to applied", &whole);
     verdict("the model alone", &model);
     let list: Vec<String> = floor.iter().map(|nanos| format!("{nanos:>7.0}")).collect();
     println!("{:<34}{} ns", "the same memory by chance, alone", list.join(""));
@@ -119,7 +119,7 @@ pub(crate) fn by_windows() -> bool {
     let whole: Vec<f64> = all.iter_mut().map(|windows| windows.whole.nanos()).collect();
     let applying: Vec<f64> = all.iter_mut().map(|windows| windows.applying.nanos()).collect();
     println!("kept windows                      {:>7}{:>7}", KEPT[0], KEPT[1]);
-    let holds = verdict("an event, from text to applied", &whole);
+    let holds = required("an event, from text to applied", &whole);
     verdict("the model alone", &applying);
     holds
 }
@@ -177,6 +177,15 @@ impl Windows {
         };
         (at(now), (0..STEPS).map(text).collect())
     }
+}
+
+/// A verdict on which the exit code depends.
+fn required(what: &str, nanos: &[f64]) -> bool {
+    let holds = verdict(what, nanos);
+    if !holds {
+        println!("FAIL: {what} costs more where there is more to remember");
+    }
+    holds
 }
 
 fn apply_texts(model: &mut Model, decoder: &mut Decoder, texts: &[String], now: Moment) {

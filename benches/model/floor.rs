@@ -24,7 +24,7 @@ impl Floor {
 
     /// Reads and writes a conversation's lines; which comes next is known only then, as with events.
     pub(crate) fn step(&mut self) {
-        let place = (u128::from(self.at) * (self.words.len() / WORDS) as u128 >> 64) as usize * WORDS;
+        let place = ((u128::from(self.at) * (self.words.len() / WORDS) as u128) >> 64) as usize * WORDS;
         let mut next = self.at;
         for word in self.words[place..place + WORDS].iter_mut().step_by(8) {
             next = next.rotate_left(7) ^ *word;

@@ -21,7 +21,7 @@ pub(crate) fn frame(facts: &ConversationFacts, number: u64, changed: Moment) -> 
     );
     for (place, p) in facts.participants.iter().enumerate() {
         text.push_str(if place > 0 { "," } else { "" });
-        let hold = (place == 4).then_some((number % 2 == 0, changed));
+        let hold = (place == 4).then_some((number.is_multiple_of(2), changed));
         write_participant(&mut text, p, &queue, hold);
     }
     let _ = write!(

@@ -37,7 +37,7 @@ pub(crate) enum Counts {
     Yes,
 }
 
-/// A line of results and whether the last costs at most a fifth more than the cheapest.
+/// Prints a line of results. Returns whether the dearest costs at most a fifth more than the cheapest.
 pub(crate) fn verdict(what: &str, nanos: &[f64]) -> bool {
     let least = nanos.iter().copied().fold(f64::INFINITY, f64::min);
     let most = nanos.iter().copied().fold(0.0, f64::max);
@@ -47,7 +47,7 @@ pub(crate) fn verdict(what: &str, nanos: &[f64]) -> bool {
     let said = if holds {
         "flat within 20 %"
     } else {
-        "FAIL: not flat within 20 %"
+        "NOT flat within 20 %"
     };
     println!("{what:<34}{} ns  {growth:>+5.1} %  {said}", list.join(""));
     holds

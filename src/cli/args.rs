@@ -260,7 +260,7 @@ pub struct OutputFlags {
     /// Milliseconds between two snapshots [default: 1000]
     #[arg(long, value_name = "N")]
     pub interval_ms: Option<String>,
-    /// Serve page, metrics and health on this address
+    /// Serve live page, /metrics, /readyz and /api/snapshot here; off loopback http.token_file is needed
     #[arg(long, value_name = "HOST:PORT")]
     pub listen: Option<String>,
     /// Post each snapshot to this address (see outputs.webhook in the configuration file for more)

@@ -126,6 +126,9 @@ struct RawSession {
     session_id: Field<Id>,
     media_type: Field<MediaKind>,
     acw_skipped: Field<bool>,
+    monitored_participant_id: Field<Id>,
+    coached_participant_id: Field<Id>,
+    barged_participant_id: Field<Id>,
     segments: Field<Entries<RawSegment>>,
 }
 
@@ -178,6 +181,17 @@ impl RawSegment {
 }
 
 impl RawSession {
+    /// Whether it is one of monitoring, coaching or barging in: by whom it names, whatever its segments say.
+    fn listens_in(&self) -> bool {
+        [
+            &self.monitored_participant_id,
+            &self.coached_participant_id,
+            &self.barged_participant_id,
+        ]
+        .iter()
+        .any(|id| id.as_some().is_some())
+    }
+
     /// Its segments in the order of their starts; those without one first.
     fn sorted(&self) -> Vec<&RawSegment> {
         let mut segments: Vec<&RawSegment> = self.segments.entries().iter().collect();
@@ -269,7 +283,7 @@ impl RawParticipant {
             wrapup_expected: expected.filter(|_| is_agent).map(stamped),
             wrapup_required: None,
             wrapup_coded: segments().any(|s| s.wrap_up_code.as_some().is_some()),
-            listens_in: segments().any(|s| s.is(SegmentKind::ListensIn)),
+            listens_in: sessions.iter().any(RawSession::listens_in) || segments().any(|s| s.is(SegmentKind::ListensIn)),
             media: sessions.iter().map(|session| session.to_medium(&id, stamp)).collect(),
             id,
         })

@@ -91,7 +91,7 @@ impl Index {
     }
 
     fn home(&self, hash: u32) -> usize {
-        (u64::from(hash) * self.cells.len() as u64 >> 32) as usize
+        ((u64::from(hash) * self.cells.len() as u64) >> 32) as usize
     }
 
     fn after(&self, at: usize) -> usize {

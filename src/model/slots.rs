@@ -236,3 +236,57 @@ fn first_sorted<T: Ord>(mut list: Vec<T>, at_most: usize) -> Vec<T> {
     list.sort_unstable();
     list
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::facts::ConversationFacts;
+    use crate::model::testing::at;
+    use proptest::prelude::*;
+
+    fn id(n: u32) -> Id {
+        Id::new(&format!("c{n}"))
+    }
+
+    fn touch(slots: &mut Slots, id: &Id, now: Moment) {
+        match slots.find(id) {
+            Some(at) => slots.touch(at, now),
+            None => {
+                let nothing = Packed::new(&ConversationFacts::nothing_of(id.clone()));
+                slots.insert(nothing, None, now);
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_longest_idle_goes_first_whatever_was_touched_between(
+            steps in proptest::collection::vec(proptest::option::weighted(0.7, 0..40_u32), 0..300),
+        ) {
+            let (mut slots, mut order) = (Slots::default(), Vec::new());
+            for (now, step) in (0..).zip(steps) {
+                match step {
+                    Some(n) => {
+                        order.retain(|known| *known != id(n));
+                        order.push(id(n));
+                        touch(&mut slots, &id(n), at(now));
+                    }
+                    None => {
+                        let idlest = slots.idlest();
+                        let taken = idlest.and_then(|at| slots.take(at).map(|(packed, _)| packed.id()));
+                        prop_assert_eq!(taken, (!order.is_empty()).then(|| order.remove(0)));
+                        idlest.into_iter().for_each(|at| slots.release(at));
+                    }
+                }
+                prop_assert_eq!(slots.len(), order.len());
+            }
+            prop_assert_eq!(slots.idle_since(at(1_000), 3), &order[..order.len().min(3)]);
+            prop_assert_eq!(slots.open().count(), order.len());
+        }
+    }
+
+    #[test]
+    fn a_slot_and_the_way_to_its_state_fit_into_a_line_of_the_cache() {
+        assert!(size_of::<Slot>() + size_of::<Option<Packed>>() <= 64);
+    }
+}

@@ -98,9 +98,10 @@ impl Web {
             });
             match server {
                 Ok(server) => return Ok(Some(Self { server, board })),
+                // Not the next address of a name: half of its visitors would reach the other program.
                 Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
-                    complaint =
-                        "another program listens there; end it, or name another port (0: a free one)".to_owned();
+                    let what = "another program listens there; end it, or name another port (0: a free one)";
+                    return Err(refused(what.to_owned()));
                 }
                 Err(error) => complaint = error.to_string(),
             }

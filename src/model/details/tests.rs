@@ -205,6 +205,12 @@ fn whoever_monitors_coaches_or_barges_in_listens_in() {
         assert!(agent(None, &[segment(kind, 5, -1, "")]).listens_in, "{kind}");
     }
     assert!(!agent(None, &[segment("interact", 5, -1, "")]).listens_in);
+    for named in ["monitoredParticipantId", "coachedParticipantId", "bargedParticipantId"] {
+        let mut talking = session(&[segment("interact", 5, -1, "")]);
+        talking[named] = json!("p");
+        let read = conversation(None, "agent", &[talking]);
+        assert!(read.facts.participants[0].listens_in, "{named}");
+    }
 }
 
 #[test]

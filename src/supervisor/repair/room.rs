@@ -29,14 +29,23 @@ const LATE_REACH: Duration = Duration::from_secs(3600);
 /// Where a service does not know open segments, this is looked through for after-call work: what ended this long before
 /// the start, at the most.
 const AFTER_CALL_WORK: Duration = Duration::from_secs(3600);
+/// A service that refused for want of a permission is asked again after this: it may have been given meanwhile.
+const PERMISSION_PAUSE: Duration = Duration::from_secs(600);
+
 /// Whether the service answers a kind of question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Willing {
     Yes,
     /// It did not last time; that was said.
     NotLately,
-    /// It lacks a permission: it is not asked again.
-    Never,
+    /// A permission is missing: it is not asked before then.
+    NotBefore(Instant),
+}
+
+impl Willing {
+    fn is_asked(self) -> bool {
+        !matches!(self, Self::NotBefore(then) if Instant::now() < then)
+    }
 }
 
 /// Which time some work is done.
@@ -125,7 +134,7 @@ impl Room {
                     self.first_begun.get_or_insert((ours, at));
                     self.begun = Some(at);
                     let day = self.asker.ask(|answer| FromRepair::DayStart { at, answer })?;
-                    if let Some(midnight) = day.filter(|_| self.details != Willing::Never) {
+                    if let Some(midnight) = day.filter(|_| self.details.is_asked()) {
                         work.add_since(midnight);
                         work.covered_from = Some(midnight);
                     }
@@ -162,7 +171,7 @@ impl Room {
             }
             return Ok(());
         }
-        if self.details == Willing::Never || work.is_empty() {
+        if !self.details.is_asked() || work.is_empty() {
             return Ok(());
         }
         let began = Instant::now();
@@ -208,7 +217,7 @@ impl Room {
 
     fn see_to_again(&mut self, mut again: Again) -> Result<(), Over> {
         let queues = self.asker.access.queues().conversations;
-        if self.details == Willing::Never || queues.is_empty() {
+        if !self.details.is_asked() || queues.is_empty() {
             return Ok(());
         }
         let still = self.open()?;
@@ -309,7 +318,7 @@ impl Room {
     }
 
     fn observe(&mut self, queues: &TopicQueues) -> Result<(), Over> {
-        if self.observations == Willing::Never {
+        if !self.observations.is_asked() {
             return Ok(());
         }
         match self.asker.observations(&queues.statistics) {
@@ -337,8 +346,7 @@ impl Room {
     /// Asks for open conversations of which nothing came for long.
     fn recheck(&mut self) -> Result<(), Over> {
         self.next_look = Some(Instant::now() + between_looks(&self.config));
-        if self.details == Willing::Never {
-            self.next_look = None;
+        if !self.details.is_asked() {
             return Ok(());
         }
         let period = self.config.model.recheck;
@@ -397,7 +405,7 @@ fn refused(before: Willing, error: &Error, say: impl FnOnce(&Error)) -> Willing 
         _ => log::debug!("repair: refused again: {error}"),
     }
     match error.status() {
-        Some(401 | 403) => Willing::Never,
+        Some(401 | 403) => Willing::NotBefore(Instant::now() + PERMISSION_PAUSE),
         _ => Willing::NotLately,
     }
 }
