@@ -3,7 +3,7 @@ CARGO ?= cargo
 # Seconds until `make demo` ends by itself; empty = until Ctrl-C.
 DURATION ?=
 
-.PHONY: help demo build test lint doc features bench clean
+.PHONY: help demo build test lint doc features bench tools browser clean
 
 help: ## lists these targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -30,6 +30,12 @@ features: ## every combination of features compiles without warnings
 	RUSTFLAGS="-D warnings" $(CARGO) check --locked --lib --no-default-features
 	RUSTFLAGS="-D warnings" $(CARGO) check --locked --no-default-features --features cli
 	RUSTFLAGS="-D warnings" $(CARGO) check --locked --lib --no-default-features --features simulator
+
+tools: ## installs what `make browser` needs: Chromium, promtool, npm packages (Debian, as root)
+	@tests/browser/install
+
+browser: build ## the live page in a real browser, the metrics through promtool
+	@tests/browser/run
 
 doc: ## the library's documentation, target/doc
 	$(CARGO) doc --locked --no-deps

@@ -20,6 +20,7 @@ use crate::buffer::BufferReceiver;
 use crate::config::Config;
 use crate::event::Event;
 use crate::facts::{Facts, ObservationFacts};
+use crate::keyed::{keyed, set_of};
 use crate::model::queue::{QueueSet, QueueSettings};
 use crate::model::snapshot::{ConnectionSnapshot, ConnectionState, Counters, Gap, GapTopics, Snapshot};
 use crate::model::{Model, Settings};
@@ -27,6 +28,7 @@ use crate::net::cancel::Never;
 use crate::notice::Notice;
 use crate::output::{Item, Outputs};
 use crate::record::StateChange;
+use crate::rest::ServiceClock;
 use crate::rest::lookup::Queue;
 use crate::telemetry::Telemetry;
 use crate::{Error, ErrorKind, Id, Moment};
@@ -111,6 +113,8 @@ pub(crate) struct AggregatorParts {
     pub(crate) outputs: Outputs,
     /// Where gaps go that can be repaired; none where nothing repairs them.
     pub(crate) repairs: Option<Sender<Repair>>,
+    /// How the service's clock differs, as its answers tell.
+    pub(crate) clock: Arc<ServiceClock>,
 }
 
 /// What it leaves.
@@ -150,8 +154,11 @@ pub(crate) struct Aggregator {
     telemetry: Arc<Telemetry>,
     outputs: Outputs,
     repairs: Option<Sender<Repair>>,
+    clock: Arc<ServiceClock>,
     want_events: bool,
     model: Model,
+    /// Where the open gaps begin by the service's clock.
+    gap_begins: BTreeMap<u64, Moment>,
     /// The open gap of each line.
     line_gaps: BTreeMap<usize, u64>,
     /// The open gap of dropped events, and the count at its last look.
@@ -198,6 +205,8 @@ impl Aggregator {
             telemetry: parts.telemetry,
             outputs: parts.outputs,
             repairs: parts.repairs,
+            clock: parts.clock,
+            gap_begins: BTreeMap::new(),
             model,
             line_gaps: BTreeMap::new(),
             drop_gap: None,
@@ -399,7 +408,7 @@ impl Aggregator {
 
     fn on_queues(&mut self, queues: Vec<Queue>) {
         self.model
-            .set_queues(QueueSet::These(queues.iter().map(|queue| queue.id.clone()).collect()));
+            .set_queues(QueueSet::These(set_of(queues.iter().map(|queue| queue.id.clone()))));
         for queue in queues {
             let target = queue
                 .service_levels
@@ -412,7 +421,7 @@ impl Aggregator {
             let settings = QueueSettings {
                 name: queue.name.map(Into::into),
                 service_level_target_percent: target,
-                service_level_thresholds: thresholds.collect(),
+                service_level_thresholds: keyed(thresholds),
             };
             self.model.set_queue_settings(queue.id, settings);
         }
@@ -420,19 +429,31 @@ impl Aggregator {
 
     fn open_gap(&mut self, topics: GapTopics, from: Moment, cause: &str) -> u64 {
         let opened = self.model.gaps_mut().open(topics, from, cause);
+        let begin = self.model.service_time(from);
+        let begin = *self
+            .gap_begins
+            .entry(opened.id)
+            .and_modify(|known| *known = begin.min(*known))
+            .or_insert(begin);
+        self.model.gaps_mut().set_service_times(opened.id, begin, None);
         self.tell_gap(opened.changed);
         opened.id
     }
 
     fn close_gap(&mut self, id: u64, to: Moment) {
         let closed = self.model.gaps_mut().close(id, to);
-        if let (Some(repairs), Some(gap)) = (&self.repairs, &closed) {
-            // After a defect of the repair the gap stays unrepaired.
-            let _ = repairs.send(Repair::Gap {
-                id,
-                from: gap.from,
-                to: gap.to.unwrap_or(to),
-            });
+        let since = self.gap_begins.remove(&id);
+        if let (Some(since), Some(gap)) = (since, &closed) {
+            let end = self.model.service_time(to);
+            self.model.gaps_mut().set_service_times(id, since, Some(end));
+            if let Some(repairs) = &self.repairs {
+                // After a defect of the repair the gap stays unrepaired.
+                let _ = repairs.send(Repair::Gap {
+                    id,
+                    from: gap.from,
+                    since,
+                });
+            }
         }
         self.tell_gap(closed);
     }
@@ -447,6 +468,8 @@ impl Aggregator {
         // From now, not from the last tick: after a busy while no burst of ticks makes up for it.
         self.next_tick = Instant::now() + self.config.outputs.interval;
         let now = Moment::now();
+        self.model
+            .set_service_ahead(now, self.clock.earliest(now).millis_since(now));
         for stale in self.model.on_tick(now) {
             log::warn!(
                 "metric type {}: no data for {} s",
@@ -485,10 +508,11 @@ impl Aggregator {
         connection.last_frame_at = self.telemetry.last_frame_at();
         let now = Moment::now();
         let counters = self.telemetry.counters();
-        let snapshot = Arc::new(
-            self.model
-                .snapshot(now, now, connection, counters, self.outputs.counts()),
-        );
+        let snapshot =
+            Arc::new(
+                self.model
+                    .snapshot(self.model.as_of(now), now, connection, counters, self.outputs.counts()),
+            );
         *self.published.lock().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&snapshot);
         snapshot
     }

@@ -14,14 +14,16 @@ mod error;
 mod event;
 pub mod facts;
 mod heartbeat;
-#[cfg(feature = "simulator")]
-pub(crate) mod http_server;
+mod http_server;
 mod id;
+mod keyed;
 pub mod model;
 mod moment;
 mod net;
 mod notice;
 mod output;
+#[cfg(feature = "cli")]
+mod preflight;
 pub mod protocol;
 mod reader;
 mod record;
@@ -33,6 +35,7 @@ mod stream;
 mod supervisor;
 mod telemetry;
 mod topic_plan;
+mod web;
 
 pub use config::Config;
 pub use error::{Error, ErrorKind};

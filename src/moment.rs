@@ -70,6 +70,11 @@ impl Moment {
         Self::from_epoch_ms(self.0.saturating_add(i64::try_from(by.as_millis()).unwrap_or(MAX_MS)))
     }
 
+    /// This moment moved later by so many milliseconds, or earlier where they are negative.
+    pub(crate) fn plus_ms(self, ms: i64) -> Self {
+        Self::from_epoch_ms(self.0.saturating_add(ms))
+    }
+
     /// This moment moved earlier by `by`.
     #[must_use]
     pub fn minus(self, by: Duration) -> Self {

@@ -7,6 +7,9 @@ use std::fmt;
 use crate::protocol::Refusal;
 use crate::{Error, Moment};
 
+/// Target of log records that replace each other on a terminal; elsewhere they are left out.
+pub(crate) const PROGRESS: &str = "genesys_stream::progress";
+
 /// One message in the supervisor's inbox.
 #[derive(Debug)]
 pub(crate) enum Notice {

@@ -2,7 +2,10 @@
 //!
 //! In: `Config`, callbacks · Out: events, snapshots, a `Report` · Thread: any; the stream runs on threads of its own.
 
+mod web;
+
 use std::io::Write;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -188,7 +191,7 @@ impl StreamBuilder {
     /// Starts the threads. Connecting happens in the background: a wrong secret shows in [`Stream::wait`].
     ///
     /// # Errors
-    /// When the system gives no thread, or `ca_file` or `snapshot_file` cannot be used.
+    /// When the system gives no thread, or `ca_file`, `snapshot_file` or `http.listen` cannot be used.
     pub fn start(self) -> Result<Stream, Error> {
         let engine = self.engine()?;
         let (handle, shared) = (engine.stop_handle(), engine.shared.clone());
@@ -206,6 +209,7 @@ impl StreamBuilder {
     /// Starts every thread but the supervisor's, which is then the caller's own.
     pub(crate) fn engine(self) -> Result<Engine, Error> {
         let config = Arc::new(self.config);
+        let listening = web::listen(&config)?;
         let telemetry = Arc::new(Telemetry::new());
         let (notices, inbox) = unbounded();
         let (control, control_inbox) = unbounded();
@@ -233,6 +237,8 @@ impl StreamBuilder {
         for make in self.outputs {
             outputs.add(make(&seat)?);
         }
+        let http_address = listening.address();
+        listening.join(&mut outputs, &seat)?;
         if let Some(path) = &config.outputs.snapshot_file {
             outputs.add(snapshot_file(path, &seat)?);
         }
@@ -246,10 +252,12 @@ impl StreamBuilder {
             control: control_inbox,
             telemetry: Arc::clone(&telemetry),
             outputs,
+            clock: Arc::clone(rest.clock()),
         });
         let shared = Shared {
             published: aggregator.published(),
             control: control.clone(),
+            http_address,
         };
         let repair = repairs.map(|jobs| {
             RepairThread::spawn(RepairParts {
@@ -353,6 +361,7 @@ impl Engine {
 struct Shared {
     published: Arc<Mutex<Arc<Snapshot>>>,
     control: ControlSender,
+    http_address: Option<SocketAddr>,
 }
 
 impl Shared {
@@ -395,6 +404,12 @@ impl Stream {
         answered
             .recv_timeout(SNAPSHOT_WAIT)
             .unwrap_or_else(|_| self.shared.published())
+    }
+
+    /// Where the live page and the metrics are served, if `http.listen` is set; tells the port where that was 0.
+    #[must_use]
+    pub fn http_address(&self) -> Option<SocketAddr> {
+        self.shared.http_address
     }
 
     /// Stops it from another thread; cheap to clone.

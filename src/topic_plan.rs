@@ -15,6 +15,8 @@ use std::collections::{HashMap, HashSet};
 
 use crate::{Error, ErrorKind, Id};
 
+#[cfg(feature = "cli")]
+pub use answer::Answer;
 pub use answer::{Entity, read_answer};
 
 /// Topics that one channel takes (Genesys' limit, seen 2026-08).

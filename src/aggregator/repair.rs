@@ -14,8 +14,8 @@ use crate::{Id, Moment};
 pub(crate) enum Repair {
     /// The stream is on, for the first time or with new queues: who waits and talks already.
     Start { at: Moment },
-    /// This gap is closed.
-    Gap { id: u64, from: Moment, to: Moment },
+    /// This gap is closed. It began at `from`, by the service's clock at `since` or later.
+    Gap { id: u64, from: Moment, since: Moment },
 }
 
 /// One conversation as REST showed it.

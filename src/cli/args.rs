@@ -7,52 +7,12 @@ use std::path::PathBuf;
 use clap::builder::{PossibleValue, StringValueParser, TypedValueParser};
 use clap::{ArgAction, Args, Parser, Subcommand};
 
+use super::help;
 use crate::config::{METRIC_TYPES, METRICS};
-
-const AFTER_HELP: &str = "\
-Examples:
-  genesys-stream demo                                   a contact centre without any account
-  export GENESYS_REGION=eu-west-1 GENESYS_CLIENT_ID=... GENESYS_CLIENT_SECRET=...
-  genesys-stream run                                    all queues, live on the terminal
-  genesys-stream run --queue Sales --output events      one JSON record an event
-  genesys-stream simulate --listen 127.0.0.1:8080       a service to develop against
-
-Exit codes: 0 stopped as asked, 1 gave up at run time, 2 usage or configuration,
-3 credentials or permission refused, 4 no data for the metrics.
-The client secret is never a flag: see `genesys-stream run --help`.";
-
-const RUN_AFTER_HELP: &str = "\
-The client secret comes from GENESYS_CLIENT_SECRET, GENESYSCLOUD_OAUTHCLIENT_SECRET, the file named by
-GENESYS_CLIENT_SECRET_FILE, systemd's credential genesys-client-secret, or client_secret_file in the
-configuration file. Flags win over the environment (GENESYS_DOMAIN, GENESYS_REGION, GENESYSCLOUD_REGION,
-GENESYS_CLIENT_ID, GENESYSCLOUD_OAUTHCLIENT_ID), which wins over the file, which wins over the defaults.
-
-Examples:
-  genesys-stream run --region eu-west-1 --queue Sales --queue Support
-  genesys-stream run --queue all --output snapshots --interval-ms 5000 --snapshot-file numbers.json
-  genesys-stream run --user queue-members --queue Sales --output events --redact > events.jsonl
-  genesys-stream run --protocol metrics --metric offered --metric answered --metric-type queue
-  genesys-stream run --region http://127.0.0.1:8080 --duration 60 -v";
-
-#[cfg(feature = "simulator")]
-const DEMO_AFTER_HELP: &str = "\
-Examples:
-  genesys-stream demo                                   live on the terminal until Ctrl-C
-  genesys-stream demo --duration 10 --output lines
-  genesys-stream demo --protocol metrics --metric offered --output events";
-
-#[cfg(feature = "simulator")]
-const SIMULATE_AFTER_HELP: &str = "\
-The first line on stdout is `listening on http://HOST:PORT`; the lines after it are the environment to copy.
-Credentials are simulator/simulator, or those of GENESYS_CLIENT_ID and GENESYS_CLIENT_SECRET.
-
-Examples:
-  genesys-stream simulate --listen 127.0.0.1:8080
-  genesys-stream simulate --listen 127.0.0.1:0 --seed 7 --speed 60 --queues 20 --agents 200";
 
 /// Live numbers of a Genesys Cloud contact centre.
 #[derive(Debug, Parser)]
-#[command(name = "genesys-stream", version, about, after_help = AFTER_HELP)]
+#[command(name = "genesys-stream", version, about, after_help = help::of_program())]
 #[command(disable_help_subcommand = true, arg_required_else_help = true)]
 pub struct Cli {
     #[command(flatten)]
@@ -76,16 +36,28 @@ pub struct Verbosity {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Connect and stream: the main job
-    #[command(after_help = RUN_AFTER_HELP)]
+    #[command(after_help = help::of_run())]
     Run(Box<RunFlags>),
+    /// Try every step of the way to the stream, and say what to do where one fails
+    #[command(after_help = help::examples::CHECK)]
+    Check(Box<CheckFlags>),
+    /// Print which topics would be subscribed on which channels, without subscribing
+    #[command(after_help = help::examples::PLAN)]
+    Plan(Box<PlanFlags>),
     /// Start the embedded simulator and run against it: no account, no network, no flags needed
     #[cfg(feature = "simulator")]
-    #[command(after_help = DEMO_AFTER_HELP)]
+    #[command(after_help = help::examples::DEMO)]
     Demo(Box<DemoFlags>),
     /// Serve the simulator until stopped
     #[cfg(feature = "simulator")]
-    #[command(after_help = SIMULATE_AFTER_HELP)]
+    #[command(after_help = help::examples::SIMULATE)]
     Simulate(SimulateFlags),
+    /// Print completions for a shell
+    #[command(after_help = help::examples::COMPLETIONS)]
+    Completions(CompletionsFlags),
+    /// Print the manual page (roff)
+    #[command(after_help = help::examples::MAN)]
+    Man,
 }
 
 /// Flags of `run`.
@@ -103,6 +75,51 @@ pub struct RunFlags {
     pub engine: EngineFlags,
     #[command(flatten)]
     pub stop: StopFlags,
+}
+
+/// Flags of `check`.
+#[derive(Debug, Args)]
+pub struct CheckFlags {
+    #[command(flatten)]
+    pub file: FileFlags,
+    #[command(flatten)]
+    pub connection: ConnectionFlags,
+    #[command(flatten)]
+    pub subscription: SubscriptionFlags,
+    /// Also wait for a heartbeat of the service (notifications), or for the answer to a WebSocket ping
+    #[arg(long, help_heading = "Check")]
+    pub wait: bool,
+    #[command(flatten)]
+    pub form: FormFlags,
+}
+
+/// Flags of `plan`.
+#[derive(Debug, Args)]
+pub struct PlanFlags {
+    #[command(flatten)]
+    pub file: FileFlags,
+    #[command(flatten)]
+    pub connection: ConnectionFlags,
+    #[command(flatten)]
+    pub subscription: SubscriptionFlags,
+    #[command(flatten)]
+    pub form: FormFlags,
+}
+
+/// For people or for machines.
+#[derive(Debug, Args)]
+pub struct FormFlags {
+    /// JSON instead of text
+    #[arg(long, help_heading = "Form")]
+    pub json: bool,
+}
+
+/// Flags of `completions`.
+#[derive(Debug, Args)]
+pub struct CompletionsFlags {
+    /// Which shell
+    #[arg(value_name = "SHELL")]
+    pub shell: clap_complete::Shell,
 }
 
 #[cfg(feature = "simulator")]
@@ -204,7 +221,7 @@ pub struct OutputFlags {
     /// Milliseconds between two snapshots [default: 1000]
     #[arg(long, value_name = "N")]
     pub interval_ms: Option<String>,
-    /// Serve page, metrics and health on this address (not acted on by this version yet)
+    /// Serve live page, /metrics, /readyz and /api/snapshot here; off loopback http.token_file is needed
     #[arg(long, value_name = "HOST:PORT")]
     pub listen: Option<String>,
     /// Post snapshots to this address (not acted on by this version yet)
@@ -338,6 +355,37 @@ mod tests {
             for flag in command.get_arguments() {
                 assert!(flag.get_help().is_some(), "{} {}", command.get_name(), flag.get_id());
             }
+        }
+    }
+
+    #[test]
+    fn check_and_plan_take_all_flags_of_connection_and_subscription() {
+        let command = Cli::command();
+        let longs = |name: &str| -> Vec<String> {
+            let flags = command.find_subcommand(name).unwrap().get_arguments();
+            flags.filter_map(|flag| flag.get_long().map(str::to_owned)).collect()
+        };
+        for flag in "config protocol region login-url api-url streaming-url client-id ca-file proxy queue user topic \
+             event-type metric metric-type no-verify json"
+            .split_whitespace()
+        {
+            for name in ["check", "plan"] {
+                assert!(longs(name).iter().any(|long| long == flag), "{name} --{flag}");
+            }
+        }
+        assert!(longs("check").iter().any(|long| long == "wait"));
+    }
+
+    #[test]
+    fn every_command_has_examples() {
+        for command in Cli::command().get_subcommands() {
+            let after = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            let example = format!("  genesys-stream {}", command.get_name());
+            assert!(
+                after.contains("Examples:") && after.contains(&example),
+                "{}",
+                command.get_name()
+            );
         }
     }
 

@@ -4,13 +4,14 @@
 
 use std::collections::VecDeque;
 use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use log::{LevelFilter, Log, Metadata, Record};
 
 use super::args::Verbosity;
+use crate::notice::PROGRESS;
 use crate::{Error, ErrorKind, Moment};
 
 /// Lines kept back while a screen owns the terminal; older ones are dropped and counted.
@@ -31,7 +32,14 @@ struct Sink {
     file: Option<File>,
     /// `Some` while a screen owns the terminal.
     kept: Option<Kept>,
+    /// A line of progress stands on the terminal, to be replaced by what follows.
+    progress: bool,
 }
+
+/// To the first column, and the line is empty.
+const CLEARS: &str = "\r\x1b[K";
+/// Columns of a line of progress, so that it never wraps on the narrowest of usual terminals.
+const PROGRESS_COLUMNS: usize = 79;
 
 #[derive(Debug, Default)]
 struct Kept {
@@ -43,7 +51,11 @@ impl LogTarget {
     /// Lines go to stderr.
     #[must_use]
     pub fn stderr() -> Self {
-        Self(Arc::new(Mutex::new(Sink { file: None, kept: None })))
+        Self(Arc::new(Mutex::new(Sink {
+            file: None,
+            kept: None,
+            progress: false,
+        })))
     }
 
     fn sink(&self) -> MutexGuard<'_, Sink> {
@@ -105,9 +117,20 @@ impl LogTarget {
         Some(line.trim_end().to_owned())
     }
 
+    /// Replaces the line of progress, if there is a place for one.
+    fn show_progress(&self, text: &str) {
+        let mut sink = self.sink();
+        if sink.file.is_none() && sink.kept.is_none() && io::stderr().is_terminal() {
+            sink.progress = true;
+            let text: String = text.chars().take(PROGRESS_COLUMNS).collect();
+            // As above: nobody is left to tell.
+            let _ = write!(io::stderr().lock(), "{CLEARS}{text}");
+        }
+    }
+
     fn write_line(&self, line: &str) {
         let mut sink = self.sink();
-        let Sink { file, kept } = &mut *sink;
+        let Sink { file, kept, progress } = &mut *sink;
         if let Some(file) = file {
             // A full disk must not end the stream, and the log is where it would be told.
             let _ = file.write_all(line.as_bytes());
@@ -121,7 +144,8 @@ impl LogTarget {
                 kept.lines.push_back(line.to_owned());
             }
             None if file.is_none() => {
-                let _ = io::stderr().lock().write_all(line.as_bytes());
+                let clears = if std::mem::take(progress) { CLEARS } else { "" };
+                let _ = write!(io::stderr().lock(), "{clears}{line}");
             }
             None => {}
         }
@@ -156,7 +180,10 @@ impl Log for Logger {
 
     fn log(&self, record: &Record<'_>) {
         if self.enabled(record.metadata()) && self.filter.matches(record) {
-            self.target.write_line(&line(Moment::now(), record));
+            match record.target() {
+                PROGRESS => self.target.show_progress(&record.args().to_string()),
+                _ => self.target.write_line(&line(Moment::now(), record)),
+            }
         }
     }
 
@@ -288,6 +315,18 @@ mod tests {
             "2026-05-04T14:05:30.123Z WARN  evil\\n\\u{1b}[2J\n"
         );
         assert!(record("rustls").contains("WARN  rustls: evil"));
+    }
+
+    #[test]
+    fn progress_is_no_line() {
+        let logger = logger(Verbosity { verbose: 0, quiet: 0 }, None);
+        logger.target.keep_back();
+        let args = format_args!("page 3 of at most 9");
+        let record = |target| Record::builder().args(args).level(Level::Info).target(target).build();
+        logger.log(&record(PROGRESS));
+        assert_eq!(logger.target.last_line(), None);
+        logger.log(&record("genesys_stream::supervisor"));
+        assert!(logger.target.last_line().is_some());
     }
 
     #[test]

@@ -3,7 +3,11 @@
 //! In: arguments, environment, signals · Out: exit code · Thread: main.
 
 mod args;
+mod check;
+mod help;
 pub mod logging;
+mod man;
+mod plan;
 mod run;
 mod settings;
 pub mod signals;
@@ -14,7 +18,7 @@ use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 
 use self::args::{Cli, Command, RunFlags};
 use self::run::Surroundings;
@@ -43,16 +47,26 @@ pub fn main() -> ExitCode {
     };
     let rust_log = std::env::var("RUST_LOG").ok();
     let log = logging::start(cli.verbosity, rust_log.as_deref());
+    let mut code = 0;
     let result = match cli.command {
         Command::Run(flags) => run(&flags, &log),
+        Command::Check(flags) => check::start(&flags).map(|verdict| code = verdict),
+        Command::Plan(flags) => plan::start(&flags),
         #[cfg(feature = "simulator")]
         Command::Demo(flags) => demo(&flags, &log),
         #[cfg(feature = "simulator")]
         Command::Simulate(flags) => simulate::serve(flags),
+        Command::Completions(flags) => print(&completions(flags.shell)),
+        Command::Man => {
+            let mut program = Cli::command();
+            // Fills in what the commands inherit.
+            program.build();
+            print(&man::page(&program))
+        }
     };
     log.release();
     match result {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) => ExitCode::from(code),
         Err(error) => {
             let code = exit_code(&error);
             if code != 0 {
@@ -105,6 +119,23 @@ fn demo(flags: &args::DemoFlags, log: &logging::LogTarget) -> Result<(), Error> 
     let running = simulate::start(&request)?;
     config.hosts = crate::config::Hosts::at(&running.url)?;
     run::start(config, &notes, options, &surroundings)
+}
+
+fn completions(shell: clap_complete::Shell) -> String {
+    let mut text = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "genesys-stream", &mut text);
+    String::from_utf8_lossy(&text).into_owned()
+}
+
+/// Prints text for the user. Whoever closed stdout has seen enough.
+fn print(text: &str) -> Result<(), Error> {
+    let mut stdout = std::io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Error::new(ErrorKind::Local, "writing to stdout", error.to_string()))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The exit code of an error: who must act decides.

@@ -6,7 +6,7 @@ use super::logging::LogTarget;
 use super::settings::RunOptions;
 use super::signals::SignalWatch;
 use crate::Error;
-use crate::config::{Config, Stdout, Terminal};
+use crate::config::{Config, Stdout, Terminal, TotalsSince};
 use crate::output::live::{Ability, Live, Size};
 use crate::output::writer;
 use crate::protocol::KeepBody;
@@ -46,6 +46,10 @@ fn run(config: Config, options: RunOptions, surroundings: &Surroundings) -> Resu
         (stdout, _) => stdout,
     };
     let region = config.hosts.region.clone();
+    let since = match config.totals.since {
+        TotalsSince::Start => "since start",
+        TotalsSince::Day => "today",
+    };
     let mut builder = Stream::builder(config);
     if let Some(duration) = options.duration {
         builder = builder.duration(duration);
@@ -56,7 +60,7 @@ fn run(config: Config, options: RunOptions, surroundings: &Surroundings) -> Resu
     let mut restorer = None;
     if let (Stdout::Live, Some(ability)) = (stdout, ability) {
         let log = Box::new(surroundings.log.clone());
-        let live = Live::new(writer::stdout(), Size::of_terminal, ability, &region, log);
+        let live = Live::new(writer::stdout(), Size::of_terminal, ability, &region, since, log);
         let restore = live.restorer();
         restorer = Some(restore.clone());
         surroundings

@@ -399,8 +399,8 @@ pub enum WebhookOn {
 pub struct HttpConfig {
     /// `HOST:PORT` of the small HTTP server; none = no server.
     pub listen: Option<String>,
-    /// File that holds the token which is asked for off loopback.
-    pub token_file: Option<PathBuf>,
+    /// What `http.token_file` holds: asked for wherever it is set, and needed off loopback.
+    pub token: Option<Secret>,
     /// Host names that are answered beside loopback names and the listen address.
     pub allowed_hosts: Vec<String>,
 }

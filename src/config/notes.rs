@@ -20,9 +20,6 @@ impl Config {
         if outputs.record_file.is_some() {
             add("outputs.record_file (--record): nothing is recorded");
         }
-        if self.http.listen.is_some() {
-            add("http.listen (--listen): no page and no metrics are served");
-        }
         lines
     }
 

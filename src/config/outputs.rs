@@ -115,6 +115,13 @@ pub(super) fn read_http(r: &mut Reading<'_>) -> HttpConfig {
             "found an address that other machines reach; this needs a token: set http.token_file, or listen on 127.0.0.1",
         );
     }
+    let token = token_file.and_then(|path| match credentials::read_secret_file(&path) {
+        Ok(token) => Some(token),
+        Err(what) => {
+            r.problem("http.token_file", what);
+            None
+        }
+    });
     let allowed_hosts = r.texts("http.allowed_hosts", 0..=100, |text| {
         if is_host_name(text.trim_start_matches("*.")) && !text.starts_with("*.") {
             Ok(())
@@ -124,7 +131,7 @@ pub(super) fn read_http(r: &mut Reading<'_>) -> HttpConfig {
     });
     HttpConfig {
         listen: listen.map(|(text, _)| text),
-        token_file,
+        token,
         allowed_hosts: allowed_hosts.unwrap_or_default(),
     }
 }

@@ -283,6 +283,10 @@ fn wrong_files() {
             &["needs a token", "http.token_file"],
         ),
         (
+            "{\"http\": {\"listen\": \"0.0.0.0:9464\", \"token_file\": \"/nowhere/token\"}}",
+            &["http.token_file", "cannot be read"],
+        ),
+        (
             "{\"ca_file\": \"/nowhere/ca.pem\"}",
             &["ca_file", "/nowhere/ca.pem cannot be read"],
         ),

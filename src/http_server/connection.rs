@@ -4,7 +4,7 @@
 
 use super::request::{Failure, RequestReader};
 use super::{Handler, Limits, Reply, Response};
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,16 +13,47 @@ use std::time::{Duration, Instant};
 /// After a refusal the rest of what the peer still sends is read for this long, so that our answer is not lost in a reset.
 const DRAIN_TIME: Duration = Duration::from_millis(500);
 
-pub(super) fn serve(mut stream: TcpStream, limits: &Limits, handler: &Handler, stopping: &AtomicBool) {
+/// Writes all of it, or fails after `limit` in all: a peer that takes one byte at a time gains nothing.
+pub(crate) fn write_within(stream: &mut TcpStream, mut bytes: &[u8], limit: Duration) -> io::Result<()> {
+    let deadline = Instant::now() + limit;
+    while !bytes.is_empty() {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        stream.set_write_timeout(Some(left.max(Duration::from_millis(1))))?;
+        match stream.write(bytes) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(n) => bytes = &bytes[n..],
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn serve(
+    mut stream: TcpStream,
+    limits: &Limits,
+    handler: &Handler,
+    stopping: &AtomicBool,
+    waiting: &AtomicBool,
+) {
     let _ = stream.set_nodelay(true);
-    let _ = stream.set_write_timeout(Some(limits.write_time));
+    let peer = stream.peer_addr().ok().map(|peer| peer.ip());
     let mut reader = RequestReader::new();
     while !stopping.load(Ordering::SeqCst) {
-        let request = match reader.next(&mut stream, limits) {
-            Ok(request) => request,
+        waiting.store(true, Ordering::SeqCst);
+        let request = reader.next(&mut stream, limits);
+        waiting.store(false, Ordering::SeqCst);
+        let request = match request {
+            Ok(mut request) => {
+                request.peer = peer;
+                request
+            }
             Err(Failure::Gone) => return,
             Err(Failure::Refuse(status, why)) => {
-                refuse(&mut stream, status, why);
+                refuse(&mut stream, status, why, limits);
                 return;
             }
         };
@@ -35,7 +66,7 @@ pub(super) fn serve(mut stream: TcpStream, limits: &Limits, handler: &Handler, s
                     "HEAD" => response.head_bytes(Some(connection)),
                     _ => response.to_bytes(Some(connection)),
                 };
-                if stream.write_all(&bytes).is_err() {
+                if write_within(&mut stream, &bytes, limits.write_time).is_err() {
                     return;
                 }
                 if !request.keep_alive {
@@ -43,16 +74,18 @@ pub(super) fn serve(mut stream: TcpStream, limits: &Limits, handler: &Handler, s
                     return;
                 }
             }
+            #[cfg(feature = "simulator")]
             Reply::Drop => {
                 // With no time to linger the last handle's end resets the connection.
                 let _ = socket2::SockRef::from(&stream).set_linger(Some(Duration::ZERO));
                 return;
             }
             Reply::TakeOver(response, take_over) => {
-                if stream.write_all(&response.to_bytes(None)).is_err() {
+                if write_within(&mut stream, &response.to_bytes(None), limits.write_time).is_err() {
                     return;
                 }
                 let _ = stream.set_read_timeout(None);
+                let _ = stream.set_write_timeout(Some(limits.write_time));
                 let _ = catch_unwind(AssertUnwindSafe(|| take_over(stream, reader.into_leftover())));
                 return;
             }
@@ -74,11 +107,9 @@ pub(super) fn refuse_full(stream: &mut TcpStream) {
     let _ = stream.read(&mut [0u8; 8192]);
 }
 
-fn refuse(stream: &mut TcpStream, status: u16, why: &str) {
-    if stream
-        .write_all(&Response::text(status, why).to_bytes(Some("close")))
-        .is_ok()
-    {
+fn refuse(stream: &mut TcpStream, status: u16, why: &str, limits: &Limits) {
+    let bytes = Response::text(status, why).to_bytes(Some("close"));
+    if write_within(stream, &bytes, limits.write_time).is_ok() {
         linger(stream);
     }
 }

@@ -6,7 +6,7 @@
 //! for a peer has an absolute deadline, so that a peer that dribbles one byte at a time holds a thread no longer than
 //! [`Limits`] say.
 
-mod connection;
+pub(crate) mod connection;
 mod request;
 mod response;
 
@@ -24,7 +24,8 @@ use std::time::Duration;
 /// What a peer may take of us; the defaults suit a loopback or office network.
 #[derive(Debug, Clone)]
 pub(crate) struct Limits {
-    /// Connections at one time; one more is answered 503 and closed.
+    /// Connections at one time. One more takes the place of the one that has waited longest for a request to come; where
+    /// all are at work it is answered 503 and closed.
     pub connections: usize,
     /// Request line and header fields together, in bytes; more is answered 431.
     pub head_bytes: usize,
@@ -70,9 +71,15 @@ struct Shared {
     stopping: AtomicBool,
     next_id: AtomicU64,
     // The handle of each open connection's socket, to wake its thread at the stop.
-    open: Mutex<HashMap<u64, TcpStream>>,
+    open: Mutex<HashMap<u64, Open>>,
     threads: Mutex<HashMap<u64, JoinHandle<()>>>,
     finished: Mutex<Vec<u64>>,
+}
+
+struct Open {
+    handle: TcpStream,
+    /// No request is at work on it.
+    waiting: Arc<AtomicBool>,
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -80,7 +87,7 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Server {
-    /// Binds `addr` (port 0 picks a free one) and starts to answer. `name` begins the threads' names (at most 3 bytes,
+    /// Binds `addr` (port 0 picks a free one) and starts to answer with what `handler` makes of the port. `name` begins the threads' names (at most 3 bytes,
     /// so that they stay within the 15 bytes that Linux keeps).
     ///
     /// # Errors
@@ -89,10 +96,11 @@ impl Server {
         addr: SocketAddr,
         name: &'static str,
         limits: Limits,
-        handler: Box<Handler>,
+        handler: impl FnOnce(u16) -> Result<Box<Handler>, String>,
     ) -> io::Result<Server> {
         let listener = TcpListener::bind(addr)?;
         let local_addr = listener.local_addr()?;
+        let handler = handler(local_addr.port()).map_err(io::Error::other)?;
         let shared = Arc::new(Shared {
             limits,
             handler,
@@ -141,8 +149,8 @@ impl Server {
         }
         let _ = TcpStream::connect_timeout(&wake, Duration::from_secs(1));
         let _ = accept.join();
-        for stream in locked(&self.shared.open).values() {
-            let _ = stream.shutdown(Shutdown::Both);
+        for open in locked(&self.shared.open).values() {
+            let _ = open.handle.shutdown(Shutdown::Both);
         }
         let threads: Vec<_> = locked(&self.shared.threads).drain().collect();
         for (_, thread) in threads {
@@ -176,7 +184,7 @@ fn accept_loop(listener: &TcpListener, name: &str, shared: &Arc<Shared>) {
 }
 
 fn start_connection(mut stream: TcpStream, name: &str, shared: &Arc<Shared>) {
-    if locked(&shared.open).len() >= shared.limits.connections {
+    if locked(&shared.open).len() >= shared.limits.connections && !make_room(shared) {
         connection::refuse_full(&mut stream);
         return;
     }
@@ -184,7 +192,12 @@ fn start_connection(mut stream: TcpStream, name: &str, shared: &Arc<Shared>) {
         return;
     };
     let id = shared.next_id.fetch_add(1, Ordering::Relaxed);
-    locked(&shared.open).insert(id, handle);
+    let waiting = Arc::new(AtomicBool::new(true));
+    let open = Open {
+        handle,
+        waiting: Arc::clone(&waiting),
+    };
+    locked(&shared.open).insert(id, open);
     // The map is held over the start, so that the thread's end cannot be reaped before its handle is in it.
     let mut threads = locked(&shared.threads);
     let for_thread = Arc::clone(shared);
@@ -195,7 +208,13 @@ fn start_connection(mut stream: TcpStream, name: &str, shared: &Arc<Shared>) {
                 id,
                 shared: Arc::clone(&for_thread),
             };
-            connection::serve(stream, &for_thread.limits, &for_thread.handler, &for_thread.stopping);
+            connection::serve(
+                stream,
+                &for_thread.limits,
+                &for_thread.handler,
+                &for_thread.stopping,
+                &waiting,
+            );
         });
     match spawned {
         Ok(thread) => {
@@ -206,6 +225,20 @@ fn start_connection(mut stream: TcpStream, name: &str, shared: &Arc<Shared>) {
             locked(&shared.open).remove(&id);
         }
     }
+}
+
+/// Ends the oldest connection on which no request is at work, so that peers that hold connections open without using
+/// them (or send their heads slowly) keep nobody out.
+fn make_room(shared: &Shared) -> bool {
+    let mut open = locked(&shared.open);
+    let idle = open.iter().filter(|(_, open)| open.waiting.load(Ordering::SeqCst));
+    let Some(id) = idle.map(|(id, _)| *id).min() else {
+        return false;
+    };
+    if let Some(open) = open.remove(&id) {
+        let _ = open.handle.shutdown(Shutdown::Both);
+    }
+    true
 }
 
 /// Takes a connection out of the books however its thread ends.

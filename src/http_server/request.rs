@@ -4,7 +4,7 @@
 
 use super::Limits;
 use std::io::{self, Read, Write};
-use std::net::TcpStream;
+use std::net::{IpAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 /// Most header fields a request may have.
@@ -23,7 +23,9 @@ pub(crate) struct Request {
     pub headers: Vec<(String, String)>,
     /// The body; empty without one.
     pub body: Vec<u8>,
-    pub(super) keep_alive: bool,
+    /// Who sent it, as far as the socket tells.
+    pub peer: Option<IpAddr>,
+    pub keep_alive: bool,
 }
 
 impl Request {
@@ -240,6 +242,7 @@ impl RequestReader {
             query: query.to_owned(),
             headers,
             body: Vec::new(),
+            peer: None,
             keep_alive: false,
         };
         request.keep_alive = if old {

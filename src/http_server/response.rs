@@ -15,6 +15,7 @@ pub(crate) enum Reply {
     /// First send the response's head (and body), then hand the socket over; the connection ends when the call returns.
     TakeOver(Response, TakeOver),
     /// No answer: the connection is reset.
+    #[cfg(feature = "simulator")]
     Drop,
 }
 

@@ -42,7 +42,7 @@ fn server(limits: Limits) -> Server {
             .into(),
         }
     };
-    Server::bind("127.0.0.1:0".parse().unwrap(), "t", limits, Box::new(handler)).unwrap()
+    Server::bind("127.0.0.1:0".parse().unwrap(), "t", limits, |_| Ok(Box::new(handler))).unwrap()
 }
 
 fn connect(server: &Server) -> TcpStream {
@@ -171,21 +171,27 @@ fn an_idle_connection_is_closed_and_a_slow_byte_by_byte_request_answered() {
 }
 
 #[test]
-fn one_connection_too_many_gets_503() {
+fn one_connection_too_many_takes_an_idle_ones_place_or_gets_503() {
     let server = server(Limits {
         connections: 2,
         ..quick()
     });
     let mut first = connect(&server);
     let mut second = connect(&server);
-    for stream in [&mut first, &mut second] {
-        stream.write_all(b"GET / HTTP/1.1\r\n\r\n").unwrap();
-        one(stream);
-    }
+    // A taken-over connection is at work; a slow head is not.
+    first.write_all(b"GET /take HTTP/1.1\r\n\r\n").unwrap();
+    one(&mut first);
+    second.write_all(b"GET / HT").unwrap();
     let mut third = connect(&server);
+    third.write_all(b"GET /take HTTP/1.1\r\n\r\n").unwrap();
+    assert!(one(&mut third).starts_with("HTTP/1.1 101 "));
+    assert!(!matches!(second.read(&mut [0u8; 1]), Ok(1)), "it made room");
+    let mut fourth = connect(&server);
     let mut answer = String::new();
-    let _ = third.read_to_string(&mut answer);
+    let _ = fourth.read_to_string(&mut answer);
     assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
+    first.write_all(b"x").unwrap();
+    first.read_exact(&mut [0u8; 1]).unwrap();
     assert_eq!(server.open_connections(), 2);
 }
 

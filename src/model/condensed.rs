@@ -112,11 +112,16 @@ impl Condensed {
         }
     }
 
-    /// Drops the oldest until `at_most` are left. Returns how many finished ones went: evicted ones are evicted once.
-    pub(crate) fn shrink_to(&mut self, at_most: usize) -> u64 {
+    /// Drops the oldest until `at_most` are left. Returns how many finished ones went that were seen at `forgotten` or
+    /// later: older ones are no loss, and evicted ones are evicted once.
+    pub(crate) fn shrink_to(&mut self, at_most: usize, forgotten: Moment) -> u64 {
         let mut finished = 0;
-        while self.index.len() > at_most && !self.chunks.is_empty() {
-            finished += self.drop_oldest();
+        while self.index.len() > at_most
+            && let Some(oldest) = self.chunks.front()
+        {
+            let counts = oldest.seen >= forgotten;
+            let gone = self.drop_oldest();
+            finished += if counts { gone } else { 0 };
         }
         finished
     }
@@ -367,7 +372,7 @@ mod tests {
         assert!(left > 1 && left < whole, "{left} of {whole}");
         assert_eq!(condensed.newest(&again), Some(at(1)));
         assert_eq!(condensed.newest(&Id::new("c0")), None);
-        let finished = condensed.shrink_to(0) as usize;
+        let finished = condensed.shrink_to(0, Moment::from_epoch_ms(0)) as usize;
         assert!(finished.abs_diff(left / 2) <= 2, "{finished} of {left}");
         assert_eq!((condensed.len(), condensed.newest(&again)), (0, None));
     }

@@ -38,6 +38,10 @@ const CONVERSATIONS_AT_MOST: usize = u32::MAX as usize - 1;
 /// conversation id can neither fill the memory nor make its events slow.
 const PARTICIPANTS_AT_MOST: usize = 2_000;
 
+/// What a finished conversation was counted for is known for so long after it was forgotten, if there is room: a late
+/// event of the time when it was open does not bring it back, and one that goes on does not count anew what was counted.
+const AFTERLIFE: Duration = Duration::from_secs(24 * 3600);
+
 /// Condensed conversations come beside the whole ones, as many again, and so many at least: a few dozen kilobytes.
 const CONDENSED_AT_LEAST: usize = 1_000;
 
@@ -128,7 +132,7 @@ impl Conversations {
                     return Taken::Late;
                 }
                 if kept.is_some() && facts.newest() <= kept {
-                    return Taken::Joined;
+                    return if is_old { Taken::Late } else { Taken::Joined };
                 }
                 let totals = &self.totals;
                 let kept = self.condensed.take(&facts.id, |number| totals.id(number));
@@ -139,12 +143,12 @@ impl Conversations {
         };
         self.join(slot, facts, layer, now);
         self.slots.touch(slot, now);
-        self.make_room();
+        self.make_room(now);
         Taken::Joined
     }
 
     /// Condenses finished conversations that have settled or whose newest time is before `now` less the retention,
-    /// forgets condensed ones that were not seen within the retention, and windows and days that are over.
+    /// forgets what condensed ones were counted for a day after that, and windows and days that are over.
     pub fn forget(&mut self, now: Moment) {
         self.totals.advance(now);
         let horizon = now.minus(self.retention);
@@ -171,7 +175,7 @@ impl Conversations {
                 self.settling.push_back((due, at));
             }
         }
-        self.condensed.forget(horizon);
+        self.condensed.forget(horizon.minus(AFTERLIFE));
     }
 
     /// Whether anything is remembered of a conversation, condensed ones included.
@@ -332,7 +336,7 @@ impl Conversations {
     }
 
     /// Finished ones go first, and lose nothing that was counted. Then the longest idle.
-    fn make_room(&mut self) {
+    fn make_room(&mut self, now: Moment) {
         while self.slots.len() > self.max_conversations {
             match self.settling.pop_front() {
                 Some((_, at)) => {
@@ -348,7 +352,8 @@ impl Conversations {
             }
         }
         let at_most = self.max_conversations.max(CONDENSED_AT_LEAST);
-        self.evicted += self.condensed.shrink_to(at_most);
+        let forgotten = now.minus(self.retention);
+        self.evicted += self.condensed.shrink_to(at_most, forgotten);
     }
 
     /// Keeps what a conversation was counted for, and nothing else of it. Live numbers lose it.

@@ -7,7 +7,8 @@
 
 use std::collections::BTreeMap;
 
-use super::snapshot::{Gap, GapTopics};
+use super::gap::Stretch;
+use super::snapshot::GapTopics;
 use crate::{Id, Moment};
 
 /// Stretches without coverage, merged and in order, from a moment to `as_of`.
@@ -55,11 +56,16 @@ pub(crate) struct Coverage {
 
 impl Coverage {
     /// Nothing before `begins` was covered. Gaps that are open last until `as_of`.
-    pub(crate) fn new<'a>(gaps: impl Iterator<Item = &'a Gap>, since: Moment, begins: Moment, as_of: Moment) -> Self {
+    pub(crate) fn new<'a>(
+        gaps: impl Iterator<Item = Stretch<'a>>,
+        since: Moment,
+        begins: Moment,
+        as_of: Moment,
+    ) -> Self {
         let mut of_all = vec![(since, begins)];
         let mut of_queues: BTreeMap<Id, Vec<(Moment, Moment)>> = BTreeMap::new();
-        for gap in gaps.filter(|gap| !gap.repaired) {
-            let stretch = (gap.from.max(since), gap.to.unwrap_or(as_of).min(as_of));
+        for Stretch { gap, from, to } in gaps.filter(|stretch| !stretch.gap.repaired) {
+            let stretch = (from.max(since), to.unwrap_or(as_of).min(as_of));
             if stretch.0 >= stretch.1 {
                 continue;
             }
@@ -120,6 +126,7 @@ fn is_conversations(part: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::snapshot::Gap;
     use crate::model::testing::at;
 
     fn gap(topics: GapTopics, from: i64, to: Option<i64>) -> Gap {
@@ -131,6 +138,14 @@ mod tests {
             cause: String::new(),
             repaired: false,
         }
+    }
+
+    fn stretches(gaps: &[Gap]) -> impl Iterator<Item = Stretch<'_>> {
+        gaps.iter().map(|gap| Stretch {
+            gap,
+            from: gap.from,
+            to: gap.to,
+        })
     }
 
     fn some(topic: &str) -> GapTopics {
@@ -150,7 +165,7 @@ mod tests {
             gap(GapTopics::All, 90, None),
             repaired,
         ];
-        let coverage = Coverage::new(gaps.iter(), at(-100), at(0), at(100));
+        let coverage = Coverage::new(stretches(&gaps), at(-100), at(0), at(100));
         let of_any = coverage.of(&Id::new("Q"));
         let percent = |from, to| of_any.percent_covered(at(from), at(to));
         assert_eq!(percent(0, 100), 75.0);
@@ -179,7 +194,7 @@ mod tests {
             ("v2.routing.queues.Q.conversationsummary", false),
         ] {
             let gaps = [gap(some(topic), 0, Some(50)), gap(GapTopics::All, 40, Some(60))];
-            let coverage = Coverage::new(gaps.iter(), at(0), at(0), at(100));
+            let coverage = Coverage::new(stretches(&gaps), at(0), at(0), at(100));
             let covered = coverage.of(&Id::new("Q")).percent_covered(at(0), at(100));
             assert_eq!(covered, if concerns { 40.0 } else { 80.0 }, "{topic}");
             assert_eq!(coverage.everybody().percent_covered(at(0), at(100)), 80.0);

@@ -17,6 +17,7 @@ use super::snapshot::{LiveTotals, QueueSnapshot};
 use super::tally::Sum;
 use crate::config::{Protocol, ServiceLevel};
 use crate::facts::MediaKind;
+use crate::keyed::{keyed, set_of};
 use crate::{Id, Moment};
 
 /// The service level's threshold of a queue that has none of its own, as the contract says.
@@ -62,7 +63,7 @@ impl Model {
                 snapshot.average_wait_secs = self.averages.of(id);
                 (id.clone(), snapshot)
             };
-            return (shown.into_iter().map(of).collect(), None);
+            return (keyed(shown.into_iter().map(of)), None);
         }
         let asked = self.asked(as_of);
         let mut queues = BTreeMap::new();
@@ -83,14 +84,15 @@ impl Model {
     fn asked(&self, as_of: Moment) -> Asked {
         let totals = self.conversations.totals();
         let (oldest, current) = (totals.oldest_kept(as_of), totals.window_of(as_of));
-        let begins = self.covered_from.min(as_of);
+        let started = self.service_time.start(self.started_at);
+        let begins = self.covered_from.unwrap_or(started).min(as_of);
         Asked {
             as_of,
             day: totals.day_of(as_of),
             windows: oldest..=current,
             listed_from: oldest.max(totals.window_of(begins)),
             granularity: totals.granularity(),
-            coverage: Coverage::new(self.gaps.all(), totals.start_of(oldest), begins, as_of),
+            coverage: Coverage::new(self.gaps.stretches(), totals.start_of(oldest), begins, as_of),
         }
     }
 
@@ -98,14 +100,12 @@ impl Model {
         match (&self.queues.listed, self.settings.protocol) {
             // Metrics name entities, not queues: nothing would stand there.
             (_, Protocol::Metrics) => BTreeSet::new(),
-            (QueueSet::These(queues), _) => queues.iter().collect(),
-            (QueueSet::All, Protocol::Events) => self.averages.queues().chain(self.queues.settings.keys()).collect(),
+            (QueueSet::These(queues), _) => set_of(queues),
+            (QueueSet::All, Protocol::Events) => set_of(self.averages.queues().chain(self.queues.settings.keys())),
             (QueueSet::All, Protocol::Notifications) => {
                 let live = self.conversations.live().queues();
-                live.chain(self.conversations.totals().queues())
-                    .chain(self.observations.queues())
-                    .chain(self.queues.settings.keys())
-                    .collect()
+                let all = live.chain(self.conversations.totals().queues());
+                set_of(all.chain(self.observations.queues()).chain(self.queues.settings.keys()))
             }
         }
     }

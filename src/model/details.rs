@@ -35,30 +35,28 @@ pub struct DetailsPage {
 }
 
 impl RestConversation {
-    /// Whether it enters the numbers by itself: it was open, after-call work included, at some moment of one of these
-    /// intervals (ends included). The intervals are the gaps, the moment of the start, and, where totals count since the
-    /// local midnight, the day so far. What the model remembers already takes REST facts in any case.
+    /// Whether it enters the numbers by itself: it is open, after-call work included, or it was at `since` or later. That
+    /// is the begin of the gap, the moment of the start, or, where totals count since the local midnight, that. What
+    /// began after a gap enters too, for the stream tells of it anyway. What the model remembers already takes REST facts
+    /// in any case.
     #[must_use]
-    pub fn enters(&self, intervals: &[(Moment, Moment)]) -> bool {
-        let is_open = self.end.is_none() || self.facts.participants.iter().any(Participant::in_after_call_work);
-        let start = self.start.or_else(|| self.bound(Moment::min));
-        let end = if is_open {
-            None
-        } else {
-            self.bound(Moment::max).max(self.end)
-        };
-        intervals
-            .iter()
-            .any(|(from, to)| start.is_none_or(|start| start <= *to) && end.is_none_or(|end| *from <= end))
+    pub fn enters(&self, since: Moment) -> bool {
+        if self.end.is_none() || self.wraps_up() {
+            return true;
+        }
+        self.last_time().max(self.end) >= Some(since)
     }
 
-    fn bound(&self, of: impl Fn(Moment, Moment) -> Moment) -> Option<Moment> {
-        let times = self
-            .facts
-            .participants
-            .iter()
-            .flat_map(|p| [p.connected, p.ended, p.acw_started, p.acw_ended]);
-        times.flatten().reduce(of)
+    /// Whether somebody still has after-call work.
+    #[must_use]
+    pub fn wraps_up(&self) -> bool {
+        self.facts.participants.iter().any(Participant::in_after_call_work)
+    }
+
+    fn last_time(&self) -> Option<Moment> {
+        let participants = self.facts.participants.iter();
+        let times = participants.flat_map(|p| [p.connected, p.ended, p.acw_started, p.acw_ended]);
+        times.flatten().max()
     }
 }
 
@@ -128,6 +126,9 @@ struct RawSession {
     session_id: Field<Id>,
     media_type: Field<MediaKind>,
     acw_skipped: Field<bool>,
+    monitored_participant_id: Field<Id>,
+    coached_participant_id: Field<Id>,
+    barged_participant_id: Field<Id>,
     segments: Field<Entries<RawSegment>>,
 }
 
@@ -180,6 +181,17 @@ impl RawSegment {
 }
 
 impl RawSession {
+    /// Whether it is one of monitoring, coaching or barging in: by whom it names, whatever its segments say.
+    fn listens_in(&self) -> bool {
+        [
+            &self.monitored_participant_id,
+            &self.coached_participant_id,
+            &self.barged_participant_id,
+        ]
+        .iter()
+        .any(|id| id.as_some().is_some())
+    }
+
     /// Its segments in the order of their starts; those without one first.
     fn sorted(&self) -> Vec<&RawSegment> {
         let mut segments: Vec<&RawSegment> = self.segments.entries().iter().collect();
@@ -271,7 +283,7 @@ impl RawParticipant {
             wrapup_expected: expected.filter(|_| is_agent).map(stamped),
             wrapup_required: None,
             wrapup_coded: segments().any(|s| s.wrap_up_code.as_some().is_some()),
-            listens_in: segments().any(|s| s.is(SegmentKind::ListensIn)),
+            listens_in: sessions.iter().any(RawSession::listens_in) || segments().any(|s| s.is(SegmentKind::ListensIn)),
             media: sessions.iter().map(|session| session.to_medium(&id, stamp)).collect(),
             id,
         })

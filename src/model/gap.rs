@@ -4,7 +4,7 @@
 //!
 //! Every method returns a gap only when it changed and is to be recorded (stream, audit, log).
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use crate::Moment;
 use crate::model::snapshot::{Gap, GapTopics};
@@ -20,6 +20,17 @@ const KEPT_AT_MOST: usize = 2_000;
 pub struct GapLedger {
     gaps: VecDeque<Gap>,
     total: u64,
+    /// Begin and end by the service's clock, where that differs.
+    by_service: BTreeMap<u64, (Moment, Option<Moment>)>,
+}
+
+/// A gap as it lies in the service's time.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Stretch<'a> {
+    pub(crate) gap: &'a Gap,
+    pub(crate) from: Moment,
+    /// None while it is open.
+    pub(crate) to: Option<Moment>,
 }
 
 /// What [`GapLedger::open`] did.
@@ -109,9 +120,20 @@ impl GapLedger {
         self.gaps.iter().filter(is_shown).cloned().collect()
     }
 
+    /// Begin of a gap, and its end once it is closed, by the service's clock: windows lie in its time. Without this word
+    /// they are by ours.
+    pub fn set_service_times(&mut self, id: u64, from: Moment, to: Option<Moment>) {
+        if self.gap_mut(id).is_some_and(|gap| (gap.from, gap.to) != (from, to)) {
+            self.by_service.insert(id, (from, to.map(|to| to.max(from))));
+        }
+    }
+
     /// All that are remembered, oldest first.
-    pub fn all(&self) -> impl Iterator<Item = &Gap> {
-        self.gaps.iter()
+    pub(crate) fn stretches(&self) -> impl Iterator<Item = Stretch<'_>> {
+        self.gaps.iter().map(|gap| {
+            let (from, to) = self.by_service.get(&gap.id).copied().unwrap_or((gap.from, gap.to));
+            Stretch { gap, from, to }
+        })
     }
 
     /// Open ones, oldest first.
@@ -127,7 +149,9 @@ impl GapLedger {
     fn trim(&mut self) {
         while self.gaps.len() > KEPT_AT_MOST {
             let closed = self.gaps.iter().position(|gap| gap.to.is_some());
-            self.gaps.remove(closed.unwrap_or(0));
+            if let Some(gap) = self.gaps.remove(closed.unwrap_or(0)) {
+                self.by_service.remove(&gap.id);
+            }
         }
     }
 }

@@ -24,6 +24,7 @@ pub mod observation;
 mod overlay;
 mod packed;
 pub mod queue;
+mod service_time;
 mod slots;
 pub mod snapshot;
 mod tally;
@@ -44,6 +45,7 @@ use self::gap::GapLedger;
 use self::latency::Latencies;
 use self::observation::Observations;
 use self::queue::{QueueSet, QueueSettings, Queues};
+use self::service_time::ServiceTime;
 use self::snapshot::{ConnectionSnapshot, Counters, OutputSnapshot, Snapshot};
 use self::totals::Totals;
 use self::tutorial::{ConversationStates, Metrics, QueueAverages};
@@ -127,8 +129,8 @@ pub enum StaleBy {
 pub struct Model {
     settings: Settings,
     started_at: Moment,
-    /// Covered since then, gaps aside: the start, or what REST gave before it.
-    covered_from: Moment,
+    /// Covered since then, gaps aside, where REST gave what was before the start.
+    covered_from: Option<Moment>,
     revision: u64,
     counts: Counts,
     conversations: Conversations,
@@ -143,6 +145,7 @@ pub struct Model {
     metric_types: Freshness,
     duplicates: Duplicates,
     gaps: GapLedger,
+    service_time: ServiceTime,
 }
 
 /// The counters that this band owns.
@@ -163,7 +166,7 @@ impl Model {
     pub fn new(settings: Settings, started_at: Moment) -> Self {
         Self {
             started_at,
-            covered_from: started_at,
+            covered_from: None,
             revision: 0,
             counts: Counts::default(),
             conversations: Conversations::new(
@@ -182,6 +185,7 @@ impl Model {
             metric_types: Freshness::new(settings.stale_after),
             duplicates: Duplicates::default(),
             gaps: GapLedger::default(),
+            service_time: ServiceTime::default(),
             settings,
         }
     }
@@ -221,14 +225,34 @@ impl Model {
     pub fn apply_rest(&mut self, facts: &Facts, now: Moment) {
         self.counts.repairs += 1;
         match facts {
-            Facts::Conversation(conversation) => self.conversations.apply_rest(conversation, now),
+            Facts::Conversation(conversation) => {
+                self.service_time.saw(conversation, now);
+                self.conversations.apply_rest(conversation, now);
+            }
             other => drop(self.take(other, now, now)),
         }
     }
 
     /// REST gave all facts since `at`, which is before the start: windows count as covered from there on.
     pub fn set_covered_from(&mut self, at: Moment) {
-        self.covered_from = self.covered_from.min(at);
+        self.covered_from = Some(self.covered_from.map_or(at, |from| from.min(at)));
+    }
+
+    /// How far the service's dates are ahead of ours, in milliseconds; to be told at every tick.
+    pub fn set_service_ahead(&mut self, now: Moment, ahead_ms: i64) {
+        self.service_time.tick(now, ahead_ms);
+    }
+
+    /// The service's time now, or ours if it is behind: what a snapshot is as of.
+    #[must_use]
+    pub fn as_of(&self, now: Moment) -> Moment {
+        self.service_time.at_least(now)
+    }
+
+    /// The service's time at a moment of ours that is not long ago; not later than it was.
+    #[must_use]
+    pub fn service_time(&self, at: Moment) -> Moment {
+        self.service_time.then(at)
     }
 
     /// The local midnight before `now`, where totals count since then: its REST facts are to be asked for at the start.
@@ -355,7 +379,7 @@ impl Model {
             },
             outputs,
             latency: self.latencies.snapshot(),
-            freshness: freshness.snapshot(as_of),
+            freshness: freshness.snapshot(generated_at),
             totals: self.totals(),
             all_queues,
             queues,
@@ -369,6 +393,7 @@ impl Model {
         match facts {
             Facts::None => {}
             Facts::Conversation(conversation) => {
+                self.service_time.saw(conversation, now);
                 let late = self.conversations.apply(conversation, now) == Taken::Late;
                 self.counts.late += u64::from(late);
                 return late;

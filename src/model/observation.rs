@@ -14,6 +14,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::facts::{MediaKind, ObservationFacts, ObservationRow};
+use crate::keyed::keyed;
 use crate::model::snapshot::ObservationSnapshot;
 use crate::{Id, Moment};
 
@@ -78,7 +79,7 @@ impl Observations {
         };
         let name = |media: &Option<MediaKind>| media.map_or(ALL, MediaKind::as_str);
         let groups = groups.iter().map(|(media, group)| (name(media), group.snapshot(as_of)));
-        groups.filter(|(_, metrics)| !metrics.is_empty()).collect()
+        keyed(groups.filter(|(_, metrics)| !metrics.is_empty()))
     }
 
     /// Queues that have any.
@@ -104,12 +105,8 @@ impl Group {
             None if !room => return,
             _ => {}
         }
-        let stats = row
-            .stats
-            .iter()
-            .filter(|(_, number)| number.is_finite())
-            .map(|(name, number)| (name.clone(), *number))
-            .collect();
+        let finite = row.stats.iter().filter(|(_, number)| number.is_finite());
+        let stats = keyed(finite.map(|(name, number)| (name.clone(), *number)));
         let until = interval
             .filter(|_| is_aggregate(&row.metric))
             .map(|(_, end)| end.plus(GRACE))
@@ -121,11 +118,8 @@ impl Group {
         let mut metrics: BTreeMap<String, ObservationSnapshot> = BTreeMap::new();
         let is_shown = |row: &Row| row.until.is_none_or(|until| as_of <= until);
         for ((metric, qualifier), row) in self.rows.iter().filter(|(_, row)| is_shown(row)) {
-            let stats: BTreeMap<String, f64> = row
-                .stats
-                .iter()
-                .map(|(name, number)| (name.to_string(), *number))
-                .collect();
+            let stats: BTreeMap<String, f64> =
+                keyed(row.stats.iter().map(|(name, number)| (name.to_string(), *number)));
             // Rows come in the order of their key: the plain one before the qualified ones of its metric.
             match (metrics.remove(&**metric), qualifier) {
                 (None, None) => {

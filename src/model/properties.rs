@@ -10,7 +10,7 @@ use super::testing::centre::{History, moment, uuid};
 use super::testing::{event, shown, totals_config, windows_config};
 use super::*;
 use crate::config::TotalsSince;
-use crate::facts::ConversationFacts;
+use crate::facts::{ConversationFacts, Purpose};
 
 /// When everything is over but still in a window.
 const LATER_MS: i64 = 3_000_000;
@@ -113,6 +113,29 @@ fn numbers(model: &mut Model, as_of: Moment) -> Value {
     numbers
 }
 
+/// The same conversation as somebody else would tell it, at another time.
+fn contradicting(facts: &ConversationFacts, rng: &mut fastrand::Rng) -> ConversationFacts {
+    let mut facts = facts.clone();
+    for p in &mut facts.participants {
+        let by = Duration::from_millis(rng.u64(..20_000));
+        let moved = |at: Moment| {
+            if by.as_millis().is_multiple_of(2) {
+                at.plus(by)
+            } else {
+                at.minus(by)
+            }
+        };
+        for time in [&mut p.connected, &mut p.ended, &mut p.acw_started, &mut p.acw_ended] {
+            *time = time.map(moved);
+        }
+        if let Some(purpose) = p.purpose.as_mut().filter(|_| rng.u8(..3) == 0) {
+            purpose.at = moved(purpose.at);
+            purpose.value = if rng.bool() { Purpose::Agent } else { Purpose::Other };
+        }
+    }
+    facts
+}
+
 fn in_order(centre: &Centre, upto: usize, now: Moment) -> Model {
     let mut model = model(&centre.queues);
     centre.told[..upto]
@@ -131,13 +154,21 @@ proptest! {
         let upto = ((centre.told.len() as f64 * cut).ceil() as usize).max(1);
         let now = moment(LATER_MS);
         let told = &centre.told[..upto];
-        let again = rng.usize(0..upto);
-        let mut shuffled: Vec<_> = told.iter().chain(&told[..again]).collect();
+        let mut told = told.to_vec();
+        // What contradicts what was told: of two times the join keeps one, whichever came first.
+        for _ in 0..rng.usize(..4) {
+            let other = contradicting(&told[rng.usize(..upto)].1, &mut rng);
+            told.push((0, other));
+        }
+        let times: Vec<usize> = told.iter().map(|_| rng.usize(1..4)).collect();
+        let repeated = told.iter().zip(times).flat_map(|(event, times)| std::iter::repeat_n(event, times));
+        let mut shuffled: Vec<_> = repeated.collect();
         rng.shuffle(&mut shuffled);
         let mut other = model(&centre.queues);
         shuffled.iter().for_each(|(_, facts)| take(&mut other, facts, now));
-        let whole = numbers(&mut in_order(&centre, upto, now), now);
-        prop_assert_eq!(difference(&whole, &numbers(&mut other, now), ""), None);
+        let mut in_order = model(&centre.queues);
+        told.iter().for_each(|(_, facts)| take(&mut in_order, facts, now));
+        prop_assert_eq!(difference(&numbers(&mut in_order, now), &numbers(&mut other, now), ""), None);
     }
 
     #[test]
@@ -168,6 +199,27 @@ proptest! {
     }
 
     #[test]
+    fn prefixes_and_rest_give_the_whole(seed in any::<u64>()) {
+        let mut rng = fastrand::Rng::with_seed(seed);
+        let centre = centre(&mut rng);
+        let now = moment(LATER_MS);
+        let last = centre.told.last().map_or(0, |(ms, _)| *ms);
+        let mut heard = model(&centre.queues);
+        for history in &centre.histories {
+            let until = rng.i64(-1..=last);
+            let own = centre.told.iter().filter(|(ms, facts)| facts.id == *history.id() && *ms <= until);
+            own.for_each(|(_, facts)| take(&mut heard, facts, now));
+            if rng.bool() {
+                repair(&mut heard, history, rng.i64(0..=last), now);
+            }
+            repair(&mut heard, history, LATER_MS, now);
+        }
+        let whole = numbers(&mut in_order(&centre, centre.told.len(), now), now);
+        prop_assert_eq!(difference(&whole, &numbers(&mut heard, now), ""), None);
+        prop_assert_eq!(heard.conversations().drift(), 0);
+    }
+
+    #[test]
     fn an_outage_that_is_repaired_leaves_no_trace(seed in any::<u64>()) {
         let mut rng = fastrand::Rng::with_seed(seed);
         let centre = centre(&mut rng);
@@ -191,8 +243,15 @@ proptest! {
         let centre = centre(&mut rng);
         let now = moment(LATER_MS);
         let (mut mine, mut theirs) = (model(&centre.queues), model(&centre.queues));
-        for (_, facts) in &centre.told {
-            let who = rng.u8(..3);
+        // Halves that overlap, halves that do not, and one after the other.
+        let kind = rng.u8(..3);
+        let turn = rng.usize(0..=centre.told.len());
+        for (at, (_, facts)) in centre.told.iter().enumerate() {
+            let who = match kind {
+                0 => rng.u8(..3),
+                1 => rng.u8(..2),
+                _ => u8::from(at >= turn),
+            };
             if who != 0 {
                 take(&mut mine, facts, now);
             }

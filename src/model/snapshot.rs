@@ -301,19 +301,24 @@ pub enum ObservationSnapshot {
     Qualified(BTreeMap<String, BTreeMap<String, f64>>),
 }
 
+/// Statistics with their numbers as [`number`] writes them.
+struct Statistics<'a>(&'a BTreeMap<String, f64>);
+
+impl Serialize for Statistics<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(name, value)| (name, Number(*value))))
+    }
+}
+
 impl Serialize for ObservationSnapshot {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let whole = |stats: &BTreeMap<String, f64>| -> BTreeMap<String, Number> {
-            stats
-                .iter()
-                .map(|(name, value)| (name.clone(), Number(*value)))
-                .collect()
-        };
         match self {
-            Self::Plain(stats) => whole(stats).serialize(serializer),
-            Self::Qualified(by_qualifier) => {
-                serializer.collect_map(by_qualifier.iter().map(|(qualifier, stats)| (qualifier, whole(stats))))
-            }
+            Self::Plain(stats) => Statistics(stats).serialize(serializer),
+            Self::Qualified(by_qualifier) => serializer.collect_map(
+                by_qualifier
+                    .iter()
+                    .map(|(qualifier, stats)| (qualifier, Statistics(stats))),
+            ),
         }
     }
 }

@@ -126,7 +126,10 @@ impl Tally {
             self.answered,
             self.abandoned,
             self.flow_out,
+            // These stand beside `handled`, and may be taken back after it.
+            self.transferred,
             self.handled,
+            self.wrapups,
             self.hold_ms,
         ];
         counts.iter().all(|n| *n == 0)

@@ -400,6 +400,31 @@ mod tests {
     }
 
     #[test]
+    fn midnights_of_odd_offsets() {
+        for (offset, at, midnight) in [
+            ("+05:45", "2026-05-04T18:14:59.999Z", "2026-05-03T18:15:00Z"),
+            ("+05:45", "2026-05-04T18:15:00Z", "2026-05-04T18:15:00Z"),
+            ("-03:30", "2026-05-04T03:29:59.999Z", "2026-05-03T03:30:00Z"),
+            ("-03:30", "2026-05-04T03:30:00Z", "2026-05-04T03:30:00Z"),
+        ] {
+            let minutes: i32 = offset[1..3].parse::<i32>().unwrap() * 60 + offset[4..].parse::<i32>().unwrap();
+            let config = TotalsConfig {
+                since: TotalsSince::Day,
+                utc_offset_minutes: if offset.starts_with('-') { -minutes } else { minutes },
+            };
+            let windows = WindowsConfig {
+                granularity: Duration::from_secs(60),
+                keep: 3,
+                service_level: ServiceLevel::Queue,
+                short_abandon: Duration::ZERO,
+            };
+            let totals = Totals::new(windows, config);
+            let start = totals.day_start(Moment::parse(at).unwrap());
+            assert_eq!(start, Moment::parse(midnight), "{offset} {at}");
+        }
+    }
+
+    #[test]
     fn a_queue_of_which_all_was_taken_back_has_no_numbers() {
         let mut t = totals(10, TotalsSince::Start);
         assert_eq!(&*t.granularity(), "PT10S");

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 use crate::facts::{ConversationStateFacts, MetricFacts, QueueStatisticsFacts};
+use crate::keyed::keyed;
 use crate::model::snapshot::MetricSnapshot;
 use crate::{Id, Moment};
 
@@ -202,10 +203,11 @@ impl Metrics {
     /// By `<metric type>.<metric>`.
     #[must_use]
     pub fn snapshot(&self) -> BTreeMap<String, MetricSnapshot> {
-        self.values
-            .iter()
-            .map(|(key, (metric, _))| (key.clone(), metric.clone()))
-            .collect()
+        keyed(
+            self.values
+                .iter()
+                .map(|(key, (metric, _))| (key.clone(), metric.clone())),
+        )
     }
 }
 

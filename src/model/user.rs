@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use crate::facts::UserFacts;
+use crate::keyed::keyed;
 use crate::model::snapshot::UserSnapshot;
 use crate::{Id, Moment};
 
@@ -60,7 +61,7 @@ impl Users {
             routing_status: value(&user.routing_status),
             since: since(&user.presence).max(since(&user.routing_status)),
         };
-        self.users.iter().map(|(id, user)| (id.clone(), one(user))).collect()
+        keyed(self.users.iter().map(|(id, user)| (id.clone(), one(user))))
     }
 
     fn user_mut(&mut self, id: &Id) -> Option<&mut User> {

@@ -98,6 +98,15 @@ pub(crate) fn dial(
     Ok(stream)
 }
 
+/// The addresses of `host` before `deadline`.
+///
+/// # Errors
+/// As [`dial`] for the lookup.
+#[cfg(feature = "cli")]
+pub(crate) fn look_up(host: &str, lookups: &Lookups, deadline: Instant, cancel: &Cancel) -> Result<Vec<IpAddr>, Error> {
+    resolve(host, lookups, system_lookup, deadline, cancel)
+}
+
 fn resolve(
     host: &str,
     lookups: &Lookups,

@@ -5,6 +5,8 @@
 pub(crate) mod cancel;
 pub(crate) mod dial;
 pub(crate) mod issuer;
+#[cfg(feature = "cli")]
+pub(crate) mod probe;
 pub(crate) mod proxy;
 pub(crate) mod socket;
 pub(crate) mod target;

@@ -208,7 +208,7 @@ impl Stream {
     }
 
     /// The certificate the target showed, in DER; none on a plain connection.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "cli"))]
     pub(crate) fn peer_certificate(&self) -> Option<&[u8]> {
         let connection = match self {
             Self::Plain(_) => return None,

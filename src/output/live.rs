@@ -49,6 +49,7 @@ pub(crate) struct Live {
     terminal: Terminal,
     log: Box<dyn ScreenLog>,
     region: String,
+    since: &'static str,
     ability: Ability,
     /// Size asked at each redraw: a resized window needs no signal.
     size: Box<dyn FnMut() -> Size + Send>,
@@ -60,18 +61,21 @@ pub(crate) struct Live {
 }
 
 impl Live {
-    /// Takes the terminal over with the first screen. `region` is what the user calls it.
+    /// Takes the terminal over with the first screen. `region` is what the user calls it, `since` says in words since when
+    /// totals count.
     pub(crate) fn new(
         writer: Box<dyn Write + Send>,
         size: impl FnMut() -> Size + Send + 'static,
         ability: Ability,
         region: &str,
+        since: &'static str,
         log: Box<dyn ScreenLog>,
     ) -> Self {
         Self {
             terminal: Terminal::new(writer),
             log,
             region: region.to_owned(),
+            since,
             ability,
             size: Box::new(size),
             newest: None,
@@ -95,6 +99,7 @@ impl Live {
             snapshot: newest,
             now: Moment::now(),
             region: &self.region,
+            since: self.since,
             history: &self.history,
             log: log.as_deref(),
         };

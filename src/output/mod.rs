@@ -18,7 +18,7 @@ mod summary;
 pub(crate) mod tally;
 #[cfg(test)]
 mod testing;
-mod text;
+pub(crate) mod text;
 pub(crate) mod writer;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -29,6 +29,7 @@ use std::time::Instant;
 use crossbeam_channel::Select;
 
 use crate::event::Event;
+use crate::keyed::keyed;
 use crate::model::snapshot::{Gap, OutputSnapshot, Snapshot};
 use crate::record::{self, Bodies, StateChange};
 use lines::Lines;
@@ -137,10 +138,11 @@ impl Outputs {
 
     /// Written and missed, by output.
     pub(crate) fn counts(&self) -> BTreeMap<String, OutputSnapshot> {
-        self.all
-            .iter()
-            .map(|output| (output.name().to_owned(), output.counts()))
-            .collect()
+        keyed(
+            self.all
+                .iter()
+                .map(|output| (output.name().to_owned(), output.counts())),
+        )
     }
 
     /// Waits until everything handed over so far was written or given up; whether that was before `deadline`.

@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 
 use super::text::{clip, number, plain, seconds, secs, short, width};
 use crate::config::Protocol;
+use crate::model::numbers::Numbers;
 use crate::model::snapshot::{Counters, LiveTotals, QueueSnapshot, Snapshot};
 
 /// Queues, users' statuses and metrics shown; a longer list is what the JSON outputs are for.
@@ -33,6 +34,11 @@ pub(crate) fn block(snapshot: &Snapshot) -> String {
     );
     if knows_conversations(snapshot) {
         let _ = writeln!(out, "  totals: {}", totals(&snapshot.totals));
+    }
+    if let Some(all) = &snapshot.all_queues {
+        let open = connection.gaps.iter().filter(|gap| !gap.repaired).count();
+        let incomplete = if open > 0 { "; not complete, see losses" } else { "" };
+        let _ = writeln!(out, "  all queues: {}{incomplete}", counted(&all.totals));
     }
     let mut queues: Vec<_> = snapshot.queues.iter().collect();
     queues.sort_by_key(|(_, queue)| (std::cmp::Reverse(queue.waiting), queue.name.clone()));
@@ -101,6 +107,7 @@ fn numbers(queue: &QueueSnapshot) -> String {
     }
     parts.extend(queue.interacting.map(|n| format!("{n} interacting")));
     parts.extend(queue.after_call_work.map(|n| format!("{n} in after-call work")));
+    parts.extend(queue.totals.as_ref().map(counted));
     parts.extend(
         queue
             .average_wait_secs
@@ -110,6 +117,21 @@ fn numbers(queue: &QueueSnapshot) -> String {
         parts.push("no numbers".to_owned());
     }
     parts.join(", ")
+}
+
+/// What happened.
+fn counted(n: &Numbers) -> String {
+    let mut text = format!(
+        "{} offered, {} answered, {} abandoned",
+        n.offered, n.answered, n.abandoned
+    );
+    if let Some(level) = n.service_level_percent {
+        let _ = write!(text, ", service level {} %", number((level * 10.0).floor() / 10.0));
+    }
+    if let Some(wait) = n.average_wait_secs {
+        let _ = write!(text, ", average wait {}", secs(wait));
+    }
+    text
 }
 
 /// Whether the protocol tells of conversations: `metrics` does not, its zero would be made up.

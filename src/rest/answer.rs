@@ -21,6 +21,9 @@ const HIDDEN_BYTES: usize = 8;
 pub(crate) struct Answer {
     /// The HTTP status.
     pub(crate) status: u16,
+    /// `Date`: the service's clock, to a second.
+    #[cfg(feature = "cli")]
+    pub(crate) served_at: Option<Moment>,
     /// `ININ-Correlation-Id`, else the `contextId` of an error body.
     pub(crate) correlation_id: Option<String>,
     /// `Retry-After`, capped at an hour.
@@ -57,7 +60,8 @@ impl Answer {
         did: String,
     ) -> Self {
         // By the service's own clock where it tells it, so that a skew between the clocks does no harm.
-        let now = header("date").and_then(|date| http_date(&date, now)).unwrap_or(now);
+        let served_at = header("date").and_then(|date| http_date(&date, now));
+        let now = served_at.unwrap_or(now);
         let number = |name: &str| header(name).and_then(|text| text.trim().parse::<u32>().ok());
         let rate = match (
             number("inin-ratelimit-count"),
@@ -73,6 +77,8 @@ impl Answer {
         };
         Self {
             status,
+            #[cfg(feature = "cli")]
+            served_at,
             correlation_id: header("inin-correlation-id").map(|id| one_line(&id)),
             retry_after: header("retry-after").and_then(|text| retry_after(&text, now)),
             rate,

@@ -75,7 +75,8 @@ pub(crate) fn create(client: &RestClient, token: &Secret) -> Result<Channel, Err
     Ok(Channel {
         id: Secret::new(id),
         connect_uri: Secret::new(connect_uri),
-        expires: body.expires.as_deref().and_then(Moment::parse),
+        // By our clock: the service's may differ.
+        expires: (body.expires.as_deref().and_then(Moment::parse)).map(|at| client.clock().ours(at)),
     })
 }
 
@@ -93,7 +94,7 @@ pub(crate) fn list(client: &RestClient, token: &Secret, whose: Whose) -> Result<
     let listing: Listing<ChannelBody> = answer.json()?;
     let listed = listing.entities.into_iter().map(|body| Listed {
         id: body.id.map(Secret::new),
-        expires: body.expires.as_deref().and_then(Moment::parse),
+        expires: (body.expires.as_deref().and_then(Moment::parse)).map(|at| client.clock().ours(at)),
     });
     Ok(listed.collect())
 }

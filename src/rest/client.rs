@@ -8,15 +8,18 @@ use std::time::{Duration, Instant};
 use ureq::http;
 
 use super::answer::{Answer, one_line};
+use super::http_date::http_date;
 use super::rate::{Budget, Lane, Purpose, RateLimits};
+use super::service_clock::ServiceClock;
 use super::transport::{NetConnector, NoLookup};
 use crate::config::{Config, Hosts};
 use crate::net::target::percent_encode;
 use crate::net::{Cancel, Net, USER_AGENT, Url, stopped};
 use crate::{Error, ErrorKind, Moment, Secret};
 
-/// Longest answer that is read: a page of 100 conversations with all their segments is some 2 MiB.
-const BODY_LIMIT_BYTES: u64 = 16 << 20;
+/// Longest answer that is read: a page of 100 conversations with all their segments is some 2 MiB, and a service that
+/// ignores the size of a page gives all there is.
+const BODY_LIMIT_BYTES: u64 = 64 << 20;
 /// Idle connections are dropped after this: well before the 60 s after which load balancers drop theirs.
 const IDLE_LIMIT: Duration = Duration::from_secs(10);
 /// Buffers of one connection, in bytes; answers are streamed through them.
@@ -118,6 +121,9 @@ pub(crate) enum Authorization<'a> {
     Bearer(&'a Secret),
     /// The value of the header, `Basic …`.
     Basic(&'a Secret),
+    /// Nobody in particular.
+    #[cfg(feature = "cli")]
+    None,
 }
 
 impl<'a> Request<'a> {
@@ -163,17 +169,18 @@ pub(crate) struct RestClient {
     cancel: Cancel,
     limits: Limits,
     budget: Arc<Budget>,
+    clock: Arc<ServiceClock>,
 }
 
 impl RestClient {
     /// A client for these hosts; nothing is connected yet.
     pub(crate) fn new(hosts: Hosts, net: Arc<Net>, cancel: Cancel, limits: Limits) -> Self {
         let budget = Arc::new(Budget::new(limits.rate));
-        Self::with_budget(hosts, net, cancel, limits, budget)
+        Self::sharing(hosts, net, cancel, limits, (budget, Arc::default()))
     }
 
     /// The same client under another stop signal and call limit, for what must go on when the run has been stopped
-    /// (removing subscriptions) or must end sooner; the budget is shared.
+    /// (removing subscriptions) or must end sooner; budget and clock are shared.
     pub(crate) fn scoped(&self, cancel: Cancel, call: Duration) -> Self {
         let limits = Limits {
             call,
@@ -181,10 +188,17 @@ impl RestClient {
             ..self.limits
         };
         let (hosts, net) = (self.hosts.clone(), Arc::clone(&self.net));
-        Self::with_budget(hosts, net, cancel, limits, Arc::clone(&self.budget))
+        let shared = (Arc::clone(&self.budget), Arc::clone(&self.clock));
+        Self::sharing(hosts, net, cancel, limits, shared)
     }
 
-    fn with_budget(hosts: Hosts, net: Arc<Net>, cancel: Cancel, limits: Limits, budget: Arc<Budget>) -> Self {
+    fn sharing(
+        hosts: Hosts,
+        net: Arc<Net>,
+        cancel: Cancel,
+        limits: Limits,
+        (budget, clock): (Arc<Budget>, Arc<ServiceClock>),
+    ) -> Self {
         let config = ureq::Agent::config_builder()
             .http_status_as_error(false)
             // A redirect could carry the token elsewhere; the API has none.
@@ -212,12 +226,18 @@ impl RestClient {
             cancel,
             limits,
             budget,
+            clock,
         }
     }
 
     /// Where login, API and sockets are.
     pub(crate) fn hosts(&self) -> &Hosts {
         &self.hosts
+    }
+
+    /// How the service's clock differs from ours.
+    pub(crate) fn clock(&self) -> &Arc<ServiceClock> {
+        &self.clock
     }
 
     /// The budget all callers share.
@@ -273,6 +293,7 @@ impl RestClient {
 
     fn exchange(&self, request: &Request<'_>, url: &str, did: &str) -> Result<Answer, Error> {
         let failed = |error: ureq::Error| self.explain(error, did);
+        let asked = Moment::now();
         let built = build(request, url)
             .map_err(|_| Error::new(ErrorKind::Internal, did, "the request cannot be written as HTTP"))?;
         let response = match request.body {
@@ -281,10 +302,14 @@ impl RestClient {
             Body::Json(text) | Body::Form(text) => self.agent.run(built.map(|()| text)),
         };
         let mut response = response.map_err(failed)?;
+        let came = Moment::now();
         let limited = response.body_mut().with_config().limit(self.limits.body_bytes);
         let body = limited.read_to_vec().map_err(failed)?;
         let headers = response.headers();
         let header = |name: &str| headers.get(name)?.to_str().ok().map(str::to_owned);
+        if let Some(date) = header("date").and_then(|date| http_date(&date, came)) {
+            self.clock.learn(date, asked, came);
+        }
         let mut answer = Answer::new(response.status().as_u16(), header, body, Moment::now(), did.to_owned());
         if let Some(channel) = request.channel {
             answer.hidden.push((channel.clone(), "<channel>"));
@@ -328,6 +353,8 @@ fn build(request: &Request<'_>, url: &str) -> Result<http::Request<()>, http::Er
         Authorization::Basic(header) => {
             built = built.header(http::header::AUTHORIZATION, sensitive(header)?);
         }
+        #[cfg(feature = "cli")]
+        Authorization::None => {}
     }
     match request.body {
         Body::None => {}

@@ -6,16 +6,21 @@ pub(crate) mod analytics;
 mod answer;
 pub(crate) mod channels;
 pub(crate) mod client;
+#[cfg(feature = "cli")]
+pub(crate) mod clock;
 mod http_date;
 pub(crate) mod lookup;
 pub(crate) mod oauth;
 mod paging;
+
 pub(crate) mod rate;
+mod service_clock;
 mod transport;
 
 pub(crate) use client::{Limits, RestClient};
 pub(crate) use http_date::retry_after;
 pub(crate) use rate::Purpose;
+pub(crate) use service_clock::ServiceClock;
 
 #[cfg(test)]
 mod client_tests;

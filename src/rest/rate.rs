@@ -71,8 +71,8 @@ pub(crate) struct Ledger {
     /// Starts within the last window, oldest first.
     started: VecDeque<(Instant, Purpose)>,
     paused_until: [Option<Instant>; 2],
-    /// What the service said is left, and until when that holds.
-    left: Option<(u32, Instant)>,
+    /// What the service said is left, until when that holds, and what of it repair leaves to others.
+    left: Option<(u32, Instant, u32)>,
 }
 
 impl Ledger {
@@ -97,11 +97,10 @@ impl Ledger {
             return Admission::Wait(until);
         }
         let max = self.limits.max_per_min;
-        let reserve = (max / 10).clamp(1, LARGEST_RESERVE);
-        let (allowed, leave) = match purpose {
-            Purpose::Essential => (max, 0),
+        let allowed = match purpose {
+            Purpose::Essential => max,
             // A budget of one a minute has nothing to reserve.
-            Purpose::Backfill => (max.saturating_sub(reserve).max(1), reserve),
+            Purpose::Backfill => max.saturating_sub(reserve_of(max)).max(1),
         };
         if let Some(until) = self.free_at(allowed, |_| true) {
             return Admission::Wait(until);
@@ -114,9 +113,11 @@ impl Ledger {
         }
         if lane == Lane::Api {
             match &mut self.left {
-                Some((_, until)) if *until <= now => self.left = None,
-                Some((left, until)) if *left <= leave => return Admission::Wait(*until),
-                Some((left, _)) => *left -= 1,
+                Some((_, until, _)) if *until <= now => self.left = None,
+                Some((left, until, reserve)) if *left <= reserve_for(purpose, *reserve) => {
+                    return Admission::Wait(*until);
+                }
+                Some((left, ..)) => *left -= 1,
                 None => {}
             }
         }
@@ -134,7 +135,8 @@ impl Ledger {
     /// Takes note of an answer's rate headers.
     pub(crate) fn learn(&mut self, now: Instant, headers: RateHeaders) {
         let left = headers.allowed.saturating_sub(headers.count);
-        self.left = Some((left, now + headers.reset.min(LONGEST_RESET)));
+        let until = now + headers.reset.min(LONGEST_RESET);
+        self.left = Some((left, until, reserve_of(headers.allowed)));
     }
 
     /// Takes note of a 429 that asked for a pause.
@@ -146,6 +148,18 @@ impl Ledger {
 
     fn paused(&self, lane: Lane) -> Option<Instant> {
         self.paused_until[lane as usize]
+    }
+}
+
+/// What repair leaves of a budget, so that a login or a subscription never waits for it.
+fn reserve_of(budget: u32) -> u32 {
+    (budget / 10).clamp(1, LARGEST_RESERVE)
+}
+
+fn reserve_for(purpose: Purpose, reserve: u32) -> u32 {
+    match purpose {
+        Purpose::Essential => 0,
+        Purpose::Backfill => reserve,
     }
 }
 
@@ -282,15 +296,16 @@ mod tests {
         let start = Instant::now();
         let mut ledger = ledger(100, 100);
         let headers = RateHeaders {
-            count: 169,
+            count: 161,
             allowed: 180,
             reset: SEC * 30,
         };
         ledger.learn(start, headers);
         assert_eq!(ledger.admit(start, Lane::Api, Purpose::Backfill), Admission::Go);
         let until = Admission::Wait(start + SEC * 30);
+        // A tenth is left to others.
         assert_eq!(ledger.admit(start, Lane::Api, Purpose::Backfill), until);
-        for _ in 0..10 {
+        for _ in 0..18 {
             assert_eq!(ledger.admit(start, Lane::Api, Purpose::Essential), Admission::Go);
         }
         assert_eq!(ledger.admit(start, Lane::Api, Purpose::Essential), until);

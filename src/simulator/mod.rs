@@ -6,7 +6,8 @@
 //! The simulator shares no decoding code with the client: what the client reads was written by other hands.
 //!
 //! While it runs, it is controlled by `GET` or `POST /sim/NAME?parameters` (no login; `/sim/` lists the calls), or by
-//! [`Simulator::control`]. Times in events are the centre's: the wall clock at speed 1, ahead of it at higher speeds.
+//! [`Simulator::control`]. Times in events are the centre's: the wall clock at speed 1, ahead of it
+//! at higher speeds, and so are the dates of answers.
 
 mod centre;
 mod channels;
@@ -94,12 +95,9 @@ impl Simulator {
             connections: 1024,
             ..Limits::default()
         };
-        let server = Server::bind(
-            addr,
-            "sim",
-            limits,
-            Box::new(move |request| service::handle(&for_handler, request)),
-        )?;
+        let server = Server::bind(addr, "sim", limits, |_| {
+            Ok(Box::new(move |request| service::handle(&for_handler, request)))
+        })?;
         *shared::lock(&shared.local_addr) = server.local_addr().to_string();
         let for_centre = Arc::clone(&shared);
         let centre = ThreadBuilder::new()

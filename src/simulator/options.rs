@@ -31,9 +31,10 @@ pub struct Options {
     pub listen: String,
     /// The same seed (and `epoch_ms`) gives the same centre: names, ids, and every conversation. Default 1.
     pub seed: u64,
-    /// How many times faster than the wall clock the centre lives, 0.01 to 100,000. Times in events then run ahead of the
-    /// wall clock; lives and intervals of the service (token, channel, heartbeat, rate window) get shorter by this factor.
-    /// Default 1.
+    /// How many times faster than the wall clock the centre lives, 0.01 to 100,000. All times that the service tells (in
+    /// events and answers, `expires`, `Date` headers) are by the centre's clock, which then runs ahead of the wall's. Lives
+    /// and intervals of the service (token, channel, heartbeat, rate window) get shorter by this factor, and where it tells
+    /// a length (`expires_in`, `Retry-After`, `expires` less `Date`) that is what really remains. Default 1.
     pub speed: f64,
     /// Routing queues, 1 to 2,000. Default 6.
     pub queues: usize,

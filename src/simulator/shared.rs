@@ -54,12 +54,23 @@ pub(super) enum Reach {
     Served,
 }
 
+/// How the query of conversation details departs from what is asked.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Whims {
+    pub ignores_order: bool,
+    pub ignores_filters: bool,
+    pub ignores_paging: bool,
+    /// Deeper pages are refused.
+    pub deepest: Option<usize>,
+}
+
 /// What control calls change while the simulator runs.
 pub(super) struct Faults {
     pub rules: Rules,
     pub refuse_event_filters: bool,
     pub trouble: Option<Trouble>,
     pub outage: Option<Outage>,
+    pub whims: Whims,
     /// Announced closings: when, and of which sockets.
     pub closings: Vec<(Instant, Vec<Arc<Outbox>>)>,
 }
@@ -95,6 +106,7 @@ impl Shared {
             refuse_event_filters: options.refuse_event_filters,
             trouble: None,
             outage: None,
+            whims: Whims::default(),
         };
         Shared {
             options,

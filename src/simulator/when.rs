@@ -71,7 +71,8 @@ struct Pauses {
     since: Option<Instant>,
 }
 
-/// The service's clock (the wall) and the centre's, which runs `speed` times as fast from its epoch.
+/// The wall's clock, by which lives end, and the centre's, which runs `speed` times as fast from its epoch. The service
+/// tells the centre's: in facts, in `Date` headers, as `expires`.
 #[derive(Debug)]
 pub(super) struct Clock {
     started: Instant,
@@ -121,7 +122,7 @@ impl Clock {
         self.epoch
     }
 
-    /// The service's time.
+    /// The wall's time.
     pub(super) fn wall(&self) -> Ms {
         self.wall_start + millis(self.started.elapsed())
     }
@@ -132,6 +133,12 @@ impl Clock {
         let now = pauses.since.unwrap_or_else(Instant::now);
         let lived = now.saturating_duration_since(self.started).saturating_sub(pauses.over);
         self.epoch + (lived.as_secs_f64() * self.speed * 1000.0) as Ms
+    }
+
+    /// A moment of the wall's time as the service tells it: by the centre's clock, as far from now as it is. Lengths are
+    /// told as they last for whoever waits for them.
+    pub(super) fn told(&self, at: Ms) -> Ms {
+        self.centre() + (at - self.wall())
     }
 
     /// How long of the wall's time it is until the centre's clock shows `at`.

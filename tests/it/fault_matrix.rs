@@ -12,9 +12,9 @@ use genesys_stream::config::Protocol;
 use genesys_stream::model::snapshot::{ConnectionState, Snapshot};
 use genesys_stream::simulator::Simulator;
 
-use crate::repair::{PLENTY, Scene};
+use crate::repair::scene::{PLENTY, Scene, Settings, centre_time, settle};
 use crate::support::front::Front;
-use crate::support::{control, fixture_path, for_all_protocols, impatient, start};
+use crate::support::{control, fixture_path, for_all_protocols, impatient, start, watch};
 
 /// What a loaded machine may add to any limit.
 const SLACK: Duration = Duration::from_secs(3);
@@ -163,11 +163,17 @@ fn begin(protocol: Protocol, transport: Transport) -> Scene {
     let builder = impatient(&url, protocol)
         .json("plenty.json", PLENTY)
         .ca_file(fixture_path("tls/ca.pem"));
-    let scene = Scene::of(protocol, sim, builder);
-    match protocol {
-        Protocol::Notifications => scene.until_true(),
-        _ => drop(control(&scene.sim, "pause?on=0")),
+    if protocol == Protocol::Notifications {
+        return Scene::begin(sim, |_| builder);
     }
+    settle(&sim);
+    let scene = Scene {
+        since_ms: Some(centre_time(&sim)),
+        stream: watch(builder),
+        sim,
+        settings: Settings::default(),
+    };
+    control(&scene.sim, "pause?on=0");
     scene
 }
 

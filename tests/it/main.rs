@@ -6,6 +6,9 @@
 //! |---|---|
 //! | `channels` | notification channels: used again, renewed, replaced, bounded, shared with others, many at once |
 //! | `cli_config` | wrong command lines, environments and files: exit 2, nothing connected |
+//! | `cli_texts` | help, completions, the manual page |
+//! | `check` | preflight: every step, what it says when it fails, nothing left behind |
+//! | `plan` | what would be subscribed, without subscribing |
 //! | `protocols` | one suite for all three protocols: streams, counts, pings, stops, refusals, tokens, 429 |
 //! | `reconnect` | every way in which a connection ends, for all three protocols: back by itself, the gap recorded |
 //! | `fault_matrix` | each fault of the simulator for each protocol, plain and under TLS: times, gaps, the truth after it |
@@ -15,6 +18,7 @@
 //! | `library` | the stream in a program: callbacks, events, snapshots, handles |
 //! | `process` | the program: outputs, signals, exit codes |
 //! | `simulator` | the simulator from outside |
+//! | `web` | the page, metrics, health and snapshots over HTTP, and what hostile peers get |
 //! | `tidy` | the rules of the architecture, read from the sources |
 //!
 //! `support` has what they share: a watched stream, a scripted peer for the faults that the simulator does not play,
@@ -23,14 +27,20 @@
 
 #[cfg(feature = "simulator")]
 mod channels;
+#[cfg(all(unix, feature = "cli", feature = "simulator"))]
+mod check;
 #[cfg(feature = "cli")]
 mod cli_config;
+#[cfg(feature = "cli")]
+mod cli_texts;
 #[cfg(feature = "simulator")]
 mod fault_matrix;
 #[cfg(feature = "simulator")]
 mod library;
 #[cfg(feature = "simulator")]
 mod overload;
+#[cfg(all(unix, feature = "cli", feature = "simulator"))]
+mod plan;
 #[cfg(all(unix, feature = "cli", feature = "simulator"))]
 mod process;
 #[cfg(feature = "simulator")]
@@ -46,3 +56,5 @@ mod stream;
 #[cfg(feature = "simulator")]
 mod support;
 mod tidy;
+#[cfg(feature = "simulator")]
+mod web;

@@ -4,159 +4,18 @@
 
 use std::time::{Duration, Instant};
 
-use genesys_stream::config::{ConfigBuilder, Protocol, WhenFull};
-use genesys_stream::model::snapshot::{ConnectionState, Gap, Snapshot};
-use genesys_stream::simulator::{Simulator, TruthQuery};
+use genesys_stream::config::{Protocol, WhenFull};
+use genesys_stream::model::snapshot::{Gap, Snapshot};
+use genesys_stream::simulator::Simulator;
 use serde_json::{Value, json};
 
 use crate::support::peer::{Answer, Asked, Behaviour, Peer, QUEUES, Running, peer};
-use crate::support::{PATIENCE, Watched, config, control, impatient, start, watch};
+use crate::support::{control, impatient, start, watch};
 
-/// A REST budget that does not slow a test.
-pub const PLENTY: &str = r#"{"rest":{"max_requests_per_min":100000},"backfill":{"max_requests_per_min":100000}}"#;
+pub mod scene;
+mod truth;
 
-fn notifications(url: &str) -> ConfigBuilder {
-    config(url, Protocol::Notifications).json("plenty.json", PLENTY)
-}
-
-/// A centre that has been at work for some minutes: several pages of conversations.
-fn warm() -> Simulator {
-    start(
-        Simulator::builder()
-            .seed(11)
-            .queues(4)
-            .agents(500)
-            .requests_per_min(0)
-            .warm_up(Duration::from_secs(240)),
-    )
-}
-
-/// A stream whose numbers are compared with the truth.
-pub struct Scene {
-    pub sim: Simulator,
-    pub stream: Watched,
-    /// The truth counts what was open then or began later; all there is without.
-    since_ms: Option<i64>,
-}
-
-impl Scene {
-    /// Starts while the centre stands still, and waits until the beginning is known.
-    fn begin(sim: Simulator, config: impl FnOnce(&str) -> ConfigBuilder) -> Scene {
-        let builder = config(&sim.url());
-        let scene = Scene::of(Protocol::Notifications, sim, builder);
-        scene.until_true();
-        scene
-    }
-
-    /// Starts while the centre stands still.
-    pub fn of(protocol: Protocol, sim: Simulator, config: ConfigBuilder) -> Scene {
-        settle(&sim);
-        let config = match protocol {
-            Protocol::Notifications => config.queue("all"),
-            _ => config,
-        };
-        let stream = watch(config);
-        let centre_time = control(&sim, "state")["centre_time"].as_str().unwrap().to_owned();
-        let format = &time::format_description::well_known::Rfc3339;
-        let at = time::OffsetDateTime::parse(&centre_time, format).unwrap();
-        Scene {
-            sim,
-            stream,
-            since_ms: Some((at.unix_timestamp_nanos() / 1_000_000) as i64),
-        }
-    }
-
-    /// Waits until all numbers are those of the centre, which stands still meanwhile, and lets it go on.
-    #[track_caller]
-    pub fn until_true(&self) {
-        settle(&self.sim);
-        let truth = self.sim.truth(&TruthQuery {
-            since_ms: self.since_ms,
-            ..TruthQuery::default()
-        });
-        let truth = comparable(&truth);
-        let deadline = Instant::now() + PATIENCE;
-        let mut wrong = Vec::new();
-        while Instant::now() < deadline {
-            // As often as snapshots come.
-            let snapshot = self.stream.until("a snapshot", |_| true);
-            let ours = comparable(&serde_json::to_value(&*snapshot).unwrap());
-            wrong = differences(&truth, &ours);
-            if wrong.is_empty() {
-                control(&self.sim, "pause?on=0");
-                return;
-            }
-        }
-        panic!("the numbers are not true: {}", wrong.join("; "));
-    }
-
-    /// Waits until so many gaps are there, all of them repaired.
-    #[track_caller]
-    pub fn until_repaired(&self, gaps: usize) {
-        self.stream.until("repaired", |s| {
-            let connection = &s.connection;
-            connection.state == ConnectionState::Streaming
-                && connection.gaps.len() >= gaps
-                && connection.gaps.iter().all(|gap| gap.repaired)
-        });
-    }
-}
-
-/// Lets the centre stand still, with all its events on their way.
-fn settle(sim: &Simulator) {
-    control(sim, "pause?on=1");
-    let deadline = Instant::now() + PATIENCE;
-    while control(sim, "state")["settled"] != true {
-        assert!(Instant::now() < deadline, "the centre does not settle");
-        std::thread::yield_now();
-    }
-}
-
-/// Live numbers and totals, of each queue and of all.
-fn comparable(snapshot: &Value) -> Vec<(String, Value)> {
-    let mut numbers = Vec::new();
-    let mut add = |place: String, object: &Value, names: &[&str]| {
-        for name in names {
-            numbers.push((format!("{place} {name}"), object[name].clone()));
-        }
-    };
-    let live = ["waiting", "interacting", "after_call_work"];
-    let totals = [
-        "offered",
-        "answered",
-        "abandoned",
-        "short_abandoned",
-        "flow_out",
-        "transferred",
-        "handled",
-        "wrapups",
-        "service_level_percent",
-        "average_wait_secs",
-        "average_speed_of_answer_secs",
-        "average_handle_secs",
-    ];
-    add("all".to_owned(), &snapshot["totals"], &live);
-    add("all".to_owned(), &snapshot["totals"], &["active_conversations"]);
-    add("all".to_owned(), &snapshot["all_queues"]["totals"], &totals);
-    for (queue, book) in snapshot["queues"].as_object().unwrap() {
-        add(queue.clone(), book, &live);
-        add(queue.clone(), &book["totals"], &totals);
-    }
-    numbers
-}
-
-fn differences(truth: &[(String, Value)], ours: &[(String, Value)]) -> Vec<String> {
-    let same = |a: &Value, b: &Value| match (a.as_f64(), b.as_f64()) {
-        (Some(a), Some(b)) => (a - b).abs() < 1e-6,
-        _ => a == b,
-    };
-    let find = |name: &str| ours.iter().find(|(known, _)| known == name).map(|(_, value)| value);
-    truth
-        .iter()
-        .filter(|(name, value)| !find(name).is_some_and(|ours| same(value, ours)))
-        .map(|(name, value)| format!("{name}: true {value}, ours {:?}", find(name)))
-        .collect()
-}
+use self::scene::{Scene, notifications, settle, warm};
 
 /// Who waits and talks at the start, and what had happened to them, is known from REST alone.
 #[test]
@@ -188,6 +47,7 @@ fn the_day_so_far() {
         stream: watch(notifications(&sim.url()).queue("all").json("day.json", totals)),
         sim,
         since_ms: None,
+        settings: scene::Settings::default(),
     };
     scene.until_true();
     scene.stream.until("covered", |s| {
@@ -239,7 +99,7 @@ fn after_a_hundred_outages() {
 #[test]
 fn after_silence() {
     let scene = Scene::begin(warm(), |url| {
-        impatient(url, Protocol::Notifications).json("plenty.json", PLENTY)
+        impatient(url, Protocol::Notifications).json("plenty.json", scene::PLENTY)
     });
     control(&scene.sim, "silence?secs=3600");
     scene.until_repaired(1);
@@ -342,7 +202,7 @@ fn a_filter_that_is_not_known_is_left_out() {
     let stream = watch(notifications(&peer.url()).queue(QUEUES[0].1));
     stream.until("repaired", |s| gaps(s).iter().any(|gap| gap.repaired));
     let log = peer.log();
-    let with_filter = |asked: &&Asked| asked.is("POST", DETAILS) && asked.body.contains("conversationEnd");
+    let with_filter = |asked: &&Asked| asked.is("POST", DETAILS) && asked.body.contains("conversationFilters");
     assert_eq!(log.asked.iter().filter(with_filter).count(), 1);
     assert!(log.count("POST", DETAILS) >= 2);
     drop(log);

@@ -30,6 +30,7 @@ use Band::{Control, Peer, Rooms, Thought, Tools, Words};
 const MODULES: &[(&str, Band, &str)] = &[
     ("moment", Words, ""),
     ("id", Words, ""),
+    ("keyed", Words, ""),
     ("secret", Words, ""),
     ("error", Words, ""),
     ("facts", Words, "id moment"),
@@ -42,22 +43,27 @@ const MODULES: &[(&str, Band, &str)] = &[
     ("coalesce", Thought, "event facts id moment"),
     ("topic_plan", Thought, "error id"),
     ("protocol", Thought, "config error event facts id moment secret"),
-    ("model", Thought, "config event facts id moment protocol"),
+    ("model", Thought, "config event facts id keyed moment protocol"),
     ("record", Thought, "event id model moment"),
     ("net", Tools, "config error secret"),
     ("buffer", Tools, "coalesce config event net telemetry"),
-    ("rest", Tools, "config error facts id moment net secret topic_plan"),
+    (
+        "rest",
+        Tools,
+        "config error facts id keyed moment net secret topic_plan",
+    ),
     ("http_server", Tools, ""),
+    ("web", Rooms, "config error http_server model moment record secret"),
     (
         "reader",
         Rooms,
         "buffer config error event heartbeat moment net notice protocol rest secret telemetry",
     ),
-    ("output", Rooms, "config error event facts id model moment record"),
+    ("output", Rooms, "config error event facts id keyed model moment record"),
     (
         "aggregator",
         Rooms,
-        "buffer config error event facts id model moment net notice output record rest telemetry",
+        "buffer config error event facts id keyed model moment net notice output record rest telemetry",
     ),
     (
         "supervisor",
@@ -68,12 +74,17 @@ const MODULES: &[(&str, Band, &str)] = &[
     (
         "stream",
         Control,
-        "aggregator buffer config error event model net notice output protocol record rest supervisor telemetry",
+        "aggregator buffer config error event model net notice output protocol record rest supervisor telemetry web",
+    ),
+    (
+        "preflight",
+        Control,
+        "buffer config error id moment net notice protocol reader rest secret supervisor telemetry topic_plan",
     ),
     (
         "cli",
         Control,
-        "config error moment output protocol record secret simulator stream",
+        "config error moment net notice output preflight protocol record rest secret simulator stream topic_plan",
     ),
     ("simulator", Peer, "http_server"),
 ];
@@ -97,7 +108,14 @@ const PURE_FILES: &[&str] = &[
     "supervisor/rivals.rs",
     "supervisor/repair/query.rs",
     "supervisor/repair/schedule.rs",
+    "supervisor/repair/walk.rs",
     "net/target.rs",
+    "web/metrics.rs",
+    "web/metrics/exposition.rs",
+    "web/metrics/health.rs",
+    "web/metrics/centre.rs",
+    "web/picture.rs",
+    "web/readiness.rs",
 ];
 
 /// What no word and no thought may name.
@@ -140,10 +158,12 @@ const OWNERS: &[(&str, &str)] = &[
     ("httparse", "net/proxy.rs http_server/"),
     ("tungstenite", "reader/ simulator/stream/"),
     ("clap", "cli/"),
+    ("clap_complete", "cli/"),
     ("env_logger", "cli/"),
     ("signal_hook", "cli/"),
     ("terminal_size", "output/live/"),
     ("hdrhistogram", "model/latency.rs"),
+    ("ring", "web/access.rs web/pages.rs"),
     ("zeroize", "secret.rs config/credentials.rs"),
 ];
 

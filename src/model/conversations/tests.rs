@@ -317,6 +317,27 @@ fn a_condensed_one_takes_what_is_new_and_nothing_twice() {
     assert_eq!((store.len(), store.condensed()), (1, 0), "an open one stays");
 }
 
+/// What comes late was true once: a state in which the conversation was open, after it was forgotten.
+#[test]
+fn a_late_event_of_an_open_state_revives_nothing_and_one_that_goes_on_counts_once() {
+    let mut store = crate::model::testing::store(Duration::from_secs(100), 10);
+    store.apply(&answered("c", Some(30)), at(30));
+    store.forget(at(1_000));
+    let before = total(&store, MediaKind::Voice);
+    assert_eq!(store.apply(&answered("c", None), at(1_000)), Taken::Late);
+    assert_eq!(store.apply(&visit("c", "Q", None), at(1_000)), Taken::Late);
+    assert_eq!((total(&store, MediaKind::Voice), store.len()), (before, 0));
+    assert_eq!(store.live().totals(|_| true).waiting, Some(0));
+    // The customer writes again: the old visit is told with the new one.
+    let mut again = answered("c", Some(30));
+    let mut second = participant("acd2", Purpose::Acd);
+    second.queue = stamped(0, Id::new("Q"));
+    second.connected = Some(at(1_100));
+    again.participants.push(second);
+    assert_eq!(store.apply(&again, at(1_100)), Taken::Joined);
+    assert_eq!(total(&store, MediaKind::Voice).offered, 2);
+}
+
 #[test]
 fn rest_fills_in_whatever_comes_first_and_drift_is_what_differs() {
     let numbers = |rest_first: bool| {

@@ -205,6 +205,12 @@ fn whoever_monitors_coaches_or_barges_in_listens_in() {
         assert!(agent(None, &[segment(kind, 5, -1, "")]).listens_in, "{kind}");
     }
     assert!(!agent(None, &[segment("interact", 5, -1, "")]).listens_in);
+    for named in ["monitoredParticipantId", "coachedParticipantId", "bargedParticipantId"] {
+        let mut talking = session(&[segment("interact", 5, -1, "")]);
+        talking[named] = json!("p");
+        let read = conversation(None, "agent", &[talking]);
+        assert!(read.facts.participants[0].listens_in, "{named}");
+    }
 }
 
 #[test]
@@ -224,16 +230,13 @@ fn an_answer_keeps_what_can_be_read() {
 #[test]
 fn who_was_open_at_some_moment_of_a_gap_enters() {
     let ended = conversation(Some(20), "agent", &[session(&[segment("interact", 5, 20, "client")])]);
-    let enters = |c: &RestConversation, from, to| c.enters(&[(at(1_000), at(1_001)), (at(from), at(to))]);
-    assert!(enters(&ended, 20, 30) && enters(&ended, -9, 0) && enters(&ended, 3, 4));
-    assert!(!enters(&ended, 21, 30) && !enters(&ended, -9, -1));
+    assert!(ended.enters(at(20)) && ended.enters(at(-9)) && !ended.enters(at(21)));
     let open = conversation(None, "agent", &[session(&[segment("interact", 5, -1, "")])]);
-    assert!(enters(&open, 500, 500) && open.enters(&[(at(0), at(0))]) && !open.enters(&[(at(-9), at(-1))]));
+    assert!(open.enters(at(500)) && !open.wraps_up());
     let working = |to| {
         let segments = [segment("interact", 5, 20, "client"), segment("wrapup", 20, to, "")];
         conversation(Some(20), "agent", &[session(&segments)])
     };
-    assert!(enters(&working(40), 30, 35) && !enters(&working(40), 41, 50));
-    assert!(enters(&working(-1), 500, 500));
-    assert!(!open.enters(&[]));
+    assert!(working(40).enters(at(30)) && !working(40).enters(at(41)));
+    assert!(working(-1).enters(at(500)) && working(-1).wraps_up());
 }

@@ -48,6 +48,11 @@ pub fn uuid(rng: &mut Rng) -> Id {
 }
 
 impl History {
+    /// Its conversation.
+    pub fn id(&self) -> &Id {
+        &self.id
+    }
+
     /// Arrival → ivr → acd → missed alerts → agent → transfer → second queue → agent → after-call work, with an abandon
     /// or a flow-out here and there; holds, parked e-mails, consults, conferences, callbacks, after-call work that ends
     /// long after the call or is skipped. Begins at `start_secs`.

@@ -2,9 +2,8 @@
 //!
 //! In: snapshots · Out: counts, oldest first · Thread: none of its own (pure).
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
-use crate::Id;
 use crate::model::snapshot::{ConnectionState, Snapshot};
 
 /// Samples kept: the width of the widest sparkline.
@@ -17,7 +16,6 @@ const STEP_MS: i64 = 5000;
 pub(super) struct History {
     slot: Option<i64>,
     total: VecDeque<Option<u64>>,
-    queues: BTreeMap<Id, VecDeque<Option<u64>>>,
 }
 
 impl History {
@@ -32,26 +30,10 @@ impl History {
         self.slot = self.slot.max(Some(slot));
         let live = snapshot.connection.state == ConnectionState::Streaming;
         push(&mut self.total, steps, snapshot.totals.waiting.filter(|_| live));
-        self.queues.retain(|id, _| snapshot.queues.contains_key(id));
-        for (id, queue) in &snapshot.queues {
-            let samples = self.queues.entry(id.clone()).or_default();
-            push(
-                samples,
-                steps.max(usize::from(samples.is_empty())),
-                queue.waiting.filter(|_| live),
-            );
-        }
     }
 
     pub(super) fn total(&self) -> Vec<Option<u64>> {
         self.total.iter().copied().collect()
-    }
-
-    pub(super) fn queue(&self, id: &Id) -> Vec<Option<u64>> {
-        self.queues
-            .get(id)
-            .map(|samples| samples.iter().copied().collect())
-            .unwrap_or_default()
     }
 }
 

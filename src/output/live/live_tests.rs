@@ -22,6 +22,7 @@ fn live(writer: &Scripted) -> Live {
         size,
         Ability::Colours,
         "mypurecloud.com",
+        "since start",
         Box::new(LastLog::default()),
     )
 }
@@ -112,6 +113,7 @@ fn a_resize_clears_and_uses_the_new_size() {
         size,
         Ability::Plain,
         "",
+        "since start",
         Box::new(LastLog::default()),
     );
     let tally = Tally::default();
@@ -140,6 +142,7 @@ fn a_panic_gives_the_terminal_back() {
         size,
         Ability::Plain,
         "",
+        "since start",
         Box::new(LastLog::default()),
     );
     let (output, ended) = spawn(live);
@@ -178,6 +181,7 @@ fn the_log_goes_to_the_status_line_while_the_screen_is_on() {
         size,
         Ability::Plain,
         "",
+        "since start",
         Box::new(log.clone()),
     );
     let tally = Tally::default();

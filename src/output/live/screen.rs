@@ -40,6 +40,8 @@ pub(super) struct View<'a> {
     /// Now, by the clock that stamped `generated_at`.
     pub(super) now: Moment,
     pub(super) region: &'a str,
+    /// Since when totals count, in words.
+    pub(super) since: &'a str,
     pub(super) history: &'a History,
     pub(super) log: Option<&'a str>,
 }
@@ -79,7 +81,7 @@ pub(super) fn draw(view: &View<'_>, size: Size, ability: Ability) -> Vec<String>
     if roomy {
         top.push(Line::default());
     }
-    top.extend(panels::totals(view, cols).map(dim));
+    top.extend(panels::totals(view, cols).into_iter().map(dim));
     if roomy && top.last().is_some_and(|line| line.used() > 0) {
         top.push(Line::default());
     }

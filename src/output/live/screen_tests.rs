@@ -4,6 +4,7 @@
 
 use super::*;
 use crate::Id;
+use crate::model::numbers::{AllQueues, Numbers, WindowSnapshot};
 use crate::model::snapshot::{FreshnessSnapshot, MetricSnapshot, ObservationSnapshot};
 use crate::output::testing::{SALES, a_gap, a_snapshot};
 use crate::output::text::width;
@@ -27,6 +28,7 @@ fn screen_at(snapshot: &Snapshot, cols: u16, rows: u16, log: Option<&str>, now: 
         snapshot,
         now,
         region: "mypurecloud.ie",
+        since: "since start",
         history: &history,
         log,
     };
@@ -85,7 +87,6 @@ fn with_many_queues() -> Snapshot {
     let stats = |pairs: &[(&str, f64)]| -> BTreeMap<String, f64> {
         pairs.iter().map(|(key, value)| ((*key).to_owned(), *value)).collect()
     };
-    let level = stats(&[("ratio", 0.8), ("numerator", 8.0), ("denominator", 10.0)]);
     let users = BTreeMap::from([
         ("IDLE".to_owned(), stats(&[("count", 4.0)])),
         ("INTERACTING".to_owned(), stats(&[("count", 5.0)])),
@@ -96,14 +97,57 @@ fn with_many_queues() -> Snapshot {
         queue.waiting = Some(n % 3);
         queue.longest_wait_secs = (n % 3 > 0).then_some(31.25);
         if n == 2 {
-            let level = ("oServiceLevel".to_owned(), ObservationSnapshot::Plain(level.clone()));
             let users = (
                 "oOnQueueUsers".to_owned(),
                 ObservationSnapshot::Qualified(users.clone()),
             );
-            queue.observations = BTreeMap::from([("voice", BTreeMap::from([level])), ("all", BTreeMap::from([users]))]);
+            queue.observations = BTreeMap::from([("all", BTreeMap::from([users]))]);
         }
         snapshot.queues.insert(Id::new(&format!("q{n}")), queue);
+    }
+    snapshot
+}
+
+fn some_numbers(offered: u64) -> Numbers {
+    Numbers {
+        offered,
+        answered: offered * 8 / 10,
+        abandoned: offered / 10,
+        service_level_percent: Some(79.9),
+        average_wait_secs: Some(14.2),
+        average_handle_secs: Some(305.0),
+        ..Numbers::default()
+    }
+}
+
+/// An hour of windows: the first covered in part, one not at all, the last still running.
+fn some_windows(snapshot: &Snapshot) -> Vec<WindowSnapshot> {
+    (0..60_u64)
+        .map(|n| WindowSnapshot {
+            start: snapshot.as_of.minus(Duration::from_secs(60 * (60 - n))),
+            granularity: "PT1M".into(),
+            complete: n < 59,
+            coverage_percent: match n {
+                0 => 40.0,
+                50 => 0.0,
+                _ => 100.0,
+            },
+            numbers: some_numbers(n % 9),
+        })
+        .collect()
+}
+
+fn with_numbers() -> Snapshot {
+    let mut snapshot = a_snapshot();
+    let windows = some_windows(&snapshot);
+    snapshot.all_queues = Some(AllQueues {
+        totals: some_numbers(230),
+        windows: windows.clone(),
+    });
+    for (n, queue) in snapshot.queues.values_mut().enumerate() {
+        queue.totals = Some(some_numbers(100 + n as u64 * 30));
+        queue.windows = Some(windows.clone());
+        queue.service_level_target_percent = Some(79.0 + n as f64);
     }
     snapshot
 }
@@ -154,6 +198,58 @@ fn trouble_80x24() {
 }
 
 #[test]
+fn numbers_80x24() {
+    assert_screen(
+        &screen(&with_numbers(), 80, 24, None),
+        include_str!("screens/numbers_80x24.txt"),
+    );
+}
+
+#[test]
+fn numbers_160x20() {
+    assert_screen(
+        &screen(&with_numbers(), 160, 20, None),
+        include_str!("screens/numbers_160x20.txt"),
+    );
+}
+
+/// What gaps make incomplete is dim and named, and what was not covered is no number.
+#[test]
+fn gaps_are_never_shown_as_fact() {
+    let history = History::default();
+    let drawn = |snapshot: &Snapshot| {
+        let view = View {
+            snapshot,
+            now: snapshot.generated_at,
+            region: "",
+            since: "today",
+            history: &history,
+            log: None,
+        };
+        draw(&view, Size { cols: 160, rows: 24 }, Ability::Colours).join("\n")
+    };
+    let mut snapshot = with_numbers();
+    let well = drawn(&snapshot);
+    // Sales reaches its 79 %, Support misses its 80 % by a tenth.
+    assert!(
+        well.contains("\x1b[32m79/79% ") && well.contains("\x1b[1;31m79/80%!"),
+        "{well}"
+    );
+    assert!(
+        well.contains("\x1b[2m·\x1b[0m") && !well.contains("NOT COMPLETE"),
+        "{well}"
+    );
+    snapshot.connection.gaps = vec![a_gap(snapshot.as_of, Some(snapshot.as_of))];
+    let gap = drawn(&snapshot);
+    assert!(
+        gap.contains("NOT COMPLETE (1 gap)") && gap.contains("\x1b[2m79/80%!"),
+        "{gap}"
+    );
+    snapshot.connection.gaps[0].repaired = true;
+    assert!(!drawn(&snapshot).contains("NOT COMPLETE"));
+}
+
+#[test]
 fn metrics_80x24() {
     assert_screen(
         &screen(&with_metrics(), 80, 24, None),
@@ -169,6 +265,7 @@ fn old_numbers_never_look_present() {
             snapshot,
             now: snapshot.generated_at.plus(Duration::from_secs(later)),
             region: "",
+            since: "today",
             history: &history,
             log: None,
         };
@@ -202,11 +299,12 @@ fn names_are_text_only() {
 
 proptest! {
     #[test]
-    fn fits_any_size(cols in 0_u16..140, rows in 0_u16..45, pick in 0..4, name in "\\PC{0,40}", waiting in any::<u64>()) {
+    fn fits_any_size(cols in 0_u16..140, rows in 0_u16..45, pick in 0..5, name in "\\PC{0,40}", waiting in any::<u64>()) {
         let mut snapshot = match pick {
             0 => a_snapshot(),
             1 => with_many_queues(),
             2 => with_metrics(),
+            3 => with_numbers(),
             _ => in_trouble(),
         };
         if let Some(queue) = snapshot.queues.values_mut().next() {

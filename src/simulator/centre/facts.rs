@@ -167,6 +167,13 @@ pub(in crate::simulator) struct Conversation {
 }
 
 impl Conversation {
+    /// When the last participant left; agents may have after-call work still.
+    pub(in crate::simulator) fn over(&self) -> Option<Ms> {
+        self.participants
+            .iter()
+            .try_fold(self.start, |last, p| Some(last.max(p.end?)))
+    }
+
     pub(in crate::simulator) fn customer(&self) -> &Participant {
         &self.participants[0]
     }

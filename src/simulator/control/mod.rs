@@ -120,6 +120,11 @@ const CALLS: &[(&str, &str, &str)] = &[
     ),
     ("error_frame", "message", "sends an error frame to all `events` sockets"),
     (
+        "details",
+        "ignore, deepest=0",
+        "the query of conversation details ignores what is listed of order, filters, paging, and refuses deeper pages (0: none); without parameters it does as asked again",
+    ),
+    (
         "refuse_filters",
         "on=1",
         "answers subscriptions with filters on `events` sockets by an error 403",
@@ -214,6 +219,7 @@ pub(super) fn call(shared: &Arc<Shared>, path: &str, parameters: Vec<(String, St
         "garbage" => sockets::garbage(&ask),
         "oversize" => sockets::oversize(&ask),
         "error_frame" => sockets::error_frame(&ask),
+        "details" => service::whims(&ask),
         "refuse_filters" => service::refuse_filters(&ask),
         other => {
             let names: Vec<&str> = CALLS.iter().map(|c| c.0).collect();

@@ -3,7 +3,7 @@
 //! In: parameters · Out: changed rules, ended tokens and channels · Thread: the connection's.
 
 use super::Ask;
-use crate::simulator::shared::{RetryAfter, Shared, Trouble};
+use crate::simulator::shared::{RetryAfter, Shared, Trouble, Whims};
 use crate::simulator::stream::{Outbox, notifications};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -91,4 +91,26 @@ pub(super) fn refuse_filters(ask: &Ask<'_>) -> Result<Value, String> {
     let on = ask.switch("on", "1")?;
     ask.shared.faults().refuse_event_filters = on;
     Ok(json!({"refuse_filters": on}))
+}
+
+pub(super) fn whims(ask: &Ask<'_>) -> Result<Value, String> {
+    ask.only(&["ignore", "deepest"])?;
+    let ignored: Vec<&str> = ask
+        .text("ignore")
+        .unwrap_or_default()
+        .split(',')
+        .filter(|w| !w.is_empty())
+        .collect();
+    let known = ["order", "filters", "paging"];
+    if let Some(other) = ignored.iter().find(|what| !known.contains(what)) {
+        return Err(format!("ignore: found {other}, allowed {}", known.join(", ")));
+    }
+    let deepest = ask.number("deepest", Some(0), 1_000_000)? as usize;
+    ask.shared.faults().whims = Whims {
+        ignores_order: ignored.contains(&"order"),
+        ignores_filters: ignored.contains(&"filters"),
+        ignores_paging: ignored.contains(&"paging"),
+        deepest: (deepest > 0).then_some(deepest),
+    };
+    Ok(json!({"ignore": ignored, "deepest": deepest}))
 }

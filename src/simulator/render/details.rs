@@ -21,7 +21,7 @@ pub(in crate::simulator) fn conversation(world: &World, c: &Conversation) -> Val
     Object::new()
         .set("conversationId", c.id)
         .time("conversationStart", c.start)
-        .maybe_time("conversationEnd", c.end)
+        .maybe_time("conversationEnd", c.over())
         .set("originatingDirection", "inbound")
         .set("divisionIds", vec![world.division.to_string()])
         .set("participants", participants)

@@ -125,8 +125,19 @@ pub(super) fn details_query(call: &Call<'_>) -> Outcome {
         "orderBy",
         &["conversationStart", "conversationEnd", "segmentStart", "segmentEnd"],
     )?;
-    let conversation_filters = filters(&body, "conversationFilters", &CONVERSATION_DIMENSIONS)?;
-    let segment_filters = filters(&body, "segmentFilters", &SEGMENT_DIMENSIONS)?;
+    let mut conversation_filters = filters(&body, "conversationFilters", &CONVERSATION_DIMENSIONS)?;
+    let mut segment_filters = filters(&body, "segmentFilters", &SEGMENT_DIMENSIONS)?;
+    let whims = call.shared.faults().whims;
+    if whims.deepest.is_some_and(|deepest| number > deepest) {
+        return Err(Problem::bad_request(format!(
+            "paging.pageNumber: no deeper page than {} is given.",
+            whims.deepest.unwrap_or(0)
+        )));
+    }
+    if whims.ignores_filters {
+        conversation_filters.clear();
+        segment_filters.clear();
+    }
     for other in ["evaluationFilters", "surveyFilters", "resolutionFilters"] {
         if body.get(other).and_then(Value::as_array).is_some_and(|f| !f.is_empty()) {
             return Err(Problem::bad_request(format!("{other} are not simulated.")));
@@ -155,12 +166,19 @@ pub(super) fn details_query(call: &Call<'_>) -> Outcome {
             })
         })
         .collect();
-    if matches!(order_by, Some("conversationEnd" | "segmentEnd")) {
-        hits.sort_by_key(|c| (c.end.unwrap_or(Ms::MAX), c.key));
+    if !whims.ignores_order {
+        if matches!(order_by, Some("conversationEnd" | "segmentEnd")) {
+            hits.sort_by_cached_key(|c| (c.over().unwrap_or(Ms::MAX), c.key));
+        }
+        if order == Some("desc") {
+            hits.reverse();
+        }
     }
-    if order == Some("desc") {
-        hits.reverse();
-    }
+    let (size, number) = if whims.ignores_paging {
+        (hits.len(), 1)
+    } else {
+        (size, number)
+    };
     let page: Vec<Value> = hits
         .iter()
         .skip(size.saturating_mul(number - 1))
@@ -228,7 +246,7 @@ fn values(value: Option<impl ToString>) -> Seen {
 
 fn conversation_dimension(world: &World, c: &Conversation, dimension: &str) -> Seen {
     match dimension {
-        "conversationEnd" => values(c.end),
+        "conversationEnd" => values(c.over()),
         "conversationStart" => values(Some(c.start)),
         "conversationId" => values(Some(c.id)),
         "originatingDirection" => values(Some("inbound")),

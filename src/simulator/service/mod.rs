@@ -112,7 +112,7 @@ pub(super) fn handle(shared: &Arc<Shared>, request: &Request) -> Reply {
         _ => Problem::not_found().response(&correlation).into(),
     };
     match reply {
-        Reply::Response(response) => response.header("Date", http_date(shared.clock.wall())).into(),
+        Reply::Response(response) => response.header("Date", http_date(shared.clock.centre())).into(),
         taken => taken,
     }
 }
@@ -156,7 +156,7 @@ pub(super) fn trouble(shared: &Shared, path: &str) -> Option<Problem> {
     };
     problem.retry_after = retry_after.map(|r| match r {
         RetryAfter::Secs(secs) => secs.to_string(),
-        RetryAfter::Date(secs) => http_date(shared.clock.wall() + secs as Ms * 1000),
+        RetryAfter::Date(secs) => http_date(shared.clock.centre() + secs as Ms * 1000),
     });
     Some(problem)
 }

@@ -18,7 +18,7 @@ fn channel_json(call: &Call<'_>, channel: &Channel) -> Value {
             format!("{scheme}://{}/channels/{}", call.host(), channel.id),
         )
         .set("id", channel.id.clone())
-        .time("expires", channel.expires)
+        .time("expires", call.shared.clock.told(channel.expires))
         .into()
 }
 
@@ -59,7 +59,7 @@ pub(super) fn list(call: &Call<'_>) -> Outcome {
         .filter_map(|c| match c.token == call.token {
             true => Some(channel_json(call, c)),
             // Another token's channel is known to exist, but its id is a secret.
-            false => all.then(|| Object::new().time("expires", c.expires).into()),
+            false => all.then(|| Object::new().time("expires", call.shared.clock.told(c.expires)).into()),
         })
         .collect();
     Ok(Answer::Json(json!({"entities": entities})))

@@ -77,7 +77,7 @@ pub(super) fn token_info(call: &Call<'_>) -> Outcome {
         .shared
         .hub()
         .token(&call.token, call.shared.clock.wall())
-        .map(|t| t.expires);
+        .map(|t| call.shared.clock.told(t.expires));
     let organization = json!({"id": call.shared.world.organization.to_string(), "name": "Simulated Organization"});
     let client = json!({
         "id": call.shared.world.oauth_client.to_string(),

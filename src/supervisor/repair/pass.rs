@@ -7,25 +7,32 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Sender, bounded, select};
 
 use super::access::Access;
-use super::query::{self, Interval, PAGE_SIZE, QUEUES_A_QUERY, Which};
+use super::query::{PAGE_SIZE, QUEUES_A_QUERY, Query};
+use super::walk::{Entry, Next, ROUNDS, Walk};
 use crate::aggregator::{Control, ControlSender, FromRepair, Shown};
 use crate::backoff::Backoff;
 use crate::config::ReconnectConfig;
-use crate::model::details::{DetailsPage, read_answer};
+use crate::model::details::{DetailsPage, RestConversation, read_answer};
 use crate::net::{Cancel, Waited};
-use crate::notice::Notice;
+use crate::notice::{Notice, PROGRESS};
 use crate::rest::analytics::{self, DETAILS_A_CALL};
 use crate::rest::{Purpose, RestClient};
-use crate::{Error, ErrorKind, Id, Secret};
+use crate::{Error, ErrorKind, Id, Moment, Secret};
 
 /// Tokens in a row that may be refused before that counts as a refusal for good.
 const TOKENS_TRIED: usize = 3;
 /// Between two lines on progress.
 const PAGES_A_LINE: u64 = 10;
+/// Between two lines on a terminal that replace each other.
+const BETWEEN_PROGRESS: Duration = Duration::from_secs(1);
+/// Calls by ids in a row that may be refused, before they count as not served: one unknown id among
+/// [`DETAILS_A_CALL`] takes six.
+const REFUSED_IN_A_ROW: u32 = 12;
 /// A service that never comes to an end is left there: a million conversations.
 const MOST_PAGES: u64 = 10_000;
 
@@ -38,11 +45,72 @@ pub(super) enum Over {
     Refused(Error),
 }
 
-/// What a pass found.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Found {
+/// What came of a query.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Read {
+    /// All that was asked for.
+    Whole,
+    /// The service does not keep to the filter or the order asked for.
+    Untrue,
+}
+
+/// Where the reading of one query ended.
+enum Reached {
+    End,
+    Untrue,
+    /// This page is refused, those before it were not.
+    Depth(u64, Error),
+}
+
+/// What a pass is after, and what it found.
+#[derive(Debug)]
+pub(super) struct Sheet {
+    /// What is open, or ended at this moment or later, enters the numbers. None: only what the model knows.
+    pub(super) since: Option<Moment>,
+    /// Of those only what is on one of these: a service may ignore the filter.
+    queues: HashSet<Id>,
+    /// Open in the model and not shown yet.
+    pub(super) open: HashSet<Id>,
     pub(super) pages: u64,
     pub(super) conversations: usize,
+    said: Instant,
+}
+
+impl Sheet {
+    pub(super) fn new(since: Option<Moment>, queues: &[Id], open: HashSet<Id>) -> Self {
+        Self {
+            since,
+            queues: queues.iter().cloned().collect(),
+            open,
+            pages: 0,
+            conversations: 0,
+            said: Instant::now(),
+        }
+    }
+
+    fn enters(&self, conversation: &RestConversation) -> bool {
+        let is_there = self.since.is_some_and(|since| conversation.enters(since));
+        let queues = conversation.facts.participants.iter().filter_map(|p| p.queue.as_ref());
+        is_there && queues.into_iter().any(|queue| self.queues.contains(&queue.value))
+    }
+
+    /// Progress, for the log now and then, for a terminal each second.
+    fn say(&mut self, number: u64, total: Option<u64>) {
+        let is_line = self.pages.is_multiple_of(PAGES_A_LINE);
+        if !is_line && self.said.elapsed() < BETWEEN_PROGRESS {
+            return;
+        }
+        self.said = Instant::now();
+        let of = total.map_or(String::new(), |total| {
+            format!(" of at most {}", total.div_ceil(PAGE_SIZE).max(number))
+        });
+        let what = format!("repair: page {number}{of}, {} conversations so far", self.conversations);
+        if is_line {
+            log::info!("{what}");
+        } else {
+            log::info!(target: PROGRESS, "{what}");
+        }
+    }
 }
 
 /// Asks.
@@ -81,7 +149,7 @@ impl Asker {
                 (ErrorKind::Credentials | ErrorKind::Refused, _) => return Err(Over::Refused(error)),
                 _ => {}
             }
-            let failures = backoff.on_failure(std::time::Instant::now());
+            let failures = backoff.on_failure(Instant::now());
             let pause = backoff.pause(fastrand::f64(), error.retry_after());
             let level = if failures == 1 {
                 log::Level::Warn
@@ -117,52 +185,70 @@ impl Asker {
         Ok(())
     }
 
-    /// All pages of a query; of the newest first only those that reach into the interval. What they show is taken out of `open`, and enters the numbers if it was open within
-    /// `intervals`.
-    pub(super) fn conversations(
-        &self,
-        asked: (Interval, &[Id], Which),
-        intervals: &[Interval],
-        open: &mut HashSet<Id>,
-        found: &mut Found,
-    ) -> Result<(), Over> {
-        let (span, queues, which) = asked;
-        for some in queues.chunks(QUEUES_A_QUERY) {
-            let mut before = Vec::new();
-            for number in 1..=MOST_PAGES {
-                let query = query::details(span, some, which, number);
-                let (page, count, total) = self.call(|client, token| {
-                    let answer = analytics::conversation_details(client, token, &query, Purpose::Backfill)?;
-                    let page = read_page(&answer.body)?;
-                    Ok((page, answer.conversations, answer.total_hits))
-                })?;
-                found.pages += 1;
-                let ids: Vec<Id> = page.conversations.iter().map(|c| c.facts.id.clone()).collect();
-                // A service that ignores the number of the page gives the same for ever.
-                let is_older = which == Which::Newest && page.conversations.iter().all(|c| c.start < Some(span.0));
-                let stands_still = count > 0 && ids == before;
-                self.take(page, intervals, open, found)?;
-                if found.pages.is_multiple_of(PAGES_A_LINE) {
-                    let of = total.map_or(String::new(), |total| {
-                        format!(" of about {}", total.div_ceil(PAGE_SIZE))
-                    });
-                    log::info!(
-                        "repair: page {number}{of}, {} conversations so far",
-                        found.conversations
-                    );
-                }
-                if stands_still || is_older || query::is_last(number, count, total) {
-                    break;
-                }
-                before = ids;
+    /// All pages of a query, or those up to the end that it names. A service that refuses a deep page is asked in parts.
+    pub(super) fn conversations(&self, query: Query<'_>, sheet: &mut Sheet) -> Result<Read, Over> {
+        let chunks = query.queues.chunks(QUEUES_A_QUERY).rev();
+        let mut parts: Vec<Query<'_>> = chunks.map(|queues| Query { queues, ..query }).collect();
+        while let Some(part) = parts.pop() {
+            match self.read(part, sheet)? {
+                Reached::End => {}
+                Reached::Untrue => return Ok(Read::Untrue),
+                Reached::Depth(number, error) => match part.halves() {
+                    Some((one, other)) => {
+                        log::info!("repair: page {number} is refused, asking for less at a time: {error}");
+                        parts.extend([other, one]);
+                    }
+                    None => {
+                        log::warn!(
+                            "repair: one queue has more on a day than the service shows, page {number} is refused"
+                        );
+                        return Err(Over::Refused(error));
+                    }
+                },
             }
         }
-        Ok(())
+        Ok(Read::Whole)
+    }
+
+    fn read(&self, query: Query<'_>, sheet: &mut Sheet) -> Result<Reached, Over> {
+        let mut number = 0;
+        let mut round = 1;
+        let mut walk = Walk::new(query.which);
+        while number < MOST_PAGES {
+            number += 1;
+            let body = query.page(number);
+            let asked = self.call(|client, token| {
+                let answer = analytics::conversation_details(client, token, &body, Purpose::Backfill)?;
+                Ok((read_page(&answer.body)?, answer.conversations, answer.total_hits))
+            });
+            let (page, shown, total) = match asked {
+                Err(Over::Refused(error)) if number > 1 && error.status() == Some(400) => {
+                    return Ok(Reached::Depth(number, error));
+                }
+                asked => asked?,
+            };
+            let entries: Vec<Entry> = page.conversations.iter().map(entry).collect();
+            self.take(page, sheet)?;
+            sheet.say(number, total);
+            match walk.page(&entries, shown, total) {
+                Next::Page => {}
+                Next::Untrue => return Ok(Reached::Untrue),
+                Next::Short if round < ROUNDS => {
+                    (number, round, walk) = (0, round + 1, Walk::new(query.which));
+                }
+                Next::Short | Next::Done => return Ok(Reached::End),
+            }
+        }
+        log::warn!("repair: no end after {MOST_PAGES} pages, what is behind them stays unknown");
+        Ok(Reached::End)
     }
 
     /// These conversations, whatever became of them.
-    pub(super) fn by_ids(&self, ids: Vec<Id>, intervals: &[Interval], found: &mut Found) -> Result<(), Over> {
-        for some in ids.chunks(DETAILS_A_CALL) {
+    pub(super) fn by_ids(&self, mut ids: Vec<Id>, sheet: &mut Sheet) -> Result<(), Over> {
+        let mut refused = 0;
+        ids.sort_unstable();
+        let mut parts: Vec<&[Id]> = ids.chunks(DETAILS_A_CALL).rev().collect();
+        while let Some(some) = parts.pop() {
             let page = self.call(|client, token| {
                 read_page(&analytics::conversations_by_ids(
                     client,
@@ -172,13 +258,21 @@ impl Asker {
                 )?)
             });
             match page {
-                Ok(page) => self.take(page, intervals, &mut HashSet::new(), found)?,
-                // One of them may be unknown there; what is known of them from the stream stands.
+                Ok(page) => {
+                    refused = 0;
+                    self.take(page, sheet)?;
+                }
+                // One of them may be unknown there; what is known of it from the stream stands.
                 Err(Over::Refused(error)) if matches!(error.status(), Some(400 | 404)) => {
-                    log::info!(
-                        "repair: {} open conversations could not be asked for: {error}",
-                        some.len()
-                    );
+                    refused += 1;
+                    if refused == REFUSED_IN_A_ROW {
+                        log::info!("repair: open conversations cannot be asked for by their ids: {error}");
+                        return Ok(());
+                    }
+                    if some.len() > 1 {
+                        let (one, other) = some.split_at(some.len() / 2);
+                        parts.extend([other, one]);
+                    }
                 }
                 Err(over) => return Err(over),
             }
@@ -186,26 +280,30 @@ impl Asker {
         Ok(())
     }
 
-    fn take(
-        &self,
-        page: DetailsPage,
-        intervals: &[Interval],
-        open: &mut HashSet<Id>,
-        found: &mut Found,
-    ) -> Result<(), Over> {
+    fn take(&self, page: DetailsPage, sheet: &mut Sheet) -> Result<(), Over> {
         if page.unreadable > 0 {
             log::warn!("repair: {} entries of an answer are no conversations", page.unreadable);
         }
-        found.conversations += page.conversations.len();
+        sheet.pages += 1;
+        sheet.conversations += page.conversations.len();
         let mut shown = Vec::with_capacity(page.conversations.len());
         for conversation in page.conversations {
-            open.remove(&conversation.facts.id);
+            sheet.open.remove(&conversation.facts.id);
             shown.push(Shown {
-                enters: conversation.enters(intervals),
+                enters: sheet.enters(&conversation),
                 facts: conversation.facts,
             });
         }
         self.ask(|done| FromRepair::Conversations { shown, done })
+    }
+}
+
+fn entry(conversation: &RestConversation) -> Entry {
+    Entry {
+        id: conversation.facts.id.clone(),
+        start: conversation.start,
+        end: conversation.end,
+        wraps_up: conversation.wraps_up(),
     }
 }
 

@@ -1,6 +1,6 @@
-//! What is asked of REST for a repair, and when a query is at its end.
+//! What is asked of REST for a repair, and how a query is split that goes too deep.
 //!
-//! In: intervals, queues, page numbers · Out: JSON, intervals · Thread: any (pure).
+//! In: spans, queues, page numbers · Out: JSON, spans · Thread: any (pure).
 
 use std::time::Duration;
 
@@ -14,78 +14,92 @@ pub(super) const PAGE_SIZE: u64 = 100;
 pub(super) const QUEUES_A_QUERY: usize = 100;
 /// The longest interval of a query with filters that the service states (seen 2026-08).
 const LONGEST: Duration = Duration::from_secs(31 * 86_400);
+const DAY_MS: i64 = 86_400_000;
 
-/// A stretch of time, both ends included.
+/// A stretch of time.
 pub(super) type Interval = (Moment, Moment);
 
-/// Which conversations of the interval.
+/// Which conversations of the interval, and in which order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Which {
     /// All, the oldest first: what begins meanwhile moves no page.
     All,
-    /// All, the newest first: what begins meanwhile moves pages back, so some come twice. For those who stop early.
-    Newest,
+    /// Those that began at this moment or later: all, the newest first, up to a page of older ones.
+    Began(Moment),
+    /// Those that ended at this moment or later: all, the last to end first, up to a page of older ends.
+    Ended(Moment),
     /// Those without an end.
     Open,
     /// Those with an open segment on one of the queues: after the end, this is after-call work.
     OpenSegment,
 }
 
-/// The body of one page of a query; the first page is 1.
-pub(super) fn details(interval: Interval, queues: &[Id], which: Which, page: u64) -> String {
-    let dimension =
-        |dimension: &str, operator: &str| json!({"type": "dimension", "dimension": dimension, "operator": operator});
-    let on_queue = |queue: &Id| {
-        let mut predicate = dimension("queueId", "matches");
-        predicate["value"] = Value::from(queue.to_string());
-        predicate
-    };
-    let predicates: Vec<Value> = queues.iter().map(on_queue).collect();
-    let mut segments = vec![json!({"type": "or", "predicates": predicates})];
-    if which == Which::OpenSegment {
-        segments.push(json!({"type": "and", "predicates": [dimension("segmentEnd", "notExists")]}));
-    }
-    let mut query = json!({
-        "interval": format!("{}/{}", interval.0, interval.1),
-        "order": if which == Which::Newest { "desc" } else { "asc" },
-        "orderBy": "conversationStart",
-        "paging": {"pageSize": PAGE_SIZE, "pageNumber": page},
-        "segmentFilters": segments,
-    });
-    if which == Which::Open {
-        query["conversationFilters"] =
-            json!([{"type": "and", "predicates": [dimension("conversationEnd", "notExists")]}]);
-    }
-    query.to_string()
+/// One query, whatever its page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Query<'a> {
+    pub(super) span: Interval,
+    pub(super) queues: &'a [Id],
+    pub(super) which: Which,
 }
 
-/// The interval to ask for: from `reach` before the first until `now`. Conversations match by the day of their start,
-/// so those that began earlier need the reach.
-pub(super) fn span(intervals: &[Interval], reach: Duration, now: Moment) -> Interval {
-    let first = intervals.iter().map(|interval| interval.0).min().unwrap_or(now);
-    let last = intervals.iter().map(|interval| interval.1).max().unwrap_or(now);
-    let end = now.max(last).max(first.plus(Duration::from_millis(1)));
-    (first.minus(reach).max(end.minus(LONGEST)), end)
-}
-
-/// Joins intervals that overlap or touch, in order.
-pub(super) fn merged(mut intervals: Vec<Interval>) -> Vec<Interval> {
-    intervals.sort_unstable();
-    let mut merged: Vec<Interval> = Vec::with_capacity(intervals.len());
-    for (from, to) in intervals {
-        match merged.last_mut() {
-            Some(last) if from <= last.1 => last.1 = last.1.max(to),
-            _ => merged.push((from, to)),
+impl<'a> Query<'a> {
+    /// The body of one page; the first page is 1.
+    pub(super) fn page(&self, number: u64) -> String {
+        let dimension = |dimension: &str, operator: &str| json!({"type": "dimension", "dimension": dimension, "operator": operator});
+        let on_queue = |queue: &Id| {
+            let mut predicate = dimension("queueId", "matches");
+            predicate["value"] = Value::from(queue.to_string());
+            predicate
+        };
+        let predicates: Vec<Value> = self.queues.iter().map(on_queue).collect();
+        let mut segments = vec![json!({"type": "or", "predicates": predicates})];
+        if self.which == Which::OpenSegment {
+            segments.push(json!({"type": "and", "predicates": [dimension("segmentEnd", "notExists")]}));
         }
+        let (order, by) = match self.which {
+            Which::All | Which::Open | Which::OpenSegment => ("asc", "conversationStart"),
+            Which::Began(_) => ("desc", "conversationStart"),
+            Which::Ended(_) => ("desc", "conversationEnd"),
+        };
+        let mut query = json!({
+            "interval": format!("{}/{}", self.span.0, self.span.1),
+            "order": order,
+            "orderBy": by,
+            "paging": {"pageSize": PAGE_SIZE, "pageNumber": number},
+            "segmentFilters": segments,
+        });
+        if self.which == Which::Open {
+            query["conversationFilters"] =
+                json!([{"type": "and", "predicates": [dimension("conversationEnd", "notExists")]}]);
+        }
+        query.to_string()
     }
-    merged
+
+    /// Two queries that together ask the same: of fewer days, else of fewer queues. `None` for one queue on one day.
+    ///
+    /// Days, because a conversation matches by the day of its start: halves of a day would ask the same twice.
+    pub(super) fn halves(&self) -> Option<(Self, Self)> {
+        let (from, to) = self.span;
+        let (first, last) = (
+            from.epoch_ms().div_euclid(DAY_MS),
+            (to.epoch_ms() - 1).div_euclid(DAY_MS),
+        );
+        if first < last {
+            let midnight = Moment::from_epoch_ms((first + (last - first + 1) / 2) * DAY_MS);
+            let part = |span| Self { span, ..*self };
+            return Some((part((from, midnight)), part((midnight, to))));
+        }
+        let (some, others) = self.queues.split_at(self.queues.len() / 2);
+        let part = |queues: &'a [Id]| Self { queues, ..*self };
+        (!some.is_empty()).then(|| (part(some), part(others)))
+    }
 }
 
-/// Whether nothing can follow a page of `shown` conversations. Totals are approximate and pages may be short, so a page
-/// is the last only if it is empty, or short where the total is reached.
-pub(super) fn is_last(page: u64, shown: usize, total: Option<u64>) -> bool {
-    let is_short = (shown as u64) < PAGE_SIZE;
-    shown == 0 || is_short && total.is_none_or(|total| page.saturating_mul(PAGE_SIZE) >= total)
+/// The span to ask for: from `reach` before `from` until `now`. Conversations match by the day of their start, so those
+/// that began earlier need the reach.
+pub(super) fn span(from: Moment, reach: Duration, now: Moment) -> Interval {
+    let end = now.max(from.plus(Duration::from_millis(1)));
+    (from.minus(reach).max(end.minus(LONGEST)), end)
 }
 
 #[cfg(test)]
@@ -99,13 +113,18 @@ mod tests {
     #[test]
     fn bodies() {
         let queues = [Id::new("Q"), Id::new("R")];
-        let read = |which| -> Value { serde_json::from_str(&details((at(0), at(60)), &queues, which, 3)).unwrap() };
+        let read = |which| -> Value {
+            let query = Query {
+                span: (at(0), at(60)),
+                queues: &queues,
+                which,
+            };
+            serde_json::from_str(&query.page(3)).unwrap()
+        };
         let all = read(Which::All);
         assert_eq!(all["interval"], format!("{}/{}", at(0), at(60)));
-        assert_eq!(
-            (&all["order"], &all["orderBy"]),
-            (&json!("asc"), &json!("conversationStart"))
-        );
+        let order = |body: &Value| format!("{} {}", body["orderBy"], body["order"]).replace('"', "");
+        assert_eq!(order(&all), "conversationStart asc");
         assert_eq!(all["paging"], json!({"pageSize": 100, "pageNumber": 3}));
         let matches =
             |queue: &str| json!({"type": "dimension", "dimension": "queueId", "operator": "matches", "value": queue});
@@ -116,7 +135,14 @@ mod tests {
             let predicate = json!({"type": "dimension", "dimension": dimension, "operator": "notExists"});
             json!({"type": "and", "predicates": [predicate]})
         };
-        assert_eq!(read(Which::Newest)["order"], "desc");
+        assert_eq!(order(&read(Which::Began(at(9)))), "conversationStart desc");
+        let ended = read(Which::Ended(at(9)));
+        assert_eq!(order(&ended), "conversationEnd desc");
+        assert_eq!(
+            ended.get("conversationFilters"),
+            None,
+            "who ended while it was asked is not to vanish"
+        );
         let open = read(Which::Open);
         assert_eq!(open["conversationFilters"], json!([absent("conversationEnd")]));
         assert_eq!(open["segmentFilters"], json!([on_queues]));
@@ -127,27 +153,38 @@ mod tests {
     #[test]
     fn the_span_reaches_back_and_stays_within_the_limit() {
         let day = Duration::from_secs(86_400);
-        let gaps = [(at(100), at(110)), (at(40), at(50))];
-        assert_eq!(span(&gaps, day, at(120)), (at(40).minus(day), at(120)));
-        assert_eq!(span(&gaps, day, at(105)).1, at(110), "a clock that was set back");
-        assert_eq!(span(&gaps, 31 * day, at(120)), (at(120).minus(31 * day), at(120)));
-        let (from, to) = span(&[(at(5), at(5))], Duration::ZERO, at(5));
-        assert!(from < to, "the service takes no empty interval");
+        assert_eq!(span(at(40), day, at(120)), (at(40).minus(day), at(120)));
+        assert_eq!(span(at(100), 31 * day, at(120)), (at(120).minus(31 * day), at(120)));
+        let (from, to) = span(at(5), Duration::ZERO, at(4));
+        assert!(
+            from < to,
+            "the service takes no empty interval, and a clock may be set back"
+        );
     }
 
     #[test]
-    fn intervals_are_joined() {
-        let scattered = vec![(at(10), at(20)), (at(0), at(5)), (at(20), at(30)), (at(12), at(14))];
-        assert_eq!(merged(scattered), [(at(0), at(5)), (at(10), at(30))]);
-        assert_eq!(merged(Vec::new()), []);
-    }
-
-    #[test]
-    fn the_last_page() {
-        assert!(is_last(1, 0, Some(1000)));
-        assert!(!is_last(1, 100, Some(100)), "more may have come");
-        assert!(!is_last(1, 60, Some(150)), "a short page on the way");
-        assert!(is_last(2, 50, Some(150)));
-        assert!(is_last(1, 99, None));
+    fn a_query_is_split_by_days_then_by_queues_and_misses_nothing() {
+        let queues: Vec<Id> = (0..5).map(|n| Id::new(&format!("q{n}"))).collect();
+        let whole = Query {
+            span: (at(0), at(3 * 86_400)),
+            queues: &queues,
+            which: Which::All,
+        };
+        let (mut parts, mut days, mut shares) = (vec![whole], Vec::new(), 0);
+        while let Some(query) = parts.pop() {
+            if let Some((one, other)) = query.halves() {
+                parts.extend([other, one]);
+            } else {
+                assert_eq!(query.queues.len(), 1);
+                shares += 1;
+                if query.queues == &queues[..1] {
+                    days.push(query.span);
+                }
+            }
+        }
+        assert_eq!((days.len(), shares), (4, 20), "the span touches four days");
+        assert!(days.windows(2).all(|pair| pair[0].1 == pair[1].0));
+        assert_eq!((days[0].0, days[3].1), whole.span);
+        assert!(days.iter().all(|day| day.0 < day.1));
     }
 }

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, select};
 
-use super::pass::{Asker, Found, Over};
-use super::query::{Interval, Which, span};
+use super::pass::{Asker, Over, Read, Sheet};
+use super::query::{Query, Which, span};
 use super::schedule::{Again, Schedule, Work};
 use crate::aggregator::{Control, FromRepair, Repair};
 use crate::config::Config;
@@ -23,9 +23,14 @@ const LOOKS: (Duration, Duration) = (Duration::from_millis(200), Duration::from_
 /// Conversations that one recheck asks for at the most: some calls, and the next ones later.
 const RECHECKED_AT_ONCE: usize = 500;
 
-/// What is asked for again is what ended shortly before: conversations that began this long before a gap, at the most.
-/// Older ones were shown by the first pass, or are asked for by their ids.
+/// Where a service does not sort by ends, this is asked for again: conversations that began this long before a gap, at the
+/// most. Older ones were shown by the first pass, or are asked for by their ids.
 const LATE_REACH: Duration = Duration::from_secs(3600);
+/// Where a service does not know open segments, this is looked through for after-call work: what ended this long before
+/// the start, at the most.
+const AFTER_CALL_WORK: Duration = Duration::from_secs(3600);
+/// A service that refused for want of a permission is asked again after this: it may have been given meanwhile.
+const PERMISSION_PAUSE: Duration = Duration::from_secs(600);
 
 /// Whether the service answers a kind of question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,8 +38,14 @@ enum Willing {
     Yes,
     /// It did not last time; that was said.
     NotLately,
-    /// It lacks a permission: it is not asked again.
-    Never,
+    /// A permission is missing: it is not asked before then.
+    NotBefore(Instant),
+}
+
+impl Willing {
+    fn is_asked(self) -> bool {
+        !matches!(self, Self::NotBefore(then) if Instant::now() < then)
+    }
 }
 
 /// Which time some work is done.
@@ -58,8 +69,14 @@ pub(super) struct Room {
     observations: Willing,
     details: Willing,
     nothing_said: bool,
-    /// The last start.
+    /// The last start, by the service's clock.
     begun: Option<Moment>,
+    /// The first, by our clock and the service's.
+    first_begun: Option<(Moment, Moment)>,
+    /// The service does not tell the open ones from others: that is not asked for again.
+    unfiltered: bool,
+    /// Nor does it sort by ends.
+    unsorted: bool,
 }
 
 impl Room {
@@ -74,6 +91,9 @@ impl Room {
             details: Willing::Yes,
             nothing_said: false,
             begun: None,
+            first_begun: None,
+            unfiltered: false,
+            unsorted: false,
             config,
         }
     }
@@ -104,35 +124,54 @@ impl Room {
     /// This job and all that wait: one pass serves them.
     fn gather(&mut self, first: Repair) -> Result<Work, Over> {
         let mut work = Work::default();
-        for job in std::iter::once(first).chain(self.inbox.try_iter()) {
+        let waiting: Vec<Repair> = self.inbox.try_iter().collect();
+        for job in std::iter::once(first).chain(waiting) {
             match job {
                 Repair::Start { at } => {
-                    work.starts.push(at);
+                    let ours = at;
+                    let at = self.begins(at)?;
+                    work.add_start(at);
+                    self.first_begun.get_or_insert((ours, at));
                     self.begun = Some(at);
                     let day = self.asker.ask(|answer| FromRepair::DayStart { at, answer })?;
-                    if let Some(midnight) = day.filter(|_| self.details != Willing::Never) {
-                        work.gaps.push((midnight, at));
+                    if let Some(midnight) = day.filter(|_| self.details.is_asked()) {
+                        work.add_since(midnight);
                         work.covered_from = Some(midnight);
                     }
                 }
-                Repair::Gap { id, from, to } => {
-                    work.add_gap(id, (from, to), self.remembered_since().max(self.begun.unwrap_or(from)));
+                Repair::Gap { id, from, since } => {
+                    let since = match self.first_begun {
+                        // The difference of the clocks is not known exactly, but which of the two came first is.
+                        Some((ours, service)) if from >= ours => since.max(service),
+                        _ => since,
+                    };
+                    work.add_gap(id, since, self.remembered_since().max(self.begun.unwrap_or(since)));
                 }
             }
         }
         Ok(work)
     }
 
-    fn see_to(&mut self, work: Work) -> Result<(), Over> {
+    /// The moment `at` by the service's clock, not too early: what ends later is told by the stream. An answer shows how
+    /// the clocks differ.
+    fn begins(&mut self, at: Moment) -> Result<Moment, Over> {
         let queues = self.asker.access.queues();
         self.observe(&queues)?;
+        Ok(self.asker.client.clock().surely_by(at))
+    }
+
+    fn see_to(&mut self, work: Work) -> Result<(), Over> {
+        let queues = self.asker.access.queues();
+        if work.start.is_none() {
+            self.observe(&queues)?;
+        }
         if queues.conversations.is_empty() {
             if !std::mem::replace(&mut self.nothing_said, true) {
                 log::info!("repair: no queue's conversations are subscribed, there is nothing to ask for");
             }
             return Ok(());
         }
-        if self.details == Willing::Never || work.is_empty() {
+        if !self.details.is_asked() || work.is_empty() {
             return Ok(());
         }
         let began = Instant::now();
@@ -145,13 +184,12 @@ impl Room {
             },
             queues.conversations.len()
         );
-        let mut found = Found::default();
-        let open = if work.gaps.is_empty() {
-            HashSet::new()
-        } else {
-            self.open()?
+        let open = match work.since {
+            None => HashSet::new(),
+            Some(_) => self.open()?,
         };
-        match self.pass(&work, Round::First, &queues.conversations, open, &mut found) {
+        let mut sheet = Sheet::new(work.enters_since(), &queues.conversations, open);
+        match self.pass(&work, Round::First, &queues.conversations, &mut sheet) {
             Ok(()) => {}
             Err(Over::Refused(error)) => {
                 self.give_up(&error);
@@ -167,9 +205,9 @@ impl Room {
             self.tell(FromRepair::Repaired(work.ledger.clone()));
         }
         log::info!(
-            "repair: done, {} conversations on {} pages in {:.1} s",
-            found.conversations,
-            found.pages,
+            "repair: done, {} conversations in {} answers in {:.1} s",
+            sheet.conversations,
+            sheet.pages,
             began.elapsed().as_secs_f64()
         );
         let open = self.open()?;
@@ -179,14 +217,16 @@ impl Room {
 
     fn see_to_again(&mut self, mut again: Again) -> Result<(), Over> {
         let queues = self.asker.access.queues().conversations;
-        if self.details == Willing::Never || queues.is_empty() {
+        if !self.details.is_asked() || queues.is_empty() {
             return Ok(());
         }
         let still = self.open()?;
         again.open.retain(|id| still.contains(id));
-        let mut found = Found::default();
-        match self.pass(&again.work, Round::Again, &queues, again.open.clone(), &mut found) {
-            Ok(()) => log::debug!("repair: asked again, {} conversations", found.conversations),
+        // What is not remembered any more may have been counted and forgotten.
+        let since = again.work.enters_since().max(Some(self.remembered_since()));
+        let mut sheet = Sheet::new(since, &queues, again.open.clone());
+        match self.pass(&again.work, Round::Again, &queues, &mut sheet) {
+            Ok(()) => log::debug!("repair: asked again, {} conversations", sheet.conversations),
             Err(Over::Refused(error)) => self.give_up(&error),
             Err(Over::Stopped) => return Err(Over::Stopped),
         }
@@ -194,65 +234,91 @@ impl Room {
         Ok(())
     }
 
-    /// `open` are conversations of which is to be known what became of them.
-    fn pass(
-        &self,
-        work: &Work,
-        round: Round,
-        queues: &[Id],
-        mut open: HashSet<Id>,
-        found: &mut Found,
-    ) -> Result<(), Over> {
-        let intervals = match round {
-            Round::First => work.intervals(),
-            Round::Again => work.intervals_since(self.remembered_since()),
+    /// The open ones, those that ended since, and by their ids what no page showed: as much as happened, not as much as
+    /// there is. Only a service that does not keep to filter or order is read through.
+    fn pass(&mut self, work: &Work, round: Round, queues: &[Id], sheet: &mut Sheet) -> Result<(), Over> {
+        let now = self.asker.client.clock().latest(Moment::now());
+        let of = |which, from: Moment, reach| Query {
+            span: span(from, reach, now),
+            queues,
+            which,
         };
-        for at in &work.starts {
-            self.open_at(*at, queues, &intervals, &mut open, found)?;
+        let lookback = Duration::from_secs(u64::from(self.config.backfill.lookback_days) * 86_400);
+        let from = work.enters_since().unwrap_or(now);
+        if !self.unfiltered {
+            match self.asker.conversations(of(Which::Open, from, lookback), sheet) {
+                Ok(Read::Whole) => {}
+                Ok(Read::Untrue) => {
+                    log::info!("repair: the service does not filter, asking for all conversations");
+                    self.unfiltered = true;
+                }
+                Err(Over::Refused(error)) if error.status() == Some(400) => {
+                    log::info!("repair: asking for all conversations instead of the open ones: {error}");
+                    self.unfiltered = true;
+                }
+                Err(over) => return Err(over),
+            }
         }
-        if !work.gaps.is_empty() {
-            let (reach, which) = match round {
-                Round::First => (self.lookback(), Which::All),
-                Round::Again => (LATE_REACH, Which::Newest),
-            };
-            let span = span(&work.gaps, reach, Moment::now());
-            self.asker
-                .conversations((span, queues, which), &intervals, &mut open, found)?;
+        if self.unfiltered && round == Round::First {
+            self.asker.conversations(of(Which::All, from, lookback), sheet)?;
+        } else {
+            if let Some(at) = work.start {
+                self.after_call_work(at, of(Which::OpenSegment, at, lookback), sheet)?;
+            }
+            if let Some(since) = work.since {
+                let since = since.max(sheet.since.unwrap_or(since));
+                let is_sorted = self.ended(of(Which::Ended(since), since, lookback), sheet)?;
+                match round {
+                    _ if is_sorted => {}
+                    Round::First => drop(self.asker.conversations(of(Which::All, since, lookback), sheet)?),
+                    Round::Again => {
+                        let query = of(Which::Began(since.minus(LATE_REACH)), since, LATE_REACH);
+                        // Where it does not sort at all, what is open is asked for by ids still.
+                        self.asker.conversations(query, sheet)?;
+                    }
+                }
+            }
         }
-        self.asker.by_ids(open.into_iter().collect(), &intervals, found)
+        self.asker.by_ids(sheet.open.iter().cloned().collect(), sheet)
     }
 
-    /// Who was there at a start: conversations without an end, and those with after-call work.
-    fn open_at(
-        &self,
-        at: Moment,
-        queues: &[Id],
-        intervals: &[Interval],
-        open: &mut HashSet<Id>,
-        found: &mut Found,
-    ) -> Result<(), Over> {
-        // Those that are open began within the look-back, whatever is asked for besides.
-        let span = span(&[(at, at)], self.lookback(), at);
-        let mut ask = |which| self.asker.conversations((span, queues, which), intervals, open, found);
-        match ask(Which::Open) {
-            // It does not know the filter: everything is asked for, and what was not open does not enter.
+    /// Those that ended since; false where the service does not sort by ends.
+    fn ended(&mut self, query: Query<'_>, sheet: &mut Sheet) -> Result<bool, Over> {
+        if self.unsorted {
+            return Ok(false);
+        }
+        match self.asker.conversations(query, sheet) {
+            Ok(Read::Whole) => return Ok(true),
+            Ok(Read::Untrue) => log::info!("repair: the service does not sort by ends, asking for all conversations"),
             Err(Over::Refused(error)) if error.status() == Some(400) => {
-                log::info!("repair: asking for all conversations instead of the open ones: {error}");
-                ask(Which::All)
+                log::info!("repair: asking for all conversations instead of the last to end: {error}");
             }
-            Ok(()) => match ask(Which::OpenSegment) {
-                Err(Over::Refused(error)) if error.status() == Some(400) => {
-                    log::debug!("repair: after-call work at the start stays unknown: {error}");
-                    Ok(())
+            Err(over) => return Err(over),
+        }
+        self.unsorted = true;
+        Ok(false)
+    }
+
+    /// Who has after-call work at a start, though the conversation ended.
+    fn after_call_work(&mut self, at: Moment, query: Query<'_>, sheet: &mut Sheet) -> Result<(), Over> {
+        match self.asker.conversations(query, sheet) {
+            Ok(Read::Whole) => Ok(()),
+            Err(Over::Refused(error)) if error.status() != Some(400) => Err(Over::Refused(error)),
+            Err(Over::Stopped) => Err(Over::Stopped),
+            Ok(Read::Untrue) | Err(Over::Refused(_)) => {
+                let since = at.minus(AFTER_CALL_WORK);
+                let which = Which::Ended(since);
+                if !self.ended(Query { which, ..query }, sheet)? {
+                    let which = Which::Began(since);
+                    self.asker.conversations(Query { which, ..query }, sheet)?;
                 }
-                other => other,
-            },
-            other => other,
+                Ok(())
+            }
         }
     }
 
     fn observe(&mut self, queues: &TopicQueues) -> Result<(), Over> {
-        if self.observations == Willing::Never {
+        if !self.observations.is_asked() {
             return Ok(());
         }
         match self.asker.observations(&queues.statistics) {
@@ -280,8 +346,7 @@ impl Room {
     /// Asks for open conversations of which nothing came for long.
     fn recheck(&mut self) -> Result<(), Over> {
         self.next_look = Some(Instant::now() + between_looks(&self.config));
-        if self.details == Willing::Never {
-            self.next_look = None;
+        if !self.details.is_asked() {
             return Ok(());
         }
         let period = self.config.model.recheck;
@@ -304,7 +369,7 @@ impl Room {
         );
         let now = Instant::now();
         self.rechecked.extend(idle.iter().map(|id| (id.clone(), now)));
-        match self.asker.by_ids(idle, &[], &mut Found::default()) {
+        match self.asker.by_ids(idle, &mut Sheet::new(None, &[], HashSet::new())) {
             Err(Over::Refused(error)) => {
                 self.give_up(&error);
                 Ok(())
@@ -316,11 +381,8 @@ impl Room {
     /// What ended since then is still remembered, some time for the pass included; what is older and not remembered may
     /// have been counted and forgotten.
     fn remembered_since(&self) -> Moment {
-        Moment::now().minus(self.config.model.retention / 2)
-    }
-
-    fn lookback(&self) -> Duration {
-        Duration::from_secs(u64::from(self.config.backfill.lookback_days) * 86_400)
+        let at = Moment::now().minus(self.config.model.retention / 2);
+        self.asker.client.clock().latest(at)
     }
 
     fn open(&self) -> Result<HashSet<Id>, Over> {
@@ -343,7 +405,7 @@ fn refused(before: Willing, error: &Error, say: impl FnOnce(&Error)) -> Willing 
         _ => log::debug!("repair: refused again: {error}"),
     }
     match error.status() {
-        Some(401 | 403) => Willing::Never,
+        Some(401 | 403) => Willing::NotBefore(Instant::now() + PERMISSION_PAUSE),
         _ => Willing::NotLately,
     }
 }

@@ -5,28 +5,24 @@
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
-use super::query::{Interval, merged};
 use crate::{Id, Moment};
 
 /// After how long (contract, section 9: 60 s and 300 s after the repair).
 const PAUSES: [Duration; 2] = [Duration::from_secs(60), Duration::from_secs(240)];
 /// What becomes due within this long is done in one go, so that a hundred outages in a row do not mean a hundred passes.
 const TOGETHER: Duration = Duration::from_secs(30);
-/// What was open so shortly before a gap enters the numbers, too: the clocks of service and client differ, and a dropped
-/// event may have waited.
+/// What ended so shortly before a gap enters the numbers, too: clocks are not that exact, and a dropped event may have
+/// waited.
 const BEFORE: Duration = Duration::from_secs(60);
-/// What began within this after a gap or a start enters, too, should the service's clock be ahead: the stream carries it
-/// anyway.
-const AFTER: Duration = Duration::from_secs(3600);
 
-/// What one pass has to find out.
+/// What one pass has to find out. Moments are by the service's clock.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Work {
-    /// Moments at which the stream began: who was open then.
-    pub(super) starts: Vec<Moment>,
-    /// Intervals of which everything is wanted.
-    pub(super) gaps: Vec<Interval>,
-    /// The gaps of the ledger that these intervals are.
+    /// Where the stream began: who was open then. The first of several.
+    pub(super) start: Option<Moment>,
+    /// Everything since then is wanted: the beginning of the first gap and a margin, or of the day.
+    pub(super) since: Option<Moment>,
+    /// The gaps of the ledger that this repairs.
     pub(super) ledger: Vec<u64>,
     /// Everything since then counts as covered when it is done.
     pub(super) covered_from: Option<Moment>,
@@ -34,34 +30,39 @@ pub(super) struct Work {
 
 impl Work {
     pub(super) fn is_empty(&self) -> bool {
-        self.starts.is_empty() && self.gaps.is_empty()
+        self.start.is_none() && self.since.is_none()
+    }
+
+    pub(super) fn add_start(&mut self, at: Moment) {
+        self.start = first(self.start, Some(at));
+    }
+
+    /// Everything since then is wanted.
+    pub(super) fn add_since(&mut self, at: Moment) {
+        self.since = first(self.since, Some(at));
     }
 
     /// Adds a gap, and a margin before it: what ended before `floor` does not come into the margin. That is the last start
     /// of the stream, or the moment before which the model may have counted and forgotten a conversation.
-    pub(super) fn add_gap(&mut self, id: u64, gap: Interval, floor: Moment) {
-        let from = gap.0.minus(BEFORE).max(floor).min(gap.0);
-        self.gaps.push((from, gap.1));
+    pub(super) fn add_gap(&mut self, id: u64, from: Moment, floor: Moment) {
+        self.add_since(from.minus(BEFORE).max(floor).min(from));
         self.ledger.push(id);
     }
 
     fn merge(&mut self, other: Self) {
-        self.starts.extend(other.starts);
-        self.gaps.extend(other.gaps);
+        self.start = first(self.start, other.start);
+        self.since = first(self.since, other.since);
     }
 
-    /// Intervals at one moment of which a conversation must have been open to enter the numbers.
-    pub(super) fn intervals(&self) -> Vec<Interval> {
-        let starts = self.starts.iter().map(|at| (*at, *at));
-        let all = starts.chain(self.gaps.iter().copied());
-        merged(all.map(|(from, to)| (from, to.plus(AFTER))).collect())
+    /// What ended at this moment or later enters the numbers, and what is open. What ended between two gaps, too: the
+    /// stream told of it.
+    pub(super) fn enters_since(&self) -> Option<Moment> {
+        first(self.start, self.since)
     }
+}
 
-    /// As [`Work::intervals`], without what lies before `floor`.
-    pub(super) fn intervals_since(&self, floor: Moment) -> Vec<Interval> {
-        let all = self.intervals().into_iter().filter(|(_, to)| *to >= floor);
-        all.map(|(from, to)| (from.max(floor), to)).collect()
-    }
+fn first(one: Option<Moment>, other: Option<Moment>) -> Option<Moment> {
+    one.into_iter().chain(other).min()
 }
 
 /// Work that was done and is due again.
@@ -126,11 +127,14 @@ impl Schedule {
 mod tests {
     use super::*;
 
-    fn gap(from: i64, to: i64) -> Work {
-        Work {
-            gaps: vec![(Moment::from_epoch_ms(from), Moment::from_epoch_ms(to))],
-            ..Work::default()
-        }
+    fn moment(secs: i64) -> Moment {
+        Moment::from_epoch_ms(secs * 1000)
+    }
+
+    fn gap(id: u64, from: i64) -> Work {
+        let mut work = Work::default();
+        work.add_gap(id, moment(from), moment(from));
+        work
     }
 
     #[test]
@@ -138,11 +142,12 @@ mod tests {
         let began = Instant::now();
         let after = |secs| began + Duration::from_secs(secs);
         let mut schedule = Schedule::default();
-        schedule.done_first(gap(0, 9), HashSet::from([Id::new("c")]), began);
+        schedule.done_first(gap(7, 100), HashSet::from([Id::new("c")]), began);
         assert_eq!(schedule.next_due(), Some(after(60)));
         assert!(schedule.take_due(after(59)).is_none());
         let again = schedule.take_due(after(60)).unwrap();
-        assert_eq!((again.work.gaps.len(), again.open.len()), (1, 1));
+        assert_eq!((again.work.since, again.open.len()), (Some(moment(100)), 1));
+        assert!(schedule.take_due(after(60)).is_none(), "taken");
         assert_eq!(schedule.next_due(), None);
         schedule.done_again(again, after(60));
         let again = schedule.take_due(after(300)).unwrap();
@@ -156,43 +161,39 @@ mod tests {
         let mut schedule = Schedule::default();
         for secs in 0..=60 {
             let now = began + Duration::from_secs(secs);
-            schedule.done_first(gap(secs as i64 * 1000, secs as i64 * 1000 + 500), HashSet::new(), now);
+            schedule.done_first(gap(secs, secs as i64), HashSet::new(), now);
         }
         let mut passes = Vec::new();
         while let Some(due) = schedule.next_due() {
-            passes.push((due - began, schedule.take_due(due).unwrap().work.gaps.len()));
+            passes.push((due - began, schedule.take_due(due).unwrap().work.since));
         }
         let secs = Duration::from_secs;
-        assert_eq!(passes, [(secs(90), 31), (secs(120), 30)]);
+        assert_eq!(passes, [(secs(90), Some(moment(0))), (secs(120), Some(moment(31)))]);
     }
 
     #[test]
     fn the_margin_before_a_gap_ends_where_the_model_knows_nothing() {
-        let moment = |secs: i64| Moment::from_epoch_ms(secs * 1000);
         let from = |floor| {
             let mut work = Work::default();
-            work.add_gap(3, (moment(200), moment(210)), moment(floor));
-            assert_eq!((work.gaps[0].1, work.ledger.as_slice()), (moment(210), [3].as_slice()));
-            work.gaps[0].0
+            work.add_gap(3, moment(200), moment(floor));
+            assert_eq!(work.ledger, [3]);
+            work.since
         };
-        assert_eq!(from(0), moment(140));
-        assert_eq!(from(170), moment(170));
-        assert_eq!(from(205), moment(200), "the gap itself counts whole");
+        assert_eq!(from(0), Some(moment(140)));
+        assert_eq!(from(170), Some(moment(170)));
+        assert_eq!(from(205), Some(moment(200)), "the gap itself counts whole");
     }
 
     #[test]
-    fn starts_and_gaps_let_conversations_enter() {
-        let moment = |secs: i64| Moment::from_epoch_ms(secs * 1000);
-        let mut work = gap(10_000, 20_000);
-        work.merge(gap(15_000, 30_000));
-        work.starts.push(moment(9_000));
-        let intervals = [(moment(10), moment(3_630)), (moment(9_000), moment(12_600))];
-        assert_eq!(work.intervals(), intervals);
-        assert_eq!(
-            work.intervals_since(moment(20)),
-            [(moment(20), moment(3_630)), intervals[1]]
-        );
-        assert_eq!(work.intervals_since(moment(4_000)), [intervals[1]]);
+    fn the_first_of_starts_and_gaps_decides_who_enters() {
+        let mut work = gap(1, 100);
+        assert_eq!((work.start, work.enters_since()), (None, Some(moment(100))));
+        work.merge(gap(2, 90));
+        assert_eq!((work.since, work.ledger.as_slice()), (Some(moment(90)), [1].as_slice()));
+        work.add_start(moment(95));
+        assert_eq!(work.enters_since(), Some(moment(90)));
+        work.add_start(moment(80));
+        assert_eq!((work.start, work.enters_since()), (Some(moment(80)), Some(moment(80))));
         assert!(!work.is_empty() && Work::default().is_empty());
     }
 }

@@ -99,6 +99,21 @@ fn log_in(sim: &Simulator) -> Client<'_> {
     }
 }
 
+/// Conversation details, the last to end first and the open ones before them.
+pub fn details(sim: &Simulator, most: usize) -> Vec<Value> {
+    let client = log_in(sim);
+    let mut all = Vec::new();
+    for number in 1..=most.div_ceil(100) {
+        let now = client.get("/sim/state")["centre_time"].as_str().unwrap().to_owned();
+        let query = json!({"interval": format!("{}T00:00:00Z/{now}", &now[..10]), "order": "desc",
+            "orderBy": "conversationEnd", "paging": {"pageSize": 100, "pageNumber": number}});
+        let answer = client.call("POST", "/api/v2/analytics/conversations/details/query", &query);
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        all.extend(answer.json()["conversations"].as_array().unwrap().clone());
+    }
+    all
+}
+
 fn login(sim: &Simulator, authorization: &str, form: &str) -> Answer {
     let headers = [
         ("Authorization", authorization),

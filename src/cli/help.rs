@@ -1,0 +1,170 @@
+//! What `--help` and `man` say beside the flags: examples, exit codes, environment, files. Each is written here once.
+//!
+//! In: nothing · Out: text · Thread: any.
+
+/// Code and meaning.
+pub const EXIT_CODES: [(&str, &str); 5] = [
+    ("0", "stopped as asked, or everything is well"),
+    (
+        "1",
+        "gave up at run time: refused for good, a certificate that fails, too many failures in a row",
+    ),
+    ("2", "usage or configuration; nothing was connected"),
+    ("3", "credentials or permission refused"),
+    ("4", "a check failed, or there is no data for the metrics asked for"),
+];
+
+/// Name and meaning.
+pub const ENVIRONMENT: [(&str, &str); 7] = [
+    (
+        "GENESYS_DOMAIN, GENESYS_REGION, GENESYSCLOUD_REGION",
+        "the region, as --region; the first that is set holds",
+    ),
+    (
+        "GENESYS_CLIENT_ID, GENESYSCLOUD_OAUTHCLIENT_ID",
+        "the OAuth client, as --client-id",
+    ),
+    (
+        "GENESYS_CLIENT_SECRET, GENESYSCLOUD_OAUTHCLIENT_SECRET",
+        "its secret; never a flag",
+    ),
+    ("GENESYS_CLIENT_SECRET_FILE", "path of a file that holds the secret"),
+    (
+        "HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, NO_PROXY",
+        "proxies, in upper or lower case; --proxy wins",
+    ),
+    (
+        "RUST_LOG",
+        "what is logged, such as debug or genesys_stream=trace; wins over -v and -q",
+    ),
+    (
+        "NO_COLOR, TERM",
+        "no colours where NO_COLOR is set; no screen drawn in place where TERM is dumb",
+    ),
+];
+
+/// Path and meaning.
+pub const FILES: [(&str, &str); 3] = [
+    (
+        "the file named by --config",
+        "configuration in JSON; flags and environment win over it, and no plain secret is accepted in it",
+    ),
+    (
+        "$CREDENTIALS_DIRECTORY/genesys-client-secret",
+        "the client secret as systemd hands it over (LoadCredential=)",
+    ),
+    (
+        "the files named by --snapshot-file, --log-file, --audit-file, --record",
+        "results; written only where asked for",
+    ),
+];
+
+/// Examples of a command, as its help shows them.
+pub mod examples {
+    /// The program.
+    pub const PROGRAM: &str = "\
+Examples:
+  genesys-stream demo                                   a contact centre without any account
+  export GENESYS_REGION=eu-west-1 GENESYS_CLIENT_ID=... GENESYS_CLIENT_SECRET=...
+  genesys-stream check                                  does everything work? if not, what to do
+  genesys-stream plan --queue Sales                     what would be subscribed
+  genesys-stream run                                    all queues, live on the terminal
+  genesys-stream run --queue Sales --output events      one JSON record an event
+  genesys-stream simulate --listen 127.0.0.1:8080       a service to develop against";
+
+    /// `run`.
+    pub const RUN: &str = "\
+Examples:
+  genesys-stream run --region eu-west-1 --queue Sales --queue Support
+  genesys-stream run --queue all --output snapshots --interval-ms 5000 --snapshot-file numbers.json
+  genesys-stream run --user queue-members --queue Sales --output events --redact > events.jsonl
+  genesys-stream run --protocol metrics --metric offered --metric answered --metric-type queue
+  genesys-stream run --region http://127.0.0.1:8080 --duration 60 -v";
+
+    /// `check`.
+    pub const CHECK: &str = "\
+One line a step: ok, warn or fail, the step, what was found, how long it took; below a warning or failure, what to do.
+Steps: config dns tcp tls clock token queues users permissions metrics channel life. A step that is not needed says so;
+after the first failure that makes the others senseless it stops. Nothing is left subscribed, also after Ctrl-C.
+Exit code: 0 no step failed (warnings are no failure), 2 usage or configuration, 4 a step failed or it was interrupted.
+--json: one object a line {record,schema,step,verdict,took_ms,message,advice,details}; the last has the step \"summary\".
+
+Examples:
+  genesys-stream check --queue Sales
+  genesys-stream check --wait                           also waits for a heartbeat (30 s apart)
+  genesys-stream check --proxy http://proxy.example:3128 --ca-file company-root.pem
+  genesys-stream check --json | jq -r 'select(.verdict != \"ok\") | .advice'";
+
+    /// `plan`.
+    pub const PLAN: &str = "\
+Logs in and reads the listing, as `run` does, and subscribes nothing.
+
+Examples:
+  genesys-stream plan                                   all queues
+  genesys-stream plan --queue Sales --user queue-members
+  genesys-stream plan --json | jq '.channels[].topics[]'
+  genesys-stream plan --protocol metrics --metric offered";
+
+    /// `demo`.
+    #[cfg(feature = "simulator")]
+    pub const DEMO: &str = "\
+Examples:
+  genesys-stream demo                                   live on the terminal until Ctrl-C
+  genesys-stream demo --duration 10 --output lines
+  genesys-stream demo --protocol metrics --metric offered --output events";
+
+    /// `simulate`.
+    #[cfg(feature = "simulator")]
+    pub const SIMULATE: &str = "\
+The first line on stdout is `listening on http://HOST:PORT`; the lines after it are the environment to copy.
+Credentials are simulator/simulator, or those of GENESYS_CLIENT_ID and GENESYS_CLIENT_SECRET.
+
+Examples:
+  genesys-stream simulate --listen 127.0.0.1:8080
+  genesys-stream simulate --listen 127.0.0.1:0 --seed 7 --speed 60 --queues 20 --agents 200";
+
+    /// `completions`.
+    pub const COMPLETIONS: &str = "\
+Examples:
+  genesys-stream completions bash > ~/.local/share/bash-completion/completions/genesys-stream
+  genesys-stream completions zsh > ~/.zfunc/_genesys-stream
+  genesys-stream completions fish > ~/.config/fish/completions/genesys-stream.fish
+  genesys-stream completions powershell | Out-String | Invoke-Expression";
+
+    /// `man`.
+    pub const MAN: &str = "\
+Examples:
+  genesys-stream man | man -l -
+  genesys-stream man > ~/.local/share/man/man1/genesys-stream.1";
+}
+
+/// Below the flags of the program.
+pub fn of_program() -> String {
+    format!(
+        "{}\n\n{}\nThe client secret is never a flag: see `genesys-stream run --help`. Everything at once: `genesys-stream man`.",
+        examples::PROGRAM,
+        table("Exit codes", &EXIT_CODES)
+    )
+}
+
+/// Below the flags of `run`.
+pub fn of_run() -> String {
+    format!(
+        "Flags win over the environment, which wins over the configuration file, which wins over the defaults. The file's\n\
+         client_secret_file and systemd's credential genesys-client-secret also give the client secret.\n\n{}\n{}",
+        table("Environment", &ENVIRONMENT),
+        examples::RUN
+    )
+}
+
+fn table(title: &str, rows: &[(&str, &str)]) -> String {
+    let mut text = format!("{title}:\n");
+    for (name, meaning) in rows {
+        if name.len() <= 2 {
+            text.push_str(&format!("  {name}  {meaning}\n"));
+        } else {
+            text.push_str(&format!("  {name}\n          {meaning}\n"));
+        }
+    }
+    text
+}

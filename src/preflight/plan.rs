@@ -1,0 +1,157 @@
+//! What would be subscribed, and what it would cost: login and listing are made, nothing is subscribed.
+//!
+//! In: a configuration, REST answers · Out: `Planned` · Thread: the caller's.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::config::{Config, Protocol};
+use crate::net::{Cancel, Net};
+use crate::protocol::metrics::PayloadText;
+use crate::protocol::{Events, KeepBody, Machine, Options};
+use crate::rest::lookup::Queue;
+use crate::rest::{Limits, RestClient, analytics, channels, oauth};
+use crate::supervisor::choose;
+use crate::supervisor::connect::websocket_base;
+use crate::topic_plan::{MAX_CHANNELS, MAX_IDS_PER_CHANNEL, TopicPlan, Wish};
+use crate::{Error, Id};
+
+/// Queues on one page of the listing.
+const QUEUES_A_PAGE: usize = 100;
+
+/// The plan of a run.
+#[derive(Debug)]
+pub(crate) struct Planned {
+    pub(crate) protocol: Protocol,
+    /// `None` = whatever comes.
+    pub(crate) queues: Option<Vec<Queue>>,
+    pub(crate) users: BTreeMap<Id, Option<String>>,
+    /// Topics, one list a channel (`notifications`).
+    pub(crate) channels: Vec<Vec<String>>,
+    /// Channels of this OAuth client that exist now, where the service told.
+    pub(crate) channels_in_use: Option<usize>,
+    /// Address and first frame of the tutorials' sockets.
+    pub(crate) socket: Option<(String, String)>,
+    pub(crate) requests: Requests,
+}
+
+/// REST calls, estimated.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Requests {
+    /// Until it streams, the state at the start included; at least.
+    pub(crate) at_start: usize,
+    /// While it streams and nothing goes wrong.
+    pub(crate) per_min: f64,
+    /// Allowed by `rest.max_requests_per_min`.
+    pub(crate) max_per_min: u32,
+    /// The share of backfill and repair.
+    pub(crate) backfill_max_per_min: u32,
+}
+
+impl Planned {
+    /// Topics that the channels of this plan could still take, and those of channels not begun.
+    pub(crate) fn topics_left(&self) -> usize {
+        let topics: usize = self.channels.iter().map(Vec::len).sum();
+        (MAX_CHANNELS * MAX_IDS_PER_CHANNEL).saturating_sub(topics)
+    }
+}
+
+/// Makes the plan.
+///
+/// # Errors
+/// Those of login and listing; `Configuration` for unknown names and too many topics.
+pub(crate) fn plan(config: &Config, cancel: &Cancel) -> Result<Planned, Error> {
+    let net = Arc::new(Net::new(config)?);
+    let rest = RestClient::new(config.hosts.clone(), net, cancel.clone(), Limits::new(config));
+    let token = oauth::token(&rest, &config.client_id, &config.client_secret)?.secret;
+    let choice = choose::queues(config, &rest, &token)?;
+    if let Some(error) = &choice.unnamed {
+        log::warn!("queues go without their names: {error}");
+    }
+    let pages = if choice.listed {
+        choice.listing.len().div_ceil(QUEUES_A_PAGE).max(1)
+    } else {
+        0
+    };
+    let ids = choice.ids();
+    let base = websocket_base(&config.hosts.api);
+    let mut planned = Planned {
+        protocol: config.protocol,
+        queues: choice.queues,
+        users: BTreeMap::new(),
+        channels: Vec::new(),
+        channels_in_use: None,
+        socket: None,
+        requests: Requests {
+            at_start: 1 + pages,
+            per_min: 0.0,
+            max_per_min: config.rest_max_requests_per_min,
+            backfill_max_per_min: config.backfill.max_requests_per_min,
+        },
+    };
+    match config.protocol {
+        Protocol::Notifications => {
+            let ids = ids.unwrap_or_default();
+            let users = choose::users(config, &rest, &token, &ids)?;
+            let user_ids: Vec<Id> = users.names.keys().cloned().collect();
+            let wish = Wish {
+                queues: &ids,
+                users: &user_ids,
+                topics: &config.subscribe.topics,
+            };
+            planned.channels = TopicPlan::new(&wish, &TopicPlan::default())?.channels;
+            planned.channels_in_use = channels::list(&rest, &token, channels::Whose::Client)
+                .map(|all| all.len())
+                .ok();
+            planned.requests = of_notifications(config, pages, &planned, &ids, &user_ids);
+            planned.users = users.names;
+        }
+        Protocol::Events => {
+            let ids = ids.unwrap_or_default().iter().map(Id::to_string).collect();
+            let options = Options {
+                connection: 1,
+                bodies: KeepBody::Drop,
+                hasher: std::hash::RandomState::new(),
+            };
+            let frames = Events::new(options, config.subscribe.event_types.clone(), ids).on_open();
+            let address = format!("{base}/api/v2/events?access_token=<token>");
+            planned.socket = Some((address, frames.join("\n")));
+        }
+        Protocol::Metrics => {
+            let payload = PayloadText::new(&choose::metrics_payload(config, ids.as_deref()))?;
+            let address = format!("{base}/api/v2/analytics/conversations/details/query");
+            planned.requests.at_start += usize::from(config.verify);
+            planned.socket = Some((address, payload.as_str().to_owned()));
+        }
+    }
+    Ok(planned)
+}
+
+fn of_notifications(config: &Config, pages: usize, planned: &Planned, queues: &[Id], users: &[Id]) -> Requests {
+    let subscribe = &config.subscribe;
+    let members = if subscribe.users.iter().any(|user| user == "queue-members") {
+        queues.len()
+    } else {
+        0
+    };
+    let named = usize::from(!users.is_empty() && members == 0);
+    // A channel is created, and its list put.
+    let channels = 2 * planned.channels.len();
+    // Statistics, and one page of conversations at least.
+    let backfill = if config.backfill.enabled && !queues.is_empty() {
+        queues.len().div_ceil(analytics::QUEUES_A_CALL) + 1
+    } else {
+        0
+    };
+    let relisted = if subscribe.all_queues() && subscribe.refresh > Duration::ZERO {
+        (pages + members) as f64 * 60.0 / subscribe.refresh.as_secs_f64()
+    } else {
+        0.0
+    };
+    Requests {
+        at_start: 1 + pages + members + named + channels + backfill,
+        per_min: relisted,
+        ..planned.requests
+    }
+}

@@ -1,0 +1,378 @@
+//! Token, queues, users, permissions, availability: what the service says of a client.
+//!
+//! In: REST answers · Out: findings · Thread: the caller's.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use super::{Check, End, Go, Step, Told, Verdict, advice, advice_for_transient, role_advice};
+use crate::protocol::verification;
+use crate::rest::lookup::Queue;
+use crate::rest::{Purpose, analytics, channels, oauth};
+use crate::supervisor::choose;
+use crate::topic_plan::{self, TopicPlan, Wish};
+use crate::{Error, ErrorKind, Id, Moment, Secret};
+
+/// Queues and users named in a message; all are in the details.
+const NAMED: usize = 3;
+
+/// Genesys' names of the permissions that these calls need (README, table of permissions).
+const QUEUE_VIEW: &str = "routing:queue:view";
+const MEMBER_VIEW: &str = "routing:queueMember:view and directory:user:view";
+const DETAIL_VIEW: &str = "analytics:conversationDetail:view";
+const OBSERVATION_VIEW: &str = "analytics:queueObservation:view";
+
+impl Check<'_> {
+    pub(super) fn log_in(&mut self) -> Go<Secret> {
+        let began = Instant::now();
+        self.reporter.begins(Step::Token, "asking for a token");
+        match oauth::token(&self.rest, &self.config.client_id, &self.config.client_secret) {
+            Ok(token) => {
+                self.token = Some(token.secret.clone());
+                let life = lasting(token.life);
+                self.tell(Step::Token, began, Told::ok(format!("valid for {life}")));
+                Ok(token.secret)
+            }
+            Err(error) => {
+                let advice = match error.kind() {
+                    ErrorKind::Credentials => {
+                        "Compare region, client id and secret with the OAuth client in Admin > Integrations > OAuth; it must be \
+                         active, with the grant type Client Credentials. A wrong region looks the same."
+                            .to_owned()
+                    }
+                    _ => advice_for_transient(&error),
+                };
+                self.end(Step::Token, began, &error, &advice)
+            }
+        }
+    }
+
+    /// The ids of the queues; `None` where all are meant and no ids are wanted.
+    pub(super) fn queues(&mut self, token: &Secret) -> Go<Option<Vec<Id>>> {
+        let began = Instant::now();
+        self.reporter.begins(Step::Queues, "reading the listing");
+        let choice = match choose::queues(self.config, &self.rest, token) {
+            Ok(choice) => choice,
+            Err(error) => {
+                let advice = match error.kind() {
+                    ErrorKind::Configuration => {
+                        "Correct the name, or give the id. A queue that is not listed lies in a division that the roles of the \
+                         OAuth client do not cover."
+                            .to_owned()
+                    }
+                    _ => advice(&error, QUEUE_VIEW),
+                };
+                return self.end(Step::Queues, began, &error, &advice);
+            }
+        };
+        let ids = choice.ids();
+        let told = match &choice.queues {
+            None => Told::ok("all; this protocol wants no list"),
+            Some(queues) if queues.is_empty() && self.wishes_queues() => {
+                let told = Told::fail("the client sees no queue", role_advice(QUEUE_VIEW));
+                self.tell(Step::Queues, began, told);
+                return Err(End);
+            }
+            Some(queues) if queues.is_empty() => Told::ok("none are asked for"),
+            Some(queues) => of_queues(queues, choice.listed, choice.unnamed.as_ref()),
+        };
+        self.tell(Step::Queues, began, told);
+        Ok(ids)
+    }
+
+    fn wishes_queues(&self) -> bool {
+        self.config.subscribe.all_queues() || !self.config.subscribe.queues.is_empty()
+    }
+
+    pub(super) fn users(&mut self, token: &Secret, queues: &[Id]) -> Go<Vec<Id>> {
+        if self.config.subscribe.users.is_empty() {
+            return Ok(Vec::new());
+        }
+        let began = Instant::now();
+        self.reporter.begins(Step::Users, "reading users");
+        let users = match choose::users(self.config, &self.rest, token, queues) {
+            Ok(users) => users,
+            Err(error) => {
+                let advice = advice(&error, MEMBER_VIEW);
+                return self.end(Step::Users, began, &error, &advice);
+            }
+        };
+        let unknown: Vec<String> = users
+            .names
+            .iter()
+            .filter(|(_, name)| name.is_none())
+            .map(|(id, _)| id.to_string())
+            .collect();
+        let message = format!("{} users", users.names.len());
+        let told = match users.unnamed {
+            Some(error) => Told::warn(
+                format!("{message}, without their names: {error}"),
+                advice(&error, "directory:user:view"),
+            ),
+            None if !unknown.is_empty() => Told::warn(
+                format!("{message}, {} of them unknown to the service", unknown.len()),
+                "Check these ids; nothing will come for a user that does not exist.",
+            )
+            .with(unknown),
+            None => Told::ok(message),
+        };
+        self.tell(Step::Users, began, told);
+        Ok(users.names.into_keys().collect())
+    }
+
+    /// Creates a channel and subscribes every topic: only the service's answer tells which are permitted.
+    pub(super) fn permissions(&mut self, token: &Secret, queues: &[Id], users: &[Id]) -> Go {
+        let began = Instant::now();
+        self.reporter.begins(Step::Permissions, "subscribing every topic once");
+        let wish = Wish {
+            queues,
+            users,
+            topics: &self.config.subscribe.topics,
+        };
+        let plan = match TopicPlan::new(&wish, &TopicPlan::default()) {
+            Ok(plan) if !plan.channels.is_empty() => plan,
+            Ok(_) => {
+                let told = Told::fail("there is no topic to subscribe", "Name queues, users or topics.");
+                self.tell(Step::Permissions, began, told);
+                return Err(End);
+            }
+            Err(error) => return self.end(Step::Permissions, began, &error, "Name fewer queues, users or topics."),
+        };
+        let channel = match channels::create(&self.rest, token) {
+            Ok(channel) => channel,
+            Err(error) => {
+                let advice = advice(&error, "the OAuth scope notifications");
+                return self.end(Step::Channel, began, &error, &advice);
+            }
+        };
+        self.channel = Some(channel.clone());
+        let mut answer = topic_plan::Answer::default();
+        // One channel is enough to ask: each list replaces the one before. The first is asked last, and stays.
+        for topics in plan.channels.iter().rev() {
+            match channels::subscribe(&self.rest, token, &channel.id, topics) {
+                Ok(entities) => {
+                    let part = topic_plan::read_answer(topics, &entities);
+                    answer.permitted.extend(part.permitted);
+                    answer.rejected.extend(part.rejected);
+                    answer.unknown.extend(part.unknown);
+                }
+                Err(error) => {
+                    let advice = advice(&error, "the permissions of these topics");
+                    return self.end(Step::Permissions, began, &error, &advice);
+                }
+            }
+        }
+        let told = of_permissions(&answer);
+        let nothing_left = told.verdict == Verdict::Fail && answer.permitted.is_empty() && answer.unknown.is_empty();
+        self.tell(Step::Permissions, began, told);
+        if nothing_left { Err(End) } else { Ok(()) }
+    }
+
+    /// `metrics`: whether there is data for what is asked.
+    pub(super) fn metrics(&mut self, token: &Secret, queues: Option<&[Id]>) -> Go {
+        let began = Instant::now();
+        if self.config.protocol != crate::config::Protocol::Metrics {
+            return Ok(());
+        }
+        if !self.config.verify {
+            self.tell(Step::Metrics, began, Told::ok("not asked for (--no-verify)"));
+            return Ok(());
+        }
+        self.reporter.begins(Step::Metrics, "asking for one conversation");
+        let payload = choose::metrics_payload(self.config, queues);
+        let answer = verification::query(&payload, Moment::now())
+            .and_then(|query| analytics::conversation_details(&self.rest, token, &query, Purpose::Essential));
+        match answer {
+            Ok(answer) if answer.conversations > 0 => {
+                let hits = answer
+                    .total_hits
+                    .map_or(String::new(), |hits| format!(" ({hits} conversations)"));
+                self.tell(
+                    Step::Metrics,
+                    began,
+                    Told::ok(format!("data in the widest time window{hits}")),
+                );
+                Ok(())
+            }
+            Ok(_) => {
+                let told = Told::fail(
+                    "no conversation in the widest time window",
+                    "Check time windows and filters; --no-verify goes on without data.",
+                );
+                self.tell(Step::Metrics, began, told);
+                Err(End)
+            }
+            Err(error) => {
+                let advice = advice(&error, DETAIL_VIEW);
+                self.end(Step::Metrics, began, &error, &advice)
+            }
+        }
+    }
+
+    /// `notifications`: whether REST tells who is there at the start, and can fill in gaps.
+    pub(super) fn backfill(&mut self, token: &Secret, queues: &[Id]) -> Go {
+        let began = Instant::now();
+        if !self.config.backfill.enabled || queues.is_empty() {
+            return Ok(());
+        }
+        self.reporter
+            .begins(Step::Backfill, "asking REST for statistics and conversations");
+        let some = &queues[..queues.len().min(analytics::QUEUES_A_CALL)];
+        let payload = choose::metrics_payload(self.config, Some(some));
+        let observed =
+            analytics::queue_observations(&self.rest, token, some, &analytics::QUEUE_METRICS, Purpose::Essential);
+        let detailed = verification::query(&payload, Moment::now())
+            .and_then(|query| analytics::conversation_details(&self.rest, token, &query, Purpose::Essential));
+        let failed: Vec<(Error, &str)> = [
+            observed.err().map(|error| (error, OBSERVATION_VIEW)),
+            detailed.err().map(|error| (error, DETAIL_VIEW)),
+        ]
+        .into_iter()
+        .flatten()
+        .collect();
+        if let Some((error, _)) = failed.iter().find(|(error, _)| error.kind() == ErrorKind::Stopped) {
+            return self.end(Step::Backfill, began, error, "");
+        }
+        let told = match failed.as_slice() {
+            [] => Told::ok("statistics and conversations can be read"),
+            [(error, permission), ..] => Told::warn(
+                format!("it streams, but who was there at the start stays unknown and gaps stay open: {error}"),
+                advice(error, permission),
+            )
+            .with(failed.iter().skip(1).map(|(error, _)| error.to_string()).collect()),
+        };
+        self.tell(Step::Backfill, began, told);
+        Ok(())
+    }
+}
+
+fn of_queues(queues: &[Queue], listed: bool, unnamed: Option<&Error>) -> Told {
+    let mut named: Vec<String> = queues
+        .iter()
+        .take(NAMED)
+        .map(|queue| match &queue.name {
+            Some(name) => format!("{name} ({})", queue.id),
+            None => queue.id.to_string(),
+        })
+        .collect();
+    if queues.len() > NAMED {
+        named.push(format!("{} more", queues.len() - NAMED));
+    }
+    let message = format!(
+        "{} queue{}: {}",
+        queues.len(),
+        if queues.len() == 1 { "" } else { "s" },
+        named.join(", ")
+    );
+    let unlisted: Vec<String> = queues
+        .iter()
+        .filter(|queue| listed && queue.name.is_none())
+        .map(|queue| queue.id.to_string())
+        .collect();
+    if let Some(error) = unnamed {
+        return Told::warn(
+            format!("{message}; names and service levels are unknown: {error}"),
+            advice(error, QUEUE_VIEW),
+        );
+    }
+    if !unlisted.is_empty() {
+        return Told::warn(
+            format!("{message}; {} not in the listing", unlisted.len()),
+            "Check these ids: such a queue does not exist, or lies in a division that the roles of the OAuth client do not cover.",
+        )
+        .with(unlisted);
+    }
+    let details = queues
+        .iter()
+        .map(|queue| format!("{} {}", queue.id, queue.name.as_deref().unwrap_or_default()));
+    Told::ok(message).with(details.collect())
+}
+
+fn of_permissions(answer: &topic_plan::Answer) -> Told {
+    let all = answer.permitted.len() + answer.rejected.len() + answer.unknown.len();
+    if !answer.rejected.is_empty() {
+        let missing: BTreeSet<&str> = answer
+            .rejected
+            .iter()
+            .flat_map(|rejected| rejected.missing_permissions.iter().map(String::as_str))
+            .collect();
+        let missing: Vec<&str> = missing.into_iter().collect();
+        let (named, wanted) = if missing.is_empty() {
+            (String::new(), "the permissions of these topics".to_owned())
+        } else {
+            (format!(", missing: {}", missing.join(", ")), missing.join(", "))
+        };
+        let details = answer
+            .rejected
+            .iter()
+            .map(|rejected| format!("{}: {}", rejected.topic, rejected.why()));
+        return Told::fail(
+            format!("{} of {all} topics refused{named}", answer.rejected.len()),
+            role_advice(&wanted),
+        )
+        .with(details.collect());
+    }
+    if !answer.unknown.is_empty() {
+        return Told::warn(
+            format!(
+                "{} of {all} topics: the service does not say whether they are subscribed",
+                answer.unknown.len()
+            ),
+            "Check their spelling.",
+        )
+        .with(answer.unknown.clone());
+    }
+    Told::ok(format!("{all} topics permitted"))
+}
+
+/// `24 h`, `5 min`.
+fn lasting(life: Duration) -> String {
+    match life.as_secs() {
+        0..120 => format!("{} s", life.as_secs()),
+        120..7200 => format!("{} min", life.as_secs() / 60),
+        secs => format!("{} h", (secs + 1800) / 3600),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::topic_plan::Entity;
+
+    #[test]
+    fn refused_topics_name_what_is_missing_once() {
+        let entity = |id: &str, state: &str, missing: &[&str]| Entity {
+            id: id.to_owned(),
+            state: state.to_owned(),
+            missing_permissions: missing.iter().map(|name| (*name).to_owned()).collect(),
+            ..Entity::default()
+        };
+        let missing = ["analytics:queueObservation:view"];
+        let entities = [
+            entity("a", "Permitted", &[]),
+            entity("b", "Rejected", &missing),
+            entity("c", "Rejected", &missing),
+        ];
+        let told = of_permissions(&topic_plan::read_answer(&["a", "b", "c"], &entities));
+        assert_eq!(told.verdict, Verdict::Fail);
+        assert_eq!(
+            told.message,
+            "2 of 3 topics refused, missing: analytics:queueObservation:view"
+        );
+        let advice = told.advice.unwrap();
+        assert!(
+            advice.contains("role that holds analytics:queueObservation:view"),
+            "{advice}"
+        );
+        assert_eq!(told.details.len(), 2);
+    }
+
+    #[test]
+    fn lives_are_told_in_a_unit_that_fits() {
+        let text = |secs| lasting(Duration::from_secs(secs));
+        assert_eq!(
+            (text(86_399), text(300), text(60)),
+            ("24 h".to_owned(), "5 min".to_owned(), "60 s".to_owned())
+        );
+    }
+}

@@ -1,0 +1,160 @@
+//! Which queues and users a configuration means: names become ids, through the listing where one is needed.
+//!
+//! In: configuration, a token, REST answers · Out: queues, users, the payload of `metrics` · Thread: the caller's; each
+//! call has its own limit.
+
+use std::collections::BTreeMap;
+
+use crate::config::{Config, MetricsPayload, Protocol};
+use crate::rest::RestClient;
+use crate::rest::lookup::{self, Queue};
+use crate::{Error, ErrorKind, Id, Secret};
+
+/// The chosen queues.
+#[derive(Debug, Default)]
+pub(crate) struct Choice {
+    /// `None` = whatever comes: all are meant, and the protocol wants no ids.
+    pub(crate) queues: Option<Vec<Queue>>,
+    /// All that the client sees; empty where the listing was not read.
+    pub(crate) listing: Vec<Queue>,
+    /// Whether the listing was read.
+    pub(crate) listed: bool,
+    /// Why the queues go without their names, where the listing failed and was not needed.
+    pub(crate) unnamed: Option<Error>,
+}
+
+impl Choice {
+    /// Their ids.
+    pub(crate) fn ids(&self) -> Option<Vec<Id>> {
+        let queues = self.queues.as_ref()?;
+        Some(queues.iter().map(|queue| queue.id.clone()).collect())
+    }
+}
+
+/// Reads the listing where names or all queues are wanted.
+///
+/// # Errors
+/// Those of the listing where it is needed; [`ErrorKind::Configuration`] for unknown and ambiguous names.
+pub(crate) fn queues(config: &Config, rest: &RestClient, token: &Secret) -> Result<Choice, Error> {
+    let subscribe = &config.subscribe;
+    let named: Vec<String> = subscribe
+        .queues
+        .iter()
+        .filter(|queue| *queue != "all")
+        .cloned()
+        .collect();
+    let all = subscribe.all_queues();
+    let only_ids = named.iter().all(|name| looks_like_an_id(name));
+    let notifications = config.protocol == Protocol::Notifications;
+    let mut choice = Choice {
+        queues: (!all || notifications).then(|| unnamed(named.iter().map(|name| Id::new(name)))),
+        ..Choice::default()
+    };
+    // The tutorials' sockets take ids; only names need the listing there, and "all" is no filter.
+    let wants_listing = if notifications {
+        all || !named.is_empty()
+    } else {
+        !all && !only_ids
+    };
+    if !wants_listing {
+        return Ok(choice);
+    }
+    match lookup::queues(rest, token) {
+        Ok(listing) => {
+            choice.queues = Some(if all {
+                listing.clone()
+            } else {
+                lookup::resolve(&named, &listing)?
+            });
+            choice.listing = listing;
+            choice.listed = true;
+            Ok(choice)
+        }
+        // Ids need no listing: without it there are no names, and everything else works.
+        Err(error) if !all && only_ids && error.kind() != ErrorKind::Stopped && error.status() != Some(401) => {
+            choice.unnamed = Some(error);
+            Ok(choice)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// The chosen users.
+#[derive(Debug, Default)]
+pub(crate) struct Users {
+    /// With their names, as far as they are known.
+    pub(crate) names: BTreeMap<Id, Option<String>>,
+    /// Why some go without.
+    pub(crate) unnamed: Option<Error>,
+}
+
+/// Looks for the users: members of the queues where they are meant, and the names of the others.
+///
+/// # Errors
+/// Those of the member listing.
+pub(crate) fn users(config: &Config, rest: &RestClient, token: &Secret, queues: &[Id]) -> Result<Users, Error> {
+    let mut users = Users::default();
+    for user in &config.subscribe.users {
+        if user == "queue-members" {
+            for queue in queues {
+                let members = lookup::queue_members(rest, token, queue)?;
+                users
+                    .names
+                    .extend(members.into_iter().map(|member| (member.id, member.name)));
+            }
+        } else {
+            users.names.entry(Id::new(user)).or_default();
+        }
+    }
+    let unnamed: Vec<Id> = users
+        .names
+        .iter()
+        .filter(|(_, name)| name.is_none())
+        .map(|(user, _)| user.clone())
+        .collect();
+    if !unnamed.is_empty() {
+        match lookup::users(rest, token, &unnamed) {
+            Ok(found) => users.names.extend(found.into_iter().map(|user| (user.id, user.name))),
+            Err(error) if error.kind() == ErrorKind::Stopped => return Err(error),
+            Err(error) => users.unnamed = Some(error),
+        }
+    }
+    Ok(users)
+}
+
+/// The payload of `metrics`: queues fill the filter where none is configured.
+pub(crate) fn metrics_payload(config: &Config, queues: Option<&[Id]>) -> MetricsPayload {
+    let mut payload = config.subscribe.metrics.clone();
+    if payload.entity_filters.is_empty()
+        && let Some(queues) = queues
+    {
+        let ids = queues
+            .iter()
+            .map(|queue| serde_json::Value::String(queue.to_string()))
+            .collect();
+        payload
+            .entity_filters
+            .insert("queueIds".to_owned(), serde_json::Value::Array(ids));
+    }
+    payload
+}
+
+/// Queues of which only the ids are known.
+pub(crate) fn unnamed(ids: impl IntoIterator<Item = Id>) -> Vec<Queue> {
+    ids.into_iter()
+        .map(|id| Queue {
+            id,
+            name: None,
+            service_levels: Vec::new(),
+        })
+        .collect()
+}
+
+/// A UUID as Genesys writes ids; anything else is a name.
+fn looks_like_an_id(text: &str) -> bool {
+    text.len() == 36
+        && text.bytes().enumerate().all(|(at, c)| match at {
+            8 | 13 | 18 | 23 => c == b'-',
+            _ => c.is_ascii_hexdigit(),
+        })
+}

@@ -1,0 +1,220 @@
+//! Who may ask: the `Host` check, the token, the cookie of the login form, and the limit on wrong attempts.
+//!
+//! In: request fields, the clock · Out: verdicts · Thread: any (one mutex over the counts of attempts).
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use ring::hmac;
+use ring::rand::{SecureRandom, SystemRandom};
+
+use crate::http_server::Request;
+use crate::{Moment, Secret};
+
+/// A wall screen logs in once a month, and each visit of the page begins the month anew.
+const COOKIE_LIFE: Duration = Duration::from_secs(30 * 24 * 3600);
+/// Wrong attempts are counted over this long.
+const ATTEMPTS_PER: Duration = Duration::from_secs(60);
+/// Wrong logins of one address before the form says 429.
+const WRONG_LOGINS: u32 = 10;
+/// Wrong bearer tokens of one address: more, because a program repeats itself.
+const WRONG_BEARERS: u32 = 100;
+/// Addresses remembered; a flood from more shares one count.
+const MOST_PEERS: usize = 1024;
+
+/// Host names that are answered: loopback names, the listen address, `allowed_hosts`.
+pub(super) struct Hosts {
+    names: Vec<String>,
+    /// Listening on every address of the machine: any address may be the one that was meant. A page of another site
+    /// cannot use that, because its own name, not an address, stands in `Host`.
+    any_address: bool,
+}
+
+impl Hosts {
+    /// `listen_host` as it stands in the configuration, without its port.
+    pub(super) fn new(listen_host: &str, listening: IpAddr, allowed: &[String]) -> Self {
+        let mut names: Vec<String> = allowed.iter().map(|name| name.to_ascii_lowercase()).collect();
+        names.push(bare(listen_host).to_ascii_lowercase());
+        Self {
+            names,
+            any_address: listening.is_unspecified(),
+        }
+    }
+
+    /// Whether a request may be answered: exactly one `Host`, and a known one.
+    pub(super) fn admit(&self, request: &Request) -> bool {
+        let mut hosts = request.headers.iter().filter(|(name, _)| name == "host");
+        match (hosts.next(), hosts.next()) {
+            (Some((_, host)), None) => self.knows(host),
+            _ => false,
+        }
+    }
+
+    fn knows(&self, host_and_port: &str) -> bool {
+        let Some(host) = host_of(host_and_port) else {
+            return false;
+        };
+        let host = host.to_ascii_lowercase();
+        let address = host.parse::<IpAddr>().ok();
+        host == "localhost"
+            || address.is_some_and(|ip| ip.is_loopback() || self.any_address)
+            || self.names.contains(&host)
+    }
+}
+
+/// The host of `host`, `host:port`, `[v6]:port`; a v6 address without brackets.
+fn host_of(text: &str) -> Option<&str> {
+    let (host, rest) = match text.strip_prefix('[') {
+        Some(inside) => inside
+            .split_once(']')
+            .filter(|(host, _)| host.parse::<Ipv6Addr>().is_ok())?,
+        None => text.split_at(text.find(':').unwrap_or(text.len())),
+    };
+    let port_is_one = rest.is_empty() || rest.strip_prefix(':').is_some_and(|port| port.parse::<u16>().is_ok());
+    (port_is_one && !host.is_empty()).then_some(host)
+}
+
+fn bare(host: &str) -> &str {
+    host.strip_prefix('[').and_then(|h| h.strip_suffix(']')).unwrap_or(host)
+}
+
+/// Whether a request shows the token.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// By the header.
+    Token,
+    /// By the cookie.
+    Cookie,
+    Missing,
+    Wrong,
+    /// Too many wrong attempts from there; ask again after so many seconds.
+    TooMany(u64),
+}
+
+/// The token that is asked for.
+pub(super) struct Gate {
+    /// Of this process only: tags under it compare tokens in constant time.
+    comparing: hmac::Key,
+    token: hmac::Tag,
+    /// Derived from the token, so that a cookie survives a restart and ends with its token.
+    cookies: hmac::Key,
+    cookie_name: String,
+    logins: Attempts,
+    bearers: Attempts,
+}
+
+impl Gate {
+    /// `port` keeps the cookies of two programs on one host apart: cookies do not know ports.
+    ///
+    /// # Errors
+    /// When the operating system gives no randomness.
+    pub(super) fn new(token: &Secret, port: u16) -> Result<Self, String> {
+        let mut key = [0_u8; 32];
+        SystemRandom::new()
+            .fill(&mut key)
+            .map_err(|_| "the operating system gives no randomness".to_owned())?;
+        let comparing = hmac::Key::new(hmac::HMAC_SHA256, &key);
+        let of_token = hmac::Key::new(hmac::HMAC_SHA256, token.reveal().as_bytes());
+        let derived = hmac::sign(&of_token, b"genesys-stream: key of the page's cookies");
+        Ok(Self {
+            token: hmac::sign(&comparing, token.reveal().as_bytes()),
+            comparing,
+            cookies: hmac::Key::new(hmac::HMAC_SHA256, derived.as_ref()),
+            cookie_name: format!("genesys_stream_{port}"),
+            logins: Attempts::new(WRONG_LOGINS),
+            bearers: Attempts::new(WRONG_BEARERS),
+        })
+    }
+
+    /// Judges a request by its header, else by its cookie.
+    pub(super) fn judge(&self, request: &Request, at: Moment, now: Instant) -> Verdict {
+        if let Some(credentials) = request.header("authorization") {
+            let bearer = match credentials.split_once(' ') {
+                Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => token.trim_start(),
+                _ => return Verdict::Wrong,
+            };
+            return self.bearers.attempt(request.peer, now, || self.is_token(bearer));
+        }
+        let cookies = request.headers.iter().filter(|(name, _)| name == "cookie");
+        let cookie = cookies
+            .flat_map(|(_, value)| value.split(';'))
+            .filter_map(|pair| pair.trim().split_once('='))
+            .find(|(name, _)| *name == self.cookie_name);
+        match cookie {
+            Some((_, value)) if self.is_cookie(value, at) => Verdict::Cookie,
+            _ => Verdict::Missing,
+        }
+    }
+
+    /// Judges what was typed into the form.
+    pub(super) fn log_in(&self, typed: &str, peer: Option<IpAddr>, now: Instant) -> Verdict {
+        self.logins.attempt(peer, now, || self.is_token(typed))
+    }
+
+    fn is_token(&self, text: &str) -> bool {
+        hmac::verify(&self.comparing, text.as_bytes(), self.token.as_ref()).is_ok()
+    }
+
+    /// `Set-Cookie` for who has logged in.
+    pub(super) fn cookie(&self, at: Moment) -> String {
+        let ends = at.plus(COOKIE_LIFE).epoch_ms() / 1000;
+        let tag = hmac::sign(&self.cookies, ends.to_string().as_bytes());
+        format!(
+            "{}={ends}.{}; Max-Age={}; Path=/; HttpOnly; SameSite=Strict",
+            self.cookie_name,
+            URL_SAFE_NO_PAD.encode(tag),
+            COOKIE_LIFE.as_secs()
+        )
+    }
+
+    fn is_cookie(&self, value: &str, at: Moment) -> bool {
+        let Some((ends, tag)) = value.split_once('.') else {
+            return false;
+        };
+        let Ok(tag) = URL_SAFE_NO_PAD.decode(tag) else {
+            return false;
+        };
+        hmac::verify(&self.cookies, ends.as_bytes(), &tag).is_ok()
+            && ends.parse::<i64>().is_ok_and(|ends| at.epoch_ms() / 1000 < ends)
+    }
+}
+
+/// Wrong attempts of each address in the last minute.
+struct Attempts {
+    most: u32,
+    counts: Mutex<HashMap<Option<IpAddr>, (Instant, u32)>>,
+}
+
+impl Attempts {
+    fn new(most: u32) -> Self {
+        Self {
+            most,
+            counts: Mutex::new(HashMap::new()),
+        }
+    }
+
+    fn attempt(&self, peer: Option<IpAddr>, now: Instant, is_right: impl FnOnce() -> bool) -> Verdict {
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        counts.retain(|_, (begun, _)| now.saturating_duration_since(*begun) < ATTEMPTS_PER);
+        let peer = peer.filter(|_| counts.len() < MOST_PEERS || counts.contains_key(&peer));
+        if let Some((begun, count)) = counts.get(&peer)
+            && *count >= self.most
+        {
+            let left = ATTEMPTS_PER.saturating_sub(now.saturating_duration_since(*begun));
+            return Verdict::TooMany(left.as_secs() + 1);
+        }
+        if is_right() {
+            return Verdict::Token;
+        }
+        counts.entry(peer).or_insert((now, 0)).1 += 1;
+        Verdict::Wrong
+    }
+}
+
+#[cfg(test)]
+#[path = "access_tests.rs"]
+mod tests;

@@ -1,0 +1,111 @@
+//! The exposition: its two forms, escaping, and that its numbers are the snapshot's.
+//!
+//! In: made snapshots · Out: verdicts · Thread: the test's.
+
+use super::*;
+use crate::model::numbers::Numbers;
+use crate::model::snapshot::QueueSnapshot;
+use crate::web::testing;
+use crate::{Id, Moment};
+
+const SURROUNDINGS: Surroundings = Surroundings {
+    ready: true,
+    viewers: 2,
+};
+
+fn snapshot() -> Snapshot {
+    let mut snapshot = testing::snapshot();
+    let queue = QueueSnapshot {
+        name: Some("Sales \"east\\west\"\nnew".to_owned()),
+        waiting: Some(3),
+        longest_wait_secs: Some(12.5),
+        totals: Some(Numbers {
+            offered: 9,
+            service_level_percent: Some(75.0),
+            ..Numbers::default()
+        }),
+        ..QueueSnapshot::default()
+    };
+    snapshot.queues.insert(Id::new("q1"), queue);
+    snapshot.counters.events_dropped = 4;
+    snapshot
+}
+
+/// A sample's value by the text before it.
+fn value<'a>(text: &'a str, series: &str) -> Option<&'a str> {
+    text.lines()
+        .find_map(|line| line.strip_prefix(series)?.strip_prefix(' '))
+}
+
+#[test]
+fn numbers_are_the_snapshots_in_base_units() {
+    let text = text(&snapshot(), &SURROUNDINGS, Format::Prometheus);
+    let labels = r#"{queue_id="q1",queue="Sales \"east\\west\"\nnew"}"#;
+    for (series, expected) in [
+        ("genesys_queue_waiting_conversations", Some("3")),
+        ("genesys_queue_longest_wait_seconds", Some("12.5")),
+        ("genesys_queue_offered", Some("9")),
+        ("genesys_queue_service_level_ratio", Some("0.75")),
+        ("genesys_queue_average_handle_seconds", None),
+        ("genesys_queue_interacting_agents", None),
+    ] {
+        assert_eq!(value(&text, &format!("{series}{labels}")), expected, "{series}");
+    }
+    assert_eq!(value(&text, "genesys_stream_events_dropped_total"), Some("4"));
+    assert_eq!(value(&text, "genesys_stream_ready"), Some("1"));
+    assert_eq!(value(&text, "genesys_stream_state{state=\"streaming\"}"), Some("1"));
+    assert_eq!(value(&text, "genesys_stream_state{state=\"backoff\"}"), Some("0"));
+    let as_of = Moment::from_epoch_ms(1_777_903_530_250);
+    assert_eq!(snapshot().as_of, as_of);
+    assert_eq!(
+        value(&text, "genesys_stream_snapshot_timestamp_seconds"),
+        Some("1777903530.25")
+    );
+}
+
+/// Each family once, headed, and no sample outside its family: what a strict parser demands.
+#[test]
+fn families_are_whole_and_open_metrics_differs_where_it_must() {
+    for format in [Format::Prometheus, Format::OpenMetrics] {
+        let text = text(&snapshot(), &SURROUNDINGS, format);
+        let mut seen = std::collections::BTreeSet::new();
+        let mut family = String::new();
+        let mut counter = false;
+        for line in text.lines().filter(|line| *line != "# EOF") {
+            if let Some(rest) = line.strip_prefix("# HELP ") {
+                family = rest.split(' ').next().unwrap().to_owned();
+                assert!(seen.insert(family.clone()), "{family} twice");
+            } else if let Some(rest) = line.strip_prefix("# TYPE ") {
+                counter = rest == format!("{family} counter");
+                assert!(counter || rest == format!("{family} gauge"), "{line}");
+            } else {
+                let name = line.split(['{', ' ']).next().unwrap();
+                let suffix = if counter && format == Format::OpenMetrics {
+                    "_total"
+                } else {
+                    ""
+                };
+                assert_eq!(name, format!("{family}{suffix}"), "{line}");
+                assert_eq!(counter, name.ends_with("_total"), "{line}");
+                assert!(line.rsplit(' ').next().unwrap().parse::<f64>().is_ok(), "{line}");
+            }
+        }
+        assert_eq!(text.ends_with("# EOF\n"), format == Format::OpenMetrics);
+    }
+}
+
+#[test]
+fn the_reader_chooses_the_format() {
+    let of = |accept| Format::of_accept(Some(accept));
+    let prometheus = "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,\
+                      text/plain;version=0.0.4;q=0.5,*/*;q=0.1";
+    assert_eq!(of(prometheus), Format::OpenMetrics);
+    assert_eq!(of("application/openmetrics-text"), Format::OpenMetrics);
+    assert_eq!(
+        of("text/plain;version=0.0.4;q=0.5, application/openmetrics-text;q=0.3"),
+        Format::Prometheus
+    );
+    assert_eq!(of("application/openmetrics-text;q=0"), Format::Prometheus);
+    assert_eq!(of("text/html,*/*"), Format::Prometheus);
+    assert_eq!(Format::of_accept(None), Format::Prometheus);
+}

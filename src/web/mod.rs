@@ -1,0 +1,127 @@
+//! What people look at and what machines read over HTTP: the live page, metrics, health, snapshots.
+//!
+//! In: snapshots from an output's thread, requests · Out: replies · Thread: `web-accept`, `web-http-N` for each connection.
+//!
+//! Nothing here asks the stream for anything: a snapshot is put into a feed, and whoever asks gets the newest. What a
+//! snapshot is turned into is made once, by the first viewer that wants it, and shared by all.
+
+mod access;
+mod board;
+mod feed;
+mod metrics;
+mod pages;
+mod picture;
+mod readiness;
+mod routes;
+#[cfg(test)]
+mod testing;
+mod viewer;
+
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::config::{Config, TotalsSince};
+use crate::http_server::{self, Server};
+use crate::model::snapshot::Snapshot;
+use crate::{Error, ErrorKind};
+use access::{Gate, Hosts};
+use board::Board;
+use routes::Site;
+
+/// Connections at one time, viewers included.
+const CONNECTIONS: usize = 512;
+/// At the end viewers get the last snapshot, if they take it within this time.
+const FAREWELL: Duration = Duration::from_millis(200);
+
+/// What pictures and verdicts need of the configuration.
+#[derive(Clone, Copy, Debug)]
+struct Terms {
+    /// A last frame, or a snapshot, older than this is stale.
+    stale_after: Duration,
+    /// Time between two snapshots.
+    interval: Duration,
+    totals_since: TotalsSince,
+}
+
+/// The running server. Dropping it ends it.
+pub(crate) struct Web {
+    server: Server,
+    board: Arc<Board>,
+}
+
+impl Web {
+    /// Binds `http.listen`; `None` where it is not set. Nothing is served before the first snapshot but `/healthz`.
+    ///
+    /// # Errors
+    /// When the address cannot be used: of kind [`ErrorKind::Configuration`], so that nothing is connected.
+    pub(crate) fn bind(config: &Config) -> Result<Option<Self>, Error> {
+        let http = &config.http;
+        let Some(listen) = &http.listen else { return Ok(None) };
+        let refused = |what: String| {
+            Error::new(
+                ErrorKind::Configuration,
+                format!("listening on {listen} (http.listen, --listen)"),
+                what,
+            )
+        };
+        let addresses = listen.to_socket_addrs().map_err(|error| refused(error.to_string()))?;
+        let limits = http_server::Limits {
+            connections: CONNECTIONS,
+            body_bytes: 8 * 1024,
+            head_time: Duration::from_secs(5),
+            body_time: Duration::from_secs(5),
+            idle_time: Duration::from_secs(30),
+            write_time: viewer::FRAME_TIME,
+            ..http_server::Limits::default()
+        };
+        let terms = Terms {
+            stale_after: config.stale_after,
+            interval: config.outputs.interval,
+            totals_since: config.totals.since,
+        };
+        let host = listen.rsplit_once(':').map_or(listen.as_str(), |(host, _)| host);
+        let mut complaint = "it is no address of this machine".to_owned();
+        for address in addresses {
+            if !address.ip().is_loopback() && http.token.is_none() {
+                return Err(refused(format!(
+                    "{} is reached by other machines; this needs a token: set http.token_file, or listen on 127.0.0.1",
+                    address.ip()
+                )));
+            }
+            let board = Arc::new(Board::new(terms));
+            let hosts = Hosts::new(host, address.ip(), &http.allowed_hosts);
+            let server = Server::bind(address, "web", limits.clone(), |port| {
+                let gate = http.token.as_ref().map(|token| Gate::new(token, port)).transpose()?;
+                let site = Site::new(Arc::clone(&board), hosts, gate);
+                Ok(Box::new(move |request: &http_server::Request| site.answer(request)))
+            });
+            match server {
+                Ok(server) => return Ok(Some(Self { server, board })),
+                // Not the next address of a name: half of its visitors would reach the other program.
+                Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
+                    let what = "another program listens there; end it, or name another port (0: a free one)";
+                    return Err(refused(what.to_owned()));
+                }
+                Err(error) => complaint = error.to_string(),
+            }
+        }
+        Err(refused(complaint))
+    }
+
+    /// Where it listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.server.local_addr()
+    }
+
+    /// Shows this one from now on.
+    pub(crate) fn publish(&self, snapshot: Arc<Snapshot>) {
+        self.board.publish(snapshot, Instant::now());
+    }
+
+    /// Shows the last one to who is there, and ends.
+    pub(crate) fn end(mut self, last: Option<Arc<Snapshot>>) {
+        self.board.end(last, Instant::now() + FAREWELL);
+        self.server.stop();
+    }
+}

@@ -1,0 +1,276 @@
+//! Which request gets what: hosts, methods, login, pages, metrics, health, snapshots.
+//!
+//! In: requests · Out: replies · Thread: the connection's.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::access::{Gate, Hosts, Verdict};
+use super::board::Board;
+use super::metrics::{self, Format, Surroundings};
+use super::pages::{self, Mode, Page};
+use super::{readiness, viewer};
+use crate::Moment;
+use crate::http_server::{Reply, Request, Response, form_pairs};
+
+/// Viewers of the page, and as many of `/api/events`; the rest of the connections stays for everybody else.
+const MOST_VIEWERS: usize = 240;
+/// What the page's own script asks, again and again.
+const PAGE_EVENTS: &str = "/api/page";
+
+/// All that a request can be about.
+pub(super) struct Site {
+    board: Arc<Board>,
+    hosts: Hosts,
+    gate: Option<Gate>,
+    page: Page,
+}
+
+/// A word and a status.
+fn plain(status: u16, text: &str) -> Response {
+    Response::text(status, text)
+}
+
+fn html(status: u16, page: &Page) -> Response {
+    Response::with_body(status, "text/html; charset=utf-8", page.html.as_bytes())
+        .header("Content-Security-Policy", &page.policy)
+}
+
+/// Fields of every response.
+fn guarded(mut response: Response) -> Response {
+    let has = |name: &str| response.headers.iter().any(|(field, _)| field == name);
+    let policy = (!has("Content-Security-Policy")).then_some("default-src 'none'; frame-ancestors 'none'");
+    let caching = (!has("Cache-Control")).then_some("no-store");
+    for (name, value) in [
+        ("Content-Security-Policy", policy),
+        ("Cache-Control", caching),
+        ("X-Content-Type-Options", Some("nosniff")),
+        ("X-Frame-Options", Some("DENY")),
+        ("Referrer-Policy", Some("no-referrer")),
+        ("Cross-Origin-Opener-Policy", Some("same-origin")),
+        ("Cross-Origin-Resource-Policy", Some("same-origin")),
+    ] {
+        if let Some(value) = value {
+            response = response.header(name, value);
+        }
+    }
+    response
+}
+
+impl Site {
+    pub(super) fn new(board: Arc<Board>, hosts: Hosts, gate: Option<Gate>) -> Self {
+        Self {
+            board,
+            hosts,
+            gate,
+            page: pages::live(),
+        }
+    }
+
+    pub(super) fn answer(&self, request: &Request) -> Reply {
+        match self.reply(request) {
+            Reply::Response(response) => Reply::Response(guarded(response)),
+            Reply::TakeOver(response, take_over) => Reply::TakeOver(guarded(response), take_over),
+            #[cfg(feature = "simulator")]
+            Reply::Drop => Reply::Drop,
+        }
+    }
+
+    fn reply(&self, request: &Request) -> Reply {
+        if !self.hosts.admit(request) {
+            let advice = "this Host is not answered here: use the listen address, or name it in http.allowed_hosts";
+            return plain(421, advice).into();
+        }
+        let path = request.path.as_str();
+        let open = matches!(path, "/healthz" | "/readyz" | "/login");
+        let guarded = matches!(path, "/" | "/metrics" | "/api/snapshot" | "/api/events" | PAGE_EVENTS);
+        if !open && !guarded {
+            return plain(
+                404,
+                "nothing is here; see / /metrics /healthz /readyz /api/snapshot /api/events",
+            )
+            .into();
+        }
+        match request.method.as_str() {
+            "GET" | "HEAD" => {}
+            "POST" if path == "/login" => return self.log_in(request).into(),
+            _ => {
+                let allowed = if path == "/login" {
+                    "GET, HEAD, POST"
+                } else {
+                    "GET, HEAD"
+                };
+                return plain(405, "this method is not answered here")
+                    .header("Allow", allowed)
+                    .into();
+            }
+        }
+        let mut cookie = None;
+        if let (true, Some(gate)) = (guarded, &self.gate) {
+            match gate.judge(request, Moment::now(), Instant::now()) {
+                Verdict::Token => {}
+                Verdict::Cookie => cookie = Some(gate.cookie(Moment::now())),
+                Verdict::TooMany(secs) => return too_many(secs).into(),
+                Verdict::Missing | Verdict::Wrong => return unauthorized(request).into(),
+            }
+        }
+        match path {
+            "/" => {
+                let response = html(200, &self.page);
+                // Each visit makes the login last longer: a wall screen stays logged in.
+                match cookie {
+                    Some(cookie) => response.header("Set-Cookie", cookie).into(),
+                    None => response.into(),
+                }
+            }
+            "/healthz" => plain(200, "ok").into(),
+            "/readyz" => match self.ready() {
+                Ok(()) => plain(200, "ready").into(),
+                Err(why) => plain(503, &format!("not ready: {why}")).into(),
+            },
+            "/login" if self.gate.is_some() => html(200, &pages::login("", Mode::of(request))).into(),
+            "/login" => Response::new(303).header("Location", "/").into(),
+            "/metrics" => self.metrics(request).into(),
+            "/api/snapshot" => self.snapshot(request).into(),
+            "/api/events" => self.events(request),
+            _ => self.pictures(request),
+        }
+    }
+
+    fn ready(&self) -> Result<(), String> {
+        match self.board.snapshots.newest() {
+            Some(newest) => readiness::verdict(&newest.snapshot, Moment::now(), self.board.terms),
+            None => Err("no snapshot yet".to_owned()),
+        }
+    }
+
+    fn metrics(&self, request: &Request) -> Response {
+        let Some(newest) = self.board.snapshots.newest() else {
+            return nothing_yet();
+        };
+        let format = Format::of_accept(request.header("accept"));
+        let surroundings = Surroundings {
+            ready: self.ready().is_ok(),
+            viewers: self.board.pictures.viewers() + self.board.snapshots.viewers(),
+        };
+        let text = metrics::text(&newest.snapshot, &surroundings, format);
+        Response::with_body(200, format.media_type(), text)
+    }
+
+    fn snapshot(&self, request: &Request) -> Response {
+        let Some(newest) = self.board.snapshots.newest() else {
+            return nothing_yet();
+        };
+        let tag = newest.tag();
+        let known = request
+            .headers
+            .iter()
+            .filter(|(name, _)| name == "if-none-match")
+            .flat_map(|(_, tags)| tags.split(','))
+            .map(str::trim)
+            .any(|known| known == "*" || known.strip_prefix("W/").unwrap_or(known) == tag);
+        let response = if known {
+            Response::new(304)
+        } else {
+            Response::with_body(200, "application/json", newest.json())
+        };
+        response.header("ETag", tag).header("Cache-Control", "no-cache")
+    }
+
+    fn events(&self, request: &Request) -> Reply {
+        if request.method == "HEAD" {
+            return event_stream().into();
+        }
+        match self.board.snapshots.enter(MOST_VIEWERS) {
+            Some(seat) => Reply::TakeOver(
+                event_stream().header("Connection", "close"),
+                Box::new(move |stream, _| viewer::serve(stream, &seat, |newest, _| newest.event())),
+            ),
+            None => full().into(),
+        }
+    }
+
+    fn pictures(&self, request: &Request) -> Reply {
+        if request.method == "HEAD" {
+            return event_stream().into();
+        }
+        match self.board.pictures.enter(MOST_VIEWERS) {
+            Some(seat) => Reply::TakeOver(
+                event_stream().header("Connection", "close"),
+                Box::new(move |stream, _| viewer::serve(stream, &seat, |beat, before| beat.frame(before))),
+            ),
+            None => full().into(),
+        }
+    }
+
+    fn log_in(&self, request: &Request) -> Response {
+        let Some(gate) = &self.gate else {
+            return Response::new(303).header("Location", "/");
+        };
+        if is_from_elsewhere(request) {
+            return plain(403, "this login was sent by another site's page");
+        }
+        let form = form_pairs(&String::from_utf8_lossy(&request.body));
+        let typed = form
+            .iter()
+            .find(|(name, _)| name == "token")
+            .map_or("", |(_, value)| value);
+        match gate.log_in(typed.trim(), request.peer, Instant::now()) {
+            Verdict::Token => {
+                let page = match Mode::of(request) {
+                    Mode::Usual => "/",
+                    Mode::Kiosk => "/?kiosk",
+                };
+                Response::new(303)
+                    .header("Location", page)
+                    .header("Set-Cookie", gate.cookie(Moment::now()))
+            }
+            Verdict::TooMany(secs) => html(
+                429,
+                &pages::login("Too many wrong attempts: wait a minute.", Mode::of(request)),
+            )
+            .header("Retry-After", secs.to_string()),
+            Verdict::Cookie | Verdict::Missing | Verdict::Wrong => {
+                html(401, &pages::login("This is not the token.", Mode::of(request)))
+                    .header("WWW-Authenticate", CHALLENGE)
+            }
+        }
+    }
+}
+
+const CHALLENGE: &str = "Bearer realm=\"genesys-stream\"";
+
+fn unauthorized(request: &Request) -> Response {
+    let response = match request.path.as_str() {
+        "/" => html(401, &pages::login("", Mode::of(request))),
+        _ => plain(
+            401,
+            "a token is needed: Authorization: Bearer TOKEN, or log in at /login",
+        ),
+    };
+    response.header("WWW-Authenticate", CHALLENGE)
+}
+
+fn too_many(secs: u64) -> Response {
+    plain(429, "too many wrong tokens from this address").header("Retry-After", secs.to_string())
+}
+
+fn nothing_yet() -> Response {
+    plain(503, "no snapshot yet").header("Retry-After", "1")
+}
+
+fn full() -> Response {
+    plain(503, "too many viewers").header("Retry-After", "5")
+}
+
+fn event_stream() -> Response {
+    Response::with_body(200, "text/event-stream", "retry: 2000\n\n").header("X-Accel-Buffering", "no")
+}
+
+/// Whether a browser says that another site's page sent this.
+fn is_from_elsewhere(request: &Request) -> bool {
+    let site = request.header("sec-fetch-site");
+    let origin = request.header("origin").and_then(|origin| origin.split_once("://"));
+    site.is_some_and(|site| !matches!(site, "same-origin" | "none"))
+        || origin.is_some_and(|(_, authority)| Some(authority) != request.header("host"))
+}

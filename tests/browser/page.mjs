@@ -1,0 +1,160 @@
+// The live page in a real browser: numbers move, nothing leaves the host, accessible, says when it is not live.
+// In: the program, Chromium · Out: verdicts on stdout, screenshots in the directory given · usage: node page.mjs PROGRAM DIR
+import { spawn } from 'node:child_process';
+import { mkdirSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import assert from 'node:assert/strict';
+import { chromium } from 'playwright-core';
+
+const [program, shots] = process.argv.slice(2);
+const axe = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
+mkdirSync(shots, { recursive: true });
+const children = [];
+
+/** Starts the program; resolves with the first match of `wanted` in what it prints. */
+function start(args, env, wanted) {
+  const child = spawn(program, args, { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
+  children.push(child);
+  const found = new Promise((resolve, reject) => {
+    let text = '';
+    const look = (data) => {
+      text += data;
+      const match = text.match(wanted);
+      if (match) resolve(match[1]);
+    };
+    child.stdout.on('data', look);
+    child.stderr.on('data', look);
+    child.on('exit', () => reject(new Error(`ended early: ${text}`)));
+  });
+  return { child, found };
+}
+
+const ended = (child) => new Promise((resolve) => child.once('exit', resolve));
+const step = (text) => console.log(`ok  ${text}`);
+
+const sim = start(['simulate', '--listen', '127.0.0.1:0', '--seed', '7'], {}, /listening on (http:\S+)/);
+const region = await sim.found;
+const env = { GENESYS_DOMAIN: region, GENESYS_CLIENT_ID: 'simulator', GENESYS_CLIENT_SECRET: 'simulator' };
+const run = (listen) =>
+  start(['run', '--output', 'none', '--listen', listen, '--user', 'queue-members', '--queue', 'all'], env, /page and metrics: (http:\S+)/);
+let served = run('127.0.0.1:0');
+const site = await served.found;
+
+const browser = await chromium.launch({
+  executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+  args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
+    '--disable-component-update', '--disable-sync'],
+});
+try {
+  const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, colorScheme: 'light' });
+  // Not as a script tag: the page's own policy forbids that.
+  await context.addInitScript({ path: axe });
+  const page = await context.newPage();
+  const complaints = [];
+  const foreign = [];
+  page.on('console', (message) => message.type() === 'error' && complaints.push(message.text()));
+  page.on('pageerror', (error) => complaints.push(String(error)));
+  page.on('request', (request) => {
+    const url = new URL(request.url());
+    if (url.protocol !== 'data:' && url.origin !== new URL(site).origin) foreign.push(request.url());
+  });
+  const accessible = async (what) => {
+    const { violations } = await page.evaluate(() => axe.run());
+    const list = violations.map((v) => `${v.id}: ${v.nodes.map((n) => n.html.slice(0, 160)).join(' | ')}`);
+    assert.deepEqual(list, [], `accessibility, ${what}`);
+    step(`accessible: ${what}`);
+  };
+
+  await page.goto(site);
+  await page.waitForFunction(() => document.querySelector('#state')?.textContent === 'Live');
+  step('live');
+  const numbers = () => page.evaluate(() => [...document.querySelectorAll('#tiles b, #rows b')].map((b) => b.textContent).join(' '));
+  const first = await numbers();
+  await page.waitForFunction((was) => [...document.querySelectorAll('#tiles b, #rows b')].map((b) => b.textContent).join(' ') !== was, first);
+  step('numbers move');
+  const queues = await page.locator('#rows tr').count();
+  assert.ok(queues > 3, `${queues} queues`);
+
+  // What the page shows is what the snapshot says.
+  await page.waitForFunction(async () => {
+    const snapshot = await (await fetch('/api/snapshot')).json();
+    const shown = [...document.querySelectorAll('#rows tr')].map((tr) => tr.querySelector('th').textContent + tr.querySelector('[data-k=waiting] b').textContent);
+    const told = Object.values(snapshot.queues).map((q) => q.name + q.waiting);
+    return JSON.stringify(shown.sort()) === JSON.stringify(told.sort());
+  });
+  step('the page agrees with the snapshot');
+
+  await page.waitForTimeout(Number(process.env.SETTLE_MS ?? 8000));
+  await page.screenshot({ path: `${shots}/1280x800-light.png` });
+  await accessible('light');
+  await page.emulateMedia({ colorScheme: 'dark' });
+  await page.screenshot({ path: `${shots}/1280x800-dark.png` });
+  await accessible('dark');
+  for (const scheme of ['light', 'dark']) {
+    await page.emulateMedia({ colorScheme: scheme });
+    await page.setViewportSize({ width: 390, height: 844 });
+    await page.screenshot({ path: `${shots}/390x844-${scheme}.png`, fullPage: true });
+    const wider = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+    assert.ok(wider <= 0, `390 px wide: ${wider} px too wide`);
+    await accessible(`phone, ${scheme}`);
+  }
+  await page.emulateMedia({ colorScheme: 'light' });
+  await page.setViewportSize({ width: 1280, height: 800 });
+
+  // By keyboard: the first stop skips to the queues, a column's head sorts.
+  await page.keyboard.press('Tab');
+  assert.equal(await page.evaluate(() => document.activeElement.className), 'skip');
+  await page.locator('#head [data-k=waiting] button').focus();
+  await page.keyboard.press('Enter');
+  assert.equal(await page.locator('#head [data-k=waiting]').getAttribute('aria-sort'), 'ascending');
+  step('works by keyboard');
+
+  // Genesys is gone: the numbers are grey, and the page says why.
+  await fetch(`${region}/sim/outage?secs=6`);
+  await page.waitForFunction(() => document.querySelector('main').className === 'stale');
+  assert.match(await page.locator('#note').textContent(), /Genesys/);
+  await page.screenshot({ path: `${shots}/1280x800-outage.png` });
+  await accessible('outage');
+  await page.waitForFunction(() => document.querySelector('#state')?.textContent === 'Live', undefined, { timeout: 60000 });
+  assert.match(await page.locator('#note').textContent(), /Live again/);
+  step('an outage is shown, and its end');
+  assert.deepEqual(complaints, [], 'console');
+
+  // The program is gone: the page says so, and comes back by itself.
+  served.child.removeAllListeners('exit');
+  served.child.kill('SIGKILL');
+  await ended(served.child);
+  await page.waitForFunction(() => document.querySelector('#state')?.textContent === 'Reconnecting');
+  assert.match(await page.locator('#note').textContent(), /lost its connection/);
+  await page.emulateMedia({ colorScheme: 'dark' });
+  await page.screenshot({ path: `${shots}/1280x800-lost-dark.png` });
+  served = run(new URL(site).host);
+  await served.found;
+  await page.waitForFunction(() => document.querySelector('#state')?.textContent === 'Live', undefined, { timeout: 30000 });
+  step('comes back by itself after the program was gone');
+
+  for (const scheme of ['light', 'dark']) {
+    await page.emulateMedia({ colorScheme: scheme });
+    await page.setViewportSize({ width: 1920, height: 1080 });
+    await page.goto(`${site}?kiosk`);
+    await page.waitForFunction(() => document.querySelector('#state')?.textContent === 'Live');
+    await page.waitForTimeout(Number(process.env.SETTLE_MS ?? 3000));
+    await page.screenshot({ path: `${shots}/1920x1080-kiosk-${scheme}.png` });
+    await accessible(`kiosk, ${scheme}`);
+    const least = await page.evaluate(() => Math.min(...[...document.querySelectorAll('#rows .w b, #tiles b')].map((b) => parseFloat(getComputedStyle(b).fontSize))));
+    assert.ok(least >= 40, `a number of ${least} px cannot be read from five metres`);
+    const spill = await page.evaluate(() => document.documentElement.scrollHeight - innerHeight);
+    assert.ok(spill <= 0, `${spill} px below the screen`);
+  }
+  step('readable on a wall');
+  const unexpected = complaints.filter((text) => !/ERR_(CONNECTION|INCOMPLETE|EMPTY)/.test(text));
+  assert.deepEqual(unexpected, [], 'console');
+  assert.deepEqual(foreign, [], 'requests that left the host');
+  step('no console error, no request left the host');
+} finally {
+  await browser.close();
+  for (const child of children) {
+    child.removeAllListeners('exit');
+    child.kill('SIGKILL');
+  }
+}

@@ -1,0 +1,89 @@
+//! Help, completions and the manual page: made from one definition, and complete.
+//!
+//! In: the built program · Out: verdicts · Thread: the test's.
+
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+fn printed(arguments: &[&str]) -> String {
+    let output = Command::new(env!("CARGO_BIN_EXE_genesys-stream"))
+        .args(arguments)
+        .env_clear()
+        .output()
+        .expect("the program starts");
+    assert!(output.status.success(), "{arguments:?}");
+    assert!(output.stderr.is_empty(), "{arguments:?}");
+    String::from_utf8(output.stdout).expect("UTF-8")
+}
+
+/// Gives `text` to a program that may not be there; its exit is judged where it is.
+fn accepted_by(name: &str, arguments: &[&str], text: &str) {
+    let started = Command::new(name)
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn();
+    let Ok(mut child) = started else {
+        println!("{name} is not here");
+        return;
+    };
+    child
+        .stdin
+        .take()
+        .expect("piped")
+        .write_all(text.as_bytes())
+        .expect("written");
+    let output = child.wait_with_output().expect("an end");
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success() && stderr.is_empty(), "{name}: {stderr}");
+}
+
+#[test]
+fn completions_for_five_shells() {
+    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
+        let text = printed(&["completions", shell]);
+        for part in ["genesys-stream", "check", "plan", "when-full", "coalesce"] {
+            assert!(text.contains(part), "{shell}: {part}");
+        }
+    }
+    accepted_by("bash", &["-n"], &printed(&["completions", "bash"]));
+    accepted_by("zsh", &["-n"], &printed(&["completions", "zsh"]));
+    accepted_by("fish", &["-n"], &printed(&["completions", "fish"]));
+}
+
+#[test]
+fn the_manual_page_is_whole() {
+    let page = printed(&["man"]);
+    for part in [
+        ".TH GENESYS\\-STREAM 1",
+        ".SH \"COMMANDS\"",
+        "genesys\\-stream check",
+        "genesys\\-stream completions",
+        ".SH \"EXIT STATUS\"",
+        ".SH \"ENVIRONMENT\"",
+        "GENESYS_CLIENT_SECRET_FILE",
+        ".SH \"FILES\"",
+        ".SH \"EXAMPLES\"",
+    ] {
+        assert!(page.contains(part), "{part}");
+    }
+    accepted_by("groff", &["-man", "-Tascii", "-ww"], &page);
+}
+
+#[test]
+fn every_help_has_examples() {
+    let mut commands = vec!["run", "check", "plan"];
+    if cfg!(feature = "simulator") {
+        commands.extend(["demo", "simulate"]);
+    }
+    for command in commands {
+        let help = printed(&[command, "--help"]);
+        let example = format!("genesys-stream {command}");
+        assert!(help.contains("Examples:") && help.contains(&example), "{command}");
+    }
+    let help = printed(&["--help"]);
+    for part in ["Examples:", "Exit codes:", "check", "completions", "man"] {
+        assert!(help.contains(part), "{part}");
+    }
+}
