@@ -94,7 +94,7 @@ impl Scene {
 
     pub fn begin_with(sim: Simulator, settings: Settings, config: impl FnOnce(&str) -> ConfigBuilder) -> Scene {
         settle(&sim);
-        let stream = watch(config(&sim.url()).queue("all").json("windows.json", &settings.json()));
+        let stream = watch(config(&sim.url()).queue("all").json("windows.json", settings.json()));
         let scene = Scene {
             since_ms: Some(centre_time(&sim)),
             sim,
