@@ -66,7 +66,7 @@ mod support;
 mod tidy;
 #[cfg(feature = "simulator")]
 mod web;
-#[cfg(all(target_os = "linux", feature = "cli", feature = "simulator"))]
-mod week;
 #[cfg(feature = "simulator")]
 mod webhook;
+#[cfg(all(target_os = "linux", feature = "cli", feature = "simulator"))]
+mod week;
