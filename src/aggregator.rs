@@ -6,103 +6,49 @@
 //! It waits for an event, a control message or its next tick, whichever is first. Where the buffer's policy is `block` and
 //! an output has no room, it takes no event until there is; control messages and snapshots go on.
 
+mod audited;
+mod control;
+mod recorded;
 mod repair;
+#[cfg(feature = "cli")]
+mod replayed;
+mod thread;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::JoinHandle;
 use std::time::Instant;
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, select};
+use crossbeam_channel::{Receiver, Sender, select};
+use serde_json::json;
 
+use crate::Moment;
 use crate::buffer::BufferReceiver;
 use crate::config::Config;
 use crate::event::Event;
-use crate::facts::{Facts, ObservationFacts};
+use crate::facts::Facts;
+use crate::journal::Journal;
 use crate::keyed::{keyed, set_of};
 use crate::model::queue::{QueueSet, QueueSettings};
-use crate::model::snapshot::{ConnectionSnapshot, ConnectionState, Counters, Gap, GapTopics, Snapshot};
+use crate::model::snapshot::{ConnectionSnapshot, ConnectionState, Counters, Gap, GapTopics, OutputSnapshot, Snapshot};
 use crate::model::{Model, Settings};
-use crate::net::cancel::Never;
-use crate::notice::Notice;
 use crate::output::{Item, Outputs};
 use crate::record::StateChange;
+use crate::recording::Start;
 use crate::rest::ServiceClock;
 use crate::rest::lookup::Queue;
 use crate::telemetry::Telemetry;
-use crate::{Error, ErrorKind, Id, Moment};
 
+pub(crate) use self::control::{Control, ControlSender};
+#[cfg(feature = "cli")]
+pub(crate) use self::recorded::Recorded;
 pub(crate) use self::repair::{FromRepair, Repair, Shown};
+#[cfg(feature = "cli")]
+pub(crate) use self::replayed::ReplayEnd;
+pub(crate) use self::thread::{AggregatorThread, Finished};
 
 /// Events applied before control messages and the clock are looked at again: well under a millisecond of work.
 const BATCH: usize = 128;
-
-/// What the supervisor tells the aggregator, in order.
-#[derive(Debug)]
-pub(crate) enum Control {
-    /// The stream took on another state.
-    State(StateChange),
-    /// A token was obtained.
-    TokenExpires(Moment),
-    /// What is open now.
-    Connections {
-        open: u32,
-        reconnects: u64,
-        channel_expires_at: Option<Moment>,
-    },
-    /// The topics of one line that the service refused, and why; replaces what was known of that line.
-    Refused {
-        line: usize,
-        topics: BTreeMap<String, String>,
-    },
-    /// The subscribed queues, with what the listing says of them.
-    Queues(Vec<Queue>),
-    /// No queue was named: each that appears counts as subscribed.
-    AnyQueue,
-    /// A connection is being made: from here on it may deliver what others deliver, too.
-    ConnectionOpened(u32),
-    /// It ended.
-    ConnectionEnded(u32),
-    /// The subscribed users, with their names.
-    UserNames(BTreeMap<Id, Option<String>>),
-    /// Facts from REST.
-    Observations(Vec<ObservationFacts>),
-    /// What the repair found or wants to know.
-    Repair(FromRepair),
-    /// The topics of a line are uncovered from here on.
-    GapOpened {
-        line: usize,
-        topics: GapTopics,
-        from: Moment,
-        cause: String,
-    },
-    /// They are covered again.
-    GapClosed { line: usize, to: Moment },
-    /// Wants the dashboard of now.
-    Snapshot(Sender<Arc<Snapshot>>),
-    /// No event comes any more: empty the buffer until then, let the outputs finish until then, and end.
-    Finish {
-        state: StateChange,
-        drain_until: Instant,
-        outputs_until: Instant,
-    },
-}
-
-/// The supervisor's and the program's way to the aggregator.
-#[derive(Clone)]
-pub(crate) struct ControlSender(Sender<Control>);
-
-impl ControlSender {
-    pub(crate) fn new(sender: Sender<Control>) -> Self {
-        Self(sender)
-    }
-
-    /// Never blocks. After the end of the aggregator nothing is left to tell.
-    pub(crate) fn send(&self, control: Control) {
-        let _ = self.0.send(control);
-    }
-}
 
 /// What the aggregator is given.
 pub(crate) struct AggregatorParts {
@@ -111,39 +57,13 @@ pub(crate) struct AggregatorParts {
     pub(crate) control: Receiver<Control>,
     pub(crate) telemetry: Arc<Telemetry>,
     pub(crate) outputs: Outputs,
+    pub(crate) journal: Journal,
+    /// The time where it does not pass by itself: in a replay.
+    pub(crate) time: Option<Moment>,
     /// Where gaps go that can be repaired; none where nothing repairs them.
     pub(crate) repairs: Option<Sender<Repair>>,
     /// How the service's clock differs, as its answers tell.
     pub(crate) clock: Arc<ServiceClock>,
-}
-
-/// What it leaves.
-#[derive(Debug)]
-pub(crate) struct Finished {
-    pub(crate) snapshot: Arc<Snapshot>,
-    /// What was not done in time, in words.
-    pub(crate) abandoned: Vec<String>,
-}
-
-/// Its running thread.
-pub(crate) struct AggregatorThread {
-    thread: JoinHandle<Finished>,
-    done: Receiver<Never>,
-}
-
-impl AggregatorThread {
-    /// Whether it ended by `deadline`.
-    pub(crate) fn ends_by(&self, deadline: Instant) -> bool {
-        !matches!(self.done.recv_deadline(deadline), Err(RecvTimeoutError::Timeout))
-    }
-
-    /// Waits for what it leaves; to be called once it has ended.
-    pub(crate) fn join(self) -> Result<Finished, Error> {
-        self.thread.join().map_err(|panic| {
-            let what = crate::error::panic_text(&*panic);
-            Error::new(ErrorKind::Internal, "aggregating", format!("a defect ended it: {what}"))
-        })
-    }
 }
 
 /// See the module.
@@ -153,6 +73,10 @@ pub(crate) struct Aggregator {
     control: Receiver<Control>,
     telemetry: Arc<Telemetry>,
     outputs: Outputs,
+    journal: Journal,
+    time: Option<Moment>,
+    /// Of the recorded run, for the last snapshot of its replay.
+    recorded_outputs: Option<BTreeMap<String, OutputSnapshot>>,
     repairs: Option<Sender<Repair>>,
     clock: Arc<ServiceClock>,
     want_events: bool,
@@ -173,8 +97,18 @@ pub(crate) struct Aggregator {
 
 impl Aggregator {
     pub(crate) fn new(parts: AggregatorParts) -> Self {
-        let now = Moment::now();
-        let mut model = Model::new(Settings::from(&*parts.config), now);
+        let now = parts.time.unwrap_or_else(Moment::now);
+        let settings = Settings::from(&*parts.config);
+        parts.journal.record(|| {
+            let region = parts.config.hosts.region.clone();
+            Start {
+                at: now,
+                region,
+                settings,
+            }
+            .line()
+        });
+        let mut model = Model::new(settings, now);
         let connection = ConnectionSnapshot {
             state: ConnectionState::Connecting,
             protocol: parts.config.protocol.as_str(),
@@ -204,6 +138,9 @@ impl Aggregator {
             control: parts.control,
             telemetry: parts.telemetry,
             outputs: parts.outputs,
+            journal: parts.journal,
+            time: parts.time,
+            recorded_outputs: None,
             repairs: parts.repairs,
             clock: parts.clock,
             gap_begins: BTreeMap::new(),
@@ -221,25 +158,6 @@ impl Aggregator {
     /// Where the newest snapshot can always be found.
     pub(crate) fn published(&self) -> Arc<Mutex<Arc<Snapshot>>> {
         Arc::clone(&self.published)
-    }
-
-    /// Starts the thread. If it ends without having been told to, the supervisor hears of it.
-    ///
-    /// # Errors
-    /// When the system gives no thread.
-    pub(crate) fn spawn(self, notices: Sender<Notice>) -> Result<AggregatorThread, Error> {
-        let (alive, done) = bounded(0);
-        let thread = std::thread::Builder::new()
-            .name("gs-aggregator".to_owned())
-            .spawn(move || {
-                let _alive: Sender<Never> = alive;
-                let guard = Guard { notices: Some(notices) };
-                let finished = self.run();
-                guard.disarm();
-                finished
-            })
-            .map_err(|error| Error::new(ErrorKind::Local, "starting the aggregator's thread", error.to_string()))?;
-        Ok(AggregatorThread { thread, done })
     }
 
     fn run(mut self) -> Finished {
@@ -317,10 +235,23 @@ impl Aggregator {
         self.outputs.offer_held();
     }
 
+    /// The time of now.
+    fn now(&self) -> Moment {
+        self.time.unwrap_or_else(Moment::now)
+    }
+
     fn apply(&mut self, ticket: u64) {
-        let Some(event) = self.buffer.take(ticket) else { return };
-        let applied = self.model.apply(&event, Moment::now());
+        if let Some(event) = self.buffer.take(ticket) {
+            self.apply_event(event);
+        }
+    }
+
+    fn apply_event(&mut self, event: Box<Event>) {
+        let applied = self.model.apply(&event, self.now());
         Telemetry::add(&self.telemetry.applied, 1);
+        if let Some(stale) = &applied.stale {
+            self.audit_stale(stale);
+        }
         if applied.gets_record() && self.want_events {
             let event: Arc<Event> = Arc::from(event);
             self.outputs.offer(&Item::Event(event));
@@ -328,6 +259,8 @@ impl Aggregator {
     }
 
     fn on_control(&mut self, control: Control) -> Option<End> {
+        let now = self.now();
+        self.record_control(&control, now);
         match control {
             Control::State(change) => self.on_state(change),
             Control::TokenExpires(at) => self.connection.token_expires_at = Some(at),
@@ -351,14 +284,13 @@ impl Aggregator {
             }
             Control::Queues(queues) => self.on_queues(queues),
             Control::AnyQueue => self.model.set_queues(QueueSet::All),
-            Control::ConnectionOpened(number) => self.model.connection_opened(number, Moment::now()),
-            Control::ConnectionEnded(number) => self.model.connection_closed(number, Moment::now()),
+            Control::ConnectionOpened(number) => self.model.connection_opened(number, now),
+            Control::ConnectionEnded(number) => self.model.connection_closed(number, now),
             Control::UserNames(names) => {
                 self.model
                     .set_user_names(names.iter().map(|(user, name)| (user, name.as_deref())));
             }
             Control::Observations(facts) => {
-                let now = Moment::now();
                 for facts in facts {
                     self.model.apply_rest(&Facts::Observations(Box::new(facts)), now);
                 }
@@ -403,6 +335,7 @@ impl Aggregator {
         self.connection.state = change.state;
         self.connection.since = change.at;
         self.connection.cause.clone_from(&change.cause);
+        self.audit_state(&change);
         self.outputs.offer(&Item::State(Arc::new(change)));
     }
 
@@ -460,6 +393,7 @@ impl Aggregator {
 
     fn tell_gap(&mut self, changed: Option<Gap>) {
         if let Some(gap) = changed {
+            self.audit_gap(&gap);
             self.outputs.offer(&Item::Gap(Arc::new(gap)));
         }
     }
@@ -467,10 +401,12 @@ impl Aggregator {
     fn tick(&mut self) {
         // From now, not from the last tick: after a busy while no burst of ticks makes up for it.
         self.next_tick = Instant::now() + self.config.outputs.interval;
-        let now = Moment::now();
-        self.model
-            .set_service_ahead(now, self.clock.earliest(now).millis_since(now));
+        let now = self.now();
+        let ahead_ms = self.clock.earliest(now).millis_since(now);
+        self.record(now, || json!({ "tick": ahead_ms }));
+        self.model.set_service_ahead(now, ahead_ms);
         for stale in self.model.on_tick(now) {
+            self.audit_stale(&stale);
             log::warn!(
                 "metric type {}: no data for {} s",
                 stale.metric_type,
@@ -486,16 +422,22 @@ impl Aggregator {
     fn watch_drops(&mut self, now: Moment, cause: &str) {
         let dropped = self.telemetry.dropped.load(Ordering::Relaxed);
         let more = dropped - self.dropped_seen;
+        if more > 0 {
+            self.audit_drop(more, cause, now);
+        }
         self.dropped_seen = dropped;
         match (more, self.drop_gap) {
             (0, Some(id)) => {
                 self.drop_gap = None;
-                self.close_gap(id, self.ticked_at);
+                let to = self.ticked_at;
+                self.record(now, || json!({"drop_gap_closed": to}));
+                self.close_gap(id, to);
             }
             (0, None) => {}
             (more, None) => {
                 log::warn!("{more} {cause}");
                 let from = self.ticked_at;
+                self.record(now, || json!({"drop_gap_opened": {"from": from, "cause": cause}}));
                 self.drop_gap = Some(self.open_gap(GapTopics::All, from, cause));
             }
             (more, Some(_)) => log::warn!("{more} more {cause}"),
@@ -506,13 +448,14 @@ impl Aggregator {
     fn snapshot(&mut self) -> Arc<Snapshot> {
         let mut connection = self.connection.clone();
         connection.last_frame_at = self.telemetry.last_frame_at();
-        let now = Moment::now();
+        let now = self.now();
         let counters = self.telemetry.counters();
-        let snapshot =
-            Arc::new(
-                self.model
-                    .snapshot(self.model.as_of(now), now, connection, counters, self.outputs.counts()),
-            );
+        let outputs = match &self.recorded_outputs {
+            Some(recorded) => recorded.clone(),
+            None => self.outputs.counts(),
+        };
+        let as_of = self.model.as_of(now);
+        let snapshot = Arc::new(self.model.snapshot(as_of, now, connection, counters, outputs));
         *self.published.lock().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&snapshot);
         snapshot
     }
@@ -543,7 +486,8 @@ impl Aggregator {
                 "{discarded} events in the buffer were dropped: there was no time to apply them"
             ));
         }
-        self.watch_drops(Moment::now(), "events dropped: stopped before they were applied");
+        self.watch_drops(self.now(), "events dropped: stopped before they were applied");
+        self.record_control(&Control::State(end.state.clone()), self.now());
         self.on_state(end.state);
         // What is under way is counted in the last snapshot; some of the time is left for that snapshot itself.
         let left = end.outputs_until.saturating_duration_since(Instant::now());
@@ -569,23 +513,4 @@ struct End {
     state: StateChange,
     drain_until: Instant,
     outputs_until: Instant,
-}
-
-/// Tells the supervisor when the thread ends in a panic.
-struct Guard {
-    notices: Option<Sender<Notice>>,
-}
-
-impl Guard {
-    fn disarm(mut self) {
-        self.notices = None;
-    }
-}
-
-impl Drop for Guard {
-    fn drop(&mut self) {
-        if let Some(notices) = self.notices.take() {
-            let _ = notices.send(Notice::AggregatorGone("a defect ended the aggregator".to_owned()));
-        }
-    }
 }

@@ -3,6 +3,7 @@
 #![warn(missing_docs)]
 
 mod aggregator;
+mod audit;
 mod backoff;
 mod buffer;
 #[cfg(feature = "cli")]
@@ -10,12 +11,14 @@ mod buffer;
 pub mod cli;
 mod coalesce;
 pub mod config;
+mod digest;
 mod error;
 mod event;
 pub mod facts;
 mod heartbeat;
 mod http_server;
 mod id;
+mod journal;
 mod keyed;
 pub mod model;
 mod moment;
@@ -27,6 +30,9 @@ mod preflight;
 pub mod protocol;
 mod reader;
 mod record;
+mod recording;
+#[cfg(feature = "cli")]
+mod replay;
 mod rest;
 mod secret;
 #[cfg(feature = "simulator")]

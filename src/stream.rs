@@ -2,16 +2,18 @@
 //!
 //! In: `Config`, callbacks · Out: events, snapshots, a `Report` · Thread: any; the stream runs on threads of its own.
 
+mod outputs;
+#[cfg(feature = "cli")]
+mod replay;
 mod web;
 
 use std::io::Write;
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, Sender, TrySendError, bounded, select, unbounded};
+use crossbeam_channel::{Sender, bounded, unbounded};
 
 use crate::aggregator::{Aggregator, AggregatorParts, AggregatorThread, Control, ControlSender, Finished, Repair};
 use crate::buffer::buffer;
@@ -21,16 +23,17 @@ use crate::model::snapshot::Snapshot;
 use crate::net::{Cancel, Net};
 use crate::notice::Notice;
 use crate::output::callback::{Callback, CallbackOutcome};
-use crate::output::sink::{self, Closed, Handover, Outlet, OutputEnded, Snapshots, Wants};
-use crate::output::snapshot_file::SnapshotFile;
-use crate::output::tally::Tally;
-use crate::output::{self, Item, Output, Outputs};
+use crate::output::sink::Handover;
+use crate::output::{self, Output, Outputs};
 use crate::protocol::KeepBody;
-use crate::record::{Bodies, Records};
+use crate::record::Records;
 use crate::rest::{Limits, RestClient};
 use crate::supervisor::{End, Parts, RepairParts, RepairThread, Stopped, Supervisor, Until};
 use crate::telemetry::Telemetry;
 use crate::{Error, ErrorKind};
+
+pub use self::outputs::Events;
+use self::outputs::{EventChannel, MakeOutput, OutputSeat};
 
 /// How long [`Stream::snapshot`] waits for the aggregator before it gives the last published one.
 const SNAPSHOT_WAIT: Duration = Duration::from_secs(1);
@@ -60,32 +63,6 @@ pub struct StreamBuilder {
     until: Until,
     keep_body: KeepBody,
     outputs: Vec<MakeOutput>,
-}
-
-/// What an output needs to know of the stream it belongs to.
-pub(crate) struct OutputSeat {
-    /// Tells the supervisor that nobody reads this output any more.
-    pub(crate) notices: Sender<Notice>,
-    /// Whether the aggregator waits for it.
-    pub(crate) handover: Handover,
-}
-
-type MakeOutput = Box<dyn FnOnce(&OutputSeat) -> Result<Output, Error> + Send>;
-
-impl OutputSeat {
-    /// Starts an output on this seat. When its reader is gone, the stream ends.
-    pub(crate) fn spawn(&self, name: &'static str, outlet: Box<dyn Outlet>) -> Result<Output, Error> {
-        let notices = self.notices.clone();
-        let notice = Box::new(move |ended| match ended {
-            OutputEnded::Finished => {}
-            OutputEnded::Closed => {
-                // Nobody listens any more only when the stream has ended anyway.
-                let _ = notices.send(Notice::OutputClosed(name.to_owned()));
-            }
-            OutputEnded::Panicked => log::error!("output {name}: a defect ended it; the stream goes on"),
-        });
-        Output::spawn(name, outlet, self.handover.clone(), sink::CAPACITY, notice)
-    }
 }
 
 impl StreamBuilder {
@@ -162,10 +139,7 @@ impl StreamBuilder {
         records: Records,
         writer: impl Write + Send + 'static,
     ) -> Self {
-        let bodies = match self.config.outputs.redact {
-            true => Bodies::Redacted,
-            false => Bodies::Verbatim,
-        };
+        let bodies = outputs::bodies(&self.config);
         let keep_body = match records {
             Records::Events => KeepBody::Verbatim,
             Records::Snapshots | Records::Lines => KeepBody::Drop,
@@ -191,7 +165,7 @@ impl StreamBuilder {
     /// Starts the threads. Connecting happens in the background: a wrong secret shows in [`Stream::wait`].
     ///
     /// # Errors
-    /// When the system gives no thread, or `ca_file`, `snapshot_file` or `http.listen` cannot be used.
+    /// When the system gives no thread, or `ca_file`, `http.listen` or a file of the outputs cannot be used.
     pub fn start(self) -> Result<Stream, Error> {
         let engine = self.engine()?;
         let (handle, shared) = (engine.stop_handle(), engine.shared.clone());
@@ -233,15 +207,23 @@ impl StreamBuilder {
             notices: notices.clone(),
             handover,
         };
-        let mut outputs = Outputs::default();
+        let (journal, journals) = outputs::journal(&config, &seat)?;
+        let mut all = Outputs::default();
+        for output in journals {
+            all.add(output);
+        }
         for make in self.outputs {
-            outputs.add(make(&seat)?);
+            all.add(make(&seat)?);
         }
         let http_address = listening.address();
-        listening.join(&mut outputs, &seat)?;
-        if let Some(path) = &config.outputs.snapshot_file {
-            outputs.add(snapshot_file(path, &seat)?);
+        listening.join(&mut all, &seat)?;
+        for output in outputs::configured(&config, &net, &seat)? {
+            all.add(output);
         }
+        let keep_body = match self.keep_body {
+            KeepBody::Verbatim => KeepBody::Verbatim,
+            KeepBody::Drop => outputs::configured_bodies(&config),
+        };
 
         // The other protocols have no API that tells what they did not.
         let repairs = (config.protocol == Protocol::Notifications && config.backfill.enabled).then(unbounded::<Repair>);
@@ -251,7 +233,9 @@ impl StreamBuilder {
             buffer: events_out,
             control: control_inbox,
             telemetry: Arc::clone(&telemetry),
-            outputs,
+            outputs: all,
+            journal: journal.clone(),
+            time: None,
             clock: Arc::clone(rest.clock()),
         });
         let shared = Shared {
@@ -281,7 +265,8 @@ impl StreamBuilder {
             buffer: events_in,
             control,
             telemetry,
-            keep_body: self.keep_body,
+            keep_body,
+            journal,
             repair,
         });
         Ok(Engine {
@@ -292,10 +277,6 @@ impl StreamBuilder {
             stop: StopHandle { notices, calls },
         })
     }
-}
-
-fn snapshot_file(path: &Path, seat: &OutputSeat) -> Result<Output, Error> {
-    seat.spawn("snapshot_file", Box::new(SnapshotFile::new(path)?))
 }
 
 /// All threads but the supervisor's.
@@ -505,78 +486,4 @@ pub enum Ended {
     ServerEnded,
     /// Nobody reads the program's output any more.
     OutputClosed,
-}
-
-/// Events of a stream, in the order in which they were applied: an iterator that ends with the stream.
-#[derive(Clone, Debug)]
-pub struct Events {
-    receiver: Receiver<Arc<Event>>,
-}
-
-impl Events {
-    /// The next event, waiting at most `timeout`; `None` when none came, or the stream has ended.
-    #[must_use]
-    pub fn next_within(&self, timeout: Duration) -> Option<Arc<Event>> {
-        self.receiver.recv_timeout(timeout).ok()
-    }
-}
-
-impl Iterator for Events {
-    type Item = Arc<Event>;
-
-    fn next(&mut self) -> Option<Arc<Event>> {
-        self.receiver.recv().ok()
-    }
-}
-
-/// The output behind [`Events`].
-struct EventChannel {
-    sender: Option<Sender<Arc<Event>>>,
-    /// There where the stream waits for the receiver.
-    stopping: Option<Receiver<()>>,
-}
-
-impl Outlet for EventChannel {
-    fn wants(&self) -> Wants {
-        Wants {
-            events: true,
-            changes: false,
-            snapshots: Snapshots::None,
-        }
-    }
-
-    fn take(&mut self, item: Item, tally: &Tally) -> Result<(), Closed> {
-        let Item::Event(event) = item else { return Ok(()) };
-        let sent = match (&self.sender, &self.stopping) {
-            (None, _) => false,
-            (Some(sender), None) => match sender.try_send(event) {
-                Ok(()) => true,
-                Err(TrySendError::Full(_)) => false,
-                Err(TrySendError::Disconnected(_)) => {
-                    // The program dropped its receiver: that is no reason to end the stream.
-                    self.sender = None;
-                    false
-                }
-            },
-            (Some(sender), Some(stopping)) => select! {
-                send(sender, event) -> sent => sent.is_ok(),
-                recv(stopping) -> _ => false,
-            },
-        };
-        if sent {
-            tally.wrote(1)
-        } else {
-            tally.missed(1)
-        }
-        Ok(())
-    }
-
-    fn flush(&mut self, _tally: &Tally) -> Result<(), Closed> {
-        Ok(())
-    }
-
-    fn end(&mut self, _last: Option<Arc<Snapshot>>, _tally: &Tally) -> Result<(), Closed> {
-        self.sender = None;
-        Ok(())
-    }
 }

@@ -4,6 +4,7 @@
 //! Thread: the aggregator's.
 
 use crossbeam_channel::Sender;
+use serde_json::Value;
 
 use super::Aggregator;
 use crate::facts::{ConversationFacts, Facts};
@@ -24,6 +25,8 @@ pub(crate) struct Shown {
     pub(crate) facts: ConversationFacts,
     /// It enters the numbers even if the model knows nothing of it.
     pub(crate) enters: bool,
+    /// As it came, where that is recorded.
+    pub(crate) raw: Option<Value>,
 }
 
 /// Messages of the repair; who asks may have gone on without the answer.
@@ -51,12 +54,15 @@ impl Aggregator {
     pub(super) fn on_repair(&mut self, message: FromRepair) {
         match message {
             FromRepair::Conversations { shown, done } => {
-                let now = Moment::now();
-                for Shown { facts, enters } in shown {
+                let now = self.now();
+                let mut recorded = Vec::new();
+                for Shown { facts, enters, raw } in shown {
                     if enters || self.model.conversations().remembers(&facts.id) {
+                        recorded.extend(raw);
                         self.model.apply_rest(&Facts::Conversation(Box::new(facts)), now);
                     }
                 }
+                self.record_conversations(recorded, now);
                 let _ = done.send(());
             }
             FromRepair::Open(answer) => {

@@ -44,6 +44,12 @@ pub enum Command {
     /// Print which topics would be subscribed on which channels, without subscribing
     #[command(after_help = help::examples::PLAN)]
     Plan(Box<PlanFlags>),
+    /// Play a recording through the same outputs, on its own time
+    #[command(after_help = help::examples::REPLAY)]
+    Replay(Box<ReplayFlags>),
+    /// Look at an audit file
+    #[command(subcommand, after_help = help::examples::AUDIT)]
+    Audit(AuditCommand),
     /// Start the embedded simulator and run against it: no account, no network, no flags needed
     #[cfg(feature = "simulator")]
     #[command(after_help = help::examples::DEMO)]
@@ -104,6 +110,39 @@ pub struct PlanFlags {
     pub subscription: SubscriptionFlags,
     #[command(flatten)]
     pub form: FormFlags,
+}
+
+/// Flags of `replay`.
+#[derive(Debug, Args)]
+pub struct ReplayFlags {
+    /// The recording, as `run --record FILE` made it
+    #[arg(value_name = "FILE")]
+    pub recording: PathBuf,
+    /// How many times faster than recorded; 0 = as fast as it goes
+    #[arg(long, value_name = "N", default_value_t = 1.0, value_parser = parse_replay_speed)]
+    pub speed: f64,
+    #[command(flatten)]
+    pub file: FileFlags,
+    #[command(flatten)]
+    pub output: OutputFlags,
+}
+
+fn parse_replay_speed(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(speed) if (0.0..=100_000.0).contains(&speed) => Ok(speed),
+        _ => Err("allowed is a number from 0 to 100000".to_owned()),
+    }
+}
+
+/// What to do with an audit file.
+#[derive(Debug, Subcommand)]
+pub enum AuditCommand {
+    /// Check the chain of an audit file: exit 0 when it is whole, 4 with the first broken line when not
+    #[command(after_help = help::examples::AUDIT)]
+    Verify {
+        /// The file, or a rotated one (FILE.1 is the youngest of these)
+        file: PathBuf,
+    },
 }
 
 /// For people or for machines.
@@ -224,13 +263,13 @@ pub struct OutputFlags {
     /// Serve live page, /metrics, /readyz and /api/snapshot here; off loopback http.token_file is needed
     #[arg(long, value_name = "HOST:PORT")]
     pub listen: Option<String>,
-    /// Post snapshots to this address (not acted on by this version yet)
+    /// Post each snapshot to this address (see outputs.webhook in the configuration file for more)
     #[arg(long, value_name = "URL")]
     pub webhook: Option<String>,
-    /// Append a hash-chained audit trail (not acted on by this version yet)
+    /// Append an audit trail, each line chained to the one before (see `audit verify`)
     #[arg(long, value_name = "FILE")]
     pub audit_file: Option<String>,
-    /// Record raw frames for replay (not acted on by this version yet)
+    /// Record what comes, for `replay`: raw frames, with customers' data unless --redact is given
     #[arg(long, value_name = "FILE")]
     pub record: Option<String>,
     /// Append the log here instead of stderr

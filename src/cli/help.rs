@@ -105,6 +105,25 @@ Examples:
   genesys-stream plan --json | jq '.channels[].topics[]'
   genesys-stream plan --protocol metrics --metric offered";
 
+    /// `replay`.
+    pub const REPLAY: &str = "\
+Protocol, windows and totals are those of the recorded run. Flags about where results go hold as for `run`;
+--audit-file and --record have no effect.
+
+Examples:
+  genesys-stream replay monday.jsonl                    live on the terminal, as it was
+  genesys-stream replay monday.jsonl --speed 60 --listen 127.0.0.1:9464
+  genesys-stream replay monday.jsonl --speed 0 --output none --snapshot-file end.json";
+
+    /// `audit`.
+    pub const AUDIT: &str = "\
+One line: whole, and from when to when, or the first broken line. Exit code: 0 whole, 2 no such file, 4 broken.
+A chain cannot show that its last lines were cut off.
+
+Examples:
+  genesys-stream audit verify audit.jsonl
+  genesys-stream audit verify audit.jsonl.1             the file before the last rotation";
+
     /// `demo`.
     #[cfg(feature = "simulator")]
     pub const DEMO: &str = "\

@@ -3,11 +3,13 @@
 //! In: arguments, environment, signals · Out: exit code · Thread: main.
 
 mod args;
+mod audit;
 mod check;
 mod help;
 pub mod logging;
 mod man;
 mod plan;
+mod replay;
 mod run;
 mod settings;
 pub mod signals;
@@ -21,7 +23,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser};
 
 use self::args::{Cli, Command, RunFlags};
-use self::run::Surroundings;
+use self::run::{Source, Surroundings};
 use self::settings::{Settings, refuse_secret_flags};
 use self::signals::SignalWatch;
 use crate::config::Config;
@@ -52,6 +54,8 @@ pub fn main() -> ExitCode {
         Command::Run(flags) => run(&flags, &log),
         Command::Check(flags) => check::start(&flags).map(|verdict| code = verdict),
         Command::Plan(flags) => plan::start(&flags),
+        Command::Replay(flags) => replay::start(*flags, &log),
+        Command::Audit(command) => audit::run(&command).map(|verdict| code = verdict),
         #[cfg(feature = "simulator")]
         Command::Demo(flags) => demo(&flags, &log),
         #[cfg(feature = "simulator")]
@@ -93,7 +97,7 @@ fn run(flags: &RunFlags, log: &logging::LogTarget) -> Result<(), Error> {
         log: log.clone(),
         signals: SignalWatch::start()?,
     };
-    run::start(config, &notes, options, &surroundings)
+    run::start(config, &notes, Source::Live(options), &surroundings)
 }
 
 #[cfg(feature = "simulator")]
@@ -118,7 +122,7 @@ fn demo(flags: &args::DemoFlags, log: &logging::LogTarget) -> Result<(), Error> 
     };
     let running = simulate::start(&request)?;
     config.hosts = crate::config::Hosts::at(&running.url)?;
-    run::start(config, &notes, options, &surroundings)
+    run::start(config, &notes, Source::Live(options), &surroundings)
 }
 
 fn completions(shell: clap_complete::Shell) -> String {

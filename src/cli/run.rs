@@ -3,6 +3,7 @@
 //! In: a checked configuration · Out: records on stdout, an error or none · Thread: main.
 
 use super::logging::LogTarget;
+use super::replay;
 use super::settings::RunOptions;
 use super::signals::SignalWatch;
 use crate::Error;
@@ -11,6 +12,7 @@ use crate::output::live::{Ability, Live, Size};
 use crate::output::writer;
 use crate::protocol::KeepBody;
 use crate::record::Records;
+use crate::replay::{Pace, Recording};
 use crate::stream::Stream;
 
 /// What the process owns and a stream needs.
@@ -21,24 +23,34 @@ pub struct Surroundings {
     pub signals: SignalWatch,
 }
 
+/// Where events come from.
+pub enum Source {
+    /// The service, until stopped.
+    Live(RunOptions),
+    /// A recording, at this speed (0 = flat out).
+    Recording(Box<Recording>, f64),
+}
+
 /// Shows what is odd and what is without effect, then streams until stopped.
-pub fn start(config: Config, notes: &[String], options: RunOptions, surroundings: &Surroundings) -> Result<(), Error> {
+pub fn start(config: Config, notes: &[String], source: Source, surroundings: &Surroundings) -> Result<(), Error> {
     if let Some(file) = &config.outputs.log_file {
         surroundings.log.append_to(file)?;
     }
-    for line in notes.iter().chain(&config.not_acted_on()) {
+    for line in notes {
         log::warn!("{line}");
         // A warning that nobody sees is none.
         if surroundings.log.is_file() {
             super::say(&format!("warning: {line}"));
         }
     }
-    log::info!("{}", config.summary());
-    run(config, options, surroundings)
+    if let Source::Live(_) = source {
+        log::info!("{}", config.summary());
+    }
+    run(config, source, surroundings)
 }
 
 /// Streams until stopped. The supervisor runs on this thread.
-fn run(config: Config, options: RunOptions, surroundings: &Surroundings) -> Result<(), Error> {
+fn run(config: Config, source: Source, surroundings: &Surroundings) -> Result<(), Error> {
     let ability = Ability::from_environment(variable("TERM").as_deref(), variable("NO_COLOR").as_deref());
     let stdout = match (config.outputs.stdout.resolved(Terminal::of_stdout()), ability) {
         // A terminal that cannot be addressed gets lines.
@@ -50,12 +62,15 @@ fn run(config: Config, options: RunOptions, surroundings: &Surroundings) -> Resu
         TotalsSince::Start => "since start",
         TotalsSince::Day => "today",
     };
+    let interval = config.outputs.interval;
     let mut builder = Stream::builder(config);
-    if let Some(duration) = options.duration {
-        builder = builder.duration(duration);
-    }
-    if options.once {
-        builder = builder.until_the_server_ends();
+    if let Source::Live(options) = &source {
+        if let Some(duration) = options.duration {
+            builder = builder.duration(duration);
+        }
+        if options.once {
+            builder = builder.until_the_server_ends();
+        }
     }
     let mut restorer = None;
     if let (Stdout::Live, Some(ability)) = (stdout, ability) {
@@ -77,10 +92,24 @@ fn run(config: Config, options: RunOptions, surroundings: &Surroundings) -> Resu
     if let Some(records) = records {
         builder = builder.records_named("stdout", records, writer::stdout());
     }
-    let engine = builder.engine()?;
-    let stop = engine.stop_handle();
-    surroundings.signals.on_stop(move || stop.stop());
-    let result = engine.run();
+    let result = match source {
+        Source::Live(_) => {
+            let engine = builder.engine()?;
+            let stop = engine.stop_handle();
+            surroundings.signals.on_stop(move || stop.stop());
+            engine.run()
+        }
+        Source::Recording(recording, speed) => {
+            let tell = match stdout {
+                Stdout::Live => None,
+                _ => replay::progress(),
+            };
+            let engine = builder.replay(*recording, Pace { speed, interval, tell })?;
+            let stop = engine.stop_handle();
+            surroundings.signals.on_stop(move || stop.stop());
+            engine.run()
+        }
+    };
     if let Some(restorer) = restorer {
         // Only where the screen's own thread was left behind.
         restorer.restore(&mut std::io::stdout());

@@ -192,6 +192,12 @@ impl ConfigBuilder {
         snapshot_interval(duration: Duration) "outputs.interval_ms" => millis(duration);
         /// Replaced atomically with each snapshot.
         snapshot_file(file: impl AsRef<Path>) "outputs.snapshot_file" => path(file.as_ref());
+        /// Hash-chained audit file.
+        audit_file(file: impl AsRef<Path>) "outputs.audit_file" => path(file.as_ref());
+        /// Recording for `replay`.
+        record_file(file: impl AsRef<Path>) "outputs.record_file" => path(file.as_ref());
+        /// Where snapshots are posted; more about it stands in a file ([`ConfigBuilder::json`]).
+        webhook(url: impl Into<String>) "outputs.webhook.url" => text(url);
         /// What the program prints; a library prints nothing.
         stdout(stdout: Stdout) "outputs.stdout" => text(stdout.as_str());
     }
@@ -365,7 +371,7 @@ impl ConfigBuilder {
     }
 
     /// Points everything at a simulator of this process, whatever file and environment say about the connection.
-    #[cfg(all(feature = "cli", feature = "simulator"))]
+    #[cfg(feature = "cli")]
     #[must_use]
     pub(crate) fn connection_overridden(mut self, url: &str, client_id: &str, client_secret: Secret) -> Self {
         for key in ["login_url", "api_url", "streaming_url", "ca_file", "proxy"] {

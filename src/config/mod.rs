@@ -371,7 +371,7 @@ pub struct OutputsConfig {
 }
 
 /// `outputs.webhook` in the file.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct WebhookConfig {
     /// Where snapshots or events are posted.
     pub url: String,
@@ -383,6 +383,17 @@ pub struct WebhookConfig {
     pub timeout: Duration,
     /// Whether `http://` is accepted off loopback.
     pub allow_http: bool,
+}
+
+impl std::fmt::Debug for WebhookConfig {
+    /// Without the address: its path or query may hold a secret.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("WebhookConfig")
+            .field("on", &self.on)
+            .field("timeout", &self.timeout)
+            .field("allow_http", &self.allow_http)
+            .finish_non_exhaustive()
+    }
 }
 
 /// What a webhook posts.

@@ -1,28 +1,10 @@
-//! What a checked configuration asks for and this version does not do yet, and the words of its enums.
+//! A configuration in a line, and the words of its enums.
 //!
 //! In: `Config` · Out: one line each · Thread: any (pure).
 
 use super::{Config, Stdout, WhenFull};
 
 impl Config {
-    /// Settings that are right but that this version does not act on yet: one line each, to be shown at the start.
-    #[must_use]
-    pub fn not_acted_on(&self) -> Vec<String> {
-        let mut lines = Vec::new();
-        let mut add = |what: &str| lines.push(format!("this version does not act on it yet: {what}"));
-        let outputs = &self.outputs;
-        if outputs.webhook.is_some() {
-            add("outputs.webhook (--webhook): nothing is posted");
-        }
-        if outputs.audit_file.is_some() {
-            add("outputs.audit_file (--audit-file): no audit file is written");
-        }
-        if outputs.record_file.is_some() {
-            add("outputs.record_file (--record): nothing is recorded");
-        }
-        lines
-    }
-
     /// One line for the log: where, as whom, what. Without any secret.
     #[must_use]
     pub fn summary(&self) -> String {

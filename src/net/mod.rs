@@ -71,6 +71,14 @@ impl Net {
         Ok(net)
     }
 
+    /// Whether the way to `target`, a proxy included, can be used at all; nothing is connected.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Configuration`] for a proxy that cannot be used.
+    pub(crate) fn check_route(&self, target: &Target) -> Result<(), Error> {
+        self.proxies.choose(target).map(drop)
+    }
+
     /// As [`Net::new`], from single settings; `variable` stands for the environment.
     ///
     /// # Errors

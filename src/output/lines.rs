@@ -46,6 +46,7 @@ impl Render for Lines {
             Item::Event(event) => self.event(event, out),
             Item::State(change) => line(out, change.at, &state(change)),
             Item::Gap(gap) => line(out, gap.to.unwrap_or(gap.from), &self::gap(gap)),
+            Item::Audited(_) | Item::Recorded(_) => return Rendered::Nothing,
         }
         Rendered::Plain
     }

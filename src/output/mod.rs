@@ -5,11 +5,14 @@
 //! An output is an [`sink::Outlet`] (what it makes of an item) driven by a thread of [`sink::Output`] (how it is handed
 //! over, counted, flushed and closed). [`Outputs`] is what the aggregator holds.
 
+pub(crate) mod appending;
+pub(crate) mod audit_file;
 pub(crate) mod callback;
 mod complaint;
 pub(crate) mod lines;
 #[cfg(feature = "cli")]
 pub(crate) mod live;
+pub(crate) mod recorder;
 pub(crate) mod records;
 pub(crate) mod sink;
 pub(crate) mod snapshot_file;
@@ -19,6 +22,7 @@ pub(crate) mod tally;
 #[cfg(test)]
 mod testing;
 pub(crate) mod text;
+pub(crate) mod webhook;
 pub(crate) mod writer;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -28,10 +32,12 @@ use std::time::Instant;
 
 use crossbeam_channel::Select;
 
+use crate::audit::Entry;
 use crate::event::Event;
 use crate::keyed::keyed;
 use crate::model::snapshot::{Gap, OutputSnapshot, Snapshot};
 use crate::record::{self, Bodies, StateChange};
+use crate::recording::Line;
 use lines::Lines;
 use records::Records;
 use sink::Outlet;
@@ -51,6 +57,10 @@ pub(crate) enum Item {
     Gap(Arc<Gap>),
     /// The dashboard of now.
     Snapshot(Arc<Snapshot>),
+    /// An entry of the audit file; it comes through a [`sink::Tap`] only.
+    Audited(Arc<Entry>),
+    /// A line of the recording; likewise.
+    Recorded(Arc<Line>),
 }
 
 /// The outlet of a line output on any writer.

@@ -45,7 +45,7 @@ impl Render for Records {
                 record::gap(out, gap);
                 Rendered::Plain
             }
-            Item::Snapshot(_) => Rendered::Nothing,
+            _ => Rendered::Nothing,
         }
     }
 

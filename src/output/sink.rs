@@ -6,7 +6,7 @@
 //! Who wakes the thread: an item, a request to flush, the outlet's own next redraw, or the end of the senders.
 //! If it is full: by [`Handover`]. If the other side is gone: counted as missed.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -26,6 +26,11 @@ const BATCH: Duration = Duration::from_millis(100);
 pub(crate) trait Outlet: Send {
     /// Which items it wants.
     fn wants(&self) -> Wants;
+
+    /// Told once, before it is driven: where it may count what it settles on threads of its own.
+    fn attach(&mut self, tally: &Arc<Tally>) {
+        let _ = tally;
+    }
 
     /// Takes an item; may keep it back until `flush`. Each wanted event and change, and each snapshot where
     /// [`Snapshots::Each`] is wanted, must in the end be counted as written or missed.
@@ -115,11 +120,33 @@ pub(crate) struct Output {
     name: String,
     wants: Wants,
     handover: Handover,
-    messages: Sender<Message>,
+    /// Its end is the end of the thread's work; taps hold it weakly.
+    messages: Arc<Sender<Message>>,
     slot: Arc<Slot>,
     tally: Arc<Tally>,
     done: Receiver<()>,
     thread: JoinHandle<()>,
+}
+
+/// A second way to an output, for other threads than its giver's. It does not keep the output from ending.
+#[derive(Clone)]
+pub(crate) struct Tap {
+    messages: Weak<Sender<Message>>,
+    tally: Arc<Tally>,
+}
+
+impl Tap {
+    /// Hands over an item; what there is no room for is counted as missed. Never blocks.
+    pub(crate) fn offer(&self, item: Item) {
+        self.tally.offered();
+        let taken = self
+            .messages
+            .upgrade()
+            .is_some_and(|messages| messages.try_send(Message::Item(item)).is_ok());
+        if !taken {
+            self.tally.missed(1);
+        }
+    }
 }
 
 /// What became of an output.
@@ -159,6 +186,8 @@ impl Output {
         let slot = Arc::new(Slot::default());
         let tally = Arc::new(Tally::default());
         let wants = outlet.wants();
+        let mut outlet = outlet;
+        outlet.attach(&tally);
         let (its_slot, its_tally) = (Arc::clone(&slot), Arc::clone(&tally));
         let thread = std::thread::Builder::new()
             // 15 bytes is what Linux shows.
@@ -187,12 +216,20 @@ impl Output {
             name: name.to_owned(),
             wants,
             handover,
-            messages,
+            messages: Arc::new(messages),
             slot,
             tally,
             done,
             thread,
         })
+    }
+
+    /// A second way to it.
+    pub(crate) fn tap(&self) -> Tap {
+        Tap {
+            messages: Arc::downgrade(&self.messages),
+            tally: Arc::clone(&self.tally),
+        }
     }
 
     /// Its name.
@@ -237,7 +274,7 @@ impl Output {
         match item {
             Item::Event(_) => self.wants.events,
             Item::State(_) | Item::Gap(_) => self.wants.changes,
-            Item::Snapshot(_) => false,
+            Item::Snapshot(_) | Item::Audited(_) | Item::Recorded(_) => false,
         }
     }
 

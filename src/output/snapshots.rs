@@ -26,7 +26,7 @@ impl Render for SnapshotLines {
                 record::snapshot(out, snapshot);
                 Rendered::Plain
             }
-            Item::Event(_) | Item::State(_) | Item::Gap(_) => Rendered::Nothing,
+            _ => Rendered::Nothing,
         }
     }
 

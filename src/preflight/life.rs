@@ -10,6 +10,7 @@ use crossbeam_channel::{Receiver, Sender, select_biased, unbounded};
 use super::{Check, End, Go, Patience, Step, Told, Verdict, advice_for_transient, role_advice};
 use crate::buffer::buffer;
 use crate::config::{BufferConfig, HeartbeatConfig, Protocol, WhenFull};
+use crate::journal::Journal;
 use crate::net::target::percent_encode;
 use crate::notice::{CloseReason, ConnectionNews, Notice};
 use crate::protocol::metrics::PayloadText;
@@ -370,6 +371,8 @@ impl Check<'_> {
             notices: tell_notice,
             telemetry,
             net: Arc::clone(&self.net),
+            journal: Journal::default(),
+            hidden: None,
         })?;
         Ok((
             Trial {

@@ -8,6 +8,7 @@
 //! number of events ahead, so that the peer's pings are answered and its own are heard.
 
 mod ahead;
+mod recorded;
 mod socket;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -23,10 +24,12 @@ use tungstenite::protocol::frame::coding::CloseCode;
 
 use self::ahead::Ahead;
 use self::socket::{Socket, close_reason, open_socket};
+use crate::audit::Entry;
 use crate::buffer::{BufferSender, Sent};
 use crate::config::HeartbeatConfig;
 use crate::error::panic_text;
 use crate::heartbeat::{Answers, Due, Heartbeat};
+use crate::journal::Journal;
 use crate::net::{Cancel, Net, ShutdownHandle};
 use crate::notice::{CloseReason, ConnectionNews, Notice};
 use crate::protocol::{Heard, Machine, Ping};
@@ -65,6 +68,9 @@ pub(crate) struct Ticket {
     pub(crate) notices: Sender<Notice>,
     pub(crate) telemetry: Arc<Telemetry>,
     pub(crate) net: Arc<Net>,
+    pub(crate) journal: Journal,
+    /// What must not be recorded: the channel's id.
+    pub(crate) hidden: Option<Secret>,
 }
 
 /// The supervisor's end of a connection.
@@ -258,7 +264,9 @@ impl Session<'_> {
     }
 
     fn run_inner(&mut self) -> Ends<std::convert::Infallible> {
-        self.on_frame(Moment::now());
+        let now = Moment::now();
+        self.on_frame(now);
+        self.record_sign_of_life(0, now);
         for text in self.ticket.machine.on_open() {
             self.send(Message::text(text))?;
         }
@@ -300,21 +308,24 @@ impl Session<'_> {
             Message::Text(text) => {
                 Telemetry::add(&telemetry.frames_received, 1);
                 self.ticket.machine.on_text(&text, now, &mut heard);
+                self.record_frame(Some(&text), now, &heard);
             }
             Message::Binary(bytes) => {
                 Telemetry::add(&telemetry.frames_received, 1);
-                match std::str::from_utf8(&bytes) {
+                let text = std::str::from_utf8(&bytes);
+                match text {
                     Ok(text) => self.ticket.machine.on_text(text, now, &mut heard),
                     Err(_) => heard.push(Heard::Malformed("a binary message that is no UTF-8 text".to_owned())),
                 }
+                self.record_frame(text.ok(), now, &heard);
             }
             Message::Pong(_) => {
-                Telemetry::add(&telemetry.control_frames, 1);
+                self.on_control_frame(now);
                 self.heartbeat.on_pong();
             }
-            Message::Ping(_) | Message::Frame(_) => Telemetry::add(&telemetry.control_frames, 1),
+            Message::Ping(_) | Message::Frame(_) => self.on_control_frame(now),
             Message::Close(frame) => {
-                Telemetry::add(&telemetry.control_frames, 1);
+                self.on_control_frame(now);
                 // Answers the close; the connection ends in any case.
                 let _ = self.socket.flush();
                 return Err(CloseReason::Closed {
@@ -337,6 +348,11 @@ impl Session<'_> {
     fn on_frame(&self, at: Moment) {
         self.last_frame.store(at.epoch_ms(), Ordering::Relaxed);
         self.ticket.telemetry.on_frame(at);
+    }
+
+    fn on_control_frame(&self, at: Moment) {
+        Telemetry::add(&self.ticket.telemetry.control_frames, 1);
+        self.record_sign_of_life(1, at);
     }
 
     fn see_to_timers(&mut self) -> Ends<()> {
@@ -384,6 +400,11 @@ impl Session<'_> {
             Heard::ServerError(text) => {
                 Telemetry::add(&self.ticket.telemetry.server_errors, 1);
                 log::warn!("connection {connection}: the service reports an error: {text}");
+                self.ticket.journal.audit(|| {
+                    Entry::new("error", Moment::now())
+                        .with("connection", connection)
+                        .with("error", format!("the service reports: {text}"))
+                });
             }
             Heard::Malformed(what) => {
                 Telemetry::add(&self.ticket.telemetry.malformed, 1);
@@ -397,6 +418,14 @@ impl Session<'_> {
                     level,
                     "connection {connection}: a {metric_type} event came without {what}; it is counted"
                 );
+                if warns {
+                    self.ticket.journal.audit(|| {
+                        Entry::new("incomplete", Moment::now())
+                            .with("connection", connection)
+                            .with("metric_type", metric_type)
+                            .with("missing", what)
+                    });
+                }
             }
         }
         Ok(())

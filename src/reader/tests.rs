@@ -57,6 +57,8 @@ fn how_it_ends(says: Option<&'static str>) -> CloseReason {
     let (buffer, _receiver) = buffer(config, Arc::clone(&telemetry));
     let (notices, inbox) = crossbeam_channel::unbounded();
     let ticket = Ticket {
+        journal: Journal::default(),
+        hidden: None,
         connection: 1,
         url: Secret::new(peer(says)),
         bearer: None,

@@ -3,7 +3,7 @@
 //! In: the JSON text of a body, known or not · Out: JSON text on one line, same shape, same order · Thread: any (pure).
 //!
 //! Decided by key, in lower case, from the published schemas (seen 2026-11); by value where a key gives nothing away:
-//! - emptied with all that is inside: keys that hold `name` (not `namespace`), `address`, `number` or `dnis`; `ani`,
+//! - emptied with all that is inside: keys that hold `name` (not `namespace` and `topicName`), `address`, `number` or `dnis`; `ani`,
 //!   `callerid`, `remote`, `subject`, `externaltag`, `uuidata`, and keys that end with `note` or `notes`;
 //! - made `{}` or `[]`: keys that end with `attributes`, and `messageparams`;
 //! - emptied where they are text: keys that hold `email`, `phone`, `transcript`, `text` or `comment`, that end with
@@ -56,7 +56,7 @@ fn rule_of(key: &str, inside: Rule) -> Rule {
         Rule::Empty
     } else if inside == Rule::KeepMetrics && key == "name" {
         Rule::Keep
-    } else if has("name") && key != "namespace"
+    } else if has("name") && key != "namespace" && key != "topicname"
         || has("address")
         || has("number")
         || has("dnis")
@@ -100,6 +100,11 @@ fn is_address(quoted: &[u8]) -> bool {
         || text.len() > 5 && text[0] == b'+' && text[1..5].iter().all(u8::is_ascii_digit)
 }
 
+/// A message that is the service's own.
+fn is_protocol(rule: Rule, quoted: &[u8]) -> bool {
+    rule == Rule::EmptyText && quoted == b"\"pong\""
+}
+
 struct Cursor<'a> {
     bytes: &'a [u8],
     at: usize,
@@ -138,7 +143,8 @@ impl<'a> Cursor<'a> {
             b'[' => self.array(out, rule, depth),
             b'"' => {
                 let quoted = self.string()?;
-                let kept = matches!(rule, Rule::Keep | Rule::KeepMetrics) && !is_address(quoted);
+                let kept =
+                    matches!(rule, Rule::Keep | Rule::KeepMetrics) && !is_address(quoted) || is_protocol(rule, quoted);
                 out.extend_from_slice(if kept { quoted } else { b"\"\"" });
                 Some(())
             }
@@ -297,6 +303,7 @@ mod tests {
     #[test]
     fn other_bodies_keep_what_they_are_about() {
         for same in [
+            r#"{"topicName":"v2.users.u.presence","eventBody":{"message":"pong"}}"#,
             r#"{"timestamp":"2026-05-04T14:05:30Z","metricType":"queue","metrics":[{"name":"offered","value":3}]}"#,
             r#"{"userId":"u","message":{"contactCenter":{"active":2,"acw":1}},"email":{"contactCenter":{"active":0}}}"#,
             r#"{"group":{"queueId":"q"},"data":[{"metrics":[{"metric":"oWaiting","stats":{"count":3}}]}]}"#,

@@ -8,6 +8,7 @@ pub(crate) mod channels;
 pub(crate) mod client;
 #[cfg(feature = "cli")]
 pub(crate) mod clock;
+pub(crate) mod hook;
 mod http_date;
 pub(crate) mod lookup;
 pub(crate) mod oauth;

@@ -140,6 +140,7 @@ impl Supervisor {
             }
         }
         let channel = channels::create(&self.rest, token)?;
+        self.audit_channel(at, &channel);
         if making == Making::AfterFailure {
             self.lines[at].allowance.take(now);
         }

@@ -17,6 +17,7 @@ use crate::protocol::metrics::PayloadText;
 use crate::protocol::verification;
 use crate::protocol::{Events, Machine, Metrics, Notifications, Options};
 use crate::reader::Ticket;
+use crate::recording::{self, Line};
 use crate::rest::channels::{self, Channel};
 use crate::rest::lookup::Queue;
 use crate::rest::oauth::{self, Token};
@@ -77,6 +78,7 @@ impl Supervisor {
                 self.token_is_second_try |= error.kind() == ErrorKind::Credentials;
             })?;
         log::info!("token: valid for {} s", token.life.as_secs());
+        self.audit_token(&token);
         let held = HeldToken::new(token, self.config.token_refresh_before, asked);
         let secret = held.secret.clone();
         self.control(Control::TokenExpires(held.expires_at));
@@ -219,6 +221,11 @@ impl Supervisor {
             }
         };
         self.next_connection += 1;
+        self.journal.record(|| {
+            let queues = self.plan.as_ref().and_then(|plan| plan.queues.as_deref());
+            let opening = recording::opening(&self.config.subscribe.event_types, queues.unwrap_or_default());
+            Line::of(number, Moment::now(), opening)
+        });
         let ticket = Ticket {
             connection: number,
             url,
@@ -229,6 +236,8 @@ impl Supervisor {
             notices: self.notices.clone(),
             telemetry: self.telemetry.clone(),
             net: self.net.clone(),
+            journal: self.journal.clone(),
+            hidden: held.as_ref().map(|held| held.channel.id.clone()),
         };
         Ok((ticket, held))
     }
@@ -247,6 +256,7 @@ impl Supervisor {
             log::warn!("topic {} refused: {}", rejected.topic, rejected.why());
             refused.insert(rejected.topic.clone(), rejected.why());
         }
+        self.audit_subscription(at, topics.len(), &refused);
         for topic in &verdict.unknown {
             log::warn!("topic {topic}: the service did not say whether it is subscribed");
         }

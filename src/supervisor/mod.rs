@@ -7,6 +7,7 @@
 //! its own limit, and end at once when the run is stopped.
 
 mod allowance;
+mod audited;
 mod channels;
 pub(crate) mod choose;
 pub(crate) mod connect;
@@ -36,6 +37,7 @@ use crate::aggregator::{Control, ControlSender};
 use crate::backoff::Backoff;
 use crate::buffer::BufferSender;
 use crate::config::Config;
+use crate::journal::Journal;
 use crate::model::snapshot::ConnectionState;
 use crate::net::Net;
 use crate::notice::Notice;
@@ -80,6 +82,7 @@ pub(crate) struct Parts {
     pub(crate) control: ControlSender,
     pub(crate) telemetry: Arc<Telemetry>,
     pub(crate) keep_body: KeepBody,
+    pub(crate) journal: Journal,
     /// There where gaps can be repaired.
     pub(crate) repair: Option<RepairThread>,
 }
@@ -96,6 +99,7 @@ pub(crate) struct Supervisor {
     control: ControlSender,
     telemetry: Arc<Telemetry>,
     keep_body: KeepBody,
+    journal: Journal,
     repair: Option<RepairThread>,
     hasher: std::hash::RandomState,
 
@@ -149,6 +153,7 @@ impl Supervisor {
             control: parts.control,
             telemetry: parts.telemetry,
             keep_body: parts.keep_body,
+            journal: parts.journal,
             repair: parts.repair,
             hasher: std::hash::RandomState::new(),
             token: None,
@@ -338,6 +343,7 @@ impl Supervisor {
     /// Waits before the next attempt: of line `at`, or of the preparation.
     fn pause(&mut self, at: Option<usize>, pause: Duration, attempt: u32, cause: String) {
         log::warn!("{cause}; next attempt in {:.1} s", pause.as_secs_f64());
+        self.audit_error(&cause);
         let due = Some(Instant::now() + pause);
         match at {
             Some(at) => self.lines[at].connect_due = due,
@@ -363,6 +369,7 @@ impl Supervisor {
             Err(error) => {
                 self.token_backoff.on_failure(Instant::now());
                 let wait = self.token_backoff.pause(fastrand::f64(), error.retry_after());
+                self.audit_error(&error);
                 log::warn!(
                     "the token was not renewed; next attempt in {:.1} s: {error}",
                     wait.as_secs_f64()
@@ -437,6 +444,7 @@ impl Supervisor {
     fn spawn(&mut self, ticket: crate::reader::Ticket, channel: Option<HeldChannel>) -> Result<Connection, Error> {
         let number = ticket.connection;
         self.control(Control::ConnectionOpened(number));
+        self.audit_connection(number, "opening", None);
         let reader = Reader::spawn(ticket)?;
         Ok(Connection {
             number,

@@ -84,6 +84,8 @@ impl Supervisor {
             return;
         };
         connection.confirmed = true;
+        let number = connection.number;
+        self.audit_connection(number, "subscribed", None);
         if place != Place::Current {
             self.publish_connections();
             return;
@@ -122,6 +124,7 @@ impl Supervisor {
             lived: ended.started.elapsed(),
         };
         self.control(Control::ConnectionEnded(ended.number));
+        self.audit_connection(ended.number, "ended", Some(reason));
         ended.reader.cut();
         self.publish_connections();
         let is_gone = policy::channel_is_gone(reason);

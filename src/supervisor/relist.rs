@@ -23,6 +23,7 @@ impl Supervisor {
                     self.refresh_token_now();
                 }
                 log::warn!("the listing of queues was not read again: {error}");
+                self.audit_error(&error);
                 return;
             }
         };

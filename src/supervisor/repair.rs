@@ -32,6 +32,7 @@ use crate::config::Config;
 use crate::net::Cancel;
 use crate::net::cancel::Never;
 use crate::notice::Notice;
+use crate::protocol::KeepBody;
 use crate::rest::{Limits, RestClient};
 use crate::topic_plan::TopicQueues;
 use crate::{Error, ErrorKind, Moment, Secret};
@@ -77,6 +78,10 @@ impl RepairThread {
             access: Arc::clone(&access),
             cancel: cancel.clone(),
             pauses: parts.config.reconnect,
+            raw: match parts.config.outputs.record_file {
+                Some(_) => KeepBody::Verbatim,
+                None => KeepBody::Drop,
+            },
         };
         let room = Room::new(parts.config, asker, inbox);
         let thread = std::thread::Builder::new()

@@ -71,6 +71,7 @@ impl Supervisor {
             Err(error) if error.kind() == ErrorKind::Stopped => ControlFlow::Break(End::Stopped),
             Err(error) => {
                 log::warn!("the replacement failed, the old connection goes on: {error}");
+                self.audit_error(&error);
                 self.retry_rotation(at, renew, why, error.retry_after());
                 ControlFlow::Continue(())
             }

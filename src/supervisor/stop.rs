@@ -43,6 +43,9 @@ impl Supervisor {
             End::OutputClosed => "the output was closed".to_owned(),
             End::GaveUp(error) => error.to_string(),
         };
+        if let End::GaveUp(error) = &end {
+            self.audit_error(error);
+        }
         let began = Instant::now();
         let mut abandoned = Vec::new();
         if let Some(repair) = &self.repair {

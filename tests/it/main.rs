@@ -16,15 +16,21 @@
 //! | `stream` | `notifications`: topics, channels, subscriptions, permissions, the listing |
 //! | `overload` | more than the buffer holds, and receivers that do not keep up: nothing lost unseen |
 //! | `library` | the stream in a program: callbacks, events, snapshots, handles |
+//! | `audit` | the audit file: entries, chain, crashes, `audit verify` |
+//! | `replay` | recordings: the same snapshot as live, torn and broken files, full disks |
+//! | `webhook` | snapshots and events posted to receivers that take, refuse, fail and hang |
 //! | `process` | the program: outputs, signals, exit codes |
 //! | `simulator` | the simulator from outside |
 //! | `web` | the page, metrics, health and snapshots over HTTP, and what hostile peers get |
+//! | `week` | a week of renewals and faults, compressed: the truth at its end, and nothing leaked |
 //! | `tidy` | the rules of the architecture, read from the sources |
 //!
 //! `support` has what they share: a watched stream, a scripted peer for the faults that the simulator does not play,
 //! and the program as a child process. No test sleeps to let something happen: each waits for a condition, under a
 //! deadline.
 
+#[cfg(feature = "simulator")]
+mod audit;
 #[cfg(feature = "simulator")]
 mod channels;
 #[cfg(all(unix, feature = "cli", feature = "simulator"))]
@@ -49,6 +55,8 @@ mod protocols;
 mod reconnect;
 #[cfg(feature = "simulator")]
 mod repair;
+#[cfg(all(unix, feature = "cli", feature = "simulator"))]
+mod replay;
 #[cfg(feature = "simulator")]
 mod simulator;
 #[cfg(feature = "simulator")]
@@ -58,3 +66,7 @@ mod support;
 mod tidy;
 #[cfg(feature = "simulator")]
 mod web;
+#[cfg(feature = "simulator")]
+mod webhook;
+#[cfg(all(target_os = "linux", feature = "cli", feature = "simulator"))]
+mod week;

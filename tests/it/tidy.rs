@@ -38,6 +38,8 @@ const MODULES: &[(&str, Band, &str)] = &[
     ("event", Words, "config facts id moment"),
     ("notice", Words, "error moment protocol"),
     ("telemetry", Words, "model moment"),
+    ("digest", Thought, "secret"),
+    ("audit", Thought, "digest moment"),
     ("backoff", Thought, "config"),
     ("heartbeat", Thought, "config"),
     ("coalesce", Thought, "event facts id moment"),
@@ -45,46 +47,60 @@ const MODULES: &[(&str, Band, &str)] = &[
     ("protocol", Thought, "config error event facts id moment secret"),
     ("model", Thought, "config event facts id keyed moment protocol"),
     ("record", Thought, "event id model moment"),
+    ("recording", Thought, "config id model moment record"),
+    ("journal", Tools, "audit recording"),
     ("net", Tools, "config error secret"),
     ("buffer", Tools, "coalesce config event net telemetry"),
     (
         "rest",
         Tools,
-        "config error facts id keyed moment net secret topic_plan",
+        "config digest error facts id keyed moment net secret topic_plan",
     ),
     ("http_server", Tools, ""),
     ("web", Rooms, "config error http_server model moment record secret"),
     (
         "reader",
         Rooms,
-        "buffer config error event heartbeat moment net notice protocol rest secret telemetry",
+        "audit buffer config error event heartbeat journal moment net notice protocol recording rest secret telemetry",
     ),
-    ("output", Rooms, "config error event facts id keyed model moment record"),
+    (
+        "output",
+        Rooms,
+        "audit backoff config error event facts id keyed model moment net record recording rest",
+    ),
     (
         "aggregator",
         Rooms,
-        "buffer config error event facts id keyed model moment net notice output record rest telemetry",
+        "audit buffer config error event facts id journal keyed model moment net notice output record recording rest \
+         telemetry",
     ),
     (
         "supervisor",
         Control,
-        "aggregator backoff buffer config error id model moment net notice protocol reader record rest secret telemetry \
-         topic_plan",
+        "aggregator audit backoff buffer config error id journal model moment net notice protocol reader record recording \
+         rest secret telemetry topic_plan",
+    ),
+    (
+        "replay",
+        Control,
+        "aggregator config error event model moment net protocol record recording secret telemetry",
     ),
     (
         "stream",
         Control,
-        "aggregator buffer config error event model net notice output protocol record rest supervisor telemetry web",
+        "aggregator audit buffer config digest error event journal model moment net notice output protocol record replay \
+         rest supervisor telemetry web",
     ),
     (
         "preflight",
         Control,
-        "buffer config error id moment net notice protocol reader rest secret supervisor telemetry topic_plan",
+        "buffer config error id journal moment net notice protocol reader rest secret supervisor telemetry topic_plan",
     ),
     (
         "cli",
         Control,
-        "config error moment net notice output preflight protocol record rest secret simulator stream topic_plan",
+        "audit config error moment net notice output preflight protocol record recording replay rest secret simulator \
+         stream topic_plan",
     ),
     ("simulator", Peer, "http_server keyed"),
 ];
@@ -151,6 +167,7 @@ const IMPURE_FILES: &[(&str, &str, &str)] = &[
 /// Foreign crates with an owner: named below these paths only.
 const OWNERS: &[(&str, &str)] = &[
     ("ureq", "rest/"),
+    ("rustix", "output/appending.rs"),
     ("rustls", "net/"),
     ("rustls_native_certs", "net/"),
     ("webpki_roots", "net/"),
@@ -163,7 +180,7 @@ const OWNERS: &[(&str, &str)] = &[
     ("signal_hook", "cli/"),
     ("terminal_size", "output/live/"),
     ("hdrhistogram", "model/latency.rs"),
-    ("ring", "web/access.rs web/pages.rs"),
+    ("ring", "digest.rs web/access.rs web/pages.rs"),
     ("zeroize", "secret.rs config/credentials.rs"),
 ];
 

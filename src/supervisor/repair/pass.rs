@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Sender, bounded, select};
+use serde_json::Value;
 
 use super::access::Access;
 use super::query::{PAGE_SIZE, QUEUES_A_QUERY, Query};
@@ -17,9 +18,10 @@ use super::walk::{Entry, Next, ROUNDS, Walk};
 use crate::aggregator::{Control, ControlSender, FromRepair, Shown};
 use crate::backoff::Backoff;
 use crate::config::ReconnectConfig;
-use crate::model::details::{DetailsPage, RestConversation, read_answer};
+use crate::model::details::{DetailsPage, RestConversation, read_answer, read_conversation};
 use crate::net::{Cancel, Waited};
 use crate::notice::{Notice, PROGRESS};
+use crate::protocol::KeepBody;
 use crate::rest::analytics::{self, DETAILS_A_CALL};
 use crate::rest::{Purpose, RestClient};
 use crate::{Error, ErrorKind, Id, Moment, Secret};
@@ -121,6 +123,8 @@ pub(super) struct Asker {
     pub(super) access: Arc<Access>,
     pub(super) cancel: Cancel,
     pub(super) pauses: ReconnectConfig,
+    /// Whether the conversations are recorded as they came.
+    pub(super) raw: KeepBody,
 }
 
 impl Asker {
@@ -219,7 +223,7 @@ impl Asker {
             let body = query.page(number);
             let asked = self.call(|client, token| {
                 let answer = analytics::conversation_details(client, token, &body, Purpose::Backfill)?;
-                Ok((read_page(&answer.body)?, answer.conversations, answer.total_hits))
+                Ok((self.read_page(&answer.body)?, answer.conversations, answer.total_hits))
             });
             let (page, shown, total) = match asked {
                 Err(Over::Refused(error)) if number > 1 && error.status() == Some(400) => {
@@ -227,7 +231,7 @@ impl Asker {
                 }
                 asked => asked?,
             };
-            let entries: Vec<Entry> = page.conversations.iter().map(entry).collect();
+            let entries: Vec<Entry> = page.0.conversations.iter().map(entry).collect();
             self.take(page, sheet)?;
             sheet.say(number, total);
             match walk.page(&entries, shown, total) {
@@ -250,7 +254,7 @@ impl Asker {
         let mut parts: Vec<&[Id]> = ids.chunks(DETAILS_A_CALL).rev().collect();
         while let Some(some) = parts.pop() {
             let page = self.call(|client, token| {
-                read_page(&analytics::conversations_by_ids(
+                self.read_page(&analytics::conversations_by_ids(
                     client,
                     token,
                     some,
@@ -280,18 +284,31 @@ impl Asker {
         Ok(())
     }
 
-    fn take(&self, page: DetailsPage, sheet: &mut Sheet) -> Result<(), Over> {
+    /// A malformed answer is the peer's, and may pass.
+    fn read_page(&self, body: &[u8]) -> Result<(DetailsPage, Vec<Value>), Error> {
+        let page =
+            read_answer(body).map_err(|what| Error::new(ErrorKind::Transient, "reading conversation details", what))?;
+        let raw = match self.raw {
+            KeepBody::Verbatim => raw_conversations(body),
+            KeepBody::Drop => Vec::new(),
+        };
+        Ok((page, raw))
+    }
+
+    fn take(&self, (page, raw): (DetailsPage, Vec<Value>), sheet: &mut Sheet) -> Result<(), Over> {
         if page.unreadable > 0 {
             log::warn!("repair: {} entries of an answer are no conversations", page.unreadable);
         }
         sheet.pages += 1;
         sheet.conversations += page.conversations.len();
         let mut shown = Vec::with_capacity(page.conversations.len());
+        let mut raw = raw.into_iter();
         for conversation in page.conversations {
             sheet.open.remove(&conversation.facts.id);
             shown.push(Shown {
                 enters: sheet.enters(&conversation),
                 facts: conversation.facts,
+                raw: raw.next(),
             });
         }
         self.ask(|done| FromRepair::Conversations { shown, done })
@@ -307,7 +324,14 @@ fn entry(conversation: &RestConversation) -> Entry {
     }
 }
 
-/// A malformed answer is the peer's, and may pass.
-fn read_page(body: &[u8]) -> Result<DetailsPage, Error> {
-    read_answer(body).map_err(|what| Error::new(ErrorKind::Transient, "reading conversation details", what))
+/// The conversations of an answer as they came: those that can be read, in their order.
+fn raw_conversations(body: &[u8]) -> Vec<Value> {
+    let Ok(mut answer) = serde_json::from_slice::<Value>(body) else {
+        return Vec::new();
+    };
+    let Some(Value::Array(list)) = answer.get_mut("conversations").map(Value::take) else {
+        return Vec::new();
+    };
+    let is_readable = |raw: &Value| read_conversation(&raw.to_string()).is_ok();
+    list.into_iter().filter(is_readable).collect()
 }

@@ -1,0 +1,132 @@
+//! Entries of the audit file and the chain that holds them together.
+//!
+//! In: what happened, the line before · Out: lines · Thread: any (pure).
+//!
+//! A line is one JSON object; its `prev` is the SHA-256 of the line before without its newline, so that no line can be
+//! changed, removed or moved unseen. No entry holds a secret or anything of a customer.
+
+#[cfg(feature = "cli")]
+mod verify;
+
+use serde_json::{Map, Value};
+
+use crate::Moment;
+use crate::digest::sha256_hex;
+
+#[cfg(feature = "cli")]
+pub(crate) use verify::{Broken, Verifier, Whole};
+
+/// `prev` of the first line ever.
+pub(crate) const FIRST: &str = "0000000000000000000000000000000000000000000000000000000000000000";
+/// Longest text in an entry: enough for a cause, too little to fill a disk with what a peer says.
+const LONGEST_TEXT: usize = 300;
+
+/// Something worth an entry.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Entry {
+    at: Moment,
+    kind: &'static str,
+    fields: Map<String, Value>,
+}
+
+impl Entry {
+    /// `kind` is one of token, channel, subscription, connection, gap, stale, incomplete, drop, error, configuration, start,
+    /// stop, torn and missed.
+    pub(crate) fn new(kind: &'static str, at: Moment) -> Self {
+        Self {
+            at,
+            kind,
+            fields: Map::new(),
+        }
+    }
+
+    /// With one more field; texts are cut to a line.
+    #[must_use]
+    pub(crate) fn with(mut self, key: &str, value: impl Into<Value>) -> Self {
+        let value = match value.into() {
+            Value::String(text) => Value::String(line_of(&text)),
+            other => other,
+        };
+        self.fields.insert(key.to_owned(), value);
+        self
+    }
+
+    /// When it happened.
+    pub(crate) fn at(&self) -> Moment {
+        self.at
+    }
+}
+
+fn line_of(text: &str) -> String {
+    let line = text.chars().map(|c| if c.is_control() { ' ' } else { c });
+    line.take(LONGEST_TEXT).collect()
+}
+
+/// Where the chain stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Chain {
+    prev: String,
+}
+
+impl Chain {
+    /// Before the first line ever.
+    pub(crate) fn beginning() -> Self {
+        Self { prev: FIRST.to_owned() }
+    }
+
+    /// After this line, given without its newline.
+    pub(crate) fn after(line: &[u8]) -> Self {
+        Self { prev: sha256_hex(line) }
+    }
+
+    /// `prev` of the next line.
+    #[cfg(feature = "cli")]
+    pub(crate) fn end(&self) -> &str {
+        &self.prev
+    }
+
+    /// The next line, with its newline. The chain moves on only when that was written: [`Chain::after`].
+    pub(crate) fn line(&self, entry: &Entry) -> Vec<u8> {
+        let mut object = Map::new();
+        object.insert("at".to_owned(), Value::String(entry.at.to_string()));
+        object.insert("kind".to_owned(), Value::String(entry.kind.to_owned()));
+        object.insert("prev".to_owned(), Value::String(self.prev.clone()));
+        object.extend(entry.fields.clone());
+        let mut line = Value::Object(object).to_string().into_bytes();
+        line.push(b'\n');
+        line
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    pub(super) fn entry(n: i64) -> Entry {
+        Entry::new("token", Moment::from_epoch_ms(n)).with("life_secs", n)
+    }
+
+    #[test]
+    fn lines_hold_on_to_each_other() {
+        let first = Chain::beginning().line(&entry(1));
+        let text = String::from_utf8(first.clone()).unwrap();
+        assert_eq!(
+            text,
+            format!(
+                "{{\"at\":\"1970-01-01T00:00:00.001Z\",\"kind\":\"token\",\"life_secs\":1,\"prev\":\"{FIRST}\"}}\n"
+            )
+        );
+        let second = Chain::after(&first[..first.len() - 1]).line(&entry(2));
+        let value: Value = serde_json::from_slice(&second).unwrap();
+        assert_eq!(value["prev"], sha256_hex(text.trim_end().as_bytes()));
+    }
+
+    #[test]
+    fn texts_stay_on_their_line_and_short() {
+        let line = Chain::beginning().line(&entry(1).with("cause", format!("a\nb{}", "x".repeat(1000))));
+        assert_eq!(line.iter().filter(|b| **b == b'\n').count(), 1);
+        let value: Value = serde_json::from_slice(&line).unwrap();
+        let cause = value["cause"].as_str().unwrap();
+        assert!(cause.starts_with("a bx") && cause.chars().count() == LONGEST_TEXT);
+    }
+}

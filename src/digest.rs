@@ -1,0 +1,47 @@
+//! Hashes as they are written: lower-case hex of SHA-256, and of its HMAC.
+//!
+//! In: bytes, a key · Out: 64 hex digits · Thread: any (pure).
+
+use std::fmt::Write as _;
+
+use ring::{digest, hmac};
+
+use crate::Secret;
+
+/// SHA-256 of `bytes`.
+pub(crate) fn sha256_hex(bytes: &[u8]) -> String {
+    hex(digest::digest(&digest::SHA256, bytes).as_ref())
+}
+
+/// HMAC-SHA-256 of `bytes` under `key`.
+pub(crate) fn hmac_sha256_hex(key: &Secret, bytes: &[u8]) -> String {
+    let key = hmac::Key::new(hmac::HMAC_SHA256, key.reveal().as_bytes());
+    hex(hmac::sign(&key, bytes).as_ref())
+}
+
+fn hex(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len() * 2);
+    for byte in bytes {
+        // Writing into a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Published test vectors: FIPS 180-2 and RFC 4231 (case 2).
+    #[test]
+    fn known_vectors() {
+        assert_eq!(
+            sha256_hex(b"abc"),
+            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+        );
+        assert_eq!(
+            hmac_sha256_hex(&Secret::new("Jefe"), b"what do ya want for nothing?"),
+            "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
+        );
+    }
+}

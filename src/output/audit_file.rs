@@ -1,0 +1,250 @@
+//! The audit file: a chain of lines that grows over runs, crashes and rotations.
+//!
+//! In: `Item::Audited` · Out: lines of `audit::Chain`, rotated by size · Thread: that of its output.
+//!
+//! Each line is written with one call, so that a killed process leaves whole lines; what a crash of the machine tears is
+//! ended at the next start, chained over, and followed by a `torn` entry. What a full disk or a vanished directory cost
+//! is counted, and told in a `missed` entry when writing works again.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::Item;
+use super::appending::{self, Lock, advice, is_still, refuse};
+use super::complaint::Complaint;
+use super::sink::{Closed, Outlet, Snapshots, Wants};
+use super::tally::Tally;
+use crate::audit::{Chain, Entry};
+use crate::model::snapshot::Snapshot;
+use crate::{Error, Moment};
+
+const NAME: &str = "audit_file";
+/// A file is rotated before it grows beyond this, …
+pub(crate) const ROTATE_BYTES: u64 = 10 << 20;
+/// … and so many rotated ones are kept (`FILE.1` is the youngest).
+pub(crate) const KEPT: u32 = 10;
+
+/// See the module.
+pub(crate) struct AuditFile {
+    path: PathBuf,
+    rotate_bytes: u64,
+    chain: Chain,
+    open: Option<Open>,
+    /// Entries that could not be written, and the time of the first.
+    missed: Option<(u64, Moment)>,
+    complaint: Complaint,
+}
+
+struct Open {
+    file: File,
+    /// Its length; `None` for what is no regular file.
+    bytes: Option<u64>,
+}
+
+impl AuditFile {
+    /// Opens `path` and finds the end of its chain.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::Configuration`] where it cannot be opened or written, or another process has it.
+    pub(crate) fn new(path: &Path, rotate_bytes: u64) -> Result<Self, Error> {
+        let mut this = Self {
+            path: path.to_owned(),
+            rotate_bytes,
+            chain: Chain::beginning(),
+            open: None,
+            missed: None,
+            complaint: Complaint::default(),
+        };
+        this.chain = chain_of(&rotated(path, 1)).unwrap_or_else(Chain::beginning);
+        match this.reopen() {
+            Ok(()) => Ok(this),
+            // A disk that is full now may have room later: that is told while running.
+            Err(error) if error.kind() == io::ErrorKind::StorageFull => Ok(this),
+            Err(error) => Err(refuse("audit file", path, error)),
+        }
+    }
+
+    fn reopen(&mut self) -> io::Result<()> {
+        let mut file = appending::open(&self.path)?;
+        let there = file.metadata()?;
+        if !there.is_file() {
+            self.open = Some(Open { file, bytes: None });
+            return Ok(());
+        }
+        if appending::lock(&file) == Lock::Taken {
+            let what = "another process writes to it; each needs its own";
+            return Err(io::Error::new(io::ErrorKind::AddrInUse, what));
+        }
+        let tail = appending::tail(&mut file)?;
+        if let Some(last) = &tail.last {
+            self.chain = Chain::after(last);
+        }
+        if !tail.torn.is_empty() {
+            file.write_all(b"\n")?;
+            self.chain = Chain::after(&tail.torn);
+        }
+        let bytes = file.metadata()?.len();
+        self.open = Some(Open {
+            file,
+            bytes: Some(bytes),
+        });
+        if !tail.torn.is_empty() {
+            log::warn!("output {NAME}: its last line was torn by a crash; it was ended and chained over");
+            self.append(&Entry::new("torn", Moment::now()).with("bytes", tail.torn.len()))?;
+        }
+        Ok(())
+    }
+
+    fn append(&mut self, entry: &Entry) -> io::Result<()> {
+        let is_current = |open: &Open| is_still(&self.path, &open.file);
+        if !self.open.as_ref().is_some_and(is_current) {
+            self.open = None;
+            self.reopen()?;
+        }
+        let line = self.chain.line(entry);
+        let is_full = |open: &Open| {
+            open.bytes
+                .is_some_and(|bytes| bytes > 0 && bytes + line.len() as u64 > self.rotate_bytes)
+        };
+        if self.open.as_ref().is_some_and(is_full) {
+            self.rotate()?;
+        }
+        let Some(open) = &mut self.open else {
+            return Err(io::ErrorKind::NotFound.into());
+        };
+        if let Err(error) = open.file.write_all(&line) {
+            // Half a line is taken back; where that fails it is found torn.
+            let whole = open.bytes.map(|bytes| open.file.set_len(bytes));
+            if !matches!(whole, Some(Ok(()))) {
+                self.open = None;
+            }
+            return Err(error);
+        }
+        open.bytes = open.bytes.map(|bytes| bytes + line.len() as u64);
+        self.chain = Chain::after(&line[..line.len() - 1]);
+        Ok(())
+    }
+
+    /// `FILE` becomes `FILE.1`, that `FILE.2` …; the chain goes on in a new `FILE`.
+    fn rotate(&mut self) -> io::Result<()> {
+        if let Some(open) = &self.open {
+            open.file.sync_all()?;
+        }
+        for number in (1..KEPT).rev() {
+            match fs::rename(rotated(&self.path, number), rotated(&self.path, number + 1)) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
+        fs::rename(&self.path, rotated(&self.path, 1))?;
+        self.open = None;
+        self.reopen()
+    }
+
+    /// Writes an entry, after what is to be told of those that could not be written.
+    fn write(&mut self, entry: &Entry) -> io::Result<()> {
+        if let Some((count, since)) = self.missed {
+            let missed = Entry::new("missed", Moment::now())
+                .with("entries", count)
+                .with("since", since.to_string());
+            self.append(&missed)?;
+            self.missed = None;
+        }
+        self.append(entry)
+    }
+
+    fn settle(&mut self, entry: &Entry, tally: &Tally) {
+        match self.write(entry) {
+            Ok(()) => {
+                tally.wrote(1);
+                if let Some(line) = self.complaint.worked(NAME) {
+                    log::info!("{line}");
+                }
+            }
+            Err(error) => {
+                tally.missed(1);
+                self.missed = match self.missed {
+                    Some((count, since)) => Some((count + 1, since)),
+                    None => Some((1, entry.at())),
+                };
+                let what = format!("{}: {error}; {}", self.path.display(), advice(&error));
+                if let Some(line) = self.complaint.failed(NAME, &what, 1, Instant::now()) {
+                    log::warn!("{line}");
+                }
+            }
+        }
+    }
+}
+
+/// `FILE.N`.
+pub(crate) fn rotated(path: &Path, number: u32) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(format!(".{number}"));
+    PathBuf::from(name)
+}
+
+/// SHA-256 of the last line of a file, if that is there and can be read.
+#[cfg(feature = "cli")]
+pub(crate) fn chain_end(path: &Path) -> Option<String> {
+    chain_of(path).map(|chain| chain.end().to_owned())
+}
+
+/// The chain after the last line of a file that is there.
+fn chain_of(path: &Path) -> Option<Chain> {
+    if !fs::metadata(path).ok()?.is_file() {
+        return None;
+    }
+    let tail = appending::tail(&mut File::open(path).ok()?).ok()?;
+    if !tail.torn.is_empty() {
+        return Some(Chain::after(&tail.torn));
+    }
+    tail.last.map(|last| Chain::after(&last))
+}
+
+impl Outlet for AuditFile {
+    fn wants(&self) -> Wants {
+        Wants {
+            events: false,
+            changes: false,
+            snapshots: Snapshots::None,
+        }
+    }
+
+    fn take(&mut self, item: Item, tally: &Tally) -> Result<(), Closed> {
+        if let Item::Audited(entry) = item {
+            self.settle(&entry, tally);
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self, _: &Tally) -> Result<(), Closed> {
+        Ok(())
+    }
+
+    fn end(&mut self, last: Option<Arc<Snapshot>>, tally: &Tally) -> Result<(), Closed> {
+        let mut stop = Entry::new("stop", Moment::now());
+        if let Some(last) = last {
+            let counters = &last.counters;
+            stop = stop
+                .with("cause", last.connection.cause.clone().unwrap_or_default())
+                .with("events_applied", counters.events_applied)
+                .with("events_coalesced", counters.events_coalesced)
+                .with("events_dropped", counters.events_dropped)
+                .with("gaps", last.connection.gaps_total);
+        }
+        tally.offered();
+        self.settle(&stop, tally);
+        if let Some(open) = &self.open {
+            // The last word is worth waiting for the disk; where it cannot be synced it is written all the same.
+            let _ = open.file.sync_all();
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+#[path = "audit_file_tests.rs"]
+mod tests;

@@ -1,0 +1,149 @@
+//! A replay in place of a stream: the same outputs, fed from a recording.
+//!
+//! In: a builder with its outputs, a recording · Out: a `Report` · Thread: the caller's waits, `gs-replay` plays.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, Sender, bounded, select, unbounded};
+
+use super::outputs::{self, OutputSeat};
+use super::web;
+use super::{Ended, GRACE, Report, StopHandle, StreamBuilder};
+use crate::aggregator::{Aggregator, AggregatorParts, Finished};
+use crate::buffer::buffer;
+use crate::journal::Journal;
+use crate::net::cancel::Never;
+use crate::net::{Cancel, Net};
+use crate::notice::Notice;
+use crate::output::Outputs;
+use crate::output::sink::Handover;
+use crate::protocol::KeepBody;
+use crate::replay::{OUTPUT_LIMIT, Pace, Player, Recording};
+use crate::telemetry::Telemetry;
+use crate::{Error, ErrorKind};
+
+/// A replay that is ready to run.
+pub(crate) struct ReplayEngine {
+    player: Player,
+    inbox: Receiver<Notice>,
+    hurry: Sender<()>,
+    stop: StopHandle,
+}
+
+impl StreamBuilder {
+    /// Prepares a replay with these outputs; they are waited for, since a recording can wait.
+    ///
+    /// # Errors
+    /// As [`StreamBuilder::start`].
+    pub(crate) fn replay(self, recording: Recording, pace: Pace) -> Result<ReplayEngine, Error> {
+        let config = Arc::new(self.config);
+        let listening = web::listen(&config)?;
+        let (notices, inbox) = unbounded();
+        let (hurry, stopping) = bounded(0);
+        let net = Arc::new(Net::new(&config)?);
+        let seat = OutputSeat {
+            notices: notices.clone(),
+            handover: Handover::Wait(stopping),
+        };
+        let mut all = Outputs::default();
+        for make in self.outputs {
+            all.add(make(&seat)?);
+        }
+        listening.join(&mut all, &seat)?;
+        for output in outputs::configured(&config, &net, &seat)? {
+            all.add(output);
+        }
+        let keep_body = match self.keep_body {
+            KeepBody::Verbatim => KeepBody::Verbatim,
+            KeepBody::Drop => outputs::configured_bodies(&config),
+        };
+        let telemetry = Arc::new(Telemetry::new());
+        // Neither is used: the player gives events and changes itself.
+        let (_, events) = buffer(config.buffer, Arc::clone(&telemetry));
+        let (_, control) = bounded(0);
+        let aggregator = Aggregator::new(AggregatorParts {
+            time: Some(recording.start().at),
+            clock: Arc::default(),
+            config,
+            buffer: events,
+            control,
+            telemetry,
+            outputs: all,
+            journal: Journal::default(),
+            repairs: None,
+        });
+        Ok(ReplayEngine {
+            player: Player::new(recording, aggregator, pace, keep_body),
+            inbox,
+            hurry,
+            stop: StopHandle {
+                notices,
+                calls: Cancel::new(),
+            },
+        })
+    }
+}
+
+impl ReplayEngine {
+    pub(crate) fn stop_handle(&self) -> StopHandle {
+        self.stop.clone()
+    }
+
+    /// Returns when everything was played and taken, or soon after it was stopped.
+    ///
+    /// # Errors
+    /// The first broken line.
+    pub(crate) fn run(self) -> Result<Report, Error> {
+        let (alive, done) = bounded::<Never>(0);
+        let (player, cancel) = (self.player, Cancel::new());
+        let theirs = cancel.clone();
+        let thread = std::thread::Builder::new()
+            .name("gs-replay".to_owned())
+            .spawn(move || {
+                let _alive: Sender<Never> = alive;
+                player.run(&theirs)
+            })
+            .map_err(|error| Error::new(ErrorKind::Local, "starting the replay's thread", error.to_string()))?;
+        let ended = loop {
+            select! {
+                recv(self.inbox) -> notice => match notice {
+                    Ok(Notice::Stop) => break Some(Ended::Stopped),
+                    Ok(Notice::OutputClosed(_)) => break Some(Ended::OutputClosed),
+                    Ok(_) => {}
+                    Err(_) => break None,
+                },
+                recv(done) -> _ => break None,
+            }
+        };
+        if ended.is_some() {
+            cancel.cancel();
+            // It may wait for an output that nobody reads: it is let go.
+            let is_done = |limit: Duration| done.recv_timeout(limit).is_err_and(|error| error.is_disconnected());
+            if !is_done(OUTPUT_LIMIT) {
+                drop(self.hurry);
+                let until = Instant::now() + OUTPUT_LIMIT + GRACE;
+                if !is_done(until.saturating_duration_since(Instant::now())) {
+                    return Err(Error::new(
+                        ErrorKind::Local,
+                        "stopping the replay",
+                        "an output did not end in time; what it had not taken is lost",
+                    ));
+                }
+            }
+        }
+        let Finished { snapshot, abandoned } = thread.join().unwrap_or_else(|panic| {
+            let what = crate::error::panic_text(&*panic);
+            Err(Error::new(
+                ErrorKind::Internal,
+                "replaying",
+                format!("a defect ended it: {what}"),
+            ))
+        })?;
+        Ok(Report {
+            ended: ended.unwrap_or(Ended::Stopped),
+            snapshot,
+            abandoned,
+        })
+    }
+}

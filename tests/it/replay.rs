@@ -1,0 +1,325 @@
+//! Recordings and their replay: the same snapshot as live, whatever happened to the stream.
+//!
+//! In: a simulator, a scripted peer, the built program · Out: verdicts · Thread: the test's.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use genesys_stream::config::{ConfigBuilder, Protocol};
+use genesys_stream::model::snapshot::Snapshot;
+use genesys_stream::simulator::Simulator;
+use serde_json::{Value, json};
+
+use crate::audit::Directory;
+use crate::support::peer::{Behaviour, event, notification, peer, sockets};
+use crate::support::process::{Ended, program};
+use crate::support::{STOP_LIMIT, busy, config, control, for_all_protocols, impatient, start, watch};
+
+/// A REST budget that does not slow a test.
+const PLENTY: &str = r#"{"rest":{"max_requests_per_min":100000},"backfill":{"max_requests_per_min":100000},
+    "windows":{"granularity":"PT10S","service_level_secs":7},"totals":{"since":"start"}}"#;
+
+fn replay(recording: &Path, more: &[&str]) -> Ended {
+    replay_at("0", recording, more)
+}
+
+fn replay_at(speed: &str, recording: &Path, more: &[&str]) -> Ended {
+    let mut flags = vec!["replay", recording.to_str().unwrap(), "--speed", speed];
+    flags.extend(more);
+    program(&flags, &[]).wait()
+}
+
+/// The last snapshot of a replay.
+fn replayed(recording: &Path) -> Value {
+    let ended = replay(recording, &["--output", "snapshots", "--interval-ms", "3600000"]);
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+    serde_json::from_str(ended.lines.last().expect("a snapshot")).expect("JSON")
+}
+
+fn comparable(mut snapshot: Value) -> Value {
+    for key in ["generated_at", "started_at", "latency", "revision"] {
+        snapshot.as_object_mut().expect("an object").remove(key).expect(key);
+    }
+    snapshot
+}
+
+#[track_caller]
+fn assert_equal(live: &Snapshot, replayed: &Value) {
+    // Through text, as the other: reading rounds a number's last bit.
+    let live = serde_json::to_string(live).expect("JSON");
+    let live = comparable(serde_json::from_str(&live).expect("JSON"));
+    let replayed = comparable(replayed.clone());
+    for (key, value) in live.as_object().unwrap() {
+        assert_eq!(&replayed[key], value, "{key}");
+    }
+    assert_eq!(replayed, live);
+}
+
+fn stormy(url: &str, protocol: Protocol, path: &Path) -> ConfigBuilder {
+    impatient(url, protocol).json("plenty.json", PLENTY).record_file(path)
+}
+
+/// An outage that is repaired, closes, resets, duplicates, another order, garbage, errors.
+fn storm(sim: &Simulator, stream: &crate::support::Watched, protocol: Protocol) {
+    stream.until_fed();
+    control(sim, "duplicate?percent=20");
+    control(sim, "reorder?percent=20");
+    control(sim, "garbage?count=3&kind=text");
+    control(sim, "garbage?kind=binary");
+    control(sim, "error_frame?message=oops");
+    stream.until("garbage came", |s| s.counters.malformed >= 2);
+    control(sim, "outage?secs=1");
+    let repaired = |s: &Snapshot| s.connection.gaps.iter().all(|gap| gap.to.is_some() && gap.repaired);
+    stream.until("the outage is over", |s| s.connection.gaps_total >= 1);
+    stream.until_reconnected(1);
+    control(sim, "close?code=1011");
+    stream.until_reconnected(2);
+    control(sim, "reset");
+    stream.until_reconnected(3);
+    if protocol == Protocol::Notifications {
+        stream.until("all gaps are repaired", |s| s.connection.gaps_total >= 3 && repaired(s));
+        control(sim, "revoke");
+        stream.until_reconnected(4);
+    }
+    let applied = stream.stream().snapshot().counters.events_applied;
+    stream.until("more came", |s| s.counters.events_applied >= applied + 20);
+}
+
+#[test]
+fn a_replay_gives_the_snapshot_of_the_stream() {
+    for_all_protocols(|protocol| {
+        let directory = Directory::new(&format!("replay-{}", protocol.as_str()));
+        let path = directory.file("recording.jsonl");
+        let sim = start(busy());
+        let mut builder = stormy(&sim.url(), protocol, &path);
+        if protocol == Protocol::Notifications {
+            builder = builder.queue("all").user("queue-members");
+        }
+        let stream = watch(builder);
+        storm(&sim, &stream, protocol);
+        let report = stream.stop();
+        assert!(report.abandoned.is_empty(), "{:?}", report.abandoned);
+        let live = &report.snapshot;
+        assert_eq!(live.outputs["record_file"].missed, 0);
+        assert!(live.connection.gaps_total >= 3, "{:?}", live.connection.gaps);
+        assert!(live.counters.malformed > 0, "{:?}", live.counters);
+        if protocol == Protocol::Notifications {
+            assert!(
+                live.counters.duplicates > 0 && live.counters.repairs > 0,
+                "{:?}",
+                live.counters
+            );
+            assert!(live.queues.values().all(|queue| queue.name.is_some()));
+        }
+        assert_equal(live, &replayed(&path));
+        // A second time, and at another speed, it is no other.
+        let ended = replay_at(
+            "50000",
+            &path,
+            &[
+                "--output",
+                "none",
+                "--snapshot-file",
+                directory.file("last.json").to_str().unwrap(),
+            ],
+        );
+        assert_eq!(ended.code, 0, "{}", ended.stderr);
+        let last = std::fs::read_to_string(directory.file("last.json")).unwrap();
+        assert_equal(live, &serde_json::from_str(&last).unwrap());
+
+        let text = std::fs::read_to_string(&path).unwrap();
+        let channels: Vec<&str> = text
+            .match_indices("streaming-")
+            .map(|(at, _)| &text[at..at + 20])
+            .collect();
+        assert!(channels.is_empty(), "{channels:?}");
+        for line in text.lines() {
+            let line: Value = serde_json::from_str(line).expect("JSON");
+            assert!(
+                ["frame", "rest", "state"].contains(&line["kind"].as_str().unwrap()),
+                "{line}"
+            );
+            assert!(line["received_at"].is_string() && line.get("connection").is_some());
+        }
+    });
+}
+
+/// Nothing of a customer is in a redacted recording, and its numbers are the same.
+#[test]
+fn a_redacted_recording_has_the_same_numbers() {
+    let directory = Directory::new("replay-redacted");
+    let path = directory.file("recording.jsonl");
+    let topic = "v2.users.7a1b0c2d-0000-4000-8000-000000000001.presence";
+    let text = |name: &str| {
+        let body = json!({"source": name, "name": name, "presenceDefinition": {"id": "p", "systemPresence": "BUSY"}});
+        notification(topic, &body)
+    };
+    // Two that are equal without their names, and a true repetition.
+    let texts = vec![text("Erika"), text("Max"), text("Max"), "Erika, no JSON".to_owned()];
+    let peer = peer(sockets(vec![Behaviour::Well(texts)]));
+    let stream = watch(
+        config(&peer.url(), Protocol::Notifications)
+            .redacted()
+            .record_file(&path)
+            .queue("Sales"),
+    );
+    stream.until("all came", |s| {
+        s.counters.events_applied == 3 && s.counters.malformed == 1
+    });
+    let live = stream.stop().snapshot;
+    assert_eq!(live.counters.duplicates, 1);
+    let recording = std::fs::read_to_string(&path).unwrap();
+    assert!(!recording.contains("\"name\\\":\\\"Erika") && !recording.contains("no JSON"));
+    assert!(!recording.contains("Sales"), "names of queues too");
+    let replayed = replayed(&path);
+    assert_eq!(replayed["counters"], serde_json::to_value(live.counters).unwrap());
+    assert_eq!(replayed["users"], serde_json::to_value(&live.users).unwrap());
+}
+
+#[test]
+fn a_replay_writes_the_records_of_the_stream() {
+    for_all_protocols(|protocol| {
+        let directory = Directory::new(&format!("replay-records-{}", protocol.as_str()));
+        let path = directory.file("recording.jsonl");
+        let texts = (0..50).map(|n| event(protocol, n)).collect();
+        let peer = peer(sockets(vec![Behaviour::Close(texts, 1011)]));
+        let url = peer.url();
+        let mut flags = vec![
+            "run",
+            "--region",
+            &url,
+            "--protocol",
+            protocol.as_str(),
+            "--output",
+            "events",
+        ];
+        flags.extend([
+            "--interval-ms",
+            "50",
+            "--duration",
+            "2",
+            "--no-verify",
+            "--record",
+            path.to_str().unwrap(),
+        ]);
+        let variables = [
+            ("GENESYS_CLIENT_ID", "simulator"),
+            ("GENESYS_CLIENT_SECRET", "simulator"),
+        ];
+        let live = program(&flags, &variables).wait();
+        assert_eq!(live.code, 0, "{}", live.stderr);
+        let replayed = replay(&path, &["--output", "events"]);
+        assert_eq!(replayed.code, 0, "{}", replayed.stderr);
+        let records = |ended: &Ended| -> Vec<Value> {
+            let all = ended.lines.iter().map(|line| serde_json::from_str(line).expect("JSON"));
+            all.filter(|record: &Value| record["record"] != "snapshot").collect()
+        };
+        let events: Vec<Value> = records(&live).into_iter().filter(|r| r["record"] == "event").collect();
+        assert_eq!(events.len(), 50);
+        assert_eq!(records(&replayed), records(&live));
+    });
+}
+
+#[test]
+fn broken_recordings_are_named_by_their_line() {
+    let directory = Directory::new("replay-broken");
+    let path = directory.file("recording.jsonl");
+    let texts = (0..5).map(|n| event(Protocol::Events, n)).collect();
+    let peer = peer(sockets(vec![Behaviour::Well(texts)]));
+    let stream = watch(config(&peer.url(), Protocol::Events).record_file(&path));
+    stream.until("all came", |s| s.counters.events_applied == 5);
+    stream.stop();
+    let whole = std::fs::read_to_string(&path).unwrap();
+    let lines: Vec<&str> = whole.lines().collect();
+    let with = |text: String| {
+        std::fs::write(&path, text).unwrap();
+        replay(&path, &["--output", "snapshots"])
+    };
+    let mut broken = lines.clone();
+    broken[6] = "garbage";
+    let ended = with(broken.join("\n") + "\n");
+    assert_eq!(ended.code, 1);
+    assert!(
+        ended.stderr.contains("line 7: no line of a recording"),
+        "{}",
+        ended.stderr
+    );
+
+    // Cut off in its last line, as by a crash: what was whole counts.
+    let cut = lines[..lines.len() - 1].join("\n") + "\n" + &lines[lines.len() - 1][..30];
+    let ended = with(cut.clone());
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+    assert!(ended.stderr.contains("torn"), "{}", ended.stderr);
+    let last: Value = serde_json::from_str(ended.lines.last().unwrap()).unwrap();
+    assert_eq!(last["counters"]["events_applied"], 5);
+    assert_eq!(last["connection"]["state"], "stopped");
+
+    // Another run appended to it: each is played from its own start.
+    let ended = with(cut + "\n" + &whole);
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+    let last: Value = serde_json::from_str(ended.lines.last().unwrap()).unwrap();
+    assert_eq!(last["counters"]["events_applied"], 5);
+
+    assert_eq!(with("{\"a\":1}\n".to_owned()).code, 2);
+    assert_eq!(with(String::new()).code, 2);
+    assert_eq!(replay(&directory.file("none"), &[]).code, 2);
+}
+
+/// At the recorded speed it takes its time, and a signal ends it at once.
+#[test]
+fn it_runs_on_recorded_time_and_stops_when_asked() {
+    let directory = Directory::new("replay-speed");
+    let path = directory.file("recording.jsonl");
+    let texts = (0..5).map(|n| event(Protocol::Events, n)).collect();
+    let peer = peer(sockets(vec![Behaviour::Well(texts)]));
+    let began = Instant::now();
+    let stream = watch(config(&peer.url(), Protocol::Events).record_file(&path));
+    stream.until("a second passes", |s| s.as_of.millis_since(s.started_at) >= 1000);
+    stream.stop();
+    let live = began.elapsed();
+    let path = path.to_str().unwrap();
+    let began = Instant::now();
+    let ended = program(&["replay", path, "--output", "none"], &[]).wait();
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+    assert!(
+        began.elapsed() >= Duration::from_millis(1000),
+        "{:?} for {live:?}",
+        began.elapsed()
+    );
+    let slow = program(&["replay", path, "--speed", "0.02", "--output", "snapshots"], &[]);
+    slow.line("the first snapshot", |line| line.contains("\"snapshot\""));
+    slow.signal("TERM");
+    let ended = slow.wait();
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+    assert!(ended.took < STOP_LIMIT, "{:?}", ended.took);
+    let last: Value = serde_json::from_str(ended.lines.last().unwrap()).unwrap();
+    assert_eq!(last["connection"]["cause"], "asked to stop");
+}
+
+/// A disk that is full, and a directory that vanishes: told, counted, and gone on from; the stream notices nothing.
+#[test]
+fn a_full_disk_and_a_vanished_directory_stop_nothing() {
+    let directory = Directory::new("replay-vanished");
+    let below = directory.file("below");
+    std::fs::create_dir(&below).unwrap();
+    let path = below.join("recording.jsonl");
+    let sim = start(busy());
+    let stream = watch(config(&sim.url(), Protocol::Events).record_file(&path));
+    stream.until("recorded", |s| s.outputs["record_file"].written > 20);
+    // Moved away at once: while one removes it file by file, the recorder would make a new one.
+    std::fs::rename(&below, directory.file("away")).unwrap();
+    let s = stream.until("missed", |s| s.outputs["record_file"].missed > 5);
+    let (written, applied) = (s.outputs["record_file"].written, s.counters.events_applied);
+    std::fs::create_dir(&below).unwrap();
+    stream.until("goes on", |s| {
+        s.outputs["record_file"].written > written + 5 && s.counters.events_applied > applied
+    });
+    stream.stop();
+    assert!(path.exists());
+
+    let stream = watch(config(&sim.url(), Protocol::Events).record_file("/dev/full"));
+    let s = stream.until("missed", |s| s.outputs["record_file"].missed > 20);
+    assert_eq!(s.outputs["record_file"].written, 0);
+    let report = stream.stop();
+    assert!(report.snapshot.counters.events_applied > 0 && report.abandoned.is_empty());
+}
