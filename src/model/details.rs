@@ -11,6 +11,7 @@
 use serde::Deserialize;
 
 use crate::facts::{AcwState, ConversationFacts, DisconnectKind, MediaKind, Medium, Participant, Purpose, Stamped};
+use crate::keyed::order_by;
 use crate::protocol::json::{Entries, Field, Lenient, lenient_object, read_object};
 use crate::{Id, Moment};
 
@@ -195,7 +196,9 @@ impl RawSession {
     /// Its segments in the order of their starts; those without one first.
     fn sorted(&self) -> Vec<&RawSegment> {
         let mut segments: Vec<&RawSegment> = self.segments.entries().iter().collect();
-        segments.sort_by_key(|segment| segment.segment_start.copied());
+        order_by(&mut segments, |one, other| {
+            one.segment_start.copied().cmp(&other.segment_start.copied())
+        });
         segments
     }
 

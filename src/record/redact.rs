@@ -165,7 +165,7 @@ impl<'a> Cursor<'a> {
             loop {
                 self.space();
                 let quoted = self.string()?;
-                let key = serde_json::from_slice::<String>(quoted).ok()?;
+                let key = serde_json::from_str::<String>(std::str::from_utf8(quoted).ok()?).ok()?;
                 out.extend_from_slice(quoted);
                 self.expect(b':')?;
                 out.push(b':');
@@ -231,7 +231,7 @@ impl<'a> Cursor<'a> {
             self.at += 1;
         }
         let scalar = &self.bytes[start..self.at];
-        serde_json::from_slice::<serde::de::IgnoredAny>(scalar)
+        serde_json::from_str::<serde::de::IgnoredAny>(std::str::from_utf8(scalar).ok()?)
             .ok()
             .map(|_| scalar)
     }

@@ -157,7 +157,10 @@ impl Answer {
     /// # Errors
     /// [`ErrorKind::Transient`]: a malformed answer to a call that succeeded is the peer's, and may pass.
     pub(crate) fn json<T: DeserializeOwned>(&self) -> Result<T, Error> {
-        serde_json::from_slice(&self.body).map_err(|error| {
+        let Ok(text) = std::str::from_utf8(&self.body) else {
+            return Err(self.malformed("no UTF-8"));
+        };
+        serde_json::from_str(text).map_err(|error| {
             // serde's own text may repeat values of the body, such as a token.
             let what = match error.classify() {
                 serde_json::error::Category::Data => "JSON of another shape than expected",
@@ -175,7 +178,8 @@ impl Answer {
     }
 
     fn error_body(&self) -> ErrorBody {
-        serde_json::from_slice(&self.body).unwrap_or_default()
+        let text = std::str::from_utf8(&self.body).unwrap_or_default();
+        serde_json::from_str(text).unwrap_or_default()
     }
 
     fn clean(&self, text: &str) -> String {

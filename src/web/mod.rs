@@ -32,7 +32,7 @@ use routes::Site;
 /// Connections at one time, viewers included.
 const CONNECTIONS: usize = 512;
 /// At the end viewers get the last snapshot, if they take it within this time.
-const FAREWELL: Duration = Duration::from_millis(200);
+const FAREWELL: Duration = Duration::from_millis(400);
 
 /// What pictures and verdicts need of the configuration.
 #[derive(Clone, Copy, Debug)]

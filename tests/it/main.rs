@@ -22,6 +22,7 @@
 //! | `process` | the program: outputs, signals, exit codes |
 //! | `simulator` | the simulator from outside |
 //! | `web` | the page, metrics, health and snapshots over HTTP, and what hostile peers get |
+//! | `week` | a week of renewals and faults, compressed: the truth at its end, and nothing leaked |
 //! | `tidy` | the rules of the architecture, read from the sources |
 //!
 //! `support` has what they share: a watched stream, a scripted peer for the faults that the simulator does not play,
@@ -67,3 +68,5 @@ mod tidy;
 mod web;
 #[cfg(feature = "simulator")]
 mod webhook;
+#[cfg(all(target_os = "linux", feature = "cli", feature = "simulator"))]
+mod week;

@@ -34,7 +34,7 @@ const MODULES: &[(&str, Band, &str)] = &[
     ("secret", Words, ""),
     ("error", Words, ""),
     ("facts", Words, "id moment"),
-    ("config", Words, "error moment secret"),
+    ("config", Words, "error keyed moment secret"),
     ("event", Words, "config facts id moment"),
     ("notice", Words, "error moment protocol"),
     ("telemetry", Words, "model moment"),
@@ -102,7 +102,7 @@ const MODULES: &[(&str, Band, &str)] = &[
         "audit config error moment net notice output preflight protocol record recording replay rest secret simulator \
          stream topic_plan",
     ),
-    ("simulator", Peer, "http_server"),
+    ("simulator", Peer, "http_server keyed"),
 ];
 
 /// Imports that go upwards, or from room to room, and why.

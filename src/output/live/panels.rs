@@ -2,12 +2,11 @@
 //!
 //! In: `View` · Out: lines · Thread: any (pure).
 
-use std::cmp::Reverse;
-
 use super::history::sparkline;
 use super::layout::{Line, Style};
 use super::screen::View;
 use crate::Id;
+use crate::keyed::order_by;
 use crate::model::numbers::WindowSnapshot;
 use crate::model::snapshot::{ObservationSnapshot, QueueSnapshot, Snapshot};
 use crate::output::text::{clock, number, short, width};
@@ -249,7 +248,10 @@ fn on_queue(queue: &QueueSnapshot) -> Option<String> {
 
 fn queues(view: &View<'_>, cols: usize) -> Vec<Line> {
     let mut rows: Vec<(&Id, &QueueSnapshot)> = view.snapshot.queues.iter().collect();
-    rows.sort_by_cached_key(|(id, queue)| (Reverse(queue.waiting), queue.name.clone(), (*id).clone()));
+    order_by(&mut rows, |one, other| {
+        let by_name = || one.1.name.cmp(&other.1.name).then(one.0.cmp(other.0));
+        other.1.waiting.cmp(&one.1.waiting).then_with(by_name)
+    });
     let name_of = |id: &Id, queue: &QueueSnapshot| queue.name.clone().unwrap_or_else(|| short(id));
     let widest = rows.iter().map(|(id, queue)| width(&name_of(id, queue))).max();
     let wanted = widest.unwrap_or(0).clamp(LEAST_NAME, MOST_NAME);

@@ -86,11 +86,13 @@ pub(super) fn observations(call: &Call<'_>) -> Outcome {
             }
         }
     }
-    let mappings: Map<String, Value> = world
-        .presences
-        .iter()
-        .map(|p| (p.system.to_owned(), json!([p.id.to_string()])))
-        .collect();
+    let mut mappings = Map::new();
+    mappings.extend(
+        world
+            .presences
+            .iter()
+            .map(|p| (p.system.to_owned(), json!([p.id.to_string()]))),
+    );
     Ok(Answer::Json(
         json!({"systemToOrganizationMappings": mappings, "results": results}),
     ))
@@ -168,7 +170,8 @@ pub(super) fn details_query(call: &Call<'_>) -> Outcome {
         .collect();
     if !whims.ignores_order {
         if matches!(order_by, Some("conversationEnd" | "segmentEnd")) {
-            hits.sort_by_cached_key(|c| (c.over().unwrap_or(Ms::MAX), c.key));
+            let key = |c: &Conversation| (c.over().unwrap_or(Ms::MAX), c.key);
+            crate::keyed::order_by(&mut hits, |one, other| key(one).cmp(&key(other)));
         }
         if order == Some("desc") {
             hits.reverse();

@@ -58,8 +58,9 @@ impl Call<'_> {
     }
 
     fn json(&self) -> Result<Value, Problem> {
-        serde_json::from_slice(&self.request.body)
-            .map_err(|e| Problem::bad_request(format!("The request body is not JSON: {e}")))
+        let text = std::str::from_utf8(&self.request.body)
+            .map_err(|e| Problem::bad_request(format!("The request body is not UTF-8: {e}")))?;
+        serde_json::from_str(text).map_err(|e| Problem::bad_request(format!("The request body is not JSON: {e}")))
     }
 
     /// The address under which the client reached us.

@@ -140,10 +140,12 @@ fn number<'a>(
             }
         }
     }
-    let queues: Map<String, Value> = (world.queues.iter().zip(&books).zip(&wanted))
-        .filter(|(_, wanted)| **wanted)
-        .map(|((queue, book), _)| (queue.id.to_string(), of_queue(queue, book, grid)))
-        .collect();
+    let mut queues = Map::new();
+    queues.extend(
+        (world.queues.iter().zip(&books).zip(&wanted))
+            .filter(|(_, wanted)| **wanted)
+            .map(|((queue, book), _)| (queue.id.to_string(), of_queue(queue, book, grid))),
+    );
     let totals = Object::new()
         .set("active_conversations", active)
         .set("waiting", everywhere.waiting)
@@ -167,14 +169,12 @@ fn number<'a>(
 }
 
 fn of_queue(queue: &super::world::Queue, book: &Book, grid: Grid) -> Value {
-    let by_media: Map<String, Value> = ALL_MEDIA
-        .into_iter()
-        .filter_map(|media| {
-            let (course, live) = book.media[media.index()].as_ref()?;
-            let value = live.object(grid.as_of).set("totals", course.totals());
-            Some((media.analytics_name().to_owned(), value.into()))
-        })
-        .collect();
+    let mut by_media = Map::new();
+    by_media.extend(ALL_MEDIA.into_iter().filter_map(|media| {
+        let (course, live) = book.media[media.index()].as_ref()?;
+        let value = live.object(grid.as_of).set("totals", course.totals());
+        Some((media.analytics_name().to_owned(), Value::from(value)))
+    }));
     book.live
         .object(grid.as_of)
         .set("name", queue.name.clone())

@@ -94,7 +94,7 @@ impl Scene {
 
     pub fn begin_with(sim: Simulator, settings: Settings, config: impl FnOnce(&str) -> ConfigBuilder) -> Scene {
         settle(&sim);
-        let stream = watch(config(&sim.url()).queue("all").json("windows.json", &settings.json()));
+        let stream = watch(config(&sim.url()).queue("all").json("windows.json", settings.json()));
         let scene = Scene {
             since_ms: Some(centre_time(&sim)),
             sim,
@@ -183,14 +183,14 @@ const TOTALS: [&str; 12] = [
 const LIVE: [&str; 3] = ["waiting", "interacting", "after_call_work"];
 
 /// All numbers of a snapshot by their places; a place that is missing counted nothing.
-struct Numbers {
+pub struct Numbers {
     plain: BTreeMap<String, Value>,
     /// By place, then by start.
     windows: BTreeMap<String, BTreeMap<i64, Vec<Value>>>,
 }
 
 impl Numbers {
-    fn of(snapshot: &Value) -> Numbers {
+    pub fn of(snapshot: &Value) -> Numbers {
         let mut numbers = Numbers {
             plain: BTreeMap::new(),
             windows: BTreeMap::new(),
@@ -229,7 +229,7 @@ impl Numbers {
         self.windows.insert(place.to_owned(), windows);
     }
 
-    fn differences(&self, ours: &Numbers) -> Vec<String> {
+    pub fn differences(&self, ours: &Numbers) -> Vec<String> {
         let nothing = |value: &Value| value.is_null() || value.as_f64() == Some(0.0);
         let same = |one: &Value, other: &Value| match (one.as_f64(), other.as_f64()) {
             (Some(one), Some(other)) => (one - other).abs() < 1e-6,

@@ -172,9 +172,7 @@ fn a_repair_costs_what_the_gap_holds() {
 fn coverage_tells_of_gaps() {
     for repaired in [false, true] {
         let sim = start(warm_centre().agents(40));
-        let config = notifications(&sim.url())
-            .queue("all")
-            .json("windows.json", &TENS.json());
+        let config = notifications(&sim.url()).queue("all").json("windows.json", TENS.json());
         let config = if repaired { config } else { config.without_backfill() };
         let stream = watch(config);
         stream.until_fed();
@@ -224,7 +222,7 @@ fn a_day_that_began_while_the_centre_was_at_work() {
     let sign = if offset < 0 { '-' } else { '+' };
     let offset = format!("{sign}{:02}:{:02}", offset.abs() / 60, offset.abs() % 60);
     let totals = format!(r#"{{"totals":{{"since":"day","utc_offset":"{offset}"}}}}"#);
-    let stream = watch(notifications(&sim.url()).queue("all").json("day.json", &totals));
+    let stream = watch(notifications(&sim.url()).queue("all").json("day.json", totals));
     let compare = |gaps: u64| {
         settle(&sim);
         let truth = sim.truth(&Settings::default().query(Some(midnight)));

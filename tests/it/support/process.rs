@@ -78,6 +78,11 @@ impl Program {
         );
     }
 
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Sends a signal by its name, as a shell would.
     pub fn signal(&self, name: &str) {
         let sent = Command::new("kill")
