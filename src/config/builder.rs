@@ -18,8 +18,8 @@ use super::reading::{FileLayer, Given};
 use super::{Config, Protocol, Stdout, WhenFull};
 use crate::{Error, Secret};
 
-/// A configuration is a page; more is some other file.
-const MAX_FILE_BYTES: u64 = 256 * 1024;
+/// Room for more topics than can be subscribed; what is longer is some other file.
+const MAX_FILE_BYTES: u64 = 4 * 1024 * 1024;
 
 /// Variables for keys of the file; of each line the first that is set and not empty counts.
 const VARIABLES: [(&str, &[&str]); 2] = [
