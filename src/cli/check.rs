@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use super::args::CheckFlags;
+use super::args::{CheckFlags, ConnectionFlags, FileFlags, SubscriptionFlags};
 use super::settings::Settings;
 use super::signals::SignalWatch;
 use crate::config::Config;
@@ -52,24 +52,40 @@ pub fn start(flags: &CheckFlags) -> Result<u8, Error> {
 }
 
 fn whole(flags: &CheckFlags, lines: &mut Lines) -> Result<Outcome, Error> {
-    let mut settings = Settings::new(Config::builder().environment());
-    settings.file(&flags.file);
-    settings.connection(&flags.connection);
-    settings.subscription(&flags.subscription);
-    let (config, notes) = settings.builder.build_with_notes()?;
-    for note in notes {
-        log::warn!("{note}");
-    }
+    let config = configured(&flags.file, &flags.connection, &flags.subscription)?;
     let cancel = Cancel::new();
-    let signals = SignalWatch::start()?;
-    let stop = cancel.clone();
-    signals.on_stop(move || stop.cancel());
+    let _signals = cancelled_by_signals(&cancel)?;
     let patience = if flags.wait {
         Patience::Heartbeat
     } else {
         Patience::Answer
     };
     preflight::check(&config, patience, &cancel, lines)
+}
+
+/// The configuration of a command that connects and streams nothing; its notes are logged.
+pub(super) fn configured(
+    file: &FileFlags,
+    connection: &ConnectionFlags,
+    subscription: &SubscriptionFlags,
+) -> Result<Config, Error> {
+    let mut settings = Settings::new(Config::builder().environment());
+    settings.file(file);
+    settings.connection(connection);
+    settings.subscription(subscription);
+    let (config, notes) = settings.builder.build_with_notes()?;
+    for note in notes {
+        log::warn!("{note}");
+    }
+    Ok(config)
+}
+
+/// Lets the first signal end what waits for `cancel`, for as long as the watch lives.
+pub(super) fn cancelled_by_signals(cancel: &Cancel) -> Result<SignalWatch, Error> {
+    let signals = SignalWatch::start()?;
+    let stop = cancel.clone();
+    signals.on_stop(move || stop.cancel());
+    Ok(signals)
 }
 
 /// Writes findings.

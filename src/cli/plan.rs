@@ -7,10 +7,8 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 
 use super::args::PlanFlags;
-use super::settings::Settings;
-use super::signals::SignalWatch;
+use super::check::{cancelled_by_signals, configured};
 use crate::Error;
-use crate::config::Config;
 use crate::net::Cancel;
 use crate::output::text::{number, plain};
 use crate::preflight::plan::{self, Planned};
@@ -21,18 +19,9 @@ use crate::topic_plan::{MAX_CHANNELS, MAX_IDS_PER_CHANNEL};
 /// # Errors
 /// Those of the configuration, the login and the listing.
 pub fn start(flags: &PlanFlags) -> Result<(), Error> {
-    let mut settings = Settings::new(Config::builder().environment());
-    settings.file(&flags.file);
-    settings.connection(&flags.connection);
-    settings.subscription(&flags.subscription);
-    let (config, notes) = settings.builder.build_with_notes()?;
-    for note in notes {
-        log::warn!("{note}");
-    }
+    let config = configured(&flags.file, &flags.connection, &flags.subscription)?;
     let cancel = Cancel::new();
-    let signals = SignalWatch::start()?;
-    let stop = cancel.clone();
-    signals.on_stop(move || stop.cancel());
+    let _signals = cancelled_by_signals(&cancel)?;
     let planned = plan::plan(&config, &cancel)?;
     let text = if flags.form.json {
         format!("{}\n", in_json(&planned))
