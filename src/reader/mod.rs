@@ -133,13 +133,8 @@ impl Reader {
 
     /// Asks it to close with 1000, to deliver what the peer sends until its own close, and to end; returns at once.
     ///
-    /// It hears of this with its next frame or timer. Where that takes long, [`Reader::nudge`] it.
     pub(crate) fn retire(&self) {
         self.shared.retiring.store(true, Ordering::SeqCst);
-    }
-
-    /// Wakes a retiring reader that has not noticed yet, because nothing comes.
-    pub(crate) fn nudge(&self) {
         if let Stage::Open(handle) = &*self.stage() {
             handle.wake();
         }

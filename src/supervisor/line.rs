@@ -29,7 +29,7 @@ pub(super) struct Line {
     pub(super) current: Option<Connection>,
     /// Will take over from `current` once it has shown life.
     pub(super) next: Option<Connection>,
-    /// Was replaced and is saying goodbye.
+    /// Was replaced, and is read for a while or says goodbye.
     pub(super) retiring: Vec<Connection>,
     pub(super) backoff: Backoff,
     /// When to connect; `None` while `current` is there.
@@ -53,12 +53,22 @@ pub(super) struct Connection {
     /// When its channel is to be renewed or replaced.
     pub(super) age_due: Option<Instant>,
     pub(super) started: Instant,
-    /// It was replaced, and is woken at this time if it has not noticed by then.
-    pub(super) nudge_due: Option<Instant>,
+    /// When it was replaced, while it is still read as before.
+    pub(super) replaced: Option<Replaced>,
 }
 
-/// A connection that was replaced hears of it with its next frame; where none comes, after this.
-const NUDGE_AFTER: Duration = Duration::from_millis(300);
+/// A connection that was replaced and has not begun to say goodbye.
+#[derive(Clone, Copy)]
+pub(super) struct Replaced {
+    at: Instant,
+    goodbye_due: Instant,
+}
+
+/// A connection that was replaced is read for so long beside the new one: what the service already sent on its way, and
+/// what it sends before it has taken note of the new subscription, comes there only.
+const OVERLAP: Duration = Duration::from_secs(2);
+/// The same where its place is needed.
+const LEAST_OVERLAP: Duration = Duration::from_millis(300);
 
 /// Which of a line's connections a notice is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -123,12 +133,27 @@ impl Line {
         self.current.as_ref().is_some_and(|c| c.confirmed)
     }
 
-    /// Wakes connections that were replaced and have not noticed.
-    pub(super) fn nudge(&mut self, now: Instant) {
+    /// When the next connection that was replaced is to say goodbye.
+    pub(super) fn goodbye_due(&self) -> Option<Instant> {
+        let replaced = self.retiring.iter().filter_map(|old| old.replaced);
+        replaced.map(|replaced| replaced.goodbye_due).min()
+    }
+
+    /// Connections that were replaced long enough ago say goodbye.
+    pub(super) fn say_goodbyes(&mut self, now: Instant) {
         for old in &mut self.retiring {
-            if old.nudge_due.is_some_and(|due| now >= due) {
-                old.nudge_due = None;
-                old.reader.nudge();
+            if old.replaced.take_if(|replaced| now >= replaced.goodbye_due).is_some() {
+                old.reader.retire();
+            }
+        }
+    }
+
+    /// Their place is needed: those that are read beside the new one say goodbye soon, the others end.
+    pub(super) fn hurry_goodbyes(&mut self) {
+        for old in &mut self.retiring {
+            match &mut old.replaced {
+                Some(replaced) => replaced.goodbye_due = replaced.goodbye_due.min(replaced.at + LEAST_OVERLAP),
+                None => old.reader.close(),
             }
         }
     }
@@ -144,8 +169,10 @@ impl Line {
         let overlap = now.duration_since(next.started);
         self.channel = next.channel.clone();
         if let Some(mut old) = self.current.replace(next) {
-            old.reader.retire();
-            old.nudge_due = Some(now + NUDGE_AFTER);
+            old.replaced = Some(Replaced {
+                at: now,
+                goodbye_due: now + OVERLAP,
+            });
             self.retiring.push(old);
         }
         self.rotation = None;

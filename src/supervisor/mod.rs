@@ -235,7 +235,7 @@ impl Supervisor {
                 self.rotation_due(at),
                 renewable.and_then(|current| current.age_due),
                 line.next.as_ref().map(|next| next.started + self.replacement_limit()),
-                line.retiring.iter().filter_map(|old| old.nudge_due).min(),
+                line.goodbye_due(),
             ]
         });
         due.iter_mut().map(|due| due.take()).chain(lines).flatten().min()
@@ -262,7 +262,7 @@ impl Supervisor {
         }
         self.hurry_goodbyes();
         for at in 0..self.lines.len() {
-            self.lines[at].nudge(Instant::now());
+            self.lines[at].say_goodbyes(Instant::now());
             if passed(self.lines[at].connect_due) {
                 self.connect(at)?;
             }
@@ -455,7 +455,7 @@ impl Supervisor {
             age_due: channel.as_ref().and_then(|held| held.age_due),
             channel,
             started: Instant::now(),
-            nudge_due: None,
+            replaced: None,
         })
     }
 

@@ -39,13 +39,13 @@ impl Supervisor {
     }
 
     /// Whoever says goodbye at length and stands in the way of a rotation that is due, or of a new socket, closes now.
-    pub(super) fn hurry_goodbyes(&self) {
+    pub(super) fn hurry_goodbyes(&mut self) {
         let now = Instant::now();
         let is_full = !self.has_room_for_socket();
-        for line in &self.lines {
+        for line in &mut self.lines {
             let is_due = line.rotation.as_ref().is_some_and(|rotation| now >= rotation.0);
             if is_full || is_due {
-                line.retiring.iter().for_each(|old| old.reader.close());
+                line.hurry_goodbyes();
             }
         }
     }
