@@ -30,7 +30,7 @@ const LATE_REACH: Duration = Duration::from_secs(3600);
 /// the start, at the most.
 const AFTER_CALL_WORK: Duration = Duration::from_secs(3600);
 /// A service that refused for want of a permission is asked again after this: it may have been given meanwhile.
-const PERMISSION_PAUSE: Duration = Duration::from_secs(600);
+const PERMISSION_PAUSE: Duration = Duration::from_secs(60);
 
 /// Whether the service answers a kind of question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
