@@ -48,6 +48,8 @@ pub(super) struct Connection {
     pub(super) channel: Option<HeldChannel>,
     /// Number of the token that it was made with.
     pub(super) token: u64,
+    /// When that token ends, and it with it.
+    pub(super) token_ends: Option<Instant>,
     /// Why it will end soon, where the service said so before it took over.
     pub(super) ends_soon: Option<&'static str>,
     /// When its channel is to be renewed or replaced.
@@ -69,6 +71,8 @@ pub(super) struct Replaced {
 const OVERLAP: Duration = Duration::from_secs(2);
 /// The same where its place is needed.
 const LEAST_OVERLAP: Duration = Duration::from_millis(300);
+/// It says goodbye so long before its token ends, rather than be ended.
+const BEFORE_TOKEN_ENDS: Duration = Duration::from_millis(300);
 
 /// Which of a line's connections a notice is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -169,10 +173,9 @@ impl Line {
         let overlap = now.duration_since(next.started);
         self.channel = next.channel.clone();
         if let Some(mut old) = self.current.replace(next) {
-            old.replaced = Some(Replaced {
-                at: now,
-                goodbye_due: now + OVERLAP,
-            });
+            let latest = old.token_ends.and_then(|ends| ends.checked_sub(BEFORE_TOKEN_ENDS));
+            let goodbye_due = latest.map_or(now + OVERLAP, |latest| latest.min(now + OVERLAP));
+            old.replaced = Some(Replaced { at: now, goodbye_due });
             self.retiring.push(old);
         }
         self.rotation = None;

@@ -451,6 +451,7 @@ impl Supervisor {
             reader,
             confirmed: false,
             token: self.token_number,
+            token_ends: self.token.as_ref().map(|held| held.ends),
             ends_soon: None,
             age_due: channel.as_ref().and_then(|held| held.age_due),
             channel,
