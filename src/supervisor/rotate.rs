@@ -19,6 +19,9 @@ const SIGN_OF_LIFE: Duration = Duration::from_secs(15);
 /// Open sockets of one process, live and new and those that say goodbye: as many as a client has channels.
 const MAX_SOCKETS: usize = 20;
 
+/// A rotation that goodbyes stand in the way of looks after them this often.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
+
 /// A connection younger than this that is to end already is replaced with a pause.
 const YOUNG: Duration = Duration::from_secs(10);
 
@@ -30,8 +33,13 @@ impl Supervisor {
     pub(super) fn rotation_due(&self, at: usize) -> Option<Instant> {
         let line = &self.lines[at];
         let one_is_new = self.lines.iter().any(|line| line.next.is_some());
-        let may = line.current.is_some() && line.retiring.is_empty() && !one_is_new && self.has_room_for_socket();
-        line.rotation.as_ref().filter(|_| may).map(|rotation| rotation.0)
+        let due = line.rotation.as_ref().map(|rotation| rotation.0)?;
+        if line.current.is_none() || one_is_new {
+            return None;
+        }
+        let may = line.retiring.is_empty() && self.has_room_for_socket();
+        // Goodbyes stand in its way: they are hurried with each look.
+        Some(if may { due } else { due.max(Instant::now() + LOOK_AGAIN) })
     }
 
     pub(super) fn has_room_for_socket(&self) -> bool {
