@@ -128,7 +128,8 @@ fn demo(flags: &args::DemoFlags, log: &logging::LogTarget) -> Result<(), Error> 
 fn completions(shell: clap_complete::Shell) -> String {
     let mut text = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "genesys-stream", &mut text);
-    String::from_utf8_lossy(&text).into_owned()
+    // clap_complete takes the name's own hyphen for a level of commands in the labels of bash, but not where it sets them.
+    String::from_utf8_lossy(&text).replace("genesys__subcmd__stream", "genesys__stream")
 }
 
 /// Prints text for the user. Whoever closed stdout has seen enough.

@@ -48,6 +48,10 @@ fn completions_for_five_shells() {
         }
     }
     accepted_by("bash", &["-n"], &printed(&["completions", "bash"]));
+    // Every label by which bash looks for a command's words is one that is set.
+    let bash = printed(&["completions", "bash"]);
+    assert!(bash.contains("cmd=\"genesys__stream__subcmd__run\""), "{bash}");
+    assert!(bash.contains("        genesys__stream__subcmd__run)"), "{bash}");
     accepted_by("zsh", &["-n"], &printed(&["completions", "zsh"]));
     accepted_by("fish", &["-n"], &printed(&["completions", "fish"]));
 }
