@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use genesys_stream::facts::{ConversationFacts, MediaKind, Medium, MediumState, Participant, Purpose, Stamped};
+use genesys_stream::event::facts::{ConversationFacts, MediaKind, Medium, MediumState, Participant, Purpose, Stamped};
 use genesys_stream::{Id, Moment};
 
 /// Queues of the contact centre.

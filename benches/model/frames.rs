@@ -4,7 +4,7 @@
 
 use std::fmt::Write as _;
 
-use genesys_stream::facts::{ConversationFacts, MediumState, Participant, Purpose};
+use genesys_stream::event::facts::{ConversationFacts, MediumState, Participant, Purpose};
 use genesys_stream::protocol::{Heard, KeepBody, Machine, Notifications, Options};
 use genesys_stream::{Event, Moment, Secret};
 

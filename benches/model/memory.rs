@@ -3,7 +3,7 @@
 //! In: nothing · Out: bytes of RSS a conversation, on stdout · Thread: main.
 
 use genesys_stream::Moment;
-use genesys_stream::facts::{ConversationFacts, Facts};
+use genesys_stream::event::facts::{ConversationFacts, Facts};
 use genesys_stream::model::Model;
 
 use crate::facts::{arriving, at, over, talking};

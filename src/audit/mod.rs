@@ -11,7 +11,7 @@ mod verify;
 use serde_json::{Map, Value};
 
 use crate::Moment;
-use crate::digest::sha256_hex;
+use crate::base::digest::sha256_hex;
 
 #[cfg(feature = "cli")]
 pub(crate) use verify::{Broken, Verifier, Whole};

@@ -7,7 +7,7 @@
 use serde_json::Value;
 
 use super::FIRST;
-use crate::digest::sha256_hex;
+use crate::base::digest::sha256_hex;
 
 /// A chain without a fault.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use log::{LevelFilter, Log, Metadata, Record};
 
 use super::args::Verbosity;
-use crate::notice::PROGRESS;
+use crate::event::notice::PROGRESS;
 use crate::{Error, ErrorKind, Moment};
 
 /// Lines kept back while a screen owns the terminal; older ones are dropped and counted.

@@ -12,7 +12,7 @@ use crate::Error;
 use crate::net::Cancel;
 use crate::output::text::{number, plain};
 use crate::preflight::plan::{self, Planned};
-use crate::topic_plan::{MAX_CHANNELS, MAX_IDS_PER_CHANNEL};
+use crate::protocol::topic_plan::{MAX_CHANNELS, MAX_IDS_PER_CHANNEL};
 
 /// Makes the plan and prints it.
 ///

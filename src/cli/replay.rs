@@ -10,8 +10,8 @@ use super::run::{self, Source, Surroundings};
 use super::settings::Settings;
 use super::signals::SignalWatch;
 use crate::config::{Config, ModelConfig};
-use crate::recording::Start;
-use crate::replay::{Progress, Recording, Tell};
+use crate::engine::replay::{Progress, Recording, Tell};
+use crate::output::recording::Start;
 use crate::{Error, Secret};
 
 /// Plays a recording to its end.

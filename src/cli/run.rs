@@ -8,11 +8,11 @@ use super::settings::RunOptions;
 use super::signals::SignalWatch;
 use crate::Error;
 use crate::config::{Config, Stdout, Terminal, TotalsSince};
+use crate::engine::replay::{Pace, Recording};
 use crate::output::live::{Ability, Live, Size};
+use crate::output::record::Records;
 use crate::output::writer;
 use crate::protocol::KeepBody;
-use crate::record::Records;
-use crate::replay::{Pace, Recording};
 use crate::stream::Stream;
 
 /// What the process owns and a stream needs.

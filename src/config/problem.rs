@@ -6,7 +6,6 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::json::{Node, Value};
-use crate::keyed::order_by;
 use crate::{Error, ErrorKind};
 
 /// Longest text of a value that a message shows, in characters.
@@ -71,7 +70,7 @@ impl fmt::Display for Problem {
 
 /// All problems as one error, one a line: flags first, then environment, then the file from top to bottom.
 pub(crate) fn to_error(mut problems: Vec<Problem>) -> Error {
-    order_by(&mut problems, |one, other| one.origin.rank().cmp(&other.origin.rank()));
+    problems.sort_by_key(|one| one.origin.rank());
     problems.dedup();
     let count = match problems.len() {
         1 => "1 problem".to_owned(),

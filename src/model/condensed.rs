@@ -10,7 +10,7 @@ use std::collections::{HashMap, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use super::visit::{Happening, What};
-use crate::facts::MediaKind;
+use crate::event::facts::MediaKind;
 use crate::{Id, Moment};
 
 /// Bytes of a chunk before the next is begun.
@@ -159,33 +159,6 @@ impl Condensed {
         let mut bytes = self.chunks.get(usize::try_from(chunk).ok()?)?.bytes.get(offset..)?;
         let len = (take(&mut bytes) >> 1) as usize;
         bytes.get(..len)
-    }
-}
-
-/// 32 bits that tell a participant from the others of its conversation.
-pub(crate) fn short_hash(id: &Id) -> u32 {
-    let mut hasher = Mix(0);
-    id.hash(&mut hasher);
-    (hasher.0 >> 32) as u32
-}
-
-/// Ids are random already; multiplying spreads what is not.
-struct Mix(u64);
-
-impl Hasher for Mix {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-    fn write(&mut self, bytes: &[u8]) {
-        bytes.iter().for_each(|byte| self.write_u64(u64::from(*byte)));
-    }
-    fn write_u64(&mut self, n: u64) {
-        /// Odd, its bits without pattern: 2^64 divided by the golden ratio.
-        const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
-        self.0 = (self.0.rotate_left(5) ^ n).wrapping_mul(SPREAD);
-    }
-    fn write_isize(&mut self, n: isize) {
-        self.write_u64(n as u64);
     }
 }
 
@@ -375,15 +348,5 @@ mod tests {
         let finished = condensed.shrink_to(0, Moment::from_epoch_ms(0)) as usize;
         assert!(finished.abs_diff(left / 2) <= 2, "{finished} of {left}");
         assert_eq!((condensed.len(), condensed.newest(&again)), (0, None));
-    }
-
-    #[test]
-    fn short_hashes_tell_participants_apart() {
-        let mut seen = std::collections::HashSet::new();
-        for n in 0..2_000 {
-            let uuid = format!("00000000-0000-4000-8000-{n:012x}");
-            assert!(seen.insert(short_hash(&Id::new(&uuid))), "{uuid}");
-            assert!(seen.insert(short_hash(&Id::new(&format!("p{n}")))), "p{n}");
-        }
     }
 }

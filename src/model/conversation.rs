@@ -8,7 +8,7 @@
 use std::collections::HashMap;
 use std::hash::Hash;
 
-use crate::facts::{ConversationFacts, MediaKind, Medium, Participant, Stamped};
+use crate::event::facts::{ConversationFacts, MediaKind, Medium, Participant, Stamped};
 use crate::{Id, Moment};
 
 /// Above this many entries a list is searched through an index, so that a hostile list does not cost its square.
@@ -235,7 +235,7 @@ fn once(mine: &mut bool, theirs: bool) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::facts::{MediumState, Purpose};
+    use crate::event::facts::{MediumState, Purpose};
     use crate::model::testing::{at, facts_of_one_conversation, medium, participant};
     use proptest::prelude::*;
 

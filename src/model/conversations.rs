@@ -24,7 +24,7 @@ use super::slots::{Beside, Slot, Slots};
 use super::tally::Sign;
 use super::totals::Totals;
 use super::visit::Outcome;
-use crate::facts::{ConversationFacts, Participant};
+use crate::event::facts::{ConversationFacts, Participant};
 use crate::{Id, Moment};
 
 /// A finished conversation is kept whole for so long after its last event: late and repeated events of a reconnect or

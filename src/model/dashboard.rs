@@ -16,8 +16,7 @@ use super::queue::QueueSet;
 use super::snapshot::{LiveTotals, QueueSnapshot};
 use super::tally::Sum;
 use crate::config::{Protocol, ServiceLevel};
-use crate::facts::MediaKind;
-use crate::keyed::{keyed, set_of};
+use crate::event::facts::MediaKind;
 use crate::{Id, Moment};
 
 /// The service level's threshold of a queue that has none of its own, as the contract says.
@@ -63,7 +62,7 @@ impl Model {
                 snapshot.average_wait_secs = self.averages.of(id);
                 (id.clone(), snapshot)
             };
-            return (keyed(shown.into_iter().map(of)), None);
+            return (BTreeMap::from_iter(shown.into_iter().map(of)), None);
         }
         let asked = self.asked(as_of);
         let mut queues = BTreeMap::new();
@@ -100,12 +99,14 @@ impl Model {
         match (&self.queues.listed, self.settings.protocol) {
             // Metrics name entities, not queues: nothing would stand there.
             (_, Protocol::Metrics) => BTreeSet::new(),
-            (QueueSet::These(queues), _) => set_of(queues),
-            (QueueSet::All, Protocol::Events) => set_of(self.averages.queues().chain(self.queues.settings.keys())),
+            (QueueSet::These(queues), _) => BTreeSet::from_iter(queues),
+            (QueueSet::All, Protocol::Events) => {
+                BTreeSet::from_iter(self.averages.queues().chain(self.queues.settings.keys()))
+            }
             (QueueSet::All, Protocol::Notifications) => {
                 let live = self.conversations.live().queues();
                 let all = live.chain(self.conversations.totals().queues());
-                set_of(all.chain(self.observations.queues()).chain(self.queues.settings.keys()))
+                BTreeSet::from_iter(all.chain(self.observations.queues()).chain(self.queues.settings.keys()))
             }
         }
     }

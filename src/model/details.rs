@@ -10,8 +10,9 @@
 
 use serde::Deserialize;
 
-use crate::facts::{AcwState, ConversationFacts, DisconnectKind, MediaKind, Medium, Participant, Purpose, Stamped};
-use crate::keyed::order_by;
+use crate::event::facts::{
+    AcwState, ConversationFacts, DisconnectKind, MediaKind, Medium, Participant, Purpose, Stamped,
+};
 use crate::protocol::json::{Entries, Field, Lenient, lenient_object, read_object};
 use crate::{Id, Moment};
 
@@ -196,9 +197,7 @@ impl RawSession {
     /// Its segments in the order of their starts; those without one first.
     fn sorted(&self) -> Vec<&RawSegment> {
         let mut segments: Vec<&RawSegment> = self.segments.entries().iter().collect();
-        order_by(&mut segments, |one, other| {
-            one.segment_start.copied().cmp(&other.segment_start.copied())
-        });
+        segments.sort_by_key(|one| one.segment_start.copied());
         segments
     }
 

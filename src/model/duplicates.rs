@@ -17,7 +17,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use crate::facts::Facts;
+use crate::event::facts::Facts;
 use crate::{Event, Moment};
 
 /// Fingerprints of one generation; the two together remember at least this many events.
@@ -240,7 +240,7 @@ impl<T> Generations<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::facts::{ConversationFacts, ConversationStateFacts, ObservationFacts, UserFacts};
+    use crate::event::facts::{ConversationFacts, ConversationStateFacts, ObservationFacts, UserFacts};
     use crate::model::testing::{at, event};
     use crate::{EventKind, Id};
 

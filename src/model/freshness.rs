@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::Moment;
-use crate::keyed::keyed;
 use crate::model::snapshot::FreshnessSnapshot;
 
 /// Names at most; there are a dozen kinds, and six metric types.
@@ -92,7 +91,7 @@ impl Freshness {
             last_event_at: age.last_event_at,
             stale: is_stale(age.newest, as_of, self.stale_after),
         };
-        keyed(self.names.iter().map(|(name, age)| (name.to_string(), one(age))))
+        BTreeMap::from_iter(self.names.iter().map(|(name, age)| (name.to_string(), one(age))))
     }
 }
 

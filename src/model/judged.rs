@@ -6,7 +6,7 @@ use super::overlay::overlay;
 use super::totals::Totals;
 use super::visit::{self, Happening, Outcome, What};
 use crate::Moment;
-use crate::facts::{ConversationFacts, Medium, Participant};
+use crate::event::facts::{ConversationFacts, Medium, Participant};
 
 /// What a conversation means, all layers together.
 pub(super) struct Judged {
@@ -91,7 +91,7 @@ pub(super) fn count_hold(totals: &mut Totals, participant: &Participant, medium:
 mod tests {
     use super::*;
     use crate::Id;
-    use crate::facts::MediaKind;
+    use crate::event::facts::MediaKind;
     use crate::model::testing::at;
 
     fn happening(who: u32, what: What, secs: i64) -> Happening {

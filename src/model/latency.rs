@@ -8,7 +8,6 @@ use std::collections::btree_map::Entry;
 use hdrhistogram::Histogram;
 
 use crate::EventKind;
-use crate::keyed::keyed;
 use crate::model::snapshot::LatencySnapshot;
 
 /// Two years of 365 days; anything longer counts as this, in every number alike.
@@ -62,7 +61,7 @@ impl Latencies {
             p99_ms: latency.histogram.value_at_quantile(0.99).min(latency.max_ms),
             max_ms: latency.max_ms,
         };
-        keyed(self.kinds.iter().map(|(kind, latency)| (kind.as_str(), one(latency))))
+        BTreeMap::from_iter(self.kinds.iter().map(|(kind, latency)| (kind.as_str(), one(latency))))
     }
 }
 

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::visit::{Doing, Outcome};
-use crate::facts::MediaKind;
+use crate::event::facts::MediaKind;
 use crate::model::snapshot::{LiveTotals, MediaSnapshot, QueueSnapshot};
 use crate::{Id, Moment};
 

@@ -51,7 +51,7 @@ use self::totals::Totals;
 use self::tutorial::{ConversationStates, Metrics, QueueAverages};
 use self::user::Users;
 use crate::config::{Config, Protocol, ServiceLevel, TotalsConfig, WindowsConfig};
-use crate::facts::Facts;
+use crate::event::facts::Facts;
 use crate::{Event, EventKind, Id, Moment};
 
 /// What a model needs to know of the configuration.

@@ -13,8 +13,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::facts::{MediaKind, ObservationFacts, ObservationRow};
-use crate::keyed::keyed;
+use crate::event::facts::{MediaKind, ObservationFacts, ObservationRow};
 use crate::model::snapshot::ObservationSnapshot;
 use crate::{Id, Moment};
 
@@ -79,7 +78,7 @@ impl Observations {
         };
         let name = |media: &Option<MediaKind>| media.map_or(ALL, MediaKind::as_str);
         let groups = groups.iter().map(|(media, group)| (name(media), group.snapshot(as_of)));
-        keyed(groups.filter(|(_, metrics)| !metrics.is_empty()))
+        BTreeMap::from_iter(groups.filter(|(_, metrics)| !metrics.is_empty()))
     }
 
     /// Queues that have any.
@@ -106,7 +105,7 @@ impl Group {
             _ => {}
         }
         let finite = row.stats.iter().filter(|(_, number)| number.is_finite());
-        let stats = keyed(finite.map(|(name, number)| (name.clone(), *number)));
+        let stats = BTreeMap::from_iter(finite.map(|(name, number)| (name.clone(), *number)));
         let until = interval
             .filter(|_| is_aggregate(&row.metric))
             .map(|(_, end)| end.plus(GRACE))
@@ -119,7 +118,7 @@ impl Group {
         let is_shown = |row: &Row| row.until.is_none_or(|until| as_of <= until);
         for ((metric, qualifier), row) in self.rows.iter().filter(|(_, row)| is_shown(row)) {
             let stats: BTreeMap<String, f64> =
-                keyed(row.stats.iter().map(|(name, number)| (name.to_string(), *number)));
+                BTreeMap::from_iter(row.stats.iter().map(|(name, number)| (name.to_string(), *number)));
             // Rows come in the order of their key: the plain one before the qualified ones of its metric.
             match (metrics.remove(&**metric), qualifier) {
                 (None, None) => {

@@ -10,7 +10,7 @@
 
 use std::collections::HashMap;
 
-use crate::facts::{AcwState, ConversationFacts, Medium, Participant, Stamped};
+use crate::event::facts::{AcwState, ConversationFacts, Medium, Participant, Stamped};
 use crate::{Id, Moment};
 
 /// Above this many participants they are found through an index.
@@ -112,7 +112,7 @@ fn fill(mine: &mut Option<Stamped<Id>>, theirs: &Option<Stamped<Id>>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::facts::{DisconnectKind, MediaKind, MediumState, Purpose};
+    use crate::event::facts::{DisconnectKind, MediaKind, MediumState, Purpose};
     use crate::model::testing::{at, medium, participant, stamped};
 
     fn agent(connected: Option<i64>, ended: Option<i64>) -> Participant {

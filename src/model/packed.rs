@@ -6,7 +6,7 @@
 //! the one before, in as few bytes as they need. All stands in one piece of memory, read from its beginning to its end:
 //! of a hundred thousand conversations none is in the processor's cache when its event comes.
 
-use crate::facts::{
+use crate::event::facts::{
     AcwState, ConversationFacts, DisconnectKind, MediaKind, Medium, MediumState, Participant, Purpose, Stamped,
 };
 use crate::{Id, Moment};

@@ -10,7 +10,7 @@ use super::testing::centre::{History, moment, uuid};
 use super::testing::{event, shown, totals_config, windows_config};
 use super::*;
 use crate::config::TotalsSince;
-use crate::facts::{ConversationFacts, Purpose};
+use crate::event::facts::{ConversationFacts, Purpose};
 
 /// When everything is over but still in a window.
 const LATER_MS: i64 = 3_000_000;

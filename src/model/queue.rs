@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::Id;
-use crate::facts::MediaKind;
+use crate::event::facts::MediaKind;
 
 /// Queues that a snapshot lists.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -8,7 +8,7 @@
 
 use std::collections::VecDeque;
 
-use crate::facts::ConversationFacts;
+use crate::event::facts::ConversationFacts;
 use crate::{Id, Moment};
 
 /// So far ahead of what was known one conversation is believed.
@@ -98,7 +98,7 @@ impl ServiceTime {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::facts::Purpose;
+    use crate::event::facts::Purpose;
     use crate::model::testing::{at, participant};
 
     fn seen(id: &str, secs: i64) -> ConversationFacts {

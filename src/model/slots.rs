@@ -240,7 +240,7 @@ fn first_sorted<T: Ord>(mut list: Vec<T>, at_most: usize) -> Vec<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::facts::ConversationFacts;
+    use crate::event::facts::ConversationFacts;
     use crate::model::testing::at;
     use proptest::prelude::*;
 

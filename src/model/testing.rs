@@ -17,8 +17,8 @@ use super::conversations::Conversations;
 use super::snapshot::{ConnectionSnapshot, ConnectionState, Counters, Snapshot};
 use super::totals::Totals;
 use crate::config::{Protocol, ServiceLevel, TotalsConfig, TotalsSince, WindowsConfig};
-use crate::facts::Facts;
-use crate::facts::{
+use crate::event::facts::Facts;
+use crate::event::facts::{
     AcwState, ConversationFacts, DisconnectKind, MediaKind, Medium, MediumState, Participant, Purpose, Stamped,
 };
 use crate::{Event, EventKind, Id, Moment};

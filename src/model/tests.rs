@@ -6,7 +6,7 @@ use super::snapshot::GapTopics;
 use super::testing::centre::{History, moment, uuid};
 use super::testing::{at, event, participant, shown, stamped, totals_config, windows_config};
 use super::*;
-use crate::facts::{
+use crate::event::facts::{
     ConversationFacts, ConversationStateFacts, MediaKind, MetricFacts, ObservationFacts, ObservationRow, Purpose,
     QueueStatisticsFacts, UserFacts,
 };

@@ -13,7 +13,7 @@ use std::time::Duration;
 use super::tally::{Sign, Sum, Tally};
 use super::visit::Happening;
 use crate::config::{ServiceLevel, TotalsConfig, TotalsSince, WindowsConfig};
-use crate::facts::MediaKind;
+use crate::event::facts::MediaKind;
 use crate::{Id, Moment};
 
 const DAY_MS: i64 = 86_400_000;

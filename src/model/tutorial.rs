@@ -5,8 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
-use crate::facts::{ConversationStateFacts, MetricFacts, QueueStatisticsFacts};
-use crate::keyed::keyed;
+use crate::event::facts::{ConversationStateFacts, MetricFacts, QueueStatisticsFacts};
 use crate::model::snapshot::MetricSnapshot;
 use crate::{Id, Moment};
 
@@ -203,7 +202,7 @@ impl Metrics {
     /// By `<metric type>.<metric>`.
     #[must_use]
     pub fn snapshot(&self) -> BTreeMap<String, MetricSnapshot> {
-        keyed(
+        BTreeMap::from_iter(
             self.values
                 .iter()
                 .map(|(key, (metric, _))| (key.clone(), metric.clone())),

@@ -4,8 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::facts::UserFacts;
-use crate::keyed::keyed;
+use crate::event::facts::UserFacts;
 use crate::model::snapshot::UserSnapshot;
 use crate::{Id, Moment};
 
@@ -61,7 +60,7 @@ impl Users {
             routing_status: value(&user.routing_status),
             since: since(&user.presence).max(since(&user.routing_status)),
         };
-        keyed(self.users.iter().map(|(id, user)| (id.clone(), one(user))))
+        BTreeMap::from_iter(self.users.iter().map(|(id, user)| (id.clone(), one(user))))
     }
 
     fn user_mut(&mut self, id: &Id) -> Option<&mut User> {

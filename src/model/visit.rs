@@ -13,8 +13,10 @@
 
 use std::time::Duration;
 
-use super::condensed::short_hash;
-use crate::facts::{AcwState, ConversationFacts, DisconnectKind, MediaKind, Medium, MediumState, Participant, Purpose};
+use crate::base::id::short_hash;
+use crate::event::facts::{
+    AcwState, ConversationFacts, DisconnectKind, MediaKind, Medium, MediumState, Participant, Purpose,
+};
 use crate::{Id, Moment};
 
 /// An agent may be connected this long after the visit's end and still have answered it (section 8).

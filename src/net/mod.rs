@@ -2,6 +2,7 @@
 //!
 //! In: a target, proxy and trust settings, a deadline, a stop signal · Out: a `Stream` · Thread: the caller's.
 
+pub(crate) mod backoff;
 pub(crate) mod cancel;
 pub(crate) mod dial;
 pub(crate) mod issuer;

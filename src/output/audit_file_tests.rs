@@ -142,7 +142,7 @@ fn what_a_vanished_directory_cost_is_counted_and_told() {
     let last = before.lines().last().unwrap();
     assert_eq!(
         missed["prev"],
-        crate::digest::sha256_hex(last.as_bytes()),
+        crate::base::digest::sha256_hex(last.as_bytes()),
         "the chain goes on"
     );
     assert_eq!(kinds(&path), ["missed", "token"]);

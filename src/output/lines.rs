@@ -11,12 +11,12 @@ use super::sink::{Snapshots, Wants};
 use super::summary;
 use super::text::{between, number, plain, seconds, secs, short, span};
 use super::writer::{Render, Rendered};
-use crate::event::{Event, EventKind};
-use crate::facts::{
+use crate::event::facts::{
     AcwState, ConversationFacts, Facts, MediaKind, MediumState, ObservationFacts, Participant, Purpose, UserFacts,
 };
+use crate::event::{Event, EventKind};
 use crate::model::snapshot::{Gap, GapTopics, Snapshot};
-use crate::record::StateChange;
+use crate::output::record::StateChange;
 use crate::{Id, Moment};
 
 /// How many numbers of one event are shown.

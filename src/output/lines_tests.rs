@@ -3,10 +3,10 @@
 //! In: facts · Out: assertions on lines · Thread: the test's.
 
 use super::*;
-use crate::facts::{ConversationStateFacts, Medium, MetricFacts, ObservationRow, QueueStatisticsFacts, Stamped};
+use crate::event::facts::{ConversationStateFacts, Medium, MetricFacts, ObservationRow, QueueStatisticsFacts, Stamped};
 use crate::model::snapshot::ConnectionState;
+use crate::output::record::tests::{an_event, moment};
 use crate::output::testing::{SALES, a_gap, a_snapshot};
-use crate::record::tests::{an_event, moment};
 use std::time::Duration;
 
 const AT: &str = "2026-05-04T14:05:30.250Z";

@@ -9,11 +9,14 @@ pub(crate) mod appending;
 pub(crate) mod audit_file;
 pub(crate) mod callback;
 mod complaint;
+mod events;
+pub(crate) mod journal;
 pub(crate) mod lines;
 #[cfg(feature = "cli")]
 pub(crate) mod live;
+pub(crate) mod record;
 pub(crate) mod recorder;
-pub(crate) mod records;
+pub(crate) mod recording;
 pub(crate) mod sink;
 pub(crate) mod snapshot_file;
 pub(crate) mod snapshots;
@@ -32,14 +35,13 @@ use std::time::Instant;
 
 use crossbeam_channel::Select;
 
+use self::events::Records;
 use crate::audit::Entry;
 use crate::event::Event;
-use crate::keyed::keyed;
 use crate::model::snapshot::{Gap, OutputSnapshot, Snapshot};
-use crate::record::{self, Bodies, StateChange};
-use crate::recording::Line;
+use crate::output::record::{Bodies, StateChange};
+use crate::output::recording::Line;
 use lines::Lines;
-use records::Records;
 use sink::Outlet;
 use snapshots::SnapshotLines;
 use writer::LineOutlet;
@@ -148,7 +150,7 @@ impl Outputs {
 
     /// Written and missed, by output.
     pub(crate) fn counts(&self) -> BTreeMap<String, OutputSnapshot> {
-        keyed(
+        BTreeMap::from_iter(
             self.all
                 .iter()
                 .map(|output| (output.name().to_owned(), output.counts())),

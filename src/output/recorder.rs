@@ -8,8 +8,8 @@ use super::Item;
 use super::sink::{Snapshots, Wants};
 use super::writer::{Render, Rendered};
 use crate::model::snapshot::Snapshot;
-use crate::record::Bodies;
-use crate::recording::Line;
+use crate::output::record::Bodies;
+use crate::output::recording::Line;
 
 /// Lines that may wait for a slow disk: a tenth of a second at full speed; with frames of 3 KB some 25 MB.
 pub(crate) const CAPACITY: usize = 8192;

@@ -4,11 +4,11 @@
 
 use super::*;
 use crate::output::Outputs;
-use crate::output::records::Records;
+use crate::output::events::Records;
+use crate::output::record::Bodies;
 use crate::output::snapshots::SnapshotLines;
 use crate::output::testing::{Act, Scripted, event_item, numbered, soon, state_item};
 use crate::output::writer::LineOutlet;
-use crate::record::Bodies;
 use std::io;
 
 fn records(writer: &Scripted) -> Box<dyn Outlet> {

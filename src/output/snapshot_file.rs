@@ -21,7 +21,8 @@ use super::complaint::Complaint;
 use super::sink::{Closed, Outlet, Snapshots, Wants};
 use super::tally::Tally;
 use crate::model::snapshot::Snapshot;
-use crate::{Error, ErrorKind, record};
+use crate::output::record;
+use crate::{Error, ErrorKind};
 
 const NAME: &str = "snapshot file";
 /// A temporary file older than this belongs to no living writer: writing one takes milliseconds.

@@ -6,7 +6,7 @@ use super::Item;
 use super::sink::{Snapshots, Wants};
 use super::writer::{Render, Rendered};
 use crate::model::snapshot::Snapshot;
-use crate::record;
+use crate::output::record;
 
 /// Snapshots as lines.
 pub(crate) struct SnapshotLines;

@@ -6,7 +6,6 @@ use std::fmt::Write as _;
 
 use super::text::{clip, number, plain, seconds, secs, short, width};
 use crate::config::Protocol;
-use crate::keyed::order_by;
 use crate::model::numbers::Numbers;
 use crate::model::snapshot::{Counters, LiveTotals, QueueSnapshot, Snapshot};
 
@@ -42,9 +41,7 @@ pub(crate) fn block(snapshot: &Snapshot) -> String {
         let _ = writeln!(out, "  all queues: {}{incomplete}", counted(&all.totals));
     }
     let mut queues: Vec<_> = snapshot.queues.iter().collect();
-    order_by(&mut queues, |(_, one), (_, other)| {
-        other.waiting.cmp(&one.waiting).then_with(|| one.name.cmp(&other.name))
-    });
+    queues.sort_by(|(_, one), (_, other)| other.waiting.cmp(&one.waiting).then_with(|| one.name.cmp(&other.name)));
     for (id, queue) in queues.iter().take(SHOWN) {
         let name = queue
             .name
@@ -157,7 +154,7 @@ pub(crate) fn statuses(snapshot: &Snapshot) -> Vec<String> {
         *counts.entry(status).or_default() += 1;
     }
     let mut counts: Vec<_> = counts.into_iter().collect();
-    order_by(&mut counts, |one, other| other.1.cmp(&one.1).then(one.0.cmp(other.0)));
+    counts.sort_by(|one, other| other.1.cmp(&one.1).then(one.0.cmp(other.0)));
     counts
         .iter()
         .take(SHOWN)

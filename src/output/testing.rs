@@ -11,8 +11,8 @@ use super::Item;
 use crate::model::snapshot::{
     ConnectionSnapshot, ConnectionState, Counters, Gap, GapTopics, LiveTotals, QueueSnapshot, Snapshot, UserSnapshot,
 };
-use crate::record::StateChange;
-use crate::record::tests::{an_event, moment};
+use crate::output::record::StateChange;
+use crate::output::record::tests::{an_event, moment};
 use crate::{Id, Moment};
 
 /// How long a test waits for what must happen.

@@ -19,7 +19,7 @@ use super::sink::{Closed, Outlet, Snapshots, Wants};
 use super::tally::Tally;
 use crate::config::WebhookOn;
 use crate::model::snapshot::Snapshot;
-use crate::record::Bodies;
+use crate::output::record::Bodies;
 use crate::rest::hook::HookClient;
 use crate::{Error, ErrorKind};
 

@@ -4,9 +4,9 @@
 
 use super::*;
 use crate::model::snapshot::OutputSnapshot;
-use crate::output::records::Records;
+use crate::output::events::Records;
+use crate::output::record::Bodies;
 use crate::output::testing::{Act, Scripted, event_item, numbered, state_item};
-use crate::record::Bodies;
 use serde_json::Value;
 
 fn outlet(writer: &Scripted) -> LineOutlet<Records, Scripted> {

@@ -8,17 +8,17 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, Sender, select_biased, unbounded};
 
 use super::{Check, End, Go, Patience, Step, Told, Verdict, advice_for_transient, role_advice};
-use crate::buffer::buffer;
 use crate::config::{BufferConfig, HeartbeatConfig, Protocol, WhenFull};
-use crate::journal::Journal;
+use crate::event::notice::{CloseReason, ConnectionNews, Notice};
 use crate::net::target::percent_encode;
-use crate::notice::{CloseReason, ConnectionNews, Notice};
+use crate::output::journal::Journal;
 use crate::protocol::metrics::PayloadText;
 use crate::protocol::{Events, Heard, KeepBody, Machine, Metrics, Notifications, Options, Ping};
+use crate::reader::buffer::buffer;
+use crate::reader::telemetry::Telemetry;
 use crate::reader::{Reader, Ticket};
 use crate::supervisor::choose;
 use crate::supervisor::connect::websocket_base;
-use crate::telemetry::Telemetry;
 use crate::{Error, ErrorKind, Id, Moment, Secret};
 
 /// The answer to the first ping is due after this (contract, section 2).

@@ -9,12 +9,12 @@ use std::time::Duration;
 use crate::config::{Config, Protocol};
 use crate::net::{Cancel, Net};
 use crate::protocol::metrics::PayloadText;
+use crate::protocol::topic_plan::{MAX_CHANNELS, MAX_IDS_PER_CHANNEL, TopicPlan, Wish};
 use crate::protocol::{Events, KeepBody, Machine, Options};
 use crate::rest::lookup::Queue;
 use crate::rest::{Limits, RestClient, analytics, channels, oauth};
 use crate::supervisor::choose;
 use crate::supervisor::connect::websocket_base;
-use crate::topic_plan::{MAX_CHANNELS, MAX_IDS_PER_CHANNEL, TopicPlan, Wish};
 use crate::{Error, Id};
 
 /// Queues on one page of the listing.

@@ -6,11 +6,11 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use super::{Check, End, Go, Step, Told, Verdict, advice, advice_for_transient, role_advice};
+use crate::protocol::topic_plan::{self, TopicPlan, Wish};
 use crate::protocol::verification;
 use crate::rest::lookup::Queue;
 use crate::rest::{Purpose, analytics, channels, oauth};
 use crate::supervisor::choose;
-use crate::topic_plan::{self, TopicPlan, Wish};
 use crate::{Error, ErrorKind, Id, Moment, Secret};
 
 /// Queues and users named in a message; all are in the details.
@@ -337,7 +337,7 @@ fn lasting(life: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::topic_plan::Entity;
+    use crate::protocol::topic_plan::Entity;
 
     #[test]
     fn refused_topics_name_what_is_missing_once() {

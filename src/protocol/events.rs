@@ -15,8 +15,8 @@ use super::json::{Field, LooseId, Status, lenient_object, read_object};
 use super::words::same_letters;
 use super::{Heard, Machine, NO_BODY, Options, Ping, Refusal, one_line};
 use crate::config::Protocol;
+use crate::event::facts::{ConversationStateFacts, Facts, QueueStatisticsFacts};
 use crate::event::{Event, EventKind};
-use crate::facts::{ConversationStateFacts, Facts, QueueStatisticsFacts};
 use crate::{Id, Moment};
 
 /// The tutorial's limit for the `ack`.

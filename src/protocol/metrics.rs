@@ -13,8 +13,8 @@ use super::depth::check_depth;
 use super::json::{Entries, Field, LooseId, Something, Status, lenient_object, read_object};
 use super::{Heard, Machine, Options, Ping, Refusal, one_line};
 use crate::config::{MetricsPayload, Protocol};
+use crate::event::facts::{Facts, MetricFacts};
 use crate::event::{Event, EventKind};
-use crate::facts::{Facts, MetricFacts};
 use crate::{Error, ErrorKind, Id, Moment};
 
 /// The tutorial's limit for the confirmation.

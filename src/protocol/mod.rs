@@ -8,6 +8,7 @@ pub(crate) mod json;
 pub mod metrics;
 pub mod notifications;
 mod time_scan;
+pub(crate) mod topic_plan;
 pub mod verification;
 mod words;
 
@@ -17,9 +18,10 @@ use std::time::Duration;
 
 use crate::Moment;
 use crate::config::Protocol;
+use crate::event::facts::Facts;
 use crate::event::{Event, EventKind};
-use crate::facts::Facts;
 
+pub use crate::event::notice::Refusal;
 pub use events::Events;
 pub use metrics::Metrics;
 pub use notifications::Notifications;
@@ -63,15 +65,6 @@ pub enum Heard {
         /// What is missing.
         what: &'static str,
     },
-}
-
-/// Why a subscription was refused.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refusal {
-    /// Status, where one was given.
-    pub status: Option<u16>,
-    /// The server's text, shortened to a line.
-    pub message: String,
 }
 
 /// How a connection of this protocol is asked for a sign of life.

@@ -3,7 +3,7 @@
 //! In: text of enumerated fields · Out: the enums of `facts`, names in upper snake case · Thread: any (pure).
 
 use super::json::Lenient;
-use crate::facts::{AcwState, DisconnectKind, MediaKind, MediumState, Purpose};
+use crate::event::facts::{AcwState, DisconnectKind, MediaKind, MediumState, Purpose};
 
 /// Whether `text` is `name` when only its letters count, in any case. `name` is in lower-case letters.
 pub(crate) fn same_letters(text: &str, name: &str) -> bool {

@@ -8,8 +8,11 @@
 //! number of events ahead, so that the peer's pings are answered and its own are heard.
 
 mod ahead;
+pub(crate) mod buffer;
+pub(crate) mod heartbeat;
 mod recorded;
 mod socket;
+pub(crate) mod telemetry;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
@@ -25,15 +28,15 @@ use tungstenite::protocol::frame::coding::CloseCode;
 use self::ahead::Ahead;
 use self::socket::{Socket, close_reason, open_socket};
 use crate::audit::Entry;
-use crate::buffer::{BufferSender, Sent};
+use crate::base::error::panic_text;
 use crate::config::HeartbeatConfig;
-use crate::error::panic_text;
-use crate::heartbeat::{Answers, Due, Heartbeat};
-use crate::journal::Journal;
+use crate::event::notice::{CloseReason, ConnectionNews, Notice};
 use crate::net::{Cancel, Net, ShutdownHandle};
-use crate::notice::{CloseReason, ConnectionNews, Notice};
+use crate::output::journal::Journal;
 use crate::protocol::{Heard, Machine, Ping};
-use crate::telemetry::Telemetry;
+use crate::reader::buffer::{BufferSender, Sent};
+use crate::reader::heartbeat::{Answers, Due, Heartbeat};
+use crate::reader::telemetry::Telemetry;
 use crate::{Error, ErrorKind, Moment, Secret};
 
 /// How long we listen for the peer's own close after ours. Part of the 300 ms that a stop has for it.

@@ -4,8 +4,8 @@
 
 use super::Session;
 use crate::Moment;
+use crate::output::recording::{CHANNEL, Line, What, sign_of_life};
 use crate::protocol::Heard;
-use crate::recording::{CHANNEL, Line, What, sign_of_life};
 
 impl Session<'_> {
     /// A message, and what was heard in it.

@@ -12,8 +12,8 @@ use tungstenite::protocol::WebSocketConfig;
 use tungstenite::{WebSocket, client::IntoClientRequest};
 
 use super::Ticket;
+use crate::event::notice::CloseReason;
 use crate::net::{self, Cancel, ShutdownHandle, Stream, Url};
-use crate::notice::CloseReason;
 use crate::rest::retry_after;
 use crate::{Error, ErrorKind, Moment};
 

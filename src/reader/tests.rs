@@ -6,8 +6,8 @@ use std::net::TcpListener;
 use std::time::Duration;
 
 use super::*;
-use crate::buffer::buffer;
 use crate::config::{BufferConfig, WhenFull};
+use crate::reader::buffer::buffer;
 
 const SECOND: Duration = Duration::from_secs(1);
 

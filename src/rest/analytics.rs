@@ -8,8 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::client::{Method, Request, RestClient};
 use super::rate::Purpose;
-use crate::facts::{MediaKind, ObservationFacts, ObservationRow};
-use crate::keyed::keyed;
+use crate::event::facts::{MediaKind, ObservationFacts, ObservationRow};
 use crate::net::target::percent_encode;
 use crate::{Error, ErrorKind, Id, Moment, Secret};
 
@@ -219,7 +218,7 @@ fn read_row(row: Row, media: Option<MediaKind>) -> Option<ObservationRow> {
         }),
         metric: row.metric?.into(),
         qualifier: row.qualifier.filter(|text| !text.is_empty()).map(Into::into),
-        stats: keyed(stats.filter_map(|(name, value)| Some((name.into(), value.as_f64()?)))),
+        stats: BTreeMap::from_iter(stats.filter_map(|(name, value)| Some((name.into(), value.as_f64()?)))),
     })
 }
 

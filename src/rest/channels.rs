@@ -8,7 +8,7 @@ use super::client::{Method, Request, RestClient};
 use crate::config::Hosts;
 use crate::net::Url;
 use crate::net::target::percent_encode;
-use crate::topic_plan::Entity;
+use crate::protocol::topic_plan::Entity;
 use crate::{Error, ErrorKind, Moment, Secret};
 
 const CHANNELS: &str = "/api/v2/notifications/channels";

@@ -10,7 +10,7 @@ use ureq::http;
 use super::answer::one_line;
 use super::http_date::retry_after;
 use super::transport::{NetConnector, NoLookup};
-use crate::digest::hmac_sha256_hex;
+use crate::base::digest::hmac_sha256_hex;
 use crate::net::{Cancel, Net, USER_AGENT, Url};
 use crate::{Error, ErrorKind, Moment, Secret};
 

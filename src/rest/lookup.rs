@@ -8,8 +8,7 @@ use serde_json::Value;
 
 use super::client::{Method, Request, RestClient};
 use super::paging::all_pages;
-use crate::facts::MediaKind;
-use crate::keyed::order_by;
+use crate::event::facts::MediaKind;
 use crate::net::target::percent_encode;
 use crate::{Error, ErrorKind, Id, Secret};
 
@@ -203,7 +202,7 @@ fn unknown(text: &str, known: &[Queue]) -> String {
         .filter_map(|queue| queue.name.as_deref())
         .map(|name| (distance(&folded, &name.to_lowercase()), name))
         .collect();
-    order_by(&mut near, Ord::cmp);
+    near.sort_by(Ord::cmp);
     near.truncate(OFFERED);
     if near.is_empty() {
         return format!(

@@ -8,15 +8,16 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, Sender, TrySendError, select};
 
 use crate::audit::Entry;
+use crate::base::digest::sha256_hex;
 use crate::config::{Config, WebhookConfig, WebhookOn};
-use crate::digest::sha256_hex;
 use crate::event::Event;
-use crate::journal::Journal;
+use crate::event::notice::Notice;
 use crate::model::snapshot::Snapshot;
 use crate::net::Net;
-use crate::notice::Notice;
 use crate::output::appending::Appending;
 use crate::output::audit_file::{AuditFile, ROTATE_BYTES};
+use crate::output::journal::Journal;
+use crate::output::record::Bodies;
 use crate::output::recorder::{self, Recorder};
 use crate::output::sink::{self, Closed, Handover, Outlet, OutputEnded, Snapshots, Wants};
 use crate::output::snapshot_file::SnapshotFile;
@@ -25,7 +26,6 @@ use crate::output::webhook::{Order, Webhook};
 use crate::output::writer::LineOutlet;
 use crate::output::{Item, Output};
 use crate::protocol::KeepBody;
-use crate::record::Bodies;
 use crate::rest::hook::HookClient;
 use crate::{Error, Moment};
 

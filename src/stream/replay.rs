@@ -10,17 +10,17 @@ use crossbeam_channel::{Receiver, Sender, bounded, select, unbounded};
 use super::outputs::{self, OutputSeat};
 use super::web;
 use super::{Ended, GRACE, Report, StopHandle, StreamBuilder};
-use crate::aggregator::{Aggregator, AggregatorParts, Finished};
-use crate::buffer::buffer;
-use crate::journal::Journal;
+use crate::engine::replay::{OUTPUT_LIMIT, Pace, Player, Recording};
+use crate::engine::{Aggregator, AggregatorParts, Finished};
+use crate::event::notice::Notice;
 use crate::net::cancel::Never;
 use crate::net::{Cancel, Net};
-use crate::notice::Notice;
 use crate::output::Outputs;
+use crate::output::journal::Journal;
 use crate::output::sink::Handover;
 use crate::protocol::KeepBody;
-use crate::replay::{OUTPUT_LIMIT, Pace, Player, Recording};
-use crate::telemetry::Telemetry;
+use crate::reader::buffer::buffer;
+use crate::reader::telemetry::Telemetry;
 use crate::{Error, ErrorKind};
 
 /// A replay that is ready to run.
@@ -133,7 +133,7 @@ impl ReplayEngine {
             }
         }
         let Finished { snapshot, abandoned } = thread.join().unwrap_or_else(|panic| {
-            let what = crate::error::panic_text(&*panic);
+            let what = crate::base::error::panic_text(&*panic);
             Err(Error::new(
                 ErrorKind::Internal,
                 "replaying",

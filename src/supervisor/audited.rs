@@ -8,7 +8,7 @@ use std::fmt::Display;
 use super::Supervisor;
 use crate::Moment;
 use crate::audit::Entry;
-use crate::notice::CloseReason;
+use crate::event::notice::CloseReason;
 use crate::rest::channels::Channel;
 use crate::rest::oauth::Token;
 

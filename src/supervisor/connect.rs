@@ -10,19 +10,19 @@ use super::Supervisor;
 use super::channels::{HeldChannel, Making};
 use super::choose;
 use super::policy::Renew;
-use crate::aggregator::Control;
 use crate::config::Protocol;
+use crate::engine::Control;
 use crate::net::target::percent_encode;
+use crate::output::recording::{self, Line};
 use crate::protocol::metrics::PayloadText;
+use crate::protocol::topic_plan::{self, TopicPlan, TopicQueues, Wish};
 use crate::protocol::verification;
 use crate::protocol::{Events, Machine, Metrics, Notifications, Options};
 use crate::reader::Ticket;
-use crate::recording::{self, Line};
 use crate::rest::channels::{self, Channel};
 use crate::rest::lookup::Queue;
 use crate::rest::oauth::{self, Token};
 use crate::rest::{Purpose, analytics};
-use crate::topic_plan::{self, TopicPlan, TopicQueues, Wish};
 use crate::{Error, ErrorKind, Id, Moment, Secret};
 
 /// What is subscribed, in ids.

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use super::allowance::Allowance;
 use super::channels::HeldChannel;
 use super::policy::Renew;
-use crate::backoff::Backoff;
 use crate::config::ReconnectConfig;
+use crate::net::backoff::Backoff;
 use crate::reader::Reader;
 
 /// The topics of one channel; the only line of the protocols that have no channels.

@@ -33,19 +33,19 @@ use self::policy::{History, Renew, Verdict};
 pub(crate) use self::repair::{RepairParts, RepairThread};
 use self::rivals::Rivals;
 pub(crate) use self::stop::Stopped;
-use crate::aggregator::{Control, ControlSender};
-use crate::backoff::Backoff;
-use crate::buffer::BufferSender;
 use crate::config::Config;
-use crate::journal::Journal;
+use crate::engine::{Control, ControlSender};
+use crate::event::notice::Notice;
 use crate::model::snapshot::ConnectionState;
 use crate::net::Net;
-use crate::notice::Notice;
+use crate::net::backoff::Backoff;
+use crate::output::journal::Journal;
+use crate::output::record::StateChange;
 use crate::protocol::KeepBody;
 use crate::reader::Reader;
-use crate::record::StateChange;
+use crate::reader::buffer::BufferSender;
+use crate::reader::telemetry::Telemetry;
 use crate::rest::RestClient;
-use crate::telemetry::Telemetry;
 use crate::{Error, ErrorKind, Moment};
 
 /// Why a run ended.

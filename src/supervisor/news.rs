@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 use super::line::{Line, Place};
 use super::policy::{self, History, Renew, Verdict};
 use super::{End, Flow, Supervisor};
-use crate::aggregator::Control;
+use crate::engine::Control;
+use crate::event::notice::{CloseReason, ConnectionNews, Notice};
 use crate::model::snapshot::{ConnectionState, GapTopics};
-use crate::notice::{CloseReason, ConnectionNews, Notice};
 use crate::{Error, ErrorKind, Moment};
 
 /// A connection that the peer closes within this time, or before it is stable, was closed soon after it opened.

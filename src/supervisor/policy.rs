@@ -3,7 +3,7 @@
 //! In: `CloseReason` or `Error`, what went before · Out: `Verdict` · Thread: none of its own (pure).
 
 use crate::config::Protocol;
-use crate::notice::CloseReason;
+use crate::event::notice::CloseReason;
 use crate::{Error, ErrorKind};
 
 /// What went before.

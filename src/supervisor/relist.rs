@@ -7,7 +7,7 @@ use std::time::Instant;
 use super::Supervisor;
 use super::line::Line;
 use super::policy::Renew;
-use crate::aggregator::Control;
+use crate::engine::Control;
 use crate::rest::channels::Channel;
 use crate::{Error, Moment, Secret};
 

@@ -27,14 +27,14 @@ use self::pass::Asker;
 use self::room::Room;
 use super::Supervisor;
 use super::line::Line;
-use crate::aggregator::{ControlSender, Repair};
 use crate::config::Config;
+use crate::engine::{ControlSender, Repair};
+use crate::event::notice::Notice;
 use crate::net::Cancel;
 use crate::net::cancel::Never;
-use crate::notice::Notice;
 use crate::protocol::KeepBody;
+use crate::protocol::topic_plan::TopicQueues;
 use crate::rest::{Limits, RestClient};
-use crate::topic_plan::TopicQueues;
 use crate::{Error, ErrorKind, Moment, Secret};
 
 /// What the thread is given.
@@ -131,7 +131,7 @@ impl RepairThread {
             return false;
         }
         if let Err(panic) = self.thread.join() {
-            let what = crate::error::panic_text(&*panic);
+            let what = crate::base::error::panic_text(&*panic);
             log::error!("repair: a defect ended it: {what}");
         }
         true

@@ -9,11 +9,11 @@ use crossbeam_channel::RecvTimeoutError;
 use super::line::Line;
 use super::{End, Supervisor};
 use crate::Moment;
-use crate::aggregator::Control;
+use crate::engine::Control;
+use crate::event::notice::{ConnectionNews, Notice};
 use crate::model::snapshot::ConnectionState;
 use crate::net::Cancel;
-use crate::notice::{ConnectionNews, Notice};
-use crate::record::StateChange;
+use crate::output::record::StateChange;
 use crate::rest::channels::{self, Channel};
 
 /// For the sockets to close with 1000.

@@ -9,7 +9,7 @@ use super::Terms;
 use super::feed::Feed;
 use super::picture::Picture;
 use crate::model::snapshot::Snapshot;
-use crate::record;
+use crate::output::record;
 
 /// The page gets no more pictures than this allows: nobody reads faster.
 const BETWEEN_PICTURES: Duration = Duration::from_millis(400);

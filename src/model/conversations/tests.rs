@@ -5,7 +5,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::facts::{MediaKind, Purpose};
+use crate::event::facts::{MediaKind, Purpose};
 use crate::model::numbers::Numbers;
 use crate::model::snapshot::{LiveTotals, QueueSnapshot};
 use crate::model::testing::centre::{History, moment, uuid};

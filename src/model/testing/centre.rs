@@ -5,7 +5,7 @@
 use fastrand::Rng;
 
 use super::{at, medium, participant};
-use crate::facts::{
+use crate::event::facts::{
     AcwState, ConversationFacts, DisconnectKind, MediaKind, MediumState, Participant, Purpose, Stamped,
 };
 use crate::{Id, Moment};

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::centre::{History, Plan, call_of, medium_of, moment};
 use crate::Id;
-use crate::facts::{MediaKind, Purpose};
+use crate::event::facts::{MediaKind, Purpose};
 
 impl History {
     /// What REST answers at `now_ms`, once it knows everything up to then. `None` before the conversation began.

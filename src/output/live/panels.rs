@@ -6,7 +6,6 @@ use super::history::sparkline;
 use super::layout::{Line, Style};
 use super::screen::View;
 use crate::Id;
-use crate::keyed::order_by;
 use crate::model::numbers::WindowSnapshot;
 use crate::model::snapshot::{ObservationSnapshot, QueueSnapshot, Snapshot};
 use crate::output::text::{clock, number, short, width};
@@ -248,7 +247,7 @@ fn on_queue(queue: &QueueSnapshot) -> Option<String> {
 
 fn queues(view: &View<'_>, cols: usize) -> Vec<Line> {
     let mut rows: Vec<(&Id, &QueueSnapshot)> = view.snapshot.queues.iter().collect();
-    order_by(&mut rows, |one, other| {
+    rows.sort_by(|one, other| {
         let by_name = || one.1.name.cmp(&other.1.name).then(one.0.cmp(other.0));
         other.1.waiting.cmp(&one.1.waiting).then_with(by_name)
     });

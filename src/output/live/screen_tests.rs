@@ -6,9 +6,9 @@ use super::*;
 use crate::Id;
 use crate::model::numbers::{AllQueues, Numbers, WindowSnapshot};
 use crate::model::snapshot::{FreshnessSnapshot, MetricSnapshot, ObservationSnapshot};
+use crate::output::record::tests::moment;
 use crate::output::testing::{SALES, a_gap, a_snapshot};
 use crate::output::text::width;
-use crate::record::tests::moment;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 

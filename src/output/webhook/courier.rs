@@ -8,11 +8,11 @@ use std::time::{Duration, Instant};
 
 use super::Order;
 use super::desk::{Desk, Fate, Pause, What};
-use crate::backoff::Backoff;
 use crate::config::{ReconnectConfig, WebhookOn};
+use crate::net::backoff::Backoff;
 use crate::output::Item;
 use crate::output::complaint::Complaint;
-use crate::record::{self, Bodies, redact};
+use crate::output::record::{self, Bodies, redact};
 use crate::rest::hook::{HookClient, Letter};
 
 /// Pauses after failures: as of the stream's own reconnects, but never so long that a wall shows old numbers.

@@ -5,7 +5,7 @@
 use serde::Deserialize;
 
 use super::super::json::{Entries, Field, lenient_object, read_object};
-use crate::facts::{
+use crate::event::facts::{
     AcwState, ConversationFacts, DisconnectKind, MediaKind, Medium, MediumState, Participant, Purpose, Stamped,
 };
 use crate::{Id, Moment};

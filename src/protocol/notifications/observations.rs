@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde::de::MapAccess;
 
 use super::super::json::{Entries, Field, Lenient, lenient_object, read_object};
-use crate::facts::{MediaKind, ObservationFacts, ObservationRow};
+use crate::event::facts::{MediaKind, ObservationFacts, ObservationRow};
 use crate::{Id, Moment};
 
 /// The body itself, and an entry of `results`.

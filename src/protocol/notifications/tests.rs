@@ -3,7 +3,7 @@
 //! In: fixtures, short frames · Out: verdicts · Thread: the test's own.
 
 use super::*;
-use crate::facts::*;
+use crate::event::facts::*;
 use crate::protocol::KeepBody;
 
 const Q: &str = "509f5a7f-cb31-5a43-ac00-8041a8ba3690";

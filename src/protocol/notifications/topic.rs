@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::conversation::Media;
 use crate::Id;
 use crate::event::EventKind;
-use crate::facts::MediaKind;
+use crate::event::facts::MediaKind;
 
 /// How the body of a topic is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::super::json::{EpochMs, Field, lenient_object, read_object};
 use super::super::words::UpperSnake;
-use crate::facts::UserFacts;
+use crate::event::facts::UserFacts;
 use crate::{Id, Moment};
 
 #[derive(Default, Deserialize)]

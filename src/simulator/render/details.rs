@@ -3,7 +3,6 @@
 //! In: facts of one conversation · Out: JSON · Thread: any; pure.
 
 use super::conversation::{name, our_address, uri_address};
-use crate::keyed::order_by;
 use crate::simulator::centre::facts::{Conversation, Participant, Purpose};
 use crate::simulator::json::Object;
 use crate::simulator::when::Ms;
@@ -141,7 +140,7 @@ fn talk(p: &Participant, list: &mut Vec<Segment>) {
         .map(|h| ("hold", *h))
         .chain(p.parks.iter().map(|s| ("parked", *s)))
         .collect();
-    order_by(&mut breaks, |one, other| one.1.start.cmp(&other.1.start));
+    breaks.sort_by_key(|one| one.1.start);
     for (kind, span) in breaks {
         if span.start > from {
             list.push(Segment {

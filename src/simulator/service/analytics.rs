@@ -171,7 +171,7 @@ pub(super) fn details_query(call: &Call<'_>) -> Outcome {
     if !whims.ignores_order {
         if matches!(order_by, Some("conversationEnd" | "segmentEnd")) {
             let key = |c: &Conversation| (c.over().unwrap_or(Ms::MAX), c.key);
-            crate::keyed::order_by(&mut hits, |one, other| key(one).cmp(&key(other)));
+            hits.sort_by_key(|one| key(one));
         }
         if order == Some("desc") {
             hits.reverse();

@@ -2,7 +2,6 @@
 //!
 //! In: facts of one conversation · Out: dated outcomes by queue, and what goes on at the end of the facts · Thread: any; pure.
 
-use crate::keyed::order_by;
 use crate::simulator::centre::facts::{Conversation, Disconnect, Participant, Purpose};
 use crate::simulator::when::Ms;
 
@@ -103,7 +102,7 @@ fn visits(c: &Conversation) -> Vec<Visit> {
             })
         })
         .collect();
-    order_by(&mut list, |one, other| one.entered.cmp(&other.entered));
+    list.sort_by_key(|one| one.entered);
     for i in 0..list.len() {
         let (queue, later) = (list[i].queue, i + 1);
         list[i].again = list[later..].iter().find(|v| v.queue == queue).map(|v| v.entered);

@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use crossbeam_channel::{Receiver, Sender, bounded, select};
 
 use crate::net::Cancel;
-use crate::topic_plan::TopicQueues;
+use crate::protocol::topic_plan::TopicQueues;
 use crate::{Id, Secret};
 
 /// See the module.

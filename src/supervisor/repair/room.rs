@@ -11,9 +11,9 @@ use crossbeam_channel::{Receiver, select};
 use super::pass::{Asker, Over, Read, Sheet};
 use super::query::{Query, Which, span};
 use super::schedule::{Again, Schedule, Work};
-use crate::aggregator::{Control, FromRepair, Repair};
 use crate::config::Config;
-use crate::topic_plan::TopicQueues;
+use crate::engine::{Control, FromRepair, Repair};
+use crate::protocol::topic_plan::TopicQueues;
 use crate::{Error, Id, Moment};
 
 /// The recheck looks this many times in its period, so that nothing is asked for much later than configured.

@@ -1,0 +1,170 @@
+//! An identifier of the service, compact where it is a UUID.
+//!
+//! In: text from frames · Out: `Id` · Thread: any (plain data).
+
+use std::fmt;
+use std::hash::{Hash as _, Hasher};
+
+use serde::{Serialize, Serializer};
+
+/// A Genesys identifier: of a conversation, a participant, a queue, a user.
+///
+/// Nearly all are lower-case UUIDs and take 16 bytes here; anything else is kept letter by letter.
+/// What went in comes out: `Id::new(text).to_string() == text`.
+///
+/// ```
+/// use genesys_stream::Id;
+/// let id = Id::new("509f5a7f-cb31-5a43-ac00-8041a8ba3690");
+/// assert_eq!(id.to_string(), "509f5a7f-cb31-5a43-ac00-8041a8ba3690");
+/// assert_ne!(Id::new("Sales"), id);
+/// ```
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Id(Form);
+
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+enum Form {
+    /// Two halves instead of one `u128`: alignment 8 keeps an `Option<Id>` at 24 bytes.
+    Uuid(u64, u64),
+    Other(Box<str>),
+}
+
+impl Id {
+    /// Takes any text.
+    #[must_use]
+    pub fn new(text: &str) -> Self {
+        Self(match parse_uuid(text.as_bytes()) {
+            Some((high, low)) => Form::Uuid(high, low),
+            None => Form::Other(text.into()),
+        })
+    }
+
+    /// The two halves of a UUID; `None` for any other text.
+    pub(crate) fn as_uuid(&self) -> Option<(u64, u64)> {
+        match self.0 {
+            Form::Uuid(high, low) => Some((high, low)),
+            Form::Other(_) => None,
+        }
+    }
+
+    /// The reverse of [`as_uuid`](Self::as_uuid).
+    pub(crate) fn from_uuid(high: u64, low: u64) -> Self {
+        Self(Form::Uuid(high, low))
+    }
+}
+
+/// Only the canonical lower-case spelling, so that writing it gives the same text again.
+fn parse_uuid(b: &[u8]) -> Option<(u64, u64)> {
+    if b.len() != 36 {
+        return None;
+    }
+    let mut value = 0_u128;
+    for (at, &c) in b.iter().enumerate() {
+        let nibble = match (at, c) {
+            (8 | 13 | 18 | 23, b'-') => continue,
+            (8 | 13 | 18 | 23, _) => return None,
+            (_, b'0'..=b'9') => c - b'0',
+            (_, b'a'..=b'f') => c - b'a' + 10,
+            _ => return None,
+        };
+        value = value << 4 | u128::from(nibble);
+    }
+    Some(((value >> 64) as u64, value as u64))
+}
+
+impl fmt::Display for Id {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Form::Uuid(high, low) => write!(
+                f,
+                "{:08x}-{:04x}-{:04x}-{:04x}-{:012x}",
+                high >> 32,
+                high >> 16 & 0xffff,
+                high & 0xffff,
+                low >> 48,
+                low & 0xffff_ffff_ffff
+            ),
+            Form::Other(text) => f.write_str(text),
+        }
+    }
+}
+
+impl fmt::Debug for Id {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl From<&str> for Id {
+    fn from(text: &str) -> Self {
+        Self::new(text)
+    }
+}
+
+impl Serialize for Id {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// 32 bits that tell a participant from the others of its conversation.
+pub(crate) fn short_hash(id: &Id) -> u32 {
+    let mut hasher = Mix(0);
+    id.hash(&mut hasher);
+    (hasher.0 >> 32) as u32
+}
+
+/// Ids are random already; multiplying spreads what is not.
+struct Mix(u64);
+
+impl Hasher for Mix {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.write_u64(u64::from(*byte)));
+    }
+    fn write_u64(&mut self, n: u64) {
+        /// Odd, its bits without pattern: 2^64 divided by the golden ratio.
+        const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
+        self.0 = (self.0.rotate_left(5) ^ n).wrapping_mul(SPREAD);
+    }
+    fn write_isize(&mut self, n: isize) {
+        self.write_u64(n as u64);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_uuid_takes_no_heap_and_other_text_is_kept() {
+        assert!(matches!(
+            Id::new("509f5a7f-cb31-5a43-ac00-8041a8ba3690").0,
+            Form::Uuid(..)
+        ));
+        assert!(matches!(
+            Id::new("509F5A7F-cb31-5a43-ac00-8041a8ba3690").0,
+            Form::Other(_)
+        ));
+        assert_eq!(size_of::<Option<Id>>(), 24);
+    }
+
+    proptest! {
+        #[test]
+        fn what_went_in_comes_out(text in "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|\\PC{0,40}") {
+            prop_assert_eq!(Id::new(&text).to_string(), text);
+        }
+    }
+
+    #[test]
+    fn short_hashes_tell_participants_apart() {
+        let mut seen = std::collections::HashSet::new();
+        for n in 0..2_000 {
+            let uuid = format!("00000000-0000-4000-8000-{n:012x}");
+            assert!(seen.insert(short_hash(&Id::new(&uuid))), "{uuid}");
+            assert!(seen.insert(short_hash(&Id::new(&format!("p{n}")))), "p{n}");
+        }
+    }
+}

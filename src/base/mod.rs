@@ -1,0 +1,9 @@
+//! Words without a domain: moments, identifiers, secrets, errors, hashes.
+//!
+//! In: nothing · Out: plain types · Thread: any (pure).
+
+pub(crate) mod digest;
+pub(crate) mod error;
+pub(crate) mod id;
+pub(crate) mod moment;
+pub(crate) mod secret;

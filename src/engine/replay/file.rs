@@ -1,0 +1,135 @@
+//! A recording as a file: line by line, with the number of each.
+//!
+//! In: a file · Out: lines, the first broken one named · Thread: `gs-replay`.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+
+use super::failed;
+use crate::output::recording::{Line, Start};
+use crate::{Error, ErrorKind};
+
+/// The longest message has 4 MiB; as a JSON string it may take six times as much.
+const LONGEST_LINE_BYTES: u64 = 32 << 20;
+const READ_BUFFER_BYTES: usize = 64 << 10;
+
+/// An open recording, its first line read.
+pub(crate) struct Recording {
+    path: PathBuf,
+    reader: BufReader<File>,
+    bytes: u64,
+    total: u64,
+    /// Of the line that was read last.
+    number: u64,
+    start: Start,
+}
+
+/// One line of the file.
+enum Reading {
+    Line(Line),
+    /// It cannot be read, and has an end.
+    Broken(String),
+    /// It cannot be read, and nothing comes after it.
+    Torn,
+    End,
+}
+
+impl Recording {
+    /// Opens it and reads its start.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Configuration`] where there is none, or it is no recording.
+    pub(crate) fn open(path: &Path) -> Result<Self, Error> {
+        let refused = |what: String| failed(path, what, ErrorKind::Configuration);
+        let file = File::open(path).map_err(|error| refused(error.to_string()))?;
+        let total = file.metadata().map_err(|error| refused(error.to_string()))?.len();
+        let mut reader = BufReader::with_capacity(READ_BUFFER_BYTES, file);
+        let mut bytes = 0;
+        let first = read(&mut reader, &mut bytes).map_err(|error| refused(error.to_string()))?;
+        let start = match &first {
+            Reading::Line(line) => Start::of(line).unwrap_or_else(|| Err("it does not begin with a start".to_owned())),
+            Reading::Broken(what) => Err(what.clone()),
+            Reading::Torn | Reading::End => Err("it has no whole line".to_owned()),
+        };
+        let start =
+            start.map_err(|what| refused(format!("line 1: {what}; a recording is made by run --record FILE")))?;
+        Ok(Self {
+            path: path.to_owned(),
+            reader,
+            bytes,
+            total,
+            number: 1,
+            start,
+        })
+    }
+
+    /// Of its first run.
+    pub(crate) fn start(&self) -> &Start {
+        &self.start
+    }
+
+    /// How much of it was read.
+    pub(crate) fn percent(&self) -> u64 {
+        (self.bytes * 100)
+            .checked_div(self.total)
+            .map_or(100, |percent| percent.min(100))
+    }
+
+    /// The next line; none at the end. A last line without an end that cannot be read was torn, and is left out.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Local`] for a broken line, by its number, or a file that cannot be read any more.
+    pub(crate) fn next_line(&mut self) -> Result<Option<Line>, Error> {
+        self.number += 1;
+        match self.read()? {
+            Reading::Line(line) => Ok(Some(line)),
+            Reading::End => Ok(None),
+            Reading::Torn => {
+                log::warn!(
+                    "line {} of the recording is torn, and left out: it is the last",
+                    self.number
+                );
+                Ok(None)
+            }
+            Reading::Broken(what) => {
+                // A crash tore it, and another run goes on after it.
+                match self.read()? {
+                    Reading::Line(line) if Start::of(&line).is_some() => {
+                        log::warn!(
+                            "line {} of the recording is torn, and left out: a run ended there",
+                            self.number
+                        );
+                        self.number += 1;
+                        Ok(Some(line))
+                    }
+                    _ => Err(self.broken(&what)),
+                }
+            }
+        }
+    }
+
+    /// The error of the line that was read last.
+    pub(crate) fn broken(&self, what: &str) -> Error {
+        failed(&self.path, format!("line {}: {what}", self.number), ErrorKind::Local)
+    }
+
+    fn read(&mut self) -> Result<Reading, Error> {
+        read(&mut self.reader, &mut self.bytes).map_err(|error| failed(&self.path, error.to_string(), ErrorKind::Local))
+    }
+}
+
+fn read(reader: &mut impl BufRead, bytes: &mut u64) -> std::io::Result<Reading> {
+    let mut line = Vec::new();
+    reader.take(LONGEST_LINE_BYTES).read_until(b'\n', &mut line)?;
+    *bytes += line.len() as u64;
+    if line.is_empty() {
+        return Ok(Reading::End);
+    }
+    let has_end = line.pop_if(|last| *last == b'\n').is_some();
+    Ok(match Line::read(&line) {
+        Ok(line) => Reading::Line(line),
+        Err(_) if !has_end && (line.len() as u64) < LONGEST_LINE_BYTES => Reading::Torn,
+        Err(what) => Reading::Broken(what),
+    })
+}

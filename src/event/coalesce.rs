@@ -1,0 +1,121 @@
+//! Which waiting events may become one, and how one holds the facts of both.
+//!
+//! In: two events of one entity · Out: one event · Thread: none of its own (pure; the buffer calls it).
+
+use crate::event::facts::{Facts, MetricFacts, ObservationFacts, UserFacts};
+use crate::event::{Event, EventKind};
+use crate::{Id, Moment};
+
+/// Two events with the same key may be merged.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct EntityKey {
+    kind: EventKind,
+    id: Id,
+    /// Metric type of the `metrics` protocol.
+    part: Option<Box<str>>,
+}
+
+/// The entity of an event; `None` where two events are two facts (an unkeyed conversation, an unknown topic).
+pub(crate) fn entity_key(event: &Event) -> Option<EntityKey> {
+    let (id, part) = match &event.facts {
+        Facts::Conversation(facts) => (facts.id.clone(), None),
+        Facts::Observations(facts) => (facts.queue.clone(), None),
+        Facts::User(facts) => (facts.user.clone(), None),
+        Facts::ConversationState(facts) => (facts.conversation.clone()?, None),
+        Facts::QueueStatistics(facts) => (facts.queue.clone(), None),
+        // Entities are kept apart: a value of one queue must not stand for another's.
+        Facts::Metrics(facts) => (
+            facts.entity.clone().unwrap_or_else(|| Id::new("")),
+            Some(facts.metric_type.clone()),
+        ),
+        Facts::None => return None,
+    };
+    Some(EntityKey {
+        kind: event.kind,
+        id,
+        part,
+    })
+}
+
+/// Merges `newer` into `waiting`, which then holds the facts of both and the body of the newer one.
+///
+/// Both must have the same [`entity_key`].
+pub(crate) fn merge(waiting: &mut Event, newer: Event) {
+    let mut newer = newer;
+    let facts = std::mem::replace(&mut newer.facts, Facts::None);
+    match (&mut waiting.facts, facts) {
+        (Facts::Conversation(ours), Facts::Conversation(theirs)) => ours.join(*theirs),
+        (Facts::Observations(ours), Facts::Observations(theirs)) => merge_observations(ours, *theirs),
+        (Facts::User(ours), Facts::User(theirs)) => merge_user(ours, *theirs),
+        (Facts::ConversationState(ours), Facts::ConversationState(theirs)) => {
+            if theirs.active.is_some() && not_older(theirs.at, ours.at) {
+                *ours = theirs;
+            }
+        }
+        (Facts::QueueStatistics(ours), Facts::QueueStatistics(theirs)) => {
+            if theirs.average_wait_secs.is_some() && not_older(theirs.at, ours.at) {
+                *ours = theirs;
+            }
+        }
+        (Facts::Metrics(ours), Facts::Metrics(theirs)) => merge_metrics(ours, *theirs),
+        (ours, theirs) => *ours = theirs,
+    }
+    let facts = std::mem::replace(&mut waiting.facts, Facts::None);
+    let event_time = waiting.event_time.max(newer.event_time);
+    *waiting = Event {
+        facts,
+        event_time,
+        // It is no repetition of either event.
+        fingerprint: 0,
+        ..newer
+    };
+}
+
+/// Whether a fact that says `new` may replace one that says `old`: by their own times, else by arrival.
+fn not_older(new: Option<Moment>, old: Option<Moment>) -> bool {
+    match (new, old) {
+        (Some(new), Some(old)) => new >= old,
+        _ => true,
+    }
+}
+
+fn merge_observations(ours: &mut ObservationFacts, theirs: ObservationFacts) {
+    for row in theirs.rows {
+        let same = ours.rows.iter_mut().find(|old| {
+            old.media == row.media
+                && old.interval == row.interval
+                && old.metric == row.metric
+                && old.qualifier == row.qualifier
+        });
+        match same {
+            Some(old) => *old = row,
+            None => ours.rows.push(row),
+        }
+    }
+}
+
+fn merge_user(ours: &mut UserFacts, theirs: UserFacts) {
+    for (old, new) in [
+        (&mut ours.presence, theirs.presence),
+        (&mut ours.routing_status, theirs.routing_status),
+    ] {
+        let Some(new) = new else { continue };
+        if old.as_ref().is_none_or(|old| not_older(new.1, old.1)) {
+            *old = Some(new);
+        }
+    }
+}
+
+fn merge_metrics(ours: &mut MetricFacts, theirs: MetricFacts) {
+    let newer = not_older(theirs.at, ours.at);
+    for (name, value) in theirs.values {
+        match ours.values.iter_mut().find(|(old, _)| *old == name) {
+            Some(old) if newer => old.1 = value,
+            Some(_) => {}
+            None => ours.values.push((name, value)),
+        }
+    }
+    if newer {
+        ours.at = theirs.at;
+    }
+}

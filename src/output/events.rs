@@ -1,0 +1,61 @@
+//! `events`: one JSON record an event, state changes and gaps between them, the last snapshot at the end.
+//!
+//! In: `Item`s · Out: NDJSON lines · Thread: that of its output.
+
+use super::Item;
+use super::sink::{Snapshots, Wants};
+use super::writer::{Render, Rendered};
+use crate::model::snapshot::Snapshot;
+use crate::output::record::{self, Bodies};
+
+/// Numbers what is written: `seq` starts at 1 and has no holes.
+pub(crate) struct Records {
+    bodies: Bodies,
+    seq: u64,
+}
+
+impl Records {
+    /// Nothing written yet.
+    pub(crate) fn new(bodies: Bodies) -> Self {
+        Self { bodies, seq: 0 }
+    }
+}
+
+impl Render for Records {
+    fn wants(&self) -> Wants {
+        Wants {
+            events: true,
+            changes: true,
+            snapshots: Snapshots::None,
+        }
+    }
+
+    fn render(&mut self, item: &Item, out: &mut Vec<u8>) -> Rendered {
+        match item {
+            Item::Event(event) => {
+                self.seq += 1;
+                record::event(out, self.seq, event, self.bodies);
+                Rendered::Numbered
+            }
+            Item::State(change) => {
+                record::state(out, change);
+                Rendered::Plain
+            }
+            Item::Gap(gap) => {
+                record::gap(out, gap);
+                Rendered::Plain
+            }
+            _ => Rendered::Nothing,
+        }
+    }
+
+    fn end(&mut self, last: Option<&Snapshot>, out: &mut Vec<u8>) {
+        if let Some(last) = last {
+            record::snapshot(out, last);
+        }
+    }
+
+    fn take_back(&mut self, count: u64) {
+        self.seq -= count;
+    }
+}

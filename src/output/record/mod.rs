@@ -1,0 +1,346 @@
+//! Records as they leave: one JSON object a line.
+//!
+//! In: `Event`, `StateChange`, `Gap`, `Snapshot` · Out: bytes appended to a reused buffer, each record ended by a newline
+//! · Thread: any (pure).
+
+mod redact;
+
+use std::io::Write as _;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::event::Event;
+use crate::model::snapshot::{ConnectionState, Gap, Snapshot};
+use crate::{Id, Moment};
+
+pub(crate) use redact::redact;
+
+/// What [`StreamBuilder::records`](crate::StreamBuilder::records) writes, a line each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Records {
+    /// One JSON record an event with its verbatim body, state changes and gaps, and the last snapshot.
+    Events,
+    /// One JSON snapshot each `outputs.interval_ms`, and the last one.
+    Snapshots,
+    /// One short human line an event without customer data, and a summary at the end.
+    Lines,
+}
+
+/// Whether bodies leave as they came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Bodies {
+    /// Every character of the content.
+    Verbatim,
+    /// Names, addresses, attributes and notes emptied.
+    Redacted,
+}
+
+/// The stream took on another state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct StateChange {
+    /// When.
+    pub(crate) at: Moment,
+    /// The new state.
+    pub(crate) state: ConnectionState,
+    /// Why, in a line.
+    pub(crate) cause: Option<String>,
+    /// Which attempt in a row, 1 for the first.
+    pub(crate) attempt: Option<u32>,
+    /// How long until the next attempt.
+    pub(crate) retry_in: Option<Duration>,
+}
+
+/// Appends the record of an event. `seq` is its number among the events that this output writes.
+pub(crate) fn event(out: &mut Vec<u8>, seq: u64, event: &Event, bodies: Bodies) {
+    out.extend_from_slice(b"{\"record\":\"event\",\"schema\":1,\"seq\":");
+    show(out, seq);
+    out.extend_from_slice(b",\"received_at\":\"");
+    show(out, event.received_at);
+    out.extend_from_slice(b"\",\"protocol\":\"");
+    out.extend_from_slice(event.protocol.as_str().as_bytes());
+    out.extend_from_slice(b"\",\"kind\":\"");
+    out.extend_from_slice(event.kind.as_str().as_bytes());
+    out.extend_from_slice(b"\",\"topic\":");
+    json(out, &*event.topic);
+    id(out, b",\"conversation_id\":", event.conversation_id.as_ref());
+    id(out, b",\"queue_id\":", event.queue_id.as_ref());
+    id(out, b",\"user_id\":", event.user_id.as_ref());
+    out.extend_from_slice(b",\"event_time\":");
+    json(out, &event.event_time);
+    out.extend_from_slice(b",\"latency_ms\":");
+    json(out, &event.latency_ms());
+    out.extend_from_slice(b",\"body\":");
+    match (event.body.as_deref().map(str::trim), bodies) {
+        (None | Some(""), _) => out.extend_from_slice(b"null"),
+        (Some(body), Bodies::Verbatim) => one_line(out, body),
+        (Some(body), Bodies::Redacted) => redact(out, body),
+    }
+    out.extend_from_slice(b"}\n");
+}
+
+/// Appends the record of a state change.
+pub(crate) fn state(out: &mut Vec<u8>, change: &StateChange) {
+    #[derive(Serialize)]
+    struct Record<'a> {
+        record: &'static str,
+        at: Moment,
+        state: ConnectionState,
+        cause: Option<&'a str>,
+        attempt: Option<u32>,
+        retry_in_ms: Option<u64>,
+    }
+    json(
+        out,
+        &Record {
+            record: "state",
+            at: change.at,
+            state: change.state,
+            cause: change.cause.as_deref(),
+            attempt: change.attempt,
+            retry_in_ms: change
+                .retry_in
+                .map(|wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)),
+        },
+    );
+    out.push(b'\n');
+}
+
+/// Appends the record of a gap as it is now.
+pub(crate) fn gap(out: &mut Vec<u8>, gap: &Gap) {
+    #[derive(Serialize)]
+    struct Record<'a> {
+        record: &'static str,
+        #[serde(flatten)]
+        gap: &'a Gap,
+    }
+    json(out, &Record { record: "gap", gap });
+    out.push(b'\n');
+}
+
+/// Appends a snapshot.
+pub(crate) fn snapshot(out: &mut Vec<u8>, snapshot: &Snapshot) {
+    json(out, snapshot);
+    out.push(b'\n');
+}
+
+fn id(out: &mut Vec<u8>, key: &[u8], id: Option<&Id>) {
+    out.extend_from_slice(key);
+    json(out, &id);
+}
+
+fn show(out: &mut Vec<u8>, value: impl std::fmt::Display) {
+    // Writing into a Vec cannot fail.
+    let _ = write!(out, "{value}");
+}
+
+/// Appends `value` as JSON; what cannot be written as JSON (no type here) leaves `null`.
+fn json<T: Serialize + ?Sized>(out: &mut Vec<u8>, value: &T) {
+    let start = out.len();
+    if serde_json::to_writer(&mut *out, value).is_err() {
+        out.truncate(start);
+        out.extend_from_slice(b"null");
+    }
+}
+
+/// Appends JSON text as one line: line breaks and tabs between tokens are left out, all else is kept byte by byte.
+fn one_line(out: &mut Vec<u8>, text: &str) {
+    // In blocks without an early end: the compiler can look at many bytes at once, and nearly no body has any.
+    let has_control = |block: &[u8]| block.iter().fold(false, |found, b| found | (*b < 0x20));
+    if !text.as_bytes().chunks(256).any(has_control) {
+        out.extend_from_slice(text.as_bytes());
+        return;
+    }
+    let mut in_string = false;
+    let mut escaped = false;
+    for b in text.bytes() {
+        match b {
+            // JSON allows no bare control character in a string; should one come, the record still stays one valid line.
+            0..0x20 if in_string => {
+                let _ = write!(out, "\\u{b:04x}");
+            }
+            0..0x20 => continue,
+            b'"' if !escaped => {
+                in_string = !in_string;
+                out.push(b);
+            }
+            _ => out.push(b),
+        }
+        escaped = in_string && b == b'\\' && !escaped;
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::config::Protocol;
+    use crate::event::EventKind;
+    use crate::event::facts::Facts;
+    use crate::model::snapshot::GapTopics;
+    use proptest::prelude::*;
+    use serde_json::Value;
+
+    pub(crate) fn moment(text: &str) -> Moment {
+        Moment::parse(text).unwrap()
+    }
+
+    pub(crate) fn an_event(body: Option<&str>) -> Event {
+        Event {
+            received_at: moment("2026-05-04T14:05:30.123Z"),
+            connection: 1,
+            protocol: Protocol::Notifications,
+            kind: EventKind::QueueConversation,
+            topic: "v2.routing.queues.509f5a7f-cb31-5a43-ac00-8041a8ba3690.conversations".into(),
+            conversation_id: Some(Id::new("1b3e08b8-e7c3-538a-87c3-a10b68b6b415")),
+            queue_id: Some(Id::new("509f5a7f-cb31-5a43-ac00-8041a8ba3690")),
+            user_id: None,
+            event_time: Some(moment("2026-05-04T14:05:30.000Z")),
+            body: body.map(Into::into),
+            fingerprint: 7,
+            facts: Facts::None,
+        }
+    }
+
+    fn line(write: impl FnOnce(&mut Vec<u8>)) -> String {
+        let mut out = Vec::new();
+        write(&mut out);
+        let text = String::from_utf8(out).unwrap();
+        assert_eq!(text.matches('\n').count(), 1, "{text:?}");
+        serde_json::from_str::<Value>(&text).expect(&text);
+        text
+    }
+
+    #[test]
+    fn an_event_has_every_key_in_its_place() {
+        assert_eq!(
+            line(|out| event(out, 1, &an_event(Some(r#"{"id": "ä", "n":1.0e2}"#)), Bodies::Verbatim)),
+            concat!(
+                r#"{"record":"event","schema":1,"seq":1,"received_at":"2026-05-04T14:05:30.123Z","protocol":"notifications","#,
+                r#""kind":"queue_conversation","topic":"v2.routing.queues.509f5a7f-cb31-5a43-ac00-8041a8ba3690.conversations","#,
+                r#""conversation_id":"1b3e08b8-e7c3-538a-87c3-a10b68b6b415","queue_id":"509f5a7f-cb31-5a43-ac00-8041a8ba3690","#,
+                r#""user_id":null,"event_time":"2026-05-04T14:05:30.000Z","latency_ms":123,"body":{"id": "ä", "n":1.0e2}}"#,
+                "\n"
+            )
+        );
+    }
+
+    #[test]
+    fn what_an_event_does_not_name_is_null() {
+        let mut bare = an_event(None);
+        bare.topic = "".into();
+        bare.conversation_id = None;
+        bare.queue_id = None;
+        bare.event_time = None;
+        assert!(
+            line(|out| event(out, 2, &bare, Bodies::Verbatim)).ends_with(concat!(
+                r#""topic":"","conversation_id":null,"queue_id":null,"user_id":null,"event_time":null,"latency_ms":null,"body":null}"#,
+                "\n"
+            ))
+        );
+    }
+
+    #[test]
+    fn topics_and_ids_cannot_break_out_of_their_strings() {
+        let mut odd = an_event(Some("{}"));
+        odd.topic = "a\"},\n\u{1}".into();
+        odd.queue_id = Some(Id::new("\"\\"));
+        let text = line(|out| event(out, 1, &odd, Bodies::Verbatim));
+        let value: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(value["topic"], "a\"},\n\u{1}");
+        assert_eq!(value["queue_id"], "\"\\");
+    }
+
+    #[test]
+    fn control_records() {
+        let mut change = StateChange {
+            at: moment("2026-05-04T14:05:30Z"),
+            state: ConnectionState::Backoff,
+            cause: Some("socket closed (1006)".to_owned()),
+            attempt: Some(3),
+            retry_in: Some(Duration::from_millis(1500)),
+        };
+        assert_eq!(
+            line(|out| state(out, &change)),
+            concat!(
+                r#"{"record":"state","at":"2026-05-04T14:05:30.000Z","state":"backoff","cause":"socket closed (1006)","attempt":3,"retry_in_ms":1500}"#,
+                "\n"
+            )
+        );
+        change = StateChange {
+            state: ConnectionState::Streaming,
+            cause: None,
+            attempt: None,
+            retry_in: None,
+            ..change
+        };
+        assert!(line(|out| state(out, &change)).ends_with(concat!(
+            r#""state":"streaming","cause":null,"attempt":null,"retry_in_ms":null}"#,
+            "\n"
+        )));
+        let mut open = Gap {
+            id: 1,
+            topics: GapTopics::All,
+            from: moment("2026-05-04T14:05:30Z"),
+            to: None,
+            cause: "silent".to_owned(),
+            repaired: false,
+        };
+        assert_eq!(
+            line(|out| gap(out, &open)),
+            concat!(
+                r#"{"record":"gap","id":1,"topics":"all","from":"2026-05-04T14:05:30.000Z","to":null,"cause":"silent","repaired":false}"#,
+                "\n"
+            )
+        );
+        open.topics = GapTopics::Some(vec!["v2.a".to_owned()]);
+        open.to = Some(moment("2026-05-04T14:06:00Z"));
+        open.repaired = true;
+        assert!(line(|out| gap(out, &open)).contains(
+            r#""topics":["v2.a"],"from":"2026-05-04T14:05:30.000Z","to":"2026-05-04T14:06:00.000Z","cause":"silent","repaired":true"#
+        ));
+    }
+
+    #[test]
+    fn a_body_on_several_lines_becomes_one_line_and_keeps_its_spaces() {
+        let mut out = Vec::new();
+        one_line(&mut out, "{\r\n\t\"a\\\"\\\\\": [1, \"x  y\\n\"]\n}");
+        assert_eq!(String::from_utf8(out).unwrap(), r#"{"a\"\\": [1, "x  y\n"]}"#);
+    }
+
+    pub(crate) fn any_json() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            any::<f64>().prop_map(Value::from),
+            ".{0,12}".prop_map(Value::from),
+            "[\\\\\"\n\t{}\\[\\]:,]{0,12}".prop_map(Value::from),
+        ];
+        leaf.prop_recursive(4, 32, 6, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
+                prop::collection::hash_map("name|address|attributes|metrics|.{0,6}", inner, 0..6)
+                    .prop_map(|map| Value::Object(map.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn any_body_stays_what_it_says(body in any_json()) {
+            for text in [body.to_string(), serde_json::to_string_pretty(&body).unwrap()] {
+                let record = line(|out| event(out, 1, &an_event(Some(&text)), Bodies::Verbatim));
+                // Both are read from text, so that the reader's rounding of floats is the same on both sides.
+                let expected: Value = serde_json::from_str(&text).unwrap();
+                prop_assert_eq!(&serde_json::from_str::<Value>(&record).unwrap()["body"], &expected);
+            }
+        }
+
+        #[test]
+        fn no_text_at_all_breaks_the_line(text in "\\PC{0,40}|[\\x00-\\x7f]{0,40}") {
+            let mut out = Vec::new();
+            event(&mut out, 1, &an_event(Some(&text)), Bodies::Verbatim);
+            prop_assert_eq!(out.iter().filter(|b| **b == b'\n').count(), 1);
+        }
+    }
+}

@@ -1,0 +1,277 @@
+//! What each policy keeps, merges and drops, and that every event is accounted for.
+//!
+//! In: events of few entities, small capacities · Out: verdicts · Thread: the test's, and senders of its own.
+
+use std::time::Duration;
+
+use super::*;
+use crate::config::Protocol;
+use crate::event::EventKind;
+use crate::event::facts::{ConversationStateFacts, Facts};
+use crate::{Id, Moment};
+
+/// An event of one conversation; `active` tells its events apart.
+fn event(conversation: &str, at_ms: i64) -> Box<Event> {
+    Box::new(Event {
+        received_at: Moment::from_epoch_ms(at_ms),
+        connection: 1,
+        protocol: Protocol::Events,
+        kind: EventKind::Conversation,
+        topic: "conversation:updated".into(),
+        conversation_id: Some(Id::new(conversation)),
+        queue_id: None,
+        user_id: None,
+        event_time: None,
+        body: None,
+        fingerprint: 0,
+        facts: Facts::ConversationState(ConversationStateFacts {
+            conversation: Some(Id::new(conversation)),
+            queue: None,
+            active: Some(at_ms % 2 == 0),
+            at: Some(Moment::from_epoch_ms(at_ms)),
+        }),
+    })
+}
+
+struct Rig {
+    sender: BufferSender,
+    receiver: BufferReceiver,
+    telemetry: Arc<Telemetry>,
+    stop: StopSignal,
+    _run: Sender<Never>,
+}
+
+fn rig(capacity: usize, when_full: WhenFull) -> Rig {
+    let telemetry = Arc::new(Telemetry::new());
+    let (sender, receiver) = buffer(BufferConfig { capacity, when_full }, Arc::clone(&telemetry));
+    let (run, stop) = bounded(0);
+    Rig {
+        sender,
+        receiver,
+        telemetry,
+        stop,
+        _run: run,
+    }
+}
+
+impl Rig {
+    fn send(&self, event: Box<Event>) -> Sent {
+        Telemetry::add(&self.telemetry.decoded, 1);
+        self.sender.send(event, Instant::now(), &self.stop)
+    }
+
+    /// Takes everything that waits; the ids and moments in order.
+    fn drain(&self) -> Vec<(String, i64)> {
+        let mut out = Vec::new();
+        while let Ok(ticket) = self.receiver.tickets().try_recv() {
+            let event = self.receiver.take(ticket).expect("a ticket stands for an event");
+            Telemetry::add(&self.telemetry.applied, 1);
+            out.push((
+                event.conversation_id.expect("set above").to_string(),
+                event.received_at.epoch_ms(),
+            ));
+        }
+        out
+    }
+}
+
+fn owned(list: &[(&str, i64)]) -> Vec<(String, i64)> {
+    list.iter().map(|(id, at)| ((*id).to_owned(), *at)).collect()
+}
+
+#[test]
+fn with_room_nothing_is_merged_and_order_is_kept() {
+    for policy in [
+        WhenFull::Coalesce,
+        WhenFull::Block,
+        WhenFull::DropNewest,
+        WhenFull::DropOldest,
+    ] {
+        let rig = rig(3, policy);
+        for (id, at) in [("a", 0), ("a", 2), ("b", 4)] {
+            assert!(matches!(rig.send(event(id, at)), Sent::Done));
+        }
+        assert_eq!(rig.drain(), owned(&[("a", 0), ("a", 2), ("b", 4)]), "{policy:?}");
+        assert_eq!(rig.telemetry.counters().events_buffered, 0);
+    }
+}
+
+#[test]
+fn coalesce_joins_into_the_newest_waiting_event_of_the_entity() {
+    let rig = rig(3, WhenFull::Coalesce);
+    for (id, at) in [("a", 0), ("b", 2), ("a", 4), ("a", 6), ("b", 8)] {
+        assert!(matches!(rig.send(event(id, at)), Sent::Done));
+    }
+    assert_eq!(rig.drain(), owned(&[("a", 0), ("b", 8), ("a", 6)]));
+    let counters = rig.telemetry.counters();
+    assert_eq!(
+        (
+            counters.events_applied,
+            counters.events_coalesced,
+            counters.events_dropped
+        ),
+        (3, 2, 0)
+    );
+    // What was taken cannot be merged into any more.
+    rig.send(event("a", 10));
+    assert_eq!(rig.drain(), owned(&[("a", 10)]));
+}
+
+#[test]
+fn coalesce_drops_the_oldest_only_when_a_timer_is_due_and_nothing_can_be_merged() {
+    let rig = rig(2, WhenFull::Coalesce);
+    rig.send(event("a", 0));
+    rig.send(event("b", 2));
+    assert!(matches!(rig.send(event("c", 4)), Sent::Done));
+    assert_eq!(rig.drain(), owned(&[("b", 2), ("c", 4)]));
+    assert_eq!(rig.telemetry.counters().events_dropped, 1);
+}
+
+#[test]
+fn coalesce_waits_for_room_until_the_timer() {
+    let rig = rig(1, WhenFull::Coalesce);
+    rig.send(event("a", 0));
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| {
+            Telemetry::add(&rig.telemetry.decoded, 1);
+            rig.sender
+                .send(event("b", 2), Instant::now() + Duration::from_secs(60), &rig.stop)
+        });
+        let mut seen = Vec::new();
+        while seen.len() < 2 {
+            let ticket = rig
+                .receiver
+                .tickets()
+                .recv_timeout(Duration::from_secs(10))
+                .expect("both come");
+            seen.push(rig.receiver.take(ticket).expect("its event").received_at.epoch_ms());
+        }
+        assert_eq!(seen, [0, 2]);
+        assert!(matches!(waiting.join().expect("no panic"), Sent::Done));
+    });
+    assert_eq!(rig.telemetry.counters().events_dropped, 0);
+}
+
+#[test]
+fn block_gives_the_event_back_at_the_timer_and_loses_nothing() {
+    let rig = rig(1, WhenFull::Block);
+    rig.send(event("a", 0));
+    let Sent::NotYet(back) = rig.send(event("b", 2)) else {
+        panic!("there was no room")
+    };
+    assert_eq!(rig.drain(), owned(&[("a", 0)]));
+    assert!(matches!(rig.sender.send(back, Instant::now(), &rig.stop), Sent::Done));
+    assert_eq!(rig.drain(), owned(&[("b", 2)]));
+    let counters = rig.telemetry.counters();
+    assert_eq!(
+        (
+            counters.events_decoded,
+            counters.events_applied,
+            counters.events_buffered
+        ),
+        (2, 2, 0)
+    );
+}
+
+#[test]
+fn block_and_coalesce_end_their_wait_when_stopped() {
+    for policy in [WhenFull::Block, WhenFull::Coalesce] {
+        let telemetry = Arc::new(Telemetry::new());
+        let (sender, _receiver) = buffer(
+            BufferConfig {
+                capacity: 1,
+                when_full: policy,
+            },
+            telemetry,
+        );
+        let (run, stop) = bounded(0);
+        let far = Instant::now() + Duration::from_secs(600);
+        assert!(matches!(sender.send(event("a", 0), far, &stop), Sent::Done));
+        std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| sender.send(event("b", 2), far, &stop));
+            drop(run);
+            assert!(
+                matches!(waiting.join().expect("no panic"), Sent::NotYet(_)),
+                "{policy:?}"
+            );
+        });
+    }
+}
+
+#[test]
+fn the_drop_policies_drop_what_their_name_says() {
+    for (policy, kept) in [
+        (WhenFull::DropOldest, [("c", 4), ("d", 6)]),
+        (WhenFull::DropNewest, [("a", 0), ("b", 2)]),
+    ] {
+        let rig = rig(2, policy);
+        for (id, at) in [("a", 0), ("b", 2), ("c", 4), ("d", 6)] {
+            assert!(matches!(rig.send(event(id, at)), Sent::Done));
+        }
+        assert_eq!(rig.drain(), owned(&kept), "{policy:?}");
+        assert_eq!(rig.telemetry.counters().events_dropped, 2);
+    }
+}
+
+#[test]
+fn many_readers_and_a_slow_aggregator_account_for_every_event() {
+    for policy in [
+        WhenFull::Coalesce,
+        WhenFull::Block,
+        WhenFull::DropNewest,
+        WhenFull::DropOldest,
+    ] {
+        let rig = rig(8, policy);
+        let Rig {
+            sender,
+            receiver,
+            telemetry,
+            stop,
+            _run,
+        } = rig;
+        std::thread::scope(|scope| {
+            for reader in 0..4 {
+                let (sender, telemetry, stop) = (sender.clone(), &telemetry, &stop);
+                scope.spawn(move || {
+                    for n in 0..2_000 {
+                        Telemetry::add(&telemetry.decoded, 1);
+                        let mut event = event(&format!("{}", (reader * 7 + n) % 20), n);
+                        while let Sent::NotYet(back) =
+                            sender.send(event, Instant::now() + Duration::from_millis(5), stop)
+                        {
+                            event = back;
+                        }
+                    }
+                });
+            }
+            drop(sender);
+            while let Ok(ticket) = receiver.tickets().recv() {
+                if receiver.take(ticket).is_some() {
+                    Telemetry::add(&telemetry.applied, 1);
+                }
+                assert!(telemetry.counters().events_buffered <= 8 + 4 + 1);
+            }
+        });
+        let counters = telemetry.counters();
+        assert_eq!(counters.events_decoded, 8_000);
+        assert_eq!(counters.events_buffered, 0, "{policy:?}");
+        assert_eq!(
+            counters.events_applied + counters.events_coalesced + counters.events_dropped,
+            8_000,
+            "{policy:?}"
+        );
+        if policy == WhenFull::Block {
+            assert_eq!(counters.events_applied, 8_000);
+        }
+    }
+}
+
+#[test]
+fn what_is_discarded_at_the_end_is_counted() {
+    let rig = rig(4, WhenFull::Block);
+    rig.send(event("a", 0));
+    rig.send(event("b", 2));
+    assert_eq!(rig.receiver.discard(), 2);
+    let counters = rig.telemetry.counters();
+    assert_eq!((counters.events_dropped, counters.events_buffered), (2, 0));
+}
