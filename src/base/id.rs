@@ -5,7 +5,7 @@
 use std::fmt;
 use std::hash::{Hash as _, Hasher};
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A Genesys identifier: of a conversation, a participant, a queue, a user.
 ///
@@ -106,6 +106,12 @@ impl Serialize for Id {
     }
 }
 
+impl<'de> Deserialize<'de> for Id {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Self::new(&String::deserialize(deserializer)?))
+    }
+}
+
 /// 32 bits that tell a participant from the others of its conversation.
 pub(crate) fn short_hash(id: &Id) -> u32 {
     let mut hasher = Mix(0);
@@ -154,6 +160,8 @@ mod tests {
     proptest! {
         #[test]
         fn what_went_in_comes_out(text in "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|\\PC{0,40}") {
+            let json = serde_json::to_string(&Id::new(&text)).unwrap();
+            prop_assert_eq!(serde_json::from_str::<Id>(&json).unwrap(), Id::new(&text));
             prop_assert_eq!(Id::new(&text).to_string(), text);
         }
     }

@@ -5,5 +5,6 @@
 pub(crate) mod digest;
 pub(crate) mod error;
 pub(crate) mod id;
+pub(crate) mod millis;
 pub(crate) mod moment;
 pub(crate) mod secret;

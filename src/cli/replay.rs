@@ -23,7 +23,7 @@ pub fn start(flags: ReplayFlags, log: &LogTarget) -> Result<(), Error> {
     settings.file(&flags.file);
     settings.output(&flags.output);
     let (mut config, mut notes) = settings.builder.build_with_notes()?;
-    take_over(&mut config, recording.start());
+    take_over(&mut config, recording.start().1);
     if config.outputs.audit_file.take().is_some() {
         notes.push("outputs.audit_file (--audit-file) has no effect: a replay is not audited".to_owned());
     }
