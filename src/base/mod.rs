@@ -6,4 +6,5 @@ pub(crate) mod digest;
 pub(crate) mod error;
 pub(crate) mod id;
 pub(crate) mod moment;
+pub(crate) mod percent;
 pub(crate) mod secret;

@@ -12,8 +12,8 @@ use super::http_date::http_date;
 use super::rate::{Budget, Lane, Purpose, RateLimits};
 use super::service_clock::ServiceClock;
 use super::transport::{NetConnector, NoLookup};
+use crate::base::percent::percent_encode;
 use crate::config::{Config, Hosts};
-use crate::net::target::percent_encode;
 use crate::net::{Cancel, Net, USER_AGENT, Url, stopped};
 use crate::{Error, ErrorKind, Moment, Secret};
 
