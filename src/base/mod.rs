@@ -7,4 +7,5 @@ pub(crate) mod error;
 pub(crate) mod id;
 pub(crate) mod millis;
 pub(crate) mod moment;
+pub(crate) mod percent;
 pub(crate) mod secret;

@@ -14,7 +14,8 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 
 use super::USER_AGENT;
-use super::target::{Security, Target, Url, percent_decode};
+use super::target::{Security, Target, Url};
+use crate::base::percent::percent_decode;
 use crate::{Error, ErrorKind, Secret};
 
 /// Longest head of an answer to CONNECT.

@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 use crate::config::{MetricsPayload, Protocol};
 use crate::output::recording::CHANNEL;
 use crate::protocol::metrics::PayloadText;
-use crate::protocol::{Events, Heard, KeepBody, Machine, Metrics, Notifications, Options};
+use crate::protocol::opening::{ChannelSocket, Opening};
+use crate::protocol::{Heard, KeepBody, Machine, Options};
 use crate::{Moment, Secret};
 
 /// One decoder a connection.
@@ -76,14 +77,18 @@ impl Decoders {
             bodies: self.bodies,
             hasher: self.hasher.clone(),
         };
-        let mut machine: Box<dyn Machine> = match self.protocol {
-            Protocol::Notifications => Box::new(Notifications::new(options, Secret::new(CHANNEL))),
-            Protocol::Events => Box::new(Events::new(options, event_types, queues)),
+        let opening = match self.protocol {
+            Protocol::Notifications => Opening::Notifications(ChannelSocket {
+                id: Secret::new(CHANNEL),
+                connect_uri: Secret::new(CHANNEL),
+            }),
+            Protocol::Events => Opening::Events { event_types, queues },
             // Only the decoding matters, and it does not depend on the payload.
             Protocol::Metrics => PayloadText::new(&MetricsPayload::default())
-                .map(|payload| Box::new(Metrics::new(options, payload)))
+                .map(Opening::Metrics)
                 .map_err(|error| error.to_string())?,
         };
+        let mut machine = opening.machine(options);
         // Nothing is sent: it only has to be in the state of one that has asked.
         let _ = machine.on_open();
         Ok(machine)
