@@ -1,6 +1,6 @@
-//! A handle to the engine's thread, and what it leaves.
+//! A handle to the engine's thread, and what the thread leaves.
 //!
-//! In: an `Aggregator` · Out: `Finished`, a notice at an end that nobody asked for · Thread: `gs-aggregator`.
+//! In: the work of the thread · Out: `Finished`, a notice where the thread ends in a panic · Thread: `gs-aggregator`.
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -8,13 +8,12 @@ use std::time::Instant;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
-use super::thread::Aggregator;
 use crate::event::notice::Notice;
 use crate::model::snapshot::Snapshot;
 use crate::net::cancel::Never;
 use crate::{Error, ErrorKind};
 
-/// What it leaves.
+/// What the engine leaves.
 #[derive(Debug)]
 pub(crate) struct Finished {
     pub(crate) snapshot: Arc<Snapshot>,
@@ -22,19 +21,42 @@ pub(crate) struct Finished {
     pub(crate) abandoned: Vec<String>,
 }
 
-/// Its running thread.
+/// The running thread.
 pub(crate) struct AggregatorThread {
     thread: JoinHandle<Finished>,
     done: Receiver<Never>,
 }
 
 impl AggregatorThread {
+    /// Starts the thread. If it ends in a panic, the supervisor is told.
+    ///
+    /// # Errors
+    /// When the system gives no thread.
+    pub(super) fn spawn(
+        run: impl FnOnce() -> Finished + Send + 'static,
+        notices: Sender<Notice>,
+    ) -> Result<Self, Error> {
+        let (alive, done) = bounded(0);
+        let thread = std::thread::Builder::new()
+            .name("gs-aggregator".to_owned())
+            .spawn(move || {
+                let _alive: Sender<Never> = alive;
+                let _guard = PanicGuard(notices);
+                run()
+            })
+            .map_err(|error| Error::new(ErrorKind::Local, "starting the aggregator's thread", error.to_string()))?;
+        Ok(Self { thread, done })
+    }
+
     /// Whether it ended by `deadline`.
     pub(crate) fn ends_by(&self, deadline: Instant) -> bool {
         !matches!(self.done.recv_deadline(deadline), Err(RecvTimeoutError::Timeout))
     }
 
     /// Waits for what it leaves; to be called once it has ended.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Internal`] where it ended in a panic.
     pub(crate) fn join(self) -> Result<Finished, Error> {
         self.thread.join().map_err(|panic| {
             let what = crate::base::error::panic_text(&*panic);
@@ -43,42 +65,14 @@ impl AggregatorThread {
     }
 }
 
-impl Aggregator {
-    /// Starts the thread. If it ends without having been told to, the supervisor hears of it.
-    ///
-    /// # Errors
-    /// When the system gives no thread.
-    pub(crate) fn spawn(self, notices: Sender<Notice>) -> Result<AggregatorThread, Error> {
-        let (alive, done) = bounded(0);
-        let thread = std::thread::Builder::new()
-            .name("gs-aggregator".to_owned())
-            .spawn(move || {
-                let _alive: Sender<Never> = alive;
-                let guard = Guard { notices: Some(notices) };
-                let finished = self.run();
-                guard.disarm();
-                finished
-            })
-            .map_err(|error| Error::new(ErrorKind::Local, "starting the aggregator's thread", error.to_string()))?;
-        Ok(AggregatorThread { thread, done })
-    }
-}
-
 /// Tells the supervisor when the thread ends in a panic.
-struct Guard {
-    notices: Option<Sender<Notice>>,
-}
+struct PanicGuard(Sender<Notice>);
 
-impl Guard {
-    fn disarm(mut self) {
-        self.notices = None;
-    }
-}
-
-impl Drop for Guard {
+impl Drop for PanicGuard {
     fn drop(&mut self) {
-        if let Some(notices) = self.notices.take() {
-            let _ = notices.send(Notice::AggregatorGone("a defect ended the aggregator".to_owned()));
+        if std::thread::panicking() {
+            let what = "a defect ended the aggregator".to_owned();
+            let _ = self.0.send(Notice::AggregatorGone(what));
         }
     }
 }

@@ -13,10 +13,10 @@ use crossbeam_channel::{Receiver, Sender, select};
 
 use super::control::{Ask, Control, Finish, Repair};
 use super::core::{Core, Effect, Observed};
-use super::handle::Finished;
-use crate::Moment;
+use super::handle::{AggregatorThread, Finished};
 use crate::config::Config;
 use crate::event::change::Change;
+use crate::event::notice::Notice;
 use crate::event::state::StateChange;
 use crate::model::Settings;
 use crate::model::snapshot::Snapshot;
@@ -26,6 +26,7 @@ use crate::output::{Item, Outputs};
 use crate::reader::buffer::BufferReceiver;
 use crate::reader::telemetry::Telemetry;
 use crate::rest::ServiceClock;
+use crate::{Error, Moment};
 
 /// Events applied before messages and the clock are looked at again: well under a millisecond of work.
 const BATCH: usize = 128;
@@ -107,7 +108,15 @@ impl Aggregator {
         Arc::clone(&self.published)
     }
 
-    pub(super) fn run(mut self) -> Finished {
+    /// Starts the thread.
+    ///
+    /// # Errors
+    /// When the system gives no thread.
+    pub(crate) fn spawn(self, notices: Sender<Notice>) -> Result<AggregatorThread, Error> {
+        AggregatorThread::spawn(move || self.run(), notices)
+    }
+
+    fn run(mut self) -> Finished {
         loop {
             while let Ok(message) = self.control.try_recv() {
                 if let Some(end) = self.on_message(message) {
