@@ -94,8 +94,9 @@ pub(super) fn journal(config: &Config, seat: &OutputSeat) -> Result<(Journal, Ve
         journal.audit(|| entries::configuration(config, Moment::now()));
     }
     if let Some(path) = &config.outputs.record_file {
-        let writer = Appending::new("record file", path)?;
-        let outlet = LineOutlet::new("record_file", Recorder::new(bodies(config)), writer);
+        let recorder = Recorder::new(bodies(config));
+        let writer = Appending::new("record file", path)?.with_preface(Box::new(recorder.preface()));
+        let outlet = LineOutlet::new("record_file", recorder, writer);
         let output = seat.spawn_with_room("record_file", Box::new(outlet), recorder::CAPACITY)?;
         let tap = output.tap();
         journal.record = Some(Arc::new(move |line| tap.offer(Item::Recorded(Arc::new(line)))));

@@ -317,8 +317,24 @@ fn a_full_disk_and_a_vanished_directory_stop_nothing() {
     stream.until("goes on", |s| {
         s.outputs["record_file"].written > written + 5 && s.counters.events_applied > applied
     });
-    stream.stop();
-    assert!(path.exists());
+    let report = stream.stop();
+    // What it went on in can be replayed by itself: the stream's state, its queues, and the events since then.
+    let again = replayed(&path);
+    assert_eq!(again["connection"]["state"], "stopped");
+    assert_eq!(again["connection"]["reconnects"], report.snapshot.connection.reconnects);
+    let events = |s: &Value| s["counters"]["events_applied"].as_u64().unwrap();
+    assert!(
+        events(&again) > 5 && events(&again) < report.snapshot.counters.events_applied,
+        "{again}"
+    );
+    assert_eq!(again["counters"]["events_buffered"], 0);
+    assert_eq!(again["counters"]["events_dropped"], 0);
+    let queues: Vec<String> = report.snapshot.queues.keys().map(ToString::to_string).collect();
+    assert!(!queues.is_empty());
+    assert_eq!(
+        again["queues"].as_object().unwrap().keys().cloned().collect::<Vec<_>>(),
+        queues
+    );
 
     let stream = watch(config(&sim.url(), Protocol::Events).record_file("/dev/full"));
     let s = stream.until("missed", |s| s.outputs["record_file"].missed > 20);
