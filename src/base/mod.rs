@@ -6,4 +6,6 @@ pub(crate) mod digest;
 pub(crate) mod error;
 pub(crate) mod id;
 pub(crate) mod moment;
+pub(crate) mod percent;
 pub(crate) mod secret;
+pub(crate) mod url;

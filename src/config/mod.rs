@@ -16,7 +16,6 @@ mod region;
 mod subscribe;
 #[cfg(test)]
 mod tests;
-mod url;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -27,8 +26,6 @@ pub use builder::ConfigBuilder;
 pub use metrics::{MAX_PAYLOAD_BYTES, METRIC_TYPES, METRICS};
 pub use notes::Terminal;
 pub use region::REGIONS;
-#[cfg(all(feature = "cli", feature = "simulator"))]
-pub(crate) use url::is_loopback_address;
 
 /// Which of the three protocols is spoken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]

@@ -10,7 +10,6 @@ pub(crate) mod issuer;
 pub(crate) mod probe;
 pub(crate) mod proxy;
 pub(crate) mod socket;
-pub(crate) mod target;
 pub(crate) mod tls;
 
 #[cfg(test)]
@@ -27,8 +26,8 @@ pub(crate) use cancel::{Cancel, Waited};
 #[allow(unused_imports)] // Named by readers.
 pub(crate) use socket::ShutdownHandle;
 pub(crate) use socket::{DeadlineTcp, Stream};
-pub(crate) use target::{Security, Target, Url};
 
+pub(crate) use crate::base::url::{Security, Target, Url};
 use crate::config::{Config, LimitsConfig};
 use crate::{Error, ErrorKind};
 

@@ -14,7 +14,8 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 
 use super::USER_AGENT;
-use super::target::{Security, Target, Url, percent_decode};
+use crate::base::percent::percent_decode;
+use crate::base::url::{Security, Target, parse_proxy};
 use crate::{Error, ErrorKind, Secret};
 
 /// Longest head of an answer to CONNECT.
@@ -101,24 +102,8 @@ impl ProxyRules {
 
 impl Proxy {
     fn parse(text: &str) -> Result<Self, String> {
-        let text = text.trim();
-        // The usual variables may hold `host:port` alone.
-        let with_scheme = if text.contains("://") {
-            text.to_owned()
-        } else {
-            format!("http://{text}")
-        };
-        let scheme = with_scheme.split("://").next().unwrap_or_default().to_ascii_lowercase();
-        match scheme.as_str() {
-            "http" | "https" => {}
-            socks if socks.starts_with("socks") => {
-                return Err("SOCKS proxies are not supported; http:// and https:// proxies are".to_owned());
-            }
-            // Not shown: a text this wrong may hold a password anywhere.
-            _ => return Err("its scheme is not supported; http://HOST:PORT and https://HOST:PORT are".to_owned()),
-        }
-        let url = Url::parse(&with_scheme).map_err(|wrong| format!("the URL {wrong}; wanted: http://HOST:PORT"))?;
-        let authorization = match url.user_info.as_deref() {
+        let (url, user_info) = parse_proxy(text)?;
+        let authorization = match user_info.as_deref() {
             None | Some("") => None,
             Some(user_info) => {
                 let (user, password) = user_info.split_once(':').unwrap_or((user_info, ""));
@@ -297,10 +282,11 @@ fn same_prefix(one: &[u8], other: &[u8], bits: u8) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::url::Url;
     use std::io;
 
     fn target(url: &str) -> Target {
-        Url::parse(url).ok().unwrap().target
+        Url::parse(url).unwrap().target
     }
 
     fn from_env(pairs: &'static [(&str, &str)]) -> ProxyRules {

@@ -14,7 +14,7 @@ fn net(proxy: Option<&str>) -> Net {
 }
 
 fn at(url: &str) -> Target {
-    Url::parse(url).ok().unwrap().target
+    Url::parse(url).unwrap().target
 }
 
 fn soon() -> Instant {

@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, Sender, select_biased, unbounded};
 
 use super::{Check, End, Go, Patience, Step, Told, Verdict, advice_for_transient, role_advice};
+use crate::base::percent::percent_encode;
 use crate::config::{BufferConfig, HeartbeatConfig, Protocol, WhenFull};
 use crate::event::notice::{CloseReason, ConnectionNews, Notice};
-use crate::net::target::percent_encode;
 use crate::output::journal::Journal;
 use crate::protocol::metrics::PayloadText;
 use crate::protocol::{Events, Heard, KeepBody, Machine, Metrics, Notifications, Options, Ping};

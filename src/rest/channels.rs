@@ -5,9 +5,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::client::{Method, Request, RestClient};
+use crate::base::percent::percent_encode;
+use crate::base::url::Scheme;
 use crate::config::Hosts;
 use crate::net::Url;
-use crate::net::target::percent_encode;
 use crate::protocol::topic_plan::Entity;
 use crate::{Error, ErrorKind, Moment, Secret};
 
@@ -145,43 +146,23 @@ fn subscriptions(id: &Secret) -> String {
 /// # Errors
 /// [`ErrorKind::Refused`], naming the host but never the path.
 pub(crate) fn check_connect_uri(connect_uri: &str, hosts: &Hosts) -> Result<(), Error> {
-    let refused = |what: String| {
-        Err(Error::new(
-            ErrorKind::Refused,
-            "checking the channel's connectUri",
-            what,
-        ))
-    };
-    let uri = match Url::parse(connect_uri) {
-        Ok(uri) => uri,
-        Err(wrong) => return refused(format!("it {wrong}")),
-    };
-    if !matches!(uri.scheme, "ws" | "wss") {
-        return refused(format!("{}:// where ws:// or wss:// is expected", uri.scheme));
+    let error = |kind, what: String| Error::new(kind, "checking the channel's connectUri", what);
+    let refused = |what: String| error(ErrorKind::Refused, what);
+    let uri = Url::parse(connect_uri).map_err(|wrong| refused(format!("it {wrong}")))?;
+    let expected = Url::parse(&hosts.streaming)
+        .map_err(|wrong| error(ErrorKind::Configuration, format!("the streaming URL {wrong}")))?;
+    if !matches!(uri.scheme, Scheme::Ws | Scheme::Wss) {
+        return Err(refused(format!("{}:// where ws:// or wss:// is expected", uri.scheme)));
     }
-    if uri.user_info.is_some() {
-        return refused("it holds user information".to_owned());
-    }
-    let expected = match Url::parse(&hosts.streaming) {
-        Ok(expected) => expected,
-        Err(wrong) => {
-            let what = format!("the streaming URL {wrong}");
-            return Err(Error::new(
-                ErrorKind::Configuration,
-                "checking the channel's connectUri",
-                what,
-            ));
-        }
-    };
     if uri.target.host != expected.target.host || uri.target.port != expected.target.port {
-        return refused(format!(
+        return Err(refused(format!(
             "it leads to {}, which is not the streaming host {} (another one is set with --streaming-url)",
             uri.target, expected.target
-        ));
+        )));
     }
     let api_is_secure = hosts.api.to_ascii_lowercase().starts_with("https:");
-    if uri.scheme == "ws" && (api_is_secure || expected.scheme == "wss") {
-        return refused("ws:// where the service is https://".to_owned());
+    if uri.scheme == Scheme::Ws && (api_is_secure || expected.scheme == Scheme::Wss) {
+        return Err(refused("ws:// where the service is https://".to_owned()));
     }
     Ok(())
 }

@@ -11,8 +11,8 @@ use super::answer::{Answer, one_line};
 use super::rate::{Budget, Lane, Purpose, RateLimits};
 use super::service_clock::ServiceClock;
 use super::transport::{NetConnector, NoLookup};
+use crate::base::percent::percent_encode;
 use crate::config::{Config, Hosts};
-use crate::net::target::percent_encode;
 use crate::net::{Cancel, Net, USER_AGENT, Url, stopped};
 use crate::{Error, ErrorKind, Moment, Secret};
 
@@ -374,7 +374,6 @@ fn describe(request: &Request<'_>, url: &str) -> String {
     let method = request.method.as_http();
     let place = match Url::parse(url) {
         Ok(url) => {
-            let path = url.path.split('?').next().unwrap_or("");
             let channel = request.channel.map(|id| percent_encode(id.reveal()));
             let hide = |part| {
                 if channel.as_deref() == Some(part) {
@@ -383,7 +382,7 @@ fn describe(request: &Request<'_>, url: &str) -> String {
                     part
                 }
             };
-            let parts: Vec<&str> = path.split('/').map(hide).collect();
+            let parts: Vec<&str> = url.path.split('/').map(hide).collect();
             format!("{}://{}{}", url.scheme, url.target.host_header(), parts.join("/"))
         }
         Err(wrong) => format!("an address that {wrong}"),

@@ -38,7 +38,7 @@ impl Connector<()> for NetConnector {
     type Out = NetTransport;
 
     fn connect(&self, details: &ConnectionDetails, _: Option<()>) -> Result<Option<NetTransport>, ureq::Error> {
-        let url = Url::parse(&details.uri.to_string()).map_err(|wrong| ureq::Error::BadUri(wrong.to_owned()))?;
+        let url = Url::of(details.uri).map_err(ureq::Error::BadUri)?;
         let deadline = Instant::now() + limit_of(details.timeout, self.limit);
         let stream = open(&url.target, &self.net, deadline, &self.cancel)
             .map_err(|error| ureq::Error::Other(Box::new(error)))?;
