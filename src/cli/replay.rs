@@ -6,7 +6,7 @@ use std::io::{IsTerminal, Write};
 
 use super::args::ReplayFlags;
 use super::logging::LogTarget;
-use super::run::{self, Source, Surroundings};
+use super::run::{self, ReplayOptions, Source, Surroundings};
 use super::settings::Settings;
 use super::signals::SignalWatch;
 use crate::config::{Config, ModelConfig};
@@ -34,7 +34,11 @@ pub fn start(flags: ReplayFlags, log: &LogTarget) -> Result<(), Error> {
         log: log.clone(),
         signals: SignalWatch::start()?,
     };
-    let source = Source::Recording(Box::new(recording), flags.speed);
+    let options = ReplayOptions {
+        speed: flags.speed,
+        tell: progress(),
+    };
+    let source = Source::Recording(Box::new(recording), options);
     run::start(config, &notes, source, &surroundings)
 }
 
@@ -53,7 +57,7 @@ fn take_over(config: &mut Config, start: &Start) {
 }
 
 /// Progress on stderr, where that is a terminal and nothing else draws on it.
-pub fn progress() -> Option<Tell> {
+fn progress() -> Option<Tell> {
     if !std::io::stderr().is_terminal() {
         return None;
     }
