@@ -38,7 +38,7 @@ pub(crate) struct Limits {
 }
 
 impl Limits {
-    /// The contract's limits, and the configured rates.
+    /// From the configuration: `limits.rest_secs` and the rates.
     pub(crate) fn new(config: &Config) -> Self {
         let rates = RateLimits {
             max_per_min: config.rest_max_requests_per_min,
