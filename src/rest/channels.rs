@@ -1,6 +1,6 @@
 //! Notification channels and their subscriptions.
 //!
-//! In: a token, topics · Out: channels, an answer for each topic · Thread: the caller's.
+//! In: a token, topics · Out: channels, one answer per topic · Thread: the caller's.
 
 use serde::{Deserialize, Serialize};
 
@@ -14,14 +14,13 @@ use crate::{Error, ErrorKind, Moment, Secret};
 
 const CHANNELS: &str = "/api/v2/notifications/channels";
 
-/// A notification channel. Its id and its address are as good as a password.
+/// A notification channel. Its id and its URL are secrets: who has them can read the stream.
 #[derive(Clone, Debug)]
 pub(crate) struct Channel {
-    /// Its id.
     pub(crate) id: Secret,
-    /// Where its socket is; checked against the configured hosts.
+    /// The URL of its socket; checked against the configured hosts.
     pub(crate) connect_uri: Secret,
-    /// When it ends; a subscription moves it on.
+    /// When it expires by this machine's clock; a subscription extends it.
     pub(crate) expires: Option<Moment>,
 }
 
@@ -33,9 +32,9 @@ struct Listing<T> {
 /// A channel as the listing shows it.
 #[derive(Debug)]
 pub(crate) struct Listed {
-    /// Its id; those of other tokens are shown without.
+    /// `None` for the channels of other tokens.
     pub(crate) id: Option<Secret>,
-    /// When it ends.
+    /// When it expires by this machine's clock.
     pub(crate) expires: Option<Moment>,
 }
 
@@ -44,7 +43,7 @@ pub(crate) struct Listed {
 pub(crate) enum Whose {
     /// Those of this token.
     Token,
-    /// Those of the OAuth client, other programs' included.
+    /// Those of the OAuth client, including other programs' channels.
     Client,
 }
 
@@ -64,7 +63,7 @@ struct TopicBody<'a> {
 /// Creates a channel.
 ///
 /// # Errors
-/// Those of [`RestClient::call`]; [`ErrorKind::Refused`] where its address is not of the configured streaming host.
+/// Those of [`RestClient::call`]; [`ErrorKind::Refused`] where its URL does not lead to the configured streaming host.
 pub(crate) fn create(client: &RestClient, token: &Secret) -> Result<Channel, Error> {
     let answer = client.call(&Request::new("creating a channel", Method::Post, CHANNELS, token))?;
     let body: ChannelBody = answer.json()?;
@@ -76,7 +75,7 @@ pub(crate) fn create(client: &RestClient, token: &Secret) -> Result<Channel, Err
     Ok(Channel {
         id: Secret::new(id),
         connect_uri: Secret::new(connect_uri),
-        // By our clock: the service's may differ.
+        // The service's clock may differ.
         expires: (body.expires.as_deref().and_then(Moment::parse)).map(|at| client.clock().ours(at)),
     })
 }
@@ -100,7 +99,8 @@ pub(crate) fn list(client: &RestClient, token: &Secret, whose: Whose) -> Result<
     Ok(listed.collect())
 }
 
-/// Replaces the list of subscribed topics in one call; each stands or falls on its own (`ignoreErrors=true`), so every answer must be read.
+/// Replaces the list of subscribed topics in one call. Each topic is accepted or refused on its own (`ignoreErrors=true`), so
+/// every answer must be read.
 ///
 /// # Errors
 /// Those of [`RestClient::call`]: [`ErrorKind::Refused`] for 400, and for 404 where the channel is gone.
@@ -123,10 +123,10 @@ pub(crate) fn subscribe(
     Ok(listing.entities)
 }
 
-/// Removes all subscriptions of a channel: what is left of it then is harmless. Returns whether it still exists.
+/// Removes all subscriptions of a channel, since channels cannot be deleted. Returns whether it still exists.
 ///
 /// # Errors
-/// Those of [`RestClient::call`], 404 aside.
+/// Those of [`RestClient::call`] except 404.
 pub(crate) fn unsubscribe_all(client: &RestClient, token: &Secret, id: &Secret) -> Result<bool, Error> {
     let at = Secret::new(subscriptions(id));
     let request = Request::new("removing subscriptions", Method::Delete, at.reveal(), token).channel(id);
@@ -141,7 +141,8 @@ fn subscriptions(id: &Secret) -> String {
     format!("{CHANNELS}/{}/subscriptions", percent_encode(id.reveal()))
 }
 
-/// A `connectUri` must lead to the streaming host (contract, section 4.1): whoever could change it would hear the stream.
+/// Checks that a `connectUri` leads to the streaming host (docs/configuration.md): with a foreign one, somebody else could
+/// read the stream.
 ///
 /// # Errors
 /// [`ErrorKind::Refused`], naming the host but never the path.

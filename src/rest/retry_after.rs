@@ -1,4 +1,4 @@
-//! `Retry-After` and `Date`: what a header says about time, by the crate `httpdate`.
+//! Reads the headers `Retry-After` and `Date`; the crate `httpdate` reads their dates.
 //!
 //! In: header text, the time of the answer · Out: a pause, a `Moment` · Thread: none of its own (pure).
 
