@@ -1,4 +1,4 @@
-//! Words without a domain: moments, identifiers, secrets, errors, hashes.
+//! Words without a domain: moments, identifiers, secrets, errors, hashes, problems of a configuration.
 //!
 //! In: nothing · Out: plain types · Thread: any (pure).
 
@@ -6,4 +6,5 @@ pub(crate) mod digest;
 pub(crate) mod error;
 pub(crate) mod id;
 pub(crate) mod moment;
+pub(crate) mod problem;
 pub(crate) mod secret;

@@ -1,90 +1,13 @@
-//! What is wrong with a configuration, said so that it can be put right: where, what was found, what is allowed.
+//! Parts of messages: a value as it may be shown, and the known word nearest to a mistyped one.
 //!
-//! In: findings of the checks · Out: one line a problem · Thread: any (pure).
-
-use std::fmt;
-use std::sync::Arc;
+//! In: keys, values, words · Out: text without secrets · Thread: any (pure).
 
 use super::json::{Node, Value};
-use crate::{Error, ErrorKind};
 
 /// Longest text of a value that a message shows, in characters.
 const SHOWN_CHARS: usize = 60;
 
-/// Where a value was given.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Origin {
-    /// A flag, with its dashes.
-    #[cfg_attr(not(feature = "cli"), allow(dead_code))]
-    Flag(&'static str),
-    /// A method of the builder.
-    Setter(&'static str),
-    /// An environment variable.
-    Variable(&'static str),
-    /// A place in the file, both from 1.
-    File { file: Arc<str>, line: usize, column: usize },
-    /// The file as a whole, which could not be read.
-    Unreadable,
-    /// Nowhere: it is missing.
-    Missing,
-}
-
-impl Origin {
-    fn rank(&self) -> (u8, usize, usize) {
-        match self {
-            Self::Flag(_) => (0, 0, 0),
-            Self::Setter(_) => (1, 0, 0),
-            Self::Variable(_) => (2, 0, 0),
-            Self::File { line, column, .. } => (3, *line, *column),
-            Self::Unreadable => (3, 0, 0),
-            Self::Missing => (4, 0, 0),
-        }
-    }
-}
-
-/// One thing that is wrong.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Problem {
-    pub origin: Origin,
-    /// Dotted path of the key; empty where the fault is outside any key.
-    pub key: String,
-    /// What was found and what is allowed.
-    pub what: String,
-}
-
-impl fmt::Display for Problem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let key = &self.key;
-        match &self.origin {
-            Origin::Flag(flag) => write!(f, "{flag}: ")?,
-            Origin::Setter(method) => write!(f, "{method}() ({key}): ")?,
-            Origin::Variable(name) => write!(f, "{name}: ")?,
-            Origin::File { file, line, column } if key.is_empty() => write!(f, "{file}:{line}:{column}: ")?,
-            Origin::File { file, line, column } => write!(f, "{file}:{line}:{column}: {key}: ")?,
-            Origin::Unreadable => {}
-            Origin::Missing => write!(f, "{key}: ")?,
-        }
-        f.write_str(&self.what)
-    }
-}
-
-/// All problems as one error, one a line: flags first, then environment, then the file from top to bottom.
-pub(crate) fn to_error(mut problems: Vec<Problem>) -> Error {
-    problems.sort_by_key(|one| one.origin.rank());
-    problems.dedup();
-    let count = match problems.len() {
-        1 => "1 problem".to_owned(),
-        n => format!("{n} problems"),
-    };
-    let lines: Vec<String> = problems.iter().map(|p| format!("  {p}")).collect();
-    Error::new(
-        ErrorKind::Configuration,
-        "configuration",
-        format!("{count}, nothing was connected\n{}", lines.join("\n")),
-    )
-}
-
-/// Whether a key's own name, the last part of its path, says that its value is nobody's business.
+/// Whether a key's own name, the last part of its path, says that its value is secret.
 pub(crate) fn names_a_secret(key: &str) -> bool {
     let key = own_name(key).to_ascii_lowercase();
     [
@@ -119,6 +42,7 @@ pub(crate) fn found(key: &str, node: &Node) -> String {
         Value::Object(_) => "an object".to_owned(),
         Value::Number(_) if names_a_secret(key) => "a number".to_owned(),
         Value::Number(written) => shortened(written),
+        Value::Duration(duration) => format!("{duration:?}"),
         Value::Text(text) => found_text(key, text),
     }
 }
@@ -145,44 +69,26 @@ fn shortened(text: &str) -> String {
 /// The known word nearest to `word`, if it is near enough to be what was meant.
 pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let word = word.to_lowercase();
-    let limit = (word.chars().count() / 3).max(1) + 1;
-    known
-        .into_iter()
-        .map(|candidate| {
-            let low = candidate.to_lowercase();
-            // A forgotten unit: `timeout` for `timeout_secs`.
-            let begun = word.len() >= 3
-                && low
-                    .strip_prefix(&word)
-                    .is_some_and(|rest| rest.starts_with(['_', '.', '-']));
-            (if begun { 1 } else { distance(&word, &low) }, candidate)
-        })
-        .filter(|(distance, candidate)| *distance <= limit && *distance < candidate.chars().count())
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, candidate)| candidate)
-}
-
-/// Letters to insert, delete or replace, or neighbours to swap.
-fn distance(a: &str, b: &str) -> usize {
-    // Longer words are no typing error of a known one; the bound keeps the cost small.
-    const MAX_CHARS: usize = 100;
-    let a: Vec<char> = a.chars().take(MAX_CHARS).collect();
-    let b: Vec<char> = b.chars().take(MAX_CHARS).collect();
-    let mut before: Vec<usize> = Vec::new();
-    let mut last: Vec<usize> = (0..=b.len()).collect();
-    for i in 1..=a.len() {
-        let mut row = vec![i];
-        for j in 1..=b.len() {
-            let replaced = last[j - 1] + usize::from(a[i - 1] != b[j - 1]);
-            let mut best = replaced.min(last[j] + 1).min(row[j - 1] + 1);
-            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
-                best = best.min(before[j - 2] + 1);
-            }
-            row.push(best);
+    let length = word.chars().count();
+    let limit = (length / 3).max(1) + 1;
+    let distance = |candidate: &str| {
+        let candidate = candidate.to_lowercase();
+        // A forgotten unit: `timeout` for `timeout_secs`.
+        let rest = candidate.strip_prefix(&word).filter(|_| word.len() >= 3);
+        if rest.is_some_and(|rest| rest.starts_with(['_', '.', '-'])) {
+            return Some(1);
         }
-        before = std::mem::replace(&mut last, row);
-    }
-    last[b.len()]
+        let chars = candidate.chars().count();
+        // The distance is at least the difference in length; a long text is not compared at all.
+        let may_be_near = chars.abs_diff(length) <= limit;
+        let distance = may_be_near.then(|| strsim::osa_distance(&word, &candidate))?;
+        (distance <= limit && distance < chars).then_some(distance)
+    };
+    let near = known
+        .into_iter()
+        .filter_map(|candidate| Some((distance(candidate)?, candidate)));
+    near.min_by_key(|(distance, _)| *distance)
+        .map(|(_, candidate)| candidate)
 }
 
 #[cfg(test)]
@@ -198,6 +104,7 @@ mod tests {
         assert_eq!(nearest("initial", known), Some("initial_ms"));
         assert_eq!(nearest("colour", known), None);
         assert_eq!(nearest("x", ["y"]), None);
+        assert_eq!(nearest(&"x".repeat(10_000_000), known), None);
     }
 
     #[test]
@@ -219,31 +126,5 @@ mod tests {
         assert_eq!(found("outputs.webhook.on", &text("always")), "\"always\"");
         assert_eq!(found("token.refresh_before_secs", &text("soon")), "\"soon\"");
         assert_eq!(found("protocol", &text("a\u{1b}[2J")), "\"a\\u{1b}[2J\"");
-    }
-
-    #[test]
-    fn problems_come_in_order_of_their_place() {
-        let problem = |origin| Problem {
-            origin,
-            key: "k".to_owned(),
-            what: "w".to_owned(),
-        };
-        let at = |line| Origin::File {
-            file: "f.json".into(),
-            line,
-            column: 1,
-        };
-        let error = to_error(vec![
-            problem(Origin::Missing),
-            problem(at(9)),
-            problem(at(2)),
-            problem(Origin::Variable("V")),
-            problem(Origin::Flag("--x")),
-            problem(Origin::Flag("--x")),
-        ]);
-        assert_eq!(
-            error.to_string(),
-            "configuration: 5 problems, nothing was connected\n  --x: w\n  V: w\n  f.json:2:1: k: w\n  f.json:9:1: k: w\n  k: w"
-        );
     }
 }

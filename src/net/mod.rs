@@ -30,7 +30,7 @@ pub(crate) use socket::{DeadlineTcp, Stream};
 pub(crate) use target::{Security, Target, Url};
 
 use crate::config::{Config, LimitsConfig};
-use crate::{Error, ErrorKind};
+use crate::{Error, ErrorKind, Secret};
 
 /// How this program names itself to the service and to proxies.
 pub(crate) const USER_AGENT: &str = concat!("genesys-stream/", env!("CARGO_PKG_VERSION"));
@@ -60,7 +60,11 @@ impl Net {
     }
 
     fn for_hosts(config: &Config, variable: impl Fn(&str) -> Option<String>) -> Result<Self, Error> {
-        let mut net = Self::with(config.proxy.as_deref(), config.ca_file.clone(), variable)?;
+        let mut net = Self::with(
+            config.proxy.as_ref().map(Secret::reveal),
+            config.ca_file.clone(),
+            variable,
+        )?;
         net.limits = config.limits;
         let hosts = &config.hosts;
         // Before anything is connected, not in the middle of a run.

@@ -60,14 +60,6 @@ impl PayloadText {
     }
 }
 
-/// Whether a payload may be sent: for the check of a configuration.
-///
-/// # Errors
-/// As [`PayloadText::new`].
-pub fn check_size(payload: &MetricsPayload) -> Result<(), Error> {
-    PayloadText::new(payload).map(|_| ())
-}
-
 /// The machine of the `metrics` protocol.
 #[derive(Debug)]
 pub struct Metrics {
