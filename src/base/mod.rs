@@ -6,5 +6,6 @@ pub(crate) mod digest;
 pub(crate) mod error;
 pub(crate) mod id;
 pub(crate) mod moment;
+pub(crate) mod percent;
 pub(crate) mod problem;
 pub(crate) mod secret;

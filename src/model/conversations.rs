@@ -201,14 +201,14 @@ impl Conversations {
     }
 
     /// Whole conversations in memory, finished ones included.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "internals"))]
     #[must_use]
     pub fn len(&self) -> usize {
         self.slots.len()
     }
 
     /// Whether none is in memory.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "internals"))]
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.slots.len() == 0

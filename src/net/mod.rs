@@ -140,7 +140,7 @@ fn open_uncancelled(target: &Target, net: &Net, deadline: Instant, cancel: &Canc
     let tcp = dial::dial(&first_hop.host, first_hop.port, &net.lookups, connect_by, cancel)?;
     let registration = cancel
         .register(&tcp)
-        .map_err(|error| Error::new(ErrorKind::Local, format!("connecting to {target}"), error.to_string()))?;
+        .map_err(|error| Error::caused_by(ErrorKind::Local, format!("connecting to {target}"), error))?;
     let tls_by = || deadline.min(Instant::now() + net.limits.handshake);
     let mut stream = Stream::Plain(DeadlineTcp::new(tcp, deadline, Some(registration)));
     if let Some(proxy) = proxy {

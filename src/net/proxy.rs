@@ -14,7 +14,8 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 
 use super::USER_AGENT;
-use super::target::{Security, Target, Url, percent_decode};
+use super::target::{Security, Target, Url};
+use crate::base::percent::percent_decode;
 use crate::{Error, ErrorKind, Secret};
 
 /// Longest head of an answer to CONNECT.
@@ -153,7 +154,7 @@ impl Proxy {
         stream
             .write_all(head.reveal().as_bytes())
             .and_then(|()| stream.flush())
-            .map_err(|error| failed(error.to_string()))?;
+            .map_err(|error| Error::caused_by(ErrorKind::Transient, did(), error))?;
         let status = read_status(stream).map_err(|what| failed(what.to_string()))?;
         match status {
             200..=299 => Ok(()),

@@ -152,35 +152,6 @@ fn split_port(authority: &str) -> Result<(String, Option<&str>), &'static str> {
     Ok((host.to_ascii_lowercase(), port))
 }
 
-/// Text for one place of a path or a query: everything but letters, digits and `-._~` is percent-encoded.
-pub(crate) fn percent_encode(text: &str) -> String {
-    let mut encoded = String::with_capacity(text.len());
-    for c in text.bytes() {
-        if c.is_ascii_alphanumeric() || matches!(c, b'-' | b'.' | b'_' | b'~') {
-            encoded.push(char::from(c));
-        } else {
-            encoded.push_str(&format!("%{c:02X}"));
-        }
-    }
-    encoded
-}
-
-/// The reverse of [`percent_encode`]; `None` where the escapes or the letters they give are broken.
-pub(crate) fn percent_decode(text: &str) -> Option<String> {
-    let mut bytes = text.bytes();
-    let mut decoded = Vec::with_capacity(text.len());
-    while let Some(c) = bytes.next() {
-        if c == b'%' {
-            let high = char::from(bytes.next()?).to_digit(16)?;
-            let low = char::from(bytes.next()?).to_digit(16)?;
-            decoded.push(u8::try_from(high << 4 | low).ok()?);
-        } else {
-            decoded.push(c);
-        }
-    }
-    String::from_utf8(decoded).ok()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -241,12 +212,6 @@ mod tests {
         #[test]
         fn never_panics(text in "\\PC{0,40}|[a-z:/@\\[\\]?#%0-9]{0,30}") {
             let _ = Url::parse(&text);
-            let _ = percent_decode(&text);
-        }
-
-        #[test]
-        fn encoded_and_back(text in "\\PC{0,40}") {
-            prop_assert_eq!(percent_decode(&percent_encode(&text)), Some(text));
         }
     }
 }

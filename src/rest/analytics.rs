@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::client::{Method, Request, RestClient};
 use super::rate::Purpose;
+use crate::base::percent::percent_encode;
 use crate::event::facts::{MediaKind, ObservationFacts, ObservationRow};
-use crate::net::target::percent_encode;
 use crate::{Error, ErrorKind, Id, Moment, Secret};
 
 /// Queues in one observations query; the service states no limit, and 100 predicates is what its other queries take.

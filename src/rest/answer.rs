@@ -7,8 +7,8 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use super::http_date::{http_date, retry_after};
 use super::rate::RateHeaders;
+use super::retry_after::{http_date, retry_after};
 use crate::{Error, ErrorKind, Moment};
 
 /// Longest text of the service that is repeated in a message.
@@ -22,7 +22,6 @@ pub(crate) struct Answer {
     /// The HTTP status.
     pub(crate) status: u16,
     /// `Date`: the service's clock, to a second.
-    #[cfg(feature = "cli")]
     pub(crate) served_at: Option<Moment>,
     /// `ININ-Correlation-Id`, else the `contextId` of an error body.
     pub(crate) correlation_id: Option<String>,
@@ -60,7 +59,7 @@ impl Answer {
         did: String,
     ) -> Self {
         // By the service's own clock where it tells it, so that a skew between the clocks does no harm.
-        let served_at = header("date").and_then(|date| http_date(&date, now));
+        let served_at = header("date").and_then(|date| http_date(&date));
         let now = served_at.unwrap_or(now);
         let number = |name: &str| header(name).and_then(|text| text.trim().parse::<u32>().ok());
         let rate = match (
@@ -77,7 +76,6 @@ impl Answer {
         };
         Self {
             status,
-            #[cfg(feature = "cli")]
             served_at,
             correlation_id: header("inin-correlation-id").map(|id| one_line(&id)),
             retry_after: header("retry-after").and_then(|text| retry_after(&text, now)),

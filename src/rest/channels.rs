@@ -5,9 +5,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::client::{Method, Request, RestClient};
+use crate::base::percent::percent_encode;
 use crate::config::Hosts;
 use crate::net::Url;
-use crate::net::target::percent_encode;
 use crate::protocol::topic_plan::Entity;
 use crate::{Error, ErrorKind, Moment, Secret};
 

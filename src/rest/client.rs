@@ -8,12 +8,11 @@ use std::time::{Duration, Instant};
 use ureq::http;
 
 use super::answer::{Answer, one_line};
-use super::http_date::http_date;
 use super::rate::{Budget, Lane, Purpose, RateLimits};
 use super::service_clock::ServiceClock;
 use super::transport::{NetConnector, NoLookup};
+use crate::base::percent::percent_encode;
 use crate::config::{Config, Hosts};
-use crate::net::target::percent_encode;
 use crate::net::{Cancel, Net, USER_AGENT, Url, stopped};
 use crate::{Error, ErrorKind, Moment, Secret};
 
@@ -307,10 +306,10 @@ impl RestClient {
         let body = limited.read_to_vec().map_err(failed)?;
         let headers = response.headers();
         let header = |name: &str| headers.get(name)?.to_str().ok().map(str::to_owned);
-        if let Some(date) = header("date").and_then(|date| http_date(&date, came)) {
-            self.clock.learn(date, asked, came);
-        }
         let mut answer = Answer::new(response.status().as_u16(), header, body, Moment::now(), did.to_owned());
+        if let Some(served_at) = answer.served_at {
+            self.clock.learn(served_at, asked, came);
+        }
         if let Some(channel) = request.channel {
             answer.hidden.push((channel.clone(), "<channel>"));
         }
@@ -335,7 +334,7 @@ impl RestClient {
             ureq::Error::Io(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
                 transient("the connection was closed before the answer was complete".to_owned())
             }
-            ureq::Error::Io(error) => transient(one_line(&error.to_string())),
+            ureq::Error::Io(error) => transient(one_line(&error.to_string())).with_source(error),
             // Its text may hold the address with a channel id.
             ureq::Error::BadUri(_) => Error::new(ErrorKind::Internal, did, "the address is no URL"),
             other => transient(one_line(&other.to_string())),

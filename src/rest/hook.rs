@@ -8,7 +8,7 @@ use std::time::Duration;
 use ureq::http;
 
 use super::answer::one_line;
-use super::http_date::retry_after;
+use super::retry_after::retry_after;
 use super::transport::{NetConnector, NoLookup};
 use crate::base::digest::hmac_sha256_hex;
 use crate::net::{Cancel, Net, USER_AGENT, Url};

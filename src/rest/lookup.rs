@@ -8,8 +8,8 @@ use serde_json::Value;
 
 use super::client::{Method, Request, RestClient};
 use super::paging::all_pages;
+use crate::base::percent::percent_encode;
 use crate::event::facts::MediaKind;
-use crate::net::target::percent_encode;
 use crate::{Error, ErrorKind, Id, Secret};
 
 /// User ids in one query: 40 characters each keep the address under 4 KiB.

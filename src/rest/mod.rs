@@ -9,18 +9,17 @@ pub(crate) mod client;
 #[cfg(feature = "cli")]
 pub(crate) mod clock;
 pub(crate) mod hook;
-mod http_date;
 pub(crate) mod lookup;
 pub(crate) mod oauth;
 mod paging;
-
 pub(crate) mod rate;
+mod retry_after;
 mod service_clock;
 mod transport;
 
 pub(crate) use client::{Limits, RestClient};
-pub(crate) use http_date::retry_after;
 pub(crate) use rate::Purpose;
+pub(crate) use retry_after::retry_after;
 pub(crate) use service_clock::ServiceClock;
 
 #[cfg(test)]

@@ -12,12 +12,12 @@ use super::choose;
 use super::policy::Renew;
 use crate::config::Protocol;
 use crate::engine::Control;
-use crate::net::target::percent_encode;
 use crate::output::recording::{self, Line};
-use crate::protocol::metrics::PayloadText;
+use crate::protocol::Options;
+use crate::protocol::metrics::payload;
+use crate::protocol::opening::{ChannelSocket, Opening};
 use crate::protocol::topic_plan::{self, TopicPlan, TopicQueues, Wish};
 use crate::protocol::verification;
-use crate::protocol::{Events, Machine, Metrics, Notifications, Options};
 use crate::reader::Ticket;
 use crate::rest::channels::{self, Channel};
 use crate::rest::lookup::Queue;
@@ -167,7 +167,7 @@ impl Supervisor {
 
     /// `metrics`: proves that data is available before the socket is opened.
     fn verify(&mut self, token: &Secret, queues: Option<&[Id]>) -> Result<(), Error> {
-        let payload = choose::metrics_payload(&self.config, queues);
+        let payload = payload(&self.config.subscribe.metrics, queues);
         let query = verification::query(&payload, Moment::now())?;
         let answer = analytics::conversation_details(&self.rest, token, &query, Purpose::Essential).map_err(
             |error| match error.status() {
@@ -195,31 +195,16 @@ impl Supervisor {
             bodies: self.keep_body,
             hasher: self.hasher.clone(),
         };
-        let plan_queues = self.plan.as_ref().and_then(|plan| plan.queues.clone());
-        let base = websocket_base(&self.config.hosts.api);
-        let (url, bearer, machine, held): (_, _, Box<dyn Machine>, _) = match self.config.protocol {
-            Protocol::Notifications => {
-                let held = self.channel(at, renew, &token)?;
-                let machine = Notifications::new(options, held.channel.id.clone());
-                (held.channel.connect_uri.clone(), None, Box::new(machine), Some(held))
-            }
-            Protocol::Events => {
-                let url = format!("{base}/api/v2/events?access_token={}", percent_encode(token.reveal()));
-                let queues = plan_queues.unwrap_or_default().iter().map(Id::to_string).collect();
-                let machine = Events::new(options, self.config.subscribe.event_types.clone(), queues);
-                (Secret::new(url), None, Box::new(machine), None)
-            }
-            Protocol::Metrics => {
-                let url = format!("{base}/api/v2/analytics/conversations/details/query");
-                let payload = PayloadText::new(&choose::metrics_payload(&self.config, plan_queues.as_deref()))?;
-                (
-                    Secret::new(url),
-                    Some(token),
-                    Box::new(Metrics::new(options, payload)),
-                    None,
-                )
-            }
+        let held = match self.config.protocol {
+            Protocol::Notifications => Some(self.channel(at, renew, &token)?),
+            Protocol::Events | Protocol::Metrics => None,
         };
+        let queues = self.plan.as_ref().and_then(|plan| plan.queues.as_deref());
+        let channel = held.as_ref().map(|held| ChannelSocket {
+            id: held.channel.id.clone(),
+            connect_uri: held.channel.connect_uri.clone(),
+        });
+        let opening = Opening::new(&self.config, queues, channel)?;
         self.next_connection += 1;
         self.journal.record(|| {
             let queues = self.plan.as_ref().and_then(|plan| plan.queues.as_deref());
@@ -228,9 +213,9 @@ impl Supervisor {
         });
         let ticket = Ticket {
             connection: number,
-            url,
-            bearer,
-            machine,
+            url: opening.address(&self.config.hosts.api, &token),
+            bearer: opening.bearer(&token),
+            machine: opening.machine(options),
             heartbeat: self.config.heartbeat,
             buffer: self.buffer.clone(),
             notices: self.notices.clone(),
@@ -282,9 +267,4 @@ impl Supervisor {
         });
         Ok(())
     }
-}
-
-/// `https://host` → `wss://host`.
-pub(crate) fn websocket_base(api: &str) -> String {
-    api.replacen("http", "ws", 1)
 }

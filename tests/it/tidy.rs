@@ -8,10 +8,10 @@
 #[path = "tidy_reading.rs"]
 mod reading;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use self::reading::{paths_in, reexports, sources, texts};
+use self::reading::{arrows, paths_in, reexports, sources, texts};
 
 /// The modules at the root, from the bottom up: each may import those above it in this list.
 const LAYERS: &[&str] = &[
@@ -168,6 +168,33 @@ fn imports_go_downwards() {
         }
     }
     assert!(LAYERS.len() <= 18, "the root has more than 18 modules");
+    assert_none(&faults);
+}
+
+/// Files that name each other in a circle cannot be understood one by one. A module and its own children may.
+#[test]
+fn no_files_form_a_circle() {
+    let sources = sources();
+    let arrows = arrows(&sources);
+    assert!(arrows.len() > 80, "the reading of paths is broken: {}", arrows.len());
+    let mut faults = Vec::new();
+    for (file, targets) in &arrows {
+        // Everything that can be reached from this file, with the way to it.
+        let mut ways: BTreeMap<&str, Vec<&str>> = targets.iter().map(|target| (*target, vec![*target])).collect();
+        let mut open: Vec<&str> = targets.iter().copied().collect();
+        while let Some(at) = open.pop() {
+            for next in arrows.get(at).into_iter().flatten() {
+                if !ways.contains_key(next) {
+                    let way = ways[at].iter().chain([next]).copied().collect();
+                    ways.insert(next, way);
+                    open.push(next);
+                }
+            }
+        }
+        if let Some(way) = ways.get(file) {
+            faults.push(format!("{file} → {}", way.join(" → ")));
+        }
+    }
     assert_none(&faults);
 }
 

@@ -22,7 +22,8 @@ use crate::net::{Cancel, Waited};
 use crate::output::record::StateChange;
 use crate::output::recording::{CHANNEL, Line, Start, What};
 use crate::protocol::metrics::PayloadText;
-use crate::protocol::{Events, Heard, KeepBody, Machine, Metrics, Notifications, Options};
+use crate::protocol::opening::{ChannelSocket, Opening};
+use crate::protocol::{Heard, KeepBody, Machine, Options};
 use crate::reader::telemetry::Telemetry;
 use crate::{Error, ErrorKind, Moment, Secret};
 
@@ -232,7 +233,7 @@ impl Player {
         match line.what {
             What::Frame { text, fingerprints } => {
                 let connection = line.connection.ok_or("a frame without its connection")?;
-                self.on_frame(connection, text.as_deref(), &fingerprints, line.at);
+                self.on_frame(connection, text.as_deref(), &fingerprints, line.at)?;
             }
             What::Rest(data) | What::State(data) => self.on_change(line.connection, &data, line.at, cancel)?,
         }
@@ -246,7 +247,7 @@ impl Player {
                 let texts = opening.get(key).and_then(Value::as_array).into_iter().flatten();
                 texts.filter_map(|text| text.as_str().map(str::to_owned)).collect()
             };
-            let machine = self.machine(connection, list("event_types"), list("queues"));
+            let machine = self.machine(connection, list("event_types"), list("queues"))?;
             self.machines.insert(connection, machine);
         } else if let Some(frames) = data.get("control_frames").and_then(Value::as_u64) {
             let telemetry = self.aggregator.telemetry();
@@ -263,30 +264,44 @@ impl Player {
         Ok(())
     }
 
-    fn machine(&self, connection: u32, event_types: Vec<String>, queues: Vec<String>) -> Box<dyn Machine> {
+    fn machine(
+        &self,
+        connection: u32,
+        event_types: Vec<String>,
+        queues: Vec<String>,
+    ) -> Result<Box<dyn Machine>, String> {
         let options = Options {
             connection,
             bodies: self.keep_body,
             hasher: self.hasher.clone(),
         };
-        let mut machine: Box<dyn Machine> = match self.protocol {
-            Protocol::Notifications => Box::new(Notifications::new(options, Secret::new(CHANNEL))),
-            Protocol::Events => Box::new(Events::new(options, event_types, queues)),
-            // What it would send is of no interest: the default is short enough.
-            Protocol::Metrics => match PayloadText::new(&MetricsPayload::default()) {
-                Ok(payload) => Box::new(Metrics::new(options, payload)),
-                Err(_) => Box::new(Notifications::new(options, Secret::new(CHANNEL))),
-            },
+        let opening = match self.protocol {
+            Protocol::Notifications => Opening::Notifications(ChannelSocket {
+                id: Secret::new(CHANNEL),
+                connect_uri: Secret::new(CHANNEL),
+            }),
+            Protocol::Events => Opening::Events { event_types, queues },
+            // Only the decoding matters, and it does not depend on the payload.
+            Protocol::Metrics => PayloadText::new(&MetricsPayload::default())
+                .map(Opening::Metrics)
+                .map_err(|error| error.to_string())?,
         };
+        let mut machine = opening.machine(options);
         // Nothing is sent: it only has to be in the state of one that has asked.
         let _ = machine.on_open();
-        machine
+        Ok(machine)
     }
 
-    fn on_frame(&mut self, connection: u32, text: Option<&str>, fingerprints: &[u64], at: Moment) {
+    fn on_frame(
+        &mut self,
+        connection: u32,
+        text: Option<&str>,
+        fingerprints: &[u64],
+        at: Moment,
+    ) -> Result<(), String> {
         if !self.machines.contains_key(&connection) {
             log::warn!("the recording misses the opening of connection {connection}");
-            let machine = self.machine(connection, Vec::new(), Vec::new());
+            let machine = self.machine(connection, Vec::new(), Vec::new())?;
             self.machines.insert(connection, machine);
         }
         let telemetry = std::sync::Arc::clone(self.aggregator.telemetry());
@@ -317,6 +332,7 @@ impl Player {
                 _ => {}
             }
         }
+        Ok(())
     }
 
     /// Applies events until so many have left the buffer.
