@@ -6,7 +6,7 @@ use std::io::{IsTerminal, Write};
 
 use super::args::ReplayFlags;
 use super::logging::LogTarget;
-use super::run::{self, Source, Surroundings};
+use super::run::{self, ReplayOptions, Source, Surroundings};
 use super::settings::Settings;
 use super::signals::SignalWatch;
 use crate::config::{Config, ModelConfig};
@@ -34,11 +34,11 @@ pub fn start(flags: ReplayFlags, log: &LogTarget) -> Result<(), Error> {
         log: log.clone(),
         signals: SignalWatch::start()?,
     };
-    let source = Source::Recording {
-        recording: Box::new(recording),
+    let options = ReplayOptions {
         speed: flags.speed,
         tell: progress(),
     };
+    let source = Source::Recording(Box::new(recording), options);
     run::start(config, &notes, source, &surroundings)
 }
 

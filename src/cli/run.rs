@@ -26,14 +26,15 @@ pub struct Surroundings {
 pub enum Source {
     /// The service, until stopped.
     Live(RunOptions),
-    /// A recording.
-    Recording {
-        recording: Box<Recording>,
-        /// Times the recorded time; 0 = as fast as possible.
-        speed: f64,
-        /// Shows progress, unless `live` has the terminal.
-        tell: Option<Tell>,
-    },
+    Recording(Box<Recording>, ReplayOptions),
+}
+
+/// How a recording is replayed.
+pub struct ReplayOptions {
+    /// How many times faster than recorded; 0 = as fast as possible.
+    pub speed: f64,
+    /// Shows the progress, except while `live` draws on the terminal.
+    pub tell: Option<Tell>,
 }
 
 /// Shows what is odd and what is without effect, then streams until stopped.
@@ -104,7 +105,7 @@ fn run(config: Config, source: Source, surroundings: &Surroundings) -> Result<()
             surroundings.signals.on_stop(move || stop.stop());
             engine.run()
         }
-        Source::Recording { recording, speed, tell } => {
+        Source::Recording(recording, ReplayOptions { speed, tell }) => {
             let tell = tell.filter(|_| stdout != Stdout::Live);
             let engine = builder.replay(*recording, Pace { speed, interval, tell })?;
             let stop = engine.stop_handle();

@@ -317,18 +317,13 @@ impl Model {
         self.duplicates.connection_closed(connection, at);
     }
 
-    /// The ledger of gaps, to be read.
-    #[must_use]
-    pub fn gaps(&self) -> &GapLedger {
-        &self.gaps
-    }
-
     /// The ledger of gaps, to be written.
     pub fn gaps_mut(&mut self) -> &mut GapLedger {
         &mut self.gaps
     }
 
     /// Events taken so far: a term of the identity of the counters.
+    #[cfg(any(test, feature = "internals"))]
     #[must_use]
     pub fn events_applied(&self) -> u64 {
         self.counts.applied

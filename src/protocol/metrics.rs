@@ -71,18 +71,11 @@ impl PayloadText {
     }
 
     /// The JSON text.
+    #[cfg(test)]
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
-}
-
-/// Whether a payload may be sent: for the check of a configuration.
-///
-/// # Errors
-/// As [`PayloadText::new`].
-pub fn check_size(payload: &MetricsPayload) -> Result<(), Error> {
-    PayloadText::new(payload).map(|_| ())
 }
 
 /// The machine of the `metrics` protocol.

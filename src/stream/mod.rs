@@ -172,7 +172,7 @@ impl StreamBuilder {
         let thread = std::thread::Builder::new()
             .name("gs-supervisor".to_owned())
             .spawn(move || engine.run())
-            .map_err(|error| Error::new(ErrorKind::Local, "starting the supervisor's thread", error.to_string()))?;
+            .map_err(|error| Error::caused_by(ErrorKind::Local, "starting the supervisor's thread", error))?;
         Ok(Stream {
             stop: handle,
             shared,

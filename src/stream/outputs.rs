@@ -25,7 +25,7 @@ use crate::output::webhook::{Order, Webhook};
 use crate::output::writer::LineOutlet;
 use crate::output::{Item, Output};
 use crate::protocol::KeepBody;
-use crate::rest::hook::HookClient;
+use crate::rest::webhook::WebhookClient;
 use crate::{Error, Moment};
 
 /// What an output needs to know of the stream it belongs to.
@@ -122,7 +122,7 @@ pub(super) fn bodies(config: &Config) -> Bodies {
 }
 
 fn webhook(webhook: &WebhookConfig, config: &Config, net: &Arc<Net>, seat: &OutputSeat) -> Result<Output, Error> {
-    let client = HookClient::new(&webhook.url, webhook.secret.clone(), webhook.timeout, Arc::clone(net))?;
+    let client = WebhookClient::new(&webhook.url, webhook.secret.clone(), webhook.timeout, Arc::clone(net))?;
     let order = Order {
         on: webhook.on,
         bodies: bodies(config),

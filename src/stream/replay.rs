@@ -89,7 +89,7 @@ impl ReplayEngine {
                 let _alive: Sender<Never> = alive;
                 player.run()
             })
-            .map_err(|error| Error::new(ErrorKind::Local, "starting the replay's thread", error.to_string()))?;
+            .map_err(|error| Error::caused_by(ErrorKind::Local, "starting the replay's thread", error))?;
         let ended = loop {
             select! {
                 recv(self.inbox) -> notice => match notice {

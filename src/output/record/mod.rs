@@ -19,6 +19,7 @@ pub(crate) use redact::redact;
 
 /// What [`StreamBuilder::records`](crate::StreamBuilder::records) writes, a line each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Records {
     /// One JSON record an event with its verbatim body, state changes and gaps, and the last snapshot.
     Events,
