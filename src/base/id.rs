@@ -2,10 +2,11 @@
 //!
 //! In: text from frames · Out: `Id` · Thread: any (plain data).
 
+use std::borrow::Cow;
 use std::fmt;
 use std::hash::{Hash as _, Hasher};
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A Genesys identifier: of a conversation, a participant, a queue, a user.
 ///
@@ -103,6 +104,12 @@ impl From<&str> for Id {
 impl Serialize for Id {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Id {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Cow::<str>::deserialize(deserializer).map(|text| Self::new(&text))
     }
 }
 

@@ -21,6 +21,8 @@ mod url;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::{Error, ErrorKind, Secret};
 
 pub use builder::ConfigBuilder;
@@ -31,7 +33,8 @@ pub use region::REGIONS;
 pub(crate) use url::is_loopback_address;
 
 /// Which of the three protocols is spoken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Protocol {
     /// The Notification Service that Genesys documents.
     #[default]

@@ -112,7 +112,7 @@ impl Aggregator {
         let mut model = Model::new(settings, now);
         let connection = ConnectionSnapshot {
             state: ConnectionState::Connecting,
-            protocol: parts.config.protocol.as_str(),
+            protocol: parts.config.protocol,
             connections: 0,
             reconnects: 0,
             since: now,

@@ -41,7 +41,7 @@ impl Aggregator {
         self.time = Some(start.at);
         self.telemetry = Arc::new(Telemetry::new());
         self.model = Model::new(start.settings, start.at);
-        self.connection.protocol = start.settings.protocol.as_str();
+        self.connection.protocol = start.settings.protocol;
         self.connection.since = start.at;
         self.connection.refused_topics.clear();
         self.refused.clear();

@@ -12,8 +12,7 @@ use std::collections::BTreeMap;
 use super::Terms;
 use crate::Moment;
 use crate::config::TotalsSince;
-use crate::model::numbers::{Numbers, WindowSnapshot};
-use crate::model::snapshot::{ObservationSnapshot, QueueSnapshot, Snapshot};
+use crate::model::snapshot::{Numbers, ObservationSnapshot, QueueSnapshot, Snapshot, WindowSnapshot};
 
 /// Rows by key, each a JSON value.
 pub(super) struct Picture {
@@ -37,9 +36,9 @@ impl Picture {
         let mut live = Row::list();
         for count in [
             totals.active_conversations,
-            totals.waiting,
-            totals.interacting,
-            totals.after_call_work,
+            totals.live.waiting,
+            totals.live.interacting,
+            totals.live.after_call_work,
         ] {
             live.count(count);
         }
@@ -127,7 +126,7 @@ fn connection(snapshot: &Snapshot) -> Row {
     let unrepaired = connection.gaps.iter().filter(|gap| !gap.repaired).count() as u64;
     let mut row = Row::new('{', '}');
     row.key("state").text(Some(connection.state.as_str()));
-    row.key("protocol").text(Some(connection.protocol));
+    row.key("protocol").text(Some(connection.protocol.as_str()));
     row.key("since").time(Some(connection.since));
     row.key("cause").text(connection.cause.as_deref());
     row.key("gap").text(open.map(|gap| gap.cause.as_str()));
@@ -173,9 +172,9 @@ fn of_window(window: &WindowSnapshot) -> Row {
 fn of_queue(queue: &QueueSnapshot, as_of: Moment) -> Row {
     let mut row = Row::new('{', '}');
     row.key("name").text(queue.name.as_deref());
-    row.key("waiting").count(queue.waiting);
-    row.key("interacting").count(queue.interacting);
-    row.key("acw").count(queue.after_call_work);
+    row.key("waiting").count(queue.live.waiting);
+    row.key("interacting").count(queue.live.interacting);
+    row.key("acw").count(queue.live.after_call_work);
     // The moment, not the duration: it does not change with every second.
     let entered = queue.longest_wait_secs.map(|secs| {
         let ms = (secs * 1000.0).round();
@@ -282,6 +281,7 @@ impl Row {
 mod tests {
     use super::*;
     use crate::Id;
+    use crate::model::snapshot::LiveNumbers;
     use crate::web::testing;
     use serde_json::Value;
     use std::time::Duration;
@@ -304,7 +304,10 @@ mod tests {
         let mut snapshot = testing::snapshot();
         let waits = |name: &str, waiting| QueueSnapshot {
             name: Some(name.to_owned()),
-            waiting: Some(waiting),
+            live: LiveNumbers {
+                waiting: Some(waiting),
+                ..LiveNumbers::default()
+            },
             longest_wait_secs: Some(2.5),
             ..QueueSnapshot::default()
         };

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::Terms;
 use crate::Moment;
+use crate::config::Protocol;
 use crate::model::snapshot::{ConnectionState, Snapshot};
 
 /// `Ok` only while streaming and fresh; else the reason in a line.
@@ -38,7 +39,7 @@ pub(super) fn verdict(snapshot: &Snapshot, now: Moment, terms: Terms) -> Result<
         return Err(format!("a gap is open since {}: {}", gap.from, gap.cause));
     }
     // Kinds of notifications may rest with the centre; metric types are sent on a schedule.
-    if connection.protocol == "metrics"
+    if connection.protocol == Protocol::Metrics
         && let Some((kind, freshness)) = snapshot.freshness.iter().find(|(_, freshness)| freshness.stale)
     {
         return Err(format!("{kind}: no data since {}", freshness.last_event_at));
@@ -103,7 +104,7 @@ mod tests {
         };
         assert_eq!(wrong(none, stale), None, "a quiet centre is no fault");
         let metrics = wrong(none, |s| {
-            s.connection.protocol = "metrics";
+            s.connection.protocol = Protocol::Metrics;
             stale(s);
         });
         assert!(metrics.is_some_and(|why| why.starts_with("queue: no data")));
