@@ -50,7 +50,7 @@ const SNAPSHOT_WAIT: Duration = Duration::from_secs(1);
 ///     .queue("Sales")
 ///     .build()?;
 /// let stream = Stream::builder(config)
-///     .on_snapshot(|dashboard| println!("waiting: {:?}", dashboard.totals.waiting))
+///     .on_snapshot(|dashboard| println!("waiting: {:?}", dashboard.totals.live.waiting))
 ///     .start()?;
 /// std::thread::sleep(std::time::Duration::from_secs(60));
 /// let report = stream.stop()?;
