@@ -7,5 +7,6 @@ pub(crate) mod error;
 pub(crate) mod id;
 pub(crate) mod moment;
 pub(crate) mod percent;
+pub(crate) mod plural;
 pub(crate) mod secret;
 pub(crate) mod url;

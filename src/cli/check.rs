@@ -14,7 +14,7 @@ use crate::config::Config;
 use crate::net::Cancel;
 use crate::output::live::Ability;
 use crate::output::text::{plain, span};
-use crate::preflight::{self, Finding, Outcome, Patience, Reporter, Step, Verdict};
+use crate::preflight::{self, Awaited, Finding, Outcome, Reporter, Step, Verdict};
 use crate::{Error, ErrorKind};
 
 /// A step failed, or the check was stopped before its end.
@@ -55,12 +55,12 @@ fn whole(flags: &CheckFlags, lines: &mut Lines) -> Result<Outcome, Error> {
     let config = configured(&flags.file, &flags.connection, &flags.subscription)?;
     let cancel = Cancel::new();
     let _signals = cancelled_by_signals(&cancel)?;
-    let patience = if flags.wait {
-        Patience::Heartbeat
+    let awaited = if flags.wait {
+        Awaited::Heartbeat
     } else {
-        Patience::Answer
+        Awaited::Answer
     };
-    preflight::check(&config, patience, &cancel, lines)
+    preflight::check(&config, awaited, &cancel, lines)
 }
 
 /// The configuration of a command that connects and streams nothing; its notes are logged.
