@@ -5,6 +5,7 @@
 pub(crate) mod digest;
 pub(crate) mod error;
 pub(crate) mod id;
+pub(crate) mod millis;
 pub(crate) mod moment;
 pub(crate) mod percent;
 pub(crate) mod plural;

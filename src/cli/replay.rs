@@ -1,4 +1,4 @@
-//! `replay`: a recording through the same outputs, on its own time.
+//! `replay`: a recording through the outputs of a run, on its own time.
 //!
 //! In: flags, a recording · Out: records on stdout, progress on a terminal · Thread: main.
 
@@ -17,13 +17,13 @@ use crate::{Error, Secret};
 /// Plays a recording to its end.
 pub fn start(flags: ReplayFlags, log: &LogTarget) -> Result<(), Error> {
     let recording = Recording::open(&flags.recording)?;
-    // Nothing is connected; what the numbers mean is the recording's.
+    // Nothing is connected, and what the numbers mean comes from the recording.
     let builder = Config::builder().connection_overridden("http://127.0.0.1:1", "replay", Secret::new("replay"));
     let mut settings = Settings::new(builder);
     settings.file(&flags.file);
     settings.output(&flags.output);
     let (mut config, mut notes) = settings.builder.build_with_notes()?;
-    take_over(&mut config, recording.start());
+    take_over(&mut config, recording.start().1);
     if config.outputs.audit_file.take().is_some() {
         notes.push("outputs.audit_file (--audit-file) has no effect: a replay is not audited".to_owned());
     }
@@ -64,10 +64,10 @@ fn progress() -> Option<Tell> {
     Some(Box::new(|progress: Option<Progress>| {
         let text = match progress {
             Some(Progress { percent, at }) => format!("\rreplaying: {percent:>3} % | {at} "),
-            // The line is taken away.
+            // Erases the line.
             None => "\r\x1b[K".to_owned(),
         };
-        // Nobody looks any more: that stops nothing.
+        // A closed stderr stops nothing.
         let _ = std::io::stderr().lock().write_all(text.as_bytes());
     }))
 }

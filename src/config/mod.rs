@@ -4,6 +4,7 @@
 
 mod build;
 mod builder;
+mod canonical;
 mod credentials;
 mod json;
 mod metrics;
@@ -20,6 +21,10 @@ mod tests;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
+use self::canonical::path;
+use crate::base::millis;
 use crate::{Error, ErrorKind, Secret};
 
 pub use builder::ConfigBuilder;
@@ -28,7 +33,8 @@ pub use notes::Terminal;
 pub use region::REGIONS;
 
 /// Which of the three protocols is spoken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Protocol {
     /// The Notification Service that Genesys documents.
     #[default]
@@ -55,20 +61,23 @@ impl Protocol {
 ///
 /// In a program it comes from [`Config::builder`]; the command line tool reads it from flags, environment and file.
 /// All fields hold values in range: what cannot be built cannot be started.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct Config {
     /// Where login, API and sockets are.
     pub hosts: Hosts,
     /// PEM file with certificates that are trusted beside the system's.
+    #[serde(serialize_with = "path")]
     pub ca_file: Option<PathBuf>,
     /// Proxy from flag or file; without it the usual environment variables hold (see `proxy_from_env`).
+    #[serde(skip)]
     pub proxy: Option<String>,
     /// Whether `HTTPS_PROXY`, `ALL_PROXY`, `NO_PROXY` and their like are read.
     pub proxy_from_env: bool,
     /// OAuth client of the grant type "client credentials".
     pub client_id: String,
     /// Its secret.
+    #[serde(skip)]
     pub client_secret: Secret,
     /// Which protocol is spoken.
     pub protocol: Protocol,
@@ -105,7 +114,7 @@ pub struct Config {
 }
 
 /// Base URLs, without a trailing slash; `streaming` is `ws://` or `wss://`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Hosts {
     /// What the user called the region, for messages.
     pub region: String,
@@ -118,7 +127,7 @@ pub struct Hosts {
 }
 
 /// What is subscribed.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Subscribe {
     /// Queues by id or name as the user gave them; `all` for every queue. Empty with no users and topics either means all.
     ///
@@ -188,7 +197,8 @@ impl Default for MetricsPayload {
 }
 
 /// What happens when the buffer between reader and aggregator is full.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum WhenFull {
     /// The event is merged into a waiting one of the same entity; where there is none, as `Block` until the reader's
     /// next timer, then the oldest is dropped.
@@ -203,7 +213,7 @@ pub enum WhenFull {
 }
 
 /// `buffer` in the file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct BufferConfig {
     /// Events that may wait; at least 1.
     pub capacity: usize,
@@ -212,7 +222,7 @@ pub struct BufferConfig {
 }
 
 /// `heartbeat` in the file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct HeartbeatConfig {
     /// A ping is sent this long after the last one; at least 1 s.
     pub interval: Duration,
@@ -223,7 +233,7 @@ pub struct HeartbeatConfig {
 }
 
 /// `limits` in the file: how long a step may wait for the other side.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct LimitsConfig {
     /// Name lookup and TCP connect together, and the answer of a proxy.
     pub connect: Duration,
@@ -251,7 +261,7 @@ impl Default for LimitsConfig {
 }
 
 /// `reconnect` in the file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct ReconnectConfig {
     /// Upper bound of the first pause; at least 10 ms.
     pub initial: Duration,
@@ -267,29 +277,34 @@ pub struct ReconnectConfig {
 }
 
 /// The threshold of the service level.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ServiceLevel {
     /// The queue's own setting for the medium, 20 s without one.
     Queue,
     /// The same for every queue.
+    #[serde(rename = "fixed_ms", with = "millis")]
     Fixed(Duration),
 }
 
 /// `windows` in the file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WindowsConfig {
     /// Length of a window; aligned to the clock in UTC.
+    #[serde(rename = "granularity_ms", with = "millis")]
     pub granularity: Duration,
     /// How many are kept; at least 1.
     pub keep: usize,
     /// Threshold of the service level.
     pub service_level: ServiceLevel,
     /// Abandoned sooner than this is also short-abandoned; zero = never.
+    #[serde(rename = "short_abandon_ms", with = "millis")]
     pub short_abandon: Duration,
 }
 
 /// Since when totals count.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum TotalsSince {
     /// Since the start of the stream.
     Start,
@@ -298,7 +313,7 @@ pub enum TotalsSince {
 }
 
 /// `totals` in the file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TotalsConfig {
     /// Since when.
     pub since: TotalsSince,
@@ -307,7 +322,7 @@ pub struct TotalsConfig {
 }
 
 /// `model` in the file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct ModelConfig {
     /// How long a finished conversation is remembered.
     pub retention: Duration,
@@ -318,7 +333,7 @@ pub struct ModelConfig {
 }
 
 /// `backfill` in the file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct BackfillConfig {
     /// Whether gaps are repaired through REST.
     pub enabled: bool,
@@ -329,7 +344,8 @@ pub struct BackfillConfig {
 }
 
 /// What goes to stdout.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Stdout {
     /// `Live` on a terminal, `Lines` elsewhere.
     #[default]
@@ -347,7 +363,7 @@ pub enum Stdout {
 }
 
 /// `outputs` in the file.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct OutputsConfig {
     /// What goes to stdout (the program only; a library prints nothing).
     pub stdout: Stdout,
@@ -356,23 +372,29 @@ pub struct OutputsConfig {
     /// Time between two snapshots.
     pub interval: Duration,
     /// Replaced atomically with each snapshot.
+    #[serde(serialize_with = "path")]
     pub snapshot_file: Option<PathBuf>,
     /// Hash-chained audit file.
+    #[serde(serialize_with = "path")]
     pub audit_file: Option<PathBuf>,
     /// Recording of raw frames.
+    #[serde(serialize_with = "path")]
     pub record_file: Option<PathBuf>,
     /// Logs go here instead of stderr.
+    #[serde(serialize_with = "path")]
     pub log_file: Option<PathBuf>,
     /// The tutorials' dashboard callback over HTTP.
     pub webhook: Option<WebhookConfig>,
 }
 
 /// `outputs.webhook` in the file.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Serialize)]
 pub struct WebhookConfig {
     /// Where snapshots or events are posted.
+    #[serde(skip)]
     pub url: String,
     /// Key of the signature.
+    #[serde(skip)]
     pub secret: Option<Secret>,
     /// What is posted.
     pub on: WebhookOn,
@@ -394,7 +416,8 @@ impl std::fmt::Debug for WebhookConfig {
 }
 
 /// What a webhook posts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum WebhookOn {
     /// One JSON snapshot.
     Snapshot,
@@ -403,11 +426,12 @@ pub enum WebhookOn {
 }
 
 /// `http` in the file.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct HttpConfig {
     /// `HOST:PORT` of the small HTTP server; none = no server.
     pub listen: Option<String>,
     /// What `http.token_file` holds: asked for wherever it is set, and needed off loopback.
+    #[serde(skip)]
     pub token: Option<Secret>,
     /// Host names that are answered beside loopback names and the listen address.
     pub allowed_hosts: Vec<String>,

@@ -27,7 +27,7 @@ use tungstenite::protocol::frame::coding::CloseCode;
 
 use self::ahead::Ahead;
 use self::socket::{Socket, close_reason, open_socket};
-use crate::audit::Entry;
+use crate::audit::entries;
 use crate::base::error::panic_text;
 use crate::config::HeartbeatConfig;
 use crate::event::notice::{CloseReason, ConnectionNews, Notice};
@@ -395,11 +395,8 @@ impl Session<'_> {
             Heard::ServerError(text) => {
                 Telemetry::add(&self.ticket.telemetry.server_errors, 1);
                 log::warn!("connection {connection}: the service reports an error: {text}");
-                self.ticket.journal.audit(|| {
-                    Entry::new("error", Moment::now())
-                        .with("connection", connection)
-                        .with("error", format!("the service reports: {text}"))
-                });
+                let journal = &self.ticket.journal;
+                journal.audit(|| entries::service_error(connection, &text, Moment::now()));
             }
             Heard::Malformed(what) => {
                 Telemetry::add(&self.ticket.telemetry.malformed, 1);
@@ -414,12 +411,8 @@ impl Session<'_> {
                     "connection {connection}: a {metric_type} event came without {what}; it is counted"
                 );
                 if warns {
-                    self.ticket.journal.audit(|| {
-                        Entry::new("incomplete", Moment::now())
-                            .with("connection", connection)
-                            .with("metric_type", metric_type)
-                            .with("missing", what)
-                    });
+                    let journal = &self.ticket.journal;
+                    journal.audit(|| entries::incomplete(connection, &metric_type, what, Moment::now()));
                 }
             }
         }

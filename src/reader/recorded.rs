@@ -4,7 +4,7 @@
 
 use super::Session;
 use crate::Moment;
-use crate::output::recording::{CHANNEL, Line, What, sign_of_life};
+use crate::output::recording::{CHANNEL, Line};
 use crate::protocol::Heard;
 
 impl Session<'_> {
@@ -22,7 +22,7 @@ impl Session<'_> {
                 _ => None,
             };
             let fingerprints = heard.iter().filter_map(fingerprint).collect();
-            Line::of(ticket.connection, at, What::Frame { text, fingerprints })
+            Line::frame(at, ticket.connection, text, fingerprints)
         });
     }
 
@@ -31,6 +31,6 @@ impl Session<'_> {
         let ticket = &self.ticket;
         ticket
             .journal
-            .record(|| Line::of(ticket.connection, at, sign_of_life(control_frames)));
+            .record(|| Line::control_frames(at, ticket.connection, control_frames));
     }
 }

@@ -105,6 +105,12 @@ impl Telemetry {
         }
     }
 
+    /// Events that have left the buffer: applied, merged or dropped.
+    pub(crate) fn settled(&self) -> u64 {
+        let counters = [&self.applied, &self.coalesced, &self.dropped];
+        counters.iter().map(|counter| counter.load(Ordering::Relaxed)).sum()
+    }
+
     /// Adds `n` to one of the counters; ordered so that [`Telemetry::counters`] never sees an event applied before it was decoded.
     pub(crate) fn add(counter: &AtomicU64, n: u64) {
         counter.fetch_add(n, Ordering::Release);

@@ -10,31 +10,13 @@ use super::client::{Method, Request, RestClient};
 use super::paging::all_pages;
 use crate::base::percent::percent_encode;
 use crate::event::facts::MediaKind;
+pub(crate) use crate::event::queue::{Queue, ServiceLevelSetting};
 use crate::{Error, ErrorKind, Id, Secret};
 
 /// User ids in one query: 40 characters each keep the address under 4 KiB.
 const USERS_A_CALL: usize = 80;
 /// Similar names that are suggested for an unknown one.
 const SUGGESTED: usize = 3;
-
-/// A routing queue, as far as it is known from the listing or the configuration.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Queue {
-    pub(crate) id: Id,
-    /// `None` for an id that the listing does not hold.
-    pub(crate) name: Option<String>,
-    /// Its own service levels by medium.
-    pub(crate) service_levels: Vec<(MediaKind, ServiceLevelSetting)>,
-}
-
-/// `mediaSettings.<medium>.serviceLevel`.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct ServiceLevelSetting {
-    /// The target, 0 to 100.
-    pub(crate) target_percent: Option<f64>,
-    /// The time within which an answer counts as in time.
-    pub(crate) threshold: Option<Duration>,
-}
 
 /// A user with a name.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -11,8 +11,8 @@ use super::channels::{HeldChannel, Making};
 use super::choose;
 use super::policy::Renew;
 use crate::config::Protocol;
-use crate::engine::Control;
-use crate::output::recording::{self, Line};
+use crate::event::change::Change;
+use crate::output::recording::Line;
 use crate::protocol::Options;
 use crate::protocol::metrics::payload;
 use crate::protocol::opening::{ChannelSocket, Opening};
@@ -81,7 +81,9 @@ impl Supervisor {
         self.audit_token(&token);
         let held = HeldToken::new(token, self.config.token_refresh_before, asked);
         let secret = held.secret.clone();
-        self.control(Control::TokenExpires(held.expires_at));
+        self.control(Change::Token {
+            expires_at: held.expires_at,
+        });
         if let Some(repair) = &self.repair {
             repair.set_token(secret.clone());
         }
@@ -110,7 +112,7 @@ impl Supervisor {
         let queues = choice.ids();
         match choice.queues {
             Some(chosen) => self.tell_queues(chosen, &choice.listing),
-            None => self.control(Control::AnyQueue),
+            None => self.control(Change::AnyQueue {}),
         }
         if self.config.protocol != Protocol::Notifications {
             return Ok(Plan {
@@ -150,7 +152,7 @@ impl Supervisor {
                 chosen.extend(listed.map_or_else(|| choose::unnamed([id]), |queue| vec![queue]));
             }
         }
-        self.control(Control::Queues(chosen));
+        self.control(Change::Queues(chosen));
     }
 
     fn plan_users(&mut self, token: &Secret, queues: &[Id]) -> Result<Vec<Id>, Error> {
@@ -160,7 +162,7 @@ impl Supervisor {
         }
         let ids = users.names.keys().cloned().collect();
         if !users.names.is_empty() {
-            self.control(Control::UserNames(users.names));
+            self.control(Change::Users(users.names));
         }
         Ok(ids)
     }
@@ -207,9 +209,9 @@ impl Supervisor {
         let opening = Opening::new(&self.config, queues, channel)?;
         self.next_connection += 1;
         self.journal.record(|| {
-            let queues = self.plan.as_ref().and_then(|plan| plan.queues.as_deref());
-            let opening = recording::opening(&self.config.subscribe.event_types, queues.unwrap_or_default());
-            Line::of(number, Moment::now(), opening)
+            let queues = self.plan.as_ref().and_then(|plan| plan.queues.clone());
+            let event_types = self.config.subscribe.event_types.clone();
+            Line::opening(Moment::now(), number, event_types, queues.unwrap_or_default())
         });
         let ticket = Ticket {
             connection: number,
@@ -261,7 +263,7 @@ impl Supervisor {
             )
             .with_status(403));
         }
-        self.control(Control::Refused {
+        self.control(Change::Refused {
             line: at,
             topics: refused,
         });
