@@ -1,5 +1,4 @@
-//! The steps `channel` and `life`: the socket and its first signs of life, through an ordinary reader whose machine is
-//! observed.
+//! The steps `channel` and `life`: the socket and its first signs of life, through an ordinary reader.
 //!
 //! In: a channel, or queue ids for the other protocols' sockets · Out: findings · Thread: the caller's waits; `gs-reader-1`
 //! reads.
