@@ -55,15 +55,15 @@ impl Schema {
                 "maxLength" => length(value).is_none_or(|n| n <= number(wants).expect("a number")),
                 "required" => words(wants).all(|name| value.as_object().is_none_or(|o| o.contains_key(name))),
                 "anyOf" => {
-                    let branches = 0..wants.as_array().map_or(0, Vec::len);
-                    let mut matches = |n| {
+                    let mut branches = 0..wants.as_array().map_or(0, Vec::len);
+                    let matches = |n| {
                         let (mut own, mut faults) = (Seen::new(), Vec::new());
                         self.check(&format!("{at}/anyOf/{n}"), value, path, &mut own, &mut faults);
                         let matches = faults.is_empty();
                         seen.extend(own.into_iter().filter(|_| matches));
                         matches
                     };
-                    branches.fold(false, |found, n| matches(n) || found)
+                    branches.any(matches)
                 }
                 "items" => {
                     for (n, item) in value.as_array().into_iter().flatten().enumerate() {
