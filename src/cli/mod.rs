@@ -61,12 +61,7 @@ pub fn main() -> ExitCode {
         #[cfg(feature = "simulator")]
         Command::Simulate(flags) => simulate::serve(flags),
         Command::Completions(flags) => print(&completions(flags.shell)),
-        Command::Man => {
-            let mut program = Cli::command();
-            // Fills in what the commands inherit.
-            program.build();
-            print(&man::page(&program))
-        }
+        Command::Man => manual(),
     };
     log.release();
     match result {
@@ -123,6 +118,13 @@ fn demo(flags: &args::DemoFlags, log: &logging::LogTarget) -> Result<(), Error> 
     let running = simulate::start(&request)?;
     config.hosts = crate::config::Hosts::at(&running.url)?;
     run::start(config, &notes, Source::Live(options), &surroundings)
+}
+
+fn manual() -> Result<(), Error> {
+    let mut page = Vec::new();
+    man::write(Cli::command(), &mut page)
+        .map_err(|error| Error::new(ErrorKind::Internal, "writing the manual page", error.to_string()))?;
+    print(&String::from_utf8_lossy(&page))
 }
 
 fn completions(shell: clap_complete::Shell) -> String {

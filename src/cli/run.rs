@@ -3,12 +3,11 @@
 //! In: a checked configuration · Out: records on stdout, an error or none · Thread: main.
 
 use super::logging::LogTarget;
-use super::replay;
 use super::settings::RunOptions;
 use super::signals::SignalWatch;
 use crate::Error;
 use crate::config::{Config, Stdout, Terminal, TotalsSince};
-use crate::engine::replay::{Pace, Recording};
+use crate::engine::replay::{Pace, Recording, Tell};
 use crate::output::live::{Ability, Live, Size};
 use crate::output::record::Records;
 use crate::output::writer;
@@ -27,8 +26,15 @@ pub struct Surroundings {
 pub enum Source {
     /// The service, until stopped.
     Live(RunOptions),
-    /// A recording, at this speed (0 = flat out).
-    Recording(Box<Recording>, f64),
+    Recording(Box<Recording>, ReplayOptions),
+}
+
+/// How a recording is replayed.
+pub struct ReplayOptions {
+    /// How many times faster than recorded; 0 = as fast as possible.
+    pub speed: f64,
+    /// Shows the progress, except while `live` draws on the terminal.
+    pub tell: Option<Tell>,
 }
 
 /// Shows what is odd and what is without effect, then streams until stopped.
@@ -99,11 +105,8 @@ fn run(config: Config, source: Source, surroundings: &Surroundings) -> Result<()
             surroundings.signals.on_stop(move || stop.stop());
             engine.run()
         }
-        Source::Recording(recording, speed) => {
-            let tell = match stdout {
-                Stdout::Live => None,
-                _ => replay::progress(),
-            };
+        Source::Recording(recording, ReplayOptions { speed, tell }) => {
+            let tell = tell.filter(|_| stdout != Stdout::Live);
             let engine = builder.replay(*recording, Pace { speed, interval, tell })?;
             let stop = engine.stop_handle();
             surroundings.signals.on_stop(move || stop.stop());

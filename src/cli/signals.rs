@@ -35,7 +35,7 @@ impl SignalWatch {
     /// # Errors
     /// The operating system refuses the handlers or the thread.
     pub fn start() -> Result<Self, Error> {
-        let error = |e: std::io::Error| Error::new(ErrorKind::Local, "listening for signals", e.to_string());
+        let error = |e: std::io::Error| Error::caused_by(ErrorKind::Local, "listening for signals", e);
         let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).map_err(error)?;
         let watch = Self(Arc::default());
         let listener = watch.clone();

@@ -8,6 +8,7 @@ use std::path::Path;
 
 use super::args::{CentreFlags, SimulateFlags};
 use super::signals::SignalWatch;
+use crate::base::url::{is_loopback, split_host_port};
 use crate::config::ConfigBuilder;
 use crate::simulator::{Credentials, Options, Script, Simulator};
 use crate::{Error, ErrorKind, Secret};
@@ -92,7 +93,7 @@ pub fn serve(flags: SimulateFlags) -> Result<(), Error> {
     let signals = SignalWatch::start()?;
     let request = Request::for_simulate(flags, |name| std::env::var_os(name))?;
     let running = start(&request)?;
-    if !crate::config::is_loopback_address(&request.listen) {
+    if !split_host_port(&request.listen).is_ok_and(|(host, _)| is_loopback(&host)) {
         log::warn!(
             "{} can be reached by other machines, and the simulator speaks plain HTTP: anybody there can use and disturb it",
             request.listen

@@ -18,6 +18,7 @@ use std::time::Duration;
 use super::condensed::{Cause, Condensed, Kept};
 use super::judged::{Judged, count_hold, held};
 use super::live::{Live, differences};
+#[cfg(test)]
 use super::overlay::overlay;
 use super::packed::Packed;
 use super::slots::{Beside, Slot, Slots};
@@ -185,6 +186,7 @@ impl Conversations {
     }
 
     /// Finished or evicted conversations of which only is known what they were counted for.
+    #[cfg(any(test, feature = "internals"))]
     #[must_use]
     pub fn condensed(&self) -> usize {
         self.condensed.len()
@@ -199,12 +201,14 @@ impl Conversations {
     }
 
     /// Whole conversations in memory, finished ones included.
+    #[cfg(any(test, feature = "internals"))]
     #[must_use]
     pub fn len(&self) -> usize {
         self.slots.len()
     }
 
     /// Whether none is in memory.
+    #[cfg(any(test, feature = "internals"))]
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.slots.len() == 0
@@ -217,6 +221,7 @@ impl Conversations {
     }
 
     /// The joined state of a conversation, completed by REST, if it is remembered whole.
+    #[cfg(test)]
     #[must_use]
     pub fn facts(&self, id: &Id) -> Option<ConversationFacts> {
         let at = self.slots.find(id)?;

@@ -111,6 +111,7 @@ impl Slots {
     }
 
     /// What the stream said of a conversation, by the number that [`find`](Self::find) or [`insert`](Self::insert) gave.
+    #[cfg(test)]
     pub(super) fn packed(&self, at: u32) -> Option<&Packed> {
         self.packed[at as usize].as_ref()
     }

@@ -7,9 +7,11 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::numbers::{AllQueues, Numbers, WindowSnapshot};
+pub use crate::event::gap::{Gap, GapTopics};
+pub use crate::event::state::ConnectionState;
 use crate::{Id, Moment};
 
 /// Writes a number of the service as it would: without a fraction where it has none.
@@ -104,68 +106,6 @@ pub struct ConnectionSnapshot {
     pub gaps: Vec<Gap>,
 }
 
-/// States of the stream as records name them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ConnectionState {
-    /// Login, planning, subscribing, upgrading.
-    Connecting,
-    /// Subscribed and alive.
-    Streaming,
-    /// Waiting before the next attempt.
-    Backoff,
-    /// Ended.
-    Stopped,
-}
-
-impl ConnectionState {
-    /// The name in records.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Connecting => "connecting",
-            Self::Streaming => "streaming",
-            Self::Backoff => "backoff",
-            Self::Stopped => "stopped",
-        }
-    }
-}
-
-/// Which topics a gap is about.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum GapTopics {
-    /// Every topic; `"all"` in JSON.
-    All,
-    /// These.
-    Some(Vec<String>),
-}
-
-impl Serialize for GapTopics {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Self::All => serializer.serialize_str("all"),
-            Self::Some(topics) => topics.serialize(serializer),
-        }
-    }
-}
-
-/// An interval in which topics were not provably covered.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Gap {
-    /// 1 for the first of a run.
-    pub id: u64,
-    /// Which topics.
-    pub topics: GapTopics,
-    /// The last frame of any kind before it.
-    pub from: Moment,
-    /// When the subscription was confirmed again; `None` while it is open.
-    pub to: Option<Moment>,
-    /// Why it began.
-    pub cause: String,
-    /// Whether REST filled it in completely.
-    pub repaired: bool,
-}
-
 /// What was received, applied and lost. At any time
 /// `events_decoded = events_applied + events_coalesced + events_dropped + events_buffered`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -209,7 +149,7 @@ pub struct Counters {
 }
 
 /// What an output took.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OutputSnapshot {
     /// Records written.
     pub written: u64,

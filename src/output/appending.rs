@@ -94,6 +94,7 @@ pub(crate) fn refuse(what: &str, path: &Path, error: io::Error) -> Error {
         format!("opening the {what} {}", path.display()),
         why,
     )
+    .with_source(error)
 }
 
 /// Whether this process has the file for itself.

@@ -2,14 +2,12 @@
 //!
 //! In: `Item::Recorded` · Out: lines · Thread: that of its output; readers never wait for it.
 
-use serde_json::json;
-
 use super::Item;
 use super::sink::{Snapshots, Wants};
 use super::writer::{Render, Rendered};
 use crate::model::snapshot::Snapshot;
 use crate::output::record::Bodies;
-use crate::output::recording::Line;
+use crate::output::recording::{Line, Stop};
 
 /// Lines that may wait for a slow disk: a tenth of a second at full speed; with frames of 3 KB some 25 MB.
 pub(crate) const CAPACITY: usize = 8192;
@@ -49,11 +47,12 @@ impl Render for Recorder {
     fn end(&mut self, last: Option<&Snapshot>, out: &mut Vec<u8>) {
         let Some(last) = last else { return };
         let counters = &last.counters;
-        let stop = json!({"stop": {
-            "after": counters.events_applied + counters.events_coalesced + counters.events_dropped,
-            "events_coalesced": counters.events_coalesced, "events_dropped": counters.events_dropped,
-            "outputs": last.outputs,
-        }});
-        Line::state(last.generated_at, stop).write(out, self.bodies);
+        let stop = Stop {
+            events_coalesced: counters.events_coalesced,
+            events_dropped: counters.events_dropped,
+            outputs: last.outputs.clone(),
+        };
+        let settled = counters.events_applied + counters.events_coalesced + counters.events_dropped;
+        Line::stop(last.generated_at, stop, settled).write(out, self.bodies);
     }
 }

@@ -10,15 +10,12 @@ use crossbeam_channel::{Receiver, Sender, select_biased, unbounded};
 use super::{Check, End, Go, Patience, Step, Told, Verdict, advice_for_transient, role_advice};
 use crate::config::{BufferConfig, HeartbeatConfig, Protocol, WhenFull};
 use crate::event::notice::{CloseReason, ConnectionNews, Notice};
-use crate::net::target::percent_encode;
 use crate::output::journal::Journal;
-use crate::protocol::metrics::PayloadText;
-use crate::protocol::{Events, Heard, KeepBody, Machine, Metrics, Notifications, Options, Ping};
+use crate::protocol::opening::{ChannelSocket, Opening};
+use crate::protocol::{Heard, KeepBody, Machine, Options, Ping};
 use crate::reader::buffer::buffer;
 use crate::reader::telemetry::Telemetry;
 use crate::reader::{Reader, Ticket};
-use crate::supervisor::choose;
-use crate::supervisor::connect::websocket_base;
 use crate::{Error, ErrorKind, Id, Moment, Secret};
 
 /// The answer to the first ping is due after this (contract, section 2).
@@ -296,50 +293,23 @@ impl Check<'_> {
             bodies: KeepBody::Drop,
             hasher: std::hash::RandomState::new(),
         };
-        let base = websocket_base(&self.config.hosts.api);
-        let (url, bearer, inner, told): (_, _, Box<dyn Machine>, _) = match self.config.protocol {
-            Protocol::Notifications => {
-                let Some(channel) = &self.channel else {
-                    return Err(Error::new(
-                        ErrorKind::Internal,
-                        "opening the stream",
-                        "there is no channel",
-                    ));
-                };
-                let hours = channel
-                    .expires
-                    .map(|at| at.millis_since(Moment::now()).max(0) as f64 / 3_600_000.0);
+        let channel = self.channel.as_ref().map(|channel| ChannelSocket {
+            id: channel.id.clone(),
+            connect_uri: channel.connect_uri.clone(),
+        });
+        let queues = (!queues.is_empty()).then_some(queues.as_slice());
+        let opening = Opening::new(self.config, queues, channel)?;
+        let api = &self.config.hosts.api;
+        let told = match opening.shown_address(api) {
+            Some(address) => {
+                let place = address.split('?').next().unwrap_or_default();
+                format!("socket open at {place}")
+            }
+            None => {
+                let expires = self.channel.as_ref().and_then(|channel| channel.expires);
+                let hours = expires.map(|at| at.millis_since(Moment::now()).max(0) as f64 / 3_600_000.0);
                 let life = hours.map_or(String::new(), |hours| format!(", channel lives {hours:.0} h"));
-                (
-                    channel.connect_uri.clone(),
-                    None,
-                    Box::new(Notifications::new(options, channel.id.clone())),
-                    format!("socket open at {}{life}", self.config.hosts.streaming),
-                )
-            }
-            Protocol::Events => {
-                let ids = queues.iter().map(Id::to_string).collect();
-                (
-                    Secret::new(format!(
-                        "{base}/api/v2/events?access_token={}",
-                        percent_encode(token.reveal())
-                    )),
-                    None,
-                    Box::new(Events::new(options, self.config.subscribe.event_types.clone(), ids)),
-                    format!("socket open at {base}/api/v2/events"),
-                )
-            }
-            Protocol::Metrics => {
-                let queues = (!queues.is_empty()).then_some(queues.as_slice());
-                let payload = PayloadText::new(&choose::metrics_payload(self.config, queues))?;
-                let url = format!("{base}/api/v2/analytics/conversations/details/query");
-                let told = format!("socket open at {url}");
-                (
-                    Secret::new(url),
-                    Some(token.clone()),
-                    Box::new(Metrics::new(options, payload)),
-                    told,
-                )
+                format!("socket open at {}{life}", self.config.hosts.streaming)
             }
         };
         let (tell_sign, signs) = unbounded();
@@ -360,10 +330,10 @@ impl Check<'_> {
         };
         let reader = Reader::spawn(Ticket {
             connection: 1,
-            url,
-            bearer,
+            url: opening.address(api, token),
+            bearer: opening.bearer(token),
             machine: Box::new(Listened {
-                inner,
+                inner: opening.machine(options),
                 signs: tell_sign,
             }),
             heartbeat,

@@ -8,13 +8,12 @@ use std::time::Duration;
 
 use crate::config::{Config, Protocol};
 use crate::net::{Cancel, Net};
-use crate::protocol::metrics::PayloadText;
+use crate::protocol::Options;
+use crate::protocol::opening::Opening;
 use crate::protocol::topic_plan::{MAX_CHANNELS, MAX_IDS_PER_CHANNEL, TopicPlan, Wish};
-use crate::protocol::{Events, KeepBody, Machine, Options};
 use crate::rest::lookup::Queue;
 use crate::rest::{Limits, RestClient, analytics, channels, oauth};
 use crate::supervisor::choose;
-use crate::supervisor::connect::websocket_base;
 use crate::{Error, Id};
 
 /// Queues on one page of the listing.
@@ -75,7 +74,6 @@ pub(crate) fn plan(config: &Config, cancel: &Cancel) -> Result<Planned, Error> {
         0
     };
     let ids = choice.ids();
-    let base = websocket_base(&config.hosts.api);
     let mut planned = Planned {
         protocol: config.protocol,
         queues: choice.queues,
@@ -107,22 +105,12 @@ pub(crate) fn plan(config: &Config, cancel: &Cancel) -> Result<Planned, Error> {
             planned.requests = of_notifications(config, pages, &planned, &ids, &user_ids);
             planned.users = users.names;
         }
-        Protocol::Events => {
-            let ids = ids.unwrap_or_default().iter().map(Id::to_string).collect();
-            let options = Options {
-                connection: 1,
-                bodies: KeepBody::Drop,
-                hasher: std::hash::RandomState::new(),
-            };
-            let frames = Events::new(options, config.subscribe.event_types.clone(), ids).on_open();
-            let address = format!("{base}/api/v2/events?access_token=<token>");
-            planned.socket = Some((address, frames.join("\n")));
-        }
-        Protocol::Metrics => {
-            let payload = PayloadText::new(&choose::metrics_payload(config, ids.as_deref()))?;
-            let address = format!("{base}/api/v2/analytics/conversations/details/query");
-            planned.requests.at_start += usize::from(config.verify);
-            planned.socket = Some((address, payload.as_str().to_owned()));
+        Protocol::Events | Protocol::Metrics => {
+            planned.requests.at_start += usize::from(config.protocol == Protocol::Metrics && config.verify);
+            let opening = Opening::new(config, ids.as_deref(), None)?;
+            planned.socket = opening
+                .shown_address(&config.hosts.api)
+                .map(|address| (address, opening.machine(Options::new(1)).on_open().join("\n")));
         }
     }
     Ok(planned)

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use super::{Check, End, Go, Step, Told, Verdict, advice, advice_for_transient, role_advice};
+use crate::protocol::metrics::payload;
 use crate::protocol::topic_plan::{self, TopicPlan, Wish};
 use crate::protocol::verification;
 use crate::rest::lookup::Queue;
@@ -179,7 +180,7 @@ impl Check<'_> {
             return Ok(());
         }
         self.reporter.begins(Step::Metrics, "asking for one conversation");
-        let payload = choose::metrics_payload(self.config, queues);
+        let payload = payload(&self.config.subscribe.metrics, queues);
         let answer = verification::query(&payload, Moment::now())
             .and_then(|query| analytics::conversation_details(&self.rest, token, &query, Purpose::Essential));
         match answer {
@@ -218,7 +219,7 @@ impl Check<'_> {
         self.reporter
             .begins(Step::Backfill, "asking REST for statistics and conversations");
         let some = &queues[..queues.len().min(analytics::QUEUES_A_CALL)];
-        let payload = choose::metrics_payload(self.config, Some(some));
+        let payload = payload(&self.config.subscribe.metrics, Some(some));
         let observed =
             analytics::queue_observations(&self.rest, token, some, &analytics::QUEUE_METRICS, Purpose::Essential);
         let detailed = verification::query(&payload, Moment::now())

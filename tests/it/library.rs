@@ -5,9 +5,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use genesys_stream::config::Protocol;
-use genesys_stream::model::snapshot::ConnectionState;
-use genesys_stream::{Config, Ended, ErrorKind, Stream};
+use genesys_stream::{Config, ConnectionState, Ended, ErrorKind, Protocol, Stream};
 
 use crate::support::peer::{Behaviour, event, peer, sockets, sound};
 use crate::support::{PATIENCE, STOP_LIMIT, built, busy, config, for_all_protocols, start, watch, watch_with};

@@ -5,9 +5,8 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use genesys_stream::config::{ConfigBuilder, Protocol};
-use genesys_stream::model::snapshot::Snapshot;
 use genesys_stream::simulator::Simulator;
+use genesys_stream::{ConfigBuilder, Protocol, Snapshot};
 use serde_json::{Value, json};
 
 use crate::audit::Directory;

@@ -2,8 +2,12 @@
 //!
 //! In: snapshots · Out: assertions on whole screens · Thread: the test's.
 
+use std::time::Duration;
+
+use super::super::history::History;
 use super::*;
 use crate::Id;
+use crate::Moment;
 use crate::model::numbers::{AllQueues, Numbers, WindowSnapshot};
 use crate::model::snapshot::{FreshnessSnapshot, MetricSnapshot, ObservationSnapshot};
 use crate::output::record::tests::moment;
