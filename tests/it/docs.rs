@@ -11,8 +11,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use genesys_stream::config::{ConfigBuilder, Protocol};
-use genesys_stream::{Config, Moment, Records, Secret, Stream};
+use genesys_stream::{Config, ConfigBuilder, Moment, Protocol, Records, Secret, Stream};
 use serde_json::{Value, json};
 
 use self::schema::{Schema, Seen};
@@ -168,7 +167,7 @@ fn has_all(snapshot: &Value, protocol: Protocol) -> bool {
         && match protocol {
             Protocol::Notifications => some("users") && of_queues("by_media") && of_queues("observations"),
             Protocol::Events => some("queues"),
-            Protocol::Metrics => some("metrics"),
+            _ => some("metrics"),
         }
 }
 
