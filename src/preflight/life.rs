@@ -18,7 +18,7 @@ use crate::reader::telemetry::Telemetry;
 use crate::reader::{Reader, Ticket};
 use crate::{Error, ErrorKind, Id, Moment, Secret};
 
-/// The answer to the first ping is due after this (contract, section 2).
+/// The answer to the first ping is due after this (`docs/operation.md#check`).
 const ANSWER_LIMIT: Duration = Duration::from_secs(5);
 /// With `Patience::Heartbeat` a WebSocket is asked this often, where the protocol has no heartbeat of its own.
 const ASK_EVERY: Duration = Duration::from_secs(1);
