@@ -86,7 +86,7 @@ fn run(config: Config, source: Source, surroundings: &Surroundings) -> Result<()
         surroundings
             .signals
             .before_exit(move || restore.restore(&mut std::io::stdout()));
-        builder = builder.output(KeepBody::Drop, move |seat| seat.spawn("stdout", Box::new(live)));
+        builder = builder.output(KeepBody::Drop, move |spawner| spawner.spawn("stdout", Box::new(live)));
     }
     let records = match stdout {
         Stdout::Events => Some(Records::Events),
@@ -99,17 +99,17 @@ fn run(config: Config, source: Source, surroundings: &Surroundings) -> Result<()
     }
     let result = match source {
         Source::Live(_) => {
-            let engine = builder.engine()?;
-            let stop = engine.stop_handle();
+            let run = builder.prepare()?;
+            let stop = run.stop_handle();
             surroundings.signals.on_stop(move || stop.stop());
-            engine.run()
+            run.run()
         }
         Source::Recording { recording, speed, tell } => {
             let tell = tell.filter(|_| stdout != Stdout::Live);
-            let engine = builder.replay(*recording, Pace { speed, interval, tell })?;
-            let stop = engine.stop_handle();
+            let run = builder.replay(*recording, Pace { speed, interval, tell })?;
+            let stop = run.stop_handle();
             surroundings.signals.on_stop(move || stop.stop());
-            engine.run()
+            run.run()
         }
     };
     if let Some(restorer) = restorer {
