@@ -104,7 +104,8 @@ impl Stream {
             .unwrap_or_else(|_| self.shared.published())
     }
 
-    /// Waits until the state is [`ConnectionState::Streaming`]: subscribed and alive. Returns at once if it is.
+    /// Waits until the state is [`ConnectionState::Streaming`]: subscribed and alive. Returns as soon as the aggregator has
+    /// answered, if it is.
     ///
     /// # Errors
     /// [`ErrorKind::Transient`] with the last cause when `timeout` is over before that; the stream goes on. When the
@@ -192,7 +193,7 @@ impl Stream {
 const WAITING: &str = "waiting until the stream is streaming";
 
 fn not_streaming(timeout: Duration, cause: Option<String>) -> Error {
-    let cause = cause.unwrap_or_else(|| "still connecting for the first time".to_owned());
+    let cause = cause.unwrap_or_else(|| "no attempt has failed so far".to_owned());
     Error::new(
         ErrorKind::Transient,
         WAITING,
