@@ -2,9 +2,13 @@
 //!
 //! In: protocol machines · Out: `Event` to buffer, model, outputs and callbacks · Thread: any (plain data).
 
+pub(crate) mod change;
 pub(crate) mod coalesce;
 pub mod facts;
+pub mod gap;
 pub(crate) mod notice;
+pub(crate) mod queue;
+pub mod state;
 
 use std::sync::Arc;
 

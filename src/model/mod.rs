@@ -6,37 +6,40 @@
 //! that understands them: [`conversations`], [`observation`], [`user`] or [`tutorial`]. The same events in the same order
 //! give the same snapshot; for conversations any order does.
 
+mod bucket;
+mod bytes;
 mod condensed;
-pub mod conversation;
+pub(crate) mod conversation;
 pub mod conversations;
+pub(crate) mod counts;
 mod coverage;
 mod dashboard;
-pub mod details;
-pub mod duplicates;
-pub mod freshness;
-pub mod gap;
+pub(crate) mod details;
+mod duplicates;
+mod freshness;
+mod gap;
 mod index;
-mod judged;
-pub mod latency;
+mod latency;
+mod layers;
 mod live;
-pub mod numbers;
-pub mod observation;
+mod observation;
+mod outcome;
 mod overlay;
 mod packed;
 pub mod queue;
 mod service_time;
 mod slots;
 pub mod snapshot;
-mod tally;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 mod totals;
-pub mod tutorial;
-pub mod user;
-pub mod visit;
+mod tutorial;
+mod user;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
 
 use self::conversations::{Conversations, Taken};
 use self::duplicates::{Duplicates, Sight};
@@ -50,18 +53,21 @@ use self::snapshot::{ConnectionSnapshot, Counters, OutputSnapshot, Snapshot};
 use self::totals::Totals;
 use self::tutorial::{ConversationStates, Metrics, QueueAverages};
 use self::user::Users;
+use crate::base::millis;
 use crate::config::{Config, Protocol, ServiceLevel, TotalsConfig, WindowsConfig};
 use crate::event::facts::Facts;
 use crate::{Event, EventKind, Id, Moment};
 
 /// What a model needs to know of the configuration.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Settings {
     /// Decides which numbers exist.
     pub protocol: Protocol,
     /// Data older than this is stale.
+    #[serde(rename = "stale_after_ms", with = "millis")]
     pub stale_after: Duration,
     /// How long a finished conversation is remembered.
+    #[serde(rename = "retention_ms", with = "millis")]
     pub retention: Duration,
     /// Conversations in memory at most.
     pub max_conversations: usize,
@@ -312,18 +318,13 @@ impl Model {
         self.duplicates.connection_closed(connection, at);
     }
 
-    /// The ledger of gaps, to be read.
-    #[must_use]
-    pub fn gaps(&self) -> &GapLedger {
-        &self.gaps
-    }
-
     /// The ledger of gaps, to be written.
     pub fn gaps_mut(&mut self) -> &mut GapLedger {
         &mut self.gaps
     }
 
     /// Events taken so far: a term of the identity of the counters.
+    #[cfg(any(test, feature = "internals"))]
     #[must_use]
     pub fn events_applied(&self) -> u64 {
         self.counts.applied
@@ -354,7 +355,6 @@ impl Model {
             _ => &self.kinds,
         };
         Snapshot {
-            record: "snapshot",
             schema: 1,
             revision: self.revision,
             generated_at,

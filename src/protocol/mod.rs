@@ -7,6 +7,7 @@ pub mod events;
 pub(crate) mod json;
 pub mod metrics;
 pub mod notifications;
+pub(crate) mod opening;
 mod time_scan;
 pub(crate) mod topic_plan;
 pub mod verification;
@@ -114,6 +115,7 @@ pub struct Options {
 
 impl Options {
     /// For the connection of this number, with bodies and a hasher of its own.
+    #[cfg(any(test, feature = "internals"))]
     #[must_use]
     pub fn new(connection: u32) -> Self {
         Self {

@@ -9,6 +9,7 @@
 //! [`Simulator::control`]. Times in events are the centre's: the wall clock at speed 1, ahead of it
 //! at higher speeds, and so are the dates of answers.
 
+mod calls;
 mod centre;
 mod channels;
 mod control;
@@ -114,7 +115,7 @@ impl Simulator {
             let (stop, stopped) = bounded(0);
             let thread = ThreadBuilder::new()
                 .name("sim-script".to_owned())
-                .spawn(move || script::run(&shared, &script, &stopped))?;
+                .spawn(move || control::script::run(&shared, &script, &stopped))?;
             simulator.script = Some((stop, thread));
         }
         Ok(simulator)

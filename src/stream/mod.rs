@@ -16,7 +16,7 @@ use std::time::Duration;
 use crossbeam_channel::{Sender, bounded, unbounded};
 
 use crate::config::{Config, Protocol, WhenFull};
-use crate::engine::{Aggregator, AggregatorParts, AggregatorThread, Control, ControlSender, Finished, Repair};
+use crate::engine::{Aggregator, AggregatorParts, AggregatorThread, Ask, ControlSender, Finished, Repair};
 use crate::event::Event;
 use crate::event::notice::Notice;
 use crate::model::snapshot::Snapshot;
@@ -50,7 +50,7 @@ const SNAPSHOT_WAIT: Duration = Duration::from_secs(1);
 ///     .queue("Sales")
 ///     .build()?;
 /// let stream = Stream::builder(config)
-///     .on_snapshot(|dashboard| println!("waiting: {:?}", dashboard.totals.waiting))
+///     .on_snapshot(|dashboard| println!("waiting: {:?}", dashboard.totals.live.waiting))
 ///     .start()?;
 /// std::thread::sleep(std::time::Duration::from_secs(60));
 /// let report = stream.stop()?;
@@ -172,7 +172,7 @@ impl StreamBuilder {
         let thread = std::thread::Builder::new()
             .name("gs-supervisor".to_owned())
             .spawn(move || engine.run())
-            .map_err(|error| Error::new(ErrorKind::Local, "starting the supervisor's thread", error.to_string()))?;
+            .map_err(|error| Error::caused_by(ErrorKind::Local, "starting the supervisor's thread", error))?;
         Ok(Stream {
             stop: handle,
             shared,
@@ -229,13 +229,12 @@ impl StreamBuilder {
         let repairs = (config.protocol == Protocol::Notifications && config.backfill.enabled).then(unbounded::<Repair>);
         let aggregator = Aggregator::new(AggregatorParts {
             repairs: repairs.as_ref().map(|(jobs, _)| jobs.clone()),
-            config: Arc::clone(&config),
+            config: &config,
             buffer: events_out,
             control: control_inbox,
             telemetry: Arc::clone(&telemetry),
             outputs: all,
             journal: journal.clone(),
-            time: None,
             clock: Arc::clone(rest.clock()),
         });
         let shared = Shared {
@@ -381,7 +380,7 @@ impl Stream {
     #[must_use]
     pub fn snapshot(&self) -> Arc<Snapshot> {
         let (answer, answered) = bounded(1);
-        self.shared.control.send(Control::Snapshot(answer));
+        self.shared.control.send(Ask::Snapshot(answer));
         answered
             .recv_timeout(SNAPSHOT_WAIT)
             .unwrap_or_else(|_| self.shared.published())

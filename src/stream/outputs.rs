@@ -7,8 +7,7 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, select};
 
-use crate::audit::Entry;
-use crate::base::digest::sha256_hex;
+use crate::audit::entries;
 use crate::config::{Config, WebhookConfig, WebhookOn};
 use crate::event::Event;
 use crate::event::notice::Notice;
@@ -26,7 +25,7 @@ use crate::output::webhook::{Order, Webhook};
 use crate::output::writer::LineOutlet;
 use crate::output::{Item, Output};
 use crate::protocol::KeepBody;
-use crate::rest::hook::HookClient;
+use crate::rest::webhook::WebhookClient;
 use crate::{Error, Moment};
 
 /// What an output needs to know of the stream it belongs to.
@@ -91,34 +90,19 @@ pub(super) fn journal(config: &Config, seat: &OutputSeat) -> Result<(Journal, Ve
         let tap = output.tap();
         journal.audit = Some(Arc::new(move |entry| tap.offer(Item::Audited(Arc::new(entry)))));
         all.push(output);
-        audit_start(&journal, config);
+        journal.audit(|| entries::start(config, std::process::id(), Moment::now()));
+        journal.audit(|| entries::configuration(config, Moment::now()));
     }
     if let Some(path) = &config.outputs.record_file {
-        let writer = Appending::new("record file", path)?;
-        let outlet = LineOutlet::new("record_file", Recorder::new(bodies(config)), writer);
+        let recorder = Recorder::new(bodies(config));
+        let writer = Appending::new("record file", path)?.with_preface(Box::new(recorder.preface()));
+        let outlet = LineOutlet::new("record_file", recorder, writer);
         let output = seat.spawn_with_room("record_file", Box::new(outlet), recorder::CAPACITY)?;
         let tap = output.tap();
         journal.record = Some(Arc::new(move |line| tap.offer(Item::Recorded(Arc::new(line)))));
         all.push(output);
     }
     Ok((journal, all))
-}
-
-/// Which program with which configuration; equal settings give an equal hash, and no secret is in it.
-fn audit_start(journal: &Journal, config: &Config) {
-    let now = Moment::now();
-    let mut shown = config.clone();
-    // It may hold a password.
-    shown.proxy = None;
-    journal.audit(|| {
-        Entry::new("start", now)
-            .with("version", env!("CARGO_PKG_VERSION"))
-            .with("pid", std::process::id())
-            .with("region", config.hosts.region.as_str())
-            .with("client_id", config.client_id.as_str())
-            .with("protocol", config.protocol.as_str())
-    });
-    journal.audit(|| Entry::new("configuration", now).with("sha256", sha256_hex(format!("{shown:?}").as_bytes())));
 }
 
 /// What bodies the configured outputs show.
@@ -138,7 +122,7 @@ pub(super) fn bodies(config: &Config) -> Bodies {
 }
 
 fn webhook(webhook: &WebhookConfig, config: &Config, net: &Arc<Net>, seat: &OutputSeat) -> Result<Output, Error> {
-    let client = HookClient::new(&webhook.url, webhook.secret.clone(), webhook.timeout, Arc::clone(net))?;
+    let client = WebhookClient::new(&webhook.url, webhook.secret.clone(), webhook.timeout, Arc::clone(net))?;
     let order = Order {
         on: webhook.on,
         bodies: bodies(config),

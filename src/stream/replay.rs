@@ -10,22 +10,21 @@ use crossbeam_channel::{Receiver, Sender, bounded, select, unbounded};
 use super::outputs::{self, OutputSeat};
 use super::web;
 use super::{Ended, GRACE, Report, StopHandle, StreamBuilder};
+use crate::engine::Finished;
 use crate::engine::replay::{OUTPUT_LIMIT, Pace, Player, Recording};
-use crate::engine::{Aggregator, AggregatorParts, Finished};
 use crate::event::notice::Notice;
 use crate::net::cancel::Never;
 use crate::net::{Cancel, Net};
 use crate::output::Outputs;
-use crate::output::journal::Journal;
 use crate::output::sink::Handover;
 use crate::protocol::KeepBody;
-use crate::reader::buffer::buffer;
-use crate::reader::telemetry::Telemetry;
 use crate::{Error, ErrorKind};
 
 /// A replay that is ready to run.
 pub(crate) struct ReplayEngine {
     player: Player,
+    /// Ends the player.
+    cancel: Cancel,
     inbox: Receiver<Notice>,
     hurry: Sender<()>,
     stop: StopHandle,
@@ -58,23 +57,10 @@ impl StreamBuilder {
             KeepBody::Verbatim => KeepBody::Verbatim,
             KeepBody::Drop => outputs::configured_bodies(&config),
         };
-        let telemetry = Arc::new(Telemetry::new());
-        // Neither is used: the player gives events and changes itself.
-        let (_, events) = buffer(config.buffer, Arc::clone(&telemetry));
-        let (_, control) = bounded(0);
-        let aggregator = Aggregator::new(AggregatorParts {
-            time: Some(recording.start().at),
-            clock: Arc::default(),
-            config,
-            buffer: events,
-            control,
-            telemetry,
-            outputs: all,
-            journal: Journal::default(),
-            repairs: None,
-        });
+        let cancel = Cancel::new();
         Ok(ReplayEngine {
-            player: Player::new(recording, aggregator, pace, keep_body),
+            player: Player::new(recording, all, pace, keep_body, cancel.clone()),
+            cancel,
             inbox,
             hurry,
             stop: StopHandle {
@@ -96,15 +82,14 @@ impl ReplayEngine {
     /// The first broken line.
     pub(crate) fn run(self) -> Result<Report, Error> {
         let (alive, done) = bounded::<Never>(0);
-        let (player, cancel) = (self.player, Cancel::new());
-        let theirs = cancel.clone();
+        let player = self.player;
         let thread = std::thread::Builder::new()
             .name("gs-replay".to_owned())
             .spawn(move || {
                 let _alive: Sender<Never> = alive;
-                player.run(&theirs)
+                player.run()
             })
-            .map_err(|error| Error::new(ErrorKind::Local, "starting the replay's thread", error.to_string()))?;
+            .map_err(|error| Error::caused_by(ErrorKind::Local, "starting the replay's thread", error))?;
         let ended = loop {
             select! {
                 recv(self.inbox) -> notice => match notice {
@@ -117,7 +102,7 @@ impl ReplayEngine {
             }
         };
         if ended.is_some() {
-            cancel.cancel();
+            self.cancel.cancel();
             // It may wait for an output that nobody reads: it is let go.
             let is_done = |limit: Duration| done.recv_timeout(limit).is_err_and(|error| error.is_disconnected());
             if !is_done(OUTPUT_LIMIT) {

@@ -65,7 +65,9 @@ impl Web {
                 what,
             )
         };
-        let addresses = listen.to_socket_addrs().map_err(|error| refused(error.to_string()))?;
+        let addresses = listen
+            .to_socket_addrs()
+            .map_err(|error| refused(error.to_string()).with_source(error))?;
         let limits = http_server::Limits {
             connections: CONNECTIONS,
             body_bytes: 8 * 1024,
@@ -105,7 +107,7 @@ impl Web {
                 // Not the next address of the same name: some of the visitors would reach the other program.
                 Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
                     let what = "another program listens there; end it, or name another port (0: a free one)";
-                    return Err(refused(what.to_owned()));
+                    return Err(refused(what.to_owned()).with_source(error));
                 }
                 Err(error) => problem = error.to_string(),
             }

@@ -25,8 +25,7 @@ use serde_json::{Map, Value};
 use super::Settings;
 use crate::Moment;
 use crate::config::TotalsSince;
-use crate::model::numbers::{AllQueues, WindowSnapshot};
-use crate::model::snapshot::{LiveTotals, ObservationSnapshot, QueueSnapshot, Snapshot};
+use crate::model::snapshot::{AllQueues, LiveTotals, ObservationSnapshot, QueueSnapshot, Snapshot, WindowSnapshot};
 
 /// Windows of each queue in a picture: as many as the page's charts have room for.
 const WINDOWS: usize = 60;
@@ -164,7 +163,7 @@ impl<'a> Overview<'a> {
             },
             connection: Connection {
                 state: connection.state.as_str(),
-                protocol: connection.protocol,
+                protocol: connection.protocol.as_str(),
                 since: connection.since,
                 last_frame_at: connection.last_frame_at,
                 cause: connection.cause.as_deref(),

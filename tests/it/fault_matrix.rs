@@ -8,9 +8,8 @@
 
 use std::time::{Duration, Instant};
 
-use genesys_stream::config::Protocol;
-use genesys_stream::model::snapshot::{ConnectionState, Snapshot};
 use genesys_stream::simulator::Simulator;
+use genesys_stream::{ConnectionState, Protocol, Snapshot};
 
 use crate::repair::scene::{PLENTY, Scene, Settings, centre_time, settle};
 use crate::support::front::Front;

@@ -5,9 +5,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use genesys_stream::config::Protocol;
-use genesys_stream::model::snapshot::ConnectionState;
-use genesys_stream::{Config, Ended, ErrorKind, Stream};
+use genesys_stream::{Config, ConnectionState, Ended, ErrorKind, Protocol, Stream};
 
 use crate::support::peer::{Behaviour, event, peer, sockets, sound};
 use crate::support::{PATIENCE, STOP_LIMIT, built, busy, config, for_all_protocols, start, watch, watch_with};
@@ -52,7 +50,7 @@ fn a_snapshot_is_there_from_the_first_moment_on() {
     let first = stream.snapshot();
     let second = stream.snapshot();
     assert!(second.revision > first.revision);
-    assert_eq!(first.connection.protocol, "notifications");
+    assert_eq!(first.connection.protocol.as_str(), "notifications");
     let report = stream.stop().expect("an end in order");
     assert!(report.snapshot.revision > second.revision);
 }

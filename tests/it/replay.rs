@@ -5,9 +5,8 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use genesys_stream::config::{ConfigBuilder, Protocol};
-use genesys_stream::model::snapshot::Snapshot;
 use genesys_stream::simulator::Simulator;
+use genesys_stream::{ConfigBuilder, Protocol, Snapshot};
 use serde_json::{Value, json};
 
 use crate::audit::Directory;
@@ -307,7 +306,11 @@ fn a_full_disk_and_a_vanished_directory_stop_nothing() {
     std::fs::create_dir(&below).unwrap();
     let path = below.join("recording.jsonl");
     let sim = start(busy());
-    let stream = watch(config(&sim.url(), Protocol::Events).record_file(&path));
+    let stream = watch(
+        config(&sim.url(), Protocol::Notifications)
+            .queue("all")
+            .record_file(&path),
+    );
     stream.until("recorded", |s| s.outputs["record_file"].written > 20);
     // Moved away at once: while one removes it file by file, the recorder would make a new one.
     std::fs::rename(&below, directory.file("away")).unwrap();
@@ -315,10 +318,26 @@ fn a_full_disk_and_a_vanished_directory_stop_nothing() {
     let (written, applied) = (s.outputs["record_file"].written, s.counters.events_applied);
     std::fs::create_dir(&below).unwrap();
     stream.until("goes on", |s| {
-        s.outputs["record_file"].written > written + 5 && s.counters.events_applied > applied
+        s.outputs["record_file"].written > written + 5 && s.counters.events_applied > applied + 20
     });
-    stream.stop();
-    assert!(path.exists());
+    let report = stream.stop();
+    // What it went on in can be replayed by itself: the stream's state, its queues, and the events since then.
+    let again = replayed(&path);
+    assert_eq!(again["connection"]["state"], "stopped");
+    assert_eq!(again["connection"]["reconnects"], report.snapshot.connection.reconnects);
+    let events = |s: &Value| s["counters"]["events_applied"].as_u64().unwrap();
+    assert!(
+        events(&again) > 5 && events(&again) < report.snapshot.counters.events_applied,
+        "{again}"
+    );
+    assert_eq!(again["counters"]["events_buffered"], 0);
+    assert_eq!(again["counters"]["events_dropped"], 0);
+    let queues: Vec<String> = report.snapshot.queues.keys().map(ToString::to_string).collect();
+    assert!(!queues.is_empty());
+    assert_eq!(
+        again["queues"].as_object().unwrap().keys().cloned().collect::<Vec<_>>(),
+        queues
+    );
 
     let stream = watch(config(&sim.url(), Protocol::Events).record_file("/dev/full"));
     let s = stream.until("missed", |s| s.outputs["record_file"].missed > 20);

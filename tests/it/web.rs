@@ -10,8 +10,7 @@ use std::io::{Read, Write};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use genesys_stream::config::{ConfigBuilder, Protocol};
-use genesys_stream::{ErrorKind, Stream};
+use genesys_stream::{ConfigBuilder, ErrorKind, Protocol, Stream};
 use serde_json::Value;
 
 use self::asking::{Answer, connect, events, get, raw};

@@ -6,18 +6,20 @@
 mod redact;
 
 use std::io::Write as _;
-use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::Id;
 use crate::event::Event;
-use crate::model::snapshot::{ConnectionState, Gap, Snapshot};
-use crate::{Id, Moment};
+use crate::event::gap::Gap;
+pub(crate) use crate::event::state::StateChange;
+use crate::model::snapshot::Snapshot;
 
 pub(crate) use redact::redact;
 
 /// What [`StreamBuilder::records`](crate::StreamBuilder::records) writes, a line each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Records {
     /// One JSON record an event with its verbatim body, state changes and gaps, and the last snapshot.
     Events,
@@ -34,21 +36,6 @@ pub(crate) enum Bodies {
     Verbatim,
     /// Names, addresses, attributes and notes emptied.
     Redacted,
-}
-
-/// The stream took on another state.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct StateChange {
-    /// When.
-    pub(crate) at: Moment,
-    /// The new state.
-    pub(crate) state: ConnectionState,
-    /// Why, in a line.
-    pub(crate) cause: Option<String>,
-    /// Which attempt in a row, 1 for the first.
-    pub(crate) attempt: Option<u32>,
-    /// How long until the next attempt.
-    pub(crate) retry_in: Option<Duration>,
 }
 
 /// Appends the record of an event. `seq` is its number among the events that this output writes.
@@ -84,23 +71,14 @@ pub(crate) fn state(out: &mut Vec<u8>, change: &StateChange) {
     #[derive(Serialize)]
     struct Record<'a> {
         record: &'static str,
-        at: Moment,
-        state: ConnectionState,
-        cause: Option<&'a str>,
-        attempt: Option<u32>,
-        retry_in_ms: Option<u64>,
+        #[serde(flatten)]
+        change: &'a StateChange,
     }
     json(
         out,
         &Record {
             record: "state",
-            at: change.at,
-            state: change.state,
-            cause: change.cause.as_deref(),
-            attempt: change.attempt,
-            retry_in_ms: change
-                .retry_in
-                .map(|wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)),
+            change,
         },
     );
     out.push(b'\n');
@@ -173,12 +151,14 @@ fn one_line(out: &mut Vec<u8>, text: &str) {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::Moment;
     use crate::config::Protocol;
     use crate::event::EventKind;
     use crate::event::facts::Facts;
-    use crate::model::snapshot::GapTopics;
+    use crate::model::snapshot::{ConnectionState, GapTopics};
     use proptest::prelude::*;
     use serde_json::Value;
+    use std::time::Duration;
 
     pub(crate) fn moment(text: &str) -> Moment {
         Moment::parse(text).unwrap()

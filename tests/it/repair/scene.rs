@@ -5,9 +5,8 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use genesys_stream::config::{ConfigBuilder, Protocol};
-use genesys_stream::model::snapshot::ConnectionState;
 use genesys_stream::simulator::{Builder, ServiceLevel, Simulator, TruthQuery};
+use genesys_stream::{ConfigBuilder, ConnectionState, Protocol};
 use serde_json::Value;
 
 use crate::support::{PATIENCE, Watched, config, control, start, watch};

@@ -12,10 +12,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, unbounded};
-use genesys_stream::config::{ConfigBuilder, Protocol};
-use genesys_stream::model::snapshot::{ConnectionState, Counters, Snapshot};
 use genesys_stream::simulator::{self, Simulator};
-use genesys_stream::{Config, Error, Report, Secret, Stream, StreamBuilder};
+use genesys_stream::{
+    Config, ConfigBuilder, ConnectionState, Counters, Error, Protocol, Report, Secret, Snapshot, Stream, StreamBuilder,
+};
 
 /// A condition that does not come true within this long fails its test.
 pub const PATIENCE: Duration = Duration::from_secs(40);
