@@ -25,8 +25,7 @@ use serde_json::{Map, Value};
 use super::Settings;
 use crate::Moment;
 use crate::config::TotalsSince;
-use crate::model::numbers::{AllQueues, WindowSnapshot};
-use crate::model::snapshot::{LiveTotals, ObservationSnapshot, QueueSnapshot, Snapshot};
+use crate::model::snapshot::{AllQueues, LiveTotals, ObservationSnapshot, QueueSnapshot, Snapshot, WindowSnapshot};
 
 /// Windows of each queue in a picture: as many as the page's charts have room for.
 const WINDOWS: usize = 60;
@@ -58,6 +57,10 @@ fn patch(now: &Snapshot, before: Option<&Snapshot>, settings: Settings) -> Objec
         object(&Overview::of(now, settings)),
     );
     let queues = rows(before.map(|before| &before.queues), &now.queues, |old, queue| {
+        // A wait that is as long as in the snapshot before began later.
+        if old == Some(queue) && queue.longest_wait_secs.is_none() {
+            return Object::new();
+        }
         let old_numbers = old.zip(before).map(|(old, before)| queue_numbers(old, before.as_of));
         let mut patch = difference(old_numbers, queue_numbers(queue, now.as_of));
         let old_windows = old.and_then(|old| old.windows.as_deref());
@@ -66,18 +69,18 @@ fn patch(now: &Snapshot, before: Option<&Snapshot>, settings: Settings) -> Objec
     });
     put(&mut patch, "queues", queues);
     let users = rows(before.map(|before| &before.users), &now.users, |old, user| {
-        difference(old.map(object), object(user))
+        change(old, user, object)
     });
     put(&mut patch, "users", users);
     let metrics = rows(before.map(|before| &before.metrics), &now.metrics, |old, metric| {
-        difference(old.map(object), object(metric))
+        change(old, metric, object)
     });
     put(&mut patch, "metrics", metrics);
     // One row or none.
     let old_all = before.map(all_queues);
     patch.extend(rows(old_all.as_ref(), &all_queues(now), |old, all| {
         let totals = |all: &&AllQueues| Object::from_iter([("totals".to_owned(), object(&all.totals).into())]);
-        let mut patch = difference(old.map(totals), totals(all));
+        let mut patch = change(old, all, totals);
         let old_windows = old.map(|old| old.windows.as_slice());
         put(&mut patch, "windows", windows(old_windows, Some(&all.windows)));
         patch
@@ -93,7 +96,6 @@ fn all_queues(snapshot: &Snapshot) -> BTreeMap<&str, &AllQueues> {
 #[derive(Serialize)]
 struct Overview<'a> {
     version: &'a str,
-    revision: u64,
     started_at: Moment,
     as_of: Moment,
     settings: PageSettings,
@@ -149,7 +151,6 @@ impl<'a> Overview<'a> {
         let open_gap = connection.gaps.iter().find(|gap| gap.to.is_none());
         Self {
             version: env!("CARGO_PKG_VERSION"),
-            revision: snapshot.revision,
             started_at: snapshot.started_at,
             as_of: snapshot.as_of,
             settings: PageSettings {
@@ -162,7 +163,7 @@ impl<'a> Overview<'a> {
             },
             connection: Connection {
                 state: connection.state.as_str(),
-                protocol: connection.protocol,
+                protocol: connection.protocol.as_str(),
                 since: connection.since,
                 last_frame_at: connection.last_frame_at,
                 cause: connection.cause.as_deref(),
@@ -251,13 +252,11 @@ fn windows(old: Option<&[WindowSnapshot]>, now: Option<&[WindowSnapshot]>) -> Ob
         })
     };
     let now = newest(now.unwrap_or_default());
-    rows(old.map(newest).as_ref(), &now, |old, now| {
-        difference(old.map(window), window(now))
-    })
+    rows(old.map(newest).as_ref(), &now, |old, now| change(old, now, window))
 }
 
-/// The patch of rows by key. `change` gives the patch of one row, and is not asked for rows that are equal.
-fn rows<K: Ord + ToString, V: PartialEq>(
+/// The patch of rows by key; `change` gives the patch of one row.
+fn rows<K: Ord + ToString, V>(
     old: Option<&BTreeMap<K, V>>,
     now: &BTreeMap<K, V>,
     change: impl Fn(Option<&V>, &V) -> Object,
@@ -265,9 +264,6 @@ fn rows<K: Ord + ToString, V: PartialEq>(
     let mut patch = Object::new();
     for (key, row) in now {
         let old = old.and_then(|old| old.get(key));
-        if old == Some(row) {
-            continue;
-        }
         let change = change(old, row);
         if old.is_none() || !change.is_empty() {
             patch.insert(key.to_string(), change.into());
@@ -279,6 +275,14 @@ fn rows<K: Ord + ToString, V: PartialEq>(
         .filter(|key| !now.contains_key(key));
     patch.extend(gone.map(|key| (key.to_string(), Value::Null)));
     patch
+}
+
+/// The patch of one row. The objects of rows that are equal, which most are, are not made.
+fn change<V: PartialEq>(old: Option<&V>, now: &V, object: impl Fn(&V) -> Object) -> Object {
+    match old == Some(now) {
+        true => Object::new(),
+        false => difference(old.map(&object), object(now)),
+    }
 }
 
 /// The merge patch that turns `old` into `now`; all of `now` without `old`.
@@ -335,3 +339,7 @@ fn shortened(value: Value) -> Value {
         other => other,
     }
 }
+
+#[cfg(test)]
+#[path = "picture_tests.rs"]
+mod tests;

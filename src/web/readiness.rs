@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::Settings;
 use crate::Moment;
+use crate::config::Protocol;
 use crate::model::snapshot::{ConnectionState, Snapshot};
 
 /// `Ok` while the stream is on and its newest frame is fresh; otherwise the reason in one line.
@@ -38,7 +39,7 @@ pub(super) fn check(snapshot: &Snapshot, now: Moment, settings: Settings) -> Res
         return Err(format!("a gap is open since {}: {}", gap.from, gap.cause));
     }
     // No notification of a kind may mean that the centre is quiet; metric types are sent on a schedule.
-    if connection.protocol == "metrics"
+    if connection.protocol == Protocol::Metrics
         && let Some((kind, freshness)) = snapshot.freshness.iter().find(|(_, freshness)| freshness.stale)
     {
         return Err(format!("{kind}: no data since {}", freshness.last_event_at));
@@ -103,7 +104,7 @@ mod tests {
         };
         assert_eq!(wrong(none, stale), None, "a quiet centre is no fault");
         let metrics = wrong(none, |s| {
-            s.connection.protocol = "metrics";
+            s.connection.protocol = Protocol::Metrics;
             stale(s);
         });
         assert!(metrics.is_some_and(|why| why.starts_with("queue: no data")));
