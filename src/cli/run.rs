@@ -88,7 +88,7 @@ fn run(config: Config, source: Source, process: &Process) -> Result<(), Error> {
         process
             .signals
             .before_exit(move || restore.restore(&mut std::io::stdout()));
-        builder = builder.output(KeepBody::Drop, move |seat| seat.spawn("stdout", Box::new(live)));
+        builder = builder.output(KeepBody::Drop, move |spawner| spawner.spawn("stdout", Box::new(live)));
     }
     let records = match stdout {
         Stdout::Events => Some(Records::Events),
@@ -101,17 +101,17 @@ fn run(config: Config, source: Source, process: &Process) -> Result<(), Error> {
     }
     let result = match source {
         Source::Live(_) => {
-            let engine = builder.engine()?;
-            let stop = engine.stop_handle();
+            let run = builder.prepare()?;
+            let stop = run.stop_handle();
             process.signals.on_stop(move || stop.stop());
-            engine.run()
+            run.run()
         }
         Source::Recording(recording, ReplayOptions { speed, tell }) => {
             let tell = tell.filter(|_| stdout != Stdout::Live);
-            let engine = builder.replay(*recording, Pace { speed, interval, tell })?;
-            let stop = engine.stop_handle();
+            let run = builder.replay(*recording, Pace { speed, interval, tell })?;
+            let stop = run.stop_handle();
             process.signals.on_stop(move || stop.stop());
-            engine.run()
+            run.run()
         }
     };
     if let Some(restorer) = restorer {

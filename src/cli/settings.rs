@@ -6,8 +6,9 @@ use std::ffi::OsString;
 use std::time::Duration;
 
 use super::args::{ConnectionFlags, EngineFlags, FileFlags, OutputFlags, StopFlags, SubscriptionFlags};
+use crate::base::problem::{ConfigProblem, Origin};
 use crate::config::ConfigBuilder;
-use crate::config::problem::{Origin, Problem, found_text};
+use crate::config::message::found_text;
 use crate::config::reading::Switch;
 
 /// The options of `run` that are not part of the configuration.
@@ -132,14 +133,12 @@ impl Settings {
         if let Some(text) = &flags.duration {
             match text.parse::<u64>() {
                 Ok(secs @ 1..=MAX_DURATION_SECS) => options.duration = Some(Duration::from_secs(secs)),
-                _ => self.builder.add_problem(Problem {
-                    origin: Origin::Flag("--duration"),
-                    key: "duration".to_owned(),
-                    what: format!(
-                        "found {}; allowed is a whole number from 1 to {MAX_DURATION_SECS} (seconds)",
-                        found_text("duration", text)
-                    ),
-                }),
+                _ => {
+                    let allowed = format!("allowed is a whole number from 1 to {MAX_DURATION_SECS} (seconds)");
+                    let finding = (found_text("duration", text), allowed);
+                    self.builder
+                        .add_problem(ConfigProblem::new(Origin::Flag("--duration"), "duration", finding));
+                }
             }
         }
         options
@@ -206,7 +205,7 @@ mod tests {
         assert_eq!(config.hosts.api, "https://a.example");
         assert_eq!(config.hosts.streaming, "wss://s.example");
         assert_eq!(config.client_id, "id");
-        assert_eq!(config.proxy.as_deref(), Some("http://p:1"));
+        assert_eq!(config.proxy.as_ref().map(Secret::reveal), Some("http://p:1"));
         assert_eq!(config.protocol, Protocol::Metrics);
         let subscribe = &config.subscribe;
         assert_eq!(subscribe.queues, ["all", "Sales"]);

@@ -36,7 +36,7 @@ impl SignalWatch {
     /// # Errors
     /// [`ErrorKind::Local`] where the operating system refuses the handlers or the thread.
     pub fn start() -> Result<Self, Error> {
-        let error = |e: std::io::Error| Error::new(ErrorKind::Local, "installing signal handlers", e.to_string());
+        let error = |e: std::io::Error| Error::caused_by(ErrorKind::Local, "installing signal handlers", e);
         let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).map_err(error)?;
         let watch = Self(Arc::default());
         let listener = watch.clone();

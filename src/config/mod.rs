@@ -7,13 +7,14 @@ mod builder;
 mod canonical;
 mod credentials;
 mod json;
+pub(crate) mod message;
 mod metrics;
 mod notes;
 mod outputs;
 mod period;
-pub(crate) mod problem;
 pub(crate) mod reading;
 mod region;
+mod settings;
 mod subscribe;
 #[cfg(test)]
 mod tests;
@@ -28,13 +29,17 @@ use crate::base::millis;
 use crate::{Error, ErrorKind, Secret};
 
 pub use builder::ConfigBuilder;
-pub use metrics::{MAX_PAYLOAD_BYTES, METRIC_TYPES, METRICS};
-pub use notes::Terminal;
-pub use region::REGIONS;
+#[cfg(feature = "cli")]
+pub(crate) use metrics::{METRIC_TYPES, METRICS};
+#[cfg(feature = "cli")]
+pub(crate) use notes::Terminal;
+#[cfg(feature = "cli")]
+pub(crate) use region::REGIONS;
 
 /// Which of the three protocols is spoken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Protocol {
     /// The Notification Service that Genesys documents.
     #[default]
@@ -59,58 +64,74 @@ impl Protocol {
 
 /// The checked configuration of one stream.
 ///
-/// In a program it comes from [`Config::builder`]; the command line tool reads it from flags, environment and file.
-/// All fields hold values in range: what cannot be built cannot be started.
+/// It comes from [`Config::builder`] and cannot be changed: every value in it is in its range. Each setter of
+/// [`ConfigBuilder`] has a method of the same name here that gives the value in effect. `Serialize` writes all settings
+/// but secrets; that form may change.
+///
+/// ```
+/// use genesys_stream::{Config, Secret};
+/// use std::time::Duration;
+///
+/// let config = Config::builder()
+///     .region("mypurecloud.ie")
+///     .client_id("my-client")
+///     .client_secret(Secret::new("from your vault"))
+///     .heartbeat_interval(Duration::from_millis(7_500))
+///     .build()?;
+/// assert_eq!(config.heartbeat_interval(), Duration::from_millis(7_500));
+/// assert_eq!(config.buffer_capacity(), 5_000);
+/// # Ok::<(), genesys_stream::Error>(())
+/// ```
 #[derive(Clone, Debug, Serialize)]
-#[non_exhaustive]
 pub struct Config {
     /// Where login, API and sockets are.
-    pub hosts: Hosts,
+    pub(crate) hosts: Hosts,
     /// PEM file with certificates that are trusted beside the system's.
     #[serde(serialize_with = "path")]
-    pub ca_file: Option<PathBuf>,
-    /// Proxy from flag or file; without it the usual environment variables hold (see `proxy_from_env`).
+    pub(crate) ca_file: Option<PathBuf>,
+    /// Proxy from flag, setter or file, which may hold a password; without it the usual environment variables hold (see
+    /// `proxy_from_env`).
     #[serde(skip)]
-    pub proxy: Option<String>,
+    pub(crate) proxy: Option<Secret>,
     /// Whether `HTTPS_PROXY`, `ALL_PROXY`, `NO_PROXY` and their like are read.
-    pub proxy_from_env: bool,
+    pub(crate) proxy_from_env: bool,
     /// OAuth client of the grant type "client credentials".
-    pub client_id: String,
+    pub(crate) client_id: String,
     /// Its secret.
     #[serde(skip)]
-    pub client_secret: Secret,
+    pub(crate) client_secret: Secret,
     /// Which protocol is spoken.
-    pub protocol: Protocol,
+    pub(crate) protocol: Protocol,
     /// `metrics` only: prove that data is available before the socket is opened.
-    pub verify: bool,
+    pub(crate) verify: bool,
     /// What is subscribed.
-    pub subscribe: Subscribe,
+    pub(crate) subscribe: Subscribe,
     /// The bounded hand-over between reader and aggregator.
-    pub buffer: BufferConfig,
+    pub(crate) buffer: BufferConfig,
     /// Signs of life.
-    pub heartbeat: HeartbeatConfig,
+    pub(crate) heartbeat: HeartbeatConfig,
     /// Pauses between attempts.
-    pub reconnect: ReconnectConfig,
+    pub(crate) reconnect: ReconnectConfig,
     /// Limits of steps that wait for others.
-    pub limits: LimitsConfig,
+    pub(crate) limits: LimitsConfig,
     /// How long before its end a token is replaced, at most (20 % of its life if that is less). `token.refresh_before_secs`.
-    pub token_refresh_before: Duration,
+    pub(crate) token_refresh_before: Duration,
     /// Data older than this is stale. `freshness.stale_after_secs`.
-    pub stale_after: Duration,
+    pub(crate) stale_after: Duration,
     /// Windows of the numbers.
-    pub windows: WindowsConfig,
+    pub(crate) windows: WindowsConfig,
     /// Since when totals count.
-    pub totals: TotalsConfig,
+    pub(crate) totals: TotalsConfig,
     /// Memory of conversations.
-    pub model: ModelConfig,
+    pub(crate) model: ModelConfig,
     /// Requests a minute to the REST API, all callers together. `rest.max_requests_per_min`.
-    pub rest_max_requests_per_min: u32,
+    pub(crate) rest_max_requests_per_min: u32,
     /// Repair of gaps through REST.
-    pub backfill: BackfillConfig,
+    pub(crate) backfill: BackfillConfig,
     /// Where results go.
-    pub outputs: OutputsConfig,
+    pub(crate) outputs: OutputsConfig,
     /// The small HTTP server.
-    pub http: HttpConfig,
+    pub(crate) http: HttpConfig,
 }
 
 /// Base URLs, without a trailing slash; `streaming` is `ws://` or `wss://`.
@@ -199,6 +220,7 @@ impl Default for MetricsPayload {
 /// What happens when the buffer between reader and aggregator is full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum WhenFull {
     /// The event is merged into a waiting one of the same entity; where there is none, as `Block` until the reader's
     /// next timer, then the oldest is dropped.

@@ -45,7 +45,7 @@ pub(super) fn read_outputs(r: &mut Reading<'_>) -> OutputsConfig {
                 && other.1.as_deref() == file.as_deref()
         };
         if let Some((other, _)) = files[..index].iter().find(same) {
-            r.problem(key, format!("found the same file as {other}; each needs its own"));
+            r.problem(key, (format!("the same file as {other}"), "each needs its own"));
         }
     }
     outputs
@@ -82,7 +82,10 @@ fn read_webhook(r: &mut Reading<'_>) -> Option<WebhookConfig> {
     if url.scheme == Scheme::Http && !url.target.is_loopback() && !allow_http {
         r.problem(
             "outputs.webhook.url",
-            "found http:// to another machine; use https://, or set outputs.webhook.allow_http to true",
+            (
+                "http:// to another machine",
+                "use https://, or set outputs.webhook.allow_http to true",
+            ),
         );
     }
     let secret = secret_file.and_then(|path| match credentials::read_secret_file(&path) {
@@ -113,7 +116,10 @@ pub(super) fn read_http(r: &mut Reading<'_>) -> HttpConfig {
     {
         r.problem(
             "http.listen",
-            "found an address that other machines reach; this needs a token: set http.token_file, or listen on 127.0.0.1",
+            (
+                "an address that other machines reach",
+                "this needs a token: set http.token_file, or listen on 127.0.0.1",
+            ),
         );
     }
     let token = token_file.and_then(|path| match credentials::read_secret_file(&path) {

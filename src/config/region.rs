@@ -2,7 +2,7 @@
 //!
 //! In: what the user calls the region, overrides · Out: `Hosts` · Thread: any (pure).
 
-use super::problem::nearest;
+use super::message::nearest;
 use crate::base::url::{Scheme, Security, Url, is_host_name};
 use crate::{Error, ErrorKind};
 

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use super::control::StateAndCause;
 use crate::Moment;
 use crate::config::Protocol;
 use crate::event::state::{ConnectionState, StateChange};
@@ -23,7 +24,7 @@ impl ConnectionView {
         Self {
             shown: ConnectionSnapshot {
                 state: ConnectionState::Connecting,
-                protocol: protocol.as_str(),
+                protocol,
                 connections: 0,
                 reconnects: 0,
                 since,
@@ -37,6 +38,10 @@ impl ConnectionView {
             },
             refused: BTreeMap::new(),
         }
+    }
+
+    pub(super) fn state(&self) -> StateAndCause {
+        (self.shown.state, self.shown.cause.clone())
     }
 
     pub(super) fn set_state(&mut self, change: &StateChange) {

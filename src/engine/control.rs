@@ -9,7 +9,7 @@ use crossbeam_channel::Sender;
 
 use crate::event::change::Change;
 use crate::event::facts::ConversationFacts;
-use crate::event::state::StateChange;
+use crate::event::state::{ConnectionState, StateChange};
 use crate::model::snapshot::Snapshot;
 use crate::{Id, Moment};
 
@@ -29,6 +29,8 @@ pub(crate) enum Control {
 pub(crate) enum Ask {
     /// Wants the dashboard of now.
     Snapshot(Sender<Arc<Snapshot>>),
+    /// Wants the state of now and each one after it, with its cause.
+    States(Sender<StateAndCause>),
     /// Offers conversations of REST; answered when those that count are applied, so that no more than one page waits.
     Conversations {
         found: Vec<FoundConversation>,
@@ -45,6 +47,9 @@ pub(crate) enum Ask {
     /// Wants the local midnight before `at`, where totals count since then.
     DayStart { at: Moment, answer: Sender<Option<Moment>> },
 }
+
+/// A state of the stream, and why it is in that state, in a line.
+pub(crate) type StateAndCause = (ConnectionState, Option<String>);
 
 /// A conversation that REST showed.
 #[derive(Debug)]

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::connection::ConnectionView;
-use super::control::{FoundConversation, Repair};
+use super::control::{FoundConversation, Repair, StateAndCause};
 use super::gaps::{OpenGaps, Owner};
 use crate::audit::{Entry, entries};
 use crate::event::change::Change;
@@ -83,6 +83,11 @@ impl Core {
     /// What is known, to be read.
     pub(crate) fn model(&self) -> &Model {
         &self.model
+    }
+
+    /// The state of the stream, and why it is in that state.
+    pub(crate) fn state(&self) -> StateAndCause {
+        self.connection.state()
     }
 
     /// The dashboard at `now`, with the next revision.

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, select};
 
-use super::control::{Ask, Control, Finish, Repair};
+use super::control::{Ask, Control, Finish, Repair, StateAndCause};
 use super::core::{Core, Effect, Observed};
 use super::handle::{AggregatorThread, Finished};
 use crate::config::Config;
@@ -56,6 +56,8 @@ pub(crate) struct Aggregator {
     repairs: Option<Sender<Repair>>,
     clock: Arc<ServiceClock>,
     published: Arc<Mutex<Arc<Snapshot>>>,
+    /// Who wants to know each state; whoever is gone is removed at the next one.
+    watchers: Vec<Sender<StateAndCause>>,
     ticks: Ticks,
 }
 
@@ -95,6 +97,7 @@ impl Aggregator {
             repairs: parts.repairs,
             clock: parts.clock,
             published: Arc::new(Mutex::new(Arc::new(first))),
+            watchers: Vec::new(),
             ticks: Ticks {
                 interval,
                 next: Instant::now() + interval,
@@ -199,6 +202,10 @@ impl Aggregator {
         let now = Moment::now();
         self.journal
             .record(|| Line::change(now, change.clone(), self.telemetry.settled()));
+        if let Change::State(change) = &change {
+            let told = |watcher: &Sender<StateAndCause>| watcher.send((change.state, change.cause.clone())).is_ok();
+            self.watchers.retain(told);
+        }
         let effects = self.core.apply(change, now);
         self.carry_out(effects);
     }
@@ -238,6 +245,11 @@ impl Aggregator {
         match ask {
             Ask::Snapshot(answer) => {
                 let _ = answer.send(self.snapshot());
+            }
+            Ask::States(watcher) => {
+                if watcher.send(self.core.state()).is_ok() {
+                    self.watchers.push(watcher);
+                }
             }
             Ask::Conversations { found, done } => {
                 let counted = self.core.select(found);

@@ -44,6 +44,7 @@ pub struct Stamped<T> {
 
 /// A conversation as far as it was seen. The same type is an event's share and the joined state.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(not(feature = "internals"), non_exhaustive)]
 pub struct ConversationFacts {
     /// The conversation.
     pub id: Id,
@@ -53,6 +54,7 @@ pub struct ConversationFacts {
 
 /// One participant: a caller, a queue (`acd`), an agent, a flow …
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(not(feature = "internals"), non_exhaustive)]
 pub struct Participant {
     /// The participant.
     pub id: Id,
@@ -84,8 +86,10 @@ pub struct Participant {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub wrapup_required: Option<Stamped<bool>>,
     /// A wrap-up code was seen. Once true, always true.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub wrapup_coded: bool,
     /// Monitors, coaches or barges in: no agent in the numbers. Once true, always true.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub listens_in: bool,
     /// Its media: one entry a call, message, e-mail …
     pub media: Vec<Medium>,
@@ -93,6 +97,7 @@ pub struct Participant {
 
 /// One medium of a participant: a call, a chat, a session.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(not(feature = "internals"), non_exhaustive)]
 pub struct Medium {
     /// Which medium.
     pub kind: MediaKind,
@@ -127,6 +132,7 @@ pub struct Medium {
 /// Purposes that the numbers tell apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Purpose {
     /// Any other: ivr, workflow, voicemail, dialer, station, api … and unknown ones.
     Other,
@@ -145,6 +151,7 @@ pub enum Purpose {
 /// Media as the snapshot names them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum MediaKind {
     /// `calls`, `voice`, `VOICE`.
     Voice,
@@ -213,6 +220,7 @@ impl MediaKind {
 /// States of a medium, in the order in which one moves on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum MediumState {
     /// `none` and unknown ones.
     Other,
@@ -233,6 +241,7 @@ pub enum MediumState {
 /// How a medium ended, as far as the numbers care.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum DisconnectKind {
     /// No transfer.
     Plain,
@@ -243,6 +252,7 @@ pub enum DisconnectKind {
 /// States of after-call work, in the order in which it moves on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum AcwState {
     /// `unknown` and unknown ones.
     Unknown,
@@ -258,6 +268,7 @@ pub enum AcwState {
 
 /// Statistics of one queue from one event or answer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct ObservationFacts {
     /// The queue, from the group or the topic.
     pub queue: Id,
@@ -267,6 +278,7 @@ pub struct ObservationFacts {
 
 /// One metric of one group.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct ObservationRow {
     /// Medium of the group; none for the numbers of the whole queue.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -285,6 +297,7 @@ pub struct ObservationRow {
 
 /// What is known of one user. Each half goes by its own time, else by arrival.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct UserFacts {
     /// The user.
     pub user: Id,
@@ -298,6 +311,7 @@ pub struct UserFacts {
 
 /// `events` protocol: `conversation:updated`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct ConversationStateFacts {
     /// Absent: the tutorial's ±1 counter is used.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -315,6 +329,7 @@ pub struct ConversationStateFacts {
 
 /// `events` protocol: `routing:queue:updated`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct QueueStatisticsFacts {
     /// The queue.
     pub queue: Id,
@@ -328,6 +343,7 @@ pub struct QueueStatisticsFacts {
 
 /// `metrics` protocol: one event.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct MetricFacts {
     /// For instance `queue`.
     pub metric_type: Box<str>,

@@ -9,6 +9,7 @@ use crate::Moment;
 /// Which topics a gap is about.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum GapTopics {
     /// Every topic; `"all"` in JSON.
     All,
@@ -19,6 +20,7 @@ pub enum GapTopics {
 
 /// An interval in which topics were not provably covered.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Gap {
     /// 1 for the first of a run.
     pub id: u64,

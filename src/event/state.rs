@@ -12,6 +12,7 @@ use crate::base::millis;
 /// States of the stream as records name them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum ConnectionState {
     /// Login, planning, subscribing, upgrading.
     Connecting,

@@ -83,17 +83,6 @@ impl GapLedger {
         Some(closed)
     }
 
-    /// Closes the open gaps that `closes` accepts.
-    pub fn close_where(&mut self, to: Moment, mut closes: impl FnMut(&Gap) -> bool) -> Vec<Gap> {
-        let open: Vec<u64> = self
-            .gaps
-            .iter()
-            .filter(|gap| gap.to.is_none() && closes(gap))
-            .map(|gap| gap.id)
-            .collect();
-        open.into_iter().filter_map(|id| self.close(id, to)).collect()
-    }
-
     /// REST filled it in completely. A gap that is open cannot be repaired.
     pub fn repaired(&mut self, id: u64) -> Option<Gap> {
         let gap = self.gap_mut(id).filter(|gap| gap.to.is_some() && !gap.repaired)?;
@@ -212,15 +201,5 @@ mod tests {
             gaps.close(id, at(n + 1));
         }
         assert_eq!((gaps.gaps.len(), gaps.last().len()), (KEPT_AT_MOST, 100));
-    }
-
-    #[test]
-    fn closing_by_a_condition() {
-        let mut gaps = GapLedger::default();
-        gaps.open(GapTopics::All, at(0), "x");
-        gaps.open(GapTopics::Some(vec!["v2.a".into()]), at(0), "y");
-        let closed = gaps.close_where(at(5), |gap| gap.topics == GapTopics::All);
-        assert_eq!(closed.len(), 1);
-        assert_eq!(gaps.open_gaps().count(), 1);
     }
 }

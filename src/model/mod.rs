@@ -6,34 +6,35 @@
 //! that understands them: [`conversations`], [`observation`], [`user`] or [`tutorial`]. The same events in the same order
 //! give the same snapshot; for conversations any order does.
 
+mod bucket;
+mod bytes;
 mod condensed;
-pub mod conversation;
+pub(crate) mod conversation;
 pub mod conversations;
+pub(crate) mod counts;
 mod coverage;
 mod dashboard;
-pub mod details;
-pub mod duplicates;
-pub mod freshness;
-pub mod gap;
+pub(crate) mod details;
+mod duplicates;
+mod freshness;
+mod gap;
 mod index;
-mod judged;
-pub mod latency;
+mod latency;
+mod layers;
 mod live;
-pub mod numbers;
-pub mod observation;
+mod observation;
+mod outcome;
 mod overlay;
 mod packed;
 pub mod queue;
 mod service_time;
 mod slots;
 pub mod snapshot;
-mod tally;
 #[cfg(test)]
 pub(crate) mod testing;
 mod totals;
-pub mod tutorial;
-pub mod user;
-pub mod visit;
+mod tutorial;
+mod user;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -317,18 +318,13 @@ impl Model {
         self.duplicates.connection_closed(connection, at);
     }
 
-    /// The ledger of gaps, to be read.
-    #[must_use]
-    pub fn gaps(&self) -> &GapLedger {
-        &self.gaps
-    }
-
     /// The ledger of gaps, to be written.
     pub fn gaps_mut(&mut self) -> &mut GapLedger {
         &mut self.gaps
     }
 
     /// Events taken so far: a term of the identity of the counters.
+    #[cfg(any(test, feature = "internals"))]
     #[must_use]
     pub fn events_applied(&self) -> u64 {
         self.counts.applied
@@ -359,7 +355,6 @@ impl Model {
             _ => &self.kinds,
         };
         Snapshot {
-            record: "snapshot",
             schema: 1,
             revision: self.revision,
             generated_at,

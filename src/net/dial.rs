@@ -182,6 +182,7 @@ fn race(
     let mut waiting = candidates.iter().copied();
     let mut running = 0_usize;
     let mut failures: Vec<String> = Vec::new();
+    let mut last_error = None;
     // Each turn starts one more attempt; a turn ends with a failure or when the stagger has passed.
     loop {
         if cancel.is_cancelled() {
@@ -205,7 +206,11 @@ fn race(
             }
         }
         if running == 0 && waiting.len() == 0 {
-            return Err(Error::new(ErrorKind::Transient, did(), failures.join("; ")));
+            let error = Error::new(ErrorKind::Transient, did(), failures.join("; "));
+            return Err(match last_error {
+                Some(source) => error.with_source(source),
+                None => error,
+            });
         }
         let pause = if waiting.len() == 0 {
             remaining
@@ -218,7 +223,10 @@ fn race(
                 running = running.saturating_sub(1);
                 match attempt {
                     Ok((_, Ok(stream))) => return Ok(stream),
-                    Ok((address, Err(error))) => failures.push(format!("{error} ({address})")),
+                    Ok((address, Err(error))) => {
+                        failures.push(format!("{error} ({address})"));
+                        last_error = Some(error);
+                    }
                     Err(_) => failures.push("the attempt ended without a result".to_owned()),
                 }
             }

@@ -27,7 +27,7 @@ pub(crate) use socket::{DeadlineTcp, ShutdownHandle, Stream};
 
 pub(crate) use crate::base::url::{Security, Target, Url};
 use crate::config::{Config, LimitsConfig};
-use crate::{Error, ErrorKind};
+use crate::{Error, ErrorKind, Secret};
 
 /// The `User-Agent` header for the service and for proxies.
 pub(crate) const USER_AGENT: &str = concat!("genesys-stream/", env!("CARGO_PKG_VERSION"));
@@ -57,7 +57,11 @@ impl Net {
     }
 
     fn for_hosts(config: &Config, variable: impl Fn(&str) -> Option<String>) -> Result<Self, Error> {
-        let mut net = Self::with(config.proxy.as_deref(), config.ca_file.clone(), variable)?;
+        let mut net = Self::with(
+            config.proxy.as_ref().map(Secret::reveal),
+            config.ca_file.clone(),
+            variable,
+        )?;
         net.limits = config.limits;
         let hosts = &config.hosts;
         // A wrong proxy is reported before anything is connected, not in the middle of a run.
@@ -133,7 +137,7 @@ fn open_uncancelled(target: &Target, net: &Net, deadline: Instant, cancel: &Canc
     let tcp = dial::dial(&first_hop.host, first_hop.port, &net.lookups, connect_by, cancel)?;
     let registration = cancel
         .register(&tcp)
-        .map_err(|error| Error::new(ErrorKind::Local, format!("connecting to {target}"), error.to_string()))?;
+        .map_err(|error| Error::caused_by(ErrorKind::Local, format!("connecting to {target}"), error))?;
     let tls_by = || deadline.min(Instant::now() + net.limits.handshake);
     let mut stream = Stream::Plain(DeadlineTcp::new(tcp, deadline, Some(registration)));
     if let Some(proxy) = proxy {

@@ -138,7 +138,7 @@ impl Proxy {
         stream
             .write_all(head.reveal().as_bytes())
             .and_then(|()| stream.flush())
-            .map_err(|error| failed(error.to_string()))?;
+            .map_err(|error| Error::caused_by(ErrorKind::Transient, did(), error))?;
         let status = read_status(stream).map_err(|what| failed(what.to_string()))?;
         match status {
             200..=299 => Ok(()),

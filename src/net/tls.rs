@@ -84,13 +84,13 @@ fn build(ca_file: Option<&Path>) -> Result<ClientConfig, Error> {
     }
     // Given explicitly: the process-wide provider belongs to the embedding program, and asking for it may panic.
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let internal = |what: String| Error::new(ErrorKind::Internal, "preparing TLS", what);
+    let did = "preparing TLS";
     let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
         .build()
-        .map_err(|error| internal(error.to_string()))?;
+        .map_err(|error| Error::caused_by(ErrorKind::Internal, did, error))?;
     let mut config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .map_err(|error| internal(error.to_string()))?
+        .map_err(|error| Error::caused_by(ErrorKind::Internal, did, error))?
         .dangerous()
         // Not weaker than the default: the standard verifier decides, and this one adds the issuer's name to a refusal.
         .with_custom_certificate_verifier(Arc::new(NamingVerifier(verifier)))
@@ -108,7 +108,7 @@ fn ca_file_error(path: &Path, what: impl fmt::Display) -> Error {
 }
 
 fn read_ca_file(path: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
-    let pem = std::fs::read(path).map_err(|error| ca_file_error(path, error))?;
+    let pem = std::fs::read(path).map_err(|error| ca_file_error(path, &error).with_source(error))?;
     let certificates = CertificateDer::pem_slice_iter(&pem)
         .collect::<Result<Vec<_>, _>>()
         .map_err(|error| ca_file_error(path, format!("is no valid PEM ({error})")))?;
@@ -134,15 +134,15 @@ pub(crate) fn handshake<T: Read + Write>(
     stream: &mut T,
 ) -> Result<ClientConnection, Error> {
     let did = || format!("TLS handshake with {host}");
-    let failed = |what: String| Error::new(ErrorKind::Transient, did(), what);
     let name = ServerName::try_from(host.to_owned())
         .map_err(|_| Error::new(ErrorKind::Configuration, did(), "a certificate cannot have this name"))?;
-    let mut connection = ClientConnection::new(config, name).map_err(|error| failed(error.to_string()))?;
+    let mut connection =
+        ClientConnection::new(config, name).map_err(|error| Error::caused_by(ErrorKind::Transient, did(), error))?;
     while connection.is_handshaking() {
         match connection.complete_io(stream) {
-            Ok((0, 0)) => return Err(failed("the connection was closed".to_owned())),
+            Ok((0, 0)) => return Err(Error::new(ErrorKind::Transient, did(), "the connection was closed")),
             Ok(_) => {}
-            Err(error) => return Err(explain(&error, host, did())),
+            Err(error) => return Err(explain(&error, host, did()).with_source(error)),
         }
     }
     Ok(connection)

@@ -55,7 +55,7 @@ impl Webhook {
         std::thread::Builder::new()
             .name("gs-webhook".to_owned())
             .spawn(move || courier.run())
-            .map_err(|error| Error::new(ErrorKind::Local, "starting the webhook's thread", error.to_string()))?;
+            .map_err(|error| Error::caused_by(ErrorKind::Local, "starting the webhook's thread", error))?;
         Ok(Self { on, desk })
     }
 }

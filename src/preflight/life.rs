@@ -19,7 +19,7 @@ use crate::reader::telemetry::Telemetry;
 use crate::reader::{Reader, Ticket};
 use crate::{Error, ErrorKind, Id, Moment, Secret};
 
-/// The time limit for the answer to the first ping.
+/// The time limit for the answer to the first ping (`docs/operation.md#check`).
 const PONG_LIMIT: Duration = Duration::from_secs(5);
 /// With `Awaited::Heartbeat`, the interval of WebSocket pings where the protocol has no heartbeat of its own.
 const PING_INTERVAL: Duration = Duration::from_secs(1);

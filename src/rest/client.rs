@@ -331,7 +331,7 @@ impl RestClient {
             ureq::Error::Io(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
                 transient("the connection was closed before the answer was complete".to_owned())
             }
-            ureq::Error::Io(error) => transient(one_line(&error.to_string())),
+            ureq::Error::Io(error) => transient(one_line(&error.to_string())).with_source(error),
             // Its text may hold the URL with a channel id.
             ureq::Error::BadUri(_) => Error::new(ErrorKind::Internal, did, "the URL is not valid"),
             other => transient(one_line(&other.to_string())),

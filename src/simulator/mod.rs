@@ -37,6 +37,7 @@ use centre::Centre;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use publish::Publisher;
 use shared::Shared;
+use std::fmt;
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
@@ -183,6 +184,15 @@ impl Simulator {
             .iter()
             .map(|u| (u.id.to_string(), u.name.clone()))
             .collect()
+    }
+}
+
+impl fmt::Debug for Simulator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Simulator")
+            .field("url", &self.url())
+            .field("options", &self.shared.options)
+            .finish_non_exhaustive()
     }
 }
 

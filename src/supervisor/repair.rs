@@ -86,7 +86,7 @@ impl RepairThread {
                 // The stop needs no word of its own.
                 let _ = room.run();
             })
-            .map_err(|error| Error::new(ErrorKind::Local, "starting the repair's thread", error.to_string()))?;
+            .map_err(|error| Error::caused_by(ErrorKind::Local, "starting the repair's thread", error))?;
         Ok(Self {
             access,
             jobs,

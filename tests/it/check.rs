@@ -5,7 +5,7 @@
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 
-use genesys_stream::config::Protocol;
+use genesys_stream::Protocol;
 use serde_json::{Value, json};
 
 use crate::support::peer::{Answer, Behaviour, Socket, peer, sockets, sound, tls_peer};
@@ -88,6 +88,7 @@ fn all_is_well() {
             Protocol::Notifications => &["permissions", "backfill"],
             Protocol::Events => &[],
             Protocol::Metrics => &["metrics"],
+            other => panic!("no test for {other:?}"),
         };
         let mut expected = vec!["config", "dns", "tcp", "tls", "clock", "token", "queues"];
         expected.extend(own);

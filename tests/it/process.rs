@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use genesys_stream::config::Protocol;
+use genesys_stream::Protocol;
 use serde_json::Value;
 
 use crate::audit::Directory;

@@ -4,9 +4,8 @@
 
 use std::time::{Duration, Instant};
 
-use genesys_stream::config::{Protocol, WhenFull};
-use genesys_stream::model::snapshot::{Gap, Snapshot};
 use genesys_stream::simulator::Simulator;
+use genesys_stream::{Gap, Protocol, Snapshot, WhenFull};
 use serde_json::{Value, json};
 
 use crate::support::peer::{Answer, Asked, Behaviour, Peer, QUEUES, Running, peer};
@@ -23,7 +22,7 @@ fn the_beginning() {
     let scene = Scene::begin(warm(), notifications);
     let first = scene.stream.until("a snapshot", |_| true);
     assert!(
-        first.totals.interacting > Some(100),
+        first.totals.live.interacting > Some(100),
         "several pages: {:?}",
         first.totals
     );
