@@ -6,12 +6,12 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use genesys_stream::simulator::Simulator;
-use genesys_stream::{ConfigBuilder, ConnectionState, GapTopics, Protocol};
+use genesys_stream::{ConfigBuilder, ConnectionState, GapTopics, Protocol, Snapshot};
 use serde_json::json;
 use time::format_description::well_known::Rfc3339;
 
 use crate::support::peer::{self, Answer, Asked, Behaviour, Peer, notification, peer, sockets};
-use crate::support::{busy, config, control, start, watch};
+use crate::support::{STOP_LIMIT, against_the_clock, busy, config, control, eventually, start, watch};
 
 fn notifications(url: &str) -> ConfigBuilder {
     config(url, Protocol::Notifications)
@@ -120,21 +120,25 @@ fn planned_rotations_do_not_count_and_use_idle_channels_again() {
 /// A channel near its end is renewed by subscribing again, where the service moves its end on: no new connection.
 #[test]
 fn a_channel_near_its_end_is_renewed_in_place() {
-    let sim = start(
-        busy()
-            .speed(1.0)
-            .arrivals_per_sec(5.0)
-            .channel_life(Duration::from_secs(4)),
-    );
-    let stream = watch(notifications(&sim.url()));
-    let fed = stream.until_fed();
-    let end = |s: &genesys_stream::Snapshot| s.connection.channel_expires_at.expect("an end");
-    let first = end(&fed);
-    let later = stream.until("two renewals", |s| end(s).millis_since(first) > 5_000);
-    assert_eq!((later.connection.reconnects, later.connection.gaps_total), (0, 0));
-    let last = stream.stop().snapshot;
-    assert_eq!((last.connection.reconnects, last.connection.gaps_total), (0, 0));
-    assert_eq!(control(&sim, "state")["channels"], 1);
+    against_the_clock(|factor| {
+        let sim = start(
+            busy()
+                .speed(1.0)
+                .arrivals_per_sec(5.0)
+                .warm_up(Duration::ZERO)
+                .channel_life(Duration::from_secs(3) * factor),
+        );
+        let stream = watch(notifications(&sim.url()));
+        let end = |s: &Snapshot| s.connection.channel_expires_at.expect("an end");
+        let first = end(&stream.until_fed());
+        // Each moves the end by 2.4 s.
+        let two = 4_000 * i64::from(factor);
+        let later = stream.until("two renewals", |s| end(s).millis_since(first) > two);
+        assert_eq!((later.connection.reconnects, later.connection.gaps_total), (0, 0));
+        let last = stream.stop().snapshot;
+        assert_eq!((last.connection.reconnects, last.connection.gaps_total), (0, 0));
+        assert_eq!(control(&sim, "state")["channels"], 1);
+    });
 }
 
 /// Two programs on one OAuth client with room for both: neither notices the other.
@@ -158,24 +162,20 @@ fn two_programs_that_kick_each_other_do_not_fight() {
     let one = watch(patient());
     one.until_fed();
     let other = watch(patient());
-    let stands_back = |s: &genesys_stream::Snapshot| {
+    let stands_back = |s: &Snapshot| {
         s.connection.state == ConnectionState::Backoff
             && s.connection
                 .cause
                 .as_deref()
                 .is_some_and(|cause| cause.contains("another client of this OAuth client took channel #"))
     };
-    // Whoever of the two loses: both are looked at in turn.
-    let deadline = std::time::Instant::now() + crate::support::PATIENCE;
-    let first_waits = loop {
-        assert!(std::time::Instant::now() < deadline, "neither stands back");
-        if stands_back(&one.stream().snapshot()) {
-            break true;
-        }
-        if stands_back(&other.stream().snapshot()) {
-            break false;
-        }
-    };
+    // Either of the two may lose.
+    let first_waits = eventually("one stands back", || {
+        let both = [one.fresh(), other.fresh()];
+        let back = both.iter().position(|s| stands_back(s));
+        back.map(|at| at == 0)
+            .ok_or_else(|| format!("{:?}", both.map(|s| s.connection.cause.clone())))
+    });
     let evicted = control(&sim, "state")["channels_evicted"].as_u64().expect("a number");
     assert!(evicted <= 8, "{evicted} channels were taken");
     let (waits, streams) = if first_waits { (&one, &other) } else { (&other, &one) };
@@ -186,7 +186,7 @@ fn two_programs_that_kick_each_other_do_not_fight() {
     assert_eq!(still.connection.state, ConnectionState::Streaming);
     let now = control(&sim, "state")["channels_evicted"].as_u64().expect("a number");
     assert!(now <= evicted + 1, "they go on fighting: {evicted}, then {now}");
-    let cause = waits.stream().snapshot().connection.cause.clone().unwrap_or_default();
+    let cause = waits.fresh().connection.cause.clone().unwrap_or_default();
     assert!(!cause.contains("streaming-5"), "{cause}");
     one.stop();
     other.stop();
@@ -200,7 +200,7 @@ fn two_programs_with_too_many_channels_come_to_rest() {
     let one = begin(0..1_010);
     one.until("two connections", |s| s.connection.connections == 2);
     let other = begin(50_000..51_010);
-    // At rest: for a hundred snapshots of both, two seconds, nobody lost a channel.
+    // At rest: for a hundred snapshots, two seconds at least, nobody lost a channel.
     let evicted = || control(&sim, "state")["channels_evicted"].as_u64().expect("a number");
     let (mut before, mut since) = (evicted(), 0);
     other.until("rest", |s| {
@@ -210,7 +210,7 @@ fn two_programs_with_too_many_channels_come_to_rest() {
         }
         s.revision > since + 100
     });
-    let open = one.stream().snapshot().connection.connections + other.stream().snapshot().connection.connections;
+    let open = one.fresh().connection.connections + other.fresh().connection.connections;
     assert!((1..=3).contains(&open), "{open} connections");
     assert!(before < 30, "{before} channels were taken");
     one.stop();
@@ -273,16 +273,19 @@ fn a_reset_of_one_of_many_channels_is_a_gap_of_its_topics_alone() {
 /// The token of three channels ends: one after the other is replaced, each while the ones before it still say goodbye.
 #[test]
 fn rotation_of_many_channels_is_rolling() {
-    let sim = start(at_rest().token_life(Duration::from_secs(15)));
-    let stream = watch(of_presence(&sim, 0..2_500));
-    let mut most = 0;
-    let rotated = stream.until("three rotations", |s| {
-        most = most.max(s.connection.connections);
-        s.connection.reconnects >= 3
+    against_the_clock(|factor| {
+        let sim = start(at_rest().token_life(Duration::from_secs(10) * factor));
+        let stream = watch(of_presence(&sim, 0..2_500));
+        let mut most = 0;
+        let rotated = stream.until("three rotations", |s| {
+            most = most.max(s.connection.connections);
+            s.connection.reconnects >= 3
+        });
+        // The topics of a gap would fill pages.
+        assert_eq!(rotated.connection.gaps_total, 0);
+        assert!((4..=6).contains(&most), "{most} connections at once");
+        stream.stop();
     });
-    assert_eq!(rotated.connection.gaps_total, 0, "{:?}", rotated.connection.gaps);
-    assert!((4..=6).contains(&most), "{most} connections at once");
-    stream.stop();
 }
 
 /// All 18 channels at once are told that their sockets will be closed: never more than 20 sockets, and no gap.
@@ -304,7 +307,7 @@ fn eighteen_channels_rotate_within_twenty_sockets() {
         most = most.max(s.connection.connections);
         s.connection.reconnects >= 18
     });
-    assert_eq!(rotated.connection.gaps_total, 0, "{:?}", rotated.connection.gaps);
+    assert_eq!(rotated.connection.gaps_total, 0);
     assert!((19..=20).contains(&most), "{most} connections at once");
     let state = control(&sim, "state");
     assert_eq!(state["channels_evicted"], 0, "{state}");
@@ -357,41 +360,45 @@ fn in_secs(secs: u64) -> String {
     at.format(&Rfc3339).expect("a date")
 }
 
-/// A stop while a replacement is being made, in each of its steps.
+/// A stop while a replacement is being made, in each of its steps; the clean-up has 700 ms.
 #[test]
 fn stops_while_a_replacement_is_made() {
+    for step in ["creation", "subscription", "upgrade", "mute"] {
+        against_the_clock(|_| stops_in_step(step));
+    }
+}
+
+fn stops_in_step(step: &'static str) {
     fn nth(log: &peer::Log, is: impl Fn(&Asked) -> bool) -> usize {
         log.asked.iter().filter(|asked| is(asked)).count()
     }
     let closing = || notification("v2.system.socket_closing", &json!({"message": "soon"}));
-    for step in ["creation", "subscription", "upgrade", "mute"] {
-        let peer = peer(move |asked, peer| {
-            let second = |is: &dyn Fn(&Asked) -> bool| is(asked) && nth(&peer.log(), is) == 2;
-            let upgrade = |asked: &Asked| asked.is_upgrade();
-            if asked.is_upgrade() && nth(&peer.log(), upgrade) == 1 {
-                return Some(Answer::Socket(Behaviour::Well(vec![closing()])));
-            }
-            match step {
-                "creation" => second(&is_creation).then_some(Answer::Nothing),
-                "subscription" => second(&|a| a.method == "PUT").then_some(Answer::Nothing),
-                "upgrade" => second(&upgrade).then_some(Answer::Nothing),
-                _ => second(&upgrade).then(|| Answer::Socket(Behaviour::MuteAfter(Vec::new(), 0))),
-            }
-        });
-        let stream = watch(notifications(&peer.url()));
-        peer.until(step, |log| {
-            let reached = match step {
-                "creation" => nth(log, is_creation),
-                "subscription" => nth(log, |a| a.method == "PUT"),
-                _ => log.upgrades(),
-            };
-            (reached == 2).then_some(())
-        });
-        stream.stop();
-        if step != "creation" {
-            // Both channels are cleaned up, also the one that carried nothing yet.
-            assert_eq!(peer.log().count("DELETE", "/subscriptions"), 2, "{step}");
+    let peer = peer(move |asked, peer| {
+        let second = |is: &dyn Fn(&Asked) -> bool| is(asked) && nth(&peer.log(), is) == 2;
+        let upgrade = |asked: &Asked| asked.is_upgrade();
+        if asked.is_upgrade() && nth(&peer.log(), upgrade) == 1 {
+            return Some(Answer::Socket(Behaviour::Well(vec![closing()])));
         }
+        match step {
+            "creation" => second(&is_creation).then_some(Answer::Nothing),
+            "subscription" => second(&|a| a.method == "PUT").then_some(Answer::Nothing),
+            "upgrade" => second(&upgrade).then_some(Answer::Nothing),
+            _ => second(&upgrade).then(|| Answer::Socket(Behaviour::MuteAfter(Vec::new(), 0))),
+        }
+    });
+    let stream = watch(notifications(&peer.url()));
+    peer.until(step, |log| {
+        let reached = match step {
+            "creation" => nth(log, is_creation),
+            "subscription" => nth(log, |a| a.method == "PUT"),
+            _ => log.upgrades(),
+        };
+        (reached == 2).then_some(())
+    });
+    stream.stop_within(STOP_LIMIT);
+    if step != "creation" {
+        // Both channels are cleaned up, also the one that carried nothing yet.
+        assert_eq!(peer.log().count("DELETE", "/subscriptions"), 2, "{step}");
     }
 }
 
@@ -399,25 +406,27 @@ fn stops_while_a_replacement_is_made() {
 /// goes on, and the replacement comes in the end.
 #[test]
 fn a_replacement_that_fails_is_tried_again_while_the_old_one_streams() {
-    let peer = peer(|asked, peer| {
-        let creations = peer.log().asked.iter().filter(|a| is_creation(a)).count();
-        match (is_creation(asked), creations) {
-            (false, _) => None,
-            (true, 2..=4) => Some(Answer::Json(503, json!({"message": "later"}))),
-            (true, n) => {
-                let id = format!("streaming-5-life{n}");
-                let uri = format!("{}/channels/{id}", peer.socket_url());
-                let life = if n == 1 { 10 } else { 3600 };
-                Some(Answer::Json(
-                    200,
-                    json!({"id": id, "connectUri": uri, "expires": in_secs(life)}),
-                ))
+    against_the_clock(|factor| {
+        let peer = peer(move |asked, peer| {
+            let creations = peer.log().asked.iter().filter(|a| is_creation(a)).count();
+            match (is_creation(asked), creations) {
+                (false, _) => None,
+                (true, 2..=4) => Some(Answer::Json(503, json!({"message": "later"}))),
+                (true, n) => {
+                    let id = format!("streaming-5-life{n}");
+                    let uri = format!("{}/channels/{id}", peer.socket_url());
+                    let life_secs = if n == 1 { 5 * u64::from(factor) } else { 3600 };
+                    Some(Answer::Json(
+                        200,
+                        json!({"id": id, "connectUri": uri, "expires": in_secs(life_secs)}),
+                    ))
+                }
             }
-        }
+        });
+        let stream = watch(notifications(&peer.url()));
+        let moved = stream.until_reconnected(1);
+        assert_eq!(moved.connection.gaps_total, 0, "{:?}", moved.connection.gaps);
+        assert_eq!(made(&peer), 5);
+        stream.stop();
     });
-    let stream = watch(notifications(&peer.url()));
-    let moved = stream.until_reconnected(1);
-    assert_eq!(moved.connection.gaps_total, 0, "{:?}", moved.connection.gaps);
-    assert_eq!(made(&peer), 5);
-    stream.stop();
 }

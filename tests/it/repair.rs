@@ -2,14 +2,14 @@
 //!
 //! In: a simulator that knows the truth, a scripted peer for what it does not play · Out: verdicts · Thread: the test's.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use genesys_stream::simulator::Simulator;
 use genesys_stream::{Gap, Protocol, Snapshot, WhenFull};
 use serde_json::{Value, json};
 
 use crate::support::peer::{Answer, Asked, Behaviour, Peer, QUEUES, Running, peer};
-use crate::support::{control, impatient, start, watch};
+use crate::support::{against_the_clock, control, impatient, start, watch};
 
 pub mod scene;
 mod truth;
@@ -20,7 +20,7 @@ use self::scene::{Scene, notifications, settle, warm};
 #[test]
 fn the_beginning() {
     let scene = Scene::begin(warm(), notifications);
-    let first = scene.stream.until("a snapshot", |_| true);
+    let first = scene.stream.fresh();
     assert!(
         first.totals.live.interacting > Some(100),
         "several pages: {:?}",
@@ -274,12 +274,12 @@ fn an_open_conversation_is_asked_for_again() {
 /// A stop in the middle of a call that is not answered is prompt.
 #[test]
 fn a_stop_during_a_repair_is_prompt() {
-    let peer = answering(vec![Behaviour::Close(Vec::new(), 1011)], |_, _| Answer::Nothing);
-    let stream = watch(notifications(&peer.url()).queue(QUEUES[0].1));
-    stream.until_reconnected(1);
-    peer.until("asked", |log| (log.count("POST", DETAILS) > 0).then_some(()));
-    let began = Instant::now();
-    let last = stream.stop().snapshot;
-    assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
-    assert!(gaps(&last).iter().all(|gap| !gap.repaired));
+    against_the_clock(|_| {
+        let peer = answering(vec![Behaviour::Close(Vec::new(), 1011)], |_, _| Answer::Nothing);
+        let stream = watch(notifications(&peer.url()).queue(QUEUES[0].1));
+        stream.until_reconnected(1);
+        peer.until("asked", |log| (log.count("POST", DETAILS) > 0).then_some(()));
+        let last = stream.stop_within(Duration::from_secs(1)).snapshot;
+        assert!(gaps(&last).iter().all(|gap| !gap.repaired));
+    });
 }

@@ -8,13 +8,13 @@ mod asking;
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use genesys_stream::{ConfigBuilder, ErrorKind, Protocol, Stream};
 use serde_json::Value;
 
 use self::asking::{Answer, connect, events, get, raw};
-use crate::support::{PATIENCE, Watched, built, busy, config, control, start, watch};
+use crate::support::{PATIENCE, Watched, built, busy, config, control, eventually, start, watch};
 
 fn listening(url: &str, address: &str) -> ConfigBuilder {
     config(url, Protocol::Notifications).json("test", format!(r#"{{"http":{{"listen":"{address}"}}}}"#))
@@ -29,14 +29,13 @@ fn serving(url: &str) -> (Watched, SocketAddr) {
 /// Asks until the answer is as wanted.
 #[track_caller]
 fn until(what: &str, ask: impl Fn() -> Answer, holds: impl Fn(&Answer) -> bool) -> Answer {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
+    eventually(what, || {
         let answer = ask();
-        if holds(&answer) {
-            return answer;
+        match holds(&answer) {
+            true => Ok(answer),
+            false => Err(format!("{} {}", answer.status, answer.body)),
         }
-        assert!(Instant::now() < deadline, "{what}: {} {}", answer.status, answer.body);
-    }
+    })
 }
 
 /// Samples by series.
@@ -53,7 +52,7 @@ fn samples(text: &str) -> BTreeMap<&str, f64> {
 #[test]
 fn metrics_snapshot_and_events_tell_the_same() {
     let sim = start(busy());
-    // So long apart that both are asked within one.
+    // A second apart, so that both can be asked for between two.
     let builder = listening(&sim.url(), "127.0.0.1:0").snapshot_interval(Duration::from_secs(1));
     let stream = watch(builder);
     let address = stream.stream().http_address().expect("http.listen is set");
@@ -62,17 +61,15 @@ fn metrics_snapshot_and_events_tell_the_same() {
             .values()
             .any(|queue| queue.totals.is_some_and(|totals| totals.answered > 0))
     });
-    let deadline = Instant::now() + PATIENCE;
-    let (snapshot, metrics) = loop {
+    let (snapshot, metrics) = eventually("both of one snapshot", || {
         let snapshot = get(address, "/api/snapshot", &[]);
         let metrics = get(address, "/metrics", &[]);
         let after = get(address, "/api/snapshot", &[]);
         // The first snapshot may be at one output before it is at another.
-        if snapshot.status == 200 && snapshot.body == after.body {
-            break (snapshot, metrics);
-        }
-        assert!(Instant::now() < deadline);
-    };
+        let same = snapshot.status == 200 && snapshot.body == after.body;
+        same.then_some((snapshot, metrics))
+            .ok_or_else(|| "another one came".to_owned())
+    });
     assert_eq!(
         metrics.header("content-type"),
         Some("text/plain; version=0.0.4; charset=utf-8")

@@ -3,13 +3,13 @@
 //! In: a simulator, how numbers are asked for · Out: verdicts · Thread: the test's.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use genesys_stream::simulator::{Builder, ServiceLevel, Simulator, TruthQuery};
 use genesys_stream::{ConfigBuilder, ConnectionState, Protocol};
 use serde_json::Value;
 
-use crate::support::{PATIENCE, Watched, config, control, start, watch};
+use crate::support::{Watched, config, control, start, until_true, watch};
 
 /// A REST budget that does not slow a test.
 pub const PLENTY: &str = r#"{"rest":{"max_requests_per_min":100000},"backfill":{"max_requests_per_min":100000}}"#;
@@ -116,19 +116,12 @@ impl Scene {
     #[track_caller]
     pub fn until_true_standing(&self) {
         let truth = Numbers::of(&self.sim.truth(&self.settings.query(self.since_ms)));
-        let deadline = Instant::now() + PATIENCE;
-        let mut wrong = Vec::new();
-        while Instant::now() < deadline {
-            // As often as snapshots come.
-            let snapshot = self.stream.until("a snapshot", |_| true);
-            let ours = Numbers::of(&serde_json::to_value(&*snapshot).unwrap());
-            wrong = truth.differences(&ours);
-            if wrong.is_empty() {
-                return;
-            }
-        }
-        wrong.truncate(20);
-        panic!("the numbers are not true: {}", wrong.join("; "));
+        self.stream.until_newest("the true numbers", |snapshot| {
+            let ours = Numbers::of(&serde_json::to_value(snapshot).unwrap());
+            let mut wrong = truth.differences(&ours);
+            wrong.truncate(20);
+            wrong.is_empty().then_some(()).ok_or_else(|| wrong.join("; "))
+        });
     }
 
     /// Waits until so many gaps are there, all of them repaired.
@@ -157,11 +150,7 @@ pub fn moment_ms(text: &Value) -> i64 {
 /// Lets the centre stand still, with all its events on their way.
 pub fn settle(sim: &Simulator) {
     control(sim, "pause?on=1");
-    let deadline = Instant::now() + PATIENCE;
-    while control(sim, "state")["settled"] != true {
-        assert!(Instant::now() < deadline, "the centre does not settle");
-        std::thread::yield_now();
-    }
+    until_true("the centre settled", || control(sim, "state")["settled"] == true);
 }
 
 /// All numbers of `docs/numbers.md` but `hold_secs`, which the stream tells approximately.

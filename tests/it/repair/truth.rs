@@ -2,14 +2,14 @@
 //!
 //! In: a simulator that knows the truth · Out: verdicts · Thread: the test's.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use genesys_stream::Protocol;
 use serde_json::json;
 
 use super::scene::{PLENTY, Scene, Settings, centre_time, notifications, settle, warm, warm_centre};
 use crate::simulator::details;
-use crate::support::{PATIENCE, control, impatient, start, watch};
+use crate::support::{control, impatient, start, until_true, watch};
 
 const TENS: Settings = Settings {
     granularity: "PT10S",
@@ -61,11 +61,7 @@ fn at_speed(speed: f64, settings: Settings) {
         let begun = centre_time(&scene.sim);
         control(&scene.sim, &format!("outage?secs=0.6&rest={}", gaps % 2));
         scene.stream.until_reconnected(gaps);
-        let deadline = Instant::now() + PATIENCE;
-        while centre_time(&scene.sim) < begun + 20_000 {
-            assert!(Instant::now() < deadline);
-            std::thread::yield_now();
-        }
+        until_true("20 s of the centre", || centre_time(&scene.sim) >= begun + 20_000);
         scene.until_true();
     }
     scene.until_repaired(3);
@@ -88,11 +84,9 @@ fn sixty_times_as_fast() {
 fn holds_and_after_call_work_outlast_an_outage() {
     let scene = Scene::begin(warm(), notifications);
     control(&scene.sim, "outage?secs=2.5");
-    let deadline = Instant::now() + PATIENCE;
-    while control(&scene.sim, "state")["outage_secs_left"].as_f64().unwrap() > 0.7 {
-        assert!(Instant::now() < deadline);
-        std::thread::yield_now();
-    }
+    until_true("the outage nearly over", || {
+        control(&scene.sim, "state")["outage_secs_left"].as_f64().unwrap() <= 0.7
+    });
     settle(&scene.sim);
     scene.stream.until_reconnected(1);
     scene.until_repaired(1);

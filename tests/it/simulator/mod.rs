@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use tungstenite::client::IntoClientRequest;
 use tungstenite::{Error, Message, WebSocket};
 
-const PATIENCE: Duration = Duration::from_secs(10);
+use crate::support::{PATIENCE, against_the_clock, eventually, until_true};
 
 struct Answer {
     status: u16,
@@ -200,7 +200,7 @@ fn is_interrupted(error: &Error) -> bool {
     matches!(error, Error::Io(e) if e.kind() == std::io::ErrorKind::Interrupted)
 }
 
-/// Reads frames until one gives an answer; a close or ten seconds are a failure.
+/// Reads frames until one gives an answer; a close is a failure.
 fn until<T>(socket: &mut Socket, mut found: impl FnMut(&Value) -> Option<T>) -> T {
     let deadline = Instant::now() + PATIENCE;
     while Instant::now() < deadline {

@@ -50,6 +50,15 @@ pub fn program(arguments: &[&str], variables: &[(&str, &str)]) -> Program {
     Program { child, lines, stderr }
 }
 
+/// Sends a signal by its name, as a shell would.
+pub fn signal(child: &Child, name: &str) {
+    let sent = Command::new("kill")
+        .args([&format!("-{name}"), &child.id().to_string()])
+        .status()
+        .expect("kill");
+    assert!(sent.success());
+}
+
 fn lines_of(pipe: impl Read + Send + 'static) -> Receiver<String> {
     let (tell, lines) = unbounded();
     std::thread::spawn(move || {
@@ -66,14 +75,22 @@ impl Program {
     /// The first line of stdout, from here on, for which this holds.
     #[track_caller]
     pub fn line(&self, what: &str, holds: impl Fn(&str) -> bool) -> String {
+        self.lines_until(what, holds).pop().expect("that line")
+    }
+
+    /// The lines of stdout from here on to the first for which this holds, with that one.
+    #[track_caller]
+    pub fn lines_until(&self, what: &str, holds: impl Fn(&str) -> bool) -> Vec<String> {
         let deadline = Instant::now() + PATIENCE;
+        let mut lines = Vec::new();
         while let Ok(line) = self.lines.recv_deadline(deadline) {
-            if holds(&line) {
-                return line;
+            lines.push(line);
+            if lines.last().is_some_and(|line| holds(line)) {
+                return lines;
             }
         }
         panic!(
-            "no line: {what}; stderr: {:?}",
+            "no line: {what}; stderr: {:?}; stdout: {lines:?}",
             self.stderr.try_iter().collect::<Vec<_>>()
         );
     }
@@ -85,11 +102,7 @@ impl Program {
 
     /// Sends a signal by its name, as a shell would.
     pub fn signal(&self, name: &str) {
-        let sent = Command::new("kill")
-            .args([&format!("-{name}"), &self.child.id().to_string()])
-            .status()
-            .expect("kill");
-        assert!(sent.success());
+        signal(&self.child, name);
     }
 
     /// Waits for its end.
