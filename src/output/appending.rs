@@ -128,7 +128,7 @@ pub(crate) struct Appending {
     preface: Option<Preface>,
 }
 
-/// Makes what a new or emptied file begins with.
+/// Renders what a new or emptied file begins with.
 pub(crate) type Preface = Box<dyn Fn() -> Vec<u8> + Send>;
 
 impl Appending {
@@ -152,7 +152,7 @@ impl Appending {
         Ok(this)
     }
 
-    /// From here on a file that is found again begins with this.
+    /// From now on a new or emptied file begins with this.
     pub(crate) fn with_preface(mut self, preface: Preface) -> Self {
         self.preface = Some(preface);
         self
