@@ -274,7 +274,7 @@ fn gaps_stand_in_the_connection() {
     m.gaps_mut().close(id, at(5));
     let s = shown(&mut m, at(6));
     assert_eq!((s.connection.gaps_total, s.connection.gaps.len()), (1, 1));
-    assert_eq!(m.gaps().open_gaps().count(), 0);
+    assert_eq!(m.gaps_mut().open_gaps().count(), 0);
 }
 
 #[test]

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use super::exposition::{Exposition, Kind};
-use crate::model::counts::{Field, LiveNumbers, Numbers};
+use crate::model::counts::{Field, LiveNumbers, Numbers, Unit};
 use crate::model::snapshot::{MediaSnapshot, ObservationSnapshot, QueueSnapshot, Snapshot};
 
 /// Queues with series of their own; an organisation has a few hundred.
@@ -73,9 +73,14 @@ pub(super) fn write(to: &mut Exposition, snapshot: &Snapshot) {
     metrics(to, snapshot);
 }
 
-/// What a number of the totals means, and since when.
+/// What a number of the totals means, in which range, and since when.
 fn help(field: &Field<Numbers>) -> String {
-    format!("{} Since totals.since.", field.help)
+    let range = if field.unit == Unit::Percent {
+        " From 0 to 1."
+    } else {
+        ""
+    };
+    format!("{}{range} Since totals.since.", field.help)
 }
 
 fn by_media(to: &mut Exposition, queues: &[Queue<'_>]) {
