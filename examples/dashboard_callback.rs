@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use genesys_stream::model::snapshot::Snapshot;
-use genesys_stream::{Config, Stream};
+use genesys_stream::{Config, Event, Snapshot, Stream};
 
 /// Stands for whatever takes the numbers: a database, a display, a message bus.
 fn update_dashboard(dashboard: &Snapshot) -> Result<(), String> {
@@ -21,7 +20,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let config = Config::builder().environment().queue("all").build()?;
     let report = Stream::builder(config)
         .on_snapshot(update_dashboard)
-        .on_event(|event: &genesys_stream::Event| println!("{} {}", event.received_at, event.kind.as_str()))
+        .on_event(|event: &Event| println!("{} {}", event.received_at, event.kind.as_str()))
         .duration(Duration::from_secs(30))
         .start()?
         .wait()?;

@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use genesys_stream::model::snapshot::ConnectionState;
-use genesys_stream::{Config, Stream};
+use genesys_stream::{Config, ConnectionState, Stream};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let config = Config::builder().environment().queue("all").build()?;

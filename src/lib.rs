@@ -7,16 +7,16 @@ mod base;
 #[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod cli;
-pub mod config;
+mod config;
 mod engine;
-pub mod event;
+mod event;
 mod http_server;
-pub mod model;
+mod model;
 mod net;
 mod output;
 #[cfg(feature = "cli")]
 mod preflight;
-pub mod protocol;
+mod protocol;
 mod reader;
 mod rest;
 #[cfg(feature = "simulator")]
@@ -25,12 +25,29 @@ mod stream;
 mod supervisor;
 mod web;
 
+/// What the benchmarks measure piece by piece; no part of the public interface.
+#[cfg(feature = "internals")]
+#[doc(hidden)]
+pub mod internals {
+    pub use crate::model::queue::QueueSet;
+    pub use crate::model::{Model, Settings};
+    pub use crate::protocol::{Heard, KeepBody, Machine, Notifications, Options};
+}
+
 pub use base::error::{Error, ErrorKind};
 pub use base::id::Id;
 pub use base::moment::Moment;
+pub use base::problem::{ConfigProblem, Origin};
 pub use base::secret::Secret;
-pub use config::Config;
+pub use config::{Config, ConfigBuilder, Protocol, WhenFull};
+pub use event::facts::{AcwState, ConversationFacts, ConversationStateFacts, DisconnectKind, Facts, MediaKind, Medium};
+pub use event::facts::{MediumState, MetricFacts, ObservationFacts, ObservationRow, Participant, Purpose};
+pub use event::facts::{QueueStatisticsFacts, Stamped, UserFacts};
 pub use event::{Event, EventKind};
+pub use model::snapshot::{AllQueues, LiveNumbers, Numbers, WindowSnapshot};
+pub use model::snapshot::{ConnectionSnapshot, ConnectionState, Counters, FreshnessSnapshot, Gap, GapTopics};
+pub use model::snapshot::{LatencySnapshot, LiveTotals, MediaSnapshot, MetricSnapshot, ObservationSnapshot};
+pub use model::snapshot::{OutputSnapshot, QueueSnapshot, Snapshot, UserSnapshot};
 pub use output::callback::CallbackOutcome;
 pub use output::record::Records;
 pub use stream::{Ended, Events, Report, StopHandle, Stream, StreamBuilder};

@@ -5,6 +5,7 @@
 //! A line is one JSON object; its `prev` is the SHA-256 of the line before without its newline, so that no line can be
 //! changed, removed or moved unseen. No entry holds a secret or anything of a customer.
 
+pub(crate) mod entries;
 #[cfg(feature = "cli")]
 mod verify;
 
@@ -30,9 +31,8 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
-    /// `kind` is one of token, channel, subscription, connection, gap, stale, incomplete, drop, error, configuration, start,
-    /// stop, torn and missed.
-    pub(crate) fn new(kind: &'static str, at: Moment) -> Self {
+    /// [`entries`] makes all that a run writes.
+    fn new(kind: &'static str, at: Moment) -> Self {
         Self {
             at,
             kind,
@@ -42,13 +42,22 @@ impl Entry {
 
     /// With one more field; texts are cut to a line.
     #[must_use]
-    pub(crate) fn with(mut self, key: &str, value: impl Into<Value>) -> Self {
+    fn with(mut self, key: &str, value: impl Into<Value>) -> Self {
         let value = match value.into() {
             Value::String(text) => Value::String(line_of(&text)),
             other => other,
         };
         self.fields.insert(key.to_owned(), value);
         self
+    }
+
+    /// With one more field where there is a value for it.
+    #[must_use]
+    fn with_some(self, key: &str, value: Option<impl Into<Value>>) -> Self {
+        match value {
+            Some(value) => self.with(key, value),
+            None => self,
+        }
     }
 
     /// When it happened.

@@ -2,11 +2,12 @@
 //!
 //! In: text from frames · Out: `Id` · Thread: any (plain data).
 
-use std::borrow::Cow;
+use std::convert::Infallible;
 use std::fmt;
 use std::hash::{Hash as _, Hasher};
+use std::str::FromStr;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// A Genesys identifier: of a conversation, a participant, a queue, a user.
 ///
@@ -101,6 +102,14 @@ impl From<&str> for Id {
     }
 }
 
+impl FromStr for Id {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Infallible> {
+        Ok(Self::new(text))
+    }
+}
+
 impl Serialize for Id {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
@@ -109,7 +118,22 @@ impl Serialize for Id {
 
 impl<'de> Deserialize<'de> for Id {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Cow::<str>::deserialize(deserializer).map(|text| Self::new(&text))
+        deserializer.deserialize_str(IdText)
+    }
+}
+
+/// Reads the text without copying a UUID.
+struct IdText;
+
+impl de::Visitor<'_> for IdText {
+    type Value = Id;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an identifier as text")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Id, E> {
+        Ok(Id::new(text))
     }
 }
 
@@ -163,6 +187,17 @@ mod tests {
         fn what_went_in_comes_out(text in "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|\\PC{0,40}") {
             prop_assert_eq!(Id::new(&text).to_string(), text);
         }
+    }
+
+    #[test]
+    fn reads_itself_from_text_and_from_json() {
+        for text in ["509f5a7f-cb31-5a43-ac00-8041a8ba3690", "Sales \"EU\""] {
+            let id: Id = text.parse().unwrap();
+            assert_eq!(id, Id::new(text));
+            let json = serde_json::to_string(&id).unwrap();
+            assert_eq!(serde_json::from_str::<Id>(&json).unwrap(), id);
+        }
+        assert!(serde_json::from_str::<Id>("7").is_err());
     }
 
     #[test]

@@ -2,7 +2,6 @@
 //!
 //! In: ISO 8601 text, clock readings · Out: `Moment` · Thread: any (plain data; only [`Moment::now`] reads a clock).
 
-use std::borrow::Cow;
 use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -33,10 +32,7 @@ impl Moment {
     /// The clock on the wall, now.
     #[must_use]
     pub fn now() -> Self {
-        match SystemTime::now().duration_since(UNIX_EPOCH) {
-            Ok(since) => Self::from_epoch_ms(i64::try_from(since.as_millis()).unwrap_or(MAX_MS)),
-            Err(before) => Self::from_epoch_ms(-i64::try_from(before.duration().as_millis()).unwrap_or(MAX_MS)),
-        }
+        SystemTime::now().into()
     }
 
     /// From milliseconds since the Unix epoch; clamped to the years 0 to 9999.
@@ -188,16 +184,54 @@ impl fmt::Debug for Moment {
     }
 }
 
+/// Cut to the millisecond at or before it, and clamped to the years 0 to 9999.
+impl From<SystemTime> for Moment {
+    fn from(at: SystemTime) -> Self {
+        let ms = match at.duration_since(UNIX_EPOCH) {
+            Ok(since) => i64::try_from(since.as_millis()).unwrap_or(MAX_MS),
+            Err(before) => i64::try_from(before.duration().as_nanos().div_ceil(1_000_000)).map_or(MIN_MS, |ms| -ms),
+        };
+        Self::from_epoch_ms(ms)
+    }
+}
+
+/// Exact where the system's clock reaches that far (on Windows not before the year 1601); else the epoch.
+impl From<Moment> for SystemTime {
+    fn from(at: Moment) -> Self {
+        let distance = Duration::from_millis(at.0.unsigned_abs());
+        let there = if at.0 < 0 {
+            UNIX_EPOCH.checked_sub(distance)
+        } else {
+            UNIX_EPOCH.checked_add(distance)
+        };
+        there.unwrap_or(UNIX_EPOCH)
+    }
+}
+
 impl Serialize for Moment {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
     }
 }
 
+/// Reads what [`Moment::parse`] reads; anything else is an error.
 impl<'de> Deserialize<'de> for Moment {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = Cow::<str>::deserialize(deserializer)?;
-        Self::parse(&text).ok_or_else(|| de::Error::custom("not a time in ISO 8601"))
+        deserializer.deserialize_str(MomentText)
+    }
+}
+
+struct MomentText;
+
+impl de::Visitor<'_> for MomentText {
+    type Value = Moment;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an ISO 8601 date and time with Z or an offset")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Moment, E> {
+        Moment::parse(text).ok_or_else(|| E::invalid_value(de::Unexpected::Str(text), &self))
     }
 }
 
@@ -235,11 +269,28 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_system_time_is_cut_to_the_millisecond_at_or_before_it() {
+        let micros = |n| Duration::from_micros(n);
+        assert_eq!(Moment::from(UNIX_EPOCH + micros(1_999)).epoch_ms(), 1);
+        assert_eq!(Moment::from(UNIX_EPOCH - micros(1_999)).epoch_ms(), -2);
+        assert_eq!(Moment::from(UNIX_EPOCH - micros(2_000)).epoch_ms(), -2);
+    }
+
+    #[test]
+    fn refuses_what_is_no_moment_in_json() {
+        assert!(serde_json::from_str::<Moment>("\"2026-05-04\"").is_err());
+        assert!(serde_json::from_str::<Moment>("0").is_err());
+    }
+
     proptest! {
         #[test]
         fn text_and_back(ms in MIN_MS..MAX_MS) {
             let moment = Moment::from_epoch_ms(ms);
             prop_assert_eq!(Moment::parse(&moment.to_string()), Some(moment));
+            let json = serde_json::to_string(&moment).unwrap();
+            prop_assert_eq!(serde_json::from_str::<Moment>(&json).unwrap(), moment);
+            prop_assert_eq!(Moment::from(SystemTime::from(moment)), moment);
         }
 
         #[test]

@@ -6,8 +6,8 @@ use std::ffi::OsString;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use super::problem::Origin;
 use crate::Secret;
+use crate::base::problem::Origin;
 
 /// A secret is a line; more is some other file.
 const MAX_SECRET_BYTES: u64 = 4096;

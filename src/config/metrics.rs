@@ -2,8 +2,8 @@
 //!
 //! In: metric types, windows, names, the whole payload · Out: complaints · Thread: any (pure).
 
+use super::message::nearest;
 use super::period;
-use super::problem::nearest;
 use super::{MetricsPayload, TimeWindow};
 use crate::Moment;
 

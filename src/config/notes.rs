@@ -45,19 +45,6 @@ impl WhenFull {
 }
 
 impl Stdout {
-    /// The name used in flags and files.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Auto => "auto",
-            Self::Live => "live",
-            Self::Events => "events",
-            Self::Snapshots => "snapshots",
-            Self::Lines => "lines",
-            Self::None => "none",
-        }
-    }
-
     /// What `auto` means: `Live` on a terminal, `Lines` elsewhere; anything else stays.
     #[must_use]
     pub fn resolved(self, terminal: Terminal) -> Self {

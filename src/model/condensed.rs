@@ -132,6 +132,7 @@ impl Condensed {
         finished
     }
 
+    #[cfg(any(test, feature = "internals"))]
     pub(crate) fn len(&self) -> usize {
         self.index.len()
     }

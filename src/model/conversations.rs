@@ -183,6 +183,7 @@ impl Conversations {
     }
 
     /// Number of conversations of which only what they were counted for is known.
+    #[cfg(any(test, feature = "internals"))]
     #[must_use]
     pub fn condensed(&self) -> usize {
         self.condensed.len()
@@ -197,12 +198,14 @@ impl Conversations {
     }
 
     /// Number of whole conversations in memory, finished ones included.
+    #[cfg(any(test, feature = "internals"))]
     #[must_use]
     pub fn len(&self) -> usize {
         self.slots.len()
     }
 
     /// Whether no whole conversation is in memory.
+    #[cfg(any(test, feature = "internals"))]
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.slots.len() == 0

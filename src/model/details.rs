@@ -91,6 +91,7 @@ pub(crate) fn read_answer(body: &[u8]) -> Result<DetailsPage, String> {
 ///
 /// # Errors
 /// Says what is wrong where the text is no object or has no `conversationId`; it never shows content.
+#[cfg(test)]
 pub(crate) fn read_conversation(json: &str) -> Result<RestConversation, String> {
     let raw: RawConversation = read_object("the conversation", json)?;
     raw.into_conversation()

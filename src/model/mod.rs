@@ -33,13 +33,15 @@ mod service_time;
 mod slots;
 pub mod snapshot;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 mod totals;
 mod tutorial;
 mod user;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
 
 use self::conversations::{Conversations, Taken};
 use self::duplicates::{Delivery, Duplicates};
@@ -53,18 +55,21 @@ use self::snapshot::{ConnectionSnapshot, Counters, OutputSnapshot, Snapshot};
 use self::totals::Totals;
 use self::tutorial::{ConversationStates, Metrics, QueueAverages};
 use self::user::Users;
+use crate::base::millis;
 use crate::config::{Config, Protocol, ServiceLevel, TotalsConfig, WindowsConfig};
 use crate::event::facts::Facts;
 use crate::{Event, EventKind, Id, Moment};
 
 /// What a model needs to know of the configuration.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Settings {
     /// Decides which numbers exist.
     pub protocol: Protocol,
     /// Data older than this is stale.
+    #[serde(rename = "stale_after_ms", with = "millis")]
     pub stale_after: Duration,
     /// How long a finished conversation is remembered.
+    #[serde(rename = "retention_ms", with = "millis")]
     pub retention: Duration,
     /// Conversations in memory at most.
     pub max_conversations: usize,
@@ -320,6 +325,7 @@ impl Model {
     }
 
     /// Events applied so far, as in [`Counters::events_applied`].
+    #[cfg(any(test, feature = "internals"))]
     #[must_use]
     pub fn events_applied(&self) -> u64 {
         self.counters.applied

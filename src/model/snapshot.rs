@@ -13,6 +13,8 @@ use serde::{Deserialize, Serialize, Serializer};
 
 pub use super::counts::{LiveNumbers, Numbers};
 use crate::config::Protocol;
+pub use crate::event::gap::{Gap, GapTopics};
+pub use crate::event::state::ConnectionState;
 use crate::{Id, Moment};
 
 /// The dashboard at one moment.
@@ -105,63 +107,6 @@ pub struct ConnectionSnapshot {
     pub gaps_total: u64,
     /// The last 100 gaps.
     pub gaps: Vec<Gap>,
-}
-
-/// States of the stream as records name them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum ConnectionState {
-    /// Login, planning, subscribing, upgrading.
-    Connecting,
-    /// Subscribed and alive.
-    Streaming,
-    /// Waiting before the next attempt.
-    Backoff,
-    /// Ended.
-    Stopped,
-}
-
-impl ConnectionState {
-    /// The name in records.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Connecting => "connecting",
-            Self::Streaming => "streaming",
-            Self::Backoff => "backoff",
-            Self::Stopped => "stopped",
-        }
-    }
-}
-
-/// Which topics a gap is about.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum GapTopics {
-    /// Every topic; `"all"` in JSON.
-    All,
-    /// These; a list in JSON.
-    #[serde(untagged)]
-    Some(Vec<String>),
-}
-
-/// An interval in which topics were not provably covered.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct Gap {
-    /// 1 for the first of a run.
-    pub id: u64,
-    /// Which topics.
-    pub topics: GapTopics,
-    /// The last frame of any kind before it.
-    pub from: Moment,
-    /// When the subscription was confirmed again; `None` while it is open.
-    pub to: Option<Moment>,
-    /// Why it began.
-    pub cause: String,
-    /// Whether REST filled it in completely.
-    pub repaired: bool,
 }
 
 /// What was received, applied and lost. At any time

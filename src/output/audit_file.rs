@@ -17,7 +17,7 @@ use super::appending::{self, Lock, advice, is_still, refuse};
 use super::complaint::Complaint;
 use super::sink::{Closed, Outlet, Snapshots, Wants};
 use super::tally::Tally;
-use crate::audit::{Chain, Entry};
+use crate::audit::{Chain, Entry, entries};
 use crate::model::snapshot::Snapshot;
 use crate::{Error, Moment};
 
@@ -93,7 +93,7 @@ impl AuditFile {
         });
         if !tail.torn.is_empty() {
             log::warn!("output {NAME}: its last line was torn by a crash; it was ended and chained over");
-            self.append(&Entry::new("torn", Moment::now()).with("bytes", tail.torn.len()))?;
+            self.append(&entries::torn(tail.torn.len(), Moment::now()))?;
         }
         Ok(())
     }
@@ -147,10 +147,7 @@ impl AuditFile {
     /// Writes an entry, after what is to be told of those that could not be written.
     fn write(&mut self, entry: &Entry) -> io::Result<()> {
         if let Some((count, since)) = self.missed {
-            let missed = Entry::new("missed", Moment::now())
-                .with("entries", count)
-                .with("since", since.to_string());
-            self.append(&missed)?;
+            self.append(&entries::missed(count, since, Moment::now()))?;
             self.missed = None;
         }
         self.append(entry)
@@ -225,18 +222,8 @@ impl Outlet for AuditFile {
     }
 
     fn end(&mut self, last: Option<Arc<Snapshot>>, tally: &Tally) -> Result<(), Closed> {
-        let mut stop = Entry::new("stop", Moment::now());
-        if let Some(last) = last {
-            let counters = &last.counters;
-            stop = stop
-                .with("cause", last.connection.cause.clone().unwrap_or_default())
-                .with("events_applied", counters.events_applied)
-                .with("events_coalesced", counters.events_coalesced)
-                .with("events_dropped", counters.events_dropped)
-                .with("gaps", last.connection.gaps_total);
-        }
         tally.offered();
-        self.settle(&stop, tally);
+        self.settle(&entries::stop(last.as_deref(), Moment::now()), tally);
         if let Some(open) = &self.open {
             // The last word is worth waiting for the disk; where it cannot be synced it is written all the same.
             let _ = open.file.sync_all();

@@ -1,4 +1,4 @@
-//! What would be subscribed, and what it would cost: login and listing are made, nothing is subscribed.
+//! What a run would subscribe, and how many requests it would make: logs in and reads the listing, subscribes nothing.
 //!
 //! In: a configuration, REST answers · Out: `Planned` · Thread: the caller's.
 
@@ -8,49 +8,48 @@ use std::time::Duration;
 
 use crate::config::{Config, Protocol};
 use crate::net::{Cancel, Net};
-use crate::protocol::metrics::PayloadText;
+use crate::protocol::Options;
+use crate::protocol::opening::Opening;
 use crate::protocol::topic_plan::{MAX_CHANNELS, MAX_IDS_PER_CHANNEL, TopicPlan, Wish};
-use crate::protocol::{Events, KeepBody, Machine, Options};
 use crate::rest::lookup::Queue;
 use crate::rest::{Limits, RestClient, analytics, channels, oauth};
 use crate::supervisor::choose;
-use crate::supervisor::connect::websocket_base;
 use crate::{Error, Id};
 
-/// Queues on one page of the listing.
+/// Queues per page of the listing.
 const QUEUES_A_PAGE: usize = 100;
 
 /// The plan of a run.
 #[derive(Debug)]
 pub(crate) struct Planned {
     pub(crate) protocol: Protocol,
-    /// `None` = whatever comes.
+    /// `None` where no filter is sent.
     pub(crate) queues: Option<Vec<Queue>>,
     pub(crate) users: BTreeMap<Id, Option<String>>,
-    /// Topics, one list a channel (`notifications`).
+    /// The topics of each channel (`notifications`).
     pub(crate) channels: Vec<Vec<String>>,
-    /// Channels of this OAuth client that exist now, where the service told.
+    /// Channels of this OAuth client that exist now; `None` where the service did not say.
     pub(crate) channels_in_use: Option<usize>,
-    /// Address and first frame of the tutorials' sockets.
+    /// URL and first frame of the socket (`events`, `metrics`).
     pub(crate) socket: Option<(String, String)>,
     pub(crate) requests: Requests,
 }
 
-/// REST calls, estimated.
+/// Estimated REST calls.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Requests {
-    /// Until it streams, the state at the start included; at least.
+    /// At least, until it streams; the backfill is included.
     pub(crate) at_start: usize,
-    /// While it streams and nothing goes wrong.
+    /// While it streams without failures.
     pub(crate) per_min: f64,
-    /// Allowed by `rest.max_requests_per_min`.
+    /// `rest.max_requests_per_min`.
     pub(crate) max_per_min: u32,
-    /// The share of backfill and repair.
+    /// The limit of backfill and repair among these.
     pub(crate) backfill_max_per_min: u32,
 }
 
 impl Planned {
-    /// Topics that the channels of this plan could still take, and those of channels not begun.
+    /// Topics that still fit on 20 channels.
     pub(crate) fn topics_left(&self) -> usize {
         let topics: usize = self.channels.iter().map(Vec::len).sum();
         (MAX_CHANNELS * MAX_IDS_PER_CHANNEL).saturating_sub(topics)
@@ -67,7 +66,7 @@ pub(crate) fn plan(config: &Config, cancel: &Cancel) -> Result<Planned, Error> {
     let token = oauth::token(&rest, &config.client_id, &config.client_secret)?.secret;
     let choice = choose::queues(config, &rest, &token)?;
     if let Some(error) = &choice.unnamed {
-        log::warn!("queues go without their names: {error}");
+        log::warn!("the names of the queues are unknown: {error}");
     }
     let pages = if choice.listed {
         choice.listing.len().div_ceil(QUEUES_A_PAGE).max(1)
@@ -75,7 +74,6 @@ pub(crate) fn plan(config: &Config, cancel: &Cancel) -> Result<Planned, Error> {
         0
     };
     let ids = choice.ids();
-    let base = websocket_base(&config.hosts.api);
     let mut planned = Planned {
         protocol: config.protocol,
         queues: choice.queues,
@@ -107,22 +105,12 @@ pub(crate) fn plan(config: &Config, cancel: &Cancel) -> Result<Planned, Error> {
             planned.requests = of_notifications(config, pages, &planned, &ids, &user_ids);
             planned.users = users.names;
         }
-        Protocol::Events => {
-            let ids = ids.unwrap_or_default().iter().map(Id::to_string).collect();
-            let options = Options {
-                connection: 1,
-                bodies: KeepBody::Drop,
-                hasher: std::hash::RandomState::new(),
-            };
-            let frames = Events::new(options, config.subscribe.event_types.clone(), ids).on_open();
-            let address = format!("{base}/api/v2/events?access_token=<token>");
-            planned.socket = Some((address, frames.join("\n")));
-        }
-        Protocol::Metrics => {
-            let payload = PayloadText::new(&choose::metrics_payload(config, ids.as_deref()))?;
-            let address = format!("{base}/api/v2/analytics/conversations/details/query");
-            planned.requests.at_start += usize::from(config.verify);
-            planned.socket = Some((address, payload.as_str().to_owned()));
+        Protocol::Events | Protocol::Metrics => {
+            planned.requests.at_start += usize::from(config.protocol == Protocol::Metrics && config.verify);
+            let opening = Opening::new(config, ids.as_deref(), None)?;
+            planned.socket = opening
+                .shown_address(&config.hosts.api)
+                .map(|address| (address, opening.machine(Options::new(1)).on_open().join("\n")));
         }
     }
     Ok(planned)
@@ -136,9 +124,9 @@ fn of_notifications(config: &Config, pages: usize, planned: &Planned, queues: &[
         0
     };
     let named = usize::from(!users.is_empty() && members == 0);
-    // A channel is created, and its list put.
+    // Each channel is created and subscribed.
     let channels = 2 * planned.channels.len();
-    // Statistics, and one page of conversations at least.
+    // Statistics, and at least one page of conversations.
     let backfill = if config.backfill.enabled && !queues.is_empty() {
         queues.len().div_ceil(analytics::QUEUES_A_CALL) + 1
     } else {

@@ -2,7 +2,7 @@
 //!
 //! In: text frames · Out: `Heard` · Thread: none of its own (a reader owns the machine).
 //!
-//! Genesys' published API lists no such socket; this follows the tutorial (contract, section 4.3).
+//! Genesys' published API lists no such socket; this follows the tutorial (`docs/numbers.md#other-protocols`).
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -22,6 +22,23 @@ const CONFIRMATION_LIMIT: Duration = Duration::from_secs(10);
 
 /// The tutorial's limit for the payload.
 pub const MAX_PAYLOAD_BYTES: usize = 8192;
+
+/// The payload of a run: the chosen queues fill the filter where none is configured.
+pub(crate) fn payload(configured: &MetricsPayload, queues: Option<&[Id]>) -> MetricsPayload {
+    let mut payload = configured.clone();
+    if payload.entity_filters.is_empty()
+        && let Some(queues) = queues
+    {
+        let ids = queues
+            .iter()
+            .map(|queue| serde_json::Value::String(queue.to_string()))
+            .collect();
+        payload
+            .entity_filters
+            .insert("queueIds".to_owned(), serde_json::Value::Array(ids));
+    }
+    payload
+}
 
 /// A payload as it is sent, known to be within [`MAX_PAYLOAD_BYTES`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,18 +71,11 @@ impl PayloadText {
     }
 
     /// The JSON text.
+    #[cfg(test)]
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
-}
-
-/// Whether a payload may be sent: for the check of a configuration.
-///
-/// # Errors
-/// As [`PayloadText::new`].
-pub fn check_size(payload: &MetricsPayload) -> Result<(), Error> {
-    PayloadText::new(payload).map(|_| ())
 }
 
 /// The machine of the `metrics` protocol.

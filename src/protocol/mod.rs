@@ -7,6 +7,7 @@ pub mod events;
 pub(crate) mod json;
 pub mod metrics;
 pub mod notifications;
+pub(crate) mod opening;
 mod time_scan;
 pub(crate) mod topic_plan;
 pub mod verification;

@@ -1,11 +1,11 @@
 //! Which queues and users a configuration means: names become ids, through the listing where one is needed.
 //!
-//! In: configuration, a token, REST answers · Out: queues, users, the payload of `metrics` · Thread: the caller's; each
+//! In: configuration, a token, REST answers · Out: queues, users · Thread: the caller's; each
 //! call has its own limit.
 
 use std::collections::BTreeMap;
 
-use crate::config::{Config, MetricsPayload, Protocol};
+use crate::config::{Config, Protocol};
 use crate::rest::RestClient;
 use crate::rest::lookup::{self, Queue};
 use crate::{Error, ErrorKind, Id, Secret};
@@ -120,23 +120,6 @@ pub(crate) fn users(config: &Config, rest: &RestClient, token: &Secret, queues: 
         }
     }
     Ok(users)
-}
-
-/// The payload of `metrics`: queues fill the filter where none is configured.
-pub(crate) fn metrics_payload(config: &Config, queues: Option<&[Id]>) -> MetricsPayload {
-    let mut payload = config.subscribe.metrics.clone();
-    if payload.entity_filters.is_empty()
-        && let Some(queues) = queues
-    {
-        let ids = queues
-            .iter()
-            .map(|queue| serde_json::Value::String(queue.to_string()))
-            .collect();
-        payload
-            .entity_filters
-            .insert("queueIds".to_owned(), serde_json::Value::Array(ids));
-    }
-    payload
 }
 
 /// Queues of which only the ids are known.

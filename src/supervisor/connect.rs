@@ -11,13 +11,13 @@ use super::channels::{HeldChannel, Making};
 use super::choose;
 use super::policy::Renew;
 use crate::config::Protocol;
-use crate::engine::Control;
-use crate::net::target::percent_encode;
-use crate::output::recording::{self, Line};
-use crate::protocol::metrics::PayloadText;
+use crate::event::change::Change;
+use crate::output::recording::Line;
+use crate::protocol::Options;
+use crate::protocol::metrics::payload;
+use crate::protocol::opening::{ChannelSocket, Opening};
 use crate::protocol::topic_plan::{self, TopicPlan, TopicQueues, Wish};
 use crate::protocol::verification;
-use crate::protocol::{Events, Machine, Metrics, Notifications, Options};
 use crate::reader::Ticket;
 use crate::rest::channels::{self, Channel};
 use crate::rest::lookup::Queue;
@@ -81,7 +81,9 @@ impl Supervisor {
         self.audit_token(&token);
         let held = HeldToken::new(token, self.config.token_refresh_before, asked);
         let secret = held.secret.clone();
-        self.control(Control::TokenExpires(held.expires_at));
+        self.control(Change::Token {
+            expires_at: held.expires_at,
+        });
         if let Some(repair) = &self.repair {
             repair.set_token(secret.clone());
         }
@@ -110,7 +112,7 @@ impl Supervisor {
         let queues = choice.ids();
         match choice.queues {
             Some(chosen) => self.tell_queues(chosen, &choice.listing),
-            None => self.control(Control::AnyQueue),
+            None => self.control(Change::AnyQueue {}),
         }
         if self.config.protocol != Protocol::Notifications {
             return Ok(Plan {
@@ -150,7 +152,7 @@ impl Supervisor {
                 chosen.extend(listed.map_or_else(|| choose::unnamed([id]), |queue| vec![queue]));
             }
         }
-        self.control(Control::Queues(chosen));
+        self.control(Change::Queues(chosen));
     }
 
     fn plan_users(&mut self, token: &Secret, queues: &[Id]) -> Result<Vec<Id>, Error> {
@@ -160,14 +162,14 @@ impl Supervisor {
         }
         let ids = users.names.keys().cloned().collect();
         if !users.names.is_empty() {
-            self.control(Control::UserNames(users.names));
+            self.control(Change::Users(users.names));
         }
         Ok(ids)
     }
 
     /// `metrics`: proves that data is available before the socket is opened.
     fn verify(&mut self, token: &Secret, queues: Option<&[Id]>) -> Result<(), Error> {
-        let payload = choose::metrics_payload(&self.config, queues);
+        let payload = payload(&self.config.subscribe.metrics, queues);
         let query = verification::query(&payload, Moment::now())?;
         let answer = analytics::conversation_details(&self.rest, token, &query, Purpose::Essential).map_err(
             |error| match error.status() {
@@ -195,42 +197,27 @@ impl Supervisor {
             bodies: self.keep_body,
             hasher: self.hasher.clone(),
         };
-        let plan_queues = self.plan.as_ref().and_then(|plan| plan.queues.clone());
-        let base = websocket_base(&self.config.hosts.api);
-        let (url, bearer, machine, held): (_, _, Box<dyn Machine>, _) = match self.config.protocol {
-            Protocol::Notifications => {
-                let held = self.channel(at, renew, &token)?;
-                let machine = Notifications::new(options, held.channel.id.clone());
-                (held.channel.connect_uri.clone(), None, Box::new(machine), Some(held))
-            }
-            Protocol::Events => {
-                let url = format!("{base}/api/v2/events?access_token={}", percent_encode(token.reveal()));
-                let queues = plan_queues.unwrap_or_default().iter().map(Id::to_string).collect();
-                let machine = Events::new(options, self.config.subscribe.event_types.clone(), queues);
-                (Secret::new(url), None, Box::new(machine), None)
-            }
-            Protocol::Metrics => {
-                let url = format!("{base}/api/v2/analytics/conversations/details/query");
-                let payload = PayloadText::new(&choose::metrics_payload(&self.config, plan_queues.as_deref()))?;
-                (
-                    Secret::new(url),
-                    Some(token),
-                    Box::new(Metrics::new(options, payload)),
-                    None,
-                )
-            }
+        let held = match self.config.protocol {
+            Protocol::Notifications => Some(self.channel(at, renew, &token)?),
+            Protocol::Events | Protocol::Metrics => None,
         };
+        let queues = self.plan.as_ref().and_then(|plan| plan.queues.as_deref());
+        let channel = held.as_ref().map(|held| ChannelSocket {
+            id: held.channel.id.clone(),
+            connect_uri: held.channel.connect_uri.clone(),
+        });
+        let opening = Opening::new(&self.config, queues, channel)?;
         self.next_connection += 1;
         self.journal.record(|| {
-            let queues = self.plan.as_ref().and_then(|plan| plan.queues.as_deref());
-            let opening = recording::opening(&self.config.subscribe.event_types, queues.unwrap_or_default());
-            Line::of(number, Moment::now(), opening)
+            let queues = self.plan.as_ref().and_then(|plan| plan.queues.clone());
+            let event_types = self.config.subscribe.event_types.clone();
+            Line::opening(Moment::now(), number, event_types, queues.unwrap_or_default())
         });
         let ticket = Ticket {
             connection: number,
-            url,
-            bearer,
-            machine,
+            url: opening.address(&self.config.hosts.api, &token),
+            bearer: opening.bearer(&token),
+            machine: opening.machine(options),
             heartbeat: self.config.heartbeat,
             buffer: self.buffer.clone(),
             notices: self.notices.clone(),
@@ -276,15 +263,10 @@ impl Supervisor {
             )
             .with_status(403));
         }
-        self.control(Control::Refused {
+        self.control(Change::Refused {
             line: at,
             topics: refused,
         });
         Ok(())
     }
-}
-
-/// `https://host` → `wss://host`.
-pub(crate) fn websocket_base(api: &str) -> String {
-    api.replacen("http", "ws", 1)
 }

@@ -35,6 +35,7 @@ use self::rivals::Rivals;
 pub(crate) use self::stop::Stopped;
 use crate::config::Config;
 use crate::engine::{Control, ControlSender};
+use crate::event::change::Change;
 use crate::event::notice::Notice;
 use crate::model::snapshot::ConnectionState;
 use crate::net::Net;
@@ -214,8 +215,8 @@ impl Supervisor {
         ControlFlow::Continue(())
     }
 
-    fn control(&self, control: Control) {
-        self.control.send(control);
+    fn control(&self, message: impl Into<Control>) {
+        self.control.send(message);
     }
 
     fn history(&self) -> History {
@@ -443,7 +444,7 @@ impl Supervisor {
 
     fn spawn(&mut self, ticket: crate::reader::Ticket, channel: Option<HeldChannel>) -> Result<Connection, Error> {
         let number = ticket.connection;
-        self.control(Control::ConnectionOpened(number));
+        self.control(Change::ConnectionOpened { connection: number });
         self.audit_connection(number, "opening", None);
         let reader = Reader::spawn(ticket)?;
         Ok(Connection {
@@ -495,7 +496,7 @@ impl Supervisor {
             .iter()
             .filter_map(|line| line.current.as_ref()?.channel.as_ref()?.channel.expires)
             .min();
-        self.control(Control::Connections {
+        self.control(Change::Connections {
             open: u32::try_from(open).unwrap_or(u32::MAX),
             reconnects: self.reconnects,
             channel_expires_at,
@@ -515,7 +516,7 @@ impl Supervisor {
             return;
         }
         self.state = Some(known);
-        self.control(Control::State(StateChange {
+        self.control(Change::State(StateChange {
             at: Moment::now(),
             state,
             cause,

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::line::{Line, Place};
 use super::policy::{self, History, Renew, Verdict};
 use super::{End, Flow, Supervisor};
-use crate::engine::Control;
+use crate::event::change::Change;
 use crate::event::notice::{CloseReason, ConnectionNews, Notice};
 use crate::model::snapshot::{ConnectionState, GapTopics};
 use crate::{Error, ErrorKind, Moment};
@@ -101,7 +101,7 @@ impl Supervisor {
         self.ever_streamed = true;
         self.token_is_second_try = false;
         self.keep_up_with_token(at);
-        self.control(Control::GapClosed { line: at, to: since });
+        self.control(Change::GapClosed { line: at, to: since });
         let all = self.lines.iter().all(Line::is_streaming);
         if all {
             self.set_state(ConnectionState::Streaming, None, None, None);
@@ -123,7 +123,9 @@ impl Supervisor {
             token: ended.token,
             lived: ended.started.elapsed(),
         };
-        self.control(Control::ConnectionEnded(ended.number));
+        self.control(Change::ConnectionEnded {
+            connection: ended.number,
+        });
         self.audit_connection(ended.number, "ended", Some(reason));
         ended.reader.cut();
         self.publish_connections();
@@ -158,7 +160,7 @@ impl Supervisor {
                 return ControlFlow::Continue(());
             }
             let from = last_frame_at.unwrap_or_else(Moment::now);
-            self.control(Control::GapOpened {
+            self.control(Change::GapOpened {
                 line: at,
                 topics,
                 from,

@@ -7,7 +7,7 @@ use std::time::Instant;
 use super::Supervisor;
 use super::line::Line;
 use super::policy::Renew;
-use crate::engine::Control;
+use crate::event::change::Change;
 use crate::rest::channels::Channel;
 use crate::{Error, Moment, Secret};
 
@@ -72,12 +72,14 @@ impl Supervisor {
         let ending: Vec<_> = current.chain(line.next.take()).chain(line.retiring.drain(..)).collect();
         let mut left = vec![line.channel.take()];
         for connection in ending {
-            self.control(Control::ConnectionEnded(connection.number));
+            self.control(Change::ConnectionEnded {
+                connection: connection.number,
+            });
             left.push(connection.channel);
             connection.reader.cut();
         }
         // Its topics are no longer asked for: what of them was uncovered is so up to now.
-        self.control(Control::GapClosed {
+        self.control(Change::GapClosed {
             line: at,
             to: Moment::now(),
         });

@@ -9,11 +9,11 @@ use crossbeam_channel::RecvTimeoutError;
 use super::line::Line;
 use super::{End, Supervisor};
 use crate::Moment;
-use crate::engine::Control;
+use crate::engine::Finish;
+use crate::event::change::Change;
 use crate::event::notice::{ConnectionNews, Notice};
-use crate::model::snapshot::ConnectionState;
+use crate::event::state::StateChange;
 use crate::net::Cancel;
-use crate::output::record::StateChange;
 use crate::rest::channels::{self, Channel};
 
 /// For the sockets to close with 1000.
@@ -56,19 +56,13 @@ impl Supervisor {
 
         let drain_until = Instant::now().min(began + CLOSE_LIMIT) + DRAIN_LIMIT;
         let outputs_until = drain_until + OUTPUT_LIMIT;
-        let state = StateChange {
-            at: Moment::now(),
-            state: ConnectionState::Stopped,
-            cause: Some(cause),
-            attempt: None,
-            retry_in: None,
-        };
-        self.control(Control::Connections {
+        let state = StateChange::stopped(Moment::now(), cause);
+        self.control(Change::Connections {
             open: 0,
             reconnects: self.reconnects,
             channel_expires_at: None,
         });
-        self.control(Control::Finish {
+        self.control(Finish {
             state,
             drain_until,
             outputs_until,

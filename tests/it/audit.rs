@@ -4,7 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
-use genesys_stream::config::{Protocol, WhenFull};
+use genesys_stream::{Protocol, WhenFull};
 use serde_json::{Value, json};
 
 use crate::support::peer::{Answer, Behaviour, event, peer, sockets};

@@ -5,9 +5,8 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use genesys_stream::config::{ConfigBuilder, Protocol};
-use genesys_stream::model::snapshot::{ConnectionState, GapTopics};
 use genesys_stream::simulator::Simulator;
+use genesys_stream::{ConfigBuilder, ConnectionState, GapTopics, Protocol};
 use serde_json::json;
 use time::format_description::well_known::Rfc3339;
 
@@ -129,7 +128,7 @@ fn a_channel_near_its_end_is_renewed_in_place() {
     );
     let stream = watch(notifications(&sim.url()));
     let fed = stream.until_fed();
-    let end = |s: &genesys_stream::model::snapshot::Snapshot| s.connection.channel_expires_at.expect("an end");
+    let end = |s: &genesys_stream::Snapshot| s.connection.channel_expires_at.expect("an end");
     let first = end(&fed);
     let later = stream.until("two renewals", |s| end(s).millis_since(first) > 5_000);
     assert_eq!((later.connection.reconnects, later.connection.gaps_total), (0, 0));
@@ -159,7 +158,7 @@ fn two_programs_that_kick_each_other_do_not_fight() {
     let one = watch(patient());
     one.until_fed();
     let other = watch(patient());
-    let stands_back = |s: &genesys_stream::model::snapshot::Snapshot| {
+    let stands_back = |s: &genesys_stream::Snapshot| {
         s.connection.state == ConnectionState::Backoff
             && s.connection
                 .cause

@@ -1,4 +1,4 @@
-//! The fault matrix: each fault for each protocol, plain and under TLS, with the times of the README's table.
+//! The fault matrix: each fault for each protocol, plain and under TLS, with the times of the table in `docs/operation.md`.
 //!
 //! In: a simulator with faults on demand, which knows the truth · Out: verdicts · Thread: the test's, one a protocol.
 //!
@@ -8,9 +8,8 @@
 
 use std::time::{Duration, Instant};
 
-use genesys_stream::config::Protocol;
-use genesys_stream::model::snapshot::{ConnectionState, Snapshot};
 use genesys_stream::simulator::Simulator;
+use genesys_stream::{ConnectionState, Protocol, Snapshot};
 
 use crate::repair::scene::{PLENTY, Scene, Settings, centre_time, settle};
 use crate::support::front::Front;

@@ -4,10 +4,8 @@
 
 use std::time::{Duration, Instant};
 
-use genesys_stream::config::{Protocol, WhenFull};
-use genesys_stream::model::snapshot::Snapshot;
 use genesys_stream::simulator::Simulator;
-use genesys_stream::{Stream, StreamBuilder};
+use genesys_stream::{Protocol, Snapshot, Stream, StreamBuilder, WhenFull};
 use tungstenite::Message;
 
 use crate::support::peer::{Behaviour, event, peer, sockets};

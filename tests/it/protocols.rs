@@ -4,9 +4,7 @@
 
 use std::time::{Duration, Instant};
 
-use genesys_stream::config::{ConfigBuilder, Protocol};
-use genesys_stream::model::snapshot::ConnectionState;
-use genesys_stream::{Ended, ErrorKind, Secret, Stream};
+use genesys_stream::{ConfigBuilder, ConnectionState, Ended, ErrorKind, Protocol, Secret, Stream};
 use serde_json::json;
 
 use crate::support::peer::{self, Answer, Asked, Behaviour, Peer, event, peer, sockets, sound};
@@ -37,6 +35,7 @@ fn streams_and_counts() {
             }
             Protocol::Events => assert!(now.freshness.contains_key("conversation"), "{:?}", now.freshness),
             Protocol::Metrics => assert!(now.metrics.contains_key("queue.offered"), "{:?}", now.metrics),
+            other => panic!("no test for {other:?}"),
         }
         let report = stream.stop();
         let counters = report.snapshot.counters;

@@ -6,10 +6,8 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::bounded;
-use genesys_stream::config::Protocol;
-use genesys_stream::model::snapshot::{ConnectionState, GapTopics, Snapshot};
 use genesys_stream::simulator::Simulator;
-use genesys_stream::{Events, Stream};
+use genesys_stream::{ConnectionState, Events, GapTopics, Protocol, Snapshot, Stream};
 use serde_json::{Value, json};
 use tungstenite::Message;
 

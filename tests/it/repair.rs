@@ -4,9 +4,8 @@
 
 use std::time::{Duration, Instant};
 
-use genesys_stream::config::{Protocol, WhenFull};
-use genesys_stream::model::snapshot::{Gap, Snapshot};
 use genesys_stream::simulator::Simulator;
+use genesys_stream::{Gap, Protocol, Snapshot, WhenFull};
 use serde_json::{Value, json};
 
 use crate::support::peer::{Answer, Asked, Behaviour, Peer, QUEUES, Running, peer};

@@ -4,9 +4,7 @@
 
 use std::time::Duration;
 
-use genesys_stream::config::Protocol;
-use genesys_stream::model::snapshot::{ConnectionState, GapTopics};
-use genesys_stream::{ErrorKind, EventKind, Stream};
+use genesys_stream::{ConnectionState, ErrorKind, EventKind, GapTopics, Protocol, Stream};
 use serde_json::{Value, json};
 
 use crate::support::peer::{self, Answer, Asked, Behaviour, QUEUES, event, notification, peer, sockets, sound};
@@ -16,7 +14,7 @@ use crate::support::{
 
 const SALES: &str = QUEUES[0].0;
 
-fn notifications(url: &str) -> genesys_stream::config::ConfigBuilder {
+fn notifications(url: &str) -> genesys_stream::ConfigBuilder {
     config(url, Protocol::Notifications)
 }
 
@@ -537,6 +535,7 @@ fn each_socket_gets_the_token_in_its_own_way() {
             Protocol::Notifications => (None, false),
             Protocol::Events => (None, true),
             Protocol::Metrics => (Some("Bearer token-1"), false),
+            other => panic!("no test for {other:?}"),
         };
         assert_eq!((header, query), expected, "{protocol:?}");
     }

@@ -5,8 +5,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use genesys_stream::config::{ConfigBuilder, Protocol};
-use genesys_stream::model::snapshot::ConnectionState;
+use genesys_stream::{ConfigBuilder, ConnectionState, Protocol};
 use serde_json::{Value, json};
 
 use crate::support::peer::{Answer, Asked, Behaviour, Log, Running, event, notification, peer, sockets};

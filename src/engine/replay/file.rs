@@ -8,11 +8,12 @@ use std::path::{Path, PathBuf};
 
 use super::failed;
 use crate::output::recording::{Line, Start};
-use crate::{Error, ErrorKind};
+use crate::{Error, ErrorKind, Moment};
 
 /// The longest message has 4 MiB; as a JSON string it may take six times as much.
 const LONGEST_LINE_BYTES: u64 = 32 << 20;
 const READ_BUFFER_BYTES: usize = 64 << 10;
+const NO_START: &str = "it is no start of a recording; one is made by run --record FILE";
 
 /// An open recording, its first line read.
 pub(crate) struct Recording {
@@ -22,7 +23,7 @@ pub(crate) struct Recording {
     total: u64,
     /// Of the line that was read last.
     number: u64,
-    start: Start,
+    start: (Moment, Start),
 }
 
 /// One line of the file.
@@ -47,13 +48,15 @@ impl Recording {
         let mut reader = BufReader::with_capacity(READ_BUFFER_BYTES, file);
         let mut bytes = 0;
         let first = read(&mut reader, &mut bytes).map_err(|error| refused(error.to_string()))?;
-        let start = match &first {
-            Reading::Line(line) => Start::of(line).unwrap_or_else(|| Err("it does not begin with a start".to_owned())),
-            Reading::Broken(what) => Err(what.clone()),
-            Reading::Torn | Reading::End => Err("it has no whole line".to_owned()),
+        let start = match first {
+            Reading::Line(line) => line
+                .as_start()
+                .map(|start| (line.at, start.clone()))
+                .ok_or_else(|| NO_START.to_owned()),
+            Reading::Broken(what) => Err(what),
+            Reading::Torn | Reading::End => Err(NO_START.to_owned()),
         };
-        let start =
-            start.map_err(|what| refused(format!("line 1: {what}; a recording is made by run --record FILE")))?;
+        let start = start.map_err(|what| refused(format!("line 1: {what}")))?;
         Ok(Self {
             path: path.to_owned(),
             reader,
@@ -64,9 +67,9 @@ impl Recording {
         })
     }
 
-    /// Of its first run.
-    pub(crate) fn start(&self) -> &Start {
-        &self.start
+    /// When its first run started, and with what.
+    pub(crate) fn start(&self) -> (Moment, &Start) {
+        (self.start.0, &self.start.1)
     }
 
     /// How much of it was read.
@@ -95,7 +98,7 @@ impl Recording {
             Reading::Broken(what) => {
                 // A crash tore it, and another run goes on after it.
                 match self.read()? {
-                    Reading::Line(line) if Start::of(&line).is_some() => {
+                    Reading::Line(line) if line.as_start().is_some() => {
                         log::warn!(
                             "line {} of the recording is torn, and left out: a run ended there",
                             self.number

@@ -4,7 +4,7 @@
 
 use super::history::sparkline;
 use super::layout::{Line, Style};
-use super::screen::View;
+use super::view::View;
 use crate::Id;
 use crate::model::counts::{Field, LiveNumbers, Numbers, Unit};
 use crate::model::snapshot::{ObservationSnapshot, QueueSnapshot, Snapshot, WindowSnapshot};

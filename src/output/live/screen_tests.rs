@@ -2,8 +2,12 @@
 //!
 //! In: snapshots · Out: assertions on whole screens · Thread: the test's.
 
+use std::time::Duration;
+
+use super::super::history::History;
 use super::*;
 use crate::Id;
+use crate::Moment;
 use crate::config::Protocol;
 use crate::model::snapshot::{
     AllQueues, FreshnessSnapshot, MetricSnapshot, Numbers, ObservationSnapshot, WindowSnapshot,

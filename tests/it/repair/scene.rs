@@ -5,9 +5,8 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use genesys_stream::config::{ConfigBuilder, Protocol};
-use genesys_stream::model::snapshot::ConnectionState;
 use genesys_stream::simulator::{Builder, ServiceLevel, Simulator, TruthQuery};
+use genesys_stream::{ConfigBuilder, ConnectionState, Protocol};
 use serde_json::Value;
 
 use crate::support::{PATIENCE, Watched, config, control, start, watch};
@@ -165,7 +164,7 @@ pub fn settle(sim: &Simulator) {
     }
 }
 
-/// All that the contract defines but `hold_secs`, which the stream tells approximately.
+/// All numbers of `docs/numbers.md` but `hold_secs`, which the stream tells approximately.
 const TOTALS: [&str; 12] = [
     "offered",
     "answered",

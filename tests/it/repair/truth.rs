@@ -4,7 +4,7 @@
 
 use std::time::{Duration, Instant};
 
-use genesys_stream::config::Protocol;
+use genesys_stream::Protocol;
 use serde_json::json;
 
 use super::scene::{PLENTY, Scene, Settings, centre_time, notifications, settle, warm, warm_centre};

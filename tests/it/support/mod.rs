@@ -12,10 +12,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, unbounded};
-use genesys_stream::config::{ConfigBuilder, Protocol};
-use genesys_stream::model::snapshot::{ConnectionState, Counters, Snapshot};
 use genesys_stream::simulator::{self, Simulator};
-use genesys_stream::{Config, Error, Report, Secret, Stream, StreamBuilder};
+use genesys_stream::{
+    Config, ConfigBuilder, ConnectionState, Counters, Error, Protocol, Report, Secret, Snapshot, Stream, StreamBuilder,
+};
 
 /// A condition that does not come true within this long fails its test.
 pub const PATIENCE: Duration = Duration::from_secs(40);
@@ -89,7 +89,7 @@ pub fn control(sim: &Simulator, call: &str) -> serde_json::Value {
     serde_json::from_str(&answer).expect("JSON")
 }
 
-/// The counters' identity of the contract.
+/// The identity of the counters (`docs/records.md#counters`).
 pub fn assert_identity(counters: &Counters) {
     let c = counters;
     assert_eq!(
