@@ -17,10 +17,10 @@ const MOST_METRICS: usize = 100;
 /// Statuses that Genesys documents; any other is `OTHER`.
 const STATUSES: [&str; 5] = ["OFF_QUEUE", "IDLE", "INTERACTING", "NOT_RESPONDING", "COMMUNICATING"];
 
-/// What a queue has beside its counted numbers: name, help, value.
-type Beside = (&'static str, &'static str, fn(&QueueSnapshot) -> Option<f64>);
+/// A metric of a queue that is not counted here: name, help, value.
+type Other = (&'static str, &'static str, fn(&QueueSnapshot) -> Option<f64>);
 
-const BESIDE: [Beside; 3] = [
+const OTHERS: [Other; 3] = [
     ("longest_wait_seconds", LONGEST_WAIT, |queue| queue.longest_wait_secs),
     (
         "reported_average_wait_seconds",
@@ -60,7 +60,7 @@ pub(super) fn write(to: &mut Exposition, snapshot: &Snapshot) {
             field.metric_value(&queue.live)
         });
     }
-    for (name, help, of) in BESIDE {
+    for (name, help, of) in OTHERS {
         by_queue(to, name, help, &queues, of);
     }
     for field in Numbers::FIELDS {
@@ -176,7 +176,7 @@ fn by_queue(
     });
 }
 
-/// The closed list's own word for a status.
+/// A status of the closed list.
 fn status(text: &str) -> &'static str {
     STATUSES.into_iter().find(|known| *known == text).unwrap_or("OTHER")
 }
