@@ -1,6 +1,7 @@
-//! A conversation's layers together: what the stream said, what REST said, what it was counted for before.
+//! What a conversation means when stream, REST and what it was counted for before are taken together.
 //!
-//! In: the layers · Out: `Outcome`, differences; holds that are over · Thread: any (pure).
+//! In: the state from the stream, from REST, earlier counts · Out: `Outcome`, differences; ended holds · Thread: any
+//! (pure).
 
 use super::counts::CountKind;
 use super::outcome::{Count, Outcome, foremost, outcome};
@@ -9,7 +10,7 @@ use super::totals::Totals;
 use crate::Moment;
 use crate::event::facts::{ConversationFacts, Medium, Participant};
 
-/// What a conversation means, all layers together.
+/// What a conversation means, all three taken together.
 pub(super) struct Layered {
     pub(super) outcome: Outcome,
     /// Times that differ between stream and REST.
@@ -17,7 +18,7 @@ pub(super) struct Layered {
 }
 
 impl Layered {
-    /// `settled`: what the conversation was counted for before it was condensed, if it came back.
+    /// `settled`: what the conversation was counted for before it was condensed, if an event for it arrived afterwards.
     pub(super) fn of(stream: &ConversationFacts, rest: Option<&ConversationFacts>, settled: Option<&[Count]>) -> Self {
         let (mut outcome, differences) = match rest {
             None => (outcome(stream), 0),
@@ -34,8 +35,9 @@ impl Layered {
     }
 }
 
-/// What was counted stands, because the conversation that came back is known in part only: by participant, a verdict
-/// gives way only to none yet, and an agent's end to a later one.
+/// Earlier counts stand, because of a conversation that was condensed only a part is known. Participant by participant,
+/// new counts replace the earlier ones only if the participant had no verdict yet, or if it is an agent who was handled
+/// later than was known.
 fn with_settled(settled: &[Count], found: Vec<Count>) -> Vec<Count> {
     let verdict_at = |counts: &[Count], participant: u32| {
         let own = counts.iter().filter(|c| c.participant == participant);
@@ -57,7 +59,7 @@ fn with_settled(settled: &[Count], found: Vec<Count>) -> Vec<Count> {
     whole
 }
 
-/// Agents' media that are on hold, by their places.
+/// Agents' media that are on hold: place of the participant, place of the medium.
 pub(super) fn held(facts: &ConversationFacts) -> Vec<(usize, usize)> {
     let mut held = Vec::new();
     for (p, participant) in facts.participants.iter().enumerate() {
@@ -70,7 +72,7 @@ pub(super) fn held(facts: &ConversationFacts) -> Vec<(usize, usize)> {
     held
 }
 
-/// Adds a hold that is over. The stream has no end of hold: it ended when its agent did, or else when it was told.
+/// Adds a hold that has ended. The stream does not tell when a hold ends: it ended when its agent did, else `now`.
 pub(super) fn count_hold(totals: &mut Totals, participant: &Participant, medium: usize, now: Moment) {
     let (Some(queue), Some(m)) = (&participant.queue, participant.media.get(medium)) else {
         return;

@@ -1,15 +1,15 @@
-//! What a conversation means for its queues: who waits, who talks, and what happened when.
+//! What a conversation counts for on its queues: who waits, talks and wraps up now, and what happened when.
 //!
 //! In: the joined state of one conversation · Out: `Outcome` · Thread: any (a pure function).
 //!
-//! The definitions are those of `docs/numbers.md`, sentence by sentence. Where they leave something open:
-//! * Visits of one queue with equal `entered` are ordered by participant id; the earlier of two such ends where the
-//!   later begins, so that no agent answers both.
-//! * Where nobody of the customer side was seen (an internal call to a queue), every customer-side participant has ended.
-//! * For `active` an `external` beside a customer counts if it began before some visit of the conversation.
-//! * After-call work that has an end is not pending, whatever a medium said last.
-//! * The medium of a participant is the first of callback, voice, message, email, chat, video, other among its own (an
-//!   agent who calls back holds a callback and a call: it is a callback); without one, the customer side's.
+//! The definitions are in `docs/numbers.md`. Where they leave something open:
+//! * Visits of one queue with equal `entered` are ordered by participant id. Of two such visits the earlier ends when
+//!   the later begins, so that one agent does not answer both.
+//! * If no customer-side participant was seen (an internal call to a queue), the customer side counts as ended.
+//! * For `active`, an `external` beside a customer counts if it began before some visit of the conversation.
+//! * After-call work that has an end is not pending, whatever a medium says.
+//! * A participant with several media counts for the first of callback, voice, message, email, chat, video, other (an
+//!   agent who calls back has a callback and a call: it is a callback); one without media for that of the customer side.
 
 use std::time::Duration;
 
@@ -30,26 +30,26 @@ pub(crate) struct Outcome {
     pub(crate) active: bool,
     /// Every participant has ended and no after-call work runs: nothing more is expected.
     pub(crate) finished: bool,
-    /// What it is counted for now.
+    /// What it counts for now.
     pub(crate) live: Vec<LiveCount>,
     /// What happened, each at its moment.
     pub(crate) counts: Vec<Count>,
 }
 
-/// Somebody who waits, talks or wraps up now.
+/// A visit that waits, or an agent who talks or wraps up, now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct LiveCount {
     /// On which queue.
     pub(crate) queue: Id,
     /// By which medium.
     pub(crate) media: MediaKind,
-    /// A visit that waits, an agent who is connected or in after-call work.
+    /// Which of these.
     pub(crate) kind: LiveKind,
     /// Since when: `entered`, connected, start of after-call work.
     pub(crate) since: Moment,
 }
 
-/// Something that happened and counts once, in the window of its moment.
+/// Something that happened and counts once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Count {
     /// On which queue.
@@ -58,7 +58,7 @@ pub(crate) struct Count {
     pub(crate) media: MediaKind,
     /// What happened.
     pub(crate) kind: CountKind,
-    /// When: decides the window.
+    /// When; it counts in the window of this moment.
     pub(crate) at: Moment,
     /// Its wait or handle time in milliseconds; 0 where it has none.
     pub(crate) millis: u64,
@@ -69,14 +69,14 @@ pub(crate) struct Count {
 impl Participant {
     /// Its connected time, else the earliest of its media.
     #[must_use]
-    pub fn connected_at(&self) -> Option<Moment> {
+    pub(crate) fn connected_at(&self) -> Option<Moment> {
         self.connected
             .or_else(|| self.media.iter().filter_map(|medium| medium.connected).min())
     }
 
-    /// Its end time, else, only when every medium is disconnected or terminated, the latest disconnected time.
+    /// Its end time, else the latest disconnected time, if all its media are disconnected or terminated.
     #[must_use]
-    pub fn ended_at(&self) -> Option<Moment> {
+    pub(crate) fn ended_at(&self) -> Option<Moment> {
         self.ended.or_else(|| {
             if self.all_media_gone() {
                 self.media.iter().filter_map(|medium| medium.disconnected).max()
@@ -88,13 +88,13 @@ impl Participant {
 
     /// Counts as an agent: purpose `agent` or `user`, and does not listen in.
     #[must_use]
-    pub fn is_agent(&self) -> bool {
+    pub(crate) fn is_agent(&self) -> bool {
         matches!(self.purpose_value(), Some(Purpose::Agent | Purpose::User)) && !self.listens_in
     }
 
     /// In after-call work: it began and did not end, or a medium says pending.
     #[must_use]
-    pub fn in_after_call_work(&self) -> bool {
+    pub(crate) fn in_after_call_work(&self) -> bool {
         self.acw_ended.is_none() && (self.acw_started.is_some() || self.any_acw_state(|s| s == AcwState::Pending))
     }
 
@@ -134,13 +134,13 @@ impl Participant {
             }
     }
 
-    /// Nothing more comes of it, even if it never said when it ended.
+    /// Whether nothing more is expected of it, even if it has no end time.
     fn is_over(&self) -> bool {
         (self.ended.is_some() || self.all_media_gone()) && !self.in_after_call_work()
     }
 }
 
-/// A participant with what is asked of it more than once.
+/// A participant, with what is needed of it more than once.
 struct Member<'a> {
     participant: &'a Participant,
     purpose: Option<Purpose>,
@@ -163,7 +163,7 @@ struct Visit<'a> {
     entered: Moment,
 }
 
-/// What the joined state of a conversation means.
+/// What the joined state of a conversation counts for.
 pub(crate) fn outcome(facts: &ConversationFacts) -> Outcome {
     let conversation = Conversation::of(facts);
     let mut outcome = Outcome {
@@ -185,7 +185,7 @@ pub(crate) fn outcome(facts: &ConversationFacts) -> Outcome {
 struct Conversation<'a> {
     members: Vec<Member<'a>>,
     has_customer: bool,
-    /// Medium of the customer side, for participants without one.
+    /// The medium of the customer side, which also counts for participants without one.
     media: MediaKind,
 }
 
@@ -335,7 +335,7 @@ impl<'a> Conversation<'a> {
             count_live(LiveKind::Interacting, connected);
         }
         if agent.in_after_call_work() {
-            // Its time is a label only: pending work may not have said when it began.
+            // Pending work may have no start; the time is only a label.
             let since = agent.acw_started.or(member.ended).or(member.connected);
             count_live(LiveKind::AfterCallWork, since.unwrap_or_default());
         }
@@ -371,7 +371,7 @@ impl<'a> Conversation<'a> {
     }
 }
 
-/// The medium that names a participant with several.
+/// The medium for which a participant with several counts.
 pub(super) fn foremost<'a>(media: impl IntoIterator<Item = &'a Medium>) -> Option<MediaKind> {
     let rank = |kind: &MediaKind| match kind {
         MediaKind::Callback => 0,
@@ -385,7 +385,7 @@ pub(super) fn foremost<'a>(media: impl IntoIterator<Item = &'a Medium>) -> Optio
     media.into_iter().map(|medium| medium.kind).min_by_key(rank)
 }
 
-/// Never negative: times that contradict each other give nothing, not a number near 2^64.
+/// Zero if the times contradict each other.
 fn millis_between(from: Moment, to: Moment) -> u64 {
     u64::try_from(to.millis_since(from)).unwrap_or(0)
 }

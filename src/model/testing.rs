@@ -158,7 +158,7 @@ pub fn snapshot_of_everything() -> Snapshot {
     model.set_queue_settings(queue.clone(), labels);
     for _ in 0..40 {
         let start = rng.i64(0..1200);
-        let history = centre::History::random(&mut rng, &[queue.clone()], start);
+        let history = centre::History::random(&mut rng, std::slice::from_ref(&queue), start);
         let told = history.told_at(900_000, &mut rng);
         let mut event = event(
             EventKind::QueueConversation,
