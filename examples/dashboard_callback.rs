@@ -11,7 +11,7 @@ fn update_dashboard(dashboard: &Snapshot) -> Result<(), String> {
     }
     println!(
         "active {:?} waiting {:?} interacting {:?}",
-        dashboard.totals.active_conversations, dashboard.totals.waiting, dashboard.totals.interacting
+        dashboard.totals.active_conversations, dashboard.totals.live.waiting, dashboard.totals.live.interacting
     );
     Ok(())
 }

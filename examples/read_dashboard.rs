@@ -21,11 +21,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             println!(
                 "{:20} waiting {:3}  longest {:>6}  interacting {:3}",
                 queue.name.as_deref().unwrap_or("?"),
-                queue.waiting.unwrap_or(0),
+                queue.live.waiting.unwrap_or(0),
                 queue
                     .longest_wait_secs
                     .map_or("-".to_owned(), |secs| format!("{secs:.0} s")),
-                queue.interacting.unwrap_or(0)
+                queue.live.interacting.unwrap_or(0)
             );
         }
     }

@@ -44,7 +44,7 @@ pub use event::facts::{AcwState, ConversationFacts, ConversationStateFacts, Disc
 pub use event::facts::{MediumState, MetricFacts, ObservationFacts, ObservationRow, Participant, Purpose};
 pub use event::facts::{QueueStatisticsFacts, Stamped, UserFacts};
 pub use event::{Event, EventKind};
-pub use model::numbers::{AllQueues, Numbers, WindowSnapshot};
+pub use model::snapshot::{AllQueues, LiveNumbers, Numbers, WindowSnapshot};
 pub use model::snapshot::{ConnectionSnapshot, ConnectionState, Counters, FreshnessSnapshot, Gap, GapTopics};
 pub use model::snapshot::{LatencySnapshot, LiveTotals, MediaSnapshot, MetricSnapshot, ObservationSnapshot};
 pub use model::snapshot::{OutputSnapshot, QueueSnapshot, Snapshot, UserSnapshot};

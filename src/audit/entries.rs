@@ -156,3 +156,92 @@ pub(crate) fn missed(entries: u64, since: Moment, now: Moment) -> Entry {
         .with("entries", entries)
         .with("since", since.to_string())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::Chain;
+    use super::*;
+    use crate::event::state::ConnectionState;
+    use std::collections::BTreeSet;
+
+    /// One entry of each form, with all its fields.
+    fn one_of_each() -> Vec<Entry> {
+        let at = Moment::from_epoch_ms(7);
+        let config = crate::Config::builder()
+            .region("http://127.0.0.1:1")
+            .client_id("c")
+            .client_secret(crate::Secret::new("s"))
+            .build()
+            .unwrap();
+        let change = StateChange {
+            attempt: Some(1),
+            state: ConnectionState::Backoff,
+            ..StateChange::stopped(at, "x")
+        };
+        let dropped = Change::Drained { dropped: 1 };
+        let known = Stale {
+            metric_type: "queue".into(),
+            is_turn: true,
+            by: StaleBy::Silence,
+        };
+        let known_gap = Gap {
+            id: 1,
+            topics: GapTopics::Some(vec!["v2.a".to_owned()]),
+            from: at,
+            to: None,
+            cause: "x".to_owned(),
+            repaired: false,
+        };
+        let refused = [("v2.a".to_owned(), "why".to_owned())].into();
+        let mut all = vec![
+            gap(&known_gap, at),
+            stale(&known, at),
+            token(Duration::from_secs(1), at, at),
+            channel(0, Some(at), at),
+            subscription(0, 2, &refused, at),
+            connection(1, "ended", Some(&CloseReason::Silence), at),
+            error(&"x", at),
+            service_error(1, "x", at),
+            incomplete(1, "queue", "metrics", at),
+            start(&config, 1, at),
+            configuration(&config, at),
+            torn(1, at),
+            missed(1, at, at),
+        ];
+        all.extend(of_change(&Change::State(change), at));
+        all.extend(of_change(&dropped, at));
+        all
+    }
+
+    fn keys(line: &[u8]) -> (String, BTreeSet<String>) {
+        let value: serde_json::Map<String, Value> = serde_json::from_slice(line).unwrap();
+        (
+            value["kind"].as_str().unwrap().to_owned(),
+            value.keys().cloned().collect(),
+        )
+    }
+
+    #[test]
+    fn the_page_shows_every_kind_with_all_its_fields() {
+        let page = include_str!("../../docs/recording.md").lines();
+        let shown: BTreeSet<_> = page
+            .filter(|line| line.starts_with("{\"at\""))
+            .map(|line| keys(line.as_bytes()))
+            .collect();
+        let written: BTreeSet<_> = one_of_each()
+            .iter()
+            .map(|entry| keys(&Chain::beginning().line(entry)))
+            .collect();
+        let missing: Vec<_> = written.difference(&shown).collect();
+        assert!(missing.is_empty(), "{missing:?}");
+        let others: Vec<_> = shown.difference(&written).map(|(kind, _)| kind.as_str()).collect();
+        assert_eq!(others, ["stop"], "which needs a whole snapshot");
+    }
+
+    #[test]
+    fn a_change_that_says_nothing_gets_no_entry() {
+        let at = Moment::from_epoch_ms(7);
+        assert_eq!(of_change(&Change::Drained { dropped: 0 }, at), None);
+        assert_eq!(of_change(&Change::AnyQueue {}, at), None);
+    }
+}

@@ -8,5 +8,7 @@ pub(crate) mod id;
 pub(crate) mod millis;
 pub(crate) mod moment;
 pub(crate) mod percent;
+pub(crate) mod plural;
 pub(crate) mod problem;
 pub(crate) mod secret;
+pub(crate) mod url;

@@ -21,13 +21,17 @@ const DESCRIPTION: &str = "Logs in to Genesys Cloud with OAuth client credential
 pub fn write(program: Command, page: &mut Vec<u8>) -> io::Result<()> {
     let name = program.get_name().to_owned();
     let commands: Vec<Command> = program.get_subcommands().cloned().collect();
-    let man = Man::new(program.long_about(DESCRIPTION))
+    let man = Man::new(program.subcommand_value_name("COMMAND"))
         .title(name.to_uppercase())
+        // `roff` leaves out an empty argument, and the next one would become the date.
+        .date(" ")
         .manual("User Commands");
     man.render_title(page)?;
     man.render_name_section(page)?;
     man.render_synopsis_section(page)?;
-    man.render_description_section(page)?;
+    let mut description = Roff::new();
+    description.control("SH", ["DESCRIPTION"]).text([roman(DESCRIPTION)]);
+    description.to_writer(page)?;
     man.render_options_section(page)?;
     for command in commands {
         write_command(&name, command, page)?;

@@ -6,7 +6,7 @@ use std::io::{IsTerminal, Write};
 
 use super::args::ReplayFlags;
 use super::logging::LogTarget;
-use super::run::{self, Source, Surroundings};
+use super::run::{self, Process, ReplayOptions, Source};
 use super::settings::Settings;
 use super::signals::SignalWatch;
 use crate::config::{Config, ModelConfig};
@@ -30,16 +30,16 @@ pub fn start(flags: ReplayFlags, log: &LogTarget) -> Result<(), Error> {
     if config.outputs.record_file.take().is_some() {
         notes.push("outputs.record_file (--record) has no effect: a replay is not recorded".to_owned());
     }
-    let surroundings = Surroundings {
+    let process = Process {
         log: log.clone(),
         signals: SignalWatch::start()?,
     };
-    let source = Source::Recording {
-        recording: Box::new(recording),
+    let options = ReplayOptions {
         speed: flags.speed,
         tell: progress(),
     };
-    run::start(config, &notes, source, &surroundings)
+    let source = Source::Recording(Box::new(recording), options);
+    run::start(config, &notes, source, &process)
 }
 
 fn take_over(config: &mut Config, start: &Start) {

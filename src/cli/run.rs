@@ -14,9 +14,9 @@ use crate::output::writer;
 use crate::protocol::KeepBody;
 use crate::stream::Stream;
 
-/// What the process owns and a stream needs.
-pub struct Surroundings {
-    /// Where log lines go: kept back while `live` owns the terminal.
+/// What there is once per process and a stream needs.
+pub struct Process {
+    /// The log, which is held back while `live` draws on the terminal.
     pub log: LogTarget,
     /// Its first signal stops the stream.
     pub signals: SignalWatch,
@@ -26,39 +26,41 @@ pub struct Surroundings {
 pub enum Source {
     /// The service, until stopped.
     Live(RunOptions),
-    /// A recording.
-    Recording {
-        recording: Box<Recording>,
-        /// Times the recorded time; 0 = as fast as possible.
-        speed: f64,
-        /// Shows progress, unless `live` has the terminal.
-        tell: Option<Tell>,
-    },
+    /// A recording, to its end.
+    Recording(Box<Recording>, ReplayOptions),
 }
 
-/// Shows what is odd and what is without effect, then streams until stopped.
-pub fn start(config: Config, notes: &[String], source: Source, surroundings: &Surroundings) -> Result<(), Error> {
+/// How a recording is replayed.
+pub struct ReplayOptions {
+    /// How many times faster than recorded; 0 = as fast as possible.
+    pub speed: f64,
+    /// Shows the progress, except while `live` draws on the terminal.
+    pub tell: Option<Tell>,
+}
+
+/// Warns about settings without effect, then streams until stopped.
+pub fn start(config: Config, notes: &[String], source: Source, process: &Process) -> Result<(), Error> {
     if let Some(file) = &config.outputs.log_file {
-        surroundings.log.append_to(file)?;
+        process.log.append_to(file)?;
     }
     for line in notes {
         log::warn!("{line}");
-        // A warning that nobody sees is none.
-        if surroundings.log.is_file() {
+        // Warnings go to the terminal even where the log goes to a file.
+        if process.log.is_file() {
             super::say(&format!("warning: {line}"));
         }
     }
     if let Source::Live(_) = source {
         log::info!("{}", config.summary());
     }
-    run(config, source, surroundings)
+    run(config, source, process)
 }
 
 /// Streams until stopped. The supervisor runs on this thread.
-fn run(config: Config, source: Source, surroundings: &Surroundings) -> Result<(), Error> {
+fn run(config: Config, source: Source, process: &Process) -> Result<(), Error> {
     let ability = Ability::from_environment(variable("TERM").as_deref(), variable("NO_COLOR").as_deref());
     let stdout = match (config.outputs.stdout.resolved(Terminal::of_stdout()), ability) {
-        // A terminal that cannot be addressed gets lines.
+        // A terminal whose cursor cannot be moved gets lines.
         (Stdout::Live, None) => Stdout::Lines,
         (stdout, _) => stdout,
     };
@@ -79,11 +81,11 @@ fn run(config: Config, source: Source, surroundings: &Surroundings) -> Result<()
     }
     let mut restorer = None;
     if let (Stdout::Live, Some(ability)) = (stdout, ability) {
-        let log = Box::new(surroundings.log.clone());
+        let log = Box::new(process.log.clone());
         let live = Live::new(writer::stdout(), Size::of_terminal, ability, &region, since, log);
         let restore = live.restorer();
         restorer = Some(restore.clone());
-        surroundings
+        process
             .signals
             .before_exit(move || restore.restore(&mut std::io::stdout()));
         builder = builder.output(KeepBody::Drop, move |spawner| spawner.spawn("stdout", Box::new(live)));
@@ -101,22 +103,22 @@ fn run(config: Config, source: Source, surroundings: &Surroundings) -> Result<()
         Source::Live(_) => {
             let run = builder.prepare()?;
             let stop = run.stop_handle();
-            surroundings.signals.on_stop(move || stop.stop());
+            process.signals.on_stop(move || stop.stop());
             run.run()
         }
-        Source::Recording { recording, speed, tell } => {
+        Source::Recording(recording, ReplayOptions { speed, tell }) => {
             let tell = tell.filter(|_| stdout != Stdout::Live);
             let run = builder.replay(*recording, Pace { speed, interval, tell })?;
             let stop = run.stop_handle();
-            surroundings.signals.on_stop(move || stop.stop());
+            process.signals.on_stop(move || stop.stop());
             run.run()
         }
     };
     if let Some(restorer) = restorer {
-        // Only where the screen's own thread was left behind.
+        // Has an effect only where the thread of the screen was abandoned.
         restorer.restore(&mut std::io::stdout());
     }
-    surroundings.log.release();
+    process.log.release();
     for what in result?.abandoned {
         super::say(&format!("warning: {what}"));
     }

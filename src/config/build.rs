@@ -10,9 +10,9 @@ use super::outputs::{read_http, read_outputs};
 use super::reading::{FileLayer, Given, Null, Reading, Switch, whole_in};
 use super::region::{self, parse_http_url, parse_streaming_url};
 use super::subscribe::read_subscribe;
-use super::url::{Url, UserInformation};
 use super::*;
 use crate::base::problem::{ConfigProblem, Origin};
+use crate::base::url::parse_proxy;
 
 const DAY_SECS: u64 = 86_400;
 const NULLABLE_SECTIONS: [&str; 1] = ["outputs.webhook"];
@@ -183,29 +183,23 @@ fn read_hosts(r: &mut Reading<'_>, notes: &mut Vec<String>) -> Option<Hosts> {
 
 fn read_proxy(r: &mut Reading<'_>) -> Option<Secret> {
     let from_flag = matches!(r.origin("proxy"), Some(Origin::Flag(_)));
-    let url = r.text("proxy", Null::Allowed, |text| {
-        let with_scheme = if text.contains("://") {
-            text.to_owned()
-        } else {
-            format!("http://{text}")
-        };
-        let url = Url::parse(&with_scheme, UserInformation::Allowed)?;
-        if !matches!(url.scheme.as_str(), "http" | "https") {
-            return Err("a proxy begins with http:// or https://".to_owned());
+    let (url, user) = r.text("proxy", Null::Allowed, |text| {
+        let (url, user) = parse_proxy(text)?;
+        if url.path != "/" || url.query.is_some() {
+            return Err("a proxy's URL has no path and no query".to_owned());
         }
-        if !url.path.is_empty() || !url.query.is_empty() {
-            return Err("a proxy's address has no path and no query".to_owned());
-        }
-        Ok(url)
+        Ok((url, user))
     })?;
     // Arguments are visible to every process of the machine.
-    if from_flag && url.user.is_some() {
+    if from_flag && user.is_some() {
         r.problem(
             "proxy",
             "user information (user:password@) is not accepted in a flag; give the proxy in the file, or in HTTPS_PROXY",
         );
     }
-    Some(Secret::new(url.with_scheme(&url.scheme)))
+    let user = user.map_or(String::new(), |user| format!("{user}@"));
+    let url = format!("{}://{user}{}", url.scheme, url.target.host_header());
+    Some(Secret::new(url))
 }
 
 fn check_client_id(text: &str) -> Result<String, String> {

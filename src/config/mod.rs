@@ -18,7 +18,6 @@ mod settings;
 mod subscribe;
 #[cfg(test)]
 mod tests;
-mod url;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -36,8 +35,6 @@ pub(crate) use metrics::{METRIC_TYPES, METRICS};
 pub(crate) use notes::Terminal;
 #[cfg(feature = "cli")]
 pub(crate) use region::REGIONS;
-#[cfg(all(feature = "cli", feature = "simulator"))]
-pub(crate) use url::is_loopback_address;
 
 /// Which of the three protocols is spoken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]

@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 
 use super::credentials;
 use super::reading::{Null, Reading, Switch};
-use super::url::{Url, UserInformation, is_host_name, is_loopback, split_host_port};
+use super::region::parse_url;
 use super::{HttpConfig, OutputsConfig, Stdout, WebhookConfig, WebhookOn};
+use crate::base::url::{Scheme, is_host_name, is_loopback, split_host_port};
 
 pub(super) fn read_outputs(r: &mut Reading<'_>) -> OutputsConfig {
     let outputs = OutputsConfig {
@@ -52,10 +53,10 @@ pub(super) fn read_outputs(r: &mut Reading<'_>) -> OutputsConfig {
 
 fn read_webhook(r: &mut Reading<'_>) -> Option<WebhookConfig> {
     let url = r.text("outputs.webhook.url", Null::Allowed, |text| {
-        let url = Url::parse(text, UserInformation::Refused)?;
-        match url.scheme.as_str() {
-            "http" | "https" => Ok((text.to_owned(), url)),
-            _ => Err("a webhook begins with https:// (or http://)".to_owned()),
+        let url = parse_url(text)?;
+        match url.scheme {
+            Scheme::Http | Scheme::Https => Ok((text.to_owned(), url)),
+            Scheme::Ws | Scheme::Wss => Err("a webhook begins with https:// (or http://)".to_owned()),
         }
     });
     let secret_file = r.path("outputs.webhook.secret_file");
@@ -78,7 +79,7 @@ fn read_webhook(r: &mut Reading<'_>) -> Option<WebhookConfig> {
         }
         return None;
     };
-    if url.scheme == "http" && !url.is_loopback() && !allow_http {
+    if url.scheme == Scheme::Http && !url.target.is_loopback() && !allow_http {
         r.problem(
             "outputs.webhook.url",
             (

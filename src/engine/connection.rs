@@ -24,7 +24,7 @@ impl ConnectionView {
         Self {
             shown: ConnectionSnapshot {
                 state: ConnectionState::Connecting,
-                protocol: protocol.as_str(),
+                protocol,
                 connections: 0,
                 reconnects: 0,
                 since,

@@ -86,8 +86,10 @@ pub struct Participant {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub wrapup_required: Option<Stamped<bool>>,
     /// A wrap-up code was seen. Once true, always true.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub wrapup_coded: bool,
     /// Monitors, coaches or barges in: no agent in the numbers. Once true, always true.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub listens_in: bool,
     /// Its media: one entry a call, message, e-mail …
     pub media: Vec<Medium>,

@@ -16,15 +16,15 @@ use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
 use super::condensed::{Cause, Condensed, Kept};
-use super::judged::{Judged, count_hold, held};
+use super::counts::Sign;
+use super::layers::{Layered, count_hold, held};
 use super::live::{Live, differences};
+use super::outcome::Outcome;
 #[cfg(test)]
 use super::overlay::overlay;
 use super::packed::Packed;
 use super::slots::{Beside, Slot, Slots};
-use super::tally::Sign;
 use super::totals::Totals;
-use super::visit::Outcome;
 use crate::event::facts::{ConversationFacts, Participant};
 use crate::{Id, Moment};
 
@@ -136,8 +136,8 @@ impl Conversations {
                     return if is_old { Taken::Late } else { Taken::Joined };
                 }
                 let totals = &self.totals;
-                let kept = self.condensed.take(&facts.id, |number| totals.id(number));
-                let settled = kept.map(|kept| kept.happenings.into_boxed_slice());
+                let kept = self.condensed.take(&facts.id, |number| totals.queue_of(number));
+                let settled = kept.map(|kept| kept.counts.into_boxed_slice());
                 let nothing = Packed::new(&ConversationFacts::nothing_of(facts.id.clone()));
                 self.slots.insert(nothing, settled, now)
             }
@@ -263,7 +263,7 @@ impl Conversations {
         let Some(packed) = of_stream else { return };
         let stream = packed.unpack();
         let rest = slot.rest().map(Packed::unpack);
-        let before = Judged::of(&stream, rest.as_ref(), slot.settled());
+        let before = Layered::of(&stream, rest.as_ref(), slot.settled());
         let on_hold = match layer {
             Layer::Stream => held(&stream),
             Layer::Rest => Vec::new(),
@@ -289,7 +289,7 @@ impl Conversations {
         for (participant, medium) in on_hold {
             count_hold(&mut self.totals, &stream.participants[participant], medium, now);
         }
-        let after = Judged::of(&stream, rest.as_ref(), slot.settled());
+        let after = Layered::of(&stream, rest.as_ref(), slot.settled());
 
         let finished = after.outcome.finished.then(|| {
             let of_stream = stream.newest();
@@ -319,7 +319,7 @@ impl Conversations {
             return;
         }
         self.live.replace(at, before, after);
-        for (_, gone, come) in differences(&before.happenings, &after.happenings) {
+        for (_, gone, come) in differences(&before.counts, &after.counts) {
             if let Some(gone) = gone {
                 self.totals.count(Sign::Take, gone);
             }
@@ -378,17 +378,17 @@ impl Conversations {
             }
             let stream = packed.unpack();
             let rest = rest.map(|rest| rest.unpack());
-            let mut outcome = Judged::of(&stream, rest.as_ref(), settled.as_deref()).outcome;
+            let mut outcome = Layered::of(&stream, rest.as_ref(), settled.as_deref()).outcome;
             let newest = stream.newest().max(rest.as_ref().and_then(ConversationFacts::newest));
-            let happenings = std::mem::take(&mut outcome.happenings);
+            let counts = std::mem::take(&mut outcome.counts);
             self.live.replace(at, &outcome, &Outcome::default());
             let kept = Kept {
                 newest: newest.unwrap_or(seen),
-                happenings,
+                counts,
             };
             let totals = &mut self.totals;
             self.condensed
-                .keep(&stream.id, seen, &kept, cause, |queue| totals.number(queue));
+                .keep(&stream.id, seen, &kept, cause, |queue| totals.queue_number(queue));
         }
         // A slot that stands in `settling` is not used again before it left it.
         if !settles {

@@ -54,14 +54,18 @@ impl Latencies {
 
     /// By the kind's name.
     #[must_use]
-    pub fn snapshot(&self) -> BTreeMap<&'static str, LatencySnapshot> {
+    pub fn snapshot(&self) -> BTreeMap<String, LatencySnapshot> {
         let one = |latency: &Latency| LatencySnapshot {
             last_ms: latency.last_ms,
             p50_ms: latency.histogram.value_at_quantile(0.5).min(latency.max_ms),
             p99_ms: latency.histogram.value_at_quantile(0.99).min(latency.max_ms),
             max_ms: latency.max_ms,
         };
-        BTreeMap::from_iter(self.kinds.iter().map(|(kind, latency)| (kind.as_str(), one(latency))))
+        BTreeMap::from_iter(
+            self.kinds
+                .iter()
+                .map(|(kind, latency)| (kind.as_str().to_owned(), one(latency))),
+        )
     }
 }
 

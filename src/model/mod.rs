@@ -6,34 +6,35 @@
 //! that understands them: [`conversations`], [`observation`], [`user`] or [`tutorial`]. The same events in the same order
 //! give the same snapshot; for conversations any order does.
 
+mod bucket;
+mod bytes;
 mod condensed;
-pub mod conversation;
+pub(crate) mod conversation;
 pub mod conversations;
+pub(crate) mod counts;
 mod coverage;
 mod dashboard;
-pub mod details;
-pub mod duplicates;
-pub mod freshness;
-pub mod gap;
+pub(crate) mod details;
+mod duplicates;
+mod freshness;
+mod gap;
 mod index;
-mod judged;
-pub mod latency;
+mod latency;
+mod layers;
 mod live;
-pub mod numbers;
-pub mod observation;
+mod observation;
+mod outcome;
 mod overlay;
 mod packed;
 pub mod queue;
 mod service_time;
 mod slots;
 pub mod snapshot;
-mod tally;
 #[cfg(test)]
 pub(crate) mod testing;
 mod totals;
-pub mod tutorial;
-pub mod user;
-pub mod visit;
+mod tutorial;
+mod user;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -354,7 +355,6 @@ impl Model {
             _ => &self.kinds,
         };
         Snapshot {
-            record: "snapshot",
             schema: 1,
             revision: self.revision,
             generated_at,

@@ -72,11 +72,11 @@ impl Observations {
 
     /// Medium (`all` for rows without one) → metric → numbers, of one queue, without what has aged out at `as_of`.
     #[must_use]
-    pub fn snapshot(&self, queue: &Id, as_of: Moment) -> BTreeMap<&'static str, BTreeMap<String, ObservationSnapshot>> {
+    pub fn snapshot(&self, queue: &Id, as_of: Moment) -> BTreeMap<String, BTreeMap<String, ObservationSnapshot>> {
         let Some(groups) = self.queues.get(queue) else {
             return BTreeMap::new();
         };
-        let name = |media: &Option<MediaKind>| media.map_or(ALL, MediaKind::as_str);
+        let name = |media: &Option<MediaKind>| media.map_or(ALL, MediaKind::as_str).to_owned();
         let groups = groups.iter().map(|(media, group)| (name(media), group.snapshot(as_of)));
         BTreeMap::from_iter(groups.filter(|(_, metrics)| !metrics.is_empty()))
     }

@@ -9,8 +9,8 @@
 use std::hash::{BuildHasher, RandomState};
 
 use super::index::Index;
+use super::outcome::Count;
 use super::packed::Packed;
-use super::visit::Happening;
 use crate::{Id, Moment};
 
 /// One of so many is taken into the list of the longest idle at a time.
@@ -52,7 +52,7 @@ pub(super) struct Beside {
     /// What REST said of it.
     pub(super) rest: Option<Packed>,
     /// What it was counted for before it was condensed, if it came back.
-    pub(super) settled: Option<Box<[Happening]>>,
+    pub(super) settled: Option<Box<[Count]>>,
     /// Its place among the finished, if it is.
     pub(super) finished: Option<Moment>,
 }
@@ -64,7 +64,7 @@ impl Slot {
     }
 
     /// What it was counted for before it was condensed, if it came back.
-    pub(super) fn settled(&self) -> Option<&[Happening]> {
+    pub(super) fn settled(&self) -> Option<&[Count]> {
         self.beside.as_ref()?.settled.as_deref()
     }
 
@@ -133,7 +133,7 @@ impl Slots {
     }
 
     /// Gives a conversation that is not there a slot.
-    pub(super) fn insert(&mut self, packed: Packed, settled: Option<Box<[Happening]>>, now: Moment) -> u32 {
+    pub(super) fn insert(&mut self, packed: Packed, settled: Option<Box<[Count]>>, now: Moment) -> u32 {
         let hash = self.hash(&packed.id());
         let slot = Slot {
             beside: settled.map(|settled| {

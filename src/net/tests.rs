@@ -1,4 +1,4 @@
-//! Opening connections: plain, TLS, through proxies, and every wait under deadline and cancel.
+//! Opening connections, plain, under TLS and through proxies: every wait has a deadline and ends on cancel.
 //!
 //! In: scripted servers on loopback · Out: verdicts · Thread: the test's.
 
@@ -14,14 +14,14 @@ fn net(proxy: Option<&str>) -> Net {
 }
 
 fn at(url: &str) -> Target {
-    Url::parse(url).ok().unwrap().target
+    Url::parse(url).unwrap().target
 }
 
 fn soon() -> Instant {
     Instant::now() + Duration::from_secs(10)
 }
 
-/// Says back what it hears, under TLS with this certificate.
+/// Sends back what it receives, under TLS with this certificate.
 fn tls_echo(certificate: &str) -> Server {
     let config = server_config(certificate);
     Server::raw(move |stream, _| {
@@ -75,7 +75,7 @@ fn refused_certificates_are_explained() {
 }
 
 #[test]
-fn a_server_without_tls_is_named_so() {
+fn a_server_without_tls_is_reported_as_such() {
     let server = Server::raw(|mut stream, _| {
         let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n");
         let _ = stream.read(&mut [0; 1000]);
@@ -148,7 +148,7 @@ fn a_refusing_proxy_is_quoted() {
     }
 }
 
-/// Accepts and says nothing.
+/// Accepts connections and sends nothing.
 fn silent() -> Server {
     Server::raw(|mut stream, _| {
         let _ = stream.read_to_end(&mut Vec::new());
@@ -272,7 +272,7 @@ fn nothing_is_lost_over_many_deadlines_inside_a_record() {
 }
 
 #[test]
-fn an_end_without_tls_goodbye_is_an_end() {
+fn a_close_without_close_notify_is_a_close() {
     let config = server_config("server");
     let server = Server::raw(move |stream, _| {
         let mut stream = accept_tls(&config, stream);

@@ -2,12 +2,14 @@
 //!
 //! In: `Item::Recorded` · Out: lines · Thread: that of its output; readers never wait for it.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use super::Item;
 use super::sink::{Snapshots, Wants};
 use super::writer::{Render, Rendered};
 use crate::model::snapshot::Snapshot;
 use crate::output::record::Bodies;
-use crate::output::recording::{Line, Stop};
+use crate::output::recording::{Line, Preface, Stop};
 
 /// Lines that may wait for a slow disk: a tenth of a second at full speed; with frames of 3 KB some 25 MB.
 pub(crate) const CAPACITY: usize = 8192;
@@ -15,12 +17,40 @@ pub(crate) const CAPACITY: usize = 8192;
 /// See the module.
 pub(crate) struct Recorder {
     bodies: Bodies,
+    /// What a new file begins with, as of the lines before those that wait to be written.
+    preface: Arc<Mutex<Preface>>,
+    /// The lines that wait.
+    waiting: Vec<Arc<Line>>,
 }
 
 impl Recorder {
     /// Writes bodies so.
     pub(crate) fn new(bodies: Bodies) -> Self {
-        Self { bodies }
+        Self {
+            bodies,
+            preface: Arc::default(),
+            waiting: Vec::new(),
+        }
+    }
+
+    /// Makes what a file must begin with that the run goes on in.
+    pub(crate) fn preface(&self) -> impl Fn() -> Vec<u8> + Send + use<> {
+        let (preface, bodies) = (Arc::clone(&self.preface), self.bodies);
+        move || {
+            let mut out = Vec::new();
+            let preface = preface.lock().unwrap_or_else(PoisonError::into_inner);
+            preface.lines().for_each(|line| line.write(&mut out, bodies));
+            out
+        }
+    }
+
+    fn on_line(&mut self, line: &Arc<Line>, out: &mut Vec<u8>) {
+        if out.is_empty() {
+            let mut preface = self.preface.lock().unwrap_or_else(PoisonError::into_inner);
+            self.waiting.drain(..).for_each(|line| preface.on_line(&line));
+        }
+        self.waiting.push(Arc::clone(line));
+        line.write(out, self.bodies);
     }
 }
 
@@ -36,7 +66,7 @@ impl Render for Recorder {
     fn render(&mut self, item: &Item, out: &mut Vec<u8>) -> Rendered {
         match item {
             Item::Recorded(line) => {
-                line.write(out, self.bodies);
+                self.on_line(line, out);
                 Rendered::Plain
             }
             _ => Rendered::Nothing,

@@ -66,7 +66,7 @@ fn calls_over_tls_and_through_a_proxy() {
 }
 
 #[test]
-fn a_refused_certificate_comes_through() {
+fn a_refused_certificate_is_reported() {
     let server = Server::https("self-signed", |_| Reply::json(200, "{}"));
     let base = format!("https://localhost:{}", server.port());
     let client = client_with(&base, None, Cancel::new(), limits());
@@ -79,7 +79,7 @@ fn a_refused_certificate_comes_through() {
 }
 
 #[test]
-fn connections_are_used_again_while_the_server_keeps_them() {
+fn connections_are_reused_while_the_server_keeps_them() {
     let server = Server::http(|seen| match seen.line.contains("/bye") {
         true => Reply::json(200, "{}").header("Connection", "close"),
         false => Reply::json(200, "{}").chunked(),
@@ -176,7 +176,7 @@ fn after_cancel_nothing_is_sent() {
 }
 
 #[test]
-fn the_documented_errors_are_told() {
+fn the_documented_errors_are_reported() {
     let forbidden = include_str!("../../tests/fixtures/rest-error-403-missing-permissions.json");
     let server = Server::http(move |_| Reply::json(403, forbidden).header("ININ-Correlation-Id", "corr-1"));
     let error = client_of(&server)
@@ -228,7 +228,7 @@ fn redirects_are_not_followed() {
 }
 
 #[test]
-fn what_is_no_answer_is_transient() {
+fn a_broken_answer_is_transient() {
     let long = Server::http(|_| Reply::json(200, &"x".repeat(5000)));
     let mut limits = limits();
     limits.body_bytes = 4000;

@@ -1,4 +1,4 @@
-//! Queues, their members and users' names: from what people write to ids, and back to labels.
+//! Queues, their members, users: from names and ids as people write them to ids, and from ids to names.
 //!
 //! In: names or ids, a token · Out: queues with names and service levels, users with names · Thread: the caller's; [`resolve`] is pure.
 
@@ -15,15 +15,14 @@ use crate::{Error, ErrorKind, Id, Secret};
 
 /// User ids in one query: 40 characters each keep the address under 4 KiB.
 const USERS_A_CALL: usize = 80;
-/// Near names that are offered for an unknown one.
-const OFFERED: usize = 3;
+/// Similar names that are suggested for an unknown one.
+const SUGGESTED: usize = 3;
 
-/// A user with a label.
+/// A user with a name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct User {
-    /// The user.
     pub(crate) id: Id,
-    /// The name, where the listing has one.
+    /// `None` where the listing has none.
     pub(crate) name: Option<String>,
 }
 
@@ -46,7 +45,7 @@ pub(crate) fn queue_members(client: &RestClient, token: &Secret, queue: &Id) -> 
     Ok(entities.iter().filter_map(read_user).collect())
 }
 
-/// The names of users; an id that the service does not know is missing from the answer.
+/// Looks users up by id; those that the service does not know are missing from the answer.
 ///
 /// # Errors
 /// Those of [`RestClient::call`].
@@ -63,7 +62,7 @@ pub(crate) fn users(client: &RestClient, token: &Secret, ids: &[Id]) -> Result<V
         let Some(entities) = body.get("entities").and_then(Value::as_array) else {
             return Err(answer.malformed("no entities"));
         };
-        // A server that ignores the filter lists everybody.
+        // A service that ignores the filter lists all users.
         found.extend(
             entities
                 .iter()
@@ -93,7 +92,7 @@ fn read_queue(entity: &Value) -> Option<Queue> {
                 .filter(|n| n.is_finite() && *n >= 0.0)
         };
         let setting = ServiceLevelSetting {
-            // The service writes 0 to 1.
+            // The service gives a share from 0 to 1.
             target_percent: number("percentage").map(|share| (share * 100.0).min(100.0)),
             threshold: number("durationMs")
                 .filter(|ms| *ms <= 1e12)
@@ -111,10 +110,11 @@ fn read_queue(entity: &Value) -> Option<Queue> {
     })
 }
 
-/// Turns what people write into queues: ids pass, names are compared exactly, then without regard to case.
+/// Finds queues by ids or names. Names are compared exactly, then without regard to case; an unknown id is accepted if it is
+/// a UUID.
 ///
 /// # Errors
-/// [`ErrorKind::Configuration`] with all unknown and ambiguous names at once, and the nearest known ones.
+/// [`ErrorKind::Configuration`] with all unknown and ambiguous names, and the nearest known ones.
 pub(crate) fn resolve(wanted: &[String], known: &[Queue]) -> Result<Vec<Queue>, Error> {
     let mut found: Vec<Queue> = Vec::new();
     let mut wrong = Vec::new();
@@ -184,7 +184,7 @@ fn unknown(text: &str, known: &[Queue]) -> String {
         .map(|name| (distance(&folded, &name.to_lowercase()), name))
         .collect();
     near.sort_by(Ord::cmp);
-    near.truncate(OFFERED);
+    near.truncate(SUGGESTED);
     if near.is_empty() {
         return format!(
             "no queue is named \"{text}\": the client sees no queue at all (permission routing:queue:view, divisions)"
@@ -198,7 +198,7 @@ fn unknown(text: &str, known: &[Queue]) -> String {
     )
 }
 
-/// Letters to change, insert or remove to get from one text to the other; a contained text is near.
+/// The number of characters to change, insert or remove to turn one text into the other.
 fn distance(one: &str, other: &str) -> usize {
     let other: Vec<char> = other.chars().take(100).collect();
     let mut row: Vec<usize> = (0..=other.len()).collect();
@@ -291,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn every_page_is_read_whatever_marks_the_end() {
+    fn every_page_is_read_however_the_end_is_marked() {
         let with_count = |_: usize, pages: usize| format!(r#","pageCount":{pages}"#);
         let with_next = |page: usize, pages: usize| {
             if page < pages {
@@ -319,7 +319,7 @@ mod tests {
     }
 
     #[test]
-    fn service_levels_are_read_and_nonsense_passed_over() {
+    fn service_levels_are_read_and_malformed_ones_ignored() {
         let body = r#"{"entities":[{"id":"a","name":"A","mediaSettings":{"call":{"serviceLevel":
             {"percentage":0.8,"durationMs":20000}},"message":{"serviceLevel":{"percentage":"x"}},"chat":7,
             "new":{"serviceLevel":{"durationMs":1}}}},{"name":"no id"},{"id":"b","mediaSettings":null}]}"#;

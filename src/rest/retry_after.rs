@@ -1,8 +1,8 @@
-//! `Retry-After` and `Date`: what a header says about time, by the crate `httpdate`.
+//! Reads the headers `Retry-After` and `Date`; the crate `httpdate` reads their dates.
 //!
 //! In: header text, the time of the answer · Out: a pause, a `Moment` · Thread: none of its own (pure).
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use crate::Moment;
 
@@ -27,10 +27,7 @@ pub(crate) fn retry_after(text: &str, now: Moment) -> Option<Duration> {
 
 /// Reads an HTTP date in the three forms of RFC 9110, section 5.6.7.
 pub(super) fn http_date(text: &str) -> Option<Moment> {
-    let date: SystemTime = httpdate::parse_http_date(text).ok()?;
-    // The crate takes no year before 1970.
-    let since_epoch = date.duration_since(UNIX_EPOCH).ok()?;
-    Some(Moment::from_epoch_ms(i64::try_from(since_epoch.as_millis()).ok()?))
+    httpdate::parse_http_date(text).ok().map(Moment::from)
 }
 
 #[cfg(test)]

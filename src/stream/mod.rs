@@ -45,7 +45,7 @@ const SNAPSHOT_WAIT: Duration = Duration::from_secs(1);
 /// let stream = Stream::start(config)?;
 /// stream.wait_streaming(Duration::from_secs(30))?;
 /// for queue in stream.snapshot().queues.values() {
-///     println!("{:?}: {:?} waiting", queue.name, queue.waiting);
+///     println!("{:?}: {:?} waiting", queue.name, queue.live.waiting);
 /// }
 /// let report = stream.stop()?;
 /// println!("{:?} after {} events", report.ended, report.snapshot.counters.events_applied);

@@ -22,7 +22,7 @@ use crate::output::webhook::{Order, Webhook};
 use crate::output::writer::LineOutlet;
 use crate::output::{Item, Output, Outputs};
 use crate::protocol::KeepBody;
-use crate::rest::hook::HookClient;
+use crate::rest::webhook::WebhookClient;
 use crate::{Error, Moment};
 
 /// Starts outputs of one stream.
@@ -108,8 +108,9 @@ pub(super) fn start_journal(config: &Config, spawner: &OutputSpawner, outputs: &
         journal.audit(|| entries::configuration(config, Moment::now()));
     }
     if let Some(path) = &config.outputs.record_file {
-        let writer = Appending::new("record file", path)?;
-        let outlet = LineOutlet::new("record_file", Recorder::new(bodies(config)), writer);
+        let recorder = Recorder::new(bodies(config));
+        let writer = Appending::new("record file", path)?.with_preface(Box::new(recorder.preface()));
+        let outlet = LineOutlet::new("record_file", recorder, writer);
         let handover = spawner.handover.clone();
         let output = spawner.spawn_with("record_file", Box::new(outlet), handover, recorder::CAPACITY)?;
         let tap = output.tap();
@@ -136,7 +137,7 @@ pub(super) fn bodies(config: &Config) -> Bodies {
 }
 
 fn webhook(webhook: &WebhookConfig, config: &Config, net: &Arc<Net>, spawner: &OutputSpawner) -> Result<Output, Error> {
-    let client = HookClient::new(&webhook.url, webhook.secret.clone(), webhook.timeout, Arc::clone(net))?;
+    let client = WebhookClient::new(&webhook.url, webhook.secret.clone(), webhook.timeout, Arc::clone(net))?;
     let order = Order {
         on: webhook.on,
         bodies: bodies(config),

@@ -1,32 +1,32 @@
-//! Which request gets what: hosts, methods, login, pages, metrics, health, snapshots.
+//! Which request gets which answer: hosts, methods, login, pages, metrics, health, snapshots.
 //!
 //! In: requests · Out: replies · Thread: the connection's.
 
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::access::{Gate, Hosts, Verdict};
-use super::board::Board;
+use super::access::{Access, Hosts, TokenCheck};
+use super::board::{Board, Picture};
 use super::metrics::{self, Format, Surroundings};
 use super::pages::{self, Mode, Page};
 use super::{readiness, viewer};
 use crate::Moment;
 use crate::http_server::{Reply, Request, Response, form_pairs};
 
-/// Viewers of the page, and as many of `/api/events`; the rest of the connections stays for everybody else.
+/// Viewers of the page at one time, and as many of `/api/events`; 32 connections are left for other requests.
 const MOST_VIEWERS: usize = 240;
-/// What the page's own script asks, again and again.
+/// The event stream of the page's own script.
 const PAGE_EVENTS: &str = "/api/page";
 
-/// All that a request can be about.
+/// Answers the requests.
 pub(super) struct Site {
     board: Arc<Board>,
     hosts: Hosts,
-    gate: Option<Gate>,
+    token_check: Option<TokenCheck>,
     page: Page,
 }
 
-/// A word and a status.
+/// A line of text.
 fn plain(status: u16, text: &str) -> Response {
     Response::text(status, text)
 }
@@ -36,8 +36,8 @@ fn html(status: u16, page: &Page) -> Response {
         .header("Content-Security-Policy", &page.policy)
 }
 
-/// Fields of every response.
-fn guarded(mut response: Response) -> Response {
+/// Adds the fields that every response has.
+fn with_common_fields(mut response: Response) -> Response {
     let has = |name: &str| response.headers.iter().any(|(field, _)| field == name);
     let policy = (!has("Content-Security-Policy")).then_some("default-src 'none'; frame-ancestors 'none'");
     let caching = (!has("Cache-Control")).then_some("no-store");
@@ -58,19 +58,19 @@ fn guarded(mut response: Response) -> Response {
 }
 
 impl Site {
-    pub(super) fn new(board: Arc<Board>, hosts: Hosts, gate: Option<Gate>) -> Self {
+    pub(super) fn new(board: Arc<Board>, hosts: Hosts, token_check: Option<TokenCheck>) -> Self {
         Self {
             board,
             hosts,
-            gate,
+            token_check,
             page: pages::live(),
         }
     }
 
     pub(super) fn answer(&self, request: &Request) -> Reply {
         match self.reply(request) {
-            Reply::Response(response) => Reply::Response(guarded(response)),
-            Reply::TakeOver(response, take_over) => Reply::TakeOver(guarded(response), take_over),
+            Reply::Response(response) => Reply::Response(with_common_fields(response)),
+            Reply::TakeOver(response, take_over) => Reply::TakeOver(with_common_fields(response), take_over),
             #[cfg(feature = "simulator")]
             Reply::Drop => Reply::Drop,
         }
@@ -82,9 +82,9 @@ impl Site {
             return plain(421, advice).into();
         }
         let path = request.path.as_str();
-        let open = matches!(path, "/healthz" | "/readyz" | "/login");
-        let guarded = matches!(path, "/" | "/metrics" | "/api/snapshot" | "/api/events" | PAGE_EVENTS);
-        if !open && !guarded {
+        let is_public = matches!(path, "/healthz" | "/readyz" | "/login");
+        let needs_token = matches!(path, "/" | "/metrics" | "/api/snapshot" | "/api/events" | PAGE_EVENTS);
+        if !is_public && !needs_token {
             return plain(
                 404,
                 "nothing is here; see / /metrics /healthz /readyz /api/snapshot /api/events",
@@ -106,12 +106,12 @@ impl Site {
             }
         }
         let mut cookie = None;
-        if let (true, Some(gate)) = (guarded, &self.gate) {
-            match gate.judge(request, Moment::now(), Instant::now()) {
-                Verdict::Token => {}
-                Verdict::Cookie => cookie = Some(gate.cookie(Moment::now())),
-                Verdict::TooMany(secs) => return too_many(secs).into(),
-                Verdict::Missing | Verdict::Wrong => return unauthorized(request).into(),
+        if let (true, Some(check)) = (needs_token, &self.token_check) {
+            match check.check(request, Moment::now(), Instant::now()) {
+                Access::ByToken => {}
+                Access::ByCookie => cookie = Some(check.cookie(Moment::now())),
+                Access::TooMany(secs) => return too_many(secs).into(),
+                Access::Missing | Access::Wrong => return unauthorized(request).into(),
             }
         }
         match path {
@@ -128,7 +128,7 @@ impl Site {
                 Ok(()) => plain(200, "ready").into(),
                 Err(why) => plain(503, &format!("not ready: {why}")).into(),
             },
-            "/login" if self.gate.is_some() => html(200, &pages::login("", Mode::of(request))).into(),
+            "/login" if self.token_check.is_some() => html(200, &pages::login("", Mode::of(request))).into(),
             "/login" => Response::new(303).header("Location", "/").into(),
             "/metrics" => self.metrics(request).into(),
             "/api/snapshot" => self.snapshot(request).into(),
@@ -139,7 +139,7 @@ impl Site {
 
     fn ready(&self) -> Result<(), String> {
         match self.board.snapshots.newest() {
-            Some(newest) => readiness::verdict(&newest.snapshot, Moment::now(), self.board.terms),
+            Some(newest) => readiness::check(&newest.snapshot, Moment::now(), self.board.settings),
             None => Err("no snapshot yet".to_owned()),
         }
     }
@@ -182,9 +182,9 @@ impl Site {
             return event_stream().into();
         }
         match self.board.snapshots.enter(MOST_VIEWERS) {
-            Some(seat) => Reply::TakeOver(
+            Some(place) => Reply::TakeOver(
                 event_stream().header("Connection", "close"),
-                Box::new(move |stream, _| viewer::serve(stream, &seat, |newest, _| newest.event())),
+                Box::new(move |stream, _| viewer::serve(stream, &place, |newest, _| newest.event())),
             ),
             None => full().into(),
         }
@@ -195,16 +195,16 @@ impl Site {
             return event_stream().into();
         }
         match self.board.pictures.enter(MOST_VIEWERS) {
-            Some(seat) => Reply::TakeOver(
+            Some(place) => Reply::TakeOver(
                 event_stream().header("Connection", "close"),
-                Box::new(move |stream, _| viewer::serve(stream, &seat, |beat, before| beat.frame(before))),
+                Box::new(move |stream, _| viewer::serve(stream, &place, Picture::event)),
             ),
             None => full().into(),
         }
     }
 
     fn log_in(&self, request: &Request) -> Response {
-        let Some(gate) = &self.gate else {
+        let Some(check) = &self.token_check else {
             return Response::new(303).header("Location", "/");
         };
         if is_from_elsewhere(request) {
@@ -215,22 +215,22 @@ impl Site {
             .iter()
             .find(|(name, _)| name == "token")
             .map_or("", |(_, value)| value);
-        match gate.log_in(typed.trim(), request.peer, Instant::now()) {
-            Verdict::Token => {
+        match check.log_in(typed.trim(), request.peer, Instant::now()) {
+            Access::ByToken => {
                 let page = match Mode::of(request) {
                     Mode::Usual => "/",
                     Mode::Kiosk => "/?kiosk",
                 };
                 Response::new(303)
                     .header("Location", page)
-                    .header("Set-Cookie", gate.cookie(Moment::now()))
+                    .header("Set-Cookie", check.cookie(Moment::now()))
             }
-            Verdict::TooMany(secs) => html(
+            Access::TooMany(secs) => html(
                 429,
                 &pages::login("Too many wrong attempts: wait a minute.", Mode::of(request)),
             )
             .header("Retry-After", secs.to_string()),
-            Verdict::Cookie | Verdict::Missing | Verdict::Wrong => {
+            Access::ByCookie | Access::Missing | Access::Wrong => {
                 html(401, &pages::login("This is not the token.", Mode::of(request)))
                     .header("WWW-Authenticate", CHALLENGE)
             }

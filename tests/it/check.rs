@@ -140,7 +140,7 @@ fn a_refused_login() {
     let url = sim.url();
     let checked = Checked::of(program(&["check", "--json", "--region", &url], &wrong).wait());
     checked.ends_with("token");
-    checked.says("token", "fail", &["401", "wrong region looks the same"]);
+    checked.says("token", "fail", &["401", "wrong region gives the same answer"]);
     assert!(!format!("{:?}", checked.steps).contains("hunter2"));
 }
 
@@ -157,7 +157,7 @@ fn a_failing_service() {
     });
     let checked = check(&peer.url(), &[]);
     checked.ends_with("token");
-    checked.says("token", "fail", &["503", "The service itself fails"]);
+    checked.says("token", "fail", &["503", "The service itself has a problem"]);
 }
 
 #[test]
@@ -218,7 +218,7 @@ fn a_socket_that_stays_silent() {
 
 #[test]
 fn an_upgrade_that_is_refused() {
-    for (protocol, says) in [("notifications", "404"), ("events", "lists none for this protocol")] {
+    for (protocol, says) in [("notifications", "404"), ("events", "has none for this protocol")] {
         let peer = peer(|asked, _| {
             let gone = || Answer::Json(404, json!({"message": "gone", "code": "not.found", "status": 404}));
             asked.is_upgrade().then(gone)
@@ -279,7 +279,7 @@ fn waiting_for_a_heartbeat() {
     checked.says(
         "life",
         "ok",
-        &["ping answered", "heartbeat after", "no event yet, which is no error"],
+        &["ping answered", "heartbeat after", "no event yet, which is normal"],
     );
 }
 

@@ -60,7 +60,8 @@ fn completions_for_five_shells() {
 fn the_manual_page_is_whole() {
     let page = printed(&["man"]);
     for part in [
-        ".TH GENESYS-STREAM 1",
+        ".TH GENESYS-STREAM 1 \" \" \"genesys-stream ",
+        ".SH DESCRIPTION",
         ".SH OPTIONS",
         ".SH \"genesys-stream check\"",
         ".SH \"genesys-stream completions\"",

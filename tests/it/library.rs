@@ -50,7 +50,7 @@ fn a_snapshot_is_there_from_the_first_moment_on() {
     let first = stream.snapshot();
     let second = stream.snapshot();
     assert!(second.revision > first.revision);
-    assert_eq!(first.connection.protocol, "notifications");
+    assert_eq!(first.connection.protocol.as_str(), "notifications");
     let report = stream.stop().expect("an end in order");
     assert!(report.snapshot.revision > second.revision);
 }

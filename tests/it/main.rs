@@ -7,6 +7,7 @@
 //! | `channels` | notification channels: used again, renewed, replaced, bounded, shared with others, many at once |
 //! | `cli_config` | wrong command lines, environments and files: exit 2, nothing connected |
 //! | `cli_texts` | help, completions, the manual page |
+//! | `docs` | the pages of `docs`: keys, flags, schemas, the worked example, links |
 //! | `check` | preflight: every step, what it says when it fails, nothing left behind |
 //! | `plan` | what would be subscribed, without subscribing |
 //! | `protocols` | one suite for all three protocols: streams, counts, pings, stops, refusals, tokens, 429 |
@@ -41,6 +42,8 @@ mod check;
 mod cli_config;
 #[cfg(feature = "cli")]
 mod cli_texts;
+#[cfg(all(unix, feature = "cli", feature = "simulator"))]
+mod docs;
 #[cfg(feature = "simulator")]
 mod fault_matrix;
 #[cfg(feature = "simulator")]

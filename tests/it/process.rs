@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use genesys_stream::Protocol;
 use serde_json::Value;
 
+use crate::audit::Directory;
 use crate::support::peer::{Answer, Behaviour, QUEUES, event, notification, peer, permitted, sockets, sound};
 use crate::support::process::{Ended, command, program};
 use crate::support::{PATIENCE, PROTOCOLS, STOP_LIMIT, busy, control, for_all_protocols, start};
@@ -153,6 +154,34 @@ fn a_closed_stdout_ends_it_quietly() {
             !stderr.contains("panicked") && !stderr.contains("roken pipe"),
             "{output}: {stderr}"
         );
+    }
+}
+
+/// A result that cannot be written is not a success.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_stdout_is_1() {
+    let peer = sound();
+    let directory = Directory::new("full");
+    let audit_file = directory.file("audit.jsonl");
+    std::fs::write(&audit_file, "").expect("a file");
+    let (url, audit_file) = (peer.url(), audit_file.to_str().expect("ASCII"));
+    for arguments in [
+        &["check", "--region", &url][..],
+        &["check", "--json", "--region", &url],
+        &["plan", "--region", &url],
+        &["audit", "verify", audit_file],
+        &["man"],
+        &["--help"],
+    ] {
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full");
+        let output = command(arguments, &CREDENTIALS)
+            .stdout(full.expect("a full device"))
+            .output()
+            .expect("the program starts");
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}: {stderr}");
+        assert!(stderr.contains("error: writing to stdout"), "{arguments:?}: {stderr}");
     }
 }
 

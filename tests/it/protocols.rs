@@ -20,7 +20,7 @@ fn streams_and_counts() {
         let stream = watch(config(&sim.url(), protocol));
         stream.until("ten events", |s| s.counters.events_applied >= 10);
         let now = stream.stream().snapshot();
-        assert_eq!(now.connection.protocol, protocol.as_str());
+        assert_eq!(now.connection.protocol, protocol);
         assert_eq!((now.connection.connections, now.connection.reconnects), (1, 0));
         assert!(now.connection.token_expires_at.is_some());
         assert!(now.connection.last_frame_at.is_some());

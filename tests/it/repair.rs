@@ -22,7 +22,7 @@ fn the_beginning() {
     let scene = Scene::begin(warm(), notifications);
     let first = scene.stream.until("a snapshot", |_| true);
     assert!(
-        first.totals.interacting > Some(100),
+        first.totals.live.interacting > Some(100),
         "several pages: {:?}",
         first.totals
     );

@@ -6,13 +6,15 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use genesys_stream::simulator::Simulator;
-use genesys_stream::{ConfigBuilder, Protocol, Snapshot};
+use genesys_stream::{ConfigBuilder, Moment, Protocol, Snapshot, Stream, WhenFull};
 use serde_json::{Value, json};
 
 use crate::audit::Directory;
 use crate::support::peer::{Behaviour, event, notification, peer, sockets};
 use crate::support::process::{Ended, program};
-use crate::support::{STOP_LIMIT, busy, config, control, for_all_protocols, impatient, start, watch};
+use crate::support::{
+    STOP_LIMIT, built, busy, config, control, for_all_protocols, impatient, start, watch, watch_with,
+};
 
 /// A REST budget that does not slow a test.
 const PLENTY: &str = r#"{"rest":{"max_requests_per_min":100000},"backfill":{"max_requests_per_min":100000},
@@ -178,6 +180,62 @@ fn a_redacted_recording_has_the_same_numbers() {
     assert_eq!(replayed["users"], serde_json::to_value(&live.users).unwrap());
 }
 
+/// An event counts at the time of its receipt: how long it waited in the buffer shows in no number.
+#[test]
+fn events_that_waited_have_the_same_numbers() {
+    const QUEUE: &str = "509f5a7f-cb31-5a43-ac00-8041a8ba3690";
+    /// More than an output that nobody reads, the buffer and the reader can hold before the last ones.
+    const OTHERS: usize = 2_300;
+    let directory = Directory::new("replay-waited");
+    let path = directory.file("recording.jsonl");
+    let began = Moment::now().minus(Duration::from_secs(10));
+    let topic = format!("v2.routing.queues.{QUEUE}.conversations");
+    // What is told later holds a later time: that the customer came.
+    let told = |conversation: &str, held: bool| {
+        let customer_came = began.plus(Duration::from_secs(u64::from(!held)));
+        let call = json!({"id": "m", "state": "connected", "held": held, "startHoldTime": began});
+        let agent = json!({"id": "p", "purpose": "agent", "userId": "u", "queueId": QUEUE, "connectedTime": began,
+            "calls": [call]});
+        let customer = json!({"id": "c", "purpose": "customer", "connectedTime": customer_came});
+        notification(&topic, &json!({"id": conversation, "participants": [customer, agent]}))
+    };
+    let mut texts = vec![told("held", true)];
+    texts.extend((0..OTHERS).map(|n| told(&format!("other-{n}"), true)));
+    texts.push(told("held", false));
+    let all = texts.len() as u64;
+    let peer = peer(sockets(vec![Behaviour::Well(texts)]));
+    let config = config(&peer.url(), Protocol::Notifications)
+        .topic(&topic)
+        .buffer_capacity(1)
+        .when_full(WhenFull::Block)
+        .record_file(&path);
+    let (builder, events) = Stream::builder(built(config)).events(1);
+    let stream = watch_with(builder);
+    let s = stream.until("all came, and some wait", |s| {
+        s.counters.events_decoded == all && s.counters.events_buffered > 0
+    });
+    let waited = s.generated_at.plus(Duration::from_millis(300));
+    stream.until("they wait", |s| s.generated_at > waited);
+    let reading = std::thread::spawn(move || events.count());
+    stream.until("all are applied", |s| s.counters.events_applied == all);
+    let live = stream.stop().snapshot;
+    reading.join().expect("the events");
+
+    let recording = std::fs::read_to_string(&path).unwrap();
+    let last = recording
+        .lines()
+        .filter(|line| line.contains("\\\"held\\\":false"))
+        .next_back()
+        .unwrap();
+    let last: Value = serde_json::from_str(last).unwrap();
+    let received = Moment::parse(last["received_at"].as_str().unwrap()).unwrap();
+    let held_ms = received.millis_since(began);
+    let queue = live.queues.values().next().expect("the queue");
+    let told_ms = queue.totals.as_ref().expect("totals").hold_secs * 1000.0;
+    assert_eq!(told_ms.round() as i64, held_ms);
+    assert_equal(&live, &replayed(&path));
+}
+
 #[test]
 fn a_replay_writes_the_records_of_the_stream() {
     for_all_protocols(|protocol| {
@@ -306,7 +364,11 @@ fn a_full_disk_and_a_vanished_directory_stop_nothing() {
     std::fs::create_dir(&below).unwrap();
     let path = below.join("recording.jsonl");
     let sim = start(busy());
-    let stream = watch(config(&sim.url(), Protocol::Events).record_file(&path));
+    let stream = watch(
+        config(&sim.url(), Protocol::Notifications)
+            .queue("all")
+            .record_file(&path),
+    );
     stream.until("recorded", |s| s.outputs["record_file"].written > 20);
     // Moved away at once: while one removes it file by file, the recorder would make a new one.
     std::fs::rename(&below, directory.file("away")).unwrap();
@@ -314,10 +376,26 @@ fn a_full_disk_and_a_vanished_directory_stop_nothing() {
     let (written, applied) = (s.outputs["record_file"].written, s.counters.events_applied);
     std::fs::create_dir(&below).unwrap();
     stream.until("goes on", |s| {
-        s.outputs["record_file"].written > written + 5 && s.counters.events_applied > applied
+        s.outputs["record_file"].written > written + 5 && s.counters.events_applied > applied + 20
     });
-    stream.stop();
-    assert!(path.exists());
+    let report = stream.stop();
+    // What it went on in can be replayed by itself: the stream's state, its queues, and the events since then.
+    let again = replayed(&path);
+    assert_eq!(again["connection"]["state"], "stopped");
+    assert_eq!(again["connection"]["reconnects"], report.snapshot.connection.reconnects);
+    let events = |s: &Value| s["counters"]["events_applied"].as_u64().unwrap();
+    assert!(
+        events(&again) > 5 && events(&again) < report.snapshot.counters.events_applied,
+        "{again}"
+    );
+    assert_eq!(again["counters"]["events_buffered"], 0);
+    assert_eq!(again["counters"]["events_dropped"], 0);
+    let queues: Vec<String> = report.snapshot.queues.keys().map(ToString::to_string).collect();
+    assert!(!queues.is_empty());
+    assert_eq!(
+        again["queues"].as_object().unwrap().keys().cloned().collect::<Vec<_>>(),
+        queues
+    );
 
     let stream = watch(config(&sim.url(), Protocol::Events).record_file("/dev/full"));
     let s = stream.until("missed", |s| s.outputs["record_file"].missed > 20);

@@ -49,7 +49,6 @@ const PURE: &[&str] = &["base", "config", "event", "protocol", "model", "audit"]
 /// Files of other modules that are pure all the same.
 const PURE_FILES: &[&str] = &[
     "net/backoff.rs",
-    "net/target.rs",
     "reader/heartbeat.rs",
     "output/record/",
     "output/recording/",
@@ -81,6 +80,7 @@ const IMPURE: &[&str] = &[
 /// Where it is named all the same, and why.
 const IMPURE_FILES: &[(&str, &str, &str)] = &[
     ("base/moment.rs", "SystemTime", "Moment::now is the one clock"),
+    ("base/url.rs", "std::net", "the form of an address, no socket"),
     ("config/builder.rs", "std::fs", "a configuration is read from its file"),
     ("config/builder.rs", "log::", "notes of a library user's configuration"),
     (
@@ -90,8 +90,6 @@ const IMPURE_FILES: &[(&str, &str, &str)] = &[
     ),
     ("config/credentials.rs", "std::fs", "a secret is read from its file"),
     ("config/region.rs", "std::net", "the form of an address, no socket"),
-    ("config/url.rs", "std::net", "the form of an address, no socket"),
-    ("net/target.rs", "std::net", "the form of an address, no socket"),
 ];
 
 /// Foreign crates with an owner: named below these paths only.
@@ -102,10 +100,14 @@ const OWNERS: &[(&str, &str)] = &[
     ("rustls_native_certs", "net/"),
     ("webpki_roots", "net/"),
     ("socket2", "net/ http_server/connection.rs simulator/stream/outbox.rs"),
+    ("http", "base/url.rs rest/"),
     ("httparse", "net/proxy.rs http_server/"),
+    ("httpdate", "rest/retry_after.rs"),
+    ("percent_encoding", "base/percent.rs"),
     ("tungstenite", "reader/ simulator/stream/"),
     ("clap", "cli/"),
     ("clap_complete", "cli/"),
+    ("clap_mangen", "cli/man.rs"),
     ("env_logger", "cli/"),
     ("signal_hook", "cli/"),
     ("terminal_size", "output/live/"),

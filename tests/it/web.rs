@@ -334,13 +334,16 @@ fn two_hundred_viewers_get_every_picture() {
     stream.until_fed();
     let mut viewers: Vec<_> = (0..200).map(|_| events(address, "/api/page", &[])).collect();
     for viewer in &mut viewers {
-        let whole: Value = serde_json::from_str(&viewer.next().expect("a picture")).expect("JSON");
-        assert_eq!(whole["whole"], 1);
-        let mut revision = whole["rev"].as_u64();
+        let mut picture = || -> Value { serde_json::from_str(&viewer.next().expect("a picture")).expect("JSON") };
+        let whole = picture();
+        assert_eq!(whole["whole"], true);
+        let as_of = |picture: &Value| picture["patch"]["as_of"].as_str().map(str::to_owned);
+        let mut last = as_of(&whole);
         for _ in 0..3 {
-            let next: Value = serde_json::from_str(&viewer.next().expect("a picture")).expect("JSON");
-            assert!(next["rev"].as_u64() > revision);
-            revision = next["rev"].as_u64();
+            let next = picture();
+            assert_eq!(next["whole"], false);
+            assert!(as_of(&next) > last);
+            last = as_of(&next);
         }
     }
     let viewing = samples(&get(address, "/metrics", &[]).body)["genesys_stream_viewers"];

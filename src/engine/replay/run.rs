@@ -41,7 +41,7 @@ impl Run {
             decoders: Decoders::new(start.settings.protocol, bodies),
             telemetry: Telemetry::new(),
             waiting: VecDeque::new(),
-            settled: 0,
+            settled: start.events_before,
             now: at,
             stop: None,
         }

@@ -95,7 +95,7 @@ fn header(view: &View<'_>, stale: Option<&str>, cols: usize) -> Line {
         room -= if fits { columns } else { 0 };
         fits
     };
-    let protocol = format!("  {}", connection.protocol);
+    let protocol = format!("  {}", connection.protocol.as_str());
     if take(width(&protocol)) {
         line.add(Style::Dim, &protocol);
     }

@@ -4,10 +4,17 @@
 //!
 //! `docs/recording.md` describes each line. Writing and reading are the same derived form, so that neither can fall behind.
 
+mod preface;
+#[cfg(feature = "cli")]
+mod reading;
+#[cfg(all(test, feature = "cli"))]
+mod tests;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::preface::Preface;
 use crate::event::change::Change;
 use crate::model::Settings;
 use crate::model::snapshot::OutputSnapshot;
@@ -74,6 +81,8 @@ pub(crate) struct Start {
     pub(crate) version: String,
     pub(crate) region: String,
     pub(crate) settings: Settings,
+    /// Events of the run that stand in another file; 0 where the run begins here.
+    pub(crate) events_before: u64,
 }
 
 /// What a replay cannot know otherwise.
@@ -92,6 +101,7 @@ impl Start {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             region,
             settings,
+            events_before: 0,
         }
     }
 }
@@ -183,8 +193,3 @@ impl Line {
         }
     }
 }
-
-#[cfg(feature = "cli")]
-mod reading;
-#[cfg(all(test, feature = "cli"))]
-mod tests;

@@ -2,8 +2,8 @@
 //!
 //! In: facts of all known conversations, a question · Out: a snapshot's `queues`, `totals` and `all_queues` · Thread: any; pure.
 //!
-//! Nothing here is shared with the client that is measured by it: these are the contract's definitions, written a second time
-//! on facts that were never rendered.
+//! Nothing here is shared with the client that is measured by it: these are the definitions of `docs/numbers.md`,
+//! written a second time on facts that were never rendered.
 
 mod history;
 mod outcomes;

@@ -80,7 +80,7 @@ pub(super) fn write(to: &mut Exposition, snapshot: &Snapshot, surroundings: &Sur
         |to| {
             let labels = [
                 ("version", env!("CARGO_PKG_VERSION")),
-                ("protocol", connection.protocol),
+                ("protocol", connection.protocol.as_str()),
             ];
             to.count(&labels, 1);
         },

@@ -3,8 +3,7 @@
 //! In: made snapshots · Out: verdicts · Thread: the test's.
 
 use super::*;
-use crate::model::numbers::Numbers;
-use crate::model::snapshot::QueueSnapshot;
+use crate::model::snapshot::{LiveNumbers, Numbers, QueueSnapshot};
 use crate::web::testing;
 use crate::{Id, Moment};
 
@@ -17,7 +16,10 @@ fn snapshot() -> Snapshot {
     let mut snapshot = testing::snapshot();
     let queue = QueueSnapshot {
         name: Some("Sales \"east\\west\"\nnew".to_owned()),
-        waiting: Some(3),
+        live: LiveNumbers {
+            waiting: Some(3),
+            ..LiveNumbers::default()
+        },
         longest_wait_secs: Some(12.5),
         totals: Some(Numbers {
             offered: 9,

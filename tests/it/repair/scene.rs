@@ -164,7 +164,7 @@ pub fn settle(sim: &Simulator) {
     }
 }
 
-/// All that the contract defines but `hold_secs`, which the stream tells approximately.
+/// All numbers of `docs/numbers.md` but `hold_secs`, which the stream tells approximately.
 const TOTALS: [&str; 12] = [
     "offered",
     "answered",

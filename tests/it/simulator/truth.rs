@@ -1,4 +1,4 @@
-//! The simulator's true numbers against a second count: from the frames alone, by the contract's section 8.
+//! The simulator's true numbers against a second count: from the frames alone, by the rules of `docs/numbers.md`.
 //!
 //! In: the frames of queue conversations · Out: verdicts on `/sim/truth` · Thread: the test's.
 

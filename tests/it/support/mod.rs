@@ -89,7 +89,7 @@ pub fn control(sim: &Simulator, call: &str) -> serde_json::Value {
     serde_json::from_str(&answer).expect("JSON")
 }
 
-/// The counters' identity of the contract.
+/// The identity of the counters (`docs/records.md#counters`).
 pub fn assert_identity(counters: &Counters) {
     let c = counters;
     assert_eq!(

@@ -1,36 +1,34 @@
-//! One conversation judged: its layers, and what it was counted for before.
+//! A conversation's layers together: what the stream said, what REST said, what it was counted for before.
 //!
-//! In: what the stream said, what REST said, what was counted · Out: `Outcome`, differences · Thread: any (pure).
+//! In: the layers · Out: `Outcome`, differences; holds that are over · Thread: any (pure).
 
+use super::counts::CountKind;
+use super::outcome::{Count, Outcome, foremost, outcome};
 use super::overlay::overlay;
 use super::totals::Totals;
-use super::visit::{self, Happening, Outcome, What};
 use crate::Moment;
 use crate::event::facts::{ConversationFacts, Medium, Participant};
 
 /// What a conversation means, all layers together.
-pub(super) struct Judged {
+pub(super) struct Layered {
     pub(super) outcome: Outcome,
     /// Times that differ between stream and REST.
     pub(super) differences: u64,
 }
 
-impl Judged {
-    pub(super) fn of(
-        stream: &ConversationFacts,
-        rest: Option<&ConversationFacts>,
-        settled: Option<&[Happening]>,
-    ) -> Self {
+impl Layered {
+    /// `settled`: what the conversation was counted for before it was condensed, if it came back.
+    pub(super) fn of(stream: &ConversationFacts, rest: Option<&ConversationFacts>, settled: Option<&[Count]>) -> Self {
         let (mut outcome, differences) = match rest {
-            None => (visit::outcome(stream), 0),
+            None => (outcome(stream), 0),
             Some(rest) => {
                 let mut whole = stream.clone();
                 let differences = overlay(&mut whole, rest);
-                (visit::outcome(&whole), differences)
+                (outcome(&whole), differences)
             }
         };
         if let Some(settled) = settled {
-            outcome.happenings = with_settled(settled, outcome.happenings);
+            outcome.counts = with_settled(settled, outcome.counts);
         }
         Self { outcome, differences }
     }
@@ -38,22 +36,24 @@ impl Judged {
 
 /// What was counted stands, because the conversation that came back is known in part only: by participant, a verdict
 /// gives way only to none yet, and an agent's end to a later one.
-fn with_settled(settled: &[Happening], found: Vec<Happening>) -> Vec<Happening> {
-    let verdict = |list: &[Happening], who: u32| {
-        let of_who = list.iter().filter(move |h| h.who == who && h.what != What::Offered);
-        of_who.map(|h| h.at).max()
+fn with_settled(settled: &[Count], found: Vec<Count>) -> Vec<Count> {
+    let verdict_at = |counts: &[Count], participant: u32| {
+        let own = counts.iter().filter(|c| c.participant == participant);
+        own.filter(|c| c.kind != CountKind::Offered).map(|c| c.at).max()
     };
-    let is_agent = |who: u32| settled.iter().any(|h| h.who == who && h.what == What::Handled);
-    let is_known = |who: u32| settled.iter().any(|h| h.who == who);
-    let gives_way = |who: u32| {
-        let (old, new) = (verdict(settled, who), verdict(&found, who));
-        old.is_none() || (is_agent(who) && new > old)
+    let is_agent = |participant: u32| {
+        let mut own = settled.iter().filter(|c| c.participant == participant);
+        own.any(|c| c.kind == CountKind::Handled)
     };
-    let is_found = |who: u32| found.iter().any(|h| h.who == who);
-    let stands = |h: &&Happening| !(is_found(h.who) && gives_way(h.who));
-    let mut whole: Vec<Happening> = settled.iter().filter(stands).cloned().collect();
-    let counts = |h: &&Happening| !is_known(h.who) || gives_way(h.who);
-    whole.extend(found.iter().filter(counts).cloned());
+    let is_in = |counts: &[Count], participant: u32| counts.iter().any(|c| c.participant == participant);
+    let gives_way = |participant: u32| {
+        let (old, new) = (verdict_at(settled, participant), verdict_at(&found, participant));
+        old.is_none() || (is_agent(participant) && new > old)
+    };
+    let stands = |c: &&Count| !(is_in(&found, c.participant) && gives_way(c.participant));
+    let mut whole: Vec<Count> = settled.iter().filter(stands).cloned().collect();
+    let is_new = |c: &&Count| !is_in(settled, c.participant) || gives_way(c.participant);
+    whole.extend(found.iter().filter(is_new).cloned());
     whole
 }
 
@@ -83,7 +83,7 @@ pub(super) fn count_hold(totals: &mut Totals, participant: &Participant, medium:
         return;
     };
     let millis = u64::try_from(until.millis_since(began.value)).unwrap_or(0);
-    let media = visit::foremost(&participant.media).unwrap_or(m.kind);
+    let media = foremost(&participant.media).unwrap_or(m.kind);
     totals.hold(&queue.value, media, until, millis);
 }
 
@@ -94,38 +94,38 @@ mod tests {
     use crate::event::facts::MediaKind;
     use crate::model::testing::at;
 
-    fn happening(who: u32, what: What, secs: i64) -> Happening {
-        Happening {
+    fn count(participant: u32, kind: CountKind, secs: i64) -> Count {
+        Count {
             queue: Id::new("Q"),
             media: MediaKind::Voice,
-            what,
+            kind,
             at: at(secs),
             millis: 0,
-            who,
+            participant,
         }
     }
 
     #[test]
     fn what_was_counted_stands_and_what_is_new_counts() {
-        let visit = [happening(1, What::Offered, 0), happening(1, What::Answered, 5)];
-        let agent = [happening(2, What::Handled, 20), happening(2, What::Wrapup, 20)];
+        let visit = [count(1, CountKind::Offered, 0), count(1, CountKind::Answered, 5)];
+        let agent = [count(2, CountKind::Handled, 20), count(2, CountKind::WrappedUp, 20)];
         let settled = [visit.clone(), agent.clone()].concat();
         let none = with_settled(&settled, Vec::new());
         assert_eq!(none, settled, "who is absent from what came is not gone");
-        let in_part = vec![happening(1, What::Offered, 0), happening(1, What::FlowOut, 9)];
+        let in_part = vec![count(1, CountKind::Offered, 0), count(1, CountKind::FlowOut, 9)];
         assert_eq!(
             with_settled(&settled, in_part),
             settled,
             "a verdict in part only is none"
         );
-        let earlier = vec![happening(2, What::Handled, 19)];
+        let earlier = vec![count(2, CountKind::Handled, 19)];
         assert_eq!(with_settled(&settled, earlier), settled);
-        let later = vec![happening(2, What::Handled, 30)];
+        let later = vec![count(2, CountKind::Handled, 30)];
         let whole = with_settled(&settled, later.clone());
         assert_eq!(whole, [visit.to_vec(), later].concat());
-        let new = vec![happening(3, What::Offered, 40)];
+        let new = vec![count(3, CountKind::Offered, 40)];
         assert_eq!(with_settled(&settled, new.clone()), [settled, new].concat());
-        let waited = [happening(1, What::Offered, 0)];
+        let waited = [count(1, CountKind::Offered, 0)];
         assert_eq!(
             with_settled(&waited, visit.to_vec()),
             visit,

@@ -2,7 +2,7 @@
 //!
 //! In: the joined state of one conversation · Out: `Outcome` · Thread: any (a pure function).
 //!
-//! Section 8 of the contract, sentence by sentence. Where it leaves something open:
+//! The definitions are those of `docs/numbers.md`, sentence by sentence. Where they leave something open:
 //! * Visits of one queue with equal `entered` are ordered by participant id; the earlier of two such ends where the
 //!   later begins, so that no agent answers both.
 //! * Where nobody of the customer side was seen (an internal call to a queue), every customer-side participant has ended.
@@ -13,86 +13,57 @@
 
 use std::time::Duration;
 
+use super::counts::{CountKind, LiveKind};
 use crate::base::id::short_hash;
 use crate::event::facts::{
     AcwState, ConversationFacts, DisconnectKind, MediaKind, Medium, MediumState, Participant, Purpose,
 };
 use crate::{Id, Moment};
 
-/// An agent may be connected this long after the visit's end and still have answered it (section 8).
+/// An agent may be connected this long after the visit's end and still have answered it (`docs/numbers.md`).
 const ANSWERED_AFTER_LEFT_AT_MOST: Duration = Duration::from_secs(5);
 
 /// What one conversation adds to the numbers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Outcome {
+pub(crate) struct Outcome {
     /// A customer-side participant is connected and not ended.
-    pub active: bool,
+    pub(crate) active: bool,
     /// Every participant has ended and no after-call work runs: nothing more is expected.
-    pub finished: bool,
-    /// Who is there now.
-    pub presences: Vec<Presence>,
+    pub(crate) finished: bool,
+    /// What it is counted for now.
+    pub(crate) live: Vec<LiveCount>,
     /// What happened, each at its moment.
-    pub happenings: Vec<Happening>,
+    pub(crate) counts: Vec<Count>,
 }
 
 /// Somebody who waits, talks or wraps up now.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Presence {
+pub(crate) struct LiveCount {
     /// On which queue.
-    pub queue: Id,
+    pub(crate) queue: Id,
     /// By which medium.
-    pub media: MediaKind,
-    /// Doing what.
-    pub doing: Doing,
+    pub(crate) media: MediaKind,
+    /// A visit that waits, an agent who is connected or in after-call work.
+    pub(crate) kind: LiveKind,
     /// Since when: `entered`, connected, start of after-call work.
-    pub since: Moment,
+    pub(crate) since: Moment,
 }
 
-/// What somebody does now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Doing {
-    /// A visit that has neither left nor been answered.
-    Waiting,
-    /// An agent who is connected.
-    Interacting,
-    /// An agent in after-call work.
-    AfterCallWork,
-}
-
-/// One countable fact, in the window of its moment.
+/// Something that happened and counts once, in the window of its moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Happening {
+pub(crate) struct Count {
     /// On which queue.
-    pub queue: Id,
+    pub(crate) queue: Id,
     /// By which medium.
-    pub media: MediaKind,
-    /// What.
-    pub what: What,
+    pub(crate) media: MediaKind,
+    /// What happened.
+    pub(crate) kind: CountKind,
     /// When: decides the window.
-    pub at: Moment,
+    pub(crate) at: Moment,
     /// Its wait or handle time in milliseconds; 0 where it has none.
-    pub millis: u64,
+    pub(crate) millis: u64,
     /// The participant it is about (the visit's or the agent), as 32 bits of its id's hash.
-    pub who: u32,
-}
-
-/// What can happen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum What {
-    /// A visit entered.
-    Offered,
-    /// An agent took it; millis = wait.
-    Answered,
-    /// The customer left; millis = wait.
-    Abandoned,
-    /// It went on to somebody else; millis = wait.
-    FlowOut,
-    /// An agent was done with it; millis = handle time.
-    Handled,
-    /// Such an agent had transferred it.
-    Transferred,
-    /// Such an agent had wrapped it up.
-    Wrapup,
+    pub(crate) participant: u32,
 }
 
 impl Participant {
@@ -169,8 +140,8 @@ impl Participant {
     }
 }
 
-/// A participant with what is asked of it again and again.
-struct Seen<'a> {
+/// A participant with what is asked of it more than once.
+struct Member<'a> {
     participant: &'a Participant,
     purpose: Option<Purpose>,
     queue: Option<&'a Id>,
@@ -179,7 +150,7 @@ struct Seen<'a> {
     is_agent: bool,
 }
 
-impl Seen<'_> {
+impl Member<'_> {
     fn is_agent_on(&self, queue: &Id) -> bool {
         self.is_agent && self.queue == Some(queue)
     }
@@ -187,14 +158,13 @@ impl Seen<'_> {
 
 /// A visit of a queue: a participant with purpose `acd` that entered.
 struct Visit<'a> {
-    seen: &'a Seen<'a>,
+    member: &'a Member<'a>,
     queue: &'a Id,
     entered: Moment,
 }
 
 /// What the joined state of a conversation means.
-#[must_use]
-pub fn outcome(facts: &ConversationFacts) -> Outcome {
+pub(crate) fn outcome(facts: &ConversationFacts) -> Outcome {
     let conversation = Conversation::of(facts);
     let mut outcome = Outcome {
         active: conversation.is_active(),
@@ -204,16 +174,16 @@ pub fn outcome(facts: &ConversationFacts) -> Outcome {
     let visits = conversation.visits();
     for (n, visit) in visits.iter().enumerate() {
         let next = visits.get(n + 1).filter(|next| next.queue == visit.queue);
-        conversation.judge_visit(visit, next.map(|next| next.entered), &mut outcome);
+        conversation.count_visit(visit, next.map(|next| next.entered), &mut outcome);
     }
-    for seen in conversation.everybody.iter().filter(|seen| seen.is_agent) {
-        conversation.judge_agent(seen, &mut outcome);
+    for member in conversation.members.iter().filter(|member| member.is_agent) {
+        conversation.count_agent(member, &mut outcome);
     }
     outcome
 }
 
 struct Conversation<'a> {
-    everybody: Vec<Seen<'a>>,
+    members: Vec<Member<'a>>,
     has_customer: bool,
     /// Medium of the customer side, for participants without one.
     media: MediaKind,
@@ -221,10 +191,10 @@ struct Conversation<'a> {
 
 impl<'a> Conversation<'a> {
     fn of(facts: &'a ConversationFacts) -> Self {
-        let everybody: Vec<Seen<'a>> = facts
+        let members: Vec<Member<'a>> = facts
             .participants
             .iter()
-            .map(|p| Seen {
+            .map(|p| Member {
                 participant: p,
                 purpose: p.purpose_value(),
                 queue: p.queue_value(),
@@ -234,15 +204,15 @@ impl<'a> Conversation<'a> {
             })
             .collect();
         let media_of = |purpose| {
-            let of_purpose = everybody.iter().filter(|seen| seen.purpose == Some(purpose));
-            foremost(of_purpose.flat_map(|seen| &seen.participant.media))
+            let of_purpose = members.iter().filter(|member| member.purpose == Some(purpose));
+            foremost(of_purpose.flat_map(|member| &member.participant.media))
         };
         let media = media_of(Purpose::Customer)
             .or_else(|| media_of(Purpose::External))
             .unwrap_or(MediaKind::Other);
         Self {
-            has_customer: everybody.iter().any(|seen| seen.purpose == Some(Purpose::Customer)),
-            everybody,
+            has_customer: members.iter().any(|member| member.purpose == Some(Purpose::Customer)),
+            members,
             media,
         }
     }
@@ -250,29 +220,29 @@ impl<'a> Conversation<'a> {
     /// In the order queue, `entered`, participant id.
     fn visits(&self) -> Vec<Visit<'_>> {
         let mut visits: Vec<Visit<'_>> = self
-            .everybody
+            .members
             .iter()
-            .filter(|seen| seen.purpose == Some(Purpose::Acd))
-            .filter_map(|seen| {
+            .filter(|member| member.purpose == Some(Purpose::Acd))
+            .filter_map(|member| {
                 Some(Visit {
-                    seen,
-                    queue: seen.queue?,
-                    entered: seen.connected?,
+                    member,
+                    queue: member.queue?,
+                    entered: member.connected?,
                 })
             })
             .collect();
         visits.sort_by(|a, b| {
-            (a.queue, a.entered, &a.seen.participant.id).cmp(&(b.queue, b.entered, &b.seen.participant.id))
+            (a.queue, a.entered, &a.member.participant.id).cmp(&(b.queue, b.entered, &b.member.participant.id))
         });
         visits
     }
 
-    fn is_customer_side(&self, seen: &Seen<'_>, entered: Option<Moment>) -> bool {
-        match seen.purpose {
+    fn is_customer_side(&self, member: &Member<'_>, entered: Option<Moment>) -> bool {
+        match member.purpose {
             Some(Purpose::Customer) => true,
             Some(Purpose::External) => {
                 !self.has_customer
-                    || seen
+                    || member
                         .connected
                         .zip(entered)
                         .is_some_and(|(began, entered)| began < entered)
@@ -282,91 +252,94 @@ impl<'a> Conversation<'a> {
     }
 
     fn is_active(&self) -> bool {
-        let acd = self.everybody.iter().filter(|seen| seen.purpose == Some(Purpose::Acd));
-        let last_entered = acd.filter_map(|seen| seen.connected).max();
-        self.everybody
+        let acd = self
+            .members
             .iter()
-            .any(|seen| seen.connected.is_some() && seen.ended.is_none() && self.is_customer_side(seen, last_entered))
+            .filter(|member| member.purpose == Some(Purpose::Acd));
+        let last_entered = acd.filter_map(|member| member.connected).max();
+        self.members.iter().any(|member| {
+            member.connected.is_some() && member.ended.is_none() && self.is_customer_side(member, last_entered)
+        })
     }
 
-    fn media_of(&self, seen: &Seen<'_>) -> MediaKind {
-        foremost(&seen.participant.media).unwrap_or(self.media)
+    fn media_of(&self, member: &Member<'_>) -> MediaKind {
+        foremost(&member.participant.media).unwrap_or(self.media)
     }
 
-    fn judge_visit(&self, visit: &Visit<'_>, next_entered: Option<Moment>, outcome: &mut Outcome) {
+    fn count_visit(&self, visit: &Visit<'_>, next_entered: Option<Moment>, outcome: &mut Outcome) {
         let entered = visit.entered;
-        let left = visit.seen.ended;
-        let media = self.media_of(visit.seen);
-        let who = short_hash(&visit.seen.participant.id);
-        let mut happened = |what, at: Moment, millis| {
-            outcome.happenings.push(Happening {
+        let left = visit.member.ended;
+        let media = self.media_of(visit.member);
+        let participant = short_hash(&visit.member.participant.id);
+        let mut count = |kind, at: Moment, millis| {
+            outcome.counts.push(Count {
                 queue: visit.queue.clone(),
                 media,
-                what,
+                kind,
                 at,
                 millis,
-                who,
+                participant,
             });
         };
-        happened(What::Offered, entered, 0);
+        count(CountKind::Offered, entered, 0);
 
         let could_answer = |connected: &Moment| {
             *connected >= entered
                 && next_entered.is_none_or(|next| *connected < next)
                 && left.is_none_or(|left| *connected <= left.plus(ANSWERED_AFTER_LEFT_AT_MOST))
         };
-        let agents = self.everybody.iter().filter(|seen| seen.is_agent_on(visit.queue));
-        if let Some(answered) = agents.filter_map(|seen| seen.connected).filter(could_answer).min() {
-            happened(What::Answered, answered, millis_between(entered, answered));
+        let agents = self.members.iter().filter(|member| member.is_agent_on(visit.queue));
+        if let Some(answered) = agents.filter_map(|member| member.connected).filter(could_answer).min() {
+            count(CountKind::Answered, answered, millis_between(entered, answered));
             return;
         }
         let Some(left) = left else {
-            outcome.presences.push(Presence {
+            outcome.live.push(LiveCount {
                 queue: visit.queue.clone(),
                 media,
-                doing: Doing::Waiting,
+                kind: LiveKind::Waiting,
                 since: entered,
             });
             return;
         };
-        let went_on_to = |seen: &Seen<'_>| {
-            !self.is_customer_side(seen, Some(entered))
-                && !seen.is_agent_on(visit.queue)
-                && seen.connected.is_some_and(|connected| connected >= entered)
-                && seen.ended.is_none_or(|ended| ended > left)
+        let went_on_to = |member: &Member<'_>| {
+            !self.is_customer_side(member, Some(entered))
+                && !member.is_agent_on(visit.queue)
+                && member.connected.is_some_and(|connected| connected >= entered)
+                && member.ended.is_none_or(|ended| ended > left)
         };
         let mut customer_side = self
-            .everybody
+            .members
             .iter()
-            .filter(|seen| self.is_customer_side(seen, Some(entered)));
-        if self.everybody.iter().any(went_on_to) {
-            happened(What::FlowOut, left, millis_between(entered, left));
-        } else if customer_side.all(|seen| seen.ended.is_some()) {
-            happened(What::Abandoned, left, millis_between(entered, left));
+            .filter(|member| self.is_customer_side(member, Some(entered)));
+        if self.members.iter().any(went_on_to) {
+            count(CountKind::FlowOut, left, millis_between(entered, left));
+        } else if customer_side.all(|member| member.ended.is_some()) {
+            count(CountKind::Abandoned, left, millis_between(entered, left));
         }
     }
 
-    fn judge_agent(&self, seen: &Seen<'_>, outcome: &mut Outcome) {
-        let Some(queue) = seen.queue else { return };
-        let agent = seen.participant;
-        let media = self.media_of(seen);
-        let mut is_now = |doing, since| {
-            outcome.presences.push(Presence {
+    fn count_agent(&self, member: &Member<'_>, outcome: &mut Outcome) {
+        let Some(queue) = member.queue else { return };
+        let agent = member.participant;
+        let media = self.media_of(member);
+        let mut count_live = |kind, since| {
+            outcome.live.push(LiveCount {
                 queue: queue.clone(),
                 media,
-                doing,
+                kind,
                 since,
             });
         };
-        if let (Some(connected), None) = (seen.connected, seen.ended) {
-            is_now(Doing::Interacting, connected);
+        if let (Some(connected), None) = (member.connected, member.ended) {
+            count_live(LiveKind::Interacting, connected);
         }
         if agent.in_after_call_work() {
             // Its time is a label only: pending work may not have said when it began.
-            let since = agent.acw_started.or(seen.ended).or(seen.connected);
-            is_now(Doing::AfterCallWork, since.unwrap_or_default());
+            let since = agent.acw_started.or(member.ended).or(member.connected);
+            count_live(LiveKind::AfterCallWork, since.unwrap_or_default());
         }
-        let (Some(connected), Some(ended)) = (seen.connected, seen.ended) else {
+        let (Some(connected), Some(ended)) = (member.connected, member.ended) else {
             return;
         };
         if agent.expects_after_call_work() {
@@ -376,24 +349,24 @@ impl<'a> Conversation<'a> {
         let after_call_work = agent.acw_started.zip(agent.acw_ended);
         let handle = millis_between(connected, ended)
             + after_call_work.map_or(0, |(started, ended)| millis_between(started, ended));
-        let who = short_hash(&agent.id);
-        let mut happened = |what, millis| {
-            outcome.happenings.push(Happening {
+        let participant = short_hash(&agent.id);
+        let mut count = |kind, millis| {
+            outcome.counts.push(Count {
                 queue: queue.clone(),
                 media,
-                what,
+                kind,
                 at,
                 millis,
-                who,
+                participant,
             });
         };
-        happened(What::Handled, handle);
+        count(CountKind::Handled, handle);
         let transfers = |m: &Medium| m.disconnect.is_some_and(|d| d.value == DisconnectKind::Transfer);
         if agent.media.iter().any(transfers) {
-            happened(What::Transferred, 0);
+            count(CountKind::Transferred, 0);
         }
         if agent.wrapup_coded || agent.acw_ended.is_some() || agent.any_acw_state(|s| s == AcwState::Complete) {
-            happened(What::Wrapup, 0);
+            count(CountKind::WrappedUp, 0);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! One case for every clause of section 8.
+//! One case for every clause of the definitions.
 //!
 //! In: little conversations in seconds · Out: asserted outcomes · Thread: any (tests only).
 
@@ -37,21 +37,21 @@ fn judge(participants: Vec<Participant>) -> Outcome {
     })
 }
 
-/// `what` of a queue with its moment in seconds and its milliseconds.
-fn of(outcome: &Outcome, queue: &str, what: What) -> Vec<(i64, u64)> {
+/// Counts of one kind on a queue: moment in seconds, milliseconds.
+fn of(outcome: &Outcome, queue: &str, kind: CountKind) -> Vec<(i64, u64)> {
     let mut found: Vec<_> = outcome
-        .happenings
+        .counts
         .iter()
-        .filter(|h| h.queue == Id::new(queue) && h.what == what)
-        .map(|h| (h.at.millis_since(at(0)) / 1000, h.millis))
+        .filter(|count| count.queue == Id::new(queue) && count.kind == kind)
+        .map(|count| (count.at.millis_since(at(0)) / 1000, count.millis))
         .collect();
     found.sort_unstable();
     found
 }
 
-fn now(outcome: &Outcome, queue: &str, doing: Doing) -> usize {
-    let there = |presence: &&Presence| presence.queue == Id::new(queue) && presence.doing == doing;
-    outcome.presences.iter().filter(there).count()
+fn now(outcome: &Outcome, queue: &str, kind: LiveKind) -> usize {
+    let is_of = |live: &&LiveCount| live.queue == Id::new(queue) && live.kind == kind;
+    outcome.live.iter().filter(is_of).count()
 }
 
 fn with_state(mut p: Participant, kind: MediaKind, state: MediumState) -> Participant {
@@ -65,13 +65,13 @@ fn with_state(mut p: Participant, kind: MediaKind, state: MediumState) -> Partic
 fn a_visit_waits_from_the_moment_it_entered() {
     let o = judge(vec![customer(0, None), acd("a", "Q", 5, None)]);
     assert!(o.active && !o.finished);
-    assert_eq!(of(&o, "Q", What::Offered), [(5, 0)]);
+    assert_eq!(of(&o, "Q", CountKind::Offered), [(5, 0)]);
     assert_eq!(
-        o.presences,
-        [Presence {
+        o.live,
+        [LiveCount {
             queue: Id::new("Q"),
             media: MediaKind::Voice,
-            doing: Doing::Waiting,
+            kind: LiveKind::Waiting,
             since: at(5)
         }]
     );
@@ -82,7 +82,7 @@ fn an_acd_without_connected_time_or_queue_is_no_visit() {
     let unentered = p("a", Purpose::Acd, "Q", None, None);
     let nowhere = p("b", Purpose::Acd, "", Some(3), None);
     let o = judge(vec![customer(0, None), unentered, nowhere]);
-    assert!(o.happenings.is_empty() && o.presences.is_empty());
+    assert!(o.counts.is_empty() && o.live.is_empty());
 }
 
 #[test]
@@ -97,10 +97,10 @@ fn the_earliest_agent_on_the_queue_answers_and_missed_alerts_do_not() {
         agent("second", "Q", 40, None),
         agent("first", "Q", 30, None),
     ]);
-    assert_eq!(of(&o, "Q", What::Answered), [(30, 25_000)]);
-    assert_eq!(now(&o, "Q", Doing::Interacting), 2);
-    assert_eq!(now(&o, "Q", Doing::Waiting), 0);
-    assert_eq!(of(&o, "Q", What::FlowOut), []);
+    assert_eq!(of(&o, "Q", CountKind::Answered), [(30, 25_000)]);
+    assert_eq!(now(&o, "Q", LiveKind::Interacting), 2);
+    assert_eq!(now(&o, "Q", LiveKind::Waiting), 0);
+    assert_eq!(of(&o, "Q", CountKind::FlowOut), []);
 }
 
 #[test]
@@ -108,12 +108,12 @@ fn a_user_answers_and_whoever_listens_in_does_not() {
     let mut monitor = agent("monitor", "Q", 6, None);
     monitor.listens_in = true;
     let o = judge(vec![customer(0, None), acd("a", "Q", 5, None), monitor]);
-    assert_eq!(of(&o, "Q", What::Answered), []);
-    assert_eq!(now(&o, "Q", Doing::Interacting), 0);
-    assert_eq!(now(&o, "Q", Doing::Waiting), 1);
+    assert_eq!(of(&o, "Q", CountKind::Answered), []);
+    assert_eq!(now(&o, "Q", LiveKind::Interacting), 0);
+    assert_eq!(now(&o, "Q", LiveKind::Waiting), 1);
     let user = p("user", Purpose::User, "Q", Some(9), None);
     let o = judge(vec![customer(0, None), acd("a", "Q", 5, None), user]);
-    assert_eq!(of(&o, "Q", What::Answered), [(9, 4_000)]);
+    assert_eq!(of(&o, "Q", CountKind::Answered), [(9, 4_000)]);
 }
 
 #[test]
@@ -125,10 +125,10 @@ fn an_agent_answers_up_to_five_seconds_after_the_visit_left() {
             agent("g", "Q", connected, None),
         ])
     };
-    assert_eq!(of(&case(25), "Q", What::Answered), [(25, 20_000)]);
-    assert_eq!(of(&case(26), "Q", What::Answered), []);
-    assert_eq!(of(&case(4), "Q", What::Answered), []);
-    assert_eq!(of(&case(5), "Q", What::Answered), [(5, 0)]);
+    assert_eq!(of(&case(25), "Q", CountKind::Answered), [(25, 20_000)]);
+    assert_eq!(of(&case(26), "Q", CountKind::Answered), []);
+    assert_eq!(of(&case(4), "Q", CountKind::Answered), []);
+    assert_eq!(of(&case(5), "Q", CountKind::Answered), [(5, 0)]);
 }
 
 #[test]
@@ -138,8 +138,8 @@ fn a_visit_answered_before_it_left_no_longer_waits() {
         acd("a", "Q", 5, None),
         agent("g", "Q", 9, None),
     ]);
-    assert_eq!(now(&o, "Q", Doing::Waiting), 0);
-    assert_eq!(of(&o, "Q", What::Answered), [(9, 4_000)]);
+    assert_eq!(now(&o, "Q", LiveKind::Waiting), 0);
+    assert_eq!(of(&o, "Q", CountKind::Answered), [(9, 4_000)]);
 }
 
 #[test]
@@ -150,9 +150,9 @@ fn a_requeue_within_the_queue_is_a_second_visit_and_the_first_flowed_out() {
         acd("b", "Q", 21, Some(40)),
         agent("g", "Q", 40, None),
     ]);
-    assert_eq!(of(&o, "Q", What::Offered), [(5, 0), (21, 0)]);
-    assert_eq!(of(&o, "Q", What::FlowOut), [(20, 15_000)]);
-    assert_eq!(of(&o, "Q", What::Answered), [(40, 19_000)]);
+    assert_eq!(of(&o, "Q", CountKind::Offered), [(5, 0), (21, 0)]);
+    assert_eq!(of(&o, "Q", CountKind::FlowOut), [(20, 15_000)]);
+    assert_eq!(of(&o, "Q", CountKind::Answered), [(40, 19_000)]);
 }
 
 #[test]
@@ -163,7 +163,7 @@ fn an_agent_at_the_next_visits_entry_answers_the_next_only() {
         acd("b", "Q", 22, None),
         agent("g", "Q", 22, None),
     ]);
-    assert_eq!(of(&o, "Q", What::Answered), [(22, 0)]);
+    assert_eq!(of(&o, "Q", CountKind::Answered), [(22, 0)]);
 }
 
 #[test]
@@ -175,9 +175,9 @@ fn visits_that_entered_together_are_answered_once_in_any_order() {
     );
     let one = judge(vec![customer(0, None), a.clone(), b.clone(), g.clone()]);
     let other = judge(vec![g, b, a, customer(0, None)]);
-    assert_eq!(of(&one, "Q", What::Answered).len(), 1);
+    assert_eq!(of(&one, "Q", CountKind::Answered).len(), 1);
     let sorted = |o: &Outcome| {
-        let mut all: Vec<_> = o.happenings.iter().map(|h| format!("{h:?}")).collect();
+        let mut all: Vec<_> = o.counts.iter().map(|h| format!("{h:?}")).collect();
         all.sort();
         all
     };
@@ -196,13 +196,16 @@ fn a_transfer_to_another_queue_gives_each_queue_its_own_answer() {
         acd("b", "R", 60, Some(80)),
         agent("g2", "R", 80, None),
     ]);
-    assert_eq!(of(&o, "Q", What::Answered), [(20, 15_000)]);
-    assert_eq!(of(&o, "Q", What::Handled), [(60, 40_000)]);
-    assert_eq!(of(&o, "Q", What::Transferred), [(60, 0)]);
-    assert_eq!(of(&o, "Q", What::FlowOut), []);
-    assert_eq!(of(&o, "R", What::Answered), [(80, 20_000)]);
-    assert_eq!(of(&o, "R", What::Transferred), []);
-    assert_eq!(now(&o, "R", Doing::Interacting) + now(&o, "Q", Doing::Interacting), 1);
+    assert_eq!(of(&o, "Q", CountKind::Answered), [(20, 15_000)]);
+    assert_eq!(of(&o, "Q", CountKind::Handled), [(60, 40_000)]);
+    assert_eq!(of(&o, "Q", CountKind::Transferred), [(60, 0)]);
+    assert_eq!(of(&o, "Q", CountKind::FlowOut), []);
+    assert_eq!(of(&o, "R", CountKind::Answered), [(80, 20_000)]);
+    assert_eq!(of(&o, "R", CountKind::Transferred), []);
+    assert_eq!(
+        now(&o, "R", LiveKind::Interacting) + now(&o, "Q", LiveKind::Interacting),
+        1
+    );
 }
 
 #[test]
@@ -214,8 +217,8 @@ fn flow_out_to_another_queue_to_voicemail_and_to_an_agent_elsewhere() {
         p("direct", Purpose::User, "", Some(22), None),
     ] {
         let o = judge(vec![customer(0, None), acd("a", "Q", 5, Some(20)), onward]);
-        assert_eq!(of(&o, "Q", What::FlowOut), [(20, 15_000)]);
-        assert_eq!(of(&o, "Q", What::Abandoned), []);
+        assert_eq!(of(&o, "Q", CountKind::FlowOut), [(20, 15_000)]);
+        assert_eq!(of(&o, "Q", CountKind::Abandoned), []);
     }
 }
 
@@ -227,18 +230,18 @@ fn no_flow_out_to_whoever_came_before_or_ended_by_then() {
         p("missed", Purpose::Agent, "R", None, Some(25)),
     ] {
         let o = judge(vec![customer(0, Some(20)), acd("a", "Q", 5, Some(20)), bystander]);
-        assert_eq!(of(&o, "Q", What::FlowOut), []);
-        assert_eq!(of(&o, "Q", What::Abandoned), [(20, 15_000)]);
+        assert_eq!(of(&o, "Q", CountKind::FlowOut), []);
+        assert_eq!(of(&o, "Q", CountKind::Abandoned), [(20, 15_000)]);
     }
 }
 
 #[test]
 fn abandoned_only_once_every_customer_side_participant_ended() {
     let o = judge(vec![customer(0, None), acd("a", "Q", 5, Some(20))]);
-    assert_eq!(o.happenings.len(), 1, "undecided: {o:?}");
-    assert!(o.presences.is_empty());
+    assert_eq!(o.counts.len(), 1, "undecided: {o:?}");
+    assert!(o.live.is_empty());
     let o = judge(vec![customer(0, Some(20)), acd("a", "Q", 5, Some(20))]);
-    assert_eq!(of(&o, "Q", What::Abandoned), [(20, 15_000)]);
+    assert_eq!(of(&o, "Q", CountKind::Abandoned), [(20, 15_000)]);
     assert!(!o.active && o.finished);
 }
 
@@ -249,8 +252,8 @@ fn a_late_agent_turns_undecided_into_answered() {
         acd("a", "Q", 5, Some(20)),
         agent("g", "Q", 24, Some(90)),
     ]);
-    assert_eq!(of(&o, "Q", What::Answered), [(24, 19_000)]);
-    assert_eq!(of(&o, "Q", What::Abandoned), []);
+    assert_eq!(of(&o, "Q", CountKind::Answered), [(24, 19_000)]);
+    assert_eq!(of(&o, "Q", CountKind::Abandoned), []);
 }
 
 #[test]
@@ -261,7 +264,7 @@ fn external_is_the_customer_side_where_there_is_no_customer() {
     let mut gone = outbound;
     gone.ended = Some(at(9));
     let o = judge(vec![gone, acd("a", "Q", 5, Some(9))]);
-    assert_eq!(of(&o, "Q", What::Abandoned), [(9, 4_000)]);
+    assert_eq!(of(&o, "Q", CountKind::Abandoned), [(9, 4_000)]);
     assert!(!o.active);
 }
 
@@ -271,7 +274,7 @@ fn external_beside_a_customer_counts_only_if_it_began_before_the_visit() {
     let o = judge(vec![customer(0, Some(20)), before, acd("a", "Q", 5, Some(20))]);
     assert!(o.active);
     assert_eq!(
-        of(&o, "Q", What::Abandoned),
+        of(&o, "Q", CountKind::Abandoned),
         [],
         "one of the customer side is still there"
     );
@@ -279,7 +282,7 @@ fn external_beside_a_customer_counts_only_if_it_began_before_the_visit() {
     let o = judge(vec![customer(0, Some(20)), after, acd("a", "Q", 5, Some(20))]);
     assert!(!o.active);
     assert_eq!(
-        of(&o, "Q", What::FlowOut),
+        of(&o, "Q", CountKind::FlowOut),
         [(20, 15_000)],
         "it went on to somebody outside"
     );
@@ -289,7 +292,7 @@ fn external_beside_a_customer_counts_only_if_it_began_before_the_visit() {
 fn an_internal_call_without_customer_side_is_abandoned_when_it_left() {
     let caller = p("caller", Purpose::User, "", Some(0), Some(20));
     let o = judge(vec![caller, acd("a", "Q", 5, Some(20))]);
-    assert_eq!(of(&o, "Q", What::Abandoned), [(20, 15_000)]);
+    assert_eq!(of(&o, "Q", CountKind::Abandoned), [(20, 15_000)]);
     assert!(!o.active);
 }
 
@@ -303,8 +306,8 @@ fn consult_and_conference_count_every_agent_and_one_active_conversation() {
         p("outside", Purpose::External, "", Some(40), None),
     ]);
     assert!(o.active);
-    assert_eq!(now(&o, "Q", Doing::Interacting), 2);
-    assert_eq!(of(&o, "Q", What::Answered), [(10, 5_000)]);
+    assert_eq!(now(&o, "Q", LiveKind::Interacting), 2);
+    assert_eq!(of(&o, "Q", CountKind::Answered), [(10, 5_000)]);
 }
 
 #[test]
@@ -314,15 +317,15 @@ fn after_call_work_goes_on_when_the_customer_is_gone() {
     g.acw_started = Some(at(60));
     let o = judge(vec![customer(0, Some(60)), acd("a", "Q", 5, Some(10)), g.clone()]);
     assert!(!o.active && !o.finished);
-    assert_eq!(now(&o, "Q", Doing::AfterCallWork), 1);
-    assert_eq!(now(&o, "Q", Doing::Interacting), 0);
-    assert_eq!(of(&o, "Q", What::Handled), []);
+    assert_eq!(now(&o, "Q", LiveKind::AfterCallWork), 1);
+    assert_eq!(now(&o, "Q", LiveKind::Interacting), 0);
+    assert_eq!(of(&o, "Q", CountKind::Handled), []);
 
     g.acw_ended = Some(at(81));
     let o = judge(vec![customer(0, Some(60)), acd("a", "Q", 5, Some(10)), g]);
-    assert!(o.finished && o.presences.is_empty());
-    assert_eq!(of(&o, "Q", What::Handled), [(81, 71_000)]);
-    assert_eq!(of(&o, "Q", What::Wrapup), [(81, 0)]);
+    assert!(o.finished && o.live.is_empty());
+    assert_eq!(of(&o, "Q", CountKind::Handled), [(81, 71_000)]);
+    assert_eq!(of(&o, "Q", CountKind::WrappedUp), [(81, 0)]);
 }
 
 #[test]
@@ -334,9 +337,9 @@ fn pending_after_call_work_counts_without_a_start_and_not_with_an_end() {
     );
     g.media[0].acw_state = stamped(60, AcwState::Pending);
     let o = judge(vec![g.clone()]);
-    assert_eq!(now(&o, "Q", Doing::AfterCallWork), 1);
+    assert_eq!(now(&o, "Q", LiveKind::AfterCallWork), 1);
     g.acw_ended = Some(at(70));
-    assert_eq!(now(&judge(vec![g]), "Q", Doing::AfterCallWork), 0);
+    assert_eq!(now(&judge(vec![g]), "Q", LiveKind::AfterCallWork), 0);
 }
 
 #[test]
@@ -348,7 +351,7 @@ fn handled_waits_for_after_call_work_only_where_it_is_expected() {
             MediumState::Disconnected,
         )
     };
-    let handled = |g: Participant| of(&judge(vec![g]), "Q", What::Handled).len();
+    let handled = |g: Participant| of(&judge(vec![g]), "Q", CountKind::Handled).len();
     assert_eq!(handled(base()), 1, "nothing said: not expected");
 
     let mut expected = base();
@@ -395,7 +398,7 @@ fn handled_needs_a_connected_agent_that_ended() {
         agent("g", "Q", 10, None),
         p("missed", Purpose::Agent, "Q", None, Some(9)),
     ]);
-    assert_eq!(of(&o, "Q", What::Handled), []);
+    assert_eq!(of(&o, "Q", CountKind::Handled), []);
 }
 
 #[test]
@@ -407,7 +410,7 @@ fn wrapups_are_codes_or_completed_after_call_work() {
             MediumState::Disconnected,
         );
         change(&mut g);
-        of(&judge(vec![g]), "Q", What::Wrapup).len()
+        of(&judge(vec![g]), "Q", CountKind::WrappedUp).len()
     };
     assert_eq!(wrapups(&|_| {}), 0);
     assert_eq!(wrapups(&|g| g.wrapup_coded = true), 1);
@@ -444,8 +447,8 @@ fn a_parked_message_goes_on() {
     c = with_state(c, MediaKind::Message, MediumState::Connected);
     let o = judge(vec![c, acd("a", "Q", 5, Some(10)), g]);
     assert!(o.active && !o.finished);
-    assert_eq!(now(&o, "Q", Doing::Interacting), 1);
-    assert_eq!(o.presences[0].media, MediaKind::Message);
+    assert_eq!(now(&o, "Q", LiveKind::Interacting), 1);
+    assert_eq!(o.live[0].media, MediaKind::Message);
 }
 
 #[test]
@@ -456,7 +459,7 @@ fn a_scheduled_callback_waits_nowhere_and_is_not_finished() {
         MediumState::Waiting,
     );
     let o = judge(vec![c]);
-    assert!(!o.active && !o.finished && o.presences.is_empty() && o.happenings.is_empty());
+    assert!(!o.active && !o.finished && o.live.is_empty() && o.counts.is_empty());
 }
 
 #[test]
@@ -466,16 +469,16 @@ fn the_medium_is_ones_own_else_the_customers_and_a_callback_outranks_its_call() 
     let mut c = p("customer", Purpose::Customer, "", Some(0), None);
     c = with_state(c, MediaKind::Email, MediumState::Connected);
     let o = judge(vec![c, acd("a", "Q", 5, None), acd("b", "R", 6, None), g]);
-    let media = |doing| o.presences.iter().find(|p| p.doing == doing).map(|p| p.media);
-    assert_eq!(media(Doing::Interacting), Some(MediaKind::Callback));
-    assert_eq!(media(Doing::Waiting), Some(MediaKind::Email));
-    assert_eq!(judge(vec![acd("a", "Q", 5, None)]).presences[0].media, MediaKind::Other);
+    let media = |kind| o.live.iter().find(|live| live.kind == kind).map(|live| live.media);
+    assert_eq!(media(LiveKind::Interacting), Some(MediaKind::Callback));
+    assert_eq!(media(LiveKind::Waiting), Some(MediaKind::Email));
+    assert_eq!(judge(vec![acd("a", "Q", 5, None)]).live[0].media, MediaKind::Other);
 }
 
 #[test]
 fn an_agent_without_a_queue_is_on_no_queue() {
     let o = judge(vec![customer(0, None), p("g", Purpose::Agent, "", Some(3), None)]);
-    assert!(o.active && o.presences.is_empty());
+    assert!(o.active && o.live.is_empty());
 }
 
 #[test]
@@ -492,9 +495,9 @@ fn finished_needs_everybody_gone_and_forgives_a_missing_time() {
 #[test]
 fn contradictory_times_never_give_huge_numbers() {
     let o = judge(vec![customer(0, Some(3)), acd("a", "Q", 9, Some(3))]);
-    assert_eq!(of(&o, "Q", What::Abandoned), [(3, 0)]);
+    assert_eq!(of(&o, "Q", CountKind::Abandoned), [(3, 0)]);
     let mut g = agent("g", "Q", 10, Some(5));
     g.acw_started = Some(at(8));
     g.acw_ended = Some(at(7));
-    assert_eq!(of(&judge(vec![g]), "Q", What::Handled), [(7, 0)]);
+    assert_eq!(of(&judge(vec![g]), "Q", CountKind::Handled), [(7, 0)]);
 }
