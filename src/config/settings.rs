@@ -106,7 +106,7 @@ settings! {
     api_url(url: impl Into<String>) -> &str: "api_url" = text(url), |it| &it.hosts.api;
     /// Base URL of the sockets, where it differs from the region's; `ws://` on loopback only.
     streaming_url(url: impl Into<String>) -> &str: "streaming_url" = text(url), |it| &it.hosts.streaming;
-    /// PEM file with certificates that are trusted beside the system's.
+    /// PEM file with certificates that are trusted in addition to the system's.
     ca_file(file: impl AsRef<Path>) -> Option<&Path>: "ca_file" = path(file.as_ref()), |it| it.ca_file.as_deref();
     /// Proxy for REST calls and sockets, `http://` or `https://`; it may hold user information (`user:password@`).
     proxy(url: impl Into<String>) -> Option<&Secret>: "proxy" = text(url), |it| it.proxy.as_ref();

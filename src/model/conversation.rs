@@ -17,7 +17,7 @@ const LINEAR_SEARCH_AT_MOST: usize = 32;
 impl ConversationFacts {
     /// A conversation of which nothing was seen: the neutral element of the join.
     #[must_use]
-    pub fn nothing_of(id: Id) -> Self {
+    pub(crate) fn nothing_of(id: Id) -> Self {
         Self {
             id,
             participants: Vec::new(),
@@ -25,18 +25,18 @@ impl ConversationFacts {
     }
 
     /// Adds what `other` knows of the same conversation. Facts of another conversation change nothing.
-    pub fn join(&mut self, other: ConversationFacts) {
+    pub(crate) fn join(&mut self, other: ConversationFacts) {
         self.join_from(&other);
     }
 
     /// As [`join`](Self::join), without giving `other` away. Returns whether it said anything new.
-    pub fn join_from(&mut self, other: &ConversationFacts) -> bool {
+    pub(crate) fn join_from(&mut self, other: &ConversationFacts) -> bool {
         self.id == other.id && join_list(&mut self.participants, &other.participants)
     }
 
     /// The newest time in it, stamps included; `None` where it holds no time at all.
     #[must_use]
-    pub fn newest(&self) -> Option<Moment> {
+    pub(crate) fn newest(&self) -> Option<Moment> {
         let mut newest = None;
         self.for_each_moment(|moment| newest = newest.max(Some(moment)));
         newest.filter(|at| *at > Moment::from_epoch_ms(i64::MIN))
@@ -44,8 +44,9 @@ impl ConversationFacts {
 
     /// The same facts with their lists in the order of their ids, and entries of equal id joined: two states that know
     /// the same are equal in this form.
+    #[cfg(test)]
     #[must_use]
-    pub fn canonical(&self) -> Self {
+    pub(crate) fn canonical(&self) -> Self {
         let mut canonical = Self::nothing_of(self.id.clone());
         canonical.join_from(self);
         canonical.participants.sort_by(|a, b| a.id.cmp(&b.id));

@@ -69,14 +69,14 @@ pub(crate) struct Count {
 impl Participant {
     /// Its connected time, else the earliest of its media.
     #[must_use]
-    pub fn connected_at(&self) -> Option<Moment> {
+    pub(crate) fn connected_at(&self) -> Option<Moment> {
         self.connected
             .or_else(|| self.media.iter().filter_map(|medium| medium.connected).min())
     }
 
     /// Its end time, else, only when every medium is disconnected or terminated, the latest disconnected time.
     #[must_use]
-    pub fn ended_at(&self) -> Option<Moment> {
+    pub(crate) fn ended_at(&self) -> Option<Moment> {
         self.ended.or_else(|| {
             if self.all_media_gone() {
                 self.media.iter().filter_map(|medium| medium.disconnected).max()
@@ -88,13 +88,13 @@ impl Participant {
 
     /// Counts as an agent: purpose `agent` or `user`, and does not listen in.
     #[must_use]
-    pub fn is_agent(&self) -> bool {
+    pub(crate) fn is_agent(&self) -> bool {
         matches!(self.purpose_value(), Some(Purpose::Agent | Purpose::User)) && !self.listens_in
     }
 
     /// In after-call work: it began and did not end, or a medium says pending.
     #[must_use]
-    pub fn in_after_call_work(&self) -> bool {
+    pub(crate) fn in_after_call_work(&self) -> bool {
         self.acw_ended.is_none() && (self.acw_started.is_some() || self.any_acw_state(|s| s == AcwState::Pending))
     }
 

@@ -32,7 +32,7 @@ pub(crate) struct ReplayRun {
 }
 
 impl StreamBuilder {
-    /// Prepares a replay with these outputs; they are waited for, since a recording can wait.
+    /// Prepares a replay with these outputs. The replay waits for slow outputs: a recording can wait.
     ///
     /// # Errors
     /// As [`StreamBuilder::start`].
@@ -95,7 +95,7 @@ impl ReplayRun {
         };
         if ended.is_some() {
             self.cancel.cancel();
-            // It may wait for an output that nobody reads: it is let go.
+            // The player may wait for an output that nobody reads; then it is told to wait no longer.
             let is_done = |limit: Duration| done.recv_timeout(limit).is_err_and(|error| error.is_disconnected());
             if !is_done(OUTPUT_LIMIT) {
                 drop(self.output_waits);

@@ -14,7 +14,7 @@ use std::path::Path;
 use syn::spanned::Spanned;
 use syn::{Attribute, Fields, ImplItem, Item, ItemImpl, TraitItem, Visibility};
 
-use self::reading::{Definition, Sources, is_hidden, is_public, leaves, name_of, one_line};
+use self::reading::{Sources, is_hidden, is_public, leaves, name_of, one_line, rows};
 
 #[test]
 fn the_public_interface_is_the_listed_one() {
@@ -42,7 +42,7 @@ fn the_public_interface_is_the_listed_one() {
 struct Listing<'a> {
     sources: &'a Sources,
     /// What is exported, under which path.
-    exported: Vec<(String, Definition<'a>)>,
+    exported: Vec<(String, &'a Item)>,
     lines: BTreeSet<String>,
 }
 
@@ -54,8 +54,8 @@ impl<'a> Listing<'a> {
             lines: BTreeSet::new(),
         };
         listing.export(&[], "");
-        for (path, definition) in listing.exported.clone() {
-            listing.define(&path, definition.item);
+        for (path, item) in listing.exported.clone() {
+            listing.define(&path, item);
         }
         listing.implementations();
         listing
@@ -82,12 +82,8 @@ impl<'a> Listing<'a> {
                 Item::Struct(_) | Item::Enum(_) | Item::Trait(_) | Item::Fn(_) | Item::Const(_) | Item::Type(_)
                     if visibility(item).is_some_and(is_public) =>
                 {
-                    let definition = Definition {
-                        module: module.to_vec(),
-                        item,
-                    };
                     let name = name_of(item).expect("these have names");
-                    self.exported.push((format!("{prefix}{name}"), definition));
+                    self.exported.push((format!("{prefix}{name}"), item));
                 }
                 _ => {}
             }
@@ -125,10 +121,10 @@ impl<'a> Listing<'a> {
             Item::Fn(item) => self.line(path, "fn", &one_line(item.sig.span())),
             Item::Const(item) => self.line(path, "const", &one_line(item.ty.span())),
             Item::Type(item) => self.line(path, "type", &one_line(item.ty.span())),
-            // A macro that makes the type: what it is given stands for the signature.
+            // A macro makes the type from rows: they stand for its fields.
             Item::Macro(item) => {
-                for part in one_line(item.mac.tokens.span()).split([';', ',']) {
-                    self.line(path, "macro", part.trim());
+                for row in rows(item.mac.tokens.clone()) {
+                    self.line(path, "made from", &row);
                 }
             }
             other => panic!("{path}: {} is no kind that the listing knows", one_line(other.span())),
@@ -161,7 +157,9 @@ impl<'a> Listing<'a> {
                         let path = format!("{}::{}!", module.join("::"), one_line(item.mac.path.span()));
                         for part in one_line(item.mac.tokens.span()).split(';') {
                             let signature = part.split(" = ").next().unwrap_or_default();
-                            self.line(&path, "methods", signature.trim());
+                            if !signature.is_empty() {
+                                self.line(&path, "methods", signature.trim());
+                            }
                         }
                     }
                     _ => {}
@@ -173,7 +171,10 @@ impl<'a> Listing<'a> {
     fn implementation(&mut self, module: &[String], item: &ItemImpl) {
         let named = |path: &syn::Path| {
             let definition = self.sources.follow(module, &names(path))?;
-            let exported = self.exported.iter().find(|(_, exported)| exported.is(&definition));
+            let exported = self
+                .exported
+                .iter()
+                .find(|(_, exported)| std::ptr::eq(*exported, definition));
             exported.map(|(path, _)| path.clone())
         };
         let of_type = match &*item.self_ty {

@@ -5,24 +5,11 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use proc_macro2::Span;
+use proc_macro2::{Span, TokenStream, TokenTree};
 use syn::{Attribute, Item, UseTree, Visibility};
 
 /// All modules with their items; tests and the internals of the benchmarks are left out.
 pub struct Sources(BTreeMap<Vec<String>, Vec<Item>>);
-
-/// Where a name is defined.
-#[derive(Clone)]
-pub struct Definition<'a> {
-    pub module: Vec<String>,
-    pub item: &'a Item,
-}
-
-impl Definition<'_> {
-    pub fn is(&self, other: &Self) -> bool {
-        std::ptr::eq(self.item, other.item)
-    }
-}
 
 impl Sources {
     pub fn read() -> Self {
@@ -61,7 +48,7 @@ impl Sources {
     }
 
     /// The definition of a path that is written in `module`; none if it is no name of this crate.
-    pub fn follow(&self, module: &[String], path: &[String]) -> Option<Definition<'_>> {
+    pub fn follow(&self, module: &[String], path: &[String]) -> Option<&Item> {
         let (first, rest) = path.split_first()?;
         let mut at = module.to_vec();
         match first.as_str() {
@@ -80,11 +67,11 @@ impl Sources {
     }
 
     /// The definition of a name that stands alone in `module`.
-    fn find(&self, module: &[String], name: &str) -> Option<Definition<'_>> {
+    fn find(&self, module: &[String], name: &str) -> Option<&Item> {
         let items = self.items(module);
-        if let Some(item) = items.iter().find(|item| name_of(item).as_deref() == Some(name)) {
-            let module = module.to_vec();
-            return Some(Definition { module, item });
+        let own = items.iter().find(|item| name_of(item).as_deref() == Some(name));
+        if own.is_some() {
+            return own;
         }
         let imports = items.iter().filter_map(|item| match item {
             Item::Use(item) => Some(leaves(&item.tree)),
@@ -109,20 +96,39 @@ impl Sources {
                 return found;
             }
         }
-        let made = |item: &&Item| matches!(item, Item::Macro(item) if makes(item, name));
-        let item = items.iter().find(made)?;
-        let module = module.to_vec();
-        Some(Definition { module, item })
+        // A type that a macro of this module makes: the call of the macro stands for its definition.
+        let made = format!("struct {name} ");
+        let maker = items.iter().find_map(|item| match item {
+            Item::Macro(item) if item.mac.tokens.to_string().contains(&made) => item.ident.as_ref(),
+            _ => None,
+        })?;
+        items
+            .iter()
+            .find(|item| matches!(item, Item::Macro(item) if item.mac.path.is_ident(maker)))
     }
 }
 
-/// Whether a macro is given `struct Name` or `enum Name`, so that it makes that type.
-fn makes(item: &syn::ItemMacro, name: &str) -> bool {
-    let tokens = item.mac.tokens.to_string();
-    item.ident.is_none()
-        && ["struct", "enum"]
-            .iter()
-            .any(|kind| tokens.contains(&format!("{kind} {name} ")))
+/// The rows `name: type, …;` that a macro is given, at any depth of braces, without what follows the type.
+pub fn rows(tokens: TokenStream) -> Vec<String> {
+    let tokens: Vec<TokenTree> = tokens.into_iter().collect();
+    let is = |token: &TokenTree, sign| matches!(token, TokenTree::Punct(punct) if punct.as_char() == sign);
+    let mut found = Vec::new();
+    for row in tokens.split(|token| is(token, ';')) {
+        if let [TokenTree::Ident(name), colon, ..] = row
+            && is(colon, ':')
+        {
+            let fields = row.split(|token| is(token, ',')).next().unwrap_or_default();
+            let last = fields.last().map_or(name.span(), TokenTree::span);
+            found.push(one_line(name.span().join(last).expect("one file")));
+            continue;
+        }
+        for token in row {
+            if let TokenTree::Group(group) = token {
+                found.extend(rows(group.stream()));
+            }
+        }
+    }
+    found
 }
 
 /// The paths that a `use` names; a renamed one is not supported.
