@@ -242,3 +242,7 @@ fn gap_changed(gap: Gap, now: Moment) -> [Effect; 2] {
         Effect::Record(Item::Gap(Arc::new(gap))),
     ]
 }
+
+#[cfg(all(test, feature = "cli"))]
+#[path = "core_tests.rs"]
+mod tests;

@@ -21,7 +21,7 @@ use crate::event::state::StateChange;
 use crate::model::Settings;
 use crate::model::snapshot::Snapshot;
 use crate::output::journal::Journal;
-use crate::output::recording::{Line, Start};
+use crate::output::recording::{Line, Start, State};
 use crate::output::{Item, Outputs};
 use crate::reader::buffer::BufferReceiver;
 use crate::reader::telemetry::Telemetry;
@@ -74,9 +74,13 @@ impl Aggregator {
         let now = Moment::now();
         let config = parts.config;
         let settings = Settings::from(config);
-        parts
-            .journal
-            .record(|| Line::start(now, Start::new(config.hosts.region.clone(), settings)));
+        parts.journal.record(|| {
+            Line::state(
+                now,
+                None,
+                State::Start(Start::new(config.hosts.region.clone(), settings)),
+            )
+        });
         let mut core = Core::new(settings, now);
         let outputs = parts.outputs.counts();
         let first = core.snapshot(

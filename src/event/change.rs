@@ -69,22 +69,10 @@ pub(crate) enum Change {
 impl Change {
     /// Whether it came over REST.
     pub(crate) fn is_from_rest(&self) -> bool {
-        match self {
-            Self::Queues(_) | Self::Users(_) | Self::Observations(_) | Self::Conversations(_) => true,
-            Self::State(_)
-            | Self::Token { .. }
-            | Self::Connections { .. }
-            | Self::Refused { .. }
-            | Self::AnyQueue {}
-            | Self::ConnectionOpened { .. }
-            | Self::ConnectionEnded { .. }
-            | Self::CoveredFrom { .. }
-            | Self::GapOpened { .. }
-            | Self::GapClosed { .. }
-            | Self::GapsRepaired { .. }
-            | Self::Tick { .. }
-            | Self::Drained { .. } => false,
-        }
+        matches!(
+            self,
+            Self::Queues(_) | Self::Users(_) | Self::Observations(_) | Self::Conversations(_)
+        )
     }
 
     /// How many events it reports as dropped, and why they were.

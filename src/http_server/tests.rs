@@ -1,4 +1,4 @@
-//! Every limit of the HTTP server, held against a raw socket.
+//! Each limit of the HTTP server, tried with a raw socket.
 //!
 //! In: bytes as a peer might send them · Out: what came back · Thread: the test's and the server's.
 
@@ -135,14 +135,14 @@ fn refuses_what_it_should() {
 }
 
 #[test]
-fn a_dribbled_head_or_body_ends_at_its_deadline() {
+fn a_head_or_body_sent_byte_by_byte_ends_at_its_deadline() {
     let server = server(quick());
     for start in ["GET / HTTP/1.1\r\n", "POST / HTTP/1.1\r\nContent-Length: 1000\r\n\r\n"] {
         let begin = Instant::now();
         let mut stream = connect(&server);
         stream.write_all(start.as_bytes()).unwrap();
         let mut writer = stream.try_clone().unwrap();
-        let dribble = std::thread::spawn(move || {
+        let sender = std::thread::spawn(move || {
             while writer.write_all(b"x").is_ok() && begin.elapsed() < Duration::from_secs(4) {
                 std::thread::park_timeout(Duration::from_millis(20));
             }
@@ -152,7 +152,7 @@ fn a_dribbled_head_or_body_ends_at_its_deadline() {
         assert_eq!(&answer, b"HTTP/1.1 408");
         assert!(begin.elapsed() < Duration::from_secs(2), "{:?}", begin.elapsed());
         drop(stream);
-        dribble.join().unwrap();
+        sender.join().unwrap();
     }
 }
 
@@ -178,14 +178,14 @@ fn one_connection_too_many_takes_an_idle_ones_place_or_gets_503() {
     });
     let mut first = connect(&server);
     let mut second = connect(&server);
-    // A taken-over connection is at work; a slow head is not.
+    // A connection that was taken over counts as busy, one that sends its request slowly does not.
     first.write_all(b"GET /take HTTP/1.1\r\n\r\n").unwrap();
     one(&mut first);
     second.write_all(b"GET / HT").unwrap();
     let mut third = connect(&server);
     third.write_all(b"GET /take HTTP/1.1\r\n\r\n").unwrap();
     assert!(one(&mut third).starts_with("HTTP/1.1 101 "));
-    assert!(!matches!(second.read(&mut [0u8; 1]), Ok(1)), "it made room");
+    assert!(!matches!(second.read(&mut [0u8; 1]), Ok(1)), "its place was needed");
     let mut fourth = connect(&server);
     let mut answer = String::new();
     let _ = fourth.read_to_string(&mut answer);

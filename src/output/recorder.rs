@@ -9,7 +9,7 @@ use super::sink::{Snapshots, Wants};
 use super::writer::{Render, Rendered};
 use crate::model::snapshot::Snapshot;
 use crate::output::record::Bodies;
-use crate::output::recording::{Line, Preface, Stop};
+use crate::output::recording::{Line, Preface, State, Stop};
 
 /// Lines that may wait for a slow disk: a tenth of a second at full speed; with frames of 3 KB some 25 MB.
 pub(crate) const CAPACITY: usize = 8192;
@@ -77,12 +77,12 @@ impl Render for Recorder {
     fn end(&mut self, last: Option<&Snapshot>, out: &mut Vec<u8>) {
         let Some(last) = last else { return };
         let counters = &last.counters;
-        let stop = Stop {
+        let stop = State::Stop(Stop {
+            events_applied: counters.events_applied,
             events_coalesced: counters.events_coalesced,
             events_dropped: counters.events_dropped,
             outputs: last.outputs.clone(),
-        };
-        let settled = counters.events_applied + counters.events_coalesced + counters.events_dropped;
-        Line::stop(last.generated_at, stop, settled).write(out, self.bodies);
+        });
+        Line::state(last.generated_at, None, stop).write(out, self.bodies);
     }
 }

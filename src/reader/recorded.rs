@@ -4,7 +4,7 @@
 
 use super::Session;
 use crate::Moment;
-use crate::output::recording::{CHANNEL, Line};
+use crate::output::recording::{CHANNEL, Line, State};
 use crate::protocol::Heard;
 
 impl Session<'_> {
@@ -31,6 +31,6 @@ impl Session<'_> {
         let ticket = &self.ticket;
         ticket
             .journal
-            .record(|| Line::control_frames(at, ticket.connection, control_frames));
+            .record(|| Line::state(at, Some(ticket.connection), State::ControlFrames(control_frames)));
     }
 }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::client::{Method, Request, RestClient};
 use crate::base::percent::percent_encode;
+use crate::base::plural::counted;
 use crate::base::url::Scheme;
 use crate::config::Hosts;
 use crate::net::Url;
@@ -111,7 +112,7 @@ pub(crate) fn subscribe(
     topics: &[String],
 ) -> Result<Vec<Entity>, Error> {
     let body: Vec<TopicBody<'_>> = topics.iter().map(|id| TopicBody { id }).collect();
-    let doing = format!("subscribing {} topics", topics.len());
+    let doing = format!("subscribing {}", counted(topics.len(), "topic"));
     let body = serde_json::to_string(&body)
         .map_err(|error| Error::new(ErrorKind::Internal, doing.clone(), error.to_string()))?;
     let at = Secret::new(format!("{}?ignoreErrors=true", subscriptions(id)));

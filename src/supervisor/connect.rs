@@ -12,7 +12,7 @@ use super::choose;
 use super::policy::Renew;
 use crate::config::Protocol;
 use crate::event::change::Change;
-use crate::output::recording::Line;
+use crate::output::recording::{Line, State};
 use crate::protocol::Options;
 use crate::protocol::metrics::payload;
 use crate::protocol::opening::{ChannelSocket, Opening};
@@ -211,7 +211,8 @@ impl Supervisor {
         self.journal.record(|| {
             let queues = self.plan.as_ref().and_then(|plan| plan.queues.clone());
             let event_types = self.config.subscribe.event_types.clone();
-            Line::opening(Moment::now(), number, event_types, queues.unwrap_or_default())
+            let queues = queues.unwrap_or_default();
+            Line::state(Moment::now(), Some(number), State::Opening { event_types, queues })
         });
         let ticket = Ticket {
             connection: number,

@@ -83,11 +83,11 @@ impl Web {
             totals_since: config.totals.since,
         };
         let host = listen.rsplit_once(':').map_or(listen.as_str(), |(host, _)| host);
-        let mut problem = "it is no address of this machine".to_owned();
+        let mut problem = "it is not an address of this machine".to_owned();
         for address in addresses {
             if !address.ip().is_loopback() && http.token.is_none() {
                 return Err(refused(format!(
-                    "{} is reached by other machines; this needs a token: set http.token_file, or listen on 127.0.0.1",
+                    "other machines can reach {}, so a token is needed: set http.token_file, or listen on 127.0.0.1",
                     address.ip()
                 )));
             }
@@ -106,7 +106,7 @@ impl Web {
                 Ok(server) => return Ok(Some(Self { server, board })),
                 // Not the next address of the same name: some of the visitors would reach the other program.
                 Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
-                    let what = "another program listens there; end it, or name another port (0: a free one)";
+                    let what = "another program listens there; end it, or choose another port (0: a free one)";
                     return Err(refused(what.to_owned()).with_source(error));
                 }
                 Err(error) => problem = error.to_string(),

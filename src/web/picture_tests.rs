@@ -9,9 +9,16 @@ use serde_json::json;
 
 use super::*;
 use crate::Id;
-use crate::model::numbers::Numbers;
-use crate::model::snapshot::{FreshnessSnapshot, Gap, GapTopics, MetricSnapshot, UserSnapshot};
+use crate::model::snapshot::{FreshnessSnapshot, Gap, GapTopics, LiveNumbers, MetricSnapshot, Numbers, UserSnapshot};
 use crate::web::testing;
+
+fn live_numbers() -> LiveNumbers {
+    LiveNumbers {
+        waiting: Some(1),
+        interacting: Some(2),
+        after_call_work: Some(3),
+    }
+}
 
 const SETTINGS: Settings = Settings {
     totals_since: TotalsSince::Start,
@@ -84,17 +91,15 @@ fn full() -> Snapshot {
     let observation = ObservationSnapshot::Qualified(BTreeMap::from(by_status));
     let queue = QueueSnapshot {
         name: Some("<b>Sales</b>\n\"".to_owned()),
-        waiting: Some(1),
-        interacting: Some(2),
-        after_call_work: Some(3),
+        live: live_numbers(),
         longest_wait_secs: Some(2.5),
         average_wait_secs: Some(12.34),
         service_level_target_percent: Some(80.0),
         totals: Some(numbers),
         windows: Some(vec![window(1, 2)]),
-        by_media: BTreeMap::from([("voice", Default::default())]),
+        by_media: BTreeMap::from([("voice".to_owned(), Default::default())]),
         observations: BTreeMap::from([(
-            "all",
+            "all".to_owned(),
             BTreeMap::from([("oUserRoutingStatuses".to_owned(), observation)]),
         )]),
     };
@@ -128,9 +133,7 @@ fn full() -> Snapshot {
     });
     snapshot.totals = LiveTotals {
         active_conversations: Some(4),
-        waiting: Some(1),
-        interacting: Some(2),
-        after_call_work: Some(3),
+        live: live_numbers(),
     };
     snapshot.all_queues = Some(AllQueues {
         totals: numbers,
@@ -190,7 +193,7 @@ fn only_what_changed_is_sent_to_a_viewer_that_has_the_picture_before() {
     second.users.clear();
     let queue = second.queues.get_mut(&Id::new("a")).unwrap();
     queue.longest_wait_secs = Some(3.5);
-    queue.interacting = Some(3);
+    queue.live.interacting = Some(3);
     queue.windows.as_mut().unwrap().push(window(2, 1));
     let difference = read(&event(&second, Some(&first), SETTINGS));
     assert_eq!(
@@ -227,7 +230,10 @@ fn any_snapshot() -> impl Strategy<Value = Snapshot> {
             let windows = windows.into_iter().map(|(start, answered)| window(start, answered));
             let queue = QueueSnapshot {
                 name: named.map(|named| named.to_string()),
-                waiting,
+                live: LiveNumbers {
+                    waiting,
+                    ..LiveNumbers::default()
+                },
                 longest_wait_secs: wait.map(f64::from),
                 windows: waiting.map(|_| windows.collect()),
                 totals: wait.map(|_| Numbers::default()),

@@ -78,7 +78,7 @@ impl Site {
 
     fn reply(&self, request: &Request) -> Reply {
         if !self.hosts.admit(request) {
-            let advice = "this Host is not answered here: use the listen address, or name it in http.allowed_hosts";
+            let advice = "unknown Host: use the listen address, or add this name to http.allowed_hosts";
             return plain(421, advice).into();
         }
         let path = request.path.as_str();
@@ -87,7 +87,7 @@ impl Site {
         if !is_public && !needs_token {
             return plain(
                 404,
-                "nothing is here; see / /metrics /healthz /readyz /api/snapshot /api/events",
+                "not found; there are / /metrics /healthz /readyz /api/snapshot /api/events",
             )
             .into();
         }
@@ -100,9 +100,7 @@ impl Site {
                 } else {
                     "GET, HEAD"
                 };
-                return plain(405, "this method is not answered here")
-                    .header("Allow", allowed)
-                    .into();
+                return plain(405, "this method is not allowed").header("Allow", allowed).into();
             }
         }
         let mut cookie = None;
@@ -117,7 +115,7 @@ impl Site {
         match path {
             "/" => {
                 let response = html(200, &self.page);
-                // Each visit makes the login last longer: a wall screen stays logged in.
+                // Each visit makes the login last longer, so a wall screen stays logged in.
                 match cookie {
                     Some(cookie) => response.header("Set-Cookie", cookie).into(),
                     None => response.into(),
@@ -208,7 +206,7 @@ impl Site {
             return Response::new(303).header("Location", "/");
         };
         if is_from_elsewhere(request) {
-            return plain(403, "this login was sent by another site's page");
+            return plain(403, "this login was sent by a page of another site");
         }
         let form = form_pairs(&String::from_utf8_lossy(&request.body));
         let typed = form
@@ -267,7 +265,7 @@ fn event_stream() -> Response {
     Response::with_body(200, "text/event-stream", "retry: 2000\n\n").header("X-Accel-Buffering", "no")
 }
 
-/// Whether a browser says that another site's page sent this.
+/// Whether the browser says that a page of another site sent this request.
 fn is_from_elsewhere(request: &Request) -> bool {
     let site = request.header("sec-fetch-site");
     let origin = request.header("origin").and_then(|origin| origin.split_once("://"));

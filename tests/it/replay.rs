@@ -320,6 +320,15 @@ fn broken_recordings_are_named_by_their_line() {
     let last: Value = serde_json::from_str(ended.lines.last().unwrap()).unwrap();
     assert_eq!(last["counters"]["events_applied"], 5);
 
+    // Of another version: refused with advice, also where a run of this one is appended to it.
+    let old = lines[0].replace("\"schema\":2", "\"schema\":1");
+    let ended = with(old + "\n" + &whole);
+    assert_eq!(ended.code, 2, "{}", ended.stderr);
+    assert!(
+        ended.stderr.contains("found a recording of schema 1") && ended.stderr.contains("reads schema 2 only"),
+        "{}",
+        ended.stderr
+    );
     assert_eq!(with("{\"a\":1}\n".to_owned()).code, 2);
     assert_eq!(with(String::new()).code, 2);
     assert_eq!(replay(&directory.file("none"), &[]).code, 2);

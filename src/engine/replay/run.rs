@@ -84,7 +84,7 @@ impl Run {
                 self.apply(change, at, delivery);
             }
             Content::State(State::Stop(stop)) => {
-                self.apply_waiting(line.after.unwrap_or(u64::MAX), delivery);
+                self.apply_waiting(stop.settled(), delivery);
                 self.on_stop(stop);
             }
             Content::State(State::Start(_)) => return Err("a start of a run within a run".to_owned()),

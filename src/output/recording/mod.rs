@@ -88,9 +88,18 @@ pub(crate) struct Start {
 /// What a replay cannot know otherwise.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Stop {
+    pub(crate) events_applied: u64,
     pub(crate) events_coalesced: u64,
     pub(crate) events_dropped: u64,
     pub(crate) outputs: BTreeMap<String, OutputSnapshot>,
+}
+
+impl Stop {
+    /// Events that left the buffer.
+    #[cfg(feature = "cli")]
+    pub(crate) fn settled(&self) -> u64 {
+        self.events_applied + self.events_coalesced + self.events_dropped
+    }
 }
 
 impl Start {
@@ -125,15 +134,9 @@ impl Line {
         }
     }
 
-    /// A frame of a connection that is no message: see [`State::ControlFrames`].
-    pub(crate) fn control_frames(at: Moment, connection: u32, count: u64) -> Self {
-        Self::new(at, Some(connection), Content::State(State::ControlFrames(count)))
-    }
-
-    /// A connection is being made with these filters.
-    pub(crate) fn opening(at: Moment, connection: u32, event_types: Vec<String>, queues: Vec<Id>) -> Self {
-        let opening = State::Opening { event_types, queues };
-        Self::new(at, Some(connection), Content::State(opening))
+    /// Anything but a frame and a change; `connection` is none where it concerns the whole run.
+    pub(crate) fn state(at: Moment, connection: Option<u32>, state: State) -> Self {
+        Self::new(at, connection, Content::State(state))
     }
 
     /// A change, applied at `at` when so many events had left the buffer.
@@ -145,19 +148,6 @@ impl Line {
         Self {
             after: Some(after),
             ..Self::new(at, None, content)
-        }
-    }
-
-    /// The first line of a run.
-    pub(crate) fn start(at: Moment, start: Start) -> Self {
-        Self::new(at, None, Content::State(State::Start(start)))
-    }
-
-    /// The last line of a run, in which so many events left the buffer.
-    pub(crate) fn stop(at: Moment, stop: Stop, after: u64) -> Self {
-        Self {
-            after: Some(after),
-            ..Self::new(at, None, Content::State(State::Stop(stop)))
         }
     }
 

@@ -75,7 +75,7 @@ fn key(line: &Line) -> Option<Key> {
         Content::State(State::Start(_)) => return Some(Key::Start),
         Content::State(State::Opening { .. }) => return line.connection.map(Key::Opening),
         Content::State(State::Change(change)) | Content::Rest(change) => change,
-        Content::State(State::ControlFrames(_) | State::Stop(_)) | Content::Frame(_) => return None,
+        _ => return None,
     };
     match change {
         Change::State(_) => Some(Key::State),
@@ -86,14 +86,7 @@ fn key(line: &Line) -> Option<Key> {
         Change::Refused { line, .. } => Some(Key::Refused(*line)),
         Change::GapOpened { line, .. } => Some(Key::Gap(*line)),
         Change::ConnectionOpened { connection } => Some(Key::Connection(*connection)),
-        // What REST gave of the time before is not in this file.
-        Change::CoveredFrom { .. }
-        | Change::ConnectionEnded { .. }
-        | Change::GapClosed { .. }
-        | Change::GapsRepaired { .. }
-        | Change::Observations(_)
-        | Change::Conversations(_)
-        | Change::Tick { .. }
-        | Change::Drained { .. } => None,
+        // The others tell of a moment. What REST gave of the time before is not in this file.
+        _ => None,
     }
 }

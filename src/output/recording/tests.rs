@@ -9,11 +9,9 @@ use proptest::prelude::*;
 use serde_json::Value;
 
 use super::*;
-use crate::event::facts::{
-    ConversationFacts, DisconnectKind, MediaKind, MediumState, ObservationFacts, ObservationRow, Purpose, Stamped,
-};
+use crate::event::facts::{MediaKind, ObservationFacts, ObservationRow};
 use crate::event::queue::{Queue, ServiceLevelSetting};
-use crate::model::testing::{medium, participant};
+use crate::model::testing::facts_of_one_conversation;
 
 fn at() -> Moment {
     Moment::parse("2026-05-04T14:05:30.123Z").unwrap()
@@ -46,7 +44,8 @@ fn start() -> Line {
         )
         .build()
         .unwrap();
-    Line::start(at(), Start::new(config.hosts.region.clone(), Settings::from(&config)))
+    let start = Start::new(config.hosts.region.clone(), Settings::from(&config));
+    Line::state(at(), None, State::Start(start))
 }
 
 #[test]
@@ -190,33 +189,6 @@ fn any_moment() -> impl Strategy<Value = Moment> {
     any::<i64>().prop_map(Moment::from_epoch_ms)
 }
 
-fn stamped<T: std::fmt::Debug>(value: impl Strategy<Value = T>) -> impl Strategy<Value = Option<Stamped<T>>> {
-    prop::option::of((any_moment(), value).prop_map(|(at, value)| Stamped { at, value }))
-}
-
-fn any_conversation() -> impl Strategy<Value = ConversationFacts> {
-    let media = (
-        stamped(Just(MediumState::Parked)),
-        stamped(Just(DisconnectKind::Transfer)),
-    );
-    let person = (
-        stamped(Just(Purpose::Acd)),
-        stamped(any::<bool>()),
-        prop::option::of(any_moment()),
-    );
-    (".{0,9}", media, person).prop_map(|(id, (state, disconnect), (purpose, wrapup, ended))| {
-        let mut someone = participant("p", Purpose::Agent);
-        (someone.purpose, someone.wrapup_expected, someone.ended) = (purpose, wrapup, ended);
-        let mut call = medium("m", MediaKind::Voice);
-        (call.state, call.disconnect) = (state, disconnect);
-        someone.media = vec![call];
-        ConversationFacts {
-            id: Id::new(&id),
-            participants: vec![someone],
-        }
-    })
-}
-
 fn any_observation() -> impl Strategy<Value = ObservationFacts> {
     let interval = prop::option::of((any_moment(), any_moment()));
     let stats = prop::collection::btree_map(".{0,5}".prop_map(Into::into), any::<f64>(), 0..4);
@@ -244,7 +216,7 @@ proptest! {
 
     /// To the last bit of every number.
     #[test]
-    fn any_facts_come_back(conversation in any_conversation(), observation in any_observation(), after in any::<u64>()) {
+    fn any_facts_come_back(conversation in facts_of_one_conversation(), observation in any_observation(), after in any::<u64>()) {
         for change in [Change::Conversations(vec![conversation]), Change::Observations(vec![observation])] {
             let line = Line::change(at(), change, after);
             prop_assert_eq!(read(&written(&line, Bodies::Verbatim)), line);
