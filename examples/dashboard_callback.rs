@@ -1,8 +1,8 @@
-//! A dashboard callback as in the tutorials: called with the newest numbers; if it fails, the stream goes on.
+//! A callback as in the tutorials: called with the newest numbers; if it fails, the stream goes on.
 
 use std::time::Duration;
 
-use genesys_stream::{Config, Event, Snapshot, Stream};
+use genesys_stream::{Config, Error, Event, Snapshot, Stream};
 
 /// Stands for whatever takes the numbers: a database, a display, a message bus.
 fn update_dashboard(dashboard: &Snapshot) -> Result<(), String> {
@@ -16,7 +16,7 @@ fn update_dashboard(dashboard: &Snapshot) -> Result<(), String> {
     Ok(())
 }
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
+fn main() -> Result<(), Error> {
     let config = Config::builder().environment().queue("all").build()?;
     let report = Stream::builder(config)
         .on_snapshot(update_dashboard)

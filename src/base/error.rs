@@ -118,7 +118,7 @@ impl Error {
         self
     }
 
-    /// Changes who must act, where the larger step knows better.
+    /// Changes the kind, where the larger step knows better who must act.
     #[must_use]
     pub(crate) fn with_kind(mut self, kind: ErrorKind) -> Self {
         self.kind = kind;
@@ -139,7 +139,7 @@ impl Error {
         self
     }
 
-    /// Puts the larger step before the smaller one that failed.
+    /// Names the larger step before the step that failed.
     #[must_use]
     pub(crate) fn while_doing(mut self, larger: &str) -> Self {
         self.did = format!("{larger}: {}", self.did);
@@ -201,7 +201,7 @@ impl std::error::Error for Error {
     }
 }
 
-/// The text of a panic, where it has one.
+/// The text of a panic.
 pub(crate) fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
     panic
         .downcast_ref::<&str>()

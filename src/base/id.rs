@@ -11,8 +11,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// A Genesys identifier: of a conversation, a participant, a queue, a user.
 ///
-/// Nearly all are lower-case UUIDs and take 16 bytes here; anything else is kept letter by letter.
-/// What went in comes out: `Id::new(text).to_string() == text`.
+/// Nearly all are lower-case UUIDs and take 16 bytes; any other text is kept as it is: `Id::new(text).to_string() == text`.
 ///
 /// ```
 /// use genesys_stream::Id;
@@ -31,7 +30,7 @@ enum Form {
 }
 
 impl Id {
-    /// Takes any text.
+    /// An identifier of any text.
     #[must_use]
     pub fn new(text: &str) -> Self {
         Self(match parse_uuid(text.as_bytes()) {
@@ -48,7 +47,7 @@ impl Id {
         }
     }
 
-    /// The reverse of [`as_uuid`](Self::as_uuid).
+    /// The identifier of a UUID with these two halves.
     pub(crate) fn from_uuid(high: u64, low: u64) -> Self {
         Self(Form::Uuid(high, low))
     }
@@ -144,7 +143,7 @@ pub(crate) fn short_hash(id: &Id) -> u32 {
     (hasher.0 >> 32) as u32
 }
 
-/// Ids are random already; multiplying spreads what is not.
+/// Multiplies, so that ids that are not random are spread as well.
 struct Mix(u64);
 
 impl Hasher for Mix {
@@ -155,7 +154,7 @@ impl Hasher for Mix {
         bytes.iter().for_each(|byte| self.write_u64(u64::from(*byte)));
     }
     fn write_u64(&mut self, n: u64) {
-        /// Odd, its bits without pattern: 2^64 divided by the golden ratio.
+        /// 2^64 divided by the golden ratio: an odd number whose bits have no pattern.
         const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
         self.0 = (self.0.rotate_left(5) ^ n).wrapping_mul(SPREAD);
     }

@@ -1,4 +1,4 @@
-//! Words without a domain: moments, identifiers, secrets, errors, hashes, problems of a configuration.
+//! Types without a domain: moments, identifiers, secrets, errors and problems of a configuration, hashes.
 //!
 //! In: nothing · Out: plain types · Thread: any (pure).
 

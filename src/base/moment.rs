@@ -9,7 +9,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-/// Milliseconds since 1970-01-01T00:00:00Z; negative before.
+/// Milliseconds since 1970-01-01T00:00:00Z; negative before. From the year 0 to the year 9999: what is outside counts as the
+/// nearest.
 ///
 /// All durations in the numbers of this crate are differences of two moments, so they are exact to the millisecond.
 ///
@@ -29,7 +30,7 @@ const MAX_MS: i64 = 253_402_300_799_999;
 const MIN_MS: i64 = -62_167_219_200_000;
 
 impl Moment {
-    /// The clock on the wall, now.
+    /// The current time by this machine's clock.
     #[must_use]
     pub fn now() -> Self {
         SystemTime::now().into()
@@ -67,7 +68,7 @@ impl Moment {
         Self::from_epoch_ms(self.0.saturating_add(i64::try_from(by.as_millis()).unwrap_or(MAX_MS)))
     }
 
-    /// This moment moved later by so many milliseconds, or earlier where they are negative.
+    /// This moment moved later by these milliseconds, or earlier where they are negative.
     pub(crate) fn plus_ms(self, ms: i64) -> Self {
         Self::from_epoch_ms(self.0.saturating_add(ms))
     }
@@ -79,7 +80,7 @@ impl Moment {
     }
 }
 
-/// The shape nearly every time of the service has: `2026-05-04T14:05:04Z` with 0 to 9 digits of a fraction.
+/// The form of nearly every time of the service: `2026-05-04T14:05:04Z`, with a fraction of up to 9 digits.
 fn parse_utc_shape(b: &[u8]) -> Option<Moment> {
     let digits = |from: usize, to: usize| -> Option<i64> {
         b.get(from..to)?
@@ -138,7 +139,7 @@ fn parse_utc_shape(b: &[u8]) -> Option<Moment> {
     ))
 }
 
-/// Offsets and rarer spellings; Genesys also writes offsets without a colon (`+0000`).
+/// Offsets and rarer forms; Genesys also writes offsets without a colon (`+0000`).
 fn parse_any(text: &str) -> Option<Moment> {
     if text.len() < 20 || text.len() > 40 || !text.is_ascii() {
         return None;
@@ -163,7 +164,7 @@ impl fmt::Display for Moment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let secs = self.0.div_euclid(1000);
         let millis = self.0.rem_euclid(1000);
-        // Inside the clamped range the conversion cannot fail; the epoch stands in if it ever did.
+        // The conversion cannot fail in this range.
         let at = OffsetDateTime::from_unix_timestamp(secs).unwrap_or(OffsetDateTime::UNIX_EPOCH);
         write!(
             f,

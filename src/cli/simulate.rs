@@ -58,10 +58,7 @@ pub fn start(settings: &SimulatorSettings) -> Result<Running, Error> {
         speed: settings.centre.speed,
         queues: settings.centre.queues as usize,
         agents: settings.centre.agents as usize,
-        credentials: vec![Credentials {
-            client_id: settings.client_id.clone(),
-            client_secret: settings.client_secret.reveal().to_owned(),
-        }],
+        credentials: vec![Credentials::new(&settings.client_id, settings.client_secret.reveal())],
         script: settings.centre.script.as_deref().map(read_script).transpose()?,
         ..Options::default()
     };

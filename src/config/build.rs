@@ -1,6 +1,6 @@
-//! Every key of the configuration with its range and default, once; and what keys demand of each other.
+//! Every key of the configuration with its range and its default, and the rules between keys.
 //!
-//! In: layers · Out: `Config` and notes, or all problems · Thread: any (pure but for the files that hold secrets).
+//! In: layers · Out: `Config` and notes, or all problems · Thread: any (pure except for reading files that hold secrets).
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ const NULLABLE_SECTIONS: [&str; 1] = ["outputs.webhook"];
 pub(crate) struct Layers<'a> {
     pub above: &'a [Given],
     pub file: Option<&'a FileLayer>,
-    /// Found before: a file that could not even be read, flags that are no keys.
+    /// Problems found before: a file that could not be read, flags that are no keys.
     pub problems: Vec<ConfigProblem>,
     pub secrets: SecretSources<'a>,
     pub proxy_from_env: ProxyVariables,
@@ -35,7 +35,7 @@ pub(crate) enum ProxyVariables {
     Ignored,
 }
 
-/// Checks everything, then either the whole configuration (with notes for the user) or all problems.
+/// Checks everything; gives the whole configuration with notes for the user, or all problems.
 pub(crate) fn build(layers: &Layers<'_>) -> Result<(Config, Vec<String>), Error> {
     let mut r = Reading::new(layers.above, layers.file);
     let mut notes = Vec::new();
@@ -120,7 +120,7 @@ pub(crate) fn build(layers: &Layers<'_>) -> Result<(Config, Vec<String>), Error>
         .iter()
         .any(|p| matches!(p.origin, Origin::Unreadable { .. }))
         && layers.file.is_none_or(|file| file.document.complete);
-    // What is missing may stand in the part of the file that could not be read.
+    // A missing key may be in the part of the file that could not be read.
     if file_complete {
         report_missing(&mut r, hosts.is_some(), client_id.is_some(), client_secret.is_some());
     }
@@ -129,7 +129,7 @@ pub(crate) fn build(layers: &Layers<'_>) -> Result<(Config, Vec<String>), Error>
         return Err(Error::configuration(problems));
     }
     let (Some(hosts), Some(client_id), Some(client_secret)) = (hosts, client_id, client_secret) else {
-        // Only an incomplete file gets here, and that is a problem of its own.
+        // Only an incomplete file gets here, which was reported as a problem.
         return Err(Error::new(
             ErrorKind::Configuration,
             "configuration",
@@ -246,7 +246,7 @@ fn report_missing(r: &mut Reading<'_>, has_hosts: bool, has_id: bool, has_secret
             "missing; give the id of an OAuth client (grant type client credentials) with --client-id, GENESYS_CLIENT_ID, GENESYSCLOUD_OAUTHCLIENT_ID, or \"client_id\" in the file",
         );
     }
-    // A wrong secret is a problem of its own; it is not missing as well.
+    // A wrong secret was reported already: it is not missing.
     if !has_secret
         && !r
             .problems

@@ -17,21 +17,24 @@ use super::reading::{FileLayer, Given};
 use crate::base::problem::{ConfigProblem, Origin};
 use crate::{Error, Secret};
 
-/// Room for more topics than can be subscribed; what is longer is some other file.
+/// The longest configuration file: room for more topics than can be subscribed.
 const MAX_FILE_BYTES: u64 = 4 * 1024 * 1024;
 
-/// Variables for keys of the file; of each line the first that is set and not empty counts.
+/// Variables for keys of the file; the first that is set and not empty counts.
 const VARIABLES: [(&str, &[&str]); 2] = [
     ("region", &["GENESYS_DOMAIN", "GENESYS_REGION", "GENESYSCLOUD_REGION"]),
     ("client_id", &["GENESYS_CLIENT_ID", "GENESYSCLOUD_OAUTHCLIENT_ID"]),
 ];
 
-/// Builds a [`Config`]; see [`Config::builder`].
+/// Builds a [`Config`].
+///
+/// A setter is above the environment, the environment is above the file, and the file is above the defaults. Setters take
+/// every value; what is out of range is an error of [`ConfigBuilder::build`]. No setter panics.
 #[derive(Default)]
 pub struct ConfigBuilder {
     given: Vec<Given>,
     secret: Option<Secret>,
-    variables: Option<Box<Variables<'static>>>,
+    variables: Option<Box<dyn Fn(&str) -> Option<OsString> + Send>>,
     proxy_variables: ProxyVariables,
     file: Option<Source>,
     problems: Vec<ConfigProblem>,
@@ -84,14 +87,14 @@ impl ConfigBuilder {
         self
     }
 
-    /// Reads this JSON file beneath setters and environment.
+    /// Reads settings from a JSON file, which is opened by [`ConfigBuilder::build`]; `docs/configuration.md` lists its keys.
     #[must_use]
     pub fn file(mut self, file: impl Into<PathBuf>) -> Self {
         self.file = Some(Source::Path(file.into()));
         self
     }
 
-    /// As [`ConfigBuilder::file`], with the text at hand; `name` is what messages call it.
+    /// Reads settings from a JSON text, in place of a file; `name` stands for the file in messages.
     #[must_use]
     pub fn json(mut self, name: impl Into<String>, text: impl Into<String>) -> Self {
         self.file = Some(Source::Text {
@@ -101,16 +104,16 @@ impl ConfigBuilder {
         self
     }
 
-    /// Reads region, client and secret from the environment of this process, beneath setters and above the file;
-    /// the usual variables for proxies hold too.
+    /// Reads region, client id and secret from the environment of this process (`GENESYS_REGION`, `GENESYS_CLIENT_ID`,
+    /// `GENESYS_CLIENT_SECRET` and the other names in `docs/configuration.md`), and proxies from the usual variables.
     #[must_use]
     pub fn environment(self) -> Self {
         self.environment_from(|name| std::env::var_os(name))
     }
 
-    /// As [`ConfigBuilder::environment`], from elsewhere; proxies are still those of the process.
+    /// Reads the variables of [`ConfigBuilder::environment`] through a function; proxies are still those of the process.
     #[must_use]
-    pub fn environment_from(mut self, variables: impl Fn(&str) -> Option<OsString> + 'static) -> Self {
+    pub fn environment_from(mut self, variables: impl Fn(&str) -> Option<OsString> + Send + 'static) -> Self {
         self.variables = Some(Box::new(variables));
         self.proxy_variables = ProxyVariables::Read;
         self
@@ -119,7 +122,8 @@ impl ConfigBuilder {
     /// Checks everything. Notes (settings that are odd, or without effect) go to the log as warnings.
     ///
     /// # Errors
-    /// [`ErrorKind::Configuration`](crate::ErrorKind::Configuration) with all problems in one message, one a line. Nothing was connected.
+    /// [`ErrorKind::Configuration`](crate::ErrorKind::Configuration) with all problems, a line for each in its text and as
+    /// [`Error::problems`]. Nothing was connected.
     pub fn build(self) -> Result<Config, Error> {
         let (config, notes) = self.build_with_notes()?;
         for note in notes {
@@ -128,10 +132,10 @@ impl ConfigBuilder {
         Ok(config)
     }
 
-    /// As [`ConfigBuilder::build`], with the notes for the caller to show.
+    /// Checks everything, and returns the notes (settings that are odd, or without effect) for the caller to show.
     ///
     /// # Errors
-    /// As [`ConfigBuilder::build`].
+    /// Those of [`ConfigBuilder::build`].
     pub fn build_with_notes(self) -> Result<(Config, Vec<String>), Error> {
         let mut problems = self.problems;
         let file = match self.file {
@@ -167,13 +171,13 @@ impl ConfigBuilder {
             problems,
             secrets: SecretSources {
                 setter: self.secret.as_ref(),
-                variables: self.variables.as_deref(),
+                variables: self.variables.as_deref().map(|variables| variables as &Variables<'_>),
             },
             proxy_from_env: self.proxy_variables,
         })
     }
 
-    /// Gives a key a value above environment and file; the last one given holds.
+    /// Gives a key a value above environment and file; the value given last counts.
     pub(crate) fn give(&mut self, key: &'static str, origin: Origin, value: Value) {
         self.given.retain(|given| given.key != key);
         self.given.push(Given {
@@ -189,7 +193,7 @@ impl ConfigBuilder {
         self.give(key, origin, Value::Text(value.to_owned()));
     }
 
-    /// Gives a key a number; what is none stays a text, and is refused by the checks.
+    /// Gives a key a number; a text that is no number is refused by the checks.
     #[cfg(feature = "cli")]
     pub(crate) fn give_number(&mut self, key: &'static str, origin: Origin, value: &str) {
         let number = value.parse::<f64>().is_ok_and(f64::is_finite);
@@ -203,7 +207,7 @@ impl ConfigBuilder {
         self.give(key, origin, Value::Bool(switch == Switch::On));
     }
 
-    /// Points everything at a simulator of this process, whatever file and environment say about the connection.
+    /// Connects to a simulator of this process, whatever file and environment say about the connection.
     #[cfg(feature = "cli")]
     #[must_use]
     pub(crate) fn connection_overridden(mut self, url: &str, client_id: &str, client_secret: Secret) -> Self {
@@ -237,7 +241,7 @@ impl ConfigBuilder {
 }
 
 impl ConfigBuilder {
-    /// Id and secret as the environment has them, for the other side of the wire: the simulator.
+    /// Client id and secret from the environment, for the simulator: whom it lets log in.
     #[cfg(all(feature = "cli", feature = "simulator"))]
     pub(crate) fn credentials_from(variables: &Variables<'_>) -> Result<(Option<String>, Option<Secret>), Error> {
         let sources = SecretSources {

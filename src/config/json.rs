@@ -42,7 +42,7 @@ pub(crate) struct Member {
     pub node: Node,
 }
 
-/// Something wrong with the notation: where, inside which key, what.
+/// A fault of the notation: its place, the key that it is in, what it is.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Fault {
     pub at: usize,
@@ -102,7 +102,7 @@ struct Reader<'a> {
     path: Vec<String>,
 }
 
-/// `Err` carries what was read before reading had to end; the fault is already noted.
+/// `Err` carries what was read before a fault that ends reading; the fault is already noted.
 type Read = Result<Node, Node>;
 
 impl Reader<'_> {
@@ -118,7 +118,7 @@ impl Reader<'_> {
         });
     }
 
-    /// Names the character here without showing more of the text: what stands here may be a secret without quotes.
+    /// Describes the character here without showing more of the text, which may be a secret without quotes.
     fn found(&self) -> String {
         match self.text.get(self.at..).and_then(|rest| rest.chars().next()) {
             None => "the end of the file".to_owned(),
@@ -314,7 +314,7 @@ impl Reader<'_> {
                 Ok(node) => (node, true),
                 Err(node) => (node, false),
             };
-            // What a broken value holds of finished parts is still checked; a broken scalar is not.
+            // The finished parts of a broken object are still checked; a broken scalar is not.
             if whole || matches!(node.value, Value::Object(_)) {
                 members.push(Member { key, at: key_at, node });
             }

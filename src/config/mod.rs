@@ -1,4 +1,4 @@
-//! Everything a run depends on, checked and ready to use.
+//! The configuration of a stream, checked and ready to use.
 //!
 //! In: flags, environment, file (see the submodules) · Out: `Config` · Thread: any (plain data).
 
@@ -36,7 +36,7 @@ pub(crate) use notes::Terminal;
 #[cfg(feature = "cli")]
 pub(crate) use region::REGIONS;
 
-/// Which of the three protocols is spoken.
+/// The protocol that a stream speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -86,7 +86,7 @@ impl Protocol {
 pub struct Config {
     /// Where login, API and sockets are.
     pub(crate) hosts: Hosts,
-    /// PEM file with certificates that are trusted beside the system's.
+    /// PEM file with certificates that are trusted in addition to the system's.
     #[serde(serialize_with = "path")]
     pub(crate) ca_file: Option<PathBuf>,
     /// Proxy from flag, setter or file, which may hold a password; without it the usual environment variables hold (see
@@ -102,17 +102,17 @@ pub struct Config {
     pub(crate) client_secret: Secret,
     /// Which protocol is spoken.
     pub(crate) protocol: Protocol,
-    /// `metrics` only: prove that data is available before the socket is opened.
+    /// `metrics` only: check that there is data before the socket is opened.
     pub(crate) verify: bool,
     /// What is subscribed.
     pub(crate) subscribe: Subscribe,
-    /// The bounded hand-over between reader and aggregator.
+    /// The bounded buffer between reader and aggregator.
     pub(crate) buffer: BufferConfig,
-    /// Signs of life.
+    /// How a dead connection is noticed.
     pub(crate) heartbeat: HeartbeatConfig,
     /// Pauses between attempts.
     pub(crate) reconnect: ReconnectConfig,
-    /// Limits of steps that wait for others.
+    /// Limits of steps that wait for the other side.
     pub(crate) limits: LimitsConfig,
     /// How long before its end a token is replaced, at most (20 % of its life if that is less). `token.refresh_before_secs`.
     pub(crate) token_refresh_before: Duration,
@@ -137,7 +137,7 @@ pub struct Config {
 /// Base URLs, without a trailing slash; `streaming` is `ws://` or `wss://`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Hosts {
-    /// What the user called the region, for messages.
+    /// The region as the user named it, for messages.
     pub region: String,
     /// `https://login.<domain>`.
     pub login: String,
@@ -168,7 +168,7 @@ pub struct Subscribe {
 }
 
 impl Subscribe {
-    /// Whether every queue is meant: named `all`, or nothing named at all.
+    /// Whether every queue is meant: `all` is named, or nothing at all.
     #[must_use]
     pub fn all_queues(&self) -> bool {
         self.queues.iter().any(|q| q == "all")
@@ -176,7 +176,7 @@ impl Subscribe {
     }
 }
 
-/// What the client of the `metrics` protocol sends first; field order and names as the tutorial writes them.
+/// What the client of the `metrics` protocol sends first; order and names of the fields are those of the tutorial.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct MetricsPayload {
@@ -217,16 +217,16 @@ impl Default for MetricsPayload {
     }
 }
 
-/// What happens when the buffer between reader and aggregator is full.
+/// What happens to events when the buffer between reader and aggregator is full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum WhenFull {
-    /// The event is merged into a waiting one of the same entity; where there is none, as `Block` until the reader's
-    /// next timer, then the oldest is dropped.
+    /// The event is merged into a waiting one of the same conversation, queue or user. Where there is none, the reader waits
+    /// until its next timer; then the oldest is dropped.
     #[default]
     Coalesce,
-    /// The reader waits; nothing is lost here.
+    /// The reader waits; no event is dropped.
     Block,
     /// The oldest waiting event is dropped.
     DropOldest,
@@ -239,16 +239,16 @@ pub enum WhenFull {
 pub struct BufferConfig {
     /// Events that may wait; at least 1.
     pub capacity: usize,
-    /// What happens then.
+    /// What happens to events when it is full.
     pub when_full: WhenFull,
 }
 
 /// `heartbeat` in the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct HeartbeatConfig {
-    /// A ping is sent this long after the last one; at least 1 s.
+    /// Between two pings; at least 1 s.
     pub interval: Duration,
-    /// Its answer, or any other frame, is due after this; at least 1 s.
+    /// Its answer, or any other frame, must come within this; at least 1 s.
     pub timeout: Duration,
     /// Without any frame for this long the connection is given up; at least 1 s.
     pub silence: Duration,
@@ -455,6 +455,6 @@ pub struct HttpConfig {
     /// What `http.token_file` holds: asked for wherever it is set, and needed off loopback.
     #[serde(skip)]
     pub token: Option<Secret>,
-    /// Host names that are answered beside loopback names and the listen address.
+    /// Host names that are answered in addition to loopback names and the listen address.
     pub allowed_hosts: Vec<String>,
 }

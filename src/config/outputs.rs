@@ -1,6 +1,6 @@
-//! Keys below `outputs` and `http`: where results go.
+//! Reads the keys below `outputs` and `http`: where results go.
 //!
-//! In: layers · Out: `OutputsConfig`, `HttpConfig` · Thread: any (pure but for the file that holds the webhook's secret).
+//! In: layers · Out: `OutputsConfig`, `HttpConfig` · Thread: any (pure except for reading files that hold secrets).
 
 use std::path::{Path, PathBuf};
 
@@ -39,7 +39,7 @@ pub(super) fn read_outputs(r: &mut Reading<'_>) -> OutputsConfig {
         ("outputs.log_file", &outputs.log_file),
     ];
     for (index, (key, file)) in files.iter().enumerate() {
-        // A device such as /dev/null may well be named twice.
+        // A device such as /dev/null may be named twice.
         let same = |other: &&(&str, &Option<PathBuf>)| {
             file.as_deref().is_some_and(|path| !path.starts_with(Path::new("/dev")))
                 && other.1.as_deref() == file.as_deref()

@@ -1,6 +1,6 @@
-//! Looks each key up in its layers, checks what every layer says, and takes the highest.
+//! Looks each key up in its layers, checks the value of every layer, and takes the value of the highest.
 //!
-//! In: flags, setters, variables and the file's tree · Out: typed values, problems, unknown keys · Thread: any (pure).
+//! In: flags, setters, variables and the tree of the file · Out: typed values, problems, unknown keys · Thread: any (pure).
 
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
@@ -88,7 +88,7 @@ impl Complaints {
     }
 }
 
-/// The work of turning layers into a configuration.
+/// Reads the layers key by key.
 pub(crate) struct Reading<'a> {
     /// Highest first.
     above: &'a [Given],
@@ -121,13 +121,13 @@ impl<'a> Reading<'a> {
         file.lookup(key).map(|node| file.origin(node.at))
     }
 
-    /// Notes a problem with `key` where it was given, or as missing.
+    /// Notes a problem with `key` at the place where it was given, or as missing.
     pub(crate) fn problem(&mut self, key: &str, finding: impl Into<Finding>) {
         let origin = self.origin(key).unwrap_or(Origin::Missing);
         self.problems.push(ConfigProblem::new(origin, key, finding));
     }
 
-    /// Every layer's value is checked; the highest layer's is returned if it is right.
+    /// Checks the value of every layer; returns that of the highest layer if it is right.
     pub(crate) fn pick<T>(
         &mut self,
         key: &'static str,
@@ -164,7 +164,7 @@ impl<'a> Reading<'a> {
         picked.flatten()
     }
 
-    /// A text; `check` says what is allowed where it does not like it.
+    /// A text; where `check` refuses it, `check` says what is allowed.
     pub(crate) fn text<T>(
         &mut self,
         key: &'static str,
@@ -298,7 +298,8 @@ impl<'a> Reading<'a> {
         })
     }
 
-    /// Keys of the file that nobody asked for, and sections that are no objects. `nullable` sections may be null.
+    /// Adds the unknown keys of the file and the sections that are no objects, and gives all problems. `nullable` sections may
+    /// be null.
     pub(crate) fn finish(mut self, nullable: &[&str]) -> Vec<ConfigProblem> {
         if let Some(file) = self.file {
             let mut found_problems = Vec::new();
@@ -351,7 +352,7 @@ impl<'a> Reading<'a> {
         } else {
             format!("{path}.")
         };
-        // Neighbours first, then the same word in another section, then sections themselves.
+        // Keys of the same section first, then the same word in another section.
         let neighbours: BTreeSet<&str> = self
             .known
             .iter()
@@ -397,7 +398,7 @@ fn shown_key(path: &str, member: &Member) -> String {
     }
 }
 
-/// A quoted number in the file stays a text, and is refused as one.
+/// The whole number in a node; a quoted number is a text and none.
 fn whole_of(node: &Node) -> Option<u64> {
     let Value::Number(written) = &node.value else {
         return None;
@@ -407,7 +408,7 @@ fn whole_of(node: &Node) -> Option<u64> {
     }
     const EXACT: f64 = 9_007_199_254_740_992.0;
     let number = written.parse::<f64>().ok()?;
-    // The range makes the conversion exact.
+    // Exact in this range.
     (number.fract() == 0.0 && (0.0..EXACT).contains(&number)).then_some(number as u64)
 }
 
@@ -432,7 +433,7 @@ pub(crate) fn allowed_words<'w>(text: &str, words: impl Iterator<Item = &'w str>
     format!("allowed are {}{meant}", words.collect::<Vec<_>>().join(", "))
 }
 
-/// As [`whole_of`], for keys that also allow a word.
+/// A whole number in a range, for keys that also allow a word.
 pub(crate) fn whole_in(key: &str, node: &Node, range: &RangeInclusive<u64>) -> Result<u64, String> {
     match whole_of(node) {
         Some(number) if range.contains(&number) => Ok(number),

@@ -28,16 +28,16 @@ pub const REGIONS: [(&str, &str); 18] = [
     ("me-central-1", "mec1.pure.cloud"),
 ];
 
-/// Where login, API and sockets are, before overrides.
+/// Where login, API and sockets are, without the keys that override it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Region {
     /// `login.`, `api.` and `streaming.` + this.
     Domain(String),
-    /// All three here.
+    /// All three at this address.
     Base(Url),
 }
 
-/// What a domain that is accepted as given may have been meant to be.
+/// A region as read, and the known domain that a similar unknown one may stand for.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Parsed {
     pub region: Region,
@@ -106,7 +106,7 @@ fn parse_base(text: &str) -> Result<Region, String> {
     if url.path != "/" {
         return Err("a base URL has no path".to_owned());
     }
-    // Login and API of Genesys never share a host: who pastes the address of one of them means its region.
+    // Login and API of Genesys never share a host: the address of one of them stands for its region.
     let domain = below_known_prefix(&url.target.host);
     if url.scheme == Scheme::Https && url.target.port == 443 && REGIONS.iter().any(|(_, d)| *d == domain) {
         return Ok(Region::Domain(domain.to_owned()));
@@ -147,7 +147,7 @@ pub(crate) fn parse_http_url(text: &str) -> Result<Url, String> {
     parse_service_url(text, &[Scheme::Https, Scheme::Http])
 }
 
-/// Streaming, as `ws(s)` or `http(s)`; only its host counts, since the service gives the rest.
+/// Streaming, as `ws(s)` or `http(s)`; only its host is used, since the service gives the rest.
 pub(crate) fn parse_streaming_url(text: &str) -> Result<Url, String> {
     let url = parse_service_url(text, &[Scheme::Wss, Scheme::Ws, Scheme::Https, Scheme::Http])?;
     if url.path == "/" {

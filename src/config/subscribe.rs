@@ -1,4 +1,4 @@
-//! Keys below `subscribe`: queues, users, topics, event types, the metrics payload.
+//! Reads the keys below `subscribe`: queues, users, topics, event types, the metrics payload.
 //!
 //! In: layers · Out: `Subscribe` · Thread: any (pure).
 

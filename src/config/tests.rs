@@ -1,4 +1,4 @@
-//! The configuration as its users meet it: the contract's example, the layers, and what goes wrong.
+//! The configuration as its users meet it: all keys with their defaults, the layers, and what goes wrong.
 //!
 //! In: JSON, flags, variables · Out: verdicts · Thread: the test's.
 
@@ -9,7 +9,7 @@ use super::json::Value;
 use super::*;
 use crate::base::problem::Origin;
 
-/// The contract's example with its angle brackets filled.
+/// Every key with its default, or an example where there is none.
 const EXAMPLE: &str = r#"{"region":"mypurecloud.com","login_url":null,"api_url":null,"streaming_url":null,"ca_file":null,"proxy":null,
  "client_id":"some-id","client_secret_file":"SECRET_FILE","protocol":"notifications","verify":true,
  "subscribe":{"queues":["Sales"],"users":[],"topics":[],"refresh_secs":300,
@@ -47,7 +47,7 @@ fn complaint(builder: ConfigBuilder) -> String {
 }
 
 #[test]
-fn the_contracts_example_is_the_defaults() {
+fn every_key_has_its_documented_default() {
     let secret_file = std::env::temp_dir().join(format!("gs-config-example-{}", std::process::id()));
     std::fs::write(&secret_file, "hunter2\n").unwrap();
     let text = EXAMPLE.replace("SECRET_FILE", secret_file.to_str().unwrap());

@@ -197,7 +197,7 @@ impl MediaKind {
 
     /// Reads every spelling of the service: `call`, `calls`, `voice`, `VOICE`, `webmessaging` is no medium but a type.
     #[must_use]
-    pub fn parse(text: &str) -> Self {
+    pub(crate) fn parse(text: &str) -> Self {
         let is = |names: &[&str]| names.iter().any(|name| text.eq_ignore_ascii_case(name));
         if is(&["voice", "call", "calls"]) {
             Self::Voice

@@ -46,7 +46,7 @@ pub enum EventKind {
     UserConversation,
     /// `v2.detail.events.…`.
     DetailEvent,
-    /// Any other topic or type: kept, counted, never discarded for being unknown.
+    /// Any other topic or type; such events are kept and counted.
     Unknown,
 }
 
@@ -106,29 +106,29 @@ impl EventKind {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Event {
-    /// When its frame was complete, by this machine's clock.
+    /// When the frame was complete, by this machine's clock.
     pub received_at: Moment,
     /// Which connection delivered it: 1 for the first of this run.
     pub connection: u32,
-    /// The protocol it came by.
+    /// The protocol of that connection.
     pub protocol: Protocol,
-    /// What it is about.
+    /// What the event is about.
     pub kind: EventKind,
     /// Topic (`notifications`), event type (`events`), metric type (`metrics`); empty where a frame had none.
     pub topic: Arc<str>,
-    /// The conversation it names.
+    /// The conversation that the event names.
     pub conversation_id: Option<Id>,
-    /// The queue it names: of the topic, else of the body.
+    /// The queue that the event names: in the topic, else in the body.
     pub queue_id: Option<Id>,
-    /// The user it names.
+    /// The user that the event names.
     pub user_id: Option<Id>,
     /// The newest time inside the body that is not later than `received_at`.
     pub event_time: Option<Moment>,
-    /// The body as it came (`eventBody`, `event.data`, or the whole event), if the run keeps bodies.
+    /// The body as it came (`eventBody`, `event.data`, or the whole event); `None` where no output of the stream shows bodies.
     pub body: Option<Box<str>>,
-    /// Hash of topic and body: equal for a repetition.
+    /// Hash of topic and body, with a key of its own for each stream: equal for a repetition.
     pub fingerprint: u64,
-    /// What it says.
+    /// What the event says.
     pub facts: Facts,
 }
 

@@ -46,6 +46,7 @@ impl ConversationFacts {
     /// The same facts with their lists in the order of their ids, and entries of equal id joined: two states that know
     /// the same are equal in this form.
     #[cfg(test)]
+    #[must_use]
     pub(crate) fn canonical(&self) -> Self {
         let mut canonical = Self::nothing_of(self.id.clone());
         canonical.join_from(self);

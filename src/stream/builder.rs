@@ -86,9 +86,10 @@ impl StreamBuilder {
         })
     }
 
-    /// A channel of events, beside callbacks if need be: at most `capacity` wait in it (1 to 1,000,000; the nearest counts).
+    /// Also gives the events as an iterator. At most `capacity` events wait for the receiver: 1 to 1,000,000; what is outside
+    /// counts as the nearest.
     ///
-    /// It ends when the stream ends. Where the receiver does not keep up, events are left out and counted as missed; with
+    /// The iterator ends when the stream ends. Where the receiver does not keep up, events are left out and counted as missed; with
     /// [`WhenFull::Block`](crate::WhenFull::Block) the stream waits for the receiver instead.
     pub fn events(self, capacity: usize) -> (Self, Events) {
         let (sender, receiver) = bounded(capacity.clamp(1, MAX_EVENTS));
@@ -137,7 +138,7 @@ impl StreamBuilder {
         self
     }
 
-    /// Ends the stream by itself after this long, counted from its start; one that never ends is no limit.
+    /// Ends the stream by itself this long after its start. A duration that is too long for the clock sets no limit.
     pub fn duration(mut self, duration: Duration) -> Self {
         self.until.duration = Some(duration);
         self

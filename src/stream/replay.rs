@@ -95,7 +95,7 @@ impl ReplayRun {
         };
         if ended.is_some() {
             self.cancel.cancel();
-            // The player may wait for an output that nobody reads; dropping `hurry` ends that wait.
+            // The player may wait for an output that nobody reads; then it is told to wait no longer.
             let is_done = |limit: Duration| done.recv_timeout(limit).is_err_and(|error| error.is_disconnected());
             if !is_done(OUTPUT_LIMIT) {
                 drop(self.output_waits);

@@ -54,7 +54,7 @@ impl Run {
             outputs_until,
             mut abandoned,
         } = self.supervisor.run();
-        // From here on nobody waits for a slow output: the aggregator either drained in time or lets go.
+        // From here on no output is waited for: the aggregator has drained the buffer, or drops what is left.
         let aggregator = self.aggregator;
         let drained = aggregator.ends_by(drain_until);
         drop(self.output_waits);

@@ -1,4 +1,4 @@
-//! The stream in a program of one's own: handles, events, snapshots, ends.
+//! The stream in a program: handles, events, snapshots, errors, ends.
 //!
 //! In: the public interface · Out: verdicts · Thread: the test's.
 
@@ -31,7 +31,7 @@ fn events_come_one_by_one_and_end_with_the_stream() {
     });
 }
 
-/// A program that lost interest in the events keeps its stream.
+/// Dropping the receiver of the events does not end the stream.
 #[test]
 fn a_dropped_channel_of_events_stops_nothing() {
     let sim = start(busy());
@@ -89,7 +89,7 @@ fn dropping_it_stops_it() {
     });
 }
 
-/// Several streams share a process and nothing else.
+/// Two streams in a process share nothing.
 #[test]
 fn two_streams_in_one_process() {
     let sims = [start(busy()), start(busy().seed(8).queues(2))];
@@ -104,7 +104,7 @@ fn two_streams_in_one_process() {
     }
 }
 
-/// Each interval, and once more at the end; a panic in between is forgiven.
+/// A snapshot each interval, and one at the end; a panic in between ends nothing.
 #[test]
 fn the_dashboard_callback_gets_the_last_snapshot() {
     let peer = peer(sockets(vec![Behaviour::Well(vec![event(Protocol::Events, 1)])]));
@@ -162,7 +162,7 @@ fn waiting_for_streaming_ends_when_it_streams() {
     });
 }
 
-/// Whoever waits in vain is told the last cause, and the stream goes on.
+/// When the time is over, the error names the last cause, and the stream goes on.
 #[test]
 fn waiting_for_streaming_is_limited() {
     let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
@@ -182,7 +182,7 @@ fn waiting_for_streaming_is_limited() {
     stream.stop();
 }
 
-/// Whoever waits for a stream that ends is told why at once, however long the limit.
+/// When the stream ends, the error says why, long before the limit.
 #[test]
 fn waiting_for_streaming_ends_with_the_stream() {
     let sim = start(busy());

@@ -24,12 +24,14 @@
 //! | `simulator` | the simulator from outside |
 //! | `web` | the page, metrics, health and snapshots over HTTP, and what hostile peers get |
 //! | `week` | a week of renewals and faults, compressed: the truth at its end, and nothing leaked |
+//! | `api` | the public interface, compared with its listing in `docs/api.txt` |
 //! | `tidy` | the rules of the architecture, read from the sources |
 //!
 //! `support` has what they share: a watched stream, a scripted peer for the faults that the simulator does not play,
 //! and the program as a child process. No test sleeps to let something happen: each waits for a condition, under a
 //! deadline.
 
+mod api;
 #[cfg(feature = "simulator")]
 mod audit;
 #[cfg(feature = "simulator")]

@@ -22,6 +22,7 @@ use sums::{Course, Grid, Limits, Live, moment, period};
 
 /// Within which wait an answer counts for the service level.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum ServiceLevel {
     /// The queue's own threshold for the medium.
     #[default]
@@ -32,6 +33,7 @@ pub enum ServiceLevel {
 
 /// A question for the true numbers; [`TruthQuery::default`] asks as a client with default settings counts.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct TruthQuery {
     /// Length of a window in whole seconds, at least one. Default 1 min.
     pub granularity: Duration,

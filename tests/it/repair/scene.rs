@@ -63,16 +63,15 @@ impl Settings {
     }
 
     pub fn query(&self, since_ms: Option<i64>) -> TruthQuery {
-        TruthQuery {
-            granularity: Duration::from_secs(if self.granularity == "PT10S" { 10 } else { 60 }),
-            service_level: self.service_level_secs.map_or(ServiceLevel::Queue, |secs| {
-                ServiceLevel::Within(Duration::from_secs(secs))
-            }),
-            short_abandon: Duration::from_secs(self.short_abandon_secs),
-            keep: 100_000,
-            since_ms,
-            ..TruthQuery::default()
-        }
+        let mut query = TruthQuery::default();
+        query.granularity = Duration::from_secs(if self.granularity == "PT10S" { 10 } else { 60 });
+        query.service_level = self.service_level_secs.map_or(ServiceLevel::Queue, |secs| {
+            ServiceLevel::Within(Duration::from_secs(secs))
+        });
+        query.short_abandon = Duration::from_secs(self.short_abandon_secs);
+        query.keep = 100_000;
+        query.since_ms = since_ms;
+        query
     }
 }
 

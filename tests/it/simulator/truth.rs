@@ -327,10 +327,8 @@ fn truth_of_the_past_of_some_queues_and_of_later_conversations() {
     let state = |name: &str| http(&sim, "GET", "/sim/state", &[], "").json()[name].clone();
     until_true("most are over", || state("conversations_open").as_u64().unwrap() <= 20);
     assert_eq!(differences("", &then, &ask(epoch).json()), [""; 0]);
-    let query = TruthQuery {
-        as_of_ms: Some(1_777_903_500_000),
-        ..TruthQuery::default()
-    };
+    let mut query = TruthQuery::default();
+    query.as_of_ms = Some(1_777_903_500_000);
     // Through text as well, since reading a number back may change its last digit.
     let direct: Value = serde_json::from_str(&sim.truth(&query).to_string()).unwrap();
     assert_eq!(differences("", &then, &direct), [""; 0]);
