@@ -19,7 +19,7 @@ use crate::{Id, Moment};
 
 /// How long a test waits for what must happen.
 pub(crate) fn soon() -> Instant {
-    Instant::now() + Duration::from_secs(20)
+    Instant::now() + Duration::from_secs(60)
 }
 
 pub(crate) const SALES: &str = "509f5a7f-cb31-5a43-ac00-8041a8ba3690";
@@ -177,7 +177,7 @@ impl Scripted {
         let (_inner, late) = self
             .0
             .1
-            .wait_timeout_while(inner, Duration::from_secs(20), |inner| !met(inner))
+            .wait_timeout_while(inner, Duration::from_secs(60), |inner| !met(inner))
             .unwrap();
         assert!(!late.timed_out(), "the writer did not come to it in time");
     }

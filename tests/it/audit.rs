@@ -41,7 +41,7 @@ fn entries(path: &Path) -> Vec<Value> {
 
 #[test]
 fn a_run_leaves_one_entry_for_each_thing_and_no_secret() {
-    // The last entries have 700 ms.
+    // For the last entries there are 700 ms.
     for_all_protocols(|protocol| against_the_clock(|_| leaves_its_entries(protocol)));
 }
 
@@ -163,7 +163,7 @@ mod program {
         program(&["audit", "verify", path.to_str().unwrap()], &[]).wait()
     }
 
-    /// Killed, torn, started again, changed: the chain shows what was done to it, and nothing else.
+    /// The program is killed and started again, the file is torn, changed and split: the chain shows just that.
     #[test]
     fn it_survives_kill_and_tells_of_changes() {
         let directory = Directory::new("audit-kill");

@@ -1,4 +1,4 @@
-//! The life of notification channels: used again, renewed, replaced, bounded, shared with others; many at once.
+//! The life of notification channels: reused, renewed, replaced, bounded, shared with other programs; many at once.
 //!
 //! In: a scripted peer's and the simulator's channels · Out: verdicts · Thread: the test's.
 
@@ -31,12 +31,12 @@ fn upgrades(log: &peer::Log) -> Vec<String> {
     upgrades.map(|asked| asked.path.clone()).collect()
 }
 
-/// How often each channel was connected, one after the other.
+/// How often each channel was connected, in the order of the channels.
 fn uses(paths: &[String]) -> Vec<usize> {
     paths.chunk_by(|a, b| a == b).map(<[String]>::len).collect()
 }
 
-/// The same channel is used ten times again, whatever ended the connection; then another one.
+/// A channel is reused ten times, whatever ended the connection; then a new one is created.
 #[test]
 fn a_channel_is_used_ten_times_again_and_then_replaced() {
     let peer = peer(sockets((0..12).map(|_| Behaviour::Drop).collect()));
@@ -58,7 +58,7 @@ fn a_channel_that_is_closed_again_and_again_is_replaced_sooner() {
     assert_eq!(uses(&upgrades(&peer.log())), [5, 2]);
 }
 
-/// Failures create no more channels an hour than allowed. Without one it waits, says why, and can be stopped.
+/// Failures create no more channels an hour than allowed. Then the stream waits, says why, and can be stopped.
 #[test]
 fn failures_create_no_more_channels_an_hour_than_allowed() {
     let peer = peer(|asked, _| {
@@ -79,7 +79,7 @@ fn failures_create_no_more_channels_an_hour_than_allowed() {
     stream.stop();
 }
 
-/// Where the old channel still lives it is tried again in place of a new one.
+/// Beyond the bound the old channel is tried again while it is valid.
 #[test]
 fn beyond_the_bound_the_old_channel_is_tried_again() {
     let closes = (0..14).map(|_| Behaviour::Close(Vec::new(), 1000)).collect();
@@ -91,8 +91,8 @@ fn beyond_the_bound_the_old_channel_is_tried_again() {
     assert_eq!(made(&peer), 2);
 }
 
-/// Replacements that are planned do not count: announced closes one after the other, each met in time, on two channels
-/// in turn.
+/// Planned replacements do not count towards the bound: several announced closes, each replaced in time, use two
+/// channels in turn.
 #[test]
 fn planned_rotations_do_not_count_and_use_idle_channels_again() {
     let closing = || {
@@ -117,7 +117,7 @@ fn planned_rotations_do_not_count_and_use_idle_channels_again() {
     );
 }
 
-/// A channel near its end is renewed by subscribing again, where the service moves its end on: no new connection.
+/// Where the service extends the life of a channel that is subscribed again, that is all that is done near its end.
 #[test]
 fn a_channel_near_its_end_is_renewed_in_place() {
     against_the_clock(|factor| {
@@ -131,7 +131,7 @@ fn a_channel_near_its_end_is_renewed_in_place() {
         let stream = watch(notifications(&sim.url()));
         let end = |s: &Snapshot| s.connection.channel_expires_at.expect("an end");
         let first = end(&stream.until_fed());
-        // Each moves the end by 2.4 s.
+        // Each extends it by 2.4 s.
         let two = 4_000 * i64::from(factor);
         let later = stream.until("two renewals", |s| end(s).millis_since(first) > two);
         assert_eq!((later.connection.reconnects, later.connection.gaps_total), (0, 0));
@@ -141,7 +141,7 @@ fn a_channel_near_its_end_is_renewed_in_place() {
     });
 }
 
-/// Two programs on one OAuth client with room for both: neither notices the other.
+/// Two programs on one OAuth client with room for both do not disturb each other.
 #[test]
 fn two_programs_with_room_for_both_both_stream() {
     let sim = start(busy());
@@ -154,7 +154,7 @@ fn two_programs_with_room_for_both_both_stream() {
     assert_eq!(control(&sim, "state")["channels_evicted"], 0);
 }
 
-/// Two programs with room for one: they recognise each other, one stands back, and the other one streams.
+/// Two programs with room for one: each sees that another one takes its channel; one stands back, the other streams.
 #[test]
 fn two_programs_that_kick_each_other_do_not_fight() {
     let sim = start(busy().max_channels(1));
@@ -192,7 +192,7 @@ fn two_programs_that_kick_each_other_do_not_fight() {
     other.stop();
 }
 
-/// The same with two channels each, of three that they share: after a while nobody takes anything any more.
+/// The same with two channels each, of three that they share: after a while neither takes a channel any more.
 #[test]
 fn two_programs_with_too_many_channels_come_to_rest() {
     let sim = start(busy().max_channels(3));
@@ -200,7 +200,7 @@ fn two_programs_with_too_many_channels_come_to_rest() {
     let one = begin(0..1_010);
     one.until("two connections", |s| s.connection.connections == 2);
     let other = begin(50_000..51_010);
-    // At rest: for a hundred snapshots, two seconds at least, nobody lost a channel.
+    // At rest: no channel was taken for a hundred snapshots, two seconds at least.
     let evicted = || control(&sim, "state")["channels_evicted"].as_u64().expect("a number");
     let (mut before, mut since) = (evicted(), 0);
     other.until("rest", |s| {
@@ -227,7 +227,7 @@ fn at_rest() -> genesys_stream::simulator::Builder {
         .requests_per_min(0)
 }
 
-/// Subscribed to so many topics that cannot be combined.
+/// A subscription to topics that cannot be combined, one a user.
 fn of_presence(sim: &Simulator, users: std::ops::Range<usize>) -> ConfigBuilder {
     let builder = notifications(&sim.url())
         .max_requests_per_min(100_000)
@@ -237,7 +237,7 @@ fn of_presence(sim: &Simulator, users: std::ops::Range<usize>) -> ConfigBuilder 
     })
 }
 
-/// 2,500 topics on three channels; the end of one connection is a gap of its topics alone, and the others stream on.
+/// 2,500 topics on three channels: when one connection ends, the gap is of its topics alone, and the others go on.
 #[test]
 fn a_reset_of_one_of_many_channels_is_a_gap_of_its_topics_alone() {
     // 1,250 queues; fewer snapshots than elsewhere, each of them is large.
@@ -270,7 +270,7 @@ fn a_reset_of_one_of_many_channels_is_a_gap_of_its_topics_alone() {
     stream.stop();
 }
 
-/// The token of three channels ends: one after the other is replaced, each while the ones before it still say goodbye.
+/// The token of three channels ends: they are replaced one after the other, while the old ones before are closing.
 #[test]
 fn rotation_of_many_channels_is_rolling() {
     against_the_clock(|factor| {
@@ -281,7 +281,7 @@ fn rotation_of_many_channels_is_rolling() {
             most = most.max(s.connection.connections);
             s.connection.reconnects >= 3
         });
-        // The topics of a gap would fill pages.
+        // Gaps are not printed: their topics would fill pages.
         assert_eq!(rotated.connection.gaps_total, 0);
         assert!((4..=6).contains(&most), "{most} connections at once");
         stream.stop();
@@ -298,7 +298,7 @@ fn eighteen_channels_rotate_within_twenty_sockets() {
     });
     control(&sim, "socket_closing?after_secs=600");
     let mut most = 0;
-    // In two halves: each may take as long as any condition.
+    // In two halves, each of which may take as long as any condition.
     stream.until("9 rotations", |s| {
         most = most.max(s.connection.connections);
         s.connection.reconnects >= 9
@@ -314,7 +314,7 @@ fn eighteen_channels_rotate_within_twenty_sockets() {
     stream.stop();
 }
 
-/// A queue more, with three channels: its topics join the one with room, and no connection is touched.
+/// A new queue with three channels in use: its topics go to the one with room, and no connection is replaced.
 #[test]
 fn a_queue_more_touches_no_connection() {
     let id = |n: usize| format!("7a1b0c2d-0000-4000-8000-{n:012}");
@@ -360,7 +360,7 @@ fn in_secs(secs: u64) -> String {
     at.format(&Rfc3339).expect("a date")
 }
 
-/// A stop while a replacement is being made, in each of its steps; the clean-up has 700 ms.
+/// A stop while a replacement is being made, in each of its steps; for the clean-up there are 700 ms.
 #[test]
 fn stops_while_a_replacement_is_made() {
     for step in ["creation", "subscription", "upgrade", "mute"] {
@@ -402,8 +402,8 @@ fn stops_in_step(step: &'static str) {
     }
 }
 
-/// A channel's end that the service does not move on, with REST out of order while it is replaced: the old connection
-/// goes on, and the replacement comes in the end.
+/// A channel that cannot be extended is replaced while REST fails: the old connection goes on until the replacement
+/// succeeds.
 #[test]
 fn a_replacement_that_fails_is_tried_again_while_the_old_one_streams() {
     against_the_clock(|factor| {

@@ -3,8 +3,8 @@
 //! In: a simulator with faults on demand, which knows the truth · Out: verdicts · Thread: the test's, one a protocol.
 //!
 //! A row says what is done to the service, how soon that must be noticed, how soon the stream must be on again after
-//! the service is, and what a user is told. With `notifications` the numbers must then be the truth; the tutorials'
-//! protocols cannot repair, so there the gap must be told, and stay.
+//! the service is, and what a snapshot says about it. With `notifications` the numbers must then be the simulator's
+//! own; the tutorials' protocols cannot repair, so their gap must be recorded and stay.
 
 use std::time::{Duration, Instant};
 
@@ -27,14 +27,14 @@ enum Transport {
     Tls,
 }
 
-/// What the user sees of a fault.
+/// How a fault shows in the snapshots.
 #[derive(Clone, Copy)]
 enum Seen {
     /// The stream ends, and the gap's cause contains one of these.
     Gap(&'static [&'static str]),
     /// Another connection takes over in time.
     Replaced,
-    /// The stream goes on, and this comes true.
+    /// The stream goes on, and this becomes true.
     Nothing(fn(&Snapshot) -> bool),
 }
 
@@ -108,7 +108,7 @@ impl Fault {
                 within("streaming again", since, self.lasts);
             }
             Seen::Replaced => {
-                // The old connection is closed when the new one has shown life; nothing is told as lost.
+                // The old connection is closed when the new one has shown life; there is no gap.
                 let channel = before.connection.channel_expires_at;
                 stream.until("a new channel", |s| {
                     assert_eq!(s.connection.state, ConnectionState::Streaming);
@@ -126,7 +126,7 @@ impl Fault {
     }
 }
 
-/// Nothing is lost and nothing counted twice, or it is told.
+/// Nothing is lost or counted twice, or there is a gap.
 fn settle_accounts(scene: Scene, protocol: Protocol, seen: Seen) {
     let is_gap = matches!(seen, Seen::Gap(_));
     if protocol == Protocol::Notifications {

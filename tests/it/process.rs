@@ -42,7 +42,7 @@ fn assert_ended(ended: &Ended, code: i32) {
 #[test]
 fn demo_ends_with_a_summary() {
     for_all_protocols(|protocol| {
-        // It must be streaming before its duration is over.
+        // The demo must be streaming before its duration is over.
         against_the_clock(|factor| {
             let duration = factor.to_string();
             let flags = [
@@ -137,7 +137,7 @@ fn a_second_ends_it(signal: &str, code: i32) {
     assert_ended(&running.wait(), code);
 }
 
-/// A reader that has enough (`| head -1`) ends it quietly.
+/// When the reader of stdout closes it (`| head -1`), the program ends without a complaint.
 #[test]
 fn a_closed_stdout_ends_it_quietly() {
     let sim = start(busy());
@@ -230,7 +230,7 @@ fn exit_codes_of_refusals() {
     }
 }
 
-/// Each record parses; numbers have no holes; the snapshot is the last word.
+/// Event records of a run with a gap: each kind comes, before and after it.
 #[test]
 fn event_records_are_whole() {
     for_all_protocols(|protocol| {
@@ -253,7 +253,7 @@ fn event_records_are_whole() {
 /// The whole stream of records from first to last.
 #[test]
 fn event_records_in_order_from_first_to_last() {
-    // The last of them have 700 ms.
+    // For the last records there are 700 ms.
     for_all_protocols(|protocol| against_the_clock(|_| are_in_order(protocol)));
 }
 
@@ -375,7 +375,7 @@ impl Drop for TempDir {
 /// Whoever reads the snapshot file, at any time, finds one whole snapshot.
 #[test]
 fn the_snapshot_file_is_always_whole() {
-    // The last one has 700 ms.
+    // For the last snapshot there are 700 ms.
     against_the_clock(|_| the_snapshot_file_is_whole());
 }
 

@@ -1,4 +1,4 @@
-//! One suite, instantiated for all three protocols: what a stream does whatever it speaks.
+//! One suite for all three protocols: what a stream does whichever it uses.
 //!
 //! In: the simulator, and a scripted peer where it has no such fault · Out: verdicts · Thread: one a protocol.
 
@@ -94,7 +94,7 @@ fn a_wrong_secret_ends_it_at_once() {
 #[test]
 fn a_refused_token_is_renewed_once() {
     for_all_protocols(|protocol| {
-        // The first thing that is done with a token is refused, whatever it is.
+        // The first request with a token is refused, whichever it is.
         let refused = |asked: &Asked, times: usize, peer: &Peer| {
             let with_token = !asked.is("POST", "/oauth/token");
             let before = peer
@@ -168,7 +168,7 @@ fn waits_after_429(protocol: Protocol, step: &'static str, form: &str) {
     assert!(waited >= least, "{step} {form}: waited {waited:?}");
 }
 
-/// Pings go out in the protocol's own form, and their missing answers end the connection long before silence would.
+/// Pings are sent in the protocol's own form; an unanswered ping ends the connection long before the silence limit.
 #[test]
 fn pings_are_sent_and_their_answers_missed() {
     for_all_protocols(|protocol| {
@@ -191,7 +191,7 @@ fn pings_are_sent_and_their_answers_missed() {
     });
 }
 
-/// While pings are answered, nothing is missed: a quiet connection is a healthy one.
+/// While pings are answered, a connection without events is kept.
 #[test]
 fn a_quiet_connection_is_kept() {
     let is_kept = |protocol, factor| {
@@ -230,12 +230,12 @@ fn stops_before_the_token_is_answered() {
     });
 }
 
-/// Connecting that never ends: TCP to a host that does not take the connection, TLS with one that does not answer.
+/// Connecting never ends: TCP to a host that does not accept, TLS with a host that does not answer.
 #[test]
 fn stops_while_connecting() {
     let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let silent_address = silent.local_addr().expect("an address");
-    // Nobody accepts, and there is room for one: what comes later is left waiting.
+    // Nobody accepts, and the backlog has room for one connection: later ones wait.
     let full = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).expect("a socket");
     let any = std::net::SocketAddr::from(([127, 0, 0, 1], 0));
     full.bind(&any.into()).and_then(|()| full.listen(0)).expect("a port");
@@ -247,7 +247,7 @@ fn stops_while_connecting() {
     let waiting: Vec<_> = (0..3)
         .map(|_| std::net::TcpStream::connect_timeout(&full_address, Duration::from_millis(100)))
         .collect();
-    // Some systems take connections that they have no room for; there the fault cannot be played.
+    // Some systems accept more than the backlog allows; the fault cannot be played there.
     let unreachable = waiting
         .iter()
         .any(Result::is_err)
@@ -302,7 +302,7 @@ fn stops_while_streaming_and_closes_with_1000() {
     });
 }
 
-/// A peer that answers neither the close nor anything else cannot hold up the end.
+/// A peer that does not answer the close cannot delay the stop.
 #[test]
 fn stops_while_the_peer_is_mute() {
     in_time(|protocol| {
@@ -329,7 +329,7 @@ fn stops_in_the_pause_between_attempts() {
     });
 }
 
-/// A pause that the service asked for is long, and yet no stop waits for it: at login, at the listing, for the token.
+/// A stop does not wait for a pause that the service asked for: at login, at the listing, for the second token.
 #[test]
 fn stops_in_a_pause_that_was_asked_for() {
     in_time(|protocol| {
@@ -407,7 +407,7 @@ fn ends_by_itself_after_its_duration() {
     });
 }
 
-/// `--once`: a normal end is the end, with everything received applied, for which there are 700 ms; any other is not.
+/// `--once`: only a normal close ends the stream, with everything received applied, for which there are 700 ms.
 #[test]
 fn ends_with_the_servers_normal_end() {
     in_time(|protocol| {
@@ -456,7 +456,7 @@ fn a_certificate_that_fails_ends_it_at_once() {
     });
 }
 
-/// Panics and errors of a program's callbacks end nothing and are counted.
+/// Panics and errors of a program's callbacks are counted; the stream goes on.
 #[test]
 fn failing_callbacks_end_nothing() {
     for_all_protocols(|protocol| {
@@ -508,7 +508,7 @@ fn nothing_shows_a_secret() {
     });
 }
 
-/// Every step has its own limit, here the least that can be configured: the upgrade, the login, the calls after it.
+/// Each step has its own limit, here the shortest that can be configured: the upgrade, the login, the calls after it.
 #[test]
 fn hanging_steps_are_given_up() {
     for_all_protocols(|protocol| against_the_clock(|factor| are_given_up(protocol, Duration::from_secs(1) * factor)));

@@ -17,7 +17,7 @@ use crate::support::{
     impatient, start, watch, watch_with,
 };
 
-/// One gap of everything, closed, with this cause, and the stream on again.
+/// Exactly one gap, of all topics, closed, with this cause; and the stream is on again.
 fn assert_one_gap(snapshot: &Snapshot, cause: &str) {
     let connection = &snapshot.connection;
     assert_eq!(connection.state, ConnectionState::Streaming);
@@ -87,7 +87,7 @@ fn comes_back_from(protocol: Protocol, behaviour: Behaviour, causes: &[&str]) {
     stream.stop();
 }
 
-/// Half-open: the connection stands, and nothing comes.
+/// A half-open connection: it stays open and nothing arrives.
 #[test]
 fn after_silence() {
     for_all_protocols(|protocol| {
@@ -176,7 +176,7 @@ fn after_failed_upgrades() {
     });
 }
 
-/// The simulator dies and another one appears on its port: the client is not restarted.
+/// The simulator ends and another one starts on its port; the client reconnects without being restarted.
 #[test]
 fn after_a_restart_of_the_service() {
     for_all_protocols(|protocol| {
@@ -212,7 +212,7 @@ fn a_token_near_its_end_is_replaced_without_interruption() {
 }
 
 fn is_replaced(protocol: Protocol, factor: u32) {
-    // At speed 1 lives are not shortened.
+    // At speed 1 the simulator does not shorten lives.
     let sim = start(
         Simulator::builder()
             .seed(7)
@@ -255,7 +255,7 @@ fn is_replaced(protocol: Protocol, factor: u32) {
     }
 }
 
-/// Stops it with everything applied that was sent to it.
+/// Stops the stream; everything that was sent to it is applied.
 fn finish(stream: Watched) -> std::sync::Arc<Snapshot> {
     let report = stream.stop();
     assert!(report.abandoned.is_empty(), "{:?}", report.abandoned);
@@ -274,7 +274,7 @@ fn bodies(events: Events) -> Vec<(String, String)> {
         .collect()
 }
 
-/// Each of `expected` is in `got` as often; `got` began earlier and ended later.
+/// Each event of `expected` is in `got` exactly as often: `got` began earlier and ended later.
 fn compare(expected: &[(String, String)], got: &[(String, String)]) {
     fn count(list: &[(String, String)]) -> HashMap<&(String, String), usize> {
         let mut counts = HashMap::new();
@@ -398,7 +398,7 @@ fn both_of_a_tutorial_deliver(protocol: Protocol, factor: u32) {
     assert_eq!(events.count(), 3, "{protocol:?}");
 }
 
-/// A peer that neither writes nor reads.
+/// The peer neither writes nor reads.
 #[test]
 fn after_a_stall() {
     for_all_protocols(|protocol| {
@@ -417,7 +417,7 @@ fn after_a_stall() {
 fn after_a_storm_of_429() {
     for_all_protocols(|protocol| {
         std::thread::scope(|scope| {
-            // Dates have whole seconds: of each second asked for, most of one may be lost.
+            // A date has whole seconds, so most of each second asked for may be lost to rounding.
             for (date, least_ms) in [(0, 4_000), (1, 100)] {
                 scope.spawn(move || {
                     let sim = start(busy());
@@ -489,7 +489,7 @@ fn short_tokens_are_renewed_in_time() {
     });
 }
 
-/// What the service still sends to the old connection for a second after the new one took over is heard.
+/// Events that the service still sends to the old connection, for a second after the new one took over, count.
 #[test]
 fn the_old_connection_is_heard_for_a_while_beside_the_new_one() {
     for_all_protocols(|protocol| against_the_clock(|_| the_old_one_is_heard(protocol)));

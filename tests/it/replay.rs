@@ -60,7 +60,7 @@ fn stormy(url: &str, protocol: Protocol, path: &Path) -> ConfigBuilder {
     impatient(url, protocol).json("plenty.json", PLENTY).record_file(path)
 }
 
-/// An outage that is repaired, closes, resets, duplicates, another order, garbage, errors.
+/// An outage that is repaired, then closes, resets, duplicates, events out of order, garbage, error frames.
 fn storm(sim: &Simulator, stream: &crate::support::Watched, protocol: Protocol) {
     stream.until_fed();
     control(sim, "duplicate?percent=20");
@@ -72,7 +72,7 @@ fn storm(sim: &Simulator, stream: &crate::support::Watched, protocol: Protocol) 
     control(sim, "outage?secs=1");
     let repaired = |s: &Snapshot| s.connection.gaps.iter().all(|gap| gap.to.is_some() && gap.repaired);
     stream.until("the outage is over", |s| s.connection.gaps_total >= 1);
-    // Something came over it: the other side knows of the new socket, too.
+    // Events came over the new socket, so the simulator knows it, too.
     let reconnected = |count| {
         let before = stream.until_reconnected(count).counters.events_applied;
         stream.until("more came", |s| s.counters.events_applied >= before + 20);
@@ -91,7 +91,7 @@ fn storm(sim: &Simulator, stream: &crate::support::Watched, protocol: Protocol) 
 
 #[test]
 fn a_replay_gives_the_snapshot_of_the_stream() {
-    // The last lines of the recording have 700 ms.
+    // For the last lines of the recording there are 700 ms.
     for_all_protocols(|protocol| against_the_clock(|_| gives_the_snapshot(protocol)));
 }
 
@@ -151,7 +151,7 @@ fn gives_the_snapshot(protocol: Protocol) {
     }
 }
 
-/// Nothing of a customer is in a redacted recording, and its numbers are the same.
+/// A redacted recording holds nothing of a customer; its numbers are the same.
 #[test]
 fn a_redacted_recording_has_the_same_numbers() {
     let directory = Directory::new("replay-redacted");
@@ -161,7 +161,7 @@ fn a_redacted_recording_has_the_same_numbers() {
         let body = json!({"source": name, "name": name, "presenceDefinition": {"id": "p", "systemPresence": "BUSY"}});
         notification(topic, &body)
     };
-    // Two that are equal without their names, and a true repetition.
+    // Two events that are equal but for their names, and a repeated one.
     let texts = vec![text("Erika"), text("Max"), text("Max"), "Erika, no JSON".to_owned()];
     let peer = peer(sockets(vec![Behaviour::Well(texts)]));
     let stream = watch(
@@ -241,7 +241,7 @@ fn events_that_waited_have_the_same_numbers() {
 
 #[test]
 fn a_replay_writes_the_records_of_the_stream() {
-    // The last records have 700 ms.
+    // For the last records there are 700 ms.
     for_all_protocols(|protocol| against_the_clock(|_| writes_the_records(protocol)));
 }
 
@@ -309,7 +309,7 @@ fn broken_recordings_are_named_by_their_line() {
         ended.stderr
     );
 
-    // Cut off in its last line, as by a crash: what was whole counts.
+    // Cut off in its last line, as by a crash: the whole lines count.
     let cut = lines[..lines.len() - 1].join("\n") + "\n" + &lines[lines.len() - 1][..30];
     let ended = with(cut.clone());
     assert_eq!(ended.code, 0, "{}", ended.stderr);
@@ -338,7 +338,7 @@ fn broken_recordings_are_named_by_their_line() {
     assert_eq!(replay(&directory.file("none"), &[]).code, 2);
 }
 
-/// At the recorded speed it takes its time, and a signal ends it at once.
+/// At the recorded speed a replay takes as long as the recording did; a signal ends it at once.
 #[test]
 fn it_runs_on_recorded_time_and_stops_when_asked() {
     let directory = Directory::new("replay-speed");

@@ -178,7 +178,7 @@ fn a_refused_subscription_ends_it() {
     }
 }
 
-/// A 200 with half a body, once for each step: it may pass, so it is tried again.
+/// A 200 with half a body, once for each step: a passing failure, so the step is tried again.
 #[test]
 fn a_malformed_answer_is_tried_again() {
     let listing = |asked: &Asked| asked.is("GET", "/routing/queues");
@@ -230,7 +230,7 @@ fn topics_of(log: &peer::Log) -> Vec<Vec<String>> {
 
 #[test]
 fn more_topics_than_one_channel_takes() {
-    // The clean-up has 700 ms.
+    // For the clean-up there are 700 ms.
     against_the_clock(|_| two_channels());
 }
 
@@ -273,7 +273,7 @@ fn two_channels() {
     assert_eq!(deleted, 2, "one clean-up a channel");
 }
 
-/// The clean-up has 700 ms.
+/// For the clean-up there are 700 ms.
 #[test]
 fn subscriptions_are_deleted_at_the_end() {
     against_the_clock(|_| {
@@ -287,7 +287,7 @@ fn subscriptions_are_deleted_at_the_end() {
     });
 }
 
-/// A clean-up that nobody answers does not hold up the end, and is named.
+/// A clean-up that gets no answer does not delay the stop, and is reported.
 #[test]
 fn a_clean_up_without_an_answer_is_abandoned() {
     let peer = peer(|asked, _| asked.is("DELETE", "/subscriptions").then_some(Answer::Nothing));
@@ -298,7 +298,7 @@ fn a_clean_up_without_an_answer_is_abandoned() {
     assert_eq!(abandoned.count(), 1, "{:?}", report.abandoned);
 }
 
-/// With `all`, a queue that is made later is found, and subscribed on the same channel without an interruption.
+/// With `all`, a queue that is created later is found and subscribed on the same channel without an interruption.
 #[test]
 fn a_queue_made_later_is_followed() {
     let late = ("7a1b0c2d-0000-4000-8000-00000000000c", "Late");
@@ -333,7 +333,7 @@ fn channels_made(peer: &peer::Peer) -> usize {
     made.count()
 }
 
-/// A reconnect uses the same channel while it is valid: what is subscribed stays subscribed.
+/// A reconnect uses the same channel while it is valid: the subscriptions stay.
 #[test]
 fn a_reconnect_uses_the_same_channel() {
     let peer = peer(sockets(vec![Behaviour::Close(Vec::new(), 1001), Behaviour::Drop]));
@@ -353,7 +353,7 @@ fn a_reconnect_uses_the_same_channel() {
     assert!(paths.iter().all(|path| *path == paths[0]));
 }
 
-/// A channel that is gone, by any of its signs, is replaced by a new one with the same topics.
+/// A channel that is gone is replaced by a new one with the same topics, whichever way the service says so.
 #[test]
 fn a_channel_that_is_gone_is_replaced() {
     let gone = json!({"result": "404", "message": "Channel not found"}).to_string();
@@ -445,7 +445,7 @@ fn a_channel_near_its_end_is_replaced_without_a_gap() {
     });
 }
 
-/// What holds at the start is asked for over REST, once the stream covers what comes after; it is no event.
+/// The state at the start is asked for over REST once the stream covers what follows; it does not count as events.
 #[test]
 fn the_state_at_the_start_comes_from_rest() {
     let peer = peer(|asked, _| {
@@ -508,7 +508,7 @@ fn the_tutorials_subscriptions_are_refused_by_status() {
     }
 }
 
-/// `metrics`: without any data behind the proof nothing is opened, unless the proof is not asked for.
+/// `metrics`: without any conversation to verify with, nothing is opened, unless verification is off.
 #[test]
 fn metrics_are_proved_first() {
     let empty = |asked: &Asked, _: &peer::Peer| {

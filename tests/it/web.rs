@@ -106,7 +106,7 @@ fn metrics_snapshot_and_events_tell_the_same() {
             .starts_with("application/openmetrics-text")
     );
 
-    // The tag of a snapshot spares sending it again.
+    // A snapshot is not sent again to whoever has its tag.
     let tag = until(
         "304",
         || {
@@ -120,7 +120,7 @@ fn metrics_snapshot_and_events_tell_the_same() {
     );
     assert!(tag.body.is_empty());
 
-    // Events are the same snapshots, each newer than the one before; the last is that of the end.
+    // Events are the same snapshots, each newer than the one before; the last one is the last of the run.
     let mut events = events(address, "/api/events", &[]);
     let mut seen = 0;
     for _ in 0..3 {
@@ -212,7 +212,7 @@ fn a_token_is_asked_for_and_opens_by_header_and_form() {
         log_in("/login", "open+sesame", "Sec-Fetch-Site: cross-site\r\n").status,
         403
     );
-    // Guessing ends.
+    // After some wrong tokens no more are judged.
     until("429", || log_in("/login", "wrong", ""), |answer| answer.status == 429);
     assert_eq!(log_in("/login", "open+sesame", "").status, 429);
     assert_eq!(get(address, "/", &[("Cookie", cookie)]).status, 200);
@@ -272,7 +272,7 @@ fn strange_hosts_methods_and_paths_are_refused() {
     stream.stop();
 }
 
-/// None of them is more than refused, and the stream and other viewers do not notice.
+/// Each of them is refused or cut off; the stream and other viewers are not disturbed.
 #[test]
 fn hostile_peers_are_cut_off_and_hold_up_nobody() {
     let sim = start(busy());
@@ -299,7 +299,7 @@ fn hostile_peers_are_cut_off_and_hold_up_nobody() {
     ] {
         assert_eq!(raw(address, bytes.as_bytes()).status, status, "{:.60}", bytes);
     }
-    // More slow heads than there is room for, and viewers that read nothing.
+    // More unfinished requests than there is room for, and viewers that read nothing.
     let mut slow: Vec<_> = (0..520).map(|_| connect(address)).collect();
     for stream in &mut slow {
         // The server may have cut it off already to make room.
@@ -315,7 +315,7 @@ fn hostile_peers_are_cut_off_and_hold_up_nobody() {
     assert_eq!(get(address, "/healthz", &[]).status, 200);
     assert!(events(address, "/api/page", &[]).take(3).count() == 3);
     stream.until("goes on", |s| s.counters.events_applied > before + 10);
-    // A slow head gets its answer or its end.
+    // A request whose head does not arrive is answered or cut off.
     let mut answer = String::new();
     slow[519].set_read_timeout(Some(PATIENCE)).expect("a limit");
     let _ = slow[519].read_to_string(&mut answer);

@@ -46,7 +46,7 @@ fn is_last(asked: &Asked) -> bool {
     body(asked)["connection"]["state"] == "stopped"
 }
 
-/// The last post has 350 ms.
+/// For the last post there are 350 ms.
 #[test]
 fn every_snapshot_is_posted_signed_and_the_last_one_too() {
     for_all_protocols(|protocol| against_the_clock(|_| snapshots_are_posted(protocol)));
@@ -112,7 +112,7 @@ fn a_failing_receiver_gets_the_newest_state_later() {
     stream.stop();
 }
 
-/// It takes connections and never answers: neither the stream nor its end waits.
+/// A receiver that accepts and never answers: neither the stream nor its stop waits.
 #[test]
 fn a_hanging_receiver_holds_up_nothing() {
     for_all_protocols(|protocol| against_the_clock(|_| hangs(protocol)));
@@ -128,7 +128,7 @@ fn hangs(protocol: Protocol) {
     let report = stream.stop_within(STOP_LIMIT);
     assert_eq!(report.snapshot.counters.events_applied, 300);
     assert_eq!(report.snapshot.outputs["webhook"].written, 0);
-    // The post under way made room for the last one.
+    // The unanswered post was given up for the last one.
     let posts = posts(&peer.log());
     assert!(is_last(posts.last().unwrap()));
 }
@@ -147,7 +147,7 @@ fn events_are_posted() {
     };
     let texts = (0..1500).map(text).collect();
     let peer = receiver(texts, |_, n| match n {
-        // Tried again as it was.
+        // It is tried again unchanged.
         1 => Answer::Json(500, json!({})),
         _ => taken(),
     });
@@ -209,7 +209,7 @@ fn a_batch_is_refused() {
     assert!(last.body.lines().last().unwrap().contains("\"stopped\""));
 }
 
-/// Neither path nor query, which may hold a secret, is ever shown.
+/// Path and query of the address may hold a secret and are never shown.
 #[cfg(all(unix, feature = "cli"))]
 #[test]
 fn its_address_is_not_shown() {

@@ -1,9 +1,9 @@
-//! Days of renewals, ends and outages, each passing in seconds: the numbers are the truth at the end, and nothing leaked.
+//! Days of renewals, closes and outages, compressed to seconds: the numbers are true at the end, and nothing leaks.
 //!
 //! In: the program as a child, a simulator that is disturbed by a script · Out: verdicts · Thread: the test's.
 //!
-//! A day here is the life of a token and of a channel (24 h at the service, 10 s here), with a reset, an announced close,
-//! an outage, a close and a silent connection in each.
+//! A day here is the life of a token and of a channel (24 h at the service, 10 s here), with a reset, an announced
+//! close, an outage, a close and a silent connection in each.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

@@ -32,7 +32,7 @@ pub fn warm_centre() -> Builder {
         .warm_up(Duration::from_secs(240))
 }
 
-/// How the numbers are asked for, of both sides.
+/// The settings of the numbers, for the stream and for the simulator.
 #[derive(Clone, Copy)]
 pub struct Settings {
     pub granularity: &'static str,
@@ -51,7 +51,7 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// What differs from the defaults.
+    /// As a configuration.
     pub fn json(&self) -> String {
         let level = self
             .service_level_secs
@@ -79,13 +79,13 @@ impl Settings {
 pub struct Scene {
     pub sim: Simulator,
     pub stream: Watched,
-    /// The truth counts what was open then or began later; all there is without.
+    /// The simulator counts conversations that were open then or began later; all without it.
     pub since_ms: Option<i64>,
     pub settings: Settings,
 }
 
 impl Scene {
-    /// Starts while the centre stands still, and waits until the beginning is known.
+    /// Starts the stream while the centre is paused, and waits until the state at the start is known.
     pub fn begin(sim: Simulator, config: impl FnOnce(&str) -> ConfigBuilder) -> Scene {
         Scene::begin_with(sim, Settings::default(), config)
     }
@@ -103,7 +103,7 @@ impl Scene {
         scene
     }
 
-    /// Waits until all numbers are those of the centre, which stands still meanwhile, and lets it go on.
+    /// Pauses the centre, waits until all numbers are those of the centre, and lets it go on.
     #[track_caller]
     pub fn until_true(&self) {
         settle(&self.sim);
@@ -111,7 +111,7 @@ impl Scene {
         control(&self.sim, "pause?on=0");
     }
 
-    /// As [`Scene::until_true`], of a centre that stands still already and goes on doing so.
+    /// As [`Scene::until_true`], of a centre that is paused and stays so.
     #[track_caller]
     pub fn until_true_standing(&self) {
         let truth = Numbers::of(&self.sim.truth(&self.settings.query(self.since_ms)));
@@ -146,7 +146,7 @@ pub fn moment_ms(text: &Value) -> i64 {
     (at.unix_timestamp_nanos() / 1_000_000) as i64
 }
 
-/// Lets the centre stand still, with all its events on their way.
+/// Pauses the centre and waits until all its events are on their way.
 pub fn settle(sim: &Simulator) {
     control(sim, "pause?on=1");
     until_true("the centre settled", || control(sim, "state")["settled"] == true);
@@ -169,7 +169,7 @@ const TOTALS: [&str; 12] = [
 ];
 const LIVE: [&str; 3] = ["waiting", "interacting", "after_call_work"];
 
-/// All numbers of a snapshot by their places; a place that is missing counted nothing.
+/// All numbers of a snapshot by queue, medium and name; one that is missing is zero.
 pub struct Numbers {
     plain: BTreeMap<String, Value>,
     /// By place, then by start.
@@ -236,7 +236,7 @@ impl Numbers {
                 found.push(format!("{place}: no windows"));
                 continue;
             };
-            // Only so many are kept; of the first it may be that its like is gone there.
+            // A stream keeps a limited number of windows, so its first one may not be the first of the simulator.
             let first = shown.keys().next().copied().unwrap_or(i64::MAX);
             let starts = windows
                 .range(first..)

@@ -1,4 +1,4 @@
-//! Every number against the centre's own count, at any speed, after outages, from services that do not do as asked.
+//! Every number against the simulator's own count: at any speed, after outages, with services that ignore parameters.
 //!
 //! In: a simulator that knows the truth · Out: verdicts · Thread: the test's.
 
@@ -78,8 +78,8 @@ fn sixty_times_as_fast() {
     at_speed(60.0, Settings::default());
 }
 
-/// What happened in the outage is known from REST alone: the centre stands still before the stream is back. Calls on hold
-/// go on, and after-call work that outlasts its conversation does.
+/// The centre is paused before the stream is back, so what happened in the outage is known from REST alone: also calls
+/// that are still on hold, and after-call work that goes on after its conversation.
 #[test]
 fn holds_and_after_call_work_outlast_an_outage() {
     let scene = Scene::begin(warm(), notifications);
@@ -112,7 +112,7 @@ fn holds_and_after_call_work_outlast_an_outage() {
     assert_eq!(scene.stream.stop().snapshot.counters.drift, 0);
 }
 
-/// A service that ignores what it is asked gives the same numbers, with more pages.
+/// A service that ignores order, filters or paging leads to the same numbers, with more pages.
 #[test]
 fn services_that_do_not_do_as_asked() {
     let whims = [

@@ -28,7 +28,7 @@ fn listen(sim: &Simulator) -> (Client<'_>, String, Socket) {
     (client, uri, socket)
 }
 
-/// Nothing comes for so long; a busy machine may hide a defect here and makes no sound simulator fail.
+/// Nothing arrives for so long. On a busy machine this may miss a defect; it never fails without one.
 fn assert_silent(socket: &mut Socket, length: Duration) {
     socket.get_ref().set_read_timeout(Some(length)).unwrap();
     match socket.read() {

@@ -1,4 +1,4 @@
-//! The simulator seen from outside: a raw HTTP client and a bare WebSocket, nothing of our own client.
+//! The simulator over the wire: a raw HTTP client and a WebSocket, nothing of our own client.
 //!
 //! In: a running simulator · Out: answers for the tests beside · Thread: the test's.
 
@@ -84,7 +84,7 @@ struct Client<'a> {
 }
 
 fn log_in(sim: &Simulator) -> Client<'_> {
-    // simulator:simulator
+    // `simulator:simulator` in base64.
     let answer = login(
         sim,
         "Basic c2ltdWxhdG9yOnNpbXVsYXRvcg==",

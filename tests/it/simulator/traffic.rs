@@ -77,7 +77,7 @@ fn the_same_seed_and_time_give_the_same_facts() {
 
 #[test]
 fn a_flood_arrives_whole() {
-    // Nothing else happens here.
+    // No other events: the centre is at rest.
     let sim = sim().warm_up(Duration::ZERO).arrivals_per_sec(0.0).start().unwrap();
     let client = log_in(&sim);
     let topics: Vec<String> = sim

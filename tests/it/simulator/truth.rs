@@ -5,7 +5,7 @@
 use super::*;
 use std::collections::BTreeMap;
 
-/// What the frames so far say of a participant: a union, so that order and repetition do not matter.
+/// What the frames so far say about a participant; merged so that order and repetition do not matter.
 #[derive(Default, Clone)]
 struct Person {
     purpose: String,
@@ -155,7 +155,7 @@ impl Count {
     }
 }
 
-/// One side's numbers against the truth's fields.
+/// Compares our numbers with the fields of `/sim/truth`.
 fn compare(where_: &str, mine: &Numbers, truth: &Value) {
     let n = |name: &str| mine.get(name).copied().unwrap_or_default();
     for name in [
@@ -237,7 +237,7 @@ fn read_until(sim: &Simulator, socket: &mut Socket, seen: &mut Seen, state: &str
     });
 }
 
-/// Where two answers differ, as paths; a failure should not print both.
+/// The paths where two answers differ: a failure should not print both answers.
 fn differences(path: &str, one: &Value, two: &Value) -> Vec<String> {
     let keys = |v: &Value| -> Vec<String> { v.as_object().map_or_else(Vec::new, |o| o.keys().cloned().collect()) };
     if one == two {

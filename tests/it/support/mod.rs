@@ -1,4 +1,4 @@
-//! What the tests of a whole stream share: configurations, a watched stream, all protocols at once.
+//! What the tests of a whole stream share: configurations, a watched stream, a test for all protocols at once.
 //!
 //! In: where the other side is · Out: a running stream and its snapshots · Thread: the test's; the stream has its own.
 
@@ -148,8 +148,8 @@ impl Watched {
         self.stream.as_ref().expect("not stopped yet")
     }
 
-    /// The first snapshot for which this holds, of all that were not looked at yet; the identity of the counters holds in
-    /// each of them.
+    /// The first snapshot for which this holds, of all that were not looked at yet; the identity of the counters holds
+    /// in each of them.
     #[track_caller]
     pub fn until(&self, what: &str, mut holds: impl FnMut(&Snapshot) -> bool) -> Arc<Snapshot> {
         let deadline = Instant::now() + PATIENCE;
@@ -172,8 +172,8 @@ impl Watched {
         self.until("a fresh snapshot", |s| s.generated_at > now)
     }
 
-    /// As [`Watched::until`], for conditions that take longer to judge than the next snapshot takes to come: of those that
-    /// wait only the newest is judged.
+    /// As [`Watched::until`], for conditions that take longer to judge than the next snapshot takes to come: of those
+    /// that wait only the newest is judged.
     #[track_caller]
     pub fn until_newest(&self, what: &str, mut judge: impl FnMut(&Snapshot) -> Result<(), String>) {
         eventually(what, || {

@@ -18,14 +18,14 @@ pub struct Program {
     stderr: Receiver<String>,
 }
 
-/// What is left of one.
+/// A program that has ended.
 pub struct Ended {
     /// The exit code, or 128 + the signal that killed it.
     pub code: i32,
     /// Lines of stdout that were not taken before.
     pub lines: Vec<String>,
     pub stderr: String,
-    /// From the wait on.
+    /// From the call of [`Program::wait`] on.
     pub took: Duration,
 }
 
@@ -110,7 +110,7 @@ impl Program {
     pub fn wait(mut self) -> Ended {
         let began = Instant::now();
         let deadline = began + PATIENCE;
-        // Its pipes end with it.
+        // Its pipes are closed when it ends.
         let mut lines = Vec::new();
         loop {
             match self.lines.recv_deadline(deadline) {
