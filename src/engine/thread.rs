@@ -75,11 +75,8 @@ impl Aggregator {
         let config = parts.config;
         let settings = Settings::from(config);
         parts.journal.record(|| {
-            Line::state(
-                now,
-                None,
-                State::Start(Start::new(config.hosts.region.clone(), settings)),
-            )
+            let start = Start::new(config.hosts.region.clone(), settings);
+            Line::state(now, None, State::Start(Box::new(start)))
         });
         let mut core = Core::new(settings, now);
         let outputs = parts.outputs.counts();
