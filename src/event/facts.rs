@@ -91,15 +91,15 @@ pub struct Participant {
     /// Monitors, coaches or barges in: no agent in the numbers. Once true, always true.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub listens_in: bool,
-    /// Its media: one entry a call, message, e-mail …
-    pub media: Vec<Medium>,
+    /// Its communications: calls, messages, e-mails …
+    pub communications: Vec<Communication>,
 }
 
-/// One medium of a participant: a call, a chat, a session.
+/// One communication of a participant: a call, a message, a chat … In REST it is a session.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(not(feature = "internals"), non_exhaustive)]
-pub struct Medium {
-    /// Which medium.
+pub struct Communication {
+    /// By which medium.
     pub kind: MediaKind,
     /// The service's id of it; the participant's id in the flat topics, which have none.
     pub id: Id,
@@ -111,7 +111,7 @@ pub struct Medium {
     pub disconnected: Option<Moment>,
     /// `state`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub state: Option<Stamped<MediumState>>,
+    pub state: Option<Stamped<CommunicationState>>,
     /// `disconnectType`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub disconnect: Option<Stamped<DisconnectKind>>,
@@ -217,11 +217,11 @@ impl MediaKind {
     }
 }
 
-/// States of a medium, in the order in which one moves on.
+/// States of a communication, in the order in which it moves on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
-pub enum MediumState {
+pub enum CommunicationState {
     /// `none` and unknown ones.
     Other,
     /// `scheduled`, `uploading`, `transmitting`, `converting`.
@@ -238,7 +238,7 @@ pub enum MediumState {
     Terminated,
 }
 
-/// How a medium ended, as far as the numbers care.
+/// How a communication ended, as far as the numbers distinguish.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -280,7 +280,7 @@ pub struct ObservationFacts {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ObservationRow {
-    /// Medium of the group; none for the numbers of the whole queue.
+    /// Communication of the group; none for the numbers of the whole queue.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub media: Option<MediaKind>,
     /// Start and end of its interval, where it has one.

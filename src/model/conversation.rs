@@ -9,7 +9,7 @@
 use std::collections::HashMap;
 use std::hash::Hash;
 
-use crate::event::facts::{ConversationFacts, MediaKind, Medium, Participant, Stamped};
+use crate::event::facts::{Communication, ConversationFacts, MediaKind, Participant, Stamped};
 use crate::{Id, Moment};
 
 /// A list with more entries is searched through an index, so that joining a very long list takes linear time.
@@ -52,7 +52,7 @@ impl ConversationFacts {
         canonical.join_from(self);
         canonical.participants.sort_by(|a, b| a.id.cmp(&b.id));
         for participant in &mut canonical.participants {
-            participant.media.sort_by_key(Entry::key);
+            participant.communications.sort_by_key(Entry::key);
         }
         canonical
     }
@@ -72,7 +72,7 @@ impl ConversationFacts {
                 stamp(&p.wrapup_required),
             ];
             own.into_iter().chain(stamps).flatten().for_each(&mut with);
-            for m in &p.media {
+            for m in &p.communications {
                 let moments = [
                     m.connected,
                     m.disconnected,
@@ -159,14 +159,14 @@ impl Entry for Participant {
             | later(&mut self.wrapup_required, &other.wrapup_required)
             | once(&mut self.wrapup_coded, other.wrapup_coded)
             | once(&mut self.listens_in, other.listens_in)
-            | join_list(&mut self.media, &other.media)
+            | join_list(&mut self.communications, &other.communications)
     }
 
     fn taken(&self) -> Self {
-        let mut media = Vec::with_capacity(self.media.len());
-        join_list(&mut media, &self.media);
+        let mut communications = Vec::with_capacity(self.communications.len());
+        join_list(&mut communications, &self.communications);
         Self {
-            media,
+            communications,
             queue: self.queue.clone(),
             user: self.user.clone(),
             id: self.id.clone(),
@@ -175,7 +175,7 @@ impl Entry for Participant {
     }
 }
 
-impl Entry for Medium {
+impl Entry for Communication {
     type Key = (MediaKind, Id);
 
     fn key(&self) -> (MediaKind, Id) {
@@ -237,8 +237,8 @@ fn once(mine: &mut bool, theirs: bool) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::facts::{MediumState, Purpose};
-    use crate::model::testing::{at, facts_of_one_conversation, medium, participant};
+    use crate::event::facts::{CommunicationState, Purpose};
+    use crate::model::testing::{at, communication, facts_of_one_conversation, participant};
     use proptest::prelude::*;
 
     fn joined(parts: &[&ConversationFacts]) -> ConversationFacts {
@@ -318,23 +318,29 @@ mod tests {
     fn a_later_stamp_wins_and_a_tie_goes_to_the_greater_value() {
         let with = |stamp, state| {
             let mut p = participant("p", Purpose::Agent);
-            let mut m = medium("m", MediaKind::Voice);
+            let mut m = communication("m", MediaKind::Voice);
             m.state = Some(Stamped {
                 at: at(stamp),
                 value: state,
             });
-            p.media.push(m);
+            p.communications.push(m);
             ConversationFacts {
                 id: Id::new("c"),
                 participants: vec![p],
             }
         };
-        let state = |facts: &ConversationFacts| facts.participants[0].media[0].state.map(|s| s.value);
-        let newer = with(9, MediumState::Connected);
-        let older = with(5, MediumState::Disconnected);
-        let tied = with(9, MediumState::Alerting);
-        assert_eq!(state(&joined(&[&newer, &older, &tied])), Some(MediumState::Connected));
-        assert_eq!(state(&joined(&[&tied, &older, &newer])), Some(MediumState::Connected));
+        let state = |facts: &ConversationFacts| facts.participants[0].communications[0].state.map(|s| s.value);
+        let newer = with(9, CommunicationState::Connected);
+        let older = with(5, CommunicationState::Disconnected);
+        let tied = with(9, CommunicationState::Alerting);
+        assert_eq!(
+            state(&joined(&[&newer, &older, &tied])),
+            Some(CommunicationState::Connected)
+        );
+        assert_eq!(
+            state(&joined(&[&tied, &older, &newer])),
+            Some(CommunicationState::Connected)
+        );
     }
 
     #[test]

@@ -282,8 +282,8 @@ impl Conversations {
             Some(packed) => packed.replace(joined),
             None => *packed = Some(Packed::new(joined)),
         }
-        for (participant, medium) in on_hold {
-            count_hold(&mut self.totals, &stream.participants[participant], medium, now);
+        for (participant, communication) in on_hold {
+            count_hold(&mut self.totals, &stream.participants[participant], communication, now);
         }
         let after = Layered::of(&stream, rest.as_ref(), slot.settled());
 

@@ -11,7 +11,7 @@
 use serde::Deserialize;
 
 use crate::event::facts::{
-    AcwState, ConversationFacts, DisconnectKind, MediaKind, Medium, Participant, Purpose, Stamped,
+    AcwState, Communication, ConversationFacts, DisconnectKind, MediaKind, Participant, Purpose, Stamped,
 };
 use crate::protocol::json::{Entries, Field, Lenient, lenient_object, read_object};
 use crate::{Id, Moment};
@@ -201,10 +201,10 @@ impl RawSession {
         segments
     }
 
-    fn to_medium(&self, participant: &Id, stamp: Moment) -> Medium {
+    fn to_communication(&self, participant: &Id, stamp: Moment) -> Communication {
         let disconnect = self.sorted().iter().rev().find_map(|s| s.disconnect_type.copied());
         let skipped = self.acw_skipped.copied() == Some(true);
-        Medium {
+        Communication {
             kind: self.media_type.copied().unwrap_or(MediaKind::Other),
             id: self.session_id.as_some().unwrap_or(participant).clone(),
             connected: None,
@@ -286,7 +286,10 @@ impl RawParticipant {
             wrapup_required: None,
             wrapup_coded: segments().any(|s| s.wrap_up_code.as_some().is_some()),
             listens_in: sessions.iter().any(RawSession::listens_in) || segments().any(|s| s.is(SegmentKind::ListensIn)),
-            media: sessions.iter().map(|session| session.to_medium(&id, stamp)).collect(),
+            communications: sessions
+                .iter()
+                .map(|session| session.to_communication(&id, stamp))
+                .collect(),
             id,
         })
     }

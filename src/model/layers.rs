@@ -8,7 +8,7 @@ use super::outcome::{Count, Outcome, foremost, outcome};
 use super::overlay::overlay;
 use super::totals::Totals;
 use crate::Moment;
-use crate::event::facts::{ConversationFacts, Medium, Participant};
+use crate::event::facts::{Communication, ConversationFacts, Participant};
 
 /// What a conversation means, all three taken together.
 pub(super) struct Layered {
@@ -59,33 +59,36 @@ fn with_settled(settled: &[Count], found: Vec<Count>) -> Vec<Count> {
     whole
 }
 
-/// Agents' media that are on hold: place of the participant, place of the medium.
+/// Agents' communications that are on hold: place of the participant, place of the communication.
 pub(super) fn held(facts: &ConversationFacts) -> Vec<(usize, usize)> {
     let mut held = Vec::new();
     for (p, participant) in facts.participants.iter().enumerate() {
         if participant.is_agent() && participant.ended_at().is_none() {
-            let on_hold = |m: &Medium| m.held.is_some_and(|held| held.value) && m.hold_started.is_some();
-            let media = participant.media.iter().enumerate().filter(|(_, m)| on_hold(m));
-            held.extend(media.map(|(m, _)| (p, m)));
+            let on_hold = |c: &Communication| c.held.is_some_and(|held| held.value) && c.hold_started.is_some();
+            for (c, communication) in participant.communications.iter().enumerate() {
+                if on_hold(communication) {
+                    held.push((p, c));
+                }
+            }
         }
     }
     held
 }
 
 /// Adds a hold that has ended. The stream does not tell when a hold ends: it ended when its agent did, else `now`.
-pub(super) fn count_hold(totals: &mut Totals, participant: &Participant, medium: usize, now: Moment) {
-    let (Some(queue), Some(m)) = (&participant.queue, participant.media.get(medium)) else {
+pub(super) fn count_hold(totals: &mut Totals, participant: &Participant, communication: usize, now: Moment) {
+    let (Some(queue), Some(held)) = (&participant.queue, participant.communications.get(communication)) else {
         return;
     };
     let ended = participant.ended_at();
-    if ended.is_none() && m.held.is_some_and(|held| held.value) {
+    if ended.is_none() && held.held.is_some_and(|held| held.value) {
         return;
     }
-    let (Some(began), until) = (m.hold_started, ended.unwrap_or(now)) else {
+    let (Some(began), until) = (held.hold_started, ended.unwrap_or(now)) else {
         return;
     };
     let millis = u64::try_from(until.millis_since(began.value)).unwrap_or(0);
-    let media = foremost(&participant.media).unwrap_or(m.kind);
+    let media = foremost(&participant.communications).unwrap_or(held.kind);
     totals.hold(&queue.value, media, until, millis);
 }
 

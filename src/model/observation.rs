@@ -70,7 +70,7 @@ impl Observations {
         }
     }
 
-    /// Medium (`all` for rows without one) → metric → numbers, of one queue, without what has aged out at `as_of`.
+    /// Communication (`all` for rows without one) → metric → numbers, of one queue, without what has aged out at `as_of`.
     #[must_use]
     pub(crate) fn snapshot(
         &self,

@@ -7,7 +7,7 @@
 //! beginning to end: of a hundred thousand conversations hardly any is in the processor's cache when its event arrives.
 
 use super::bytes::{Coded, put, put_signed, take, take_signed};
-use crate::event::facts::{ConversationFacts, Medium, Participant, Stamped};
+use crate::event::facts::{Communication, ConversationFacts, Participant, Stamped};
 use crate::{Id, Moment};
 
 /// A conversation's state, packed.
@@ -206,13 +206,13 @@ impl Writer {
         self.id_value(p.user.as_ref());
         self.value(p.wrapup_expected);
         self.value(p.wrapup_required);
-        self.number(p.media.len() as u64);
-        for m in &p.media {
-            self.medium(m);
+        self.number(p.communications.len() as u64);
+        for m in &p.communications {
+            self.communication(m);
         }
     }
 
-    fn medium(&mut self, m: &Medium) {
+    fn communication(&mut self, m: &Communication) {
         self.id(&m.id);
         self.bytes.push(m.kind.code());
         self.number(bits(&[
@@ -342,8 +342,8 @@ impl<'a> Reader<'a> {
         let wrapup_expected = self.value_if(is(5));
         let wrapup_required = self.value_if(is(6));
         let len = self.place();
-        let mut media = Vec::with_capacity(len);
-        media.extend((0..len).map_while(|_| self.medium()));
+        let mut communications = Vec::with_capacity(len);
+        communications.extend((0..len).map_while(|_| self.communication()));
         Participant {
             id,
             connected,
@@ -357,17 +357,17 @@ impl<'a> Reader<'a> {
             wrapup_required,
             wrapup_coded: is(9),
             listens_in: is(10),
-            media,
+            communications,
         }
     }
 
-    fn medium(&mut self) -> Option<Medium> {
+    fn communication(&mut self) -> Option<Communication> {
         let id = self.id();
         let kind = self.code()?;
         let there = self.number();
         let is = |bit: u32| there & 1 << bit != 0;
         let (connected, disconnected) = (self.moment_if(is(0)), self.moment_if(is(1)));
-        Some(Medium {
+        Some(Communication {
             kind,
             id,
             connected,

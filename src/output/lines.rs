@@ -12,7 +12,8 @@ use super::summary;
 use super::text::{between, number, plain, seconds, secs, short, span};
 use super::writer::{Render, Rendered};
 use crate::event::facts::{
-    AcwState, ConversationFacts, Facts, MediaKind, MediumState, ObservationFacts, Participant, Purpose, UserFacts,
+    AcwState, CommunicationState, ConversationFacts, Facts, MediaKind, ObservationFacts, Participant, Purpose,
+    UserFacts,
 };
 use crate::event::{Event, EventKind};
 use crate::model::snapshot::{Gap, GapTopics, Snapshot};
@@ -133,8 +134,8 @@ impl Lines {
         let medium = facts
             .participants
             .iter()
-            .flat_map(|participant| &participant.media)
-            .map(|medium| medium.kind)
+            .flat_map(|participant| &participant.communications)
+            .map(|communication| communication.kind)
             .min()
             .map_or("conversation", MediaKind::as_str);
         self.of_queue(queue, &format!("{medium} {} {}", short(&facts.id), stage(facts, queue)))
@@ -194,18 +195,22 @@ fn line(out: &mut Vec<u8>, at: Moment, what: &str) {
 fn stage(facts: &ConversationFacts, queue: Option<&Id>) -> &'static str {
     let here = |p: &&Participant| queue.is_none() || p.queue.as_ref().is_none_or(|q| Some(&q.value) == queue);
     let is = |p: &Participant, wanted: &[Purpose]| p.purpose.is_some_and(|purpose| wanted.contains(&purpose.value));
-    let state =
-        |p: &Participant, wanted: MediumState| p.media.iter().any(|m| m.state.is_some_and(|s| s.value == wanted));
+    let state = |p: &Participant, wanted: CommunicationState| {
+        p.communications
+            .iter()
+            .any(|c| c.state.is_some_and(|s| s.value == wanted))
+    };
     let agents = || {
         let all = facts.participants.iter().filter(here);
         all.filter(|p| is(p, &[Purpose::Agent, Purpose::User]) && !p.listens_in)
     };
-    let talking = |p: &Participant| p.ended.is_none() && (p.connected.is_some() || state(p, MediumState::Connected));
+    let talking =
+        |p: &Participant| p.ended.is_none() && (p.connected.is_some() || state(p, CommunicationState::Connected));
     let after = |p: &Participant| {
         let pending = p
-            .media
+            .communications
             .iter()
-            .any(|m| m.acw_state.is_some_and(|s| s.value == AcwState::Pending));
+            .any(|c| c.acw_state.is_some_and(|s| s.value == AcwState::Pending));
         p.acw_ended.is_none() && (p.acw_started.is_some() || pending)
     };
     let mut callers = facts
@@ -215,7 +220,11 @@ fn stage(facts: &ConversationFacts, queue: Option<&Id>) -> &'static str {
         .peekable();
     let caller_known = callers.peek().is_some();
     if let Some(agent) = agents().find(|p| talking(p)) {
-        if agent.media.iter().any(|m| m.held.is_some_and(|held| held.value)) {
+        if agent
+            .communications
+            .iter()
+            .any(|c| c.held.is_some_and(|held| held.value))
+        {
             "on hold"
         } else {
             "interacting"
@@ -224,7 +233,7 @@ fn stage(facts: &ConversationFacts, queue: Option<&Id>) -> &'static str {
         "after-call work"
     } else if caller_known && callers.all(|p| p.ended.is_some()) {
         "ended"
-    } else if agents().any(|p| p.ended.is_none() && state(p, MediumState::Alerting)) {
+    } else if agents().any(|p| p.ended.is_none() && state(p, CommunicationState::Alerting)) {
         "alerting"
     } else {
         let visits = || {

@@ -126,8 +126,8 @@ impl Notifications {
     fn usual_conversation(&mut self, text: &str, now: Moment) -> Option<Heard> {
         let Beginning { topic_name, from_body } = envelope::beginning(text)?;
         let topic = self.topics.find(topic_name);
-        let media = topic.shape.media()?;
-        let (facts, length) = conversation::read_prefix(from_body, media)?;
+        let layout = topic.shape.layout()?;
+        let (facts, length) = conversation::read_prefix(from_body, layout)?;
         let (body, after_body) = from_body.split_at_checked(length)?;
         if let Some(remainder) = envelope::remainder(after_body) {
             let rest: Envelope<'_> = read_object("the frame", &remainder).ok()?;
@@ -228,7 +228,7 @@ fn decode(options: &Options, topic: &Topic, body: &str, now: Moment) -> Result<E
     let user = || topic.user.as_ref().ok_or("a topic without a user");
     // Read first: an event whose body cannot be read is not worth hashing and copying.
     let facts = match topic.shape {
-        Shape::Conversation(media) => Facts::Conversation(Box::new(conversation::read(body, media)?)),
+        Shape::Conversation(layout) => Facts::Conversation(Box::new(conversation::read(body, layout)?)),
         Shape::Observations => Facts::Observations(Box::new(observations::read(body, topic.queue.as_ref())?)),
         Shape::Presence => Facts::User(Box::new(users::read_presence(body, user()?)?)),
         Shape::RoutingStatus | Shape::UserActivity => Facts::User(Box::new(users::read_activity(body, user()?)?)),

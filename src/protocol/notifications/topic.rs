@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::conversation::Media;
+use super::conversation::Layout;
 use crate::Id;
 use crate::event::EventKind;
 use crate::event::facts::MediaKind;
@@ -14,7 +14,7 @@ use crate::event::facts::MediaKind;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Shape {
     /// A conversation: of all media, or of one.
-    Conversation(Media),
+    Conversation(Layout),
     /// Statistics: observations and activity.
     Observations,
     Presence,
@@ -28,10 +28,10 @@ pub(super) enum Shape {
 }
 
 impl Shape {
-    /// How participants carry their media, where the body is a conversation.
-    pub(super) fn media(self) -> Option<Media> {
+    /// Where participants have their communications, if the body is a conversation.
+    pub(super) fn layout(self) -> Option<Layout> {
         match self {
-            Self::Conversation(media) => Some(media),
+            Self::Conversation(layout) => Some(layout),
             _ => None,
         }
     }
@@ -100,13 +100,13 @@ impl Topic {
             ),
             ["v2", "routing", "queues", _, "conversations"] => Self {
                 queue: id(3),
-                ..topic(EventKind::QueueConversation, Shape::Conversation(Media::Listed))
+                ..topic(EventKind::QueueConversation, Shape::Conversation(Layout::Listed))
             },
             ["v2", "routing", "queues", _, "conversations", media] if MEDIA_TOPICS.contains(&media) => Self {
                 queue: id(3),
                 ..topic(
                     EventKind::QueueConversation,
-                    Shape::Conversation(Media::Flat(MediaKind::parse(media))),
+                    Shape::Conversation(Layout::Flat(MediaKind::parse(media))),
                 )
             },
             ["v2", "analytics", "queues", _, "observations"] => Self {
@@ -131,13 +131,13 @@ impl Topic {
             },
             ["v2", "users", _, "conversations"] => Self {
                 user: id(2),
-                ..topic(EventKind::UserConversation, Shape::Conversation(Media::Listed))
+                ..topic(EventKind::UserConversation, Shape::Conversation(Layout::Listed))
             },
             ["v2", "users", _, "conversations", media] if MEDIA_TOPICS.contains(&media) => Self {
                 user: id(2),
                 ..topic(
                     EventKind::UserConversation,
-                    Shape::Conversation(Media::Flat(MediaKind::parse(media))),
+                    Shape::Conversation(Layout::Flat(MediaKind::parse(media))),
                 )
             },
             ["v2", "detail", "events", "conversation", _, ..] => Self {
@@ -195,7 +195,7 @@ mod tests {
             (
                 "v2.routing.queues.Q.conversations",
                 K::QueueConversation,
-                Shape::Conversation(Media::Listed),
+                Shape::Conversation(Layout::Listed),
                 None,
                 Some("Q"),
                 None,
@@ -203,7 +203,7 @@ mod tests {
             (
                 "v2.routing.queues.Q.conversations.calls",
                 K::QueueConversation,
-                Shape::Conversation(Media::Flat(MediaKind::Voice)),
+                Shape::Conversation(Layout::Flat(MediaKind::Voice)),
                 None,
                 Some("Q"),
                 None,
@@ -211,7 +211,7 @@ mod tests {
             (
                 "v2.routing.queues.Q.conversations.cobrowseSessions",
                 K::QueueConversation,
-                Shape::Conversation(Media::Flat(MediaKind::Other)),
+                Shape::Conversation(Layout::Flat(MediaKind::Other)),
                 None,
                 Some("Q"),
                 None,
@@ -219,7 +219,7 @@ mod tests {
             (
                 "v2.routing.queues.Q.conversations.videos",
                 K::QueueConversation,
-                Shape::Conversation(Media::Flat(MediaKind::Video)),
+                Shape::Conversation(Layout::Flat(MediaKind::Video)),
                 None,
                 Some("Q"),
                 None,
@@ -283,7 +283,7 @@ mod tests {
             (
                 "v2.users.U.conversations",
                 K::UserConversation,
-                Shape::Conversation(Media::Listed),
+                Shape::Conversation(Layout::Listed),
                 None,
                 None,
                 Some("U"),
@@ -291,7 +291,7 @@ mod tests {
             (
                 "v2.users.U.conversations.emails",
                 K::UserConversation,
-                Shape::Conversation(Media::Flat(MediaKind::Email)),
+                Shape::Conversation(Layout::Flat(MediaKind::Email)),
                 None,
                 None,
                 Some("U"),
