@@ -190,6 +190,11 @@ fn a_refused_batch_is_missed_and_the_next_goes_on() {
     let posts = posts(&peer.log());
     let last = posts.last().unwrap();
     assert!(last.body.lines().last().unwrap().contains("\"stopped\""));
+    let revisions = posts
+        .iter()
+        .map(|post| post.header("x-genesys-stream-revision").unwrap().to_owned());
+    let numbers = (1..=posts.len()).map(|number| number.to_string());
+    assert!(revisions.eq(numbers), "a batch after a refused one has a new number");
 }
 
 /// Neither path nor query, which may hold a secret, is ever shown.
