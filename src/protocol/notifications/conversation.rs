@@ -1,4 +1,4 @@
-//! Conversations, from the general topics and from those of one medium.
+//! Reads conversations from the general topics and from the topics of one medium.
 //!
 //! In: `eventBody` of conversation topics · Out: `ConversationFacts` · Thread: any (pure).
 
@@ -90,7 +90,7 @@ struct RoutingPart {
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 struct Wrapup {
-    /// Read like an identifier: an empty code is no code.
+    /// Read as an id, so that an empty code counts as absent.
     code: Field<Id>,
     end_time: Field<Moment>,
 }
@@ -105,21 +105,22 @@ struct AfterCallWork {
 
 lenient_object!(RawParticipant, RawMedium, Reference, RoutingPart, Wrapup, AfterCallWork);
 
-/// How participants carry their media.
+/// Where the media of a participant are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Media {
-    /// In a list for each medium.
+    /// In one list for each kind of medium.
     Listed,
-    /// Written into the participant: the topic is about this medium only.
+    /// In the participant itself: the topic is about this medium only.
     Flat(MediaKind),
 }
 
-/// Reads a conversation. The error says what is wrong without showing content.
+/// Reads a conversation. The error says what is wrong without quoting the text.
 pub(super) fn read(body: &str, media: Media) -> Result<ConversationFacts, String> {
     into_facts(read_object("eventBody", body)?, media)
 }
 
-/// Reads a conversation at the beginning of `text`; also gives its length. `None` where there is no readable object.
+/// Reads a conversation at the beginning of `text`, and returns its length in bytes too. `None` if there is no readable
+/// object.
 pub(super) fn read_prefix(text: &str, media: Media) -> Option<(Result<ConversationFacts, String>, usize)> {
     if !text.starts_with('{') {
         return None;
@@ -135,8 +136,8 @@ fn into_facts(raw: RawConversation, media: Media) -> Result<ConversationFacts, S
     };
     let participants = match raw.participants {
         Field::Absent => Vec::new(),
-        Field::Wrong => return Err("participants is no list".to_owned()),
-        Field::Given(entries) if entries.wrong > 0 => return Err("a participant is no object".to_owned()),
+        Field::Wrong => return Err("participants is not a list".to_owned()),
+        Field::Given(entries) if entries.wrong > 0 => return Err("a participant is not an object".to_owned()),
         Field::Given(entries) => entries.good,
     };
     let stamp = participants
@@ -154,8 +155,8 @@ fn into_facts(raw: RawConversation, media: Media) -> Result<ConversationFacts, S
     Ok(facts)
 }
 
-/// Times at which something happened. Not among them: what is planned (`callbackScheduledTime`, `resumeTime`) and what
-/// people wrote into attributes.
+/// The newest time at which something happened. Planned times (`callbackScheduledTime`, `resumeTime`) and times in
+/// attributes do not count.
 fn newest_of_participant(p: &RawParticipant) -> Option<Moment> {
     let own = [
         p.start_time.copied(),
@@ -216,7 +217,7 @@ impl RawParticipant {
         ]
     }
 
-    /// `None` without an id: nothing could be joined to it.
+    /// `None` for a participant without an id, to which later facts could not be joined.
     fn into_facts(self, media: Media, at: Moment) -> Option<Participant> {
         let stamped = At(at);
         let id = self.id.as_some()?.clone();
@@ -284,7 +285,7 @@ impl RawParticipant {
 }
 
 impl RawMedium {
-    /// A medium without an id takes its participant's.
+    /// A medium without an id gets the participant's id.
     fn to_facts(&self, kind: MediaKind, participant: &Id, at: At) -> Medium {
         Medium {
             kind,
@@ -301,7 +302,7 @@ impl RawMedium {
     }
 }
 
-/// The stamp of an event's timeless values.
+/// The stamp for the values of an event that have no time of their own.
 #[derive(Clone, Copy)]
 struct At(Moment);
 
