@@ -334,7 +334,7 @@ impl Aggregator {
         self.outputs.flush(flush_until);
         let last = self.snapshot();
         for closing in self.outputs.close(Some(&last), end.outputs_until) {
-            abandoned.extend(closing.complaint());
+            abandoned.extend(closing.warning());
         }
         Finished {
             snapshot: last,

@@ -14,9 +14,9 @@ use std::time::Instant;
 
 use super::Item;
 use super::appending::{self, Lock, advice, is_still, refuse};
-use super::complaint::Complaint;
-use super::sink::{Closed, Outlet, Snapshots, Wants};
-use super::tally::Tally;
+use super::counters::OutputCounters;
+use super::failure_log::FailureLog;
+use super::sink::{Closed, Sink, Snapshots, Wants};
 use crate::audit::{Chain, Entry, entries};
 use crate::model::snapshot::Snapshot;
 use crate::{Error, Moment};
@@ -35,7 +35,7 @@ pub(crate) struct AuditFile {
     open: Option<Open>,
     /// Entries that could not be written, and the time of the first.
     missed: Option<(u64, Moment)>,
-    complaint: Complaint,
+    failures: FailureLog,
 }
 
 struct Open {
@@ -56,7 +56,7 @@ impl AuditFile {
             chain: Chain::beginning(),
             open: None,
             missed: None,
-            complaint: Complaint::default(),
+            failures: FailureLog::default(),
         };
         this.chain = chain_of(&rotated(path, 1)).unwrap_or_else(Chain::beginning);
         match this.reopen() {
@@ -153,22 +153,22 @@ impl AuditFile {
         self.append(entry)
     }
 
-    fn settle(&mut self, entry: &Entry, tally: &Tally) {
+    fn settle(&mut self, entry: &Entry, counters: &OutputCounters) {
         match self.write(entry) {
             Ok(()) => {
-                tally.wrote(1);
-                if let Some(line) = self.complaint.worked(NAME) {
+                counters.wrote(1);
+                if let Some(line) = self.failures.worked(NAME) {
                     log::info!("{line}");
                 }
             }
             Err(error) => {
-                tally.missed(1);
+                counters.missed(1);
                 self.missed = match self.missed {
                     Some((count, since)) => Some((count + 1, since)),
                     None => Some((1, entry.at())),
                 };
                 let what = format!("{}: {error}; {}", self.path.display(), advice(&error));
-                if let Some(line) = self.complaint.failed(NAME, &what, 1, Instant::now()) {
+                if let Some(line) = self.failures.failed(NAME, &what, 1, Instant::now()) {
                     log::warn!("{line}");
                 }
             }
@@ -201,7 +201,7 @@ fn chain_of(path: &Path) -> Option<Chain> {
     tail.last.map(|last| Chain::after(&last))
 }
 
-impl Outlet for AuditFile {
+impl Sink for AuditFile {
     fn wants(&self) -> Wants {
         Wants {
             events: false,
@@ -210,20 +210,20 @@ impl Outlet for AuditFile {
         }
     }
 
-    fn take(&mut self, item: Item, tally: &Tally) -> Result<(), Closed> {
+    fn take(&mut self, item: Item, counters: &OutputCounters) -> Result<(), Closed> {
         if let Item::Audited(entry) = item {
-            self.settle(&entry, tally);
+            self.settle(&entry, counters);
         }
         Ok(())
     }
 
-    fn flush(&mut self, _: &Tally) -> Result<(), Closed> {
+    fn flush(&mut self, _: &OutputCounters) -> Result<(), Closed> {
         Ok(())
     }
 
-    fn end(&mut self, last: Option<Arc<Snapshot>>, tally: &Tally) -> Result<(), Closed> {
-        tally.offered();
-        self.settle(&entries::stop(last.as_deref(), Moment::now()), tally);
+    fn end(&mut self, last: Option<Arc<Snapshot>>, counters: &OutputCounters) -> Result<(), Closed> {
+        counters.offered();
+        self.settle(&entries::stop(last.as_deref(), Moment::now()), counters);
         if let Some(open) = &self.open {
             // Where the file cannot be synced the entry is written all the same.
             let _ = open.file.sync_all();

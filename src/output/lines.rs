@@ -1,8 +1,9 @@
-//! `lines`: one short line an event for people, without customer data.
+//! `lines`: short lines for people about each event, without customer data.
 //!
-//! In: `Item`s · Out: text lines `<time> | <what>` and a last block that begins with `snapshot` · Thread: that of its output.
+//! In: `Item`s · Out: text lines `<time> | <what>`, at the end a block that begins with `snapshot` · Thread: that of its
+//! output.
 //!
-//! Only facts are read here, never bodies: what is not decoded cannot leak.
+//! Only decoded facts are shown, never bodies, so that no customer data can leak.
 
 use std::sync::Arc;
 
@@ -20,10 +21,10 @@ use crate::model::snapshot::{Gap, GapTopics, Snapshot};
 use crate::output::record::StateChange;
 use crate::{Id, Moment};
 
-/// How many numbers of one event are shown.
+/// The most numbers shown of one event.
 const SHOWN: usize = 4;
 
-/// Items as lines. Names come from the newest snapshot; before the first, identifiers are shown.
+/// Renders items as lines. Names come from the newest snapshot; before the first one, ids are shown.
 #[derive(Default)]
 pub(crate) struct Lines {
     names: Option<Arc<Snapshot>>,
@@ -191,7 +192,7 @@ fn line(out: &mut Vec<u8>, at: Moment, what: &str) {
     out.push(b'\n');
 }
 
-/// Where a conversation stands, as far as this one event tells; the numbers of the dashboard are joined elsewhere.
+/// The stage of a conversation by this one event alone; the dashboard's numbers come from all its events (`model`).
 fn stage(facts: &ConversationFacts, queue: Option<&Id>) -> &'static str {
     let here = |p: &&Participant| queue.is_none() || p.queue.as_ref().is_none_or(|q| Some(&q.value) == queue);
     let is = |p: &Participant, wanted: &[Purpose]| p.purpose.is_some_and(|purpose| wanted.contains(&purpose.value));

@@ -1,4 +1,4 @@
-//! What a person reads for each kind of event.
+//! The lines for each kind of event.
 //!
 //! In: facts · Out: assertions on lines · Thread: the test's.
 

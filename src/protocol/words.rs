@@ -1,11 +1,12 @@
-//! The words of the service in all their spellings: `transfer.noanswer`, `noAnswerTransfer`, `NO_ANSWER_TRANSFER`.
+//! Reads enumerated values in every spelling of the service: `transfer.noanswer`, `noAnswerTransfer`,
+//! `NO_ANSWER_TRANSFER`.
 //!
 //! In: text of enumerated fields · Out: the enums of `facts`, names in upper snake case · Thread: any (pure).
 
 use super::json::Lenient;
 use crate::event::facts::{AcwState, CommunicationState, DisconnectKind, MediaKind, Purpose};
 
-/// Whether `text` is `name` when only its letters count, in any case. `name` is in lower-case letters.
+/// Whether the letters of `text`, in any case, are those of `name`, which is in lower case.
 pub(crate) fn same_letters(text: &str, name: &str) -> bool {
     letters(text).eq(name.bytes())
 }
@@ -94,7 +95,7 @@ impl<'de> Lenient<'de> for MediaKind {
     }
 }
 
-/// A presence or routing status in upper snake case: `On Queue`, `onQueue` and `ON_QUEUE` are one.
+/// A presence or routing status in upper snake case: `On Queue`, `onQueue` and `ON_QUEUE` give `ON_QUEUE`.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct UpperSnake(pub(crate) Box<str>);
 

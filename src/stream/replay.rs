@@ -44,7 +44,7 @@ impl StreamBuilder {
         let net = Arc::new(Net::new(&config)?);
         let spawner = OutputSpawner {
             notices: notices.clone(),
-            handover: Handover::Wait(stopping),
+            handover: Handover::WaitForRoom(stopping),
         };
         let mut all = Outputs::default();
         outputs::start(self.outputs, server, &config, &net, &spawner, &mut all)?;

@@ -207,6 +207,11 @@ fn a_batch_is_refused() {
     let posts = posts(&peer.log());
     let last = posts.last().unwrap();
     assert!(last.body.lines().last().unwrap().contains("\"stopped\""));
+    let revisions = posts
+        .iter()
+        .map(|post| post.header("x-genesys-stream-revision").unwrap().to_owned());
+    let numbers = (1..=posts.len()).map(|number| number.to_string());
+    assert!(revisions.eq(numbers), "a batch after a refused one has a new number");
 }
 
 /// Path and query of the address may hold a secret and are never shown.

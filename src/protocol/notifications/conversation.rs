@@ -1,4 +1,4 @@
-//! Conversations, from the general topics and from those of one medium.
+//! Reads conversations from the general topics and from the topics of one medium.
 //!
 //! In: `eventBody` of conversation topics · Out: `ConversationFacts` · Thread: any (pure).
 
@@ -91,7 +91,7 @@ struct RoutingPart {
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 struct Wrapup {
-    /// Read like an identifier: an empty code is no code.
+    /// Read as an id, so that an empty code counts as absent.
     code: Field<Id>,
     end_time: Field<Moment>,
 }
@@ -143,8 +143,8 @@ fn into_facts(raw: RawConversation, layout: Layout) -> Result<ConversationFacts,
     };
     let participants = match raw.participants {
         Field::Absent => Vec::new(),
-        Field::Wrong => return Err("participants is no list".to_owned()),
-        Field::Given(entries) if entries.wrong > 0 => return Err("a participant is no object".to_owned()),
+        Field::Wrong => return Err("participants is not a list".to_owned()),
+        Field::Given(entries) if entries.wrong > 0 => return Err("a participant is not an object".to_owned()),
         Field::Given(entries) => entries.good,
     };
     let stamp = participants
@@ -162,8 +162,8 @@ fn into_facts(raw: RawConversation, layout: Layout) -> Result<ConversationFacts,
     Ok(facts)
 }
 
-/// Times at which something happened. Not among them: what is planned (`callbackScheduledTime`, `resumeTime`) and what
-/// people wrote into attributes.
+/// The newest time at which something happened. Planned times (`callbackScheduledTime`, `resumeTime`) and times in
+/// attributes do not count.
 fn newest_of_participant(p: &RawParticipant) -> Option<Moment> {
     let own = [
         p.start_time.copied(),
@@ -292,7 +292,7 @@ impl RawParticipant {
 }
 
 impl RawCommunication {
-    /// A communication without an id takes its participant's.
+    /// A communication without an id gets the id of its participant.
     fn to_facts(&self, kind: MediaKind, participant: &Id, at: At) -> Communication {
         Communication {
             kind,
@@ -309,7 +309,7 @@ impl RawCommunication {
     }
 }
 
-/// The stamp of an event's timeless values.
+/// The stamp for the values of an event that have no time of their own.
 #[derive(Clone, Copy)]
 struct At(Moment);
 

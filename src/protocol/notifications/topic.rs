@@ -1,4 +1,4 @@
-//! What a topic's name says: the kind of its events and the identifiers in it.
+//! Reads topic names: the kind of the topic's events and the ids in the name.
 //!
 //! In: topic names · Out: `Topic` · Thread: any (pure; the cache belongs to one machine).
 
@@ -21,9 +21,9 @@ pub(super) enum Shape {
     RoutingStatus,
     UserActivity,
     DetailEvent,
-    /// Kept without being read.
+    /// The body is kept but not read.
     Opaque,
-    /// The service speaks about itself.
+    /// A message about the channel itself.
     System(System),
 }
 
@@ -39,7 +39,7 @@ impl Shape {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum System {
-    /// `channel.metadata`: heartbeats and pongs; and notes that ask for nothing.
+    /// `channel.metadata` (heartbeats and pongs), and system messages that need no action.
     Alive,
     SocketClosing,
     NoLongerSubscribed,
@@ -56,7 +56,7 @@ pub(super) struct Topic {
     pub(super) user: Option<Id>,
 }
 
-/// Topics of one medium, as the service lists them (August 2026).
+/// Last segments of the topics of one medium, as the service lists them (August 2026).
 const MEDIA_TOPICS: [&str; 10] = [
     "calls",
     "callbacks",
@@ -71,7 +71,7 @@ const MEDIA_TOPICS: [&str; 10] = [
 ];
 
 impl Topic {
-    /// Reads a name. Genesys compares topics with case; being tolerant here costs nothing.
+    /// Reads a name in any case, although Genesys' topics are case-sensitive.
     pub(super) fn parse(name: &str) -> Self {
         let parts: Vec<&str> = name.split('.').collect();
         let lower: Vec<String> = parts.iter().map(|part| part.to_ascii_lowercase()).collect();
@@ -167,12 +167,12 @@ impl Topic {
     }
 }
 
-/// Topics already read, so that each name is read and stored once.
+/// A cache of topics, so that each name is read once.
 #[derive(Debug, Default)]
 pub(super) struct Topics(HashMap<Box<str>, Topic>);
 
-/// A channel has at most 1000 subscriptions; a few more names come from combined ones. A peer that invents names
-/// without end costs time, not memory.
+/// The most topics in the cache. A channel has at most 1000 subscriptions, and combined ones give a few more names. The
+/// cache is emptied when it is full, so that a peer that invents names cannot exhaust the memory.
 const MOST_TOPICS: usize = 4096;
 
 impl Topics {
@@ -343,7 +343,7 @@ mod tests {
     }
 
     #[test]
-    fn names_without_end_take_bounded_memory() {
+    fn the_cache_is_bounded() {
         let mut topics = Topics::default();
         for n in 0..MOST_TOPICS * 2 + 10 {
             assert_eq!(&*topics.find(&format!("t{n}")).name, format!("t{n}"));

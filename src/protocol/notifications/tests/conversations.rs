@@ -258,7 +258,7 @@ fn users_conversations() {
 }
 
 #[test]
-fn where_queue_user_code_and_listening_come_from() {
+fn every_field_for_queue_user_wrap_up_code_and_listening() {
     let queue = |fields: &str| value(&participant(fields).queue);
     let all = r#""queueId":"a","conversationRoutingData":{"queue":{"id":"b"}},"queue":{"id":"c"}"#;
     assert_eq!(queue(all), Some(Id::new("a")));
@@ -292,7 +292,7 @@ fn where_queue_user_code_and_listening_come_from() {
 }
 
 #[test]
-fn null_is_absent_and_a_wrong_type_loses_its_field_only() {
+fn null_is_absent_and_a_field_of_the_wrong_type_is_ignored() {
     let bare = participant(r#""new":1"#);
     let names = [
         "connectedTime",
@@ -380,7 +380,7 @@ fn participants_must_be_a_list_of_objects() {
 }
 
 #[test]
-fn stamps_go_by_what_happened_not_by_what_is_planned_or_written() {
+fn planned_times_and_times_in_attributes_are_no_stamps() {
     let stamp = |fields: &str| {
         participant(&format!(r#""purpose":"agent",{fields}"#))
             .purpose
@@ -428,7 +428,7 @@ fn stamps_go_by_what_happened_not_by_what_is_planned_or_written() {
 }
 
 #[test]
-fn escapes_are_read_and_bodies_stay_verbatim() {
+fn escapes_are_decoded_and_bodies_are_kept_verbatim() {
     let body = r#"{"id":"caf\u00e9", "participants":[{"id":"p\n","name":"\"\\ \u00e9","purpose":"\u0061cd"}]}"#;
     let event = event(&frame(body));
     assert_eq!(event.body.as_deref(), Some(body));
