@@ -1,67 +1,74 @@
 //! What the supervisor puts into the audit file: tokens, channels, subscriptions, connections, errors.
 //!
-//! In: what it does · Out: entries without any secret · Thread: the supervisor's, which never waits for them.
+//! In: what happened · Out: entries without any secret · Thread: none of its own (pure).
 
 use std::collections::BTreeMap;
-use std::fmt::Display;
+use std::time::Duration;
 
-use super::Supervisor;
 use crate::Moment;
 use crate::audit::Entry;
-use crate::event::notice::CloseReason;
-use crate::rest::channels::Channel;
-use crate::rest::oauth::Token;
 
 /// Refused topics that are named; the count tells of all.
 const TOPICS_NAMED: usize = 20;
 
-impl Supervisor {
-    pub(super) fn audit_token(&self, token: &Token) {
-        self.journal.audit(|| {
-            Entry::new("token", Moment::now())
-                .with("life_secs", token.life.as_secs())
-                .with("expires_at", token.expires_at.to_string())
-        });
-    }
+/// Something worth an entry.
+#[derive(Debug)]
+pub(super) enum Occurrence {
+    /// A token was obtained.
+    Token { life: Duration, expires_at: Moment },
+    /// A channel was created.
+    Channel { line: usize, expires_at: Option<Moment> },
+    /// A list of topics was subscribed, except the refused ones.
+    Subscription {
+        line: usize,
+        topics: usize,
+        /// Topic and reason.
+        refused: BTreeMap<String, String>,
+    },
+    /// A connection took on another state.
+    Connection {
+        number: u32,
+        state: &'static str,
+        cause: Option<String>,
+    },
+    /// Something failed.
+    Error(String),
+}
 
-    pub(super) fn audit_channel(&self, line: usize, channel: &Channel) {
-        self.journal.audit(|| {
-            let entry = Entry::new("channel", Moment::now()).with("line", line);
-            match channel.expires {
-                Some(expires) => entry.with("expires_at", expires.to_string()),
-                None => entry,
+impl Occurrence {
+    pub(super) fn entry(&self, at: Moment) -> Entry {
+        match self {
+            Self::Token { life, expires_at } => Entry::new("token", at)
+                .with("life_secs", life.as_secs())
+                .with("expires_at", expires_at.to_string()),
+            Self::Channel { line, expires_at } => {
+                let entry = Entry::new("channel", at).with("line", *line);
+                match expires_at {
+                    Some(expires_at) => entry.with("expires_at", expires_at.to_string()),
+                    None => entry,
+                }
             }
-        });
-    }
-
-    pub(super) fn audit_subscription(&self, line: usize, topics: usize, refused: &BTreeMap<String, String>) {
-        self.journal.audit(|| {
-            let named: BTreeMap<_, _> = refused.iter().take(TOPICS_NAMED).collect();
-            let entry = Entry::new("subscription", Moment::now())
-                .with("line", line)
-                .with("topics", topics)
-                .with("refused", refused.len());
-            match serde_json::to_value(&named) {
-                Ok(named) if !refused.is_empty() => entry.with("refused_topics", named),
-                _ => entry,
+            Self::Subscription { line, topics, refused } => {
+                let named: BTreeMap<_, _> = refused.iter().take(TOPICS_NAMED).collect();
+                let entry = Entry::new("subscription", at)
+                    .with("line", *line)
+                    .with("topics", *topics)
+                    .with("refused", refused.len());
+                match serde_json::to_value(&named) {
+                    Ok(named) if !refused.is_empty() => entry.with("refused_topics", named),
+                    _ => entry,
+                }
             }
-        });
-    }
-
-    pub(super) fn audit_connection(&self, number: u32, state: &str, reason: Option<&CloseReason>) {
-        self.journal.audit(|| {
-            let entry = Entry::new("connection", Moment::now())
-                .with("connection", number)
-                .with("state", state);
-            match reason {
-                Some(reason) => entry.with("cause", reason.to_string()),
-                None => entry,
+            Self::Connection { number, state, cause } => {
+                let entry = Entry::new("connection", at)
+                    .with("connection", *number)
+                    .with("state", *state);
+                match cause {
+                    Some(cause) => entry.with("cause", cause.as_str()),
+                    None => entry,
+                }
             }
-        });
-    }
-
-    pub(super) fn audit_error(&self, error: &dyn Display) {
-        self.journal
-            .audit(|| Entry::new("error", Moment::now()).with("error", error.to_string()));
+            Self::Error(error) => Entry::new("error", at).with("error", error.as_str()),
+        }
     }
 }
