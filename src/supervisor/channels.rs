@@ -233,9 +233,14 @@ impl Channels {
         of_token.map(|held| held.channel.clone()).collect()
     }
 
+    /// Each channel that is being left awaits a call that is under way.
     #[cfg(test)]
-    pub(super) fn count(&self) -> usize {
-        self.held.len()
+    pub(super) fn check(&self, under_way: &super::core::tests::UnderWay) {
+        for held in self.held.values() {
+            if let Usage::Leaving(call) = held.usage {
+                assert!(under_way.calls.contains(&call), "no call is under way");
+            }
+        }
     }
 }
 

@@ -149,6 +149,15 @@ impl Core {
         Some((token.secret.clone(), channels))
     }
 
+    /// Goes on with this plan, as after a listing.
+    #[cfg(test)]
+    fn follow_for_test(&mut self, plan: super::planning::Plan, clock: Clock<'_>) -> Vec<Act> {
+        self.turn(clock, |core, turn| {
+            core.planning.set_plan(plan);
+            core.follow_plan(turn);
+        })
+    }
+
     fn turn(&mut self, clock: Clock<'_>, act: impl FnOnce(&mut Self, &mut Turn<'_>)) -> Vec<Act> {
         let mut acts = Vec::new();
         let mut numbers = std::mem::take(&mut self.numbers);
@@ -163,17 +172,23 @@ impl Core {
             },
         );
         self.numbers = numbers;
+        self.count();
         acts
     }
 
     /// One line's part of a turn.
     fn on_line(&mut self, at: usize, turn: &mut Turn<'_>, act: impl FnOnce(&mut Line, &mut Process, &mut Turn<'_>)) {
-        self.process.lines = self.lines.len();
-        self.process.sockets = self.lines.iter().map(Line::sockets).sum();
-        self.process.is_replacing = self.lines.iter().any(Line::is_replacing);
+        self.count();
         if let Some(line) = self.lines.get_mut(at) {
             act(line, &mut self.process, turn);
         }
+    }
+
+    /// Counts what lines share.
+    fn count(&mut self) {
+        self.process.lines = self.lines.len();
+        self.process.sockets = self.lines.iter().map(Line::sockets).sum();
+        self.process.is_replacing = self.lines.iter().any(Line::is_replacing);
     }
 
     fn on_line_of(
@@ -324,3 +339,6 @@ impl Core {
         }
     }
 }
+
+#[cfg(test)]
+pub(super) mod tests;

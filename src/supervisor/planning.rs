@@ -232,3 +232,21 @@ fn tell_queues(config: &Config, mut chosen: Vec<Queue>, listing: &[Queue], turn:
     }
     turn.tell(Control::Queues(chosen));
 }
+
+#[cfg(test)]
+impl Planning {
+    pub(super) fn set_plan(&mut self, plan: Plan) {
+        self.plan = Some(plan);
+        self.step = Step::Waiting(None);
+    }
+
+    /// It awaits something that is under way, or has a time at which it goes on.
+    pub(super) fn check(&self, under_way: &super::core::tests::UnderWay) {
+        match self.step {
+            Step::Waiting(Some(due)) => under_way.wakes_by(due),
+            Step::Waiting(None) => assert!(self.plan.is_some(), "it waits for nothing"),
+            Step::AwaitingToken => assert!(under_way.is_token_asked, "nobody asks for the token"),
+            Step::Asking(call, _) => assert!(under_way.calls.contains(&call), "no call is under way"),
+        }
+    }
+}

@@ -31,8 +31,8 @@ pub(super) struct Process {
     /// A stream was established in this run.
     pub(super) ever_streamed: bool,
     pub(super) reconnects: u64,
-    /// Lines there are, sockets that are open or promised, and whether a line makes a replacement: as of the beginning of
-    /// the turn of one line.
+    /// Lines there are, sockets that are open or promised, and whether a line makes a replacement: counted anew before
+    /// each line's part of a turn.
     pub(super) lines: usize,
     pub(super) sockets: usize,
     pub(super) is_replacing: bool,

@@ -213,7 +213,7 @@ impl Line {
             stage,
             limit,
             self.retiring.next_due(),
-            self.rotation_due(),
+            self.rotation_due(process),
             self.renewal_due(process),
         ];
         dues.into_iter().flatten().min()

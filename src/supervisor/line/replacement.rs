@@ -38,8 +38,8 @@ pub(super) struct Rotation {
     pub(super) due: Instant,
     pub(super) renew: Renew,
     pub(super) why: &'static str,
-    /// It was due, and something stood in its way: news will tell when that is gone.
-    is_held_up: bool,
+    /// It was due, and something stood in its way.
+    was_held_up: bool,
 }
 
 /// A replacement that is being made.
@@ -102,15 +102,22 @@ impl Line {
                 due,
                 renew,
                 why,
-                is_held_up: false,
+                was_held_up: false,
             },
         });
     }
 
-    /// When a rotation is due that nothing is known to stand in the way of.
-    pub(super) fn rotation_due(&self) -> Option<Instant> {
-        let rotation = self.rotation.filter(|rotation| !rotation.is_held_up)?;
-        (self.is_streaming() && self.replacement.is_none()).then_some(rotation.due)
+    /// When a rotation is due. One that is held up is not: news will tell when that is over.
+    pub(super) fn rotation_due(&self, process: &Process) -> Option<Instant> {
+        let rotation = self.rotation?;
+        let is_awaited = self.is_streaming() && self.replacement.is_none();
+        (is_awaited && !(rotation.was_held_up && self.is_held_up(process))).then_some(rotation.due)
+    }
+
+    /// Whether a rotation has to wait: for another one, for connections that close, or for a channel that is being left.
+    fn is_held_up(&self, process: &Process) -> bool {
+        let is_in_the_way = process.is_replacing || !self.retiring.is_empty();
+        is_in_the_way || !process.has_room() || process.channels.is_leaving_one()
     }
 
     pub(in crate::supervisor) fn is_rotation_due(&self, now: Instant) -> bool {
@@ -127,14 +134,9 @@ impl Line {
         if !self.is_rotation_due(turn.now) {
             return;
         }
-        let token_number = process.session.number();
-        let will_be_idle = process.protocol() == Protocol::Notifications
-            && process.channels.is_leaving_one()
-            && !process.channels.has_idle(token_number, turn.now);
-        let is_held_up = process.is_replacing || !self.retiring.is_empty() || !process.has_room() || will_be_idle;
-        if is_held_up {
+        if self.is_held_up(process) {
             if let Some(rotation) = &mut self.rotation {
-                rotation.is_held_up = true;
+                rotation.was_held_up = true;
             }
             return;
         }
