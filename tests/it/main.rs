@@ -12,6 +12,7 @@
 //! | `protocols` | one suite for all three protocols: streams, counts, pings, stops, refusals, tokens, 429 |
 //! | `reconnect` | every way in which a connection ends, for all three protocols: back by itself, the gap recorded |
 //! | `fault_matrix` | each fault of the simulator for each protocol, plain and under TLS: times, gaps, the truth after it |
+//! | `unanswered` | REST calls that are never answered: reconnects, gaps and ends go on meanwhile |
 //! | `repair` | the beginning and gaps, filled in through REST: the numbers are the truth |
 //! | `stream` | `notifications`: topics, channels, subscriptions, permissions, the listing |
 //! | `overload` | more than the buffer holds, and receivers that do not keep up: nothing lost unseen |
@@ -64,6 +65,8 @@ mod stream;
 #[cfg(feature = "simulator")]
 mod support;
 mod tidy;
+#[cfg(feature = "simulator")]
+mod unanswered;
 #[cfg(feature = "simulator")]
 mod web;
 #[cfg(feature = "simulator")]
