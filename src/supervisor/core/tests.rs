@@ -7,7 +7,7 @@ mod world;
 use proptest::prelude::*;
 
 pub(in crate::supervisor) use self::world::UnderWay;
-use self::world::{Calm, World};
+use self::world::World;
 use super::Core;
 use crate::config::Protocol;
 
@@ -56,7 +56,7 @@ proptest! {
         let mut world = World::new(protocol, &choices);
         world.live();
         if !world.has_ended() {
-            world.calm_down(Calm::Streams);
+            world.calm_down();
         }
     }
 
@@ -67,7 +67,7 @@ proptest! {
         world.plan(lines);
         world.live();
         if !world.has_ended() {
-            world.calm_down(Calm::Streams);
+            world.calm_down();
         }
     }
 

@@ -4,10 +4,13 @@
 
 use std::time::{Duration, Instant};
 
-use super::super::acts::{Act, Turn};
+use super::super::acts::{Act, Open, Turn};
 use super::super::channels::ChannelKey;
+use super::super::process::Process;
 use super::super::session::HeldToken;
 use crate::Moment;
+use crate::engine::Control;
+use crate::protocol::opening::ChannelSocket;
 
 /// A connection that was replaced is read for so long beside the new one: what the service already sent on its way, and
 /// what it sends before it has taken note of the new subscription, comes there only.
@@ -31,6 +34,39 @@ pub(in crate::supervisor) struct Connection {
     /// Its channel was to be renewed, and that did not help.
     pub(super) is_renewal_tried: bool,
     pub(super) started: Instant,
+}
+
+impl Connection {
+    /// Opens a socket: on this channel, or with the token in the other protocols. `None` where the channel or the token is
+    /// gone.
+    pub(super) fn open(channel: Option<ChannelKey>, process: &mut Process, turn: &mut Turn<'_>) -> Option<Self> {
+        let held = channel.and_then(|key| process.channels.get(key));
+        let token = match channel {
+            Some(_) => held?.token.clone(),
+            None => process.session.usable(turn.now)?.clone(),
+        };
+        let number = turn.numbers.connection();
+        turn.tell(Control::ConnectionOpened(number));
+        turn.audit_connection(number, "opening", None);
+        turn.act(Act::Open(Open {
+            connection: number,
+            channel: held.map(|held| ChannelSocket {
+                id: held.channel.id.clone(),
+                connect_uri: held.channel.connect_uri.clone(),
+            }),
+            token: token.secret.clone(),
+        }));
+        process.sockets += 1;
+        Some(Connection {
+            number,
+            channel,
+            token,
+            confirmed: None,
+            ends_soon: None,
+            is_renewal_tried: false,
+            started: turn.now,
+        })
+    }
 }
 
 /// The connections of a line that were replaced and have not ended.

@@ -6,8 +6,19 @@
 //! place, for a channel, or is open. Beside that it may make a *replacement*, which takes over once it has shown life;
 //! what was replaced *retires*. Only a stage that is open and confirmed covers the topics; everything else after the
 //! first confirmation is a gap.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `connecting` | from nothing to an open socket, and what a failure on the way means |
+//! | `coverage` | the first word of a connection and its last: gaps, and what is tried next |
+//! | `replacement` | the next connection, made before the current one ends |
+//! | `upkeep` | a channel that stays: renewed, and given other topics |
+//! | `request` | a channel that is being obtained |
+//! | `connection` | one connection, and those that were replaced |
 
+mod connecting;
 mod connection;
+mod coverage;
 mod replacement;
 mod request;
 #[cfg(test)]
@@ -15,28 +26,22 @@ mod tests;
 mod upkeep;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use self::connection::{Connection, Retiring};
 use self::replacement::{Replacement, Rotation};
-use self::request::{Progress, Reason, Request, Topics};
+use self::request::{Progress, Request, Topics};
 use self::upkeep::Upkeep;
-use super::End;
-use super::acts::{Act, Answer, CallId, Open, Turn};
+use super::acts::{Act, Answer, CallId, Turn};
 use super::allowance::Allowance;
 use super::channels::ChannelKey;
-use super::policy::{self, History, Renew, Verdict};
-use super::process::{Process, pause_for_token};
-use crate::config::{Protocol, ReconnectConfig};
+use super::policy::{self, Renew};
+use super::process::Process;
+use crate::Error;
+use crate::config::ReconnectConfig;
 use crate::engine::Control;
 use crate::event::notice::{CloseReason, ConnectionNews};
-use crate::model::snapshot::{ConnectionState, GapTopics};
 use crate::net::backoff::Backoff;
-use crate::protocol::opening::ChannelSocket;
-use crate::{Error, ErrorKind, Moment};
-
-/// A connection that the peer closes within this time, or before it is stable, was closed soon after it opened.
-const SOON: Duration = Duration::from_secs(10);
 
 /// See the module.
 pub(super) struct Line {
@@ -297,24 +302,6 @@ impl Line {
         }
     }
 
-    fn on_request_answer(
-        &mut self,
-        request: Request,
-        answer: Result<Answer, Error>,
-        process: &mut Process,
-        turn: &mut Turn<'_>,
-    ) -> Progress {
-        let (is_creation, reason) = (request.channel().is_none(), request.reason);
-        let progress = request.on_answer(answer, process, turn);
-        if is_creation && matches!(progress, Progress::Goes(_)) {
-            self.ever_had_channel = true;
-            if reason == Reason::AfterFailure {
-                self.allowance.take(turn.now);
-            }
-        }
-        progress
-    }
-
     /// A socket could not be opened, for a reason on this side.
     pub(super) fn on_not_opened(&mut self, number: u32, error: &Error, process: &mut Process, turn: &mut Turn<'_>) {
         turn.tell(Control::ConnectionEnded(number));
@@ -326,123 +313,6 @@ impl Line {
             Some(Place::Next) => self.on_replacement_failed(error, process, turn),
             Some(Place::Retiring) | None => {}
         }
-    }
-
-    /// Connects where that is due: on the same channel while it serves, else on another one.
-    fn connect(&mut self, process: &mut Process, turn: &mut Turn<'_>) {
-        let begins = match self.stage {
-            Stage::Waiting(due) if turn.now >= due => true,
-            Stage::AwaitingRoom => true,
-            Stage::AwaitingToken => false,
-            Stage::Waiting(_) | Stage::Requesting(_) | Stage::Open(_) => return,
-        };
-        if !process.has_room() {
-            self.stage = Stage::AwaitingRoom;
-            return;
-        }
-        if begins {
-            process.show(ConnectionState::Connecting, None, turn);
-        }
-        let Some(token) = process.session.usable(turn.now).cloned() else {
-            self.stage = Stage::AwaitingToken;
-            process.session.ask(turn);
-            return;
-        };
-        let planned = self.rotation.take().map_or(Renew::Nothing, |rotation| rotation.renew);
-        self.renew = self.renew.max(planned);
-        if process.protocol() != Protocol::Notifications {
-            self.renew = Renew::Nothing;
-            self.open(None, process, turn);
-            return;
-        }
-        let serving = self
-            .channel
-            .filter(|key| process.channels.serves(*key, token.number, turn.at));
-        if let (Renew::Nothing, Some(key)) = (self.renew, serving) {
-            self.open_again(key, process, turn);
-            return;
-        }
-        if let Some(request) = self.adopt_request(token.number, process) {
-            self.stage = Stage::Requesting(request);
-            return;
-        }
-        let ended = |key| {
-            process
-                .channels
-                .get(key)
-                .is_none_or(|held| held.token.number != token.number)
-        };
-        let is_planned = !self.ever_had_channel || self.channel.is_some_and(ended);
-        let wait = self.allowance.wait(turn.now);
-        if is_planned || wait.is_zero() || process.channels.has_idle(token.number, turn.now) {
-            let reason = if is_planned {
-                Reason::Planned
-            } else {
-                Reason::AfterFailure
-            };
-            let request = Request::begin(self.topics(), token, reason, process, turn);
-            self.stage = Stage::Requesting(request);
-            return;
-        }
-        let cause = process.bound_reached();
-        if let Some(key) = serving {
-            turn.warn(format!("{cause}: the old channel is tried again"));
-            self.renew = Renew::Nothing;
-            self.open_again(key, process, turn);
-        } else {
-            self.stage = Stage::Waiting(turn.now + wait);
-            process.show_pause(wait, self.backoff.failures(), cause, turn);
-        }
-    }
-
-    fn open_again(&mut self, key: ChannelKey, process: &mut Process, turn: &mut Turn<'_>) {
-        if let Some(held) = process.channels.get_mut(key) {
-            held.reuses += 1;
-        }
-        self.open(Some(key), process, turn);
-    }
-
-    fn open_or_wait(&mut self, channel: Option<ChannelKey>, process: &mut Process, turn: &mut Turn<'_>) {
-        match process.has_room() {
-            true => self.open(channel, process, turn),
-            false => self.stage = Stage::AwaitingRoom,
-        }
-    }
-
-    fn open(&mut self, channel: Option<ChannelKey>, process: &mut Process, turn: &mut Turn<'_>) {
-        self.stage = match open(channel, process, turn) {
-            Some(connection) => Stage::Open(connection),
-            None => Stage::AwaitingToken,
-        };
-    }
-
-    /// A step towards the connection failed.
-    fn on_error(&mut self, error: &Error, token_number: u64, process: &mut Process, turn: &mut Turn<'_>) {
-        let failures = self.backoff.on_failure(turn.now);
-        let pause = turn.pause(&self.backoff, error.retry_after());
-        self.stage = Stage::Waiting(turn.now + pause);
-        if let Some((renew, cause)) = process.judge(error, self.backoff.exhausted(), turn) {
-            self.retry(renew, token_number, (pause, failures), cause, process, turn);
-        }
-    }
-
-    /// Tries again after a pause, with this renewed; `token_number` is that of the token which failed.
-    fn retry(
-        &mut self,
-        renew: Renew,
-        token_number: u64,
-        (mut pause, failures): (Duration, u32),
-        cause: String,
-        process: &mut Process,
-        turn: &mut Turn<'_>,
-    ) {
-        if renew == Renew::Token {
-            process.session.refuse(token_number);
-            pause = pause_for_token(pause, failures);
-        }
-        self.renew = self.renew.max(renew);
-        self.stage = Stage::Waiting(turn.now + pause);
-        process.show_pause(pause, failures, cause, turn);
     }
 
     /// This channel is the line's from now on.
@@ -521,171 +391,6 @@ impl Line {
         }
     }
 
-    fn on_confirmed(&mut self, place: Place, number: u32, since: Moment, process: &mut Process, turn: &mut Turn<'_>) {
-        turn.audit_connection(number, "subscribed", None);
-        let connection = match (place, &mut self.stage) {
-            (Place::Current, Stage::Open(current)) => Some(current),
-            (Place::Next, _) => self.replacement.as_mut().and_then(Replacement::open_mut),
-            _ => None,
-        };
-        let Some(connection) = connection else { return };
-        connection.confirmed = Some(since);
-        if let Some(held) = connection.channel.and_then(|key| process.channels.get_mut(key)) {
-            held.has_streamed = true;
-        }
-        if place == Place::Current {
-            process.reconnects += u64::from(self.ever_confirmed);
-            self.on_covered(since, process, turn);
-        }
-    }
-
-    /// The topics are covered since then.
-    fn on_covered(&mut self, since: Moment, process: &mut Process, turn: &mut Turn<'_>) {
-        self.ever_confirmed = true;
-        self.backoff.on_streaming(turn.now);
-        process.on_streaming();
-        if std::mem::take(&mut self.is_in_gap) {
-            turn.tell(Control::GapClosed {
-                line: self.number,
-                to: since,
-            });
-        }
-        self.on_token("the token was renewed meanwhile", process, turn);
-    }
-
-    /// The topics are uncovered since then.
-    fn on_uncovered(&mut self, from: Moment, reason: &CloseReason, process: &Process, turn: &mut Turn<'_>) {
-        self.is_in_gap = true;
-        turn.tell(Control::GapOpened {
-            line: self.number,
-            topics: match process.lines {
-                1 => GapTopics::All,
-                _ => GapTopics::Some(self.topics.to_vec()),
-            },
-            from,
-            cause: reason.to_string(),
-        });
-    }
-
-    fn on_current_ended(
-        &mut self,
-        reason: &CloseReason,
-        last_frame_at: Option<Moment>,
-        process: &mut Process,
-        turn: &mut Turn<'_>,
-    ) {
-        let Some(ended) = self.take_current(turn.now) else {
-            return;
-        };
-        if ended.confirmed.is_some() {
-            let last = last_frame_at.unwrap_or(turn.at);
-            match self.next().and_then(|next| next.confirmed) {
-                // The replacement was subscribed before this one was heard last: nothing is uncovered.
-                Some(since) if since <= last => {}
-                _ => self.on_uncovered(last, reason, process, turn),
-            }
-        }
-        if process.end_of_stream && reason.is_normal_end() {
-            turn.end(End::ServerEnded);
-            return;
-        }
-        let Some(next) = self.take_next() else {
-            self.on_line_ended(&ended, reason, process, turn);
-            return;
-        };
-        // It is on its way already: it becomes the connection.
-        let confirmed = next.confirmed;
-        let left = std::mem::replace(&mut self.channel, next.channel);
-        self.stage = Stage::Open(next);
-        self.let_go_after(left, reason, process, turn);
-        match confirmed {
-            Some(since) => self.on_takeover(since, process, turn),
-            None => process.show(ConnectionState::Connecting, Some(reason.to_string()), turn),
-        }
-    }
-
-    /// Nothing carries the topics any more: what now.
-    fn on_line_ended(&mut self, ended: &Connection, reason: &CloseReason, process: &mut Process, turn: &mut Turn<'_>) {
-        let history = self.history_of(ended, reason, process, turn);
-        self.renew = self.renew.max(self.drop_waiting_replacement());
-        let held = self.channel.and_then(|key| process.channels.get(key));
-        let name = held.map(|held| held.name()).unwrap_or_default();
-        if policy::channel_is_gone(reason)
-            && let Some(key) = self.channel.take()
-        {
-            process.channels.forget(key);
-        }
-        let asked = match reason {
-            CloseReason::Upgrade { retry_after, .. } => *retry_after,
-            _ => None,
-        };
-        let failures = self.backoff.on_failure(turn.now);
-        let pause = turn.pause(&self.backoff, asked);
-        let retry = (pause, failures);
-        let token = ended.token.number;
-        self.stage = Stage::Waiting(turn.now + pause);
-        match policy::after_close(reason, history) {
-            Verdict::GiveUp(error) => turn.end(End::GaveUp(error)),
-            Verdict::Retry(_) | Verdict::StandBack if self.backoff.exhausted() => {
-                let did = format!("giving up after {failures} failures in a row");
-                turn.end(End::GaveUp(Error::new(ErrorKind::Transient, did, reason.to_string())));
-            }
-            Verdict::Retry(renew) => {
-                if history.taken > 0 {
-                    turn.warn(format!(
-                        "another client of this OAuth client took channel {name} ({reason}). Each program needs its own"
-                    ));
-                } else if history.closed_early >= policy::MAX_CLOSED_EARLY {
-                    turn.warn(format!(
-                        "channel {name} was closed {} times in a row soon after it was opened: another client of this OAuth \
-                         client may have taken it; making a new one",
-                        history.closed_early
-                    ));
-                }
-                self.retry(renew, token, retry, reason.to_string(), process, turn);
-            }
-            Verdict::StandBack => {
-                let longest = process.config.reconnect.max;
-                let pause = process.takeovers.pause(history.channels, longest, (turn.draw)());
-                let cause = format!(
-                    "another client of this OAuth client took channel {name}, the {}th in a row: standing back, so that the \
-                     two do not fight. Each program needs its own OAuth client",
-                    history.taken
-                );
-                self.retry(Renew::Channel, token, (pause, failures), cause, process, turn);
-            }
-        }
-    }
-
-    /// What went before the end of its connection, that end included.
-    fn history_of(&self, ended: &Connection, reason: &CloseReason, process: &mut Process, turn: &Turn<'_>) -> History {
-        let base = process.history();
-        let stable_after = process.config.reconnect.stable_after;
-        let token = process.session.usable(turn.now);
-        let token_lives = token.is_some_and(|token| token.number == ended.token.number);
-        let Some(held) = self.channel.and_then(|key| process.channels.get_mut(key)) else {
-            return base;
-        };
-        let was_short = turn.now.duration_since(ended.started) < stable_after.min(SOON);
-        held.closed_early = match reason {
-            CloseReason::Closed { .. } if ended.confirmed.is_some() && was_short => held.closed_early + 1,
-            _ => 0,
-        };
-        // A channel that carried a stream and is gone although its time and its token have not ended.
-        let was_ours = held.has_streamed && token_lives && held.is_in_time(turn.at);
-        let is_taken = matches!(reason, CloseReason::TakenOver(_)) || (policy::channel_is_gone(reason) && was_ours);
-        History {
-            reuses: held.reuses,
-            closed_early: held.closed_early,
-            taken: match is_taken {
-                true => process.takeovers.on_taken(turn.now, stable_after.max(SOON)),
-                false => 0,
-            },
-            channels: u32::try_from(process.lines).unwrap_or(u32::MAX),
-            ..base
-        }
-    }
-
     /// It is no longer wanted: its connections are cut, its channels left, and nothing of it is awaited any more.
     pub(super) fn end(mut self, process: &mut Process, turn: &mut Turn<'_>) {
         for connection in self.connections() {
@@ -749,35 +454,4 @@ impl Line {
             None => {}
         }
     }
-}
-
-/// Opens a socket: on this channel, or with the token in the other protocols. `None` where the channel or the token is
-/// gone.
-fn open(channel: Option<ChannelKey>, process: &mut Process, turn: &mut Turn<'_>) -> Option<Connection> {
-    let held = channel.and_then(|key| process.channels.get(key));
-    let token = match channel {
-        Some(_) => held?.token.clone(),
-        None => process.session.usable(turn.now)?.clone(),
-    };
-    let number = turn.numbers.connection();
-    turn.tell(Control::ConnectionOpened(number));
-    turn.audit_connection(number, "opening", None);
-    turn.act(Act::Open(Open {
-        connection: number,
-        channel: held.map(|held| ChannelSocket {
-            id: held.channel.id.clone(),
-            connect_uri: held.channel.connect_uri.clone(),
-        }),
-        token: token.secret.clone(),
-    }));
-    process.sockets += 1;
-    Some(Connection {
-        number,
-        channel,
-        token,
-        confirmed: None,
-        ends_soon: None,
-        is_renewal_tried: false,
-        started: turn.now,
-    })
 }

@@ -13,7 +13,7 @@ use super::super::policy::{self, Renew, Verdict};
 use super::super::process::Process;
 use super::connection::Connection;
 use super::request::{Progress, Reason, Request, unexpected};
-use super::{Line, Place, Stage, open};
+use super::{Line, Place, Stage};
 use crate::config::Protocol;
 use crate::event::notice::CloseReason;
 use crate::{Error, ErrorKind, Moment};
@@ -164,7 +164,7 @@ impl Line {
             return;
         };
         if process.protocol() != Protocol::Notifications {
-            if let Some(connection) = open(None, process, turn) {
+            if let Some(connection) = Connection::open(None, process, turn) {
                 next.step = Step::Open(connection);
                 self.replacement = Some(next);
             }
@@ -199,7 +199,7 @@ impl Line {
         let token_number = request.token.number;
         let step = match self.on_request_answer(request, answer, process, turn) {
             Progress::Goes(request) => Step::Requesting(request),
-            Progress::Done(key) if self.current().is_some() => match open(Some(key), process, turn) {
+            Progress::Done(key) if self.current().is_some() => match Connection::open(Some(key), process, turn) {
                 Some(connection) => Step::Open(connection),
                 None => {
                     self.fail_replacement(&unexpected("opening the replacement"), renew, why, turn);

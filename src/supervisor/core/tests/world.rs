@@ -2,6 +2,8 @@
 //!
 //! In: random choices · Out: news to the machine, checks of its acts and of its state · Thread: the test's.
 
+mod service;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -9,23 +11,14 @@ use std::time::{Duration, Instant};
 use super::super::{Clock, Core};
 use crate::config::{Config, Protocol};
 use crate::engine::Control;
-use crate::event::notice::{CloseReason, ConnectionNews, Refusal};
-use crate::protocol::topic_plan::{Entity, TopicPlan};
-use crate::rest::channels::Channel;
-use crate::rest::lookup::Queue;
-use crate::rest::oauth::Token;
+use crate::event::notice::{CloseReason, ConnectionNews};
+use crate::protocol::topic_plan::TopicPlan;
 use crate::supervisor::End;
-use crate::supervisor::acts::{Act, Answer, Call, CallId, Listing, News};
+use crate::supervisor::acts::{Act, Call, CallId, News};
 use crate::supervisor::core::CLOSE_LIMIT;
 use crate::supervisor::planning::Plan;
 use crate::supervisor::process::MAX_SOCKETS;
-use crate::{Error, ErrorKind, Id, Moment, Secret};
-
-/// What the calm at the end must come to.
-#[derive(Clone, Copy)]
-pub(super) enum Calm {
-    Streams,
-}
+use crate::{Error, ErrorKind, Moment, Secret};
 
 /// What is under way, for the checks of each part.
 pub(in crate::supervisor) struct UnderWay {
@@ -93,7 +86,7 @@ impl World {
             .reconnect_initial(Duration::from_secs(1))
             .reconnect_max(Duration::from_secs(60))
             .max_attempts(match choices.first() {
-                Some(first) if first % 4 == 0 => 20,
+                Some(first) if first.is_multiple_of(4) => 20,
                 _ => 0,
             })
             .max_channels_per_hour(choices.last().map_or(60, |last| 2 + last % 60))
@@ -101,7 +94,7 @@ impl World {
             .expect("a configuration");
         let now = Instant::now();
         let mut world = Self {
-            core: Core::new(&Arc::new(config), choices.len() % 5 == 0, now),
+            core: Core::new(&Arc::new(config), choices.len().is_multiple_of(5), now),
             began: now,
             now,
             at: Moment::now(),
@@ -494,110 +487,9 @@ impl World {
         self.tell(News::Answered(id, answer));
     }
 
-    fn error(&mut self, call: &Call) -> Error {
-        let error = |kind| Error::new(kind, "calling", "no");
-        match self.number(40) {
-            0 if !matches!(call, Call::LeaveChannel { .. }) => error(ErrorKind::Credentials).with_status(403),
-            1..=6 if !matches!(call, Call::Token) => error(ErrorKind::Credentials).with_status(401),
-            7..=12 => error(ErrorKind::Refused).with_status(404),
-            13..=18 => {
-                let secs = self.number(600) as u64;
-                let wait = Some(Duration::from_secs(secs));
-                error(ErrorKind::Transient).with_status(429).with_retry_after(wait)
-            }
-            _ => error(ErrorKind::Transient),
-        }
-    }
-
-    fn sound_answer(&mut self, call: &Call) -> Answer {
-        match call {
-            Call::Token => {
-                let life = [1, 20, 600, 86_400][self.number(4)];
-                let life = Duration::from_secs(life);
-                Answer::Token(Token {
-                    secret: Secret::new(format!("token {}", self.next_choice)),
-                    expires_at: self.at.plus(life),
-                    life,
-                })
-            }
-            Call::Listing { .. } => {
-                let queues = self.number(4);
-                let queue = |n: usize| Queue {
-                    id: Id::new(&format!("queue-{n}")),
-                    name: None,
-                    service_levels: Vec::new(),
-                };
-                let mut listing = Listing::default();
-                listing.choice.queues = Some((0..queues).map(queue).collect());
-                Answer::Listing(Box::new(listing))
-            }
-            Call::CreateChannel { token_number, .. } => {
-                self.channels += 1;
-                let life = [None, Some(30), Some(1_000), Some(86_400)][self.number(4)];
-                Answer::Channel {
-                    channel: Channel {
-                        id: Secret::new(format!("channel {}", self.channels)),
-                        connect_uri: Secret::new("wss://streaming/channel"),
-                        expires: life.map(|secs| self.at.plus(Duration::from_secs(secs))),
-                    },
-                    token_number: *token_number,
-                }
-            }
-            Call::Subscribe { topics, .. } => Answer::Subscribed(self.entities(topics)),
-            Call::RenewChannel { topics, .. } => {
-                let later = [None, Some(0), Some(86_400)][self.number(3)];
-                let later = later.map(|secs| self.at.plus(Duration::from_secs(secs)));
-                Answer::Renewed(self.entities(topics), later)
-            }
-            Call::LeaveChannel { .. } => Answer::Left(!self.one_in(3)),
-        }
-    }
-
-    fn entities(&mut self, topics: &[String]) -> Vec<Entity> {
-        let is_refused = topics.len() > 1 && self.one_in(5);
-        let entity = |(at, topic): (usize, &String)| Entity {
-            id: topic.clone(),
-            state: if is_refused && at == 0 { "Rejected" } else { "Permitted" }.to_owned(),
-            ..Entity::default()
-        };
-        topics.iter().enumerate().map(entity).collect()
-    }
-
-    fn reason(&mut self) -> CloseReason {
-        let upgrade = |status| CloseReason::Upgrade {
-            status,
-            retry_after: None,
-        };
-        match self.number(26) {
-            0 => CloseReason::Dial(Error::new(ErrorKind::Transient, "dialling", "refused")),
-            1 => upgrade(503),
-            2 => upgrade(429),
-            3 => upgrade(404),
-            4 => upgrade(401),
-            5 => CloseReason::UpgradeFailed("no answer".to_owned()),
-            6 => CloseReason::Refused(Refusal {
-                status: [None, Some(401), Some(500)][self.number(3)],
-                message: "no".to_owned(),
-            }),
-            7 => CloseReason::HandshakeLate,
-            8..=11 => CloseReason::Closed {
-                code: [None, Some(1000), Some(1001), Some(1011)][self.number(4)],
-            },
-            12..=14 => CloseReason::Lost("reset".to_owned()),
-            15..=16 => CloseReason::Silence,
-            17 => CloseReason::PingUnanswered,
-            18 => CloseReason::TooLong,
-            19 => CloseReason::Violation("opcode".to_owned()),
-            20 => CloseReason::WriteStalled,
-            21..=22 => CloseReason::ChannelGone,
-            23 => CloseReason::TakenOver("another".to_owned()),
-            24 => CloseReason::Panicked("oh".to_owned()),
-            _ => CloseReason::Stopped,
-        }
-    }
-
-    /// From here on the service is sound and answers at once.
-    pub(super) fn calm_down(&mut self, _: Calm) {
+    /// From here on the service is sound and answers at once: all lines stream, with the topics of the newest plan and no
+    /// gap open, and nothing is left to do.
+    pub(super) fn calm_down(&mut self) {
         // Long-lived tokens and channels: nothing but what is left of the history is to be done.
         self.choices = vec![3];
         for _ in 0..2_000 {
