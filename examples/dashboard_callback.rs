@@ -1,9 +1,8 @@
-//! A dashboard callback as in the tutorials: called with the newest numbers; if it fails, the stream goes on.
+//! A callback as in the tutorials: called with the newest numbers; if it fails, the stream goes on.
 
 use std::time::Duration;
 
-use genesys_stream::model::snapshot::Snapshot;
-use genesys_stream::{Config, Stream};
+use genesys_stream::{Config, Error, Event, Snapshot, Stream};
 
 /// Stands for whatever takes the numbers: a database, a display, a message bus.
 fn update_dashboard(dashboard: &Snapshot) -> Result<(), String> {
@@ -12,16 +11,16 @@ fn update_dashboard(dashboard: &Snapshot) -> Result<(), String> {
     }
     println!(
         "active {:?} waiting {:?} interacting {:?}",
-        dashboard.totals.active_conversations, dashboard.totals.waiting, dashboard.totals.interacting
+        dashboard.totals.active_conversations, dashboard.totals.live.waiting, dashboard.totals.live.interacting
     );
     Ok(())
 }
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
+fn main() -> Result<(), Error> {
     let config = Config::builder().environment().queue("all").build()?;
     let report = Stream::builder(config)
         .on_snapshot(update_dashboard)
-        .on_event(|event: &genesys_stream::Event| println!("{} {}", event.received_at, event.kind.as_str()))
+        .on_event(|event: &Event| println!("{} {}", event.received_at, event.kind.as_str()))
         .duration(Duration::from_secs(30))
         .start()?
         .wait()?;

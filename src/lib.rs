@@ -1,4 +1,69 @@
 //! Live numbers of a Genesys Cloud contact centre, without an async runtime.
+//!
+//! A [`Stream`] logs in with OAuth client credentials, subscribes to Genesys Cloud's WebSocket streams, turns frames into
+//! typed [`Event`]s and keeps a dashboard of queues, conversations and users in memory: who waits, for how long, who
+//! talks, who wraps up. It reconnects by itself, renews tokens and channels before they end, fills gaps in through REST
+//! where the protocol allows it, and counts every loss.
+//!
+//! ```no_run
+//! use genesys_stream::{Config, Stream};
+//! use std::time::Duration;
+//!
+//! // Region, client id and secret come from the environment: GENESYS_REGION, GENESYS_CLIENT_ID, GENESYS_CLIENT_SECRET.
+//! let config = Config::builder().environment().queue("Sales").queue("Support").build()?;
+//! let stream = Stream::builder(config)
+//!     .on_event(|event: &genesys_stream::Event| println!("{} {}", event.received_at, event.kind.as_str()))
+//!     .start()?;
+//! stream.wait_streaming(Duration::from_secs(30))?;
+//!
+//! let dashboard = stream.snapshot();
+//! if let Some(sales) = dashboard.queue("Sales") {
+//!     println!("waiting: {:?}", sales.live.waiting);
+//! }
+//! let report = stream.stop()?;
+//! println!("{} events", report.snapshot.counters.events_applied);
+//! # Ok::<(), genesys_stream::Error>(())
+//! ```
+//!
+//! # Where to begin
+//!
+//! - [`Config::builder`]: what to connect to, and every setting. [`Config`] cannot be changed after it was built.
+//! - [`Stream::start`], [`Stream::builder`]: a running stream, with callbacks and outputs if need be.
+//! - [`Stream::snapshot`] gives a [`Snapshot`]: the numbers of now, of windows and in total, gaps, counters.
+//! - [`StreamBuilder::events`] gives [`Events`], an iterator of [`Event`]s; [`Event::facts`] says what happened.
+//! - [`StreamBuilder::records`] writes [`Records`]: JSON lines.
+//! - [`Error`] says what was done, what came back and, by its [`ErrorKind`], who must act.
+//! - `simulator::Simulator` is a contact centre for tests, in this process.
+//!
+//! The meaning of the numbers is defined in `docs/numbers.md`, the JSON forms in `docs/records.md`, all keys of the
+//! configuration in `docs/configuration.md`.
+//!
+//! # Features
+//!
+//! | feature | default | adds |
+//! |---|---|---|
+//! | `cli` | yes | what the program `genesys-stream` needs: command line, logging to stderr, signals, the live screen |
+//! | `simulator` | yes | the module `simulator`: login, REST and sockets of a simulated organisation on a loopback port |
+//!
+//! A library needs neither: `default-features = false`.
+//!
+//! # Threads
+//!
+//! A stream runs on threads of its own, and nothing blocks the thread that starts it:
+//!
+//! | thread | does |
+//! |---|---|
+//! | `gs-supervisor` | login, channels, subscriptions, reconnects |
+//! | `gs-reader-N` | reads one connection |
+//! | `gs-aggregator` | applies events to the dashboard, builds snapshots |
+//! | `gs-out-NAME` | one for each callback, writer and configured output |
+//!
+//! Callbacks run on threads of their own, one call at a time. A callback that is slow, fails or panics ends nothing; what
+//! it does not take is counted. With [`WhenFull::Block`] the stream waits for it instead. All handles may be used from any
+//! thread. The crate sets no signal handler, prints nothing (it logs through the crate `log`), and has no global state.
+//!
+//! Dropping or stopping a stream takes at most about two seconds: sockets are closed, what was received is applied,
+//! outputs are finished.
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
@@ -7,16 +72,16 @@ mod base;
 #[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod cli;
-pub mod config;
+mod config;
 mod engine;
-pub mod event;
+mod event;
 mod http_server;
-pub mod model;
+mod model;
 mod net;
 mod output;
 #[cfg(feature = "cli")]
 mod preflight;
-pub mod protocol;
+mod protocol;
 mod reader;
 mod rest;
 #[cfg(feature = "simulator")]
@@ -25,12 +90,48 @@ mod stream;
 mod supervisor;
 mod web;
 
+/// What the benchmarks measure piece by piece; no part of the public interface.
+#[cfg(feature = "internals")]
+#[doc(hidden)]
+pub mod internals {
+    pub use crate::model::queue::QueueSet;
+    pub use crate::model::{Model, Settings};
+    pub use crate::protocol::{Heard, KeepBody, Machine, Notifications, Options};
+}
+
 pub use base::error::{Error, ErrorKind};
 pub use base::id::Id;
 pub use base::moment::Moment;
+pub use base::problem::{ConfigProblem, Origin};
 pub use base::secret::Secret;
-pub use config::Config;
+pub use config::{Config, ConfigBuilder, Protocol, WhenFull};
+pub use event::facts::{AcwState, ConversationFacts, ConversationStateFacts, DisconnectKind, Facts, MediaKind, Medium};
+pub use event::facts::{MediumState, MetricFacts, ObservationFacts, ObservationRow, Participant, Purpose};
+pub use event::facts::{QueueStatisticsFacts, Stamped, UserFacts};
 pub use event::{Event, EventKind};
+pub use model::snapshot::{AllQueues, LiveNumbers, Numbers, WindowSnapshot};
+pub use model::snapshot::{ConnectionSnapshot, ConnectionState, Counters, FreshnessSnapshot, Gap, GapTopics};
+pub use model::snapshot::{LatencySnapshot, LiveTotals, MediaSnapshot, MetricSnapshot, ObservationSnapshot};
+pub use model::snapshot::{OutputSnapshot, QueueSnapshot, Snapshot, UserSnapshot};
 pub use output::callback::CallbackOutcome;
 pub use output::record::Records;
 pub use stream::{Ended, Events, Report, StopHandle, Stream, StreamBuilder};
+
+/// What callers may rely on when they move handles between threads or share them.
+const _: () = {
+    const fn is_send<T: Send + 'static>() {}
+    const fn is_send_and_sync<T: Send + Sync + 'static>() {}
+    is_send_and_sync::<Stream>();
+    is_send_and_sync::<StopHandle>();
+    is_send_and_sync::<Events>();
+    is_send_and_sync::<Report>();
+    is_send_and_sync::<Config>();
+    is_send_and_sync::<Error>();
+    is_send_and_sync::<Event>();
+    is_send_and_sync::<Snapshot>();
+    is_send_and_sync::<Secret>();
+    is_send::<StreamBuilder>();
+    is_send::<ConfigBuilder>();
+    #[cfg(feature = "simulator")]
+    is_send_and_sync::<simulator::Simulator>();
+};

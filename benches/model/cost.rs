@@ -7,7 +7,7 @@
 use std::hint::black_box;
 use std::time::Duration;
 
-use genesys_stream::model::Model;
+use genesys_stream::internals::Model;
 use genesys_stream::{Event, Moment};
 
 use crate::facts::{at, over, talking};

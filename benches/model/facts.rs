@@ -4,8 +4,7 @@
 
 use std::time::Duration;
 
-use genesys_stream::event::facts::{ConversationFacts, MediaKind, Medium, MediumState, Participant, Purpose, Stamped};
-use genesys_stream::{Id, Moment};
+use genesys_stream::{ConversationFacts, Id, MediaKind, Medium, MediumState, Moment, Participant, Purpose, Stamped};
 
 /// Queues of the contact centre.
 pub(crate) const QUEUES: u64 = 20;

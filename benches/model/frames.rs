@@ -4,9 +4,8 @@
 
 use std::fmt::Write as _;
 
-use genesys_stream::event::facts::{ConversationFacts, MediumState, Participant, Purpose};
-use genesys_stream::protocol::{Heard, KeepBody, Machine, Notifications, Options};
-use genesys_stream::{Event, Moment, Secret};
+use genesys_stream::internals::{Heard, KeepBody, Machine, Notifications, Options};
+use genesys_stream::{ConversationFacts, Event, MediumState, Moment, Participant, Purpose, Secret};
 
 /// The conversation in its queue's topic, with the properties that the service writes and nobody here reads; the last
 /// participant's hold began at `changed`, or ended then where `number` is odd.

@@ -14,10 +14,8 @@ mod rounds;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use genesys_stream::Moment;
-use genesys_stream::config::{Protocol, ServiceLevel, TotalsConfig, TotalsSince, WindowsConfig};
-use genesys_stream::model::queue::QueueSet;
-use genesys_stream::model::{Model, Settings};
+use genesys_stream::internals::{Model, QueueSet, Settings};
+use genesys_stream::{Config, Moment, Secret};
 
 fn main() -> ExitCode {
     let mut holds = true;
@@ -38,21 +36,17 @@ fn main() -> ExitCode {
 
 /// An empty model of minutes, of which so many windows are kept.
 fn model(keep: usize, now: Moment) -> Model {
+    let config = Config::builder()
+        .region("eu-west-1")
+        .client_id("bench")
+        .client_secret(Secret::new("bench"))
+        .windows_kept(keep)
+        .build()
+        .expect("a configuration");
     let settings = Settings {
-        protocol: Protocol::Notifications,
-        stale_after: Duration::from_secs(30),
         retention: Duration::from_secs(200_000),
         max_conversations: 1_000_000,
-        windows: WindowsConfig {
-            granularity: Duration::from_secs(60),
-            keep,
-            service_level: ServiceLevel::Queue,
-            short_abandon: Duration::ZERO,
-        },
-        totals: TotalsConfig {
-            since: TotalsSince::Start,
-            utc_offset_minutes: 0,
-        },
+        ..Settings::from(&config)
     };
     let mut model = Model::new(settings, now);
     model.set_queues(QueueSet::These((0..facts::QUEUES).map(|n| facts::uuid(1, n)).collect()));

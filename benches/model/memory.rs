@@ -2,9 +2,8 @@
 //!
 //! In: nothing · Out: bytes of RSS a conversation, on stdout · Thread: main.
 
-use genesys_stream::Moment;
-use genesys_stream::event::facts::{ConversationFacts, Facts};
-use genesys_stream::model::Model;
+use genesys_stream::internals::Model;
+use genesys_stream::{ConversationFacts, Facts, Moment};
 
 use crate::facts::{arriving, at, over, talking};
 use crate::frames::{Decoder, frame};

@@ -1,4 +1,4 @@
-//! Hashes as they are written: lower-case hex of SHA-256, and of its HMAC.
+//! SHA-256 and HMAC-SHA-256 as lower-case hex.
 //!
 //! In: bytes, a key · Out: 64 hex digits · Thread: any (pure).
 

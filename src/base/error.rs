@@ -1,9 +1,12 @@
-//! The one error of this crate: what we did, what came back, and who must act.
+//! The error of this crate: what was done, what came back, and who must act.
 //!
-//! In: failures of every band · Out: one printable `Error` · Thread: any (plain data).
+//! In: failures of every module · Out: one printable `Error` · Thread: any (plain data).
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
+
+use super::problem::{ConfigProblem, in_order};
 
 /// Who must act on an [`Error`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,14 +32,19 @@ pub enum ErrorKind {
     Internal,
 }
 
-/// What we did, what came back, who must act.
+/// What was done, what came back, and who must act.
 ///
-/// Its `Display` is one line, holds no secret, and ends with the service's correlation id where there is one.
+/// Its `Display` is one line (a wrong configuration: a line for each problem), holds no secret, and ends with the
+/// service's correlation id where there is one.
 ///
 /// ```
-/// use genesys_stream::{Error, ErrorKind};
-/// let error = Error::new(ErrorKind::Refused, "subscribing to 3 topics", "400 notification.invalid.topic");
-/// assert_eq!(error.to_string(), "subscribing to 3 topics: 400 notification.invalid.topic");
+/// use genesys_stream::{Config, ErrorKind};
+///
+/// let error = Config::builder().region("eu-wset-1").build().unwrap_err();
+/// assert_eq!(error.kind(), ErrorKind::Configuration);
+/// for problem in error.problems() {
+///     println!("{problem}");
+/// }
 /// ```
 #[derive(Clone, Debug)]
 pub struct Error {
@@ -46,11 +54,22 @@ pub struct Error {
     correlation_id: Option<String>,
     status: Option<u16>,
     retry_after: Option<Duration>,
+    cause: Cause,
+}
+
+/// What is behind an error.
+#[derive(Clone, Debug, Default)]
+enum Cause {
+    #[default]
+    Unknown,
+    /// An error of the system or of a library, whose text is in `came_back` as well.
+    Source(Arc<dyn std::error::Error + Send + Sync>),
+    Configuration(Arc<[ConfigProblem]>),
 }
 
 impl Error {
     /// `did` names the step ("asking for a token at https://login…"), `came_back` what happened then.
-    pub fn new(kind: ErrorKind, did: impl Into<String>, came_back: impl Into<String>) -> Self {
+    pub(crate) fn new(kind: ErrorKind, did: impl Into<String>, came_back: impl Into<String>) -> Self {
         Self {
             kind,
             did: did.into(),
@@ -58,40 +77,71 @@ impl Error {
             correlation_id: None,
             status: None,
             retry_after: None,
+            cause: Cause::default(),
         }
+    }
+
+    /// The step `did` failed with this error, which must not show a secret.
+    pub(crate) fn caused_by(
+        kind: ErrorKind,
+        did: impl Into<String>,
+        source: impl std::error::Error + Send + Sync + 'static,
+    ) -> Self {
+        Self::new(kind, did, source.to_string()).with_source(source)
+    }
+
+    /// All problems of a configuration, one a line.
+    pub(crate) fn configuration(problems: Vec<ConfigProblem>) -> Self {
+        let problems = in_order(problems);
+        let plural = if problems.len() == 1 { "" } else { "s" };
+        let mut text = format!("{} problem{plural}, nothing was connected", problems.len());
+        for problem in &problems {
+            text.push_str(&format!("\n  {problem}"));
+        }
+        Self {
+            cause: Cause::Configuration(problems.into()),
+            ..Self::new(ErrorKind::Configuration, "configuration", text)
+        }
+    }
+
+    /// Keeps the underlying error, which must not show a secret.
+    #[must_use]
+    pub(crate) fn with_source(mut self, source: impl std::error::Error + Send + Sync + 'static) -> Self {
+        self.cause = Cause::Source(Arc::new(source));
+        self
     }
 
     /// Adds the service's correlation id, for a support case.
     #[must_use]
-    pub fn with_correlation_id(mut self, id: Option<String>) -> Self {
+    pub(crate) fn with_correlation_id(mut self, id: Option<String>) -> Self {
         self.correlation_id = id;
         self
     }
 
-    /// Changes who must act, where the larger step knows better.
+    /// Changes the kind, where the larger step knows better who must act.
     #[must_use]
-    pub fn with_kind(mut self, kind: ErrorKind) -> Self {
+    pub(crate) fn with_kind(mut self, kind: ErrorKind) -> Self {
         self.kind = kind;
         self
     }
 
     /// Adds the HTTP status that came back.
     #[must_use]
-    pub fn with_status(mut self, status: u16) -> Self {
+    pub(crate) fn with_status(mut self, status: u16) -> Self {
         self.status = Some(status);
         self
     }
 
     /// Adds how long the service asked us to wait.
     #[must_use]
-    pub fn with_retry_after(mut self, wait: Option<Duration>) -> Self {
+    pub(crate) fn with_retry_after(mut self, wait: Option<Duration>) -> Self {
         self.retry_after = wait;
         self
     }
 
-    /// Puts the larger step before the smaller one that failed.
+    /// Names the larger step before the step that failed.
     #[must_use]
-    pub fn while_doing(mut self, larger: &str) -> Self {
+    pub(crate) fn while_doing(mut self, larger: &str) -> Self {
         self.did = format!("{larger}: {}", self.did);
         self
     }
@@ -114,7 +164,17 @@ impl Error {
         self.retry_after
     }
 
-    /// The service's correlation id, if one came back.
+    /// All problems of a wrong configuration in the order of their places: flags, setters, environment, the file from top
+    /// to bottom, what is missing. Empty for every other error.
+    #[must_use]
+    pub fn problems(&self) -> &[ConfigProblem] {
+        match &self.cause {
+            Cause::Configuration(problems) => problems,
+            _ => &[],
+        }
+    }
+
+    /// The service's correlation id for a support case, if one came back.
     #[must_use]
     pub fn correlation_id(&self) -> Option<&str> {
         self.correlation_id.as_deref()
@@ -131,13 +191,67 @@ impl fmt::Display for Error {
     }
 }
 
-impl std::error::Error for Error {}
+impl std::error::Error for Error {
+    /// The error of the system or of a library that caused this one, where there is one; `Display` shows its text already.
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match &self.cause {
+            Cause::Source(source) => Some(&**source),
+            _ => None,
+        }
+    }
+}
 
-/// The text of a panic, where it has one.
+/// The text of a panic.
 pub(crate) fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
     panic
         .downcast_ref::<&str>()
         .map(|text| (*text).to_owned())
         .or_else(|| panic.downcast_ref::<String>().cloned())
         .unwrap_or_else(|| "without a text".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::problem::Origin;
+    use std::error::Error as _;
+    use std::io;
+
+    #[test]
+    fn the_underlying_error_is_kept() {
+        let error = Error::caused_by(
+            ErrorKind::Local,
+            "reading a file",
+            io::Error::from(io::ErrorKind::NotFound),
+        );
+        let source = error.source().and_then(|source| source.downcast_ref::<io::Error>());
+        assert_eq!(source.map(io::Error::kind), Some(io::ErrorKind::NotFound));
+        assert_eq!(error.to_string(), "reading a file: entity not found");
+        assert!(Error::new(ErrorKind::Local, "a", "b").source().is_none());
+    }
+
+    #[test]
+    fn problems_come_in_order_of_their_place() {
+        let problem = |origin| ConfigProblem::new(origin, "k", ("1", "w"));
+        let at = |line| Origin::File {
+            file: "f.json".into(),
+            line,
+            column: 1,
+        };
+        let error = Error::configuration(vec![
+            ConfigProblem::new(Origin::Missing, "k", "w"),
+            problem(at(9)),
+            problem(at(2)),
+            problem(Origin::Variable("V")),
+            problem(Origin::Flag("--x")),
+            problem(Origin::Flag("--x")),
+        ]);
+        assert_eq!(
+            error.to_string(),
+            "configuration: 5 problems, nothing was connected\n  --x: found 1; w\n  V: found 1; w\n  \
+             f.json:2:1: k: found 1; w\n  f.json:9:1: k: found 1; w\n  k: w"
+        );
+        let lines: Vec<_> = error.problems().iter().map(ConfigProblem::line).collect();
+        assert_eq!(lines, [None, None, Some(2), Some(9), None]);
+    }
 }

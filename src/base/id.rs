@@ -2,15 +2,16 @@
 //!
 //! In: text from frames · Out: `Id` · Thread: any (plain data).
 
+use std::convert::Infallible;
 use std::fmt;
 use std::hash::{Hash as _, Hasher};
+use std::str::FromStr;
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// A Genesys identifier: of a conversation, a participant, a queue, a user.
 ///
-/// Nearly all are lower-case UUIDs and take 16 bytes here; anything else is kept letter by letter.
-/// What went in comes out: `Id::new(text).to_string() == text`.
+/// Nearly all are lower-case UUIDs and take 16 bytes; any other text is kept as it is: `Id::new(text).to_string() == text`.
 ///
 /// ```
 /// use genesys_stream::Id;
@@ -29,7 +30,7 @@ enum Form {
 }
 
 impl Id {
-    /// Takes any text.
+    /// An identifier of any text.
     #[must_use]
     pub fn new(text: &str) -> Self {
         Self(match parse_uuid(text.as_bytes()) {
@@ -46,7 +47,7 @@ impl Id {
         }
     }
 
-    /// The reverse of [`as_uuid`](Self::as_uuid).
+    /// The identifier of a UUID with these two halves.
     pub(crate) fn from_uuid(high: u64, low: u64) -> Self {
         Self(Form::Uuid(high, low))
     }
@@ -100,9 +101,38 @@ impl From<&str> for Id {
     }
 }
 
+impl FromStr for Id {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Infallible> {
+        Ok(Self::new(text))
+    }
+}
+
 impl Serialize for Id {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Id {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_str(IdText)
+    }
+}
+
+/// Reads the text without copying a UUID.
+struct IdText;
+
+impl de::Visitor<'_> for IdText {
+    type Value = Id;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an identifier as text")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Id, E> {
+        Ok(Id::new(text))
     }
 }
 
@@ -113,7 +143,7 @@ pub(crate) fn short_hash(id: &Id) -> u32 {
     (hasher.0 >> 32) as u32
 }
 
-/// Ids are random already; multiplying spreads what is not.
+/// Multiplies, so that ids that are not random are spread as well.
 struct Mix(u64);
 
 impl Hasher for Mix {
@@ -124,7 +154,7 @@ impl Hasher for Mix {
         bytes.iter().for_each(|byte| self.write_u64(u64::from(*byte)));
     }
     fn write_u64(&mut self, n: u64) {
-        /// Odd, its bits without pattern: 2^64 divided by the golden ratio.
+        /// 2^64 divided by the golden ratio: an odd number whose bits have no pattern.
         const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
         self.0 = (self.0.rotate_left(5) ^ n).wrapping_mul(SPREAD);
     }
@@ -156,6 +186,17 @@ mod tests {
         fn what_went_in_comes_out(text in "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|\\PC{0,40}") {
             prop_assert_eq!(Id::new(&text).to_string(), text);
         }
+    }
+
+    #[test]
+    fn reads_itself_from_text_and_from_json() {
+        for text in ["509f5a7f-cb31-5a43-ac00-8041a8ba3690", "Sales \"EU\""] {
+            let id: Id = text.parse().unwrap();
+            assert_eq!(id, Id::new(text));
+            let json = serde_json::to_string(&id).unwrap();
+            assert_eq!(serde_json::from_str::<Id>(&json).unwrap(), id);
+        }
+        assert!(serde_json::from_str::<Id>("7").is_err());
     }
 
     #[test]

@@ -1,10 +1,14 @@
-//! Words without a domain: moments, identifiers, secrets, errors, hashes.
+//! Types without a domain: moments, identifiers, secrets, errors and problems of a configuration, hashes.
 //!
 //! In: nothing · Out: plain types · Thread: any (pure).
 
 pub(crate) mod digest;
 pub(crate) mod error;
 pub(crate) mod id;
+pub(crate) mod millis;
 pub(crate) mod moment;
 pub(crate) mod percent;
+pub(crate) mod plural;
+pub(crate) mod problem;
 pub(crate) mod secret;
+pub(crate) mod url;

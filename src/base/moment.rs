@@ -5,11 +5,12 @@
 use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-/// Milliseconds since 1970-01-01T00:00:00Z; negative before.
+/// Milliseconds since 1970-01-01T00:00:00Z; negative before. From the year 0 to the year 9999: what is outside counts as the
+/// nearest.
 ///
 /// All durations in the numbers of this crate are differences of two moments, so they are exact to the millisecond.
 ///
@@ -29,13 +30,10 @@ const MAX_MS: i64 = 253_402_300_799_999;
 const MIN_MS: i64 = -62_167_219_200_000;
 
 impl Moment {
-    /// The clock on the wall, now.
+    /// The current time by this machine's clock.
     #[must_use]
     pub fn now() -> Self {
-        match SystemTime::now().duration_since(UNIX_EPOCH) {
-            Ok(since) => Self::from_epoch_ms(i64::try_from(since.as_millis()).unwrap_or(MAX_MS)),
-            Err(before) => Self::from_epoch_ms(-i64::try_from(before.duration().as_millis()).unwrap_or(MAX_MS)),
-        }
+        SystemTime::now().into()
     }
 
     /// From milliseconds since the Unix epoch; clamped to the years 0 to 9999.
@@ -70,7 +68,7 @@ impl Moment {
         Self::from_epoch_ms(self.0.saturating_add(i64::try_from(by.as_millis()).unwrap_or(MAX_MS)))
     }
 
-    /// This moment moved later by so many milliseconds, or earlier where they are negative.
+    /// This moment moved later by these milliseconds, or earlier where they are negative.
     pub(crate) fn plus_ms(self, ms: i64) -> Self {
         Self::from_epoch_ms(self.0.saturating_add(ms))
     }
@@ -82,7 +80,7 @@ impl Moment {
     }
 }
 
-/// The shape nearly every time of the service has: `2026-05-04T14:05:04Z` with 0 to 9 digits of a fraction.
+/// The form of nearly every time of the service: `2026-05-04T14:05:04Z`, with a fraction of up to 9 digits.
 fn parse_utc_shape(b: &[u8]) -> Option<Moment> {
     let digits = |from: usize, to: usize| -> Option<i64> {
         b.get(from..to)?
@@ -141,7 +139,7 @@ fn parse_utc_shape(b: &[u8]) -> Option<Moment> {
     ))
 }
 
-/// Offsets and rarer spellings; Genesys also writes offsets without a colon (`+0000`).
+/// Offsets and rarer forms; Genesys also writes offsets without a colon (`+0000`).
 fn parse_any(text: &str) -> Option<Moment> {
     if text.len() < 20 || text.len() > 40 || !text.is_ascii() {
         return None;
@@ -166,7 +164,7 @@ impl fmt::Display for Moment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let secs = self.0.div_euclid(1000);
         let millis = self.0.rem_euclid(1000);
-        // Inside the clamped range the conversion cannot fail; the epoch stands in if it ever did.
+        // The conversion cannot fail in this range.
         let at = OffsetDateTime::from_unix_timestamp(secs).unwrap_or(OffsetDateTime::UNIX_EPOCH);
         write!(
             f,
@@ -187,9 +185,54 @@ impl fmt::Debug for Moment {
     }
 }
 
+/// Cut to the millisecond at or before it, and clamped to the years 0 to 9999.
+impl From<SystemTime> for Moment {
+    fn from(at: SystemTime) -> Self {
+        let ms = match at.duration_since(UNIX_EPOCH) {
+            Ok(since) => i64::try_from(since.as_millis()).unwrap_or(MAX_MS),
+            Err(before) => i64::try_from(before.duration().as_nanos().div_ceil(1_000_000)).map_or(MIN_MS, |ms| -ms),
+        };
+        Self::from_epoch_ms(ms)
+    }
+}
+
+/// Exact where the system's clock reaches that far (on Windows not before the year 1601); else the epoch.
+impl From<Moment> for SystemTime {
+    fn from(at: Moment) -> Self {
+        let distance = Duration::from_millis(at.0.unsigned_abs());
+        let there = if at.0 < 0 {
+            UNIX_EPOCH.checked_sub(distance)
+        } else {
+            UNIX_EPOCH.checked_add(distance)
+        };
+        there.unwrap_or(UNIX_EPOCH)
+    }
+}
+
 impl Serialize for Moment {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
+    }
+}
+
+/// Reads what [`Moment::parse`] reads; anything else is an error.
+impl<'de> Deserialize<'de> for Moment {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_str(MomentText)
+    }
+}
+
+struct MomentText;
+
+impl de::Visitor<'_> for MomentText {
+    type Value = Moment;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an ISO 8601 date and time with Z or an offset")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Moment, E> {
+        Moment::parse(text).ok_or_else(|| E::invalid_value(de::Unexpected::Str(text), &self))
     }
 }
 
@@ -227,11 +270,28 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_system_time_is_cut_to_the_millisecond_at_or_before_it() {
+        let micros = |n| Duration::from_micros(n);
+        assert_eq!(Moment::from(UNIX_EPOCH + micros(1_999)).epoch_ms(), 1);
+        assert_eq!(Moment::from(UNIX_EPOCH - micros(1_999)).epoch_ms(), -2);
+        assert_eq!(Moment::from(UNIX_EPOCH - micros(2_000)).epoch_ms(), -2);
+    }
+
+    #[test]
+    fn refuses_what_is_no_moment_in_json() {
+        assert!(serde_json::from_str::<Moment>("\"2026-05-04\"").is_err());
+        assert!(serde_json::from_str::<Moment>("0").is_err());
+    }
+
     proptest! {
         #[test]
         fn text_and_back(ms in MIN_MS..MAX_MS) {
             let moment = Moment::from_epoch_ms(ms);
             prop_assert_eq!(Moment::parse(&moment.to_string()), Some(moment));
+            let json = serde_json::to_string(&moment).unwrap();
+            prop_assert_eq!(serde_json::from_str::<Moment>(&json).unwrap(), moment);
+            prop_assert_eq!(Moment::from(SystemTime::from(moment)), moment);
         }
 
         #[test]

@@ -1,4 +1,4 @@
-//! Text that must not be seen: client secrets, access tokens, channel addresses.
+//! Text that must not be shown: client secrets, access tokens, channel addresses.
 //!
 //! In: text · Out: the text on request, `<secret>` in `Debug` · Thread: any (plain data).
 
@@ -18,18 +18,18 @@ use zeroize::Zeroizing;
 pub struct Secret(Zeroizing<String>);
 
 impl Secret {
-    /// Takes the text.
+    /// A secret of this text.
     pub fn new(text: impl Into<String>) -> Self {
         Self(Zeroizing::new(text.into()))
     }
 
-    /// The text itself: only for the place that sends it to the service.
+    /// The text itself, for the place that sends it to the service.
     #[must_use]
     pub fn reveal(&self) -> &str {
         &self.0
     }
 
-    /// Whether there is nothing in it.
+    /// Whether the text is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

@@ -1,4 +1,4 @@
-//! The command line: every flag once, with its help; what the values mean is checked with the configuration.
+//! The definition of the command line: every flag with its help. Values are checked together with the configuration.
 //!
 //! In: arguments · Out: flags as typed · Thread: main.
 
@@ -35,22 +35,22 @@ pub struct Verbosity {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Connect and stream: the main job
+    /// Connect and stream
     #[command(after_help = help::of_run())]
     Run(Box<RunFlags>),
-    /// Try every step of the way to the stream, and say what to do where one fails
+    /// Test every step to a stream, and say what to do where one fails
     #[command(after_help = help::examples::CHECK)]
     Check(Box<CheckFlags>),
     /// Print which topics would be subscribed on which channels, without subscribing
     #[command(after_help = help::examples::PLAN)]
     Plan(Box<PlanFlags>),
-    /// Play a recording through the same outputs, on its own time
+    /// Play a recording back through the outputs, in its own time
     #[command(after_help = help::examples::REPLAY)]
     Replay(Box<ReplayFlags>),
-    /// Look at an audit file
+    /// Inspect an audit file
     #[command(subcommand, after_help = help::examples::AUDIT)]
     Audit(AuditCommand),
-    /// Start the embedded simulator and run against it: no account, no network, no flags needed
+    /// Start the embedded simulator and run against it; needs no account, network or flags
     #[cfg(feature = "simulator")]
     #[command(after_help = help::examples::DEMO)]
     Demo(Box<DemoFlags>),
@@ -115,10 +115,10 @@ pub struct PlanFlags {
 /// Flags of `replay`.
 #[derive(Debug, Args)]
 pub struct ReplayFlags {
-    /// The recording, as `run --record FILE` made it
+    /// The recording that `run --record FILE` made
     #[arg(value_name = "FILE")]
     pub recording: PathBuf,
-    /// How many times faster than recorded; 0 = as fast as it goes
+    /// How many times faster than recorded; 0 = as fast as possible
     #[arg(long, value_name = "N", default_value_t = 1.0, value_parser = parse_replay_speed)]
     pub speed: f64,
     #[command(flatten)]
@@ -137,15 +137,15 @@ fn parse_replay_speed(text: &str) -> Result<f64, String> {
 /// What to do with an audit file.
 #[derive(Debug, Subcommand)]
 pub enum AuditCommand {
-    /// Check the chain of an audit file: exit 0 when it is whole, 4 with the first broken line when not
+    /// Check the hash chain of an audit file: exit code 0 if it is whole, 4 if not
     #[command(after_help = help::examples::AUDIT)]
     Verify {
-        /// The file, or a rotated one (FILE.1 is the youngest of these)
+        /// The file, or a rotated one (FILE.1 is the newest of these)
         file: PathBuf,
     },
 }
 
-/// For people or for machines.
+/// The form of the result.
 #[derive(Debug, Args)]
 pub struct FormFlags {
     /// JSON instead of text
@@ -156,7 +156,7 @@ pub struct FormFlags {
 /// Flags of `completions`.
 #[derive(Debug, Args)]
 pub struct CompletionsFlags {
-    /// Which shell
+    /// The shell
     #[arg(value_name = "SHELL")]
     pub shell: clap_complete::Shell,
 }
@@ -179,7 +179,7 @@ pub struct DemoFlags {
     pub centre: CentreFlags,
 }
 
-/// Where the configuration file is.
+/// The configuration file.
 #[derive(Debug, Args)]
 pub struct FileFlags {
     /// Configuration file (JSON)
@@ -187,34 +187,34 @@ pub struct FileFlags {
     pub config: Option<PathBuf>,
 }
 
-/// Where and as whom to connect.
+/// Where to connect, and with which account.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Connection")]
 pub struct ConnectionFlags {
     /// AWS region (eu-west-1), Genesys domain (mypurecloud.ie), host, or base URL (http://127.0.0.1:8080)
     #[arg(long, value_name = "REGION")]
     pub region: Option<String>,
-    /// Login elsewhere than the region says
+    /// URL of the login, instead of the region's
     #[arg(long, value_name = "URL")]
     pub login_url: Option<String>,
-    /// API elsewhere than the region says
+    /// URL of the API, instead of the region's
     #[arg(long, value_name = "URL")]
     pub api_url: Option<String>,
-    /// Sockets elsewhere than the region says
+    /// URL of the sockets, instead of the region's
     #[arg(long, value_name = "URL")]
     pub streaming_url: Option<String>,
-    /// OAuth client of the grant type client credentials
+    /// Id of an OAuth client with the grant type client credentials
     #[arg(long, value_name = "ID")]
     pub client_id: Option<String>,
-    /// Certificates (PEM) trusted beside the system's
+    /// File with certificates that are trusted in addition to the system's
     #[arg(long, value_name = "PEM")]
     pub ca_file: Option<String>,
-    /// Proxy for REST and sockets; otherwise HTTPS_PROXY, ALL_PROXY and NO_PROXY hold
+    /// Proxy for REST and sockets, instead of HTTPS_PROXY, ALL_PROXY and NO_PROXY
     #[arg(long, value_name = "URL")]
     pub proxy: Option<String>,
 }
 
-/// What is subscribed. Without any queue, user or topic, all queues are.
+/// What is subscribed: all queues where no queue, user or topic is given.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Subscription (without queue, user and topic: all queues)")]
 pub struct SubscriptionFlags {
@@ -227,7 +227,7 @@ pub struct SubscriptionFlags {
     /// User by id, or queue-members (repeatable)
     #[arg(long, value_name = "ID")]
     pub user: Vec<String>,
-    /// Notification topic as it is (repeatable)
+    /// Notification topic, verbatim (repeatable)
     #[arg(long, value_name = "TOPIC")]
     pub topic: Vec<String>,
     /// Event type of the events protocol (repeatable) [default: conversation:updated, routing:queue:updated]
@@ -239,7 +239,7 @@ pub struct SubscriptionFlags {
     /// Metric type of the metrics protocol (repeatable) [default: queue, agent]
     #[arg(long, value_name = "NAME", value_parser = Suggested(&METRIC_TYPES))]
     pub metric_type: Vec<String>,
-    /// Do not prove first that the metrics are available (metrics protocol)
+    /// Do not check first that the metrics are available (metrics protocol)
     #[arg(long)]
     pub no_verify: bool,
 }
@@ -248,31 +248,31 @@ pub struct SubscriptionFlags {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Output")]
 pub struct OutputFlags {
-    /// What goes to stdout [default: auto = live on a terminal, lines elsewhere]
+    /// What is written to stdout [default: auto = live on a terminal, lines elsewhere]
     #[arg(long, value_name = "FORM", value_parser = Suggested(&["auto", "live", "events", "snapshots", "lines", "none"]))]
     pub output: Option<String>,
     /// Empty names, addresses, attributes and notes in records
     #[arg(long)]
     pub redact: bool,
-    /// Replace this file atomically with each snapshot
+    /// Write each snapshot to this file, replaced atomically
     #[arg(long, value_name = "FILE")]
     pub snapshot_file: Option<String>,
-    /// Milliseconds between two snapshots [default: 1000]
+    /// Milliseconds between snapshots [default: 1000]
     #[arg(long, value_name = "N")]
     pub interval_ms: Option<String>,
-    /// Serve live page, /metrics, /readyz and /api/snapshot here; off loopback http.token_file is needed
+    /// Serve the live page, /metrics, /readyz and /api/snapshot here; http.token_file is needed except on loopback
     #[arg(long, value_name = "HOST:PORT")]
     pub listen: Option<String>,
-    /// Post each snapshot to this address (see outputs.webhook in the configuration file for more)
+    /// Post each snapshot to this URL (more settings: outputs.webhook in the configuration file)
     #[arg(long, value_name = "URL")]
     pub webhook: Option<String>,
-    /// Append an audit trail, each line chained to the one before (see `audit verify`)
+    /// Append an audit trail to this file, each line chained to the one before (see `audit verify`)
     #[arg(long, value_name = "FILE")]
     pub audit_file: Option<String>,
-    /// Record what comes, for `replay`: raw frames, with customers' data unless --redact is given
+    /// Record the stream to this file, for `replay`: raw frames, with customers' data unless --redact is given
     #[arg(long, value_name = "FILE")]
     pub record: Option<String>,
-    /// Append the log here instead of stderr
+    /// Append the log to this file instead of stderr
     #[arg(long, value_name = "FILE")]
     pub log_file: Option<String>,
 }
@@ -281,28 +281,28 @@ pub struct OutputFlags {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Behaviour")]
 pub struct EngineFlags {
-    /// Events that may wait between reader and aggregator [default: 5000]
+    /// Events that may wait to be applied [default: 5000]
     #[arg(long, value_name = "N")]
     pub buffer: Option<String>,
-    /// What happens when they are more [default: coalesce]
+    /// What happens when more events wait [default: coalesce]
     #[arg(long, value_name = "POLICY", value_parser = Suggested(&["coalesce", "block", "drop-oldest", "drop-newest"]))]
     pub when_full: Option<String>,
-    /// Failures in a row before giving up; 0 = never [default: 0]
+    /// Give up after so many failures in a row; 0 = never [default: 0]
     #[arg(long, value_name = "N")]
     pub max_attempts: Option<String>,
-    /// Do not ask REST who is there at the start, nor repair gaps through it
+    /// Do not use REST to read the state at the start and to repair gaps
     #[arg(long)]
     pub no_backfill: bool,
 }
 
-/// When to stop by itself.
+/// When the program stops by itself.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Stopping")]
 pub struct StopFlags {
-    /// Stop by itself after so many seconds, exit 0
+    /// Stop after so many seconds, with exit code 0
     #[arg(long, value_name = "SECS")]
     pub duration: Option<String>,
-    /// Stop, exit 0, when the server ends the stream normally
+    /// Stop, with exit code 0, when the server ends the stream normally
     #[arg(long)]
     pub once: bool,
 }
@@ -312,19 +312,19 @@ pub struct StopFlags {
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Simulated centre")]
 pub struct CentreFlags {
-    /// The same seed gives the same centre
+    /// Seed of the random numbers; the same seed gives the same centre
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
-    /// How many times faster than the clock the centre lives
+    /// How many times faster than real time the centre runs
     #[arg(long, value_name = "N", default_value_t = 1.0, value_parser = parse_speed)]
     pub speed: f64,
-    /// Routing queues
+    /// Number of routing queues
     #[arg(long, value_name = "N", default_value_t = 6, value_parser = clap::value_parser!(u32).range(1..=2000))]
     pub queues: u32,
-    /// Users who take conversations
+    /// Number of users who answer conversations
     #[arg(long, value_name = "N", default_value_t = 40, value_parser = clap::value_parser!(u32).range(1..=20_000))]
     pub agents: u32,
-    /// Faults at given times, a line each: `1m30s outage?secs=20` (see the README)
+    /// File with faults at given times, one per line: `1m30s outage?secs=20` (see the README)
     #[arg(long, value_name = "FILE")]
     pub script: Option<PathBuf>,
 }
@@ -357,7 +357,7 @@ fn parse_listen(text: &str) -> Result<String, String> {
     }
 }
 
-/// Shows words in help and completions, and accepts any: wrong ones are reported with all other problems at once.
+/// Shows words in help and completions but accepts any, because wrong ones are reported together with all other problems.
 #[derive(Clone)]
 struct Suggested(&'static [&'static str]);
 
@@ -384,7 +384,7 @@ mod tests {
     use clap::CommandFactory;
 
     #[test]
-    fn the_definition_holds_together() {
+    fn the_definition_is_consistent() {
         Cli::command().debug_assert();
     }
 
@@ -429,7 +429,7 @@ mod tests {
     }
 
     #[test]
-    fn run_has_the_flags_of_the_contract() {
+    fn run_has_the_documented_flags() {
         let command = Cli::command();
         let run = command.find_subcommand("run").unwrap();
         let has = |name: &str| run.get_arguments().any(|a| a.get_long() == Some(name));

@@ -1,9 +1,9 @@
-//! `audit verify`: whether the chain of an audit file is whole.
+//! `audit verify`: checks the hash chain of an audit file.
 //!
-//! In: a file · Out: one line on stdout, exit code 0, 2 or 4 · Thread: main.
+//! In: a file · Out: one line on stdout, the exit code · Thread: main.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use super::args::AuditCommand;
@@ -12,10 +12,13 @@ use crate::output::audit_file::rotated;
 use crate::{Error, ErrorKind};
 
 const BROKEN: u8 = 4;
-/// A longer line is no audit entry.
+/// No entry of an audit file is longer.
 const LONGEST_LINE_BYTES: u64 = 4 << 20;
 
-/// Verifies, says what it found, and chooses the exit code.
+/// Verifies the file, prints the result and returns the exit code: 0 whole, 4 broken.
+///
+/// # Errors
+/// [`ErrorKind::Configuration`] where the file cannot be read, [`ErrorKind::Local`] where the result cannot be written.
 pub fn run(command: &AuditCommand) -> Result<u8, Error> {
     let AuditCommand::Verify { file } = command;
     let failed = |error: io::Error| {
@@ -28,11 +31,10 @@ pub fn run(command: &AuditCommand) -> Result<u8, Error> {
     let verdict = verify(BufReader::new(File::open(file).map_err(failed)?)).map_err(failed)?;
     let verdict = verdict.and_then(|whole| follows(file, whole));
     let (line, code) = match verdict {
-        Ok((whole, follows)) => (praise(&whole, follows.as_deref()), 0),
+        Ok((whole, follows)) => (describe(&whole, follows.as_deref()), 0),
         Err(Broken { line, what }) => (format!("broken at line {line}: {what}"), BROKEN),
     };
-    // A closed stdout changes nothing about the verdict.
-    let _ = writeln!(io::stdout().lock(), "{}: {line}", file.display());
+    super::print(&format!("{}: {line}\n", file.display()))?;
     Ok(code)
 }
 
@@ -51,7 +53,8 @@ fn verify(mut reader: impl BufRead) -> io::Result<Result<Whole, Broken>> {
     }
 }
 
-/// Where a file continues another, and the one that was rotated before it is still there, its last line is the proof.
+/// Checks a file that continues another against the last line of the file that was rotated before it, where that file is
+/// there; then returns its path.
 fn follows(file: &Path, whole: Whole) -> Result<(Whole, Option<PathBuf>), Broken> {
     let (Some(prev), older) = (&whole.continues, older(file)) else {
         return Ok((whole, None));
@@ -82,7 +85,7 @@ fn older(file: &Path) -> PathBuf {
     }
 }
 
-fn praise(whole: &Whole, follows: Option<&Path>) -> String {
+fn describe(whole: &Whole, follows: Option<&Path>) -> String {
     let lines = match whole.lines {
         1 => "1 entry".to_owned(),
         lines => format!("{lines} entries"),
@@ -101,8 +104,13 @@ fn praise(whole: &Whole, follows: Option<&Path>) -> String {
     }
     match &*whole.torn {
         [] => {}
-        [one] => text.push_str(&format!("; line {one} was torn by a crash and chained over")),
-        more => text.push_str(&format!("; {} lines were torn by crashes and chained over", more.len())),
+        [one] => text.push_str(&format!(
+            "; line {one} was torn by a crash, and the chain continues after it"
+        )),
+        more => text.push_str(&format!(
+            "; {} lines were torn by crashes, and the chain continues after them",
+            more.len()
+        )),
     }
     text
 }

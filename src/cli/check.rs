@@ -1,4 +1,4 @@
-//! `check`: each step of the way as a line of text or of JSON.
+//! `check`: each step as a line of text or JSON.
 //!
 //! In: flags, environment, signals · Out: lines on stdout, progress on a terminal's stderr · Thread: main.
 
@@ -14,56 +14,53 @@ use crate::config::Config;
 use crate::net::Cancel;
 use crate::output::live::Ability;
 use crate::output::text::{plain, span};
-use crate::preflight::{self, Finding, Outcome, Patience, Reporter, Step, Verdict};
+use crate::preflight::{self, Awaited, Finding, Outcome, Reporter, Step, Verdict};
 use crate::{Error, ErrorKind};
 
-/// A step failed, or the check was stopped before its end.
+/// The exit code where a step failed or the check was stopped before its end.
 const FAILED: u8 = 4;
 
-/// Does the check and gives the exit code: a failed step is no error of the program.
+/// Makes the check and returns the exit code; a failed step is not an error of the program.
 ///
 /// # Errors
-/// A configuration that is wrong, told as the step `config`; signals that cannot be listened to.
+/// A wrong configuration, which is also reported as the step `config`; signals that cannot be received;
+/// [`ErrorKind::Local`] where the result cannot be written.
 pub fn start(flags: &CheckFlags) -> Result<u8, Error> {
     let began = Instant::now();
-    let mut lines = Lines::new(flags.form.json);
-    let done = whole(flags, &mut lines);
-    lines.clear_progress();
-    match done {
-        Ok(outcome) => {
-            lines.summary(outcome, began.elapsed());
-            let well = outcome.worst < Verdict::Fail && !outcome.interrupted;
-            Ok(if well { 0 } else { FAILED })
-        }
-        Err(error) => {
-            if error.kind() == ErrorKind::Configuration {
-                lines.found(&Finding {
-                    step: Step::Config,
-                    verdict: Verdict::Fail,
-                    took: began.elapsed(),
-                    message: error.to_string(),
-                    advice: Some("Correct flags, environment or configuration file; nothing was connected.".to_owned()),
-                    details: Vec::new(),
-                });
-            }
-            Err(error)
-        }
+    let mut printer = Printer::new(flags.form.json);
+    let checked = check(flags, &mut printer);
+    printer.clear_progress();
+    match &checked {
+        Ok(outcome) => printer.summary(*outcome, began.elapsed()),
+        Err(error) if error.kind() == ErrorKind::Configuration => printer.found(&Finding {
+            step: Step::Config,
+            verdict: Verdict::Fail,
+            took: began.elapsed(),
+            message: error.to_string(),
+            advice: Some("Correct flags, environment or configuration file; nothing was connected.".to_owned()),
+            details: Vec::new(),
+        }),
+        Err(_) => {}
     }
+    let outcome = checked?;
+    printer.written?;
+    let is_good = outcome.worst < Verdict::Fail && !outcome.interrupted;
+    Ok(if is_good { 0 } else { FAILED })
 }
 
-fn whole(flags: &CheckFlags, lines: &mut Lines) -> Result<Outcome, Error> {
+fn check(flags: &CheckFlags, printer: &mut Printer) -> Result<Outcome, Error> {
     let config = configured(&flags.file, &flags.connection, &flags.subscription)?;
     let cancel = Cancel::new();
     let _signals = cancelled_by_signals(&cancel)?;
-    let patience = if flags.wait {
-        Patience::Heartbeat
+    let awaited = if flags.wait {
+        Awaited::Heartbeat
     } else {
-        Patience::Answer
+        Awaited::Answer
     };
-    preflight::check(&config, patience, &cancel, lines)
+    preflight::check(&config, awaited, &cancel, printer)
 }
 
-/// The configuration of a command that connects and streams nothing; its notes are logged.
+/// The configuration of a command that does not stream; its notes are logged.
 pub(super) fn configured(
     file: &FileFlags,
     connection: &ConnectionFlags,
@@ -80,7 +77,7 @@ pub(super) fn configured(
     Ok(config)
 }
 
-/// Lets the first signal end what waits for `cancel`, for as long as the watch lives.
+/// Makes the first signal give `cancel`, until the watch is dropped.
 pub(super) fn cancelled_by_signals(cancel: &Cancel) -> Result<SignalWatch, Error> {
     let signals = SignalWatch::start()?;
     let stop = cancel.clone();
@@ -88,16 +85,20 @@ pub(super) fn cancelled_by_signals(cancel: &Cancel) -> Result<SignalWatch, Error
     Ok(signals)
 }
 
-/// Writes findings.
-struct Lines {
+/// Prints findings on stdout, and progress on stderr.
+struct Printer {
     json: bool,
     colours: bool,
     progress: bool,
+    /// Whether a line of progress is on the terminal.
     shown: bool,
+    /// Findings by verdict.
     counts: [usize; 3],
+    /// The first failure to write, if there was one.
+    written: Result<(), Error>,
 }
 
-impl Lines {
+impl Printer {
     fn new(json: bool) -> Self {
         let variable = |name: &str| std::env::var(name).ok();
         let ability = Ability::from_environment(variable("TERM").as_deref(), variable("NO_COLOR").as_deref());
@@ -107,6 +108,7 @@ impl Lines {
             progress: ability.is_some() && std::io::stderr().is_terminal(),
             shown: false,
             counts: [0; 3],
+            written: Ok(()),
         }
     }
 
@@ -118,9 +120,9 @@ impl Lines {
 
     fn write(&mut self, text: &str) {
         self.clear_progress();
-        let mut stdout = std::io::stdout().lock();
-        // Whoever closed stdout still gets the exit code.
-        let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+        if self.written.is_ok() {
+            self.written = super::print(text);
+        }
     }
 
     fn summary(&mut self, outcome: Outcome, took: Duration) {
@@ -131,7 +133,7 @@ impl Lines {
             outcome.worst
         };
         let message = match (outcome.interrupted, warnings, failures) {
-            (true, ..) => "stopped before its end".to_owned(),
+            (true, ..) => "stopped before the end".to_owned(),
             (_, 0, 0) => "everything is well".to_owned(),
             (_, warnings, 0) => format!("it can stream; warnings: {warnings}"),
             (_, warnings, failures) => format!("failures: {failures}, warnings: {warnings}"),
@@ -145,7 +147,7 @@ impl Lines {
     }
 }
 
-impl Reporter for Lines {
+impl Reporter for Printer {
     fn begins(&mut self, step: Step, what: &str) {
         if !self.progress {
             return;
@@ -173,7 +175,7 @@ impl Reporter for Lines {
     }
 }
 
-/// Details shown in text; JSON has all.
+/// Details of a finding shown in text; JSON has all.
 const SHOWN: usize = 20;
 
 fn text_line(finding: &Finding, colours: bool) -> String {
@@ -187,7 +189,7 @@ fn text_line(finding: &Finding, colours: bool) -> String {
     let mut line = format!(
         "{word}  {:<11}  {} ({} ms)",
         finding.step.as_str(),
-        // Several problems of a configuration have a line each.
+        // An error of the configuration has a line for each problem.
         plain(&finding.message.replace('\n', " ")),
         finding.took.as_millis()
     );

@@ -1,13 +1,13 @@
-//! What `--help` and `man` say beside the flags: examples, exit codes, environment, files. Each is written here once.
+//! The texts of `--help` and `man` besides the flags: examples, exit codes, environment, files.
 //!
-//! In: nothing · Out: text · Thread: any.
+//! In: nothing · Out: text · Thread: any (pure).
 
 /// Code and meaning.
 pub const EXIT_CODES: [(&str, &str); 5] = [
     ("0", "stopped as asked, or everything is well"),
     (
         "1",
-        "gave up at run time: refused for good, a certificate that fails, too many failures in a row",
+        "gave up at run time: a final refusal, a certificate that fails, too many failures in a row",
     ),
     ("2", "usage or configuration; nothing was connected"),
     ("3", "credentials or permission refused"),
@@ -18,11 +18,11 @@ pub const EXIT_CODES: [(&str, &str); 5] = [
 pub const ENVIRONMENT: [(&str, &str); 7] = [
     (
         "GENESYS_DOMAIN, GENESYS_REGION, GENESYSCLOUD_REGION",
-        "the region, as --region; the first that is set holds",
+        "the region, as with --region; the first that is set is used",
     ),
     (
         "GENESYS_CLIENT_ID, GENESYSCLOUD_OAUTHCLIENT_ID",
-        "the OAuth client, as --client-id",
+        "the OAuth client, as with --client-id",
     ),
     (
         "GENESYS_CLIENT_SECRET, GENESYSCLOUD_OAUTHCLIENT_SECRET",
@@ -31,15 +31,15 @@ pub const ENVIRONMENT: [(&str, &str); 7] = [
     ("GENESYS_CLIENT_SECRET_FILE", "path of a file that holds the secret"),
     (
         "HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, NO_PROXY",
-        "proxies, in upper or lower case; --proxy wins",
+        "proxies, in upper or lower case; --proxy overrides them",
     ),
     (
         "RUST_LOG",
-        "what is logged, such as debug or genesys_stream=trace; wins over -v and -q",
+        "what is logged, such as debug or genesys_stream=trace; overrides -v and -q",
     ),
     (
         "NO_COLOR, TERM",
-        "no colours where NO_COLOR is set; no screen drawn in place where TERM is dumb",
+        "no colours where NO_COLOR is set; lines instead of a screen where TERM is dumb",
     ),
 ];
 
@@ -47,15 +47,15 @@ pub const ENVIRONMENT: [(&str, &str); 7] = [
 pub const FILES: [(&str, &str); 3] = [
     (
         "the file named by --config",
-        "configuration in JSON; flags and environment win over it, and no plain secret is accepted in it",
+        "configuration in JSON; flags and environment override it, and it must not contain secrets",
     ),
     (
         "$CREDENTIALS_DIRECTORY/genesys-client-secret",
-        "the client secret as systemd hands it over (LoadCredential=)",
+        "the client secret as systemd provides it (LoadCredential=)",
     ),
     (
         "the files named by --snapshot-file, --log-file, --audit-file, --record",
-        "results; written only where asked for",
+        "results, written only if these are given",
     ),
 ];
 
@@ -69,7 +69,7 @@ Examples:
   genesys-stream check                                  does everything work? if not, what to do
   genesys-stream plan --queue Sales                     what would be subscribed
   genesys-stream run                                    all queues, live on the terminal
-  genesys-stream run --queue Sales --output events      one JSON record an event
+  genesys-stream run --queue Sales --output events      one JSON record per event
   genesys-stream simulate --listen 127.0.0.1:8080       a service to develop against";
 
     /// `run`.
@@ -83,11 +83,12 @@ Examples:
 
     /// `check`.
     pub const CHECK: &str = "\
-One line a step: ok, warn or fail, the step, what was found, how long it took; below a warning or failure, what to do.
-Steps: config dns tcp tls clock token queues users permissions metrics channel life. A step that is not needed says so;
-after the first failure that makes the others senseless it stops. Nothing is left subscribed, also after Ctrl-C.
-Exit code: 0 no step failed (warnings are no failure), 2 usage or configuration, 4 a step failed or it was interrupted.
---json: one object a line {record,schema,step,verdict,took_ms,message,advice,details}; the last has the step \"summary\".
+One line per step: ok, warn or fail, the step, what was found, how long it took; for warnings and failures also what to
+do. Steps: config dns tcp tls clock token queues users permissions metrics backfill channel life; those that the
+configuration does not need are left out. The check stops at the first failure that the later steps depend on. Nothing
+stays subscribed, not even after Ctrl-C.
+Exit code: 0 no step failed (there may be warnings), 2 usage or configuration, 4 a step failed or the check was stopped.
+--json: one object per line {record,schema,step,verdict,took_ms,message,advice,details}; the last step is \"summary\".
 
 Examples:
   genesys-stream check --queue Sales
@@ -97,7 +98,7 @@ Examples:
 
     /// `plan`.
     pub const PLAN: &str = "\
-Logs in and reads the listing, as `run` does, and subscribes nothing.
+Logs in and reads the listing of queues, as `run` does, but subscribes nothing.
 
 Examples:
   genesys-stream plan                                   all queues
@@ -107,8 +108,8 @@ Examples:
 
     /// `replay`.
     pub const REPLAY: &str = "\
-Protocol, windows and totals are those of the recorded run. Flags about where results go hold as for `run`;
---audit-file and --record have no effect.
+Protocol, windows and totals are those of the recorded run. The output flags work as for `run`, except that --audit-file
+and --record have no effect.
 
 Examples:
   genesys-stream replay monday.jsonl                    live on the terminal, as it was
@@ -117,8 +118,8 @@ Examples:
 
     /// `audit`.
     pub const AUDIT: &str = "\
-One line: whole, and from when to when, or the first broken line. Exit code: 0 whole, 2 no such file, 4 broken.
-A chain cannot show that its last lines were cut off.
+Prints one line: whole, from when to when, or broken, with the first broken line. Exit code: 0 whole, 2 no such file,
+4 broken. A chain does not show whether its last lines were removed.
 
 Examples:
   genesys-stream audit verify audit.jsonl
@@ -157,20 +158,20 @@ Examples:
   genesys-stream man > ~/.local/share/man/man1/genesys-stream.1";
 }
 
-/// Below the flags of the program.
+/// The text below the flags of the program.
 pub fn of_program() -> String {
     format!(
-        "{}\n\n{}\nThe client secret is never a flag: see `genesys-stream run --help`. Everything at once: `genesys-stream man`.",
+        "{}\n\n{}\nThe client secret is never a flag: see `genesys-stream run --help`. The whole manual: `genesys-stream man`.",
         examples::PROGRAM,
         table("Exit codes", &EXIT_CODES)
     )
 }
 
-/// Below the flags of `run`.
+/// The text below the flags of `run`.
 pub fn of_run() -> String {
     format!(
-        "Flags win over the environment, which wins over the configuration file, which wins over the defaults. The file's\n\
-         client_secret_file and systemd's credential genesys-client-secret also give the client secret.\n\n{}\n{}",
+        "Flags override the environment, which overrides the configuration file, which overrides the defaults. The client\n\
+         secret can also come from the file's client_secret_file and from systemd's credential genesys-client-secret.\n\n{}\n{}",
         table("Environment", &ENVIRONMENT),
         examples::RUN
     )

@@ -1,4 +1,4 @@
-//! Log lines with their time, to stderr, to a file, or kept back while a screen owns the terminal.
+//! The log: lines with their time, to stderr or a file, held back while a screen uses the terminal.
 //!
 //! In: `log` records · Out: lines · Thread: any (one mutex, held while one line is written).
 
@@ -11,54 +11,55 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use log::{LevelFilter, Log, Metadata, Record};
 
 use super::args::Verbosity;
+use crate::base::plural::counted;
 use crate::event::notice::PROGRESS;
 use crate::{Error, ErrorKind, Moment};
 
-/// Lines kept back while a screen owns the terminal; older ones are dropped and counted.
-const KEPT_LINES: usize = 200;
+/// The most lines that are held back; older ones are dropped and counted.
+const MOST_HELD_LINES: usize = 200;
 
-/// The log's own crate; what other crates say is capped.
+/// The target of this crate's records.
 const OWN_TARGET: &str = "genesys_stream";
 
-/// Other crates at most say this, whatever `RUST_LOG` asks: their traces hold headers and addresses with secrets.
+/// Other crates log at most this, whatever `RUST_LOG` says: their traces contain headers and URLs with secrets.
 const FOREIGN_LIMIT: LevelFilter = LevelFilter::Info;
 
-/// Where log lines go; clones share it, so that it can be switched while the log is in use.
+/// Where log lines go. Clones share it, so that it can be changed while the log is in use.
 #[derive(Clone, Debug)]
-pub struct LogTarget(Arc<Mutex<Sink>>);
+pub struct LogTarget(Arc<Mutex<LogState>>);
 
 #[derive(Debug)]
-struct Sink {
+struct LogState {
     file: Option<File>,
-    /// `Some` while a screen owns the terminal.
-    kept: Option<Kept>,
-    /// A line of progress stands on the terminal, to be replaced by what follows.
+    /// `Some` while a screen uses the terminal.
+    held: Option<HeldBack>,
+    /// Whether a line of progress is on the terminal, which the next line replaces.
     progress: bool,
 }
 
-/// To the first column, and the line is empty.
+/// Moves to the first column and erases the line.
 const CLEARS: &str = "\r\x1b[K";
-/// Columns of a line of progress, so that it never wraps on the narrowest of usual terminals.
+/// Length of a line of progress, so that it does not wrap on a terminal of 80 columns.
 const PROGRESS_COLUMNS: usize = 79;
 
 #[derive(Debug, Default)]
-struct Kept {
+struct HeldBack {
     lines: VecDeque<String>,
-    dropped: u64,
+    dropped: usize,
 }
 
 impl LogTarget {
     /// Lines go to stderr.
     #[must_use]
     pub fn stderr() -> Self {
-        Self(Arc::new(Mutex::new(Sink {
+        Self(Arc::new(Mutex::new(LogState {
             file: None,
-            kept: None,
+            held: None,
             progress: false,
         })))
     }
 
-    fn sink(&self) -> MutexGuard<'_, Sink> {
+    fn state(&self) -> MutexGuard<'_, LogState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -76,72 +77,72 @@ impl LogTarget {
                 let what = format!("{error}; name a file that can be written, in a directory that is there");
                 Error::new(ErrorKind::Configuration, did, what)
             })?;
-        self.sink().file = Some(file);
+        self.state().file = Some(file);
         Ok(())
     }
 
     /// Whether lines go to a file.
     #[must_use]
     pub fn is_file(&self) -> bool {
-        self.sink().file.is_some()
+        self.state().file.is_some()
     }
 
-    /// From now on nothing is written to stderr: a screen owns the terminal. A log file goes on.
-    pub fn keep_back(&self) {
-        self.sink().kept.get_or_insert_default();
+    /// Stops writing to stderr, because a screen uses the terminal. A log file is still written.
+    pub fn hold_back(&self) {
+        self.state().held.get_or_insert_default();
     }
 
-    /// The screen is gone: what was kept back is written to stderr (unless there is a log file), and so is what follows.
+    /// Writes to stderr again, first the lines that were held back unless they are in the log file.
     pub fn release(&self) {
-        let mut sink = self.sink();
-        let Some(kept) = sink.kept.take() else {
+        let mut state = self.state();
+        let Some(held) = state.held.take() else {
             return;
         };
-        if sink.file.is_some() {
+        if state.file.is_some() {
             return;
         }
         let mut text = String::new();
-        if kept.dropped > 0 {
-            text = format!("({} earlier log lines were not kept)\n", kept.dropped);
+        if held.dropped > 0 {
+            text = format!("({} left out here)\n", counted(held.dropped, "earlier log line"));
         }
-        text.extend(kept.lines);
-        // Nobody is left to tell if stderr is gone.
+        text.extend(held.lines);
+        // A closed stderr is ignored.
         let _ = io::stderr().lock().write_all(text.as_bytes());
     }
 
-    /// The newest line while lines are kept back, without its newline: for the screen's status line.
+    /// The newest line that is held back, without its newline, for the screen's status line.
     #[must_use]
     pub fn last_line(&self) -> Option<String> {
-        let sink = self.sink();
-        let line = sink.kept.as_ref()?.lines.back()?;
+        let state = self.state();
+        let line = state.held.as_ref()?.lines.back()?;
         Some(line.trim_end().to_owned())
     }
 
-    /// Replaces the line of progress, if there is a place for one.
+    /// Replaces the line of progress, if stderr is a terminal that only the log uses.
     fn show_progress(&self, text: &str) {
-        let mut sink = self.sink();
-        if sink.file.is_none() && sink.kept.is_none() && io::stderr().is_terminal() {
-            sink.progress = true;
+        let mut state = self.state();
+        if state.file.is_none() && state.held.is_none() && io::stderr().is_terminal() {
+            state.progress = true;
             let text: String = text.chars().take(PROGRESS_COLUMNS).collect();
-            // As above: nobody is left to tell.
+            // A closed stderr is ignored.
             let _ = write!(io::stderr().lock(), "{CLEARS}{text}");
         }
     }
 
     fn write_line(&self, line: &str) {
-        let mut sink = self.sink();
-        let Sink { file, kept, progress } = &mut *sink;
+        let mut state = self.state();
+        let LogState { file, held, progress } = &mut *state;
         if let Some(file) = file {
-            // A full disk must not end the stream, and the log is where it would be told.
+            // A full disk must not end the stream, and cannot be reported in the log.
             let _ = file.write_all(line.as_bytes());
         }
-        match kept {
-            Some(kept) => {
-                if kept.lines.len() == KEPT_LINES {
-                    kept.lines.pop_front();
-                    kept.dropped += 1;
+        match held {
+            Some(held) => {
+                if held.lines.len() == MOST_HELD_LINES {
+                    held.lines.pop_front();
+                    held.dropped += 1;
                 }
-                kept.lines.push_back(line.to_owned());
+                held.lines.push_back(line.to_owned());
             }
             None if file.is_none() => {
                 let clears = if std::mem::take(progress) { CLEARS } else { "" };
@@ -154,7 +155,7 @@ impl LogTarget {
 
 impl crate::output::live::ScreenLog for LogTarget {
     fn screen_on(&self) {
-        self.keep_back();
+        self.hold_back();
     }
 
     fn screen_off(&self) {
@@ -190,7 +191,8 @@ impl Log for Logger {
     fn flush(&self) {}
 }
 
-/// `2026-05-04T14:05:30.123Z WARN  message`; control characters of a peer's text cannot forge or hide lines.
+/// `2026-05-04T14:05:30.123Z WARN  message`. Control characters are escaped, so that a peer's text cannot forge or hide
+/// lines.
 fn line(now: Moment, record: &Record<'_>) -> String {
     let own = record.target().split("::").next() == Some(OWN_TARGET);
     let from = if own {
@@ -211,7 +213,7 @@ fn line(now: Moment, record: &Record<'_>) -> String {
     line
 }
 
-/// The level the flags ask for.
+/// The level that the flags ask for.
 fn level(verbosity: Verbosity) -> LevelFilter {
     match i16::from(verbosity.verbose) - i16::from(verbosity.quiet) {
         ..=-2 => LevelFilter::Error,
@@ -243,7 +245,7 @@ pub fn start(verbosity: Verbosity, rust_log: Option<&str>) -> LogTarget {
         filter,
         target: target.clone(),
     };
-    // Fails only if the process has a log already, which then is somebody's choice.
+    // Fails only if the process has a log already, which is then used.
     if log::set_boxed_logger(Box::new(logger)).is_ok() {
         log::set_max_level(max);
     }
@@ -262,7 +264,7 @@ mod tests {
         }
     }
 
-    fn says(logger: &Logger, target: &str, level: Level) -> bool {
+    fn logs(logger: &Logger, target: &str, level: Level) -> bool {
         logger.enabled(&Metadata::builder().target(target).level(level).build())
     }
 
@@ -280,23 +282,23 @@ mod tests {
             let logger = logger(verbosity, None);
             for level in Level::iter() {
                 assert_eq!(
-                    says(&logger, "genesys_stream::reader", level),
+                    logs(&logger, "genesys_stream::reader", level),
                     level <= loudest,
                     "{verbosity:?} {level}"
                 );
             }
         }
         let logger = logger(flags(0, 2), Some("genesys_stream=debug"));
-        assert!(says(&logger, "genesys_stream", Level::Debug));
+        assert!(logs(&logger, "genesys_stream", Level::Debug));
     }
 
     #[test]
     fn other_crates_never_trace() {
         let logger = logger(Verbosity { verbose: 2, quiet: 0 }, Some("trace"));
-        assert!(says(&logger, "genesys_stream", Level::Trace));
+        assert!(logs(&logger, "genesys_stream", Level::Trace));
         for target in ["tungstenite::handshake::client", "ureq_proto", "genesys_streamer"] {
-            assert!(!says(&logger, target, Level::Debug), "{target}");
-            assert!(says(&logger, target, Level::Info), "{target}");
+            assert!(!logs(&logger, target, Level::Debug), "{target}");
+            assert!(logs(&logger, target, Level::Info), "{target}");
         }
     }
 
@@ -318,9 +320,9 @@ mod tests {
     }
 
     #[test]
-    fn progress_is_no_line() {
+    fn progress_is_not_a_log_line() {
         let logger = logger(Verbosity { verbose: 0, quiet: 0 }, None);
-        logger.target.keep_back();
+        logger.target.hold_back();
         let args = format_args!("page 3 of at most 9");
         let record = |target| Record::builder().args(args).level(Level::Info).target(target).build();
         logger.log(&record(PROGRESS));
@@ -330,22 +332,22 @@ mod tests {
     }
 
     #[test]
-    fn lines_are_kept_back_and_written_to_the_file() {
+    fn lines_are_held_back_and_written_to_the_file() {
         let target = LogTarget::stderr();
         assert_eq!(target.last_line(), None);
-        target.keep_back();
-        for n in 0..KEPT_LINES + 5 {
+        target.hold_back();
+        for n in 0..MOST_HELD_LINES + 5 {
             target.write_line(&format!("line {n}\n"));
         }
         assert_eq!(target.last_line().as_deref(), Some("line 204"));
-        assert_eq!(target.sink().kept.as_ref().map(|kept| kept.dropped), Some(5));
+        assert_eq!(target.state().held.as_ref().map(|held| held.dropped), Some(5));
 
         let path = std::env::temp_dir().join(format!("gs-log-{}", std::process::id()));
         target.append_to(&path).unwrap();
-        target.write_line("kept and written\n");
+        target.write_line("held and written\n");
         target.release();
         target.write_line("written\n");
-        assert_eq!(std::fs::read_to_string(&path).unwrap(), "kept and written\nwritten\n");
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "held and written\nwritten\n");
         std::fs::remove_file(&path).unwrap();
         let error = LogTarget::stderr().append_to(Path::new("/nowhere/log")).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Configuration);

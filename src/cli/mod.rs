@@ -17,13 +17,13 @@ pub mod signals;
 mod simulate;
 
 use std::ffi::OsString;
-use std::io::Write;
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
 
 use self::args::{Cli, Command, RunFlags};
-use self::run::{Source, Surroundings};
+use self::run::{Process, Source};
 use self::settings::{Settings, refuse_secret_flags};
 use self::signals::SignalWatch;
 use crate::config::Config;
@@ -42,9 +42,12 @@ pub fn main() -> ExitCode {
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
         Err(error) => {
-            // Help and version come here too; a closed stdout is no error for them.
-            let _ = error.print();
-            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(USAGE));
+            // Help and version come here too, with exit code 0.
+            let code = u8::try_from(error.exit_code()).unwrap_or(USAGE);
+            return match written(error.print()) {
+                Err(unwritten) if code == 0 => fail(&unwritten),
+                _ => ExitCode::from(code),
+            };
         }
     };
     let rust_log = std::env::var("RUST_LOG").ok();
@@ -61,27 +64,27 @@ pub fn main() -> ExitCode {
         #[cfg(feature = "simulator")]
         Command::Simulate(flags) => simulate::serve(flags),
         Command::Completions(flags) => print(&completions(flags.shell)),
-        Command::Man => {
-            let mut program = Cli::command();
-            // Fills in what the commands inherit.
-            program.build();
-            print(&man::page(&program))
-        }
+        Command::Man => manual(),
     };
     log.release();
     match result {
         Ok(()) => ExitCode::from(code),
         Err(error) => {
-            let code = exit_code(&error);
-            if code != 0 {
-                if log.is_file() {
-                    log::error!("{error}");
-                }
-                say(&format!("error: {error}"));
+            if log.is_file() && exit_code(&error) != 0 {
+                log::error!("{error}");
             }
-            ExitCode::from(code)
+            fail(&error)
         }
     }
+}
+
+/// The exit code of an error, which is shown on stderr unless the program was stopped.
+fn fail(error: &Error) -> ExitCode {
+    let code = exit_code(error);
+    if code != 0 {
+        say(&format!("error: {error}"));
+    }
+    ExitCode::from(code)
 }
 
 fn run(flags: &RunFlags, log: &logging::LogTarget) -> Result<(), Error> {
@@ -93,21 +96,21 @@ fn run(flags: &RunFlags, log: &logging::LogTarget) -> Result<(), Error> {
     settings.engine(&flags.engine);
     let options = settings.stop(&flags.stop);
     let (config, notes) = settings.builder.build_with_notes()?;
-    let surroundings = Surroundings {
+    let process = Process {
         log: log.clone(),
         signals: SignalWatch::start()?,
     };
-    run::start(config, &notes, Source::Live(options), &surroundings)
+    run::start(config, &notes, Source::Live(options), &process)
 }
 
 #[cfg(feature = "simulator")]
 fn demo(flags: &args::DemoFlags, log: &logging::LogTarget) -> Result<(), Error> {
-    let request = simulate::Request::for_demo(&flags.centre);
-    // The environment is left out: a demo must not fail, nor send anything of a real account, because of it.
+    let simulator = simulate::SimulatorSettings::for_demo(&flags.centre);
+    // Without the environment: it must not make a demo fail, and nothing of a real account is sent.
     let builder = Config::builder().connection_overridden(
         "http://127.0.0.1:1",
-        &request.client_id,
-        request.client_secret.clone(),
+        &simulator.client_id,
+        simulator.client_secret.clone(),
     );
     let mut settings = Settings::new(builder);
     settings.file(&flags.file);
@@ -116,34 +119,46 @@ fn demo(flags: &args::DemoFlags, log: &logging::LogTarget) -> Result<(), Error> 
     settings.engine(&flags.engine);
     let options = settings.stop(&flags.stop);
     let (mut config, notes) = settings.builder.build_with_notes()?;
-    let surroundings = Surroundings {
+    let process = Process {
         log: log.clone(),
         signals: SignalWatch::start()?,
     };
-    let running = simulate::start(&request)?;
+    let running = simulate::start(&simulator)?;
     config.hosts = crate::config::Hosts::at(&running.url)?;
-    run::start(config, &notes, Source::Live(options), &surroundings)
+    run::start(config, &notes, Source::Live(options), &process)
+}
+
+fn manual() -> Result<(), Error> {
+    let mut page = Vec::new();
+    man::write(Cli::command(), &mut page)
+        .map_err(|error| Error::new(ErrorKind::Internal, "writing the manual page", error.to_string()))?;
+    print(&String::from_utf8_lossy(&page))
 }
 
 fn completions(shell: clap_complete::Shell) -> String {
     let mut text = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "genesys-stream", &mut text);
-    // clap_complete takes the name's own hyphen for a level of commands in the labels of bash, but not where it sets them.
+    // In bash's labels clap_complete takes the hyphen of the name for a level of commands, but not where it sets them.
     String::from_utf8_lossy(&text).replace("genesys__subcmd__stream", "genesys__stream")
 }
 
-/// Prints text for the user. Whoever closed stdout has seen enough.
+/// Prints text on stdout.
 fn print(text: &str) -> Result<(), Error> {
-    let mut stdout = std::io::stdout().lock();
-    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+    let mut stdout = io::stdout().lock();
+    written(stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()))
+}
+
+/// The outcome of writing to stdout: a reader that closes it needs no more, any other failure is an error.
+fn written(outcome: io::Result<()>) -> Result<(), Error> {
+    match outcome {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             Err(Error::new(ErrorKind::Local, "writing to stdout", error.to_string()))
         }
         _ => Ok(()),
     }
 }
 
-/// The exit code of an error: who must act decides.
+/// The exit code of an error, by who must act.
 fn exit_code(error: &Error) -> u8 {
     match error.kind() {
         ErrorKind::Stopped => 0,
@@ -156,9 +171,9 @@ fn exit_code(error: &Error) -> u8 {
     }
 }
 
-/// A line for the user on stderr; if stderr is gone, nobody is left to tell.
+/// Prints a line on stderr; a closed stderr is ignored.
 fn say(line: &str) {
-    let _ = writeln!(std::io::stderr().lock(), "{line}");
+    let _ = writeln!(io::stderr().lock(), "{line}");
 }
 
 #[cfg(test)]
@@ -166,7 +181,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_must_act_decides_the_exit_code() {
+    fn the_exit_code_says_who_must_act() {
         for (kind, code) in [
             (ErrorKind::Stopped, 0),
             (ErrorKind::Refused, 1),

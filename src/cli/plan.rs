@@ -1,4 +1,4 @@
-//! `plan`: what would be subscribed, as text or JSON.
+//! `plan`: prints what would be subscribed, as text or JSON.
 //!
 //! In: flags, environment, signals · Out: stdout · Thread: main.
 
@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::args::PlanFlags;
 use super::check::{cancelled_by_signals, configured};
 use crate::Error;
+use crate::base::plural::counted;
 use crate::net::Cancel;
 use crate::output::text::{number, plain};
 use crate::preflight::plan::{self, Planned};
@@ -17,7 +18,7 @@ use crate::protocol::topic_plan::{MAX_CHANNELS, MAX_IDS_PER_CHANNEL};
 /// Makes the plan and prints it.
 ///
 /// # Errors
-/// Those of the configuration, the login and the listing.
+/// Those of the configuration, the login, the listing and of writing to stdout.
 pub fn start(flags: &PlanFlags) -> Result<(), Error> {
     let config = configured(&flags.file, &flags.connection, &flags.subscription)?;
     let cancel = Cancel::new();
@@ -72,7 +73,7 @@ fn in_text(planned: &Planned) -> String {
     // Writing to a string cannot fail.
     let _ = writeln!(out, "protocol   {}", planned.protocol.as_str());
     match &planned.queues {
-        None => out.push_str("queues     whatever comes; no filter is sent\n"),
+        None => out.push_str("queues     all; no filter is sent\n"),
         Some(queues) => {
             let _ = writeln!(out, "queues     {}", queues.len());
             for queue in queues {
@@ -92,7 +93,7 @@ fn in_text(planned: &Planned) -> String {
     let requests = &planned.requests;
     let _ = writeln!(
         out,
-        "requests   {} at the start at least, then {} a minute; allowed are {} a minute, {} of them for backfill and repair",
+        "requests   at least {} at the start, then {} a minute; allowed are {} a minute, {} of them for backfill and repair",
         requests.at_start,
         number(requests.per_min),
         requests.max_per_min,
@@ -103,7 +104,11 @@ fn in_text(planned: &Planned) -> String {
 
 fn channels(out: &mut String, planned: &Planned) {
     let topics: usize = planned.channels.iter().map(Vec::len).sum();
-    let _ = writeln!(out, "topics     {topics} on {} channels", planned.channels.len());
+    let _ = writeln!(
+        out,
+        "topics     {topics} on {}",
+        counted(planned.channels.len(), "channel")
+    );
     for (at, topics) in planned.channels.iter().enumerate() {
         let _ = writeln!(
             out,
@@ -116,12 +121,12 @@ fn channels(out: &mut String, planned: &Planned) {
         }
     }
     let in_use = planned.channels_in_use.map_or(String::new(), |count| {
-        format!("; {count} of 20 channels of this OAuth client exist now, idle ones give way")
+        format!("; {count} of {MAX_CHANNELS} channels of this OAuth client exist now, idle ones are reused or replaced")
     });
     let _ = writeln!(
         out,
-        "headroom   {} topics, {} channels{in_use}",
-        planned.topics_left(),
-        MAX_CHANNELS.saturating_sub(planned.channels.len())
+        "headroom   {}, {}{in_use}",
+        counted(planned.topics_left(), "topic"),
+        counted(MAX_CHANNELS.saturating_sub(planned.channels.len()), "channel")
     );
 }

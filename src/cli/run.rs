@@ -3,21 +3,20 @@
 //! In: a checked configuration · Out: records on stdout, an error or none · Thread: main.
 
 use super::logging::LogTarget;
-use super::replay;
 use super::settings::RunOptions;
 use super::signals::SignalWatch;
 use crate::Error;
 use crate::config::{Config, Stdout, Terminal, TotalsSince};
-use crate::engine::replay::{Pace, Recording};
+use crate::engine::replay::{Pace, Recording, Tell};
 use crate::output::live::{Ability, Live, Size};
 use crate::output::record::Records;
 use crate::output::writer;
 use crate::protocol::KeepBody;
 use crate::stream::Stream;
 
-/// What the process owns and a stream needs.
-pub struct Surroundings {
-    /// Where log lines go: kept back while `live` owns the terminal.
+/// What there is once per process and a stream needs.
+pub struct Process {
+    /// The log, which is held back while `live` draws on the terminal.
     pub log: LogTarget,
     /// Its first signal stops the stream.
     pub signals: SignalWatch,
@@ -27,33 +26,41 @@ pub struct Surroundings {
 pub enum Source {
     /// The service, until stopped.
     Live(RunOptions),
-    /// A recording, at this speed (0 = flat out).
-    Recording(Box<Recording>, f64),
+    /// A recording, to its end.
+    Recording(Box<Recording>, ReplayOptions),
 }
 
-/// Shows what is odd and what is without effect, then streams until stopped.
-pub fn start(config: Config, notes: &[String], source: Source, surroundings: &Surroundings) -> Result<(), Error> {
+/// How a recording is replayed.
+pub struct ReplayOptions {
+    /// How many times faster than recorded; 0 = as fast as possible.
+    pub speed: f64,
+    /// Shows the progress, except while `live` draws on the terminal.
+    pub tell: Option<Tell>,
+}
+
+/// Warns about settings without effect, then streams until stopped.
+pub fn start(config: Config, notes: &[String], source: Source, process: &Process) -> Result<(), Error> {
     if let Some(file) = &config.outputs.log_file {
-        surroundings.log.append_to(file)?;
+        process.log.append_to(file)?;
     }
     for line in notes {
         log::warn!("{line}");
-        // A warning that nobody sees is none.
-        if surroundings.log.is_file() {
+        // Warnings go to the terminal even where the log goes to a file.
+        if process.log.is_file() {
             super::say(&format!("warning: {line}"));
         }
     }
     if let Source::Live(_) = source {
         log::info!("{}", config.summary());
     }
-    run(config, source, surroundings)
+    run(config, source, process)
 }
 
 /// Streams until stopped. The supervisor runs on this thread.
-fn run(config: Config, source: Source, surroundings: &Surroundings) -> Result<(), Error> {
+fn run(config: Config, source: Source, process: &Process) -> Result<(), Error> {
     let ability = Ability::from_environment(variable("TERM").as_deref(), variable("NO_COLOR").as_deref());
     let stdout = match (config.outputs.stdout.resolved(Terminal::of_stdout()), ability) {
-        // A terminal that cannot be addressed gets lines.
+        // A terminal whose cursor cannot be moved gets lines.
         (Stdout::Live, None) => Stdout::Lines,
         (stdout, _) => stdout,
     };
@@ -74,14 +81,14 @@ fn run(config: Config, source: Source, surroundings: &Surroundings) -> Result<()
     }
     let mut restorer = None;
     if let (Stdout::Live, Some(ability)) = (stdout, ability) {
-        let log = Box::new(surroundings.log.clone());
+        let log = Box::new(process.log.clone());
         let live = Live::new(writer::stdout(), Size::of_terminal, ability, &region, since, log);
         let restore = live.restorer();
         restorer = Some(restore.clone());
-        surroundings
+        process
             .signals
             .before_exit(move || restore.restore(&mut std::io::stdout()));
-        builder = builder.output(KeepBody::Drop, move |seat| seat.spawn("stdout", Box::new(live)));
+        builder = builder.output(KeepBody::Drop, move |spawner| spawner.spawn("stdout", Box::new(live)));
     }
     let records = match stdout {
         Stdout::Events => Some(Records::Events),
@@ -94,27 +101,24 @@ fn run(config: Config, source: Source, surroundings: &Surroundings) -> Result<()
     }
     let result = match source {
         Source::Live(_) => {
-            let engine = builder.engine()?;
-            let stop = engine.stop_handle();
-            surroundings.signals.on_stop(move || stop.stop());
-            engine.run()
+            let run = builder.prepare()?;
+            let stop = run.stop_handle();
+            process.signals.on_stop(move || stop.stop());
+            run.run()
         }
-        Source::Recording(recording, speed) => {
-            let tell = match stdout {
-                Stdout::Live => None,
-                _ => replay::progress(),
-            };
-            let engine = builder.replay(*recording, Pace { speed, interval, tell })?;
-            let stop = engine.stop_handle();
-            surroundings.signals.on_stop(move || stop.stop());
-            engine.run()
+        Source::Recording(recording, ReplayOptions { speed, tell }) => {
+            let tell = tell.filter(|_| stdout != Stdout::Live);
+            let run = builder.replay(*recording, Pace { speed, interval, tell })?;
+            let stop = run.stop_handle();
+            process.signals.on_stop(move || stop.stop());
+            run.run()
         }
     };
     if let Some(restorer) = restorer {
-        // Only where the screen's own thread was left behind.
+        // Has an effect only where the thread of the screen was abandoned.
         restorer.restore(&mut std::io::stdout());
     }
-    surroundings.log.release();
+    process.log.release();
     for what in result?.abandoned {
         super::say(&format!("warning: {what}"));
     }

@@ -1,28 +1,29 @@
-//! From flags to a configuration: each flag to its key, checked together with environment and file.
+//! Turns flags into a configuration: each flag into its key, checked together with environment and file.
 //!
-//! In: flags as typed · Out: `ConfigBuilder`, what `run` needs beside it · Thread: main.
+//! In: flags as typed · Out: `ConfigBuilder`, options of `run` that are no keys · Thread: main.
 
 use std::ffi::OsString;
 use std::time::Duration;
 
 use super::args::{ConnectionFlags, EngineFlags, FileFlags, OutputFlags, StopFlags, SubscriptionFlags};
+use crate::base::problem::{ConfigProblem, Origin};
 use crate::config::ConfigBuilder;
-use crate::config::problem::{Origin, Problem, found_text};
+use crate::config::message::found_text;
 use crate::config::reading::Switch;
 
-/// What `run` is told beside its configuration.
+/// The options of `run` that are not part of the configuration.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RunOptions {
     /// Stop by itself after this long.
     pub duration: Option<Duration>,
-    /// Stop when the server ends the stream normally, everything received applied.
+    /// Stop when the server ends the stream normally and everything received is applied.
     pub once: bool,
 }
 
-/// Ten years: a longer run is a typing error.
+/// Ten years; a longer duration is a typing error.
 const MAX_DURATION_SECS: u64 = 315_360_000;
 
-/// Flags that people expect and that do not exist: arguments are visible to every process of the machine.
+/// Flags that do not exist, because arguments are visible to every process of the machine.
 const SECRET_FLAGS: [&str; 8] = [
     "--client-secret",
     "--client_secret",
@@ -34,7 +35,7 @@ const SECRET_FLAGS: [&str; 8] = [
     "--webhook-secret",
 ];
 
-/// Refuses secrets among the arguments before anything could show them.
+/// Refuses secrets among the arguments before clap could repeat them in a message.
 pub fn refuse_secret_flags(arguments: &[OsString]) -> Result<(), String> {
     for argument in arguments {
         let text = argument.to_string_lossy();
@@ -44,7 +45,7 @@ pub fn refuse_secret_flags(arguments: &[OsString]) -> Result<(), String> {
         let name = text.split('=').next().unwrap_or_default().to_ascii_lowercase();
         if SECRET_FLAGS.contains(&name.as_str()) {
             return Err(format!(
-                "{name} is no flag: arguments can be seen by every process of this machine (its value is not shown)\n\
+                "{name} is not a flag: arguments are visible to every process of this machine (its value is not shown)\n\
                  \n\
                  Give the client secret in one of these ways:\n  \
                  GENESYS_CLIENT_SECRET or GENESYSCLOUD_OAUTHCLIENT_SECRET in the environment\n  \
@@ -57,7 +58,7 @@ pub fn refuse_secret_flags(arguments: &[OsString]) -> Result<(), String> {
     Ok(())
 }
 
-/// Puts flags into a builder.
+/// A builder that takes flags.
 pub struct Settings {
     pub builder: ConfigBuilder,
 }
@@ -123,7 +124,7 @@ impl Settings {
         }
     }
 
-    /// A wrong value joins the problems of the configuration.
+    /// The options; a wrong value is added to the problems of the configuration.
     pub fn stop(&mut self, flags: &StopFlags) -> RunOptions {
         let mut options = RunOptions {
             duration: None,
@@ -132,14 +133,12 @@ impl Settings {
         if let Some(text) = &flags.duration {
             match text.parse::<u64>() {
                 Ok(secs @ 1..=MAX_DURATION_SECS) => options.duration = Some(Duration::from_secs(secs)),
-                _ => self.builder.add_problem(Problem {
-                    origin: Origin::Flag("--duration"),
-                    key: "duration".to_owned(),
-                    what: format!(
-                        "found {}; allowed is a whole number from 1 to {MAX_DURATION_SECS} (seconds)",
-                        found_text("duration", text)
-                    ),
-                }),
+                _ => {
+                    let allowed = format!("allowed is a whole number from 1 to {MAX_DURATION_SECS} (seconds)");
+                    let finding = (found_text("duration", text), allowed);
+                    self.builder
+                        .add_problem(ConfigProblem::new(Origin::Flag("--duration"), "duration", finding));
+                }
             }
         }
         options
@@ -206,7 +205,7 @@ mod tests {
         assert_eq!(config.hosts.api, "https://a.example");
         assert_eq!(config.hosts.streaming, "wss://s.example");
         assert_eq!(config.client_id, "id");
-        assert_eq!(config.proxy.as_deref(), Some("http://p:1"));
+        assert_eq!(config.proxy.as_ref().map(Secret::reveal), Some("http://p:1"));
         assert_eq!(config.protocol, Protocol::Metrics);
         let subscribe = &config.subscribe;
         assert_eq!(subscribe.queues, ["all", "Sales"]);
@@ -260,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn secrets_among_the_arguments_are_refused_unseen() {
+    fn secrets_among_the_arguments_are_refused_and_not_shown() {
         for line in [
             "run --client-secret hunter2",
             "run --client-secret=hunter2",

@@ -1,6 +1,7 @@
-//! SIGINT, SIGTERM and SIGHUP: the first asks to stop, the second ends the process at once.
+//! SIGINT, SIGTERM and SIGHUP: the first one stops the program, the second one ends the process at once.
 //!
-//! In: signals of the operating system · Out: one call of the stop action, or the end · Thread: its own (`gs-signals`).
+//! In: signals of the operating system · Out: one call of the stop action, or the end of the process · Thread: its own
+//! (`gs-signals`).
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -11,31 +12,31 @@ use crate::{Error, ErrorKind};
 
 type Action = Box<dyn FnOnce() + Send>;
 
-/// Listens for signals from the moment it starts; what to do can be said later.
+/// Receives signals from its start on; what they do can be set later.
 #[derive(Clone)]
 pub struct SignalWatch(Arc<Mutex<State>>);
 
 #[derive(Default)]
 struct State {
-    /// Signals seen.
-    seen: u32,
+    /// Signals received.
+    received: u32,
     stop: Option<Action>,
     before_exit: Option<Action>,
 }
 
-/// What a signal leads to.
-enum Verdict {
+/// What a signal does.
+enum Reaction {
     Stop(Option<Action>),
     Exit(Option<Action>),
 }
 
 impl SignalWatch {
-    /// Starts to listen.
+    /// Starts the thread that receives signals.
     ///
     /// # Errors
-    /// The operating system refuses the handlers or the thread.
+    /// [`ErrorKind::Local`] where the operating system refuses the handlers or the thread.
     pub fn start() -> Result<Self, Error> {
-        let error = |e: std::io::Error| Error::new(ErrorKind::Local, "listening for signals", e.to_string());
+        let error = |e: std::io::Error| Error::caused_by(ErrorKind::Local, "installing signal handlers", e);
         let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).map_err(error)?;
         let watch = Self(Arc::default());
         let listener = watch.clone();
@@ -50,12 +51,12 @@ impl SignalWatch {
         Ok(watch)
     }
 
-    /// Says what the first signal does. If it has come already, this is done now, on the caller's thread.
+    /// Sets what the first signal does. If it has been received already, `stop` runs now, on the caller's thread.
     pub fn on_stop(&self, stop: impl FnOnce() + Send + 'static) {
         let stop: Action = Box::new(stop);
         let now = {
             let mut state = self.state();
-            if state.seen > 0 {
+            if state.received > 0 {
                 Some(stop)
             } else {
                 state.stop = Some(stop);
@@ -67,40 +68,40 @@ impl SignalWatch {
         }
     }
 
-    /// Says what is done before the second signal ends the process: restore the terminal. It must be quick.
+    /// Sets what is done before the second signal ends the process, such as restoring the terminal. It must be quick.
     pub fn before_exit(&self, restore: impl FnOnce() + Send + 'static) {
         self.state().before_exit = Some(Box::new(restore));
     }
 
-    /// Whether a signal has come.
+    /// Whether a signal has been received.
     #[must_use]
-    pub fn seen(&self) -> bool {
-        self.state().seen > 0
+    pub fn received(&self) -> bool {
+        self.state().received > 0
     }
 
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn verdict(&self) -> Verdict {
+    fn reaction(&self) -> Reaction {
         let mut state = self.state();
-        state.seen += 1;
-        if state.seen == 1 {
-            Verdict::Stop(state.stop.take())
+        state.received += 1;
+        if state.received == 1 {
+            Reaction::Stop(state.stop.take())
         } else {
-            Verdict::Exit(state.before_exit.take())
+            Reaction::Exit(state.before_exit.take())
         }
     }
 
     fn on_signal(&self, signal: i32) {
-        match self.verdict() {
-            Verdict::Stop(stop) => {
+        match self.reaction() {
+            Reaction::Stop(stop) => {
                 log::info!("{}: stopping (a second signal ends at once)", name(signal));
                 if let Some(stop) = stop {
                     stop();
                 }
             }
-            Verdict::Exit(restore) => {
+            Reaction::Exit(restore) => {
                 if let Some(restore) = restore {
                     restore();
                 }
@@ -141,9 +142,9 @@ mod tests {
         watch.before_exit(restore);
         watch.on_signal(SIGTERM);
         assert_eq!(stopped.load(Ordering::SeqCst), 1);
-        assert!(watch.seen());
-        match watch.verdict() {
-            Verdict::Exit(Some(restore)) => restore(),
+        assert!(watch.received());
+        match watch.reaction() {
+            Reaction::Exit(Some(restore)) => restore(),
             _ => panic!("the second signal must end the process"),
         }
         assert_eq!(
@@ -159,7 +160,7 @@ mod tests {
         watch.on_stop(move || tell.send(()).unwrap());
         signal_hook::low_level::raise(SIGHUP).unwrap();
         told.recv_timeout(std::time::Duration::from_secs(10)).unwrap();
-        assert!(watch.seen());
+        assert!(watch.received());
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! `simulate`, and the simulator behind `demo`.
+//! `simulate`, and the simulator of `demo`.
 //!
 //! In: flags, credentials from the environment · Out: address lines on stdout · Thread: main.
 
@@ -8,19 +8,20 @@ use std::path::Path;
 
 use super::args::{CentreFlags, SimulateFlags};
 use super::signals::SignalWatch;
+use crate::base::url::{is_loopback, split_host_port};
 use crate::config::ConfigBuilder;
 use crate::simulator::{Credentials, Options, Script, Simulator};
 use crate::{Error, ErrorKind, Secret};
 
-/// What a simulator is asked to be.
-pub struct Request {
+/// The settings of a simulator.
+pub struct SimulatorSettings {
     pub listen: String,
     pub centre: CentreFlags,
     pub client_id: String,
     pub client_secret: Secret,
 }
 
-impl Request {
+impl SimulatorSettings {
     /// For `demo`: a free loopback port and the default credentials.
     pub fn for_demo(centre: &CentreFlags) -> Self {
         Self {
@@ -31,7 +32,7 @@ impl Request {
         }
     }
 
-    /// For `simulate`: credentials by the variables that a client reads, `simulator`/`simulator` without them.
+    /// For `simulate`: the credentials of the variables that a client reads, else `simulator` and `simulator`.
     fn for_simulate(flags: SimulateFlags, variables: impl Fn(&str) -> Option<OsString>) -> Result<Self, Error> {
         let (client_id, client_secret) = ConfigBuilder::credentials_from(&variables)?;
         Ok(Self {
@@ -50,18 +51,15 @@ pub struct Running {
 }
 
 /// Starts a simulator.
-pub fn start(request: &Request) -> Result<Running, Error> {
+pub fn start(settings: &SimulatorSettings) -> Result<Running, Error> {
     let options = Options {
-        listen: request.listen.clone(),
-        seed: request.centre.seed,
-        speed: request.centre.speed,
-        queues: request.centre.queues as usize,
-        agents: request.centre.agents as usize,
-        credentials: vec![Credentials {
-            client_id: request.client_id.clone(),
-            client_secret: request.client_secret.reveal().to_owned(),
-        }],
-        script: request.centre.script.as_deref().map(read_script).transpose()?,
+        listen: settings.listen.clone(),
+        seed: settings.centre.seed,
+        speed: settings.centre.speed,
+        queues: settings.centre.queues as usize,
+        agents: settings.centre.agents as usize,
+        credentials: vec![Credentials::new(&settings.client_id, settings.client_secret.reveal())],
+        script: settings.centre.script.as_deref().map(read_script).transpose()?,
         ..Options::default()
     };
     let simulator = Simulator::start(options).map_err(|error| {
@@ -71,7 +69,7 @@ pub fn start(request: &Request) -> Result<Running, Error> {
         };
         Error::new(
             kind,
-            format!("starting the simulator on {}", request.listen),
+            format!("starting the simulator on {}", settings.listen),
             error.to_string(),
         )
     })?;
@@ -90,38 +88,38 @@ fn read_script(file: &Path) -> Result<Script, Error> {
 /// Serves until a signal comes.
 pub fn serve(flags: SimulateFlags) -> Result<(), Error> {
     let signals = SignalWatch::start()?;
-    let request = Request::for_simulate(flags, |name| std::env::var_os(name))?;
-    let running = start(&request)?;
-    if !crate::config::is_loopback_address(&request.listen) {
+    let settings = SimulatorSettings::for_simulate(flags, |name| std::env::var_os(name))?;
+    let running = start(&settings)?;
+    if !split_host_port(&settings.listen).is_ok_and(|(host, _)| is_loopback(&host)) {
         log::warn!(
-            "{} can be reached by other machines, and the simulator speaks plain HTTP: anybody there can use and disturb it",
-            request.listen
+            "{} can be reached from other machines, and the simulator uses plain HTTP: everybody there can use and disturb it",
+            settings.listen
         );
     }
-    // A closed stdout is no reason to stop serving.
+    // A closed stdout does not stop the server.
     let mut stdout = std::io::stdout().lock();
-    let _ = stdout.write_all(address_lines(&running.url, &request).as_bytes());
+    let _ = stdout.write_all(address_lines(&running.url, &settings).as_bytes());
     let _ = stdout.flush();
     drop(stdout);
     let (stop, stopped) = crossbeam_channel::bounded::<()>(0);
     signals.on_stop(move || drop(stop));
-    // Ends when the signal's action drops the other side.
+    // Returns when the signal's action drops the sender.
     let _ = stopped.recv();
     drop(running);
     Ok(())
 }
 
-/// The first line says where; the others are the environment to copy. A secret of the user's own is not repeated.
-fn address_lines(url: &str, request: &Request) -> String {
-    let secret = match request.client_secret.reveal() {
+/// The first line has the address, the others the environment to copy. A secret of the user's own is not repeated.
+fn address_lines(url: &str, settings: &SimulatorSettings) -> String {
+    let secret = match settings.client_secret.reveal() {
         "simulator" => "export GENESYS_CLIENT_SECRET=simulator",
         _ => "# GENESYS_CLIENT_SECRET: the secret of this simulator's own environment",
     };
-    let id = quoted(&request.client_id);
+    let id = quoted(&settings.client_id);
     format!("listening on {url}\nexport GENESYS_DOMAIN={url}\nexport GENESYS_CLIENT_ID={id}\n{secret}\n")
 }
 
-/// A word that a shell reads back as it is.
+/// The text as one word of a shell.
 fn quoted(text: &str) -> String {
     if text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b)) {
         text.to_owned()
@@ -136,7 +134,7 @@ mod tests {
     use super::*;
     use clap::Parser;
 
-    fn request(pairs: &'static [(&str, &str)]) -> Request {
+    fn settings(pairs: &'static [(&str, &str)]) -> SimulatorSettings {
         let Command::Simulate(flags) = Cli::try_parse_from(["genesys-stream", "simulate", "--speed", "2.5"])
             .unwrap()
             .command
@@ -144,19 +142,19 @@ mod tests {
             panic!()
         };
         let variables = |name: &str| pairs.iter().find(|(n, _)| *n == name).map(|(_, v)| OsString::from(v));
-        Request::for_simulate(flags, variables).unwrap()
+        SimulatorSettings::for_simulate(flags, variables).unwrap()
     }
 
     #[test]
     fn credentials_come_from_the_clients_variables() {
-        let default = request(&[]);
+        let default = settings(&[]);
         assert_eq!(default.client_id, "simulator");
         assert_eq!(
             address_lines("http://127.0.0.1:1", &default),
             "listening on http://127.0.0.1:1\nexport GENESYS_DOMAIN=http://127.0.0.1:1\n\
              export GENESYS_CLIENT_ID=simulator\nexport GENESYS_CLIENT_SECRET=simulator\n"
         );
-        let own = request(&[
+        let own = settings(&[
             ("GENESYS_CLIENT_ID", "it's me"),
             ("GENESYSCLOUD_OAUTHCLIENT_SECRET", "hunter2"),
         ]);

@@ -1,18 +1,18 @@
-//! Every key of the configuration with its range and default, once; and what keys demand of each other.
+//! Every key of the configuration with its range and its default, and the rules between keys.
 //!
-//! In: layers · Out: `Config` and notes, or all problems · Thread: any (pure but for the files that hold secrets).
+//! In: layers · Out: `Config` and notes, or all problems · Thread: any (pure except for reading files that hold secrets).
 
 use std::time::Duration;
 
 use super::credentials::{self, SecretSources};
 use super::json::Value;
 use super::outputs::{read_http, read_outputs};
-use super::problem::{Origin, Problem, to_error};
 use super::reading::{FileLayer, Given, Null, Reading, Switch, whole_in};
 use super::region::{self, parse_http_url, parse_streaming_url};
 use super::subscribe::read_subscribe;
-use super::url::{Url, UserInformation};
 use super::*;
+use crate::base::problem::{ConfigProblem, Origin};
+use crate::base::url::parse_proxy;
 
 const DAY_SECS: u64 = 86_400;
 const NULLABLE_SECTIONS: [&str; 1] = ["outputs.webhook"];
@@ -21,8 +21,8 @@ const NULLABLE_SECTIONS: [&str; 1] = ["outputs.webhook"];
 pub(crate) struct Layers<'a> {
     pub above: &'a [Given],
     pub file: Option<&'a FileLayer>,
-    /// Found before: a file that could not even be read, flags that are no keys.
-    pub problems: Vec<Problem>,
+    /// Problems found before: a file that could not be read, flags that are no keys.
+    pub problems: Vec<ConfigProblem>,
     pub secrets: SecretSources<'a>,
     pub proxy_from_env: ProxyVariables,
 }
@@ -35,7 +35,7 @@ pub(crate) enum ProxyVariables {
     Ignored,
 }
 
-/// Checks everything, then either the whole configuration (with notes for the user) or all problems.
+/// Checks everything; gives the whole configuration with notes for the user, or all problems.
 pub(crate) fn build(layers: &Layers<'_>) -> Result<(Config, Vec<String>), Error> {
     let mut r = Reading::new(layers.above, layers.file);
     let mut notes = Vec::new();
@@ -78,8 +78,8 @@ pub(crate) fn build(layers: &Layers<'_>) -> Result<(Config, Vec<String>), Error>
     if heartbeat.silence <= heartbeat.interval {
         notes.push(format!(
             "heartbeat.silence_secs ({}) is not above heartbeat.interval_secs ({}): a quiet but healthy connection is given up before it is asked for a sign of life",
-            heartbeat.silence.as_secs(),
-            heartbeat.interval.as_secs()
+            heartbeat.silence.as_secs_f64(),
+            heartbeat.interval.as_secs_f64()
         ));
     }
     let reconnect = read_reconnect(&mut r);
@@ -115,18 +115,21 @@ pub(crate) fn build(layers: &Layers<'_>) -> Result<(Config, Vec<String>), Error>
     let outputs = read_outputs(&mut r);
     let http = read_http(&mut r);
 
-    let file_complete = !layers.problems.iter().any(|p| p.origin == Origin::Unreadable)
+    let file_complete = !layers
+        .problems
+        .iter()
+        .any(|p| matches!(p.origin, Origin::Unreadable { .. }))
         && layers.file.is_none_or(|file| file.document.complete);
-    // What is missing may stand in the part of the file that could not be read.
+    // A missing key may be in the part of the file that could not be read.
     if file_complete {
         report_missing(&mut r, hosts.is_some(), client_id.is_some(), client_secret.is_some());
     }
     let problems = r.finish(&NULLABLE_SECTIONS);
     if !problems.is_empty() {
-        return Err(to_error(problems));
+        return Err(Error::configuration(problems));
     }
     let (Some(hosts), Some(client_id), Some(client_secret)) = (hosts, client_id, client_secret) else {
-        // Only an incomplete file gets here, and that is a problem of its own.
+        // Only an incomplete file gets here, which was reported as a problem.
         return Err(Error::new(
             ErrorKind::Configuration,
             "configuration",
@@ -178,31 +181,25 @@ fn read_hosts(r: &mut Reading<'_>, notes: &mut Vec<String>) -> Option<Hosts> {
     region::hosts(name_and_region, login.as_ref(), api.as_ref(), streaming.as_ref())
 }
 
-fn read_proxy(r: &mut Reading<'_>) -> Option<String> {
+fn read_proxy(r: &mut Reading<'_>) -> Option<Secret> {
     let from_flag = matches!(r.origin("proxy"), Some(Origin::Flag(_)));
-    let url = r.text("proxy", Null::Allowed, |text| {
-        let with_scheme = if text.contains("://") {
-            text.to_owned()
-        } else {
-            format!("http://{text}")
-        };
-        let url = Url::parse(&with_scheme, UserInformation::Allowed)?;
-        if !matches!(url.scheme.as_str(), "http" | "https") {
-            return Err("a proxy begins with http:// or https://".to_owned());
+    let (url, user) = r.text("proxy", Null::Allowed, |text| {
+        let (url, user) = parse_proxy(text)?;
+        if url.path != "/" || url.query.is_some() {
+            return Err("a proxy's URL has no path and no query".to_owned());
         }
-        if !url.path.is_empty() || !url.query.is_empty() {
-            return Err("a proxy's address has no path and no query".to_owned());
-        }
-        Ok(url)
+        Ok((url, user))
     })?;
     // Arguments are visible to every process of the machine.
-    if from_flag && url.user.is_some() {
+    if from_flag && user.is_some() {
         r.problem(
             "proxy",
             "user information (user:password@) is not accepted in a flag; give the proxy in the file, or in HTTPS_PROXY",
         );
     }
-    Some(url.with_scheme(&url.scheme))
+    let user = user.map_or(String::new(), |user| format!("{user}@"));
+    let url = format!("{}://{user}{}", url.scheme, url.target.host_header());
+    Some(Secret::new(url))
 }
 
 fn check_client_id(text: &str) -> Result<String, String> {
@@ -224,11 +221,7 @@ fn read_secret(r: &mut Reading<'_>, sources: &SecretSources<'_>) -> Option<Secre
                 Origin::Setter(_) if sources.setter.is_some() => "client_secret",
                 _ => key,
             };
-            r.problems.push(Problem {
-                origin,
-                key: key.to_owned(),
-                what,
-            });
+            r.problems.push(ConfigProblem::new(origin, key, what));
             None
         }
     }
@@ -253,20 +246,17 @@ fn report_missing(r: &mut Reading<'_>, has_hosts: bool, has_id: bool, has_secret
             "missing; give the id of an OAuth client (grant type client credentials) with --client-id, GENESYS_CLIENT_ID, GENESYSCLOUD_OAUTHCLIENT_ID, or \"client_id\" in the file",
         );
     }
-    // A wrong secret is a problem of its own; it is not missing as well.
+    // A wrong secret was reported already: it is not missing.
     if !has_secret
         && !r
             .problems
             .iter()
-            .any(|p| p.key.starts_with("client_secret") && !p.what.starts_with("unknown key"))
+            .any(|p| p.key.starts_with("client_secret") && !p.allowed.starts_with("unknown key"))
     {
-        r.problems.push(Problem {
-            origin: Origin::Missing,
-            key: "client secret".to_owned(),
-            what: "missing; give it with GENESYS_CLIENT_SECRET, GENESYSCLOUD_OAUTHCLIENT_SECRET, GENESYS_CLIENT_SECRET_FILE, \
-                systemd's credential genesys-client-secret, or \"client_secret_file\" in the file"
-                .to_owned(),
-        });
+        let how = "missing; give it with GENESYS_CLIENT_SECRET, GENESYSCLOUD_OAUTHCLIENT_SECRET, GENESYS_CLIENT_SECRET_FILE, \
+            systemd's credential genesys-client-secret, or \"client_secret_file\" in the file";
+        r.problems
+            .push(ConfigProblem::new(Origin::Missing, "client secret", how));
     }
 }
 
@@ -283,11 +273,13 @@ fn read_reconnect(r: &mut Reading<'_>) -> ReconnectConfig {
             Some(_) => "reconnect.max_ms",
             None => "reconnect.initial_ms",
         };
-        let (initial, max) = (reconnect.initial.as_millis(), reconnect.max.as_millis());
-        r.problem(
-            key,
-            format!("found max_ms {max} below initial_ms {initial}; allowed is max_ms ≥ initial_ms"),
+        let ms = |length: Duration| length.as_nanos() as f64 / 1e6;
+        let found = format!(
+            "max_ms {} below initial_ms {}",
+            ms(reconnect.max),
+            ms(reconnect.initial)
         );
+        r.problem(key, (found, "allowed is max_ms ≥ initial_ms"));
     }
     reconnect
 }

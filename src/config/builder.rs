@@ -1,41 +1,43 @@
 //! Puts a configuration together: setters over environment over file over defaults.
 //!
-//! In: setters, flags, environment, file · Out: `Config` · Thread: any.
+//! In: values of setters and flags, environment, file · Out: `Config` · Thread: any.
 
 use std::ffi::OsString;
 use std::fmt;
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
+use super::Config;
 use super::build::{Layers, ProxyVariables, build};
 use super::credentials::{SecretSources, Variables};
 use super::json::{Node, Value};
-use super::problem::{Origin, Problem};
 #[cfg(feature = "cli")]
 use super::reading::Switch;
 use super::reading::{FileLayer, Given};
-use super::{Config, Protocol, Stdout, WhenFull};
+use crate::base::problem::{ConfigProblem, Origin};
 use crate::{Error, Secret};
 
-/// Room for more topics than can be subscribed; what is longer is some other file.
+/// The longest configuration file: room for more topics than can be subscribed.
 const MAX_FILE_BYTES: u64 = 4 * 1024 * 1024;
 
-/// Variables for keys of the file; of each line the first that is set and not empty counts.
+/// Variables for keys of the file; the first that is set and not empty counts.
 const VARIABLES: [(&str, &[&str]); 2] = [
     ("region", &["GENESYS_DOMAIN", "GENESYS_REGION", "GENESYSCLOUD_REGION"]),
     ("client_id", &["GENESYS_CLIENT_ID", "GENESYSCLOUD_OAUTHCLIENT_ID"]),
 ];
 
-/// Builds a [`Config`]; see [`Config::builder`].
+/// Builds a [`Config`].
+///
+/// A setter is above the environment, the environment is above the file, and the file is above the defaults. Setters take
+/// every value; what is out of range is an error of [`ConfigBuilder::build`]. No setter panics.
 #[derive(Default)]
 pub struct ConfigBuilder {
     given: Vec<Given>,
     secret: Option<Secret>,
-    variables: Option<Box<Variables<'static>>>,
+    variables: Option<Box<dyn Fn(&str) -> Option<OsString> + Send>>,
     proxy_variables: ProxyVariables,
     file: Option<Source>,
-    problems: Vec<Problem>,
+    problems: Vec<ConfigProblem>,
 }
 
 enum Source {
@@ -56,7 +58,7 @@ impl Config {
     /// Starts a configuration for use in a program. Nothing of the environment is read unless asked for.
     ///
     /// ```
-    /// use genesys_stream::{Secret, config::{Config, Protocol}};
+    /// use genesys_stream::{Config, Protocol, Secret};
     ///
     /// let config = Config::builder()
     ///     .region("eu-west-1")
@@ -65,7 +67,7 @@ impl Config {
     ///     .protocol(Protocol::Notifications)
     ///     .queue("Sales")
     ///     .build()?;
-    /// assert_eq!(config.hosts.api, "https://api.mypurecloud.ie");
+    /// assert_eq!(config.api_url(), "https://api.mypurecloud.ie");
     ///
     /// let error = Config::builder().region("eu-wset-1").build().unwrap_err();
     /// assert!(error.to_string().contains("did you mean eu-west-1?"));
@@ -77,146 +79,7 @@ impl Config {
     }
 }
 
-/// One setter a line: method, key, type, how it becomes JSON.
-macro_rules! setters {
-    ($($(#[$doc:meta])* $method:ident($argument:ident: $type:ty) $key:literal => $value:expr;)*) => {
-        $($(#[$doc])*
-        #[must_use]
-        pub fn $method(mut self, $argument: $type) -> Self {
-            self.set($key, stringify!($method), $value);
-            self
-        })*
-    };
-}
-
-/// One setter a line for items of a list: each call adds one.
-macro_rules! adders {
-    ($($(#[$doc:meta])* $method:ident $key:literal;)*) => {
-        $($(#[$doc])*
-        #[must_use]
-        pub fn $method(mut self, item: impl Into<String>) -> Self {
-            self.give_item($key, Origin::Setter(stringify!($method)), item.into());
-            self
-        })*
-    };
-}
-
-fn text(text: impl Into<String>) -> Value {
-    Value::Text(text.into())
-}
-
-fn path(path: &Path) -> Value {
-    Value::Text(path.to_string_lossy().into_owned())
-}
-
-fn whole(number: impl fmt::Display) -> Value {
-    Value::Number(number.to_string())
-}
-
-/// A fraction stays one, and is refused by the checks: nothing is rounded behind the caller's back.
-fn secs(duration: Duration) -> Value {
-    match duration.subsec_nanos() {
-        0 => whole(duration.as_secs()),
-        _ => whole(duration.as_secs_f64()),
-    }
-}
-
-fn millis(duration: Duration) -> Value {
-    match duration.subsec_nanos() % 1_000_000 {
-        0 => whole(duration.as_millis()),
-        _ => whole(duration.as_secs_f64() * 1000.0),
-    }
-}
-
 impl ConfigBuilder {
-    setters! {
-        /// An AWS region, a Genesys domain, a host below it, or a base URL (for the simulator).
-        region(region: impl Into<String>) "region" => text(region);
-        /// Login elsewhere than the region says.
-        login_url(url: impl Into<String>) "login_url" => text(url);
-        /// API elsewhere than the region says.
-        api_url(url: impl Into<String>) "api_url" => text(url);
-        /// Sockets elsewhere than the region says.
-        streaming_url(url: impl Into<String>) "streaming_url" => text(url);
-        /// PEM file with certificates that are trusted beside the system's.
-        ca_file(file: impl AsRef<Path>) "ca_file" => path(file.as_ref());
-        /// Proxy for REST and sockets; user information is accepted here.
-        proxy(url: impl Into<String>) "proxy" => text(url);
-        /// OAuth client of the grant type "client credentials".
-        client_id(id: impl Into<String>) "client_id" => text(id);
-        /// File that holds the secret; a newline at its end is ignored.
-        client_secret_file(file: impl AsRef<Path>) "client_secret_file" => path(file.as_ref());
-        /// Which protocol is spoken.
-        protocol(protocol: Protocol) "protocol" => text(protocol.as_str());
-        /// How often the listing of queues is read again; whole seconds.
-        refresh_queues_every(duration: Duration) "subscribe.refresh_secs" => secs(duration);
-        /// `metrics` protocol: granularity such as `PT1M`.
-        metrics_granularity(period: impl Into<String>) "subscribe.metrics.granularity" => text(period);
-        /// Events that may wait between reader and aggregator; at least 1.
-        buffer_capacity(events: usize) "buffer.capacity" => whole(events);
-        /// What happens when they are more.
-        when_full(policy: WhenFull) "buffer.when_full" => text(policy.as_str());
-        /// Time between two pings; whole seconds, at least 1.
-        heartbeat_interval(duration: Duration) "heartbeat.interval_secs" => secs(duration);
-        /// Within which their answer is due; whole seconds, at least 1.
-        heartbeat_timeout(duration: Duration) "heartbeat.timeout_secs" => secs(duration);
-        /// Without any frame for this long the connection is given up; whole seconds, at least 1.
-        silence_limit(duration: Duration) "heartbeat.silence_secs" => secs(duration);
-        /// Upper bound of the first pause; whole milliseconds, at least 10.
-        reconnect_initial(duration: Duration) "reconnect.initial_ms" => millis(duration);
-        /// Upper bound of every pause; whole milliseconds.
-        reconnect_max(duration: Duration) "reconnect.max_ms" => millis(duration);
-        /// Failures in a row before giving up; 0 = never.
-        max_attempts(attempts: u32) "reconnect.max_attempts" => whole(attempts);
-        /// Streaming this long makes the next failure the first again; whole seconds.
-        stable_after(duration: Duration) "reconnect.stable_after_secs" => secs(duration);
-        /// Limit of name lookup and TCP connect; whole seconds.
-        connect_limit(duration: Duration) "limits.connect_secs" => secs(duration);
-        /// Limit of each TLS handshake and of a WebSocket upgrade; whole seconds.
-        handshake_limit(duration: Duration) "limits.handshake_secs" => secs(duration);
-        /// Limit of a REST call in all; whole seconds.
-        rest_limit(duration: Duration) "limits.rest_secs" => secs(duration);
-        /// Notification channels that one connection's failures may create in an hour.
-        max_channels_per_hour(channels: u32) "reconnect.max_channels_per_hour" => whole(channels);
-        /// How long before its end a token is replaced, at most; whole seconds.
-        refresh_token_before(duration: Duration) "token.refresh_before_secs" => secs(duration);
-        /// Data older than this is stale; whole seconds.
-        stale_after(duration: Duration) "freshness.stale_after_secs" => secs(duration);
-        /// Length of a window such as `PT30M`.
-        window_granularity(period: impl Into<String>) "windows.granularity" => text(period);
-        /// How many windows are kept.
-        windows_kept(windows: usize) "windows.keep" => whole(windows);
-        /// Requests a minute to the REST API.
-        max_requests_per_min(requests: u32) "rest.max_requests_per_min" => whole(requests);
-        /// Time between two snapshots; whole milliseconds.
-        snapshot_interval(duration: Duration) "outputs.interval_ms" => millis(duration);
-        /// Replaced atomically with each snapshot.
-        snapshot_file(file: impl AsRef<Path>) "outputs.snapshot_file" => path(file.as_ref());
-        /// Hash-chained audit file.
-        audit_file(file: impl AsRef<Path>) "outputs.audit_file" => path(file.as_ref());
-        /// Recording for `replay`.
-        record_file(file: impl AsRef<Path>) "outputs.record_file" => path(file.as_ref());
-        /// Where snapshots are posted; more about it stands in a file ([`ConfigBuilder::json`]).
-        webhook(url: impl Into<String>) "outputs.webhook.url" => text(url);
-        /// What the program prints; a library prints nothing.
-        stdout(stdout: Stdout) "outputs.stdout" => text(stdout.as_str());
-    }
-
-    adders! {
-        /// Adds a queue by id or name; `all` for every queue.
-        queue "subscribe.queues";
-        /// Adds a user by id; `queue-members` for the members of the subscribed queues.
-        user "subscribe.users";
-        /// Adds a topic as it is.
-        topic "subscribe.topics";
-        /// `events` protocol: adds an event type (the first call replaces the default ones).
-        event_type "subscribe.event_types";
-        /// `metrics` protocol: adds a metric (the first call replaces the default ones).
-        metric "subscribe.metrics.metrics";
-        /// `metrics` protocol: adds a metric type (the first call replaces the default ones).
-        metric_type "subscribe.metrics.metricTypes";
-    }
-
     /// The secret of the OAuth client.
     #[must_use]
     pub fn client_secret(mut self, secret: Secret) -> Self {
@@ -224,35 +87,14 @@ impl ConfigBuilder {
         self
     }
 
-    /// Does without the proof that metrics are available (`metrics` protocol).
-    #[must_use]
-    pub fn without_verification(mut self) -> Self {
-        self.set("verify", "without_verification", Value::Bool(false));
-        self
-    }
-
-    /// Does without the repair of gaps through REST.
-    #[must_use]
-    pub fn without_backfill(mut self) -> Self {
-        self.set("backfill.enabled", "without_backfill", Value::Bool(false));
-        self
-    }
-
-    /// Empties names, addresses, attributes and notes in records.
-    #[must_use]
-    pub fn redacted(mut self) -> Self {
-        self.set("outputs.redact", "redacted", Value::Bool(true));
-        self
-    }
-
-    /// Reads this JSON file beneath setters and environment.
+    /// Reads settings from a JSON file, which is opened by [`ConfigBuilder::build`]; `docs/configuration.md` lists its keys.
     #[must_use]
     pub fn file(mut self, file: impl Into<PathBuf>) -> Self {
         self.file = Some(Source::Path(file.into()));
         self
     }
 
-    /// As [`ConfigBuilder::file`], with the text at hand; `name` is what messages call it.
+    /// Reads settings from a JSON text, in place of a file; `name` stands for the file in messages.
     #[must_use]
     pub fn json(mut self, name: impl Into<String>, text: impl Into<String>) -> Self {
         self.file = Some(Source::Text {
@@ -262,16 +104,16 @@ impl ConfigBuilder {
         self
     }
 
-    /// Reads region, client and secret from the environment of this process, beneath setters and above the file;
-    /// the usual variables for proxies hold too.
+    /// Reads region, client id and secret from the environment of this process (`GENESYS_REGION`, `GENESYS_CLIENT_ID`,
+    /// `GENESYS_CLIENT_SECRET` and the other names in `docs/configuration.md`), and proxies from the usual variables.
     #[must_use]
     pub fn environment(self) -> Self {
         self.environment_from(|name| std::env::var_os(name))
     }
 
-    /// As [`ConfigBuilder::environment`], from elsewhere; proxies are still those of the process.
+    /// Reads the variables of [`ConfigBuilder::environment`] through a function; proxies are still those of the process.
     #[must_use]
-    pub fn environment_from(mut self, variables: impl Fn(&str) -> Option<OsString> + 'static) -> Self {
+    pub fn environment_from(mut self, variables: impl Fn(&str) -> Option<OsString> + Send + 'static) -> Self {
         self.variables = Some(Box::new(variables));
         self.proxy_variables = ProxyVariables::Read;
         self
@@ -280,7 +122,8 @@ impl ConfigBuilder {
     /// Checks everything. Notes (settings that are odd, or without effect) go to the log as warnings.
     ///
     /// # Errors
-    /// [`ErrorKind::Configuration`](crate::ErrorKind::Configuration) with all problems in one message, one a line. Nothing was connected.
+    /// [`ErrorKind::Configuration`](crate::ErrorKind::Configuration) with all problems, a line for each in its text and as
+    /// [`Error::problems`]. Nothing was connected.
     pub fn build(self) -> Result<Config, Error> {
         let (config, notes) = self.build_with_notes()?;
         for note in notes {
@@ -289,10 +132,10 @@ impl ConfigBuilder {
         Ok(config)
     }
 
-    /// As [`ConfigBuilder::build`], with the notes for the caller to show.
+    /// Checks everything, and returns the notes (settings that are odd, or without effect) for the caller to show.
     ///
     /// # Errors
-    /// As [`ConfigBuilder::build`].
+    /// Those of [`ConfigBuilder::build`].
     pub fn build_with_notes(self) -> Result<(Config, Vec<String>), Error> {
         let mut problems = self.problems;
         let file = match self.file {
@@ -301,11 +144,8 @@ impl ConfigBuilder {
             Some(Source::Path(path)) => match read_file(&path) {
                 Ok(text) => Some(FileLayer::read(&path.display().to_string(), text)),
                 Err(what) => {
-                    problems.push(Problem {
-                        origin: Origin::Unreadable,
-                        key: String::new(),
-                        what: format!("{}: {what}", path.display()),
-                    });
+                    let file = path.display().to_string().into();
+                    problems.push(ConfigProblem::new(Origin::Unreadable { file }, "", what));
                     None
                 }
             },
@@ -318,7 +158,7 @@ impl ConfigBuilder {
                         key,
                         origin: Origin::Variable(name),
                         node: Node {
-                            value: text(value.to_string_lossy().trim()),
+                            value: Value::Text(value.to_string_lossy().trim().to_owned()),
                             at: 0,
                         },
                     });
@@ -331,17 +171,13 @@ impl ConfigBuilder {
             problems,
             secrets: SecretSources {
                 setter: self.secret.as_ref(),
-                variables: self.variables.as_deref(),
+                variables: self.variables.as_deref().map(|variables| variables as &Variables<'_>),
             },
             proxy_from_env: self.proxy_variables,
         })
     }
 
-    fn set(&mut self, key: &'static str, method: &'static str, value: Value) {
-        self.give(key, Origin::Setter(method), value);
-    }
-
-    /// Gives a key a value above environment and file; the last one given holds.
+    /// Gives a key a value above environment and file; the value given last counts.
     pub(crate) fn give(&mut self, key: &'static str, origin: Origin, value: Value) {
         self.given.retain(|given| given.key != key);
         self.given.push(Given {
@@ -354,14 +190,15 @@ impl ConfigBuilder {
     /// Gives a key a text.
     #[cfg(feature = "cli")]
     pub(crate) fn give_text(&mut self, key: &'static str, origin: Origin, value: &str) {
-        self.give(key, origin, text(value));
+        self.give(key, origin, Value::Text(value.to_owned()));
     }
 
-    /// Gives a key a number; what is none stays a text, and is refused by the checks.
+    /// Gives a key a number; a text that is no number is refused by the checks.
     #[cfg(feature = "cli")]
     pub(crate) fn give_number(&mut self, key: &'static str, origin: Origin, value: &str) {
         let number = value.parse::<f64>().is_ok_and(f64::is_finite);
-        self.give(key, origin, if number { whole(value) } else { text(value) });
+        let kind = if number { Value::Number } else { Value::Text };
+        self.give(key, origin, kind(value.to_owned()));
     }
 
     /// Gives a key `true` or `false`.
@@ -370,12 +207,12 @@ impl ConfigBuilder {
         self.give(key, origin, Value::Bool(switch == Switch::On));
     }
 
-    /// Points everything at a simulator of this process, whatever file and environment say about the connection.
+    /// Connects to a simulator of this process, whatever file and environment say about the connection.
     #[cfg(feature = "cli")]
     #[must_use]
     pub(crate) fn connection_overridden(mut self, url: &str, client_id: &str, client_secret: Secret) -> Self {
         for key in ["login_url", "api_url", "streaming_url", "ca_file", "proxy"] {
-            self.set(key, "connection_overridden", Value::Null);
+            self.give(key, Origin::Setter("connection_overridden"), Value::Null);
         }
         self.proxy_variables = ProxyVariables::Ignored;
         self.region(url).client_id(client_id).client_secret(client_secret)
@@ -383,7 +220,7 @@ impl ConfigBuilder {
 
     /// Adds a problem that was found elsewhere, to be listed with the others.
     #[cfg(feature = "cli")]
-    pub(crate) fn add_problem(&mut self, problem: Problem) {
+    pub(crate) fn add_problem(&mut self, problem: ConfigProblem) {
         self.problems.push(problem);
     }
 
@@ -404,7 +241,7 @@ impl ConfigBuilder {
 }
 
 impl ConfigBuilder {
-    /// Id and secret as the environment has them, for the other side of the wire: the simulator.
+    /// Client id and secret from the environment, for the simulator: whom it lets log in.
     #[cfg(all(feature = "cli", feature = "simulator"))]
     pub(crate) fn credentials_from(variables: &Variables<'_>) -> Result<(Option<String>, Option<Secret>), Error> {
         let sources = SecretSources {
@@ -414,11 +251,7 @@ impl ConfigBuilder {
         let id = first_set(variables, VARIABLES[1].1).map(|(_, value)| value.to_string_lossy().trim().to_owned());
         match super::credentials::find(&sources, None) {
             Ok(secret) => Ok((id, secret)),
-            Err((origin, what)) => Err(super::problem::to_error(vec![Problem {
-                origin,
-                key: String::new(),
-                what,
-            }])),
+            Err((origin, what)) => Err(Error::configuration(vec![ConfigProblem::new(origin, "", what)])),
         }
     }
 }

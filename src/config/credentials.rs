@@ -1,4 +1,4 @@
-//! Finds the client secret: setter, environment, systemd's credential, file; and never shows it.
+//! Finds the client secret (setter, environment, systemd's credential, file) without ever showing it.
 //!
 //! In: the sources in their order · Out: `Secret`, or a complaint that names the source · Thread: any (reads small files).
 
@@ -6,16 +6,16 @@ use std::ffi::OsString;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use super::problem::Origin;
 use crate::Secret;
+use crate::base::problem::Origin;
 
-/// A secret is a line; more is some other file.
+/// A secret is one line; a longer file holds something else.
 const MAX_SECRET_BYTES: u64 = 4096;
 
 /// Looks a variable of the environment up.
 pub(crate) type Variables<'a> = dyn Fn(&str) -> Option<OsString> + 'a;
 
-/// Where a secret may be, beside `client_secret_file`.
+/// Where a secret may be, besides `client_secret_file`.
 pub(crate) struct SecretSources<'a> {
     pub setter: Option<&'a Secret>,
     pub variables: Option<&'a Variables<'a>>,
@@ -78,8 +78,8 @@ fn from_variables(variables: &Variables<'_>) -> Result<Option<Secret>, (Origin, 
     Ok(None)
 }
 
-/// Reads a secret from a file, without the newline at its end. The complaint names neither path nor content:
-/// who confuses the two keys gives the secret itself as the path.
+/// Reads a secret from a file, without the newline at its end. The message names neither path nor content: a user who
+/// confuses the two keys gives the secret itself as the path.
 pub(crate) fn read_secret_file(path: &Path) -> Result<Secret, String> {
     let cannot = |error: std::io::Error| format!("the file named here (not shown) cannot be read: {error}");
     let file = std::fs::File::open(path).map_err(cannot)?;

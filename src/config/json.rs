@@ -1,6 +1,14 @@
-//! Reads JSON and keeps where each key and value stands, so that every error can be shown at once.
+//! Reads JSON and keeps where each key and value stands, so that all errors can be shown at once, each with its place.
 //!
 //! In: the text of a configuration file · Out: a tree of nodes, the faults of its notation · Thread: any (pure).
+//!
+//! This reader is our own because serde_json ends at the first error and its values do not know their lines: a user with
+//! three wrong keys would have to start the program three times, and an error in a range (`buffer.capacity`, line 12)
+//! could not name its line. Texts and numbers are read by serde_json.
+
+use std::time::Duration;
+
+use crate::base::problem::Finding;
 
 /// Objects and lists inside each other; a configuration needs five.
 const MAX_DEPTH: usize = 32;
@@ -12,12 +20,15 @@ pub(crate) struct Node {
     pub at: usize,
 }
 
-/// JSON's kinds of values. Numbers stay as written, so that messages show what the user wrote.
+/// JSON's kinds of values, and a duration from a setter. Numbers stay as written, so that messages show what the user
+/// wrote.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Value {
     Null,
     Bool(bool),
     Number(String),
+    /// Given by a setter: never read from a file.
+    Duration(Duration),
     Text(String),
     List(Vec<Node>),
     Object(Vec<Member>),
@@ -31,12 +42,12 @@ pub(crate) struct Member {
     pub node: Node,
 }
 
-/// Something wrong with the notation: where, inside which key, what.
+/// A fault of the notation: its place, the key that it is in, what it is.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Fault {
     pub at: usize,
     pub path: String,
-    pub what: String,
+    pub finding: Finding,
 }
 
 /// What was read. After a fault that ends reading, `root` holds what came before it and `complete` is false.
@@ -91,7 +102,7 @@ struct Reader<'a> {
     path: Vec<String>,
 }
 
-/// `Err` carries what was read before reading had to end; the fault is already noted.
+/// `Err` carries what was read before a fault that ends reading; the fault is already noted.
 type Read = Result<Node, Node>;
 
 impl Reader<'_> {
@@ -99,15 +110,15 @@ impl Reader<'_> {
         self.text.as_bytes().get(self.at).copied()
     }
 
-    fn fault(&mut self, at: usize, what: impl Into<String>) {
+    fn fault(&mut self, at: usize, finding: impl Into<Finding>) {
         self.faults.push(Fault {
             at,
             path: self.path.join("."),
-            what: what.into(),
+            finding: finding.into(),
         });
     }
 
-    /// Names the character here without showing more of the text: what stands here may be a secret without quotes.
+    /// Describes the character here without showing more of the text, which may be a secret without quotes.
     fn found(&self) -> String {
         match self.text.get(self.at..).and_then(|rest| rest.chars().next()) {
             None => "the end of the file".to_owned(),
@@ -147,7 +158,7 @@ impl Reader<'_> {
             },
             Some(b'-' | b'0'..=b'9') => self.number(at),
             Some(b'\'') => {
-                self.fault(at, "found a single quote; texts stand in double quotes");
+                self.fault(at, ("a single quote", "texts stand in double quotes"));
                 Err(node(Value::Null))
             }
             _ => self.word(at),
@@ -162,14 +173,18 @@ impl Reader<'_> {
             "false" => Value::Bool(false),
             "null" => Value::Null,
             word => {
-                let what = match word {
-                    "True" | "TRUE" => "found True; write true".to_owned(),
-                    "False" | "FALSE" => "found False; write false".to_owned(),
-                    "None" | "NULL" | "Null" => "found a null in another language; write null".to_owned(),
-                    "" => format!("found {}; a value is needed here", self.found()),
-                    _ => "found a word without quotes; texts stand in double quotes".to_owned(),
+                let here;
+                let finding = match word {
+                    "True" | "TRUE" => ("True", "write true"),
+                    "False" | "FALSE" => ("False", "write false"),
+                    "None" | "NULL" | "Null" => ("a null in another language", "write null"),
+                    "" => {
+                        here = self.found();
+                        (here.as_str(), "a value is needed here")
+                    }
+                    _ => ("a word without quotes", "texts stand in double quotes"),
                 };
-                self.fault(at, what);
+                self.fault(at, finding);
                 return Err(Node { value: Value::Null, at });
             }
         };
@@ -185,7 +200,10 @@ impl Reader<'_> {
             .count();
         let written = &self.text[at..at + len];
         if serde_json::from_str::<serde_json::Number>(written).is_err() {
-            self.fault(at, "found something that begins like a number and is none");
+            self.fault(
+                at,
+                ("something that begins like a number and is none", "write a number"),
+            );
             return Err(Node { value: Value::Null, at });
         }
         self.at += len;
@@ -248,8 +266,8 @@ impl Reader<'_> {
                 Ok(true)
             }
             _ => {
-                let what = format!("found {}; a comma or `{}` is needed here", self.found(), close as char);
-                self.fault(self.at, what);
+                let needed = format!("a comma or `{}` is needed here", close as char);
+                self.fault(self.at, (self.found(), needed));
                 Err(())
             }
         }
@@ -267,8 +285,7 @@ impl Reader<'_> {
         while more {
             let key_at = self.at;
             if self.peek() != Some(b'"') {
-                let what = format!("found {}; a key in double quotes is needed here", self.found());
-                self.fault(key_at, what);
+                self.fault(key_at, (self.found(), "a key in double quotes is needed here"));
                 complete = false;
                 break;
             }
@@ -279,8 +296,7 @@ impl Reader<'_> {
             self.path.push(key.clone());
             self.skip_space();
             if self.peek() != Some(b':') {
-                let what = format!("found {}; a colon is needed here", self.found());
-                self.fault(self.at, what);
+                self.fault(self.at, (self.found(), "a colon is needed here"));
                 self.path.pop();
                 complete = false;
                 break;
@@ -290,17 +306,15 @@ impl Reader<'_> {
             let read = self.value();
             if let Some(first) = members.iter().find(|m| m.key == key) {
                 let (line, _) = place(self.text, first.at);
-                self.fault(
-                    key_at,
-                    format!("found this key a second time (first on line {line}); give it once"),
-                );
+                let found = format!("this key a second time (first on line {line})");
+                self.fault(key_at, (found, "give it once"));
             }
             self.path.pop();
             let (node, whole) = match read {
                 Ok(node) => (node, true),
                 Err(node) => (node, false),
             };
-            // What a broken value holds of finished parts is still checked; a broken scalar is not.
+            // The finished parts of a broken object are still checked; a broken scalar is not.
             if whole || matches!(node.value, Value::Object(_)) {
                 members.push(Member { key, at: key_at, node });
             }
@@ -364,7 +378,8 @@ mod tests {
             .iter()
             .map(|f| {
                 let (line, column) = place(text, f.at);
-                (line, column, f.what.clone())
+                let found = f.finding.found.as_deref().unwrap_or_default();
+                (line, column, format!("{found}; {}", f.finding.allowed))
             })
             .collect();
         all.sort();
@@ -427,7 +442,7 @@ mod tests {
     #[test]
     fn depth_is_limited() {
         let deep = "[".repeat(100_000);
-        assert!(read(&deep).faults[0].what.contains("nested deeper"));
+        assert!(read(&deep).faults[0].finding.allowed.contains("nested deeper"));
     }
 
     proptest! {

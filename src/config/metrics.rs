@@ -1,16 +1,16 @@
-//! What may stand in the payload of the `metrics` protocol.
+//! What is allowed in the payload of the `metrics` protocol.
 //!
-//! In: metric types, windows, names, the whole payload · Out: complaints · Thread: any (pure).
+//! In: metric types, windows, names, the whole payload · Out: what is wrong with them · Thread: any (pure).
 
+use super::message::nearest;
 use super::period;
-use super::problem::nearest;
 use super::{MetricsPayload, TimeWindow};
 use crate::Moment;
 
-/// Metric types the second tutorial knows.
+/// Metric types of the second tutorial.
 pub const METRIC_TYPES: [&str; 6] = ["queue", "agent", "interaction", "skill", "wrapup", "skillGroup"];
 
-/// Metrics the second tutorial knows.
+/// Metrics of the second tutorial.
 pub const METRICS: [&str; 10] = [
     "offered",
     "answered",
@@ -24,15 +24,15 @@ pub const METRICS: [&str; 10] = [
     "wrapupCount",
 ];
 
-/// Largest payload the tutorial allows, in bytes.
+/// The largest payload that the tutorial allows, in bytes.
 pub const MAX_PAYLOAD_BYTES: usize = 8192;
-/// Most metric types.
+/// Metric types in a payload, at most.
 pub(crate) const MAX_METRIC_TYPES: usize = 5;
-/// Most metrics.
+/// Metrics in a payload, at most.
 pub(crate) const MAX_METRICS: usize = 20;
-/// Most time windows.
+/// Time windows in a payload, at most.
 pub(crate) const MAX_TIME_WINDOWS: usize = 3;
-/// A queue id with its quotes and comma, in bytes: what a queue adds once its name is an id.
+/// What a queue adds to the payload, in bytes: its id with quotes and comma.
 const QUEUE_ID_BYTES: usize = 39;
 
 /// One of a closed list of names.
@@ -79,7 +79,7 @@ pub(crate) fn check_bound(text: &str) -> Result<(), String> {
     }
 }
 
-/// A window begins before it ends, as far as that can be said without a clock.
+/// Refuses a window that does not begin before it ends, as far as that is known without a clock.
 pub(crate) fn check_order(window: &TimeWindow) -> Result<(), String> {
     let forward = match (bound(&window.start), bound(&window.end)) {
         (Some(Bound::Ago(start)), Some(Bound::Ago(end))) => start > end,
@@ -100,7 +100,7 @@ impl MetricsPayload {
         serde_json::to_string(self).map_or(usize::MAX, |text| text.len())
     }
 
-    /// The size once `queues` (their names turned into ids) stand in `entityFilters.queueIds`.
+    /// The size in bytes once the ids of `queues` are in `entityFilters.queueIds`.
     pub(crate) fn size_bytes_with(&self, queues: &[String]) -> usize {
         let filled = self.entity_filters.is_empty() && !queues.is_empty() && !queues.iter().any(|q| q == "all");
         let added = if filled {

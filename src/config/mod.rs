@@ -1,37 +1,45 @@
-//! Everything a run depends on, checked and ready to use.
+//! The configuration of a stream, checked and ready to use.
 //!
 //! In: flags, environment, file (see the submodules) · Out: `Config` · Thread: any (plain data).
 
 mod build;
 mod builder;
+mod canonical;
 mod credentials;
 mod json;
+pub(crate) mod message;
 mod metrics;
 mod notes;
 mod outputs;
 mod period;
-pub(crate) mod problem;
 pub(crate) mod reading;
 mod region;
+mod settings;
 mod subscribe;
 #[cfg(test)]
 mod tests;
-mod url;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
+use self::canonical::path;
+use crate::base::millis;
 use crate::{Error, ErrorKind, Secret};
 
 pub use builder::ConfigBuilder;
-pub use metrics::{MAX_PAYLOAD_BYTES, METRIC_TYPES, METRICS};
-pub use notes::Terminal;
-pub use region::REGIONS;
-#[cfg(all(feature = "cli", feature = "simulator"))]
-pub(crate) use url::is_loopback_address;
+#[cfg(feature = "cli")]
+pub(crate) use metrics::{METRIC_TYPES, METRICS};
+#[cfg(feature = "cli")]
+pub(crate) use notes::Terminal;
+#[cfg(feature = "cli")]
+pub(crate) use region::REGIONS;
 
-/// Which of the three protocols is spoken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+/// The protocol that a stream speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Protocol {
     /// The Notification Service that Genesys documents.
     #[default]
@@ -56,61 +64,80 @@ impl Protocol {
 
 /// The checked configuration of one stream.
 ///
-/// In a program it comes from [`Config::builder`]; the command line tool reads it from flags, environment and file.
-/// All fields hold values in range: what cannot be built cannot be started.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
+/// It comes from [`Config::builder`] and cannot be changed: every value in it is in its range. Each setter of
+/// [`ConfigBuilder`] has a method of the same name here that gives the value in effect. `Serialize` writes all settings
+/// but secrets; that form may change.
+///
+/// ```
+/// use genesys_stream::{Config, Secret};
+/// use std::time::Duration;
+///
+/// let config = Config::builder()
+///     .region("mypurecloud.ie")
+///     .client_id("my-client")
+///     .client_secret(Secret::new("from your vault"))
+///     .heartbeat_interval(Duration::from_millis(7_500))
+///     .build()?;
+/// assert_eq!(config.heartbeat_interval(), Duration::from_millis(7_500));
+/// assert_eq!(config.buffer_capacity(), 5_000);
+/// # Ok::<(), genesys_stream::Error>(())
+/// ```
+#[derive(Clone, Debug, Serialize)]
 pub struct Config {
     /// Where login, API and sockets are.
-    pub hosts: Hosts,
-    /// PEM file with certificates that are trusted beside the system's.
-    pub ca_file: Option<PathBuf>,
-    /// Proxy from flag or file; without it the usual environment variables hold (see `proxy_from_env`).
-    pub proxy: Option<String>,
+    pub(crate) hosts: Hosts,
+    /// PEM file with certificates that are trusted in addition to the system's.
+    #[serde(serialize_with = "path")]
+    pub(crate) ca_file: Option<PathBuf>,
+    /// Proxy from flag, setter or file, which may hold a password; without it the usual environment variables hold (see
+    /// `proxy_from_env`).
+    #[serde(skip)]
+    pub(crate) proxy: Option<Secret>,
     /// Whether `HTTPS_PROXY`, `ALL_PROXY`, `NO_PROXY` and their like are read.
-    pub proxy_from_env: bool,
+    pub(crate) proxy_from_env: bool,
     /// OAuth client of the grant type "client credentials".
-    pub client_id: String,
+    pub(crate) client_id: String,
     /// Its secret.
-    pub client_secret: Secret,
+    #[serde(skip)]
+    pub(crate) client_secret: Secret,
     /// Which protocol is spoken.
-    pub protocol: Protocol,
-    /// `metrics` only: prove that data is available before the socket is opened.
-    pub verify: bool,
+    pub(crate) protocol: Protocol,
+    /// `metrics` only: check that there is data before the socket is opened.
+    pub(crate) verify: bool,
     /// What is subscribed.
-    pub subscribe: Subscribe,
-    /// The bounded hand-over between reader and aggregator.
-    pub buffer: BufferConfig,
-    /// Signs of life.
-    pub heartbeat: HeartbeatConfig,
+    pub(crate) subscribe: Subscribe,
+    /// The bounded buffer between reader and aggregator.
+    pub(crate) buffer: BufferConfig,
+    /// How a dead connection is noticed.
+    pub(crate) heartbeat: HeartbeatConfig,
     /// Pauses between attempts.
-    pub reconnect: ReconnectConfig,
-    /// Limits of steps that wait for others.
-    pub limits: LimitsConfig,
+    pub(crate) reconnect: ReconnectConfig,
+    /// Limits of steps that wait for the other side.
+    pub(crate) limits: LimitsConfig,
     /// How long before its end a token is replaced, at most (20 % of its life if that is less). `token.refresh_before_secs`.
-    pub token_refresh_before: Duration,
+    pub(crate) token_refresh_before: Duration,
     /// Data older than this is stale. `freshness.stale_after_secs`.
-    pub stale_after: Duration,
+    pub(crate) stale_after: Duration,
     /// Windows of the numbers.
-    pub windows: WindowsConfig,
+    pub(crate) windows: WindowsConfig,
     /// Since when totals count.
-    pub totals: TotalsConfig,
+    pub(crate) totals: TotalsConfig,
     /// Memory of conversations.
-    pub model: ModelConfig,
+    pub(crate) model: ModelConfig,
     /// Requests a minute to the REST API, all callers together. `rest.max_requests_per_min`.
-    pub rest_max_requests_per_min: u32,
+    pub(crate) rest_max_requests_per_min: u32,
     /// Repair of gaps through REST.
-    pub backfill: BackfillConfig,
+    pub(crate) backfill: BackfillConfig,
     /// Where results go.
-    pub outputs: OutputsConfig,
+    pub(crate) outputs: OutputsConfig,
     /// The small HTTP server.
-    pub http: HttpConfig,
+    pub(crate) http: HttpConfig,
 }
 
 /// Base URLs, without a trailing slash; `streaming` is `ws://` or `wss://`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Hosts {
-    /// What the user called the region, for messages.
+    /// The region as the user named it, for messages.
     pub region: String,
     /// `https://login.<domain>`.
     pub login: String,
@@ -121,7 +148,7 @@ pub struct Hosts {
 }
 
 /// What is subscribed.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Subscribe {
     /// Queues by id or name as the user gave them; `all` for every queue. Empty with no users and topics either means all.
     ///
@@ -141,7 +168,7 @@ pub struct Subscribe {
 }
 
 impl Subscribe {
-    /// Whether every queue is meant: named `all`, or nothing named at all.
+    /// Whether every queue is meant: `all` is named, or nothing at all.
     #[must_use]
     pub fn all_queues(&self) -> bool {
         self.queues.iter().any(|q| q == "all")
@@ -149,7 +176,7 @@ impl Subscribe {
     }
 }
 
-/// What the client of the `metrics` protocol sends first; field order and names as the tutorial writes them.
+/// What the client of the `metrics` protocol sends first; order and names of the fields are those of the tutorial.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct MetricsPayload {
@@ -190,14 +217,16 @@ impl Default for MetricsPayload {
     }
 }
 
-/// What happens when the buffer between reader and aggregator is full.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+/// What happens to events when the buffer between reader and aggregator is full.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum WhenFull {
-    /// The event is merged into a waiting one of the same entity; where there is none, as `Block` until the reader's
-    /// next timer, then the oldest is dropped.
+    /// The event is merged into a waiting one of the same conversation, queue or user. Where there is none, the reader waits
+    /// until its next timer; then the oldest is dropped.
     #[default]
     Coalesce,
-    /// The reader waits; nothing is lost here.
+    /// The reader waits; no event is dropped.
     Block,
     /// The oldest waiting event is dropped.
     DropOldest,
@@ -206,27 +235,27 @@ pub enum WhenFull {
 }
 
 /// `buffer` in the file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct BufferConfig {
     /// Events that may wait; at least 1.
     pub capacity: usize,
-    /// What happens then.
+    /// What happens to events when it is full.
     pub when_full: WhenFull,
 }
 
 /// `heartbeat` in the file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct HeartbeatConfig {
-    /// A ping is sent this long after the last one; at least 1 s.
+    /// Between two pings; at least 1 s.
     pub interval: Duration,
-    /// Its answer, or any other frame, is due after this; at least 1 s.
+    /// Its answer, or any other frame, must come within this; at least 1 s.
     pub timeout: Duration,
     /// Without any frame for this long the connection is given up; at least 1 s.
     pub silence: Duration,
 }
 
 /// `limits` in the file: how long a step may wait for the other side.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct LimitsConfig {
     /// Name lookup and TCP connect together, and the answer of a proxy.
     pub connect: Duration,
@@ -254,7 +283,7 @@ impl Default for LimitsConfig {
 }
 
 /// `reconnect` in the file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct ReconnectConfig {
     /// Upper bound of the first pause; at least 10 ms.
     pub initial: Duration,
@@ -270,29 +299,34 @@ pub struct ReconnectConfig {
 }
 
 /// The threshold of the service level.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ServiceLevel {
     /// The queue's own setting for the medium, 20 s without one.
     Queue,
     /// The same for every queue.
+    #[serde(rename = "fixed_ms", with = "millis")]
     Fixed(Duration),
 }
 
 /// `windows` in the file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WindowsConfig {
     /// Length of a window; aligned to the clock in UTC.
+    #[serde(rename = "granularity_ms", with = "millis")]
     pub granularity: Duration,
     /// How many are kept; at least 1.
     pub keep: usize,
     /// Threshold of the service level.
     pub service_level: ServiceLevel,
     /// Abandoned sooner than this is also short-abandoned; zero = never.
+    #[serde(rename = "short_abandon_ms", with = "millis")]
     pub short_abandon: Duration,
 }
 
 /// Since when totals count.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum TotalsSince {
     /// Since the start of the stream.
     Start,
@@ -301,7 +335,7 @@ pub enum TotalsSince {
 }
 
 /// `totals` in the file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TotalsConfig {
     /// Since when.
     pub since: TotalsSince,
@@ -310,7 +344,7 @@ pub struct TotalsConfig {
 }
 
 /// `model` in the file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct ModelConfig {
     /// How long a finished conversation is remembered.
     pub retention: Duration,
@@ -321,7 +355,7 @@ pub struct ModelConfig {
 }
 
 /// `backfill` in the file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct BackfillConfig {
     /// Whether gaps are repaired through REST.
     pub enabled: bool,
@@ -332,7 +366,8 @@ pub struct BackfillConfig {
 }
 
 /// What goes to stdout.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Stdout {
     /// `Live` on a terminal, `Lines` elsewhere.
     #[default]
@@ -350,7 +385,7 @@ pub enum Stdout {
 }
 
 /// `outputs` in the file.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct OutputsConfig {
     /// What goes to stdout (the program only; a library prints nothing).
     pub stdout: Stdout,
@@ -359,23 +394,29 @@ pub struct OutputsConfig {
     /// Time between two snapshots.
     pub interval: Duration,
     /// Replaced atomically with each snapshot.
+    #[serde(serialize_with = "path")]
     pub snapshot_file: Option<PathBuf>,
     /// Hash-chained audit file.
+    #[serde(serialize_with = "path")]
     pub audit_file: Option<PathBuf>,
     /// Recording of raw frames.
+    #[serde(serialize_with = "path")]
     pub record_file: Option<PathBuf>,
     /// Logs go here instead of stderr.
+    #[serde(serialize_with = "path")]
     pub log_file: Option<PathBuf>,
     /// The tutorials' dashboard callback over HTTP.
     pub webhook: Option<WebhookConfig>,
 }
 
 /// `outputs.webhook` in the file.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Serialize)]
 pub struct WebhookConfig {
     /// Where snapshots or events are posted.
+    #[serde(skip)]
     pub url: String,
     /// Key of the signature.
+    #[serde(skip)]
     pub secret: Option<Secret>,
     /// What is posted.
     pub on: WebhookOn,
@@ -397,7 +438,8 @@ impl std::fmt::Debug for WebhookConfig {
 }
 
 /// What a webhook posts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum WebhookOn {
     /// One JSON snapshot.
     Snapshot,
@@ -406,12 +448,13 @@ pub enum WebhookOn {
 }
 
 /// `http` in the file.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct HttpConfig {
     /// `HOST:PORT` of the small HTTP server; none = no server.
     pub listen: Option<String>,
     /// What `http.token_file` holds: asked for wherever it is set, and needed off loopback.
+    #[serde(skip)]
     pub token: Option<Secret>,
-    /// Host names that are answered beside loopback names and the listen address.
+    /// Host names that are answered in addition to loopback names and the listen address.
     pub allowed_hosts: Vec<String>,
 }

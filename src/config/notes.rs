@@ -1,11 +1,11 @@
-//! A configuration in a line, and the words of its enums.
+//! A configuration in one line, and the names of its enums.
 //!
 //! In: `Config` · Out: one line each · Thread: any (pure).
 
 use super::{Config, Stdout, WhenFull};
 
 impl Config {
-    /// One line for the log: where, as whom, what. Without any secret.
+    /// One line for the log, without secrets: region, client, protocol, what is subscribed.
     #[must_use]
     pub fn summary(&self) -> String {
         let subscribe = &self.subscribe;
@@ -45,20 +45,7 @@ impl WhenFull {
 }
 
 impl Stdout {
-    /// The name used in flags and files.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Auto => "auto",
-            Self::Live => "live",
-            Self::Events => "events",
-            Self::Snapshots => "snapshots",
-            Self::Lines => "lines",
-            Self::None => "none",
-        }
-    }
-
-    /// What `auto` means: `Live` on a terminal, `Lines` elsewhere; anything else stays.
+    /// Replaces `Auto` by `Live` on a terminal and by `Lines` elsewhere.
     #[must_use]
     pub fn resolved(self, terminal: Terminal) -> Self {
         match (self, terminal) {
@@ -72,7 +59,7 @@ impl Stdout {
 /// Whether stdout is a terminal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Terminal {
-    /// A person looks at it.
+    /// A terminal.
     Yes,
     /// A pipe or a file.
     No,

@@ -1,13 +1,14 @@
-//! Keys below `outputs` and `http`: where results go.
+//! Reads the keys below `outputs` and `http`: where results go.
 //!
-//! In: layers · Out: `OutputsConfig`, `HttpConfig` · Thread: any (pure but for the file that holds the webhook's secret).
+//! In: layers · Out: `OutputsConfig`, `HttpConfig` · Thread: any (pure except for reading files that hold secrets).
 
 use std::path::{Path, PathBuf};
 
 use super::credentials;
 use super::reading::{Null, Reading, Switch};
-use super::url::{Url, UserInformation, is_host_name, is_loopback, split_host_port};
+use super::region::parse_url;
 use super::{HttpConfig, OutputsConfig, Stdout, WebhookConfig, WebhookOn};
+use crate::base::url::{Scheme, is_host_name, is_loopback, split_host_port};
 
 pub(super) fn read_outputs(r: &mut Reading<'_>) -> OutputsConfig {
     let outputs = OutputsConfig {
@@ -38,13 +39,13 @@ pub(super) fn read_outputs(r: &mut Reading<'_>) -> OutputsConfig {
         ("outputs.log_file", &outputs.log_file),
     ];
     for (index, (key, file)) in files.iter().enumerate() {
-        // A device such as /dev/null may well be named twice.
+        // A device such as /dev/null may be named twice.
         let same = |other: &&(&str, &Option<PathBuf>)| {
             file.as_deref().is_some_and(|path| !path.starts_with(Path::new("/dev")))
                 && other.1.as_deref() == file.as_deref()
         };
         if let Some((other, _)) = files[..index].iter().find(same) {
-            r.problem(key, format!("found the same file as {other}; each needs its own"));
+            r.problem(key, (format!("the same file as {other}"), "each needs its own"));
         }
     }
     outputs
@@ -52,10 +53,10 @@ pub(super) fn read_outputs(r: &mut Reading<'_>) -> OutputsConfig {
 
 fn read_webhook(r: &mut Reading<'_>) -> Option<WebhookConfig> {
     let url = r.text("outputs.webhook.url", Null::Allowed, |text| {
-        let url = Url::parse(text, UserInformation::Refused)?;
-        match url.scheme.as_str() {
-            "http" | "https" => Ok((text.to_owned(), url)),
-            _ => Err("a webhook begins with https:// (or http://)".to_owned()),
+        let url = parse_url(text)?;
+        match url.scheme {
+            Scheme::Http | Scheme::Https => Ok((text.to_owned(), url)),
+            Scheme::Ws | Scheme::Wss => Err("a webhook begins with https:// (or http://)".to_owned()),
         }
     });
     let secret_file = r.path("outputs.webhook.secret_file");
@@ -78,10 +79,13 @@ fn read_webhook(r: &mut Reading<'_>) -> Option<WebhookConfig> {
         }
         return None;
     };
-    if url.scheme == "http" && !url.is_loopback() && !allow_http {
+    if url.scheme == Scheme::Http && !url.target.is_loopback() && !allow_http {
         r.problem(
             "outputs.webhook.url",
-            "found http:// to another machine; use https://, or set outputs.webhook.allow_http to true",
+            (
+                "http:// to another machine",
+                "use https://, or set outputs.webhook.allow_http to true",
+            ),
         );
     }
     let secret = secret_file.and_then(|path| match credentials::read_secret_file(&path) {
@@ -112,7 +116,10 @@ pub(super) fn read_http(r: &mut Reading<'_>) -> HttpConfig {
     {
         r.problem(
             "http.listen",
-            "found an address that other machines reach; this needs a token: set http.token_file, or listen on 127.0.0.1",
+            (
+                "an address that other machines reach",
+                "this needs a token: set http.token_file, or listen on 127.0.0.1",
+            ),
         );
     }
     let token = token_file.and_then(|path| match credentials::read_secret_file(&path) {

@@ -43,7 +43,7 @@ pub(crate) fn parse_compound(text: &str) -> Option<u64> {
     (total > 0).then_some(total)
 }
 
-/// A window's length: so many whole windows make a day.
+/// The length of a window: a whole number of windows makes a day.
 pub(crate) fn parse_window(text: &str) -> Result<Duration, String> {
     const ALLOWED: &str =
         "allowed is PT<n>S, PT<n>M or PT<n>H that divides a day evenly, such as PT10S, PT1M, PT15M, PT30M, PT1H";

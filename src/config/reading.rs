@@ -1,6 +1,6 @@
-//! Looks each key up in its layers, checks what every layer says, and takes the highest.
+//! Looks each key up in its layers, checks the value of every layer, and takes the value of the highest.
 //!
-//! In: flags, setters, variables and the file's tree · Out: typed values, problems, unknown keys · Thread: any (pure).
+//! In: flags, setters, variables and the tree of the file · Out: typed values, problems, unknown keys · Thread: any (pure).
 
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
@@ -9,7 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::json::{self, Document, Member, Node, Value};
-use super::problem::{Origin, Problem, found, found_text, names_a_secret, nearest};
+use super::message::{found, found_text, names_a_secret, nearest};
+use crate::base::problem::{ConfigProblem, Finding, Origin};
 
 /// A value for a key from anywhere but the file.
 #[derive(Clone, Debug)]
@@ -62,25 +63,24 @@ pub(crate) enum Null {
     Refused,
 }
 
-/// What the checks of one value complain about: where (in the file), below which item, what.
+/// What the checks of one value find wrong: where (in the file), in which part of the value, what.
 #[derive(Default)]
-pub(crate) struct Complaints(Vec<(usize, String, String)>);
+pub(crate) struct Complaints(Vec<(usize, String, Finding)>);
 
 impl Complaints {
-    /// `found …; complaint`.
-    pub(crate) fn about(&mut self, key: &str, node: &Node, complaint: impl AsRef<str>) {
-        self.below(key, "", node, complaint);
+    /// The value of `key` was found, where something else is allowed.
+    pub(crate) fn about(&mut self, key: &str, node: &Node, allowed: impl Into<String>) {
+        self.below(key, "", node, allowed);
     }
 
     /// The same for a part of the value, such as `[2].start`.
-    pub(crate) fn below(&mut self, key: &str, part: &str, node: &Node, complaint: impl AsRef<str>) {
-        let what = format!("found {}; {}", found(key, node), complaint.as_ref());
-        self.0.push((node.at, part.to_owned(), what));
+    pub(crate) fn below(&mut self, key: &str, part: &str, node: &Node, allowed: impl Into<String>) {
+        self.plain(part, node.at, (found(key, node), allowed.into()));
     }
 
-    /// A complaint that shows nothing of the value.
-    pub(crate) fn plain(&mut self, part: &str, at: usize, what: impl Into<String>) {
-        self.0.push((at, part.to_owned(), what.into()));
+    /// A finding that does not show the value.
+    pub(crate) fn plain(&mut self, part: &str, at: usize, finding: impl Into<Finding>) {
+        self.0.push((at, part.to_owned(), finding.into()));
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -88,24 +88,21 @@ impl Complaints {
     }
 }
 
-/// The work of turning layers into a configuration.
+/// Reads the layers key by key.
 pub(crate) struct Reading<'a> {
     /// Highest first.
     above: &'a [Given],
     file: Option<&'a FileLayer>,
     known: BTreeSet<&'static str>,
-    pub problems: Vec<Problem>,
+    pub problems: Vec<ConfigProblem>,
 }
 
 impl<'a> Reading<'a> {
     pub(crate) fn new(above: &'a [Given], file: Option<&'a FileLayer>) -> Self {
         let mut problems = Vec::new();
         if let Some(file) = file {
-            problems.extend(file.document.faults.iter().map(|fault| Problem {
-                origin: file.origin(fault.at),
-                key: fault.path.clone(),
-                what: fault.what.clone(),
-            }));
+            let faults = file.document.faults.iter();
+            problems.extend(faults.map(|f| ConfigProblem::new(file.origin(f.at), &f.path, f.finding.clone())));
         }
         Self {
             above,
@@ -124,16 +121,13 @@ impl<'a> Reading<'a> {
         file.lookup(key).map(|node| file.origin(node.at))
     }
 
-    /// Notes a problem with `key` where it was given, or as missing.
-    pub(crate) fn problem(&mut self, key: &str, what: impl Into<String>) {
-        self.problems.push(Problem {
-            origin: self.origin(key).unwrap_or(Origin::Missing),
-            key: key.to_owned(),
-            what: what.into(),
-        });
+    /// Notes a problem with `key` at the place where it was given, or as missing.
+    pub(crate) fn problem(&mut self, key: &str, finding: impl Into<Finding>) {
+        let origin = self.origin(key).unwrap_or(Origin::Missing);
+        self.problems.push(ConfigProblem::new(origin, key, finding));
     }
 
-    /// Every layer's value is checked; the highest layer's is returned if it is right.
+    /// Checks the value of every layer; returns that of the highest layer if it is right.
     pub(crate) fn pick<T>(
         &mut self,
         key: &'static str,
@@ -155,24 +149,22 @@ impl<'a> Reading<'a> {
             let mut complaints = Complaints::default();
             let value = read(node, &mut complaints);
             let value = if complaints.0.is_empty() { value } else { None };
-            for (at, part, what) in complaints.0 {
+            for (at, part, finding) in complaints.0 {
                 let dot = if part.is_empty() || part.starts_with('[') {
                     ""
                 } else {
                     "."
                 };
-                self.problems.push(Problem {
-                    origin: file.map_or_else(|| origin.clone(), |file| file.origin(at)),
-                    key: format!("{key}{dot}{part}"),
-                    what,
-                });
+                let origin = file.map_or_else(|| origin.clone(), |file| file.origin(at));
+                self.problems
+                    .push(ConfigProblem::new(origin, format!("{key}{dot}{part}"), finding));
             }
             picked.get_or_insert(value);
         }
         picked.flatten()
     }
 
-    /// A text; `check` says what is allowed where it does not like it.
+    /// A text; where `check` refuses it, `check` says what is allowed.
     pub(crate) fn text<T>(
         &mut self,
         key: &'static str,
@@ -229,14 +221,34 @@ impl<'a> Reading<'a> {
         .unwrap_or(default)
     }
 
-    /// As [`Reading::whole`]; the unit is the key's suffix.
+    /// A duration in a range, in the unit of the key's suffix: a whole number in the file, any length from a setter.
     pub(crate) fn duration(&mut self, key: &'static str, range: RangeInclusive<u64>, default: u64) -> Duration {
-        let number = self.whole(key, range, default);
-        if key.ends_with("_ms") {
-            Duration::from_millis(number)
+        let (unit, unit_name) = if key.ends_with("_ms") {
+            (Duration::from_millis as fn(u64) -> Duration, "ms")
         } else {
-            Duration::from_secs(number)
-        }
+            (Duration::from_secs as fn(u64) -> Duration, "s")
+        };
+        let lengths = unit(*range.start())..=unit(*range.end());
+        self.pick(key, Null::Refused, |node, complaints| {
+            match (&node.value, whole_of(node)) {
+                (Value::Duration(length), _) if lengths.contains(length) => Some(*length),
+                (Value::Duration(_), _) => {
+                    let (least, most) = (range.start(), range.end());
+                    complaints.about(
+                        key,
+                        node,
+                        format!("allowed is {least} {unit_name} to {most} {unit_name}"),
+                    );
+                    None
+                }
+                (_, Some(number)) if range.contains(&number) => Some(unit(number)),
+                _ => {
+                    complaints.about(key, node, allowed_range(key, &range));
+                    None
+                }
+            }
+        })
+        .unwrap_or_else(|| unit(default))
     }
 
     /// One of a closed list of words.
@@ -264,11 +276,11 @@ impl<'a> Reading<'a> {
             };
             if !count.contains(&items.len()) {
                 let (least, most) = (count.start(), count.end());
-                complaints.plain(
-                    "",
-                    node.at,
-                    format!("found {} items; allowed are {least} to {most}", items.len()),
+                let finding = (
+                    format!("{} items", items.len()),
+                    format!("allowed are {least} to {most}"),
                 );
+                complaints.plain("", node.at, finding);
             }
             let mut texts: Vec<String> = Vec::new();
             for (index, item) in items.iter().enumerate() {
@@ -286,8 +298,9 @@ impl<'a> Reading<'a> {
         })
     }
 
-    /// Keys of the file that nobody asked for, and sections that are no objects. `nullable` sections may be null.
-    pub(crate) fn finish(mut self, nullable: &[&str]) -> Vec<Problem> {
+    /// Adds the unknown keys of the file and the sections that are no objects, and gives all problems. `nullable` sections may
+    /// be null.
+    pub(crate) fn finish(mut self, nullable: &[&str]) -> Vec<ConfigProblem> {
         if let Some(file) = self.file {
             let mut found_problems = Vec::new();
             self.walk(file, &file.document.root, "", nullable, &mut found_problems);
@@ -296,16 +309,13 @@ impl<'a> Reading<'a> {
         self.problems
     }
 
-    fn walk(&self, file: &FileLayer, node: &Node, path: &str, nullable: &[&str], problems: &mut Vec<Problem>) {
+    fn walk(&self, file: &FileLayer, node: &Node, path: &str, nullable: &[&str], problems: &mut Vec<ConfigProblem>) {
         let Value::Object(members) = &node.value else {
             // The root of an incomplete document was already reported.
             let reported = path.is_empty() && !file.document.complete;
             if !(reported || node.value == Value::Null && nullable.contains(&path)) {
-                problems.push(Problem {
-                    origin: file.origin(node.at),
-                    key: path.to_owned(),
-                    what: format!("found {}; an object {{…}} is needed", found(path, node)),
-                });
+                let finding = (found(path, node), "an object {…} is needed");
+                problems.push(ConfigProblem::new(file.origin(node.at), path, finding));
             }
             return;
         };
@@ -321,11 +331,12 @@ impl<'a> Reading<'a> {
             if self.known.iter().any(|key| key.starts_with(&section)) {
                 self.walk(file, &member.node, &below, nullable, problems);
             } else {
-                problems.push(Problem {
-                    origin: file.origin(member.at),
-                    key: shown_key(path, member),
-                    what: self.unknown(path, &member.key),
-                });
+                let unknown = self.unknown(path, &member.key);
+                problems.push(ConfigProblem::new(
+                    file.origin(member.at),
+                    shown_key(path, member),
+                    unknown,
+                ));
             }
         }
     }
@@ -341,7 +352,7 @@ impl<'a> Reading<'a> {
         } else {
             format!("{path}.")
         };
-        // Neighbours first, then the same word in another section, then sections themselves.
+        // Keys of the same section first, then the same word in another section.
         let neighbours: BTreeSet<&str> = self
             .known
             .iter()
@@ -387,7 +398,7 @@ fn shown_key(path: &str, member: &Member) -> String {
     }
 }
 
-/// A quoted number in the file stays a text, and is refused as one.
+/// The whole number in a node; a quoted number is a text and none.
 fn whole_of(node: &Node) -> Option<u64> {
     let Value::Number(written) = &node.value else {
         return None;
@@ -397,7 +408,7 @@ fn whole_of(node: &Node) -> Option<u64> {
     }
     const EXACT: f64 = 9_007_199_254_740_992.0;
     let number = written.parse::<f64>().ok()?;
-    // The range makes the conversion exact.
+    // Exact in this range.
     (number.fract() == 0.0 && (0.0..EXACT).contains(&number)).then_some(number as u64)
 }
 
@@ -422,7 +433,7 @@ pub(crate) fn allowed_words<'w>(text: &str, words: impl Iterator<Item = &'w str>
     format!("allowed are {}{meant}", words.collect::<Vec<_>>().join(", "))
 }
 
-/// As [`whole_of`], for keys that also allow a word.
+/// A whole number in a range, for keys that also allow a word.
 pub(crate) fn whole_in(key: &str, node: &Node, range: &RangeInclusive<u64>) -> Result<u64, String> {
     match whole_of(node) {
         Some(number) if range.contains(&number) => Ok(number),

@@ -2,8 +2,8 @@
 //!
 //! In: what the user calls the region, overrides · Out: `Hosts` · Thread: any (pure).
 
-use super::problem::nearest;
-use super::url::{Url, UserInformation, is_host_name};
+use super::message::nearest;
+use crate::base::url::{Scheme, Security, Url, is_host_name};
 use crate::{Error, ErrorKind};
 
 /// AWS region and domain, from Genesys' own SDKs (Python 269.0.0, JavaScript e09e27aa), seen 2026-11-22.
@@ -28,16 +28,16 @@ pub const REGIONS: [(&str, &str); 18] = [
     ("me-central-1", "mec1.pure.cloud"),
 ];
 
-/// Where login, API and sockets are, before overrides.
+/// Where login, API and sockets are, without the keys that override it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Region {
     /// `login.`, `api.` and `streaming.` + this.
     Domain(String),
-    /// All three here.
+    /// All three at this address.
     Base(Url),
 }
 
-/// What a domain that is accepted as given may have been meant to be.
+/// A region as read, and the known domain that a similar unknown one may stand for.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Parsed {
     pub region: Region,
@@ -102,28 +102,38 @@ fn below_known_prefix(host: &str) -> &str {
 }
 
 fn parse_base(text: &str) -> Result<Region, String> {
-    let url = parse_service_url(text, &["https", "http"])?;
-    if !url.path.is_empty() {
+    let url = parse_http_url(text)?;
+    if url.path != "/" {
         return Err("a base URL has no path".to_owned());
     }
-    // Login and API of Genesys never share a host: who pastes the address of one of them means its region.
-    let domain = below_known_prefix(&url.host);
-    if url.scheme == "https" && matches!(url.port, None | Some(443)) && REGIONS.iter().any(|(_, d)| *d == domain) {
+    // Login and API of Genesys never share a host: the address of one of them stands for its region.
+    let domain = below_known_prefix(&url.target.host);
+    if url.scheme == Scheme::Https && url.target.port == 443 && REGIONS.iter().any(|(_, d)| *d == domain) {
         return Ok(Region::Domain(domain.to_owned()));
     }
     Ok(Region::Base(url))
 }
 
-/// An address of login, API or streaming: plain only on this machine, no query, no user information.
-pub(crate) fn parse_service_url(text: &str, schemes: &[&str]) -> Result<Url, String> {
-    let url = Url::parse(text, UserInformation::Refused)?;
-    if !schemes.contains(&url.scheme.as_str()) {
-        return Err(format!("allowed schemes are {}", schemes.join("://, ") + "://"));
+/// A URL in a setting; a fragment would have no effect and is refused.
+pub(crate) fn parse_url(text: &str) -> Result<Url, String> {
+    if text.contains('#') {
+        return Err("a URL here has no fragment (#…)".to_owned());
     }
-    if !url.query.is_empty() {
-        return Err("an address here has no query (?…)".to_owned());
+    Url::parse(text).map_err(|wrong| format!("the URL {wrong}"))
+}
+
+/// The URL of login, API or streaming: plain only on this machine, no query.
+fn parse_service_url(text: &str, schemes: &[Scheme]) -> Result<Url, String> {
+    let scheme = text.split_once("://").map(|(scheme, _)| scheme.to_ascii_lowercase());
+    if scheme.is_some_and(|scheme| !schemes.iter().any(|allowed| allowed.as_str() == scheme)) {
+        let allowed: Vec<String> = schemes.iter().map(|scheme| format!("{scheme}://")).collect();
+        return Err(format!("allowed schemes are {}", allowed.join(", ")));
     }
-    if matches!(url.scheme.as_str(), "http" | "ws") && !url.is_loopback() {
+    let url = parse_url(text)?;
+    if url.query.is_some() {
+        return Err("a URL here has no query (?…)".to_owned());
+    }
+    if url.target.security == Security::Plain && !url.target.is_loopback() {
         return Err(format!(
             "{}:// is accepted for this machine only (127.0.0.0/8, localhost, [::1]); use {}s://",
             url.scheme, url.scheme
@@ -134,13 +144,13 @@ pub(crate) fn parse_service_url(text: &str, schemes: &[&str]) -> Result<Url, Str
 
 /// Login and API as `http(s)`.
 pub(crate) fn parse_http_url(text: &str) -> Result<Url, String> {
-    parse_service_url(text, &["https", "http"])
+    parse_service_url(text, &[Scheme::Https, Scheme::Http])
 }
 
-/// Streaming, as `ws(s)` or `http(s)`; only its host counts, since the service gives the rest.
+/// Streaming, as `ws(s)` or `http(s)`; only its host is used, since the service gives the rest.
 pub(crate) fn parse_streaming_url(text: &str) -> Result<Url, String> {
-    let url = parse_service_url(text, &["wss", "ws", "https", "http"])?;
-    if url.path.is_empty() {
+    let url = parse_service_url(text, &[Scheme::Wss, Scheme::Ws, Scheme::Https, Scheme::Http])?;
+    if url.path == "/" {
         Ok(url)
     } else {
         Err("the streaming address has no path: the service gives it".to_owned())
@@ -154,28 +164,19 @@ pub(crate) fn hosts(
     api: Option<&Url>,
     streaming: Option<&Url>,
 ) -> Option<super::Hosts> {
-    let socket = |url: &Url| {
-        url.with_scheme(if matches!(url.scheme.as_str(), "https" | "wss") {
-            "wss"
-        } else {
-            "ws"
-        })
-    };
+    let socket = |url: &Url| url.base(url.scheme.of_socket());
+    let rest = |url: &Url| url.base(url.scheme);
     let of_region = |part: &str| match region {
         Some((_, Region::Domain(domain))) if part == "streaming" => Some(format!("wss://streaming.{domain}")),
         Some((_, Region::Domain(domain))) => Some(format!("https://{part}.{domain}")),
         Some((_, Region::Base(url))) if part == "streaming" => Some(socket(url)),
-        Some((_, Region::Base(url))) => Some(url.with_scheme(&url.scheme)),
+        Some((_, Region::Base(url))) => Some(rest(url)),
         None => None,
     };
-    let api = api
-        .map(|url| url.with_scheme(&url.scheme))
-        .or_else(|| of_region("api"))?;
+    let api = api.map(rest).or_else(|| of_region("api"))?;
     Some(super::Hosts {
         region: region.map_or_else(|| api.clone(), |(name, _)| name.to_owned()),
-        login: login
-            .map(|url| url.with_scheme(&url.scheme))
-            .or_else(|| of_region("login"))?,
+        login: login.map(rest).or_else(|| of_region("login"))?,
         api,
         streaming: streaming.map(socket).or_else(|| of_region("streaming"))?,
     })
@@ -288,8 +289,25 @@ mod tests {
     }
 
     #[test]
+    fn urls_of_settings_have_no_fragment_and_no_password_in_any_message() {
+        assert!(parse_url("http://a#hunter2").unwrap_err().contains("no fragment"));
+        for text in [
+            "http://me:hunter2@host",
+            "hunter2",
+            "http://a:hunter2",
+            "http://[hunter2]",
+        ] {
+            let complaint = parse_url(text).unwrap_err();
+            assert!(
+                complaint.starts_with("the URL ") && !complaint.contains("hunter2"),
+                "{complaint}"
+            );
+        }
+    }
+
+    #[test]
     fn overrides() {
-        let url = |text: &str| Some(parse_service_url(text, &["https", "http", "wss"]).unwrap());
+        let url = |text: &str| Some(parse_service_url(text, &[Scheme::Https, Scheme::Http, Scheme::Wss]).unwrap());
         let parsed = parse("eu-west-1").unwrap();
         let some = hosts(
             Some(("eu-west-1", &parsed.region)),

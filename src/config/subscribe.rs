@@ -1,12 +1,12 @@
-//! Keys below `subscribe`: queues, users, topics, event types, the metrics payload.
+//! Reads the keys below `subscribe`: queues, users, topics, event types, the metrics payload.
 //!
 //! In: layers · Out: `Subscribe` · Thread: any (pure).
 
 use super::json::{Node, Value};
 use super::metrics;
-use super::problem::Origin;
 use super::reading::{Complaints, Null, Reading, allowed_words};
 use super::{MetricsPayload, Protocol, Subscribe, TimeWindow};
+use crate::base::problem::Origin;
 
 const DAY_SECS: u64 = 86_400;
 
@@ -151,7 +151,10 @@ fn read_time_windows(node: &Node, complaints: &mut Complaints) -> Option<Vec<Tim
         complaints.plain(
             "",
             node.at,
-            format!("found {} time windows; allowed are at most {most}", items.len()),
+            (
+                format!("{} time windows", items.len()),
+                format!("allowed are at most {most}"),
+            ),
         );
     }
     let mut windows = Vec::new();

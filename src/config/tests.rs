@@ -1,4 +1,4 @@
-//! The configuration as its users meet it: the contract's example, the layers, and what goes wrong.
+//! The configuration as its users meet it: all keys with their defaults, the layers, and what goes wrong.
 //!
 //! In: JSON, flags, variables · Out: verdicts · Thread: the test's.
 
@@ -6,10 +6,10 @@ use std::ffi::OsString;
 use std::time::Duration;
 
 use super::json::Value;
-use super::problem::Origin;
 use super::*;
+use crate::base::problem::Origin;
 
-/// The contract's example with its angle brackets filled.
+/// Every key with its default, or an example where there is none.
 const EXAMPLE: &str = r#"{"region":"mypurecloud.com","login_url":null,"api_url":null,"streaming_url":null,"ca_file":null,"proxy":null,
  "client_id":"some-id","client_secret_file":"SECRET_FILE","protocol":"notifications","verify":true,
  "subscribe":{"queues":["Sales"],"users":[],"topics":[],"refresh_secs":300,
@@ -47,7 +47,7 @@ fn complaint(builder: ConfigBuilder) -> String {
 }
 
 #[test]
-fn the_contracts_example_is_the_defaults() {
+fn every_key_has_its_documented_default() {
     let secret_file = std::env::temp_dir().join(format!("gs-config-example-{}", std::process::id()));
     std::fs::write(&secret_file, "hunter2\n").unwrap();
     let text = EXAMPLE.replace("SECRET_FILE", secret_file.to_str().unwrap());
@@ -467,9 +467,10 @@ fn what_is_missing_is_named_with_how_to_give_it() {
 fn user_information_of_a_proxy_is_refused_in_a_flag_only() {
     let address = "http://me:hunter2@proxy.example:3128";
     let file = format!("{{\"proxy\": \"{address}\"}}");
-    assert_eq!(whole().json("f", file).build().unwrap().proxy.as_deref(), Some(address));
+    let proxy = |builder: ConfigBuilder| builder.build().unwrap().proxy().map(|proxy| proxy.reveal().to_owned());
+    assert_eq!(proxy(whole().json("f", file)).as_deref(), Some(address));
     assert_eq!(
-        whole().proxy("proxy.example:3128").build().unwrap().proxy.as_deref(),
+        proxy(whole().proxy("proxy.example:3128")).as_deref(),
         Some("http://proxy.example:3128")
     );
     let mut builder = whole();
@@ -502,16 +503,29 @@ fn notes_say_what_is_odd() {
 }
 
 #[test]
-fn setters_round_nothing() {
-    let text = complaint(whole().heartbeat_interval(Duration::from_millis(1500)));
-    assert!(
-        text.contains("heartbeat_interval() (heartbeat.interval_secs): found 1.5;"),
-        "{text}"
-    );
+fn setters_take_every_duration_in_range_and_round_nothing() {
+    let odd = Duration::new(1, 500_000_001);
+    let config = whole().heartbeat_interval(odd).reconnect_initial(odd).build().unwrap();
+    assert_eq!((config.heartbeat_interval(), config.reconnect_initial()), (odd, odd));
+    for (length, found) in [
+        (Duration::ZERO, "found 0ns;"),
+        (Duration::from_nanos(999_999_999), "found 999.999999ms;"),
+        (Duration::new(3600, 1), "found 3600.000000001s;"),
+        (Duration::MAX, "found 18446744073709551615.999999999s;"),
+    ] {
+        let text = complaint(whole().heartbeat_interval(length));
+        let expected = format!("heartbeat_interval() (heartbeat.interval_secs): {found} allowed is 1 s to 3600 s");
+        assert!(text.contains(&expected), "{text}");
+    }
+    let text = complaint(whole().reconnect_initial(Duration::from_micros(9_999)));
+    assert!(text.contains("found 9.999ms; allowed is 10 ms to 3600000 ms"), "{text}");
 }
 
 #[test]
 fn debug_shows_no_secret() {
+    let proxied = || whole().proxy("http://me:hunter2@proxy.example:3128");
+    assert!(!format!("{:?}", proxied()).contains("hunter2"));
+    assert!(!format!("{:?}", proxied().build().unwrap()).contains("hunter2"));
     assert!(!format!("{:?}", whole()).contains("hunter2"));
     assert!(!format!("{:?}", whole().build().unwrap()).contains("hunter2"));
 }

@@ -1,72 +1,100 @@
-//! What the supervisor and the repair tell the aggregator.
+//! The messages that supervisor, repair and program send to the engine.
 //!
-//! In: whoever has something to tell · Out: messages, in their order · Thread: any.
+//! In: changes, questions, the end · Out: messages, in their order · Thread: any.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
 use crossbeam_channel::Sender;
 
-use super::FromRepair;
-use crate::event::facts::ObservationFacts;
-use crate::model::snapshot::{GapTopics, Snapshot};
-use crate::output::record::StateChange;
-use crate::rest::lookup::Queue;
+use crate::event::change::Change;
+use crate::event::facts::ConversationFacts;
+use crate::event::state::{ConnectionState, StateChange};
+use crate::model::snapshot::Snapshot;
 use crate::{Id, Moment};
 
-/// What the supervisor tells the aggregator, in order.
+/// A message to the engine.
 #[derive(Debug)]
 pub(crate) enum Control {
-    /// The stream took on another state.
-    State(StateChange),
-    /// A token was obtained.
-    TokenExpires(Moment),
-    /// What is open now.
-    Connections {
-        open: u32,
-        reconnects: u64,
-        channel_expires_at: Option<Moment>,
-    },
-    /// The topics of one line that the service refused, and why; replaces what was known of that line.
-    Refused {
-        line: usize,
-        topics: BTreeMap<String, String>,
-    },
-    /// The subscribed queues, with what the listing says of them.
-    Queues(Vec<Queue>),
-    /// No queue was named: each that appears counts as subscribed.
-    AnyQueue,
-    /// A connection is being made: from here on it may deliver what others deliver, too.
-    ConnectionOpened(u32),
-    /// It ended.
-    ConnectionEnded(u32),
-    /// The subscribed users, with their names.
-    UserNames(BTreeMap<Id, Option<String>>),
-    /// Facts from REST.
-    Observations(Vec<ObservationFacts>),
-    /// What the repair found or wants to know.
-    Repair(FromRepair),
-    /// The topics of a line are uncovered from here on.
-    GapOpened {
-        line: usize,
-        topics: GapTopics,
-        from: Moment,
-        cause: String,
-    },
-    /// They are covered again.
-    GapClosed { line: usize, to: Moment },
-    /// Wants the dashboard of now.
-    Snapshot(Sender<Arc<Snapshot>>),
-    /// No event comes any more: empty the buffer until then, let the outputs finish until then, and end.
-    Finish {
-        state: StateChange,
-        drain_until: Instant,
-        outputs_until: Instant,
-    },
+    /// Something that alters the dashboard.
+    Change(Change),
+    /// Something that does not.
+    Ask(Ask),
+    /// No event comes any more.
+    Finish(Finish),
 }
 
-/// The supervisor's and the program's way to the aggregator.
+/// A question. The caller may have timed out; then nobody receives the answer.
+#[derive(Debug)]
+pub(crate) enum Ask {
+    /// Asks for the current dashboard.
+    Snapshot(Sender<Arc<Snapshot>>),
+    /// Wants the state of now and each one after it, with its cause.
+    States(Sender<StateAndCause>),
+    /// Offers conversations of REST; `done` is answered once those that count are applied, so that at most one page waits.
+    Conversations {
+        found: Vec<FoundConversation>,
+        done: Sender<()>,
+    },
+    /// Asks for the conversations that are not finished.
+    Open(Sender<Vec<Id>>),
+    /// Asks for open conversations without news since `before`, the longest idle first.
+    Idle {
+        before: Moment,
+        at_most: usize,
+        answer: Sender<Vec<Id>>,
+    },
+    /// Asks for the local midnight before `at`; the answer is `None` unless totals count since then.
+    DayStart { at: Moment, answer: Sender<Option<Moment>> },
+}
+
+/// A state of the stream, and why it is in that state, in a line.
+pub(crate) type StateAndCause = (ConnectionState, Option<String>);
+
+/// A conversation that REST showed.
+#[derive(Debug)]
+pub(crate) struct FoundConversation {
+    pub(crate) facts: ConversationFacts,
+    /// Whether it enters the numbers even if the model does not know it.
+    pub(crate) enters: bool,
+}
+
+/// How to end: the deadlines for emptying the buffer and for the outputs.
+#[derive(Debug)]
+pub(crate) struct Finish {
+    pub(crate) state: StateChange,
+    pub(crate) drain_until: Instant,
+    pub(crate) outputs_until: Instant,
+}
+
+/// A job of the repair: something that REST has to fill in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Repair {
+    /// The stream has started, or has new queues: asks who is waiting and talking already.
+    Start { at: Moment },
+    /// This gap was closed. It began at `from`; by the service's clock at `since` or later.
+    Gap { id: u64, from: Moment, since: Moment },
+}
+
+impl From<Change> for Control {
+    fn from(change: Change) -> Self {
+        Self::Change(change)
+    }
+}
+
+impl From<Ask> for Control {
+    fn from(ask: Ask) -> Self {
+        Self::Ask(ask)
+    }
+}
+
+impl From<Finish> for Control {
+    fn from(finish: Finish) -> Self {
+        Self::Finish(finish)
+    }
+}
+
+/// Sends messages to the engine.
 #[derive(Clone)]
 pub(crate) struct ControlSender(Sender<Control>);
 
@@ -75,8 +103,8 @@ impl ControlSender {
         Self(sender)
     }
 
-    /// Never blocks. After the end of the aggregator nothing is left to tell.
-    pub(crate) fn send(&self, control: Control) {
-        let _ = self.0.send(control);
+    /// Never blocks. After the end of the engine messages are lost.
+    pub(crate) fn send(&self, message: impl Into<Control>) {
+        let _ = self.0.send(message.into());
     }
 }

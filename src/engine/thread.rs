@@ -1,84 +1,347 @@
-//! The aggregator's thread, and what it leaves.
+//! The engine's thread: applies events and changes to the core, and carries out their effects.
 //!
-//! In: an `Aggregator` · Out: `Finished`, a notice at an end that nobody asked for · Thread: `gs-aggregator`.
+//! In: events from the buffer, `Control` messages, its own ticks · Out: `Item`s to outputs, audit entries, lines of the
+//! recording, repair jobs, published snapshots · Thread: `gs-aggregator`.
+//!
+//! It waits for an event, a message or its next tick, whichever is first. Where the buffer's policy is `block` and an
+//! output has no room, it takes no event until there is; messages and snapshots go on.
 
-use std::sync::Arc;
-use std::thread::JoinHandle;
-use std::time::Instant;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
+use crossbeam_channel::{Receiver, Sender, select};
 
-use super::Aggregator;
+use super::control::{Ask, Control, Finish, Repair, StateAndCause};
+use super::core::{Core, Effect, Observed};
+use super::handle::{AggregatorThread, Finished};
+use crate::config::Config;
+use crate::event::change::Change;
 use crate::event::notice::Notice;
+use crate::event::state::StateChange;
+use crate::model::Settings;
 use crate::model::snapshot::Snapshot;
-use crate::net::cancel::Never;
-use crate::{Error, ErrorKind};
+use crate::output::journal::Journal;
+use crate::output::recording::{Line, Start, State};
+use crate::output::{Item, Outputs};
+use crate::reader::buffer::BufferReceiver;
+use crate::reader::telemetry::Telemetry;
+use crate::rest::ServiceClock;
+use crate::{Error, Moment};
 
-/// What it leaves.
-#[derive(Debug)]
-pub(crate) struct Finished {
-    pub(crate) snapshot: Arc<Snapshot>,
-    /// What was not done in time, in words.
-    pub(crate) abandoned: Vec<String>,
+/// Events applied before messages and the clock are looked at again: well under a millisecond of work.
+const BATCH: usize = 128;
+
+/// What the engine is given.
+pub(crate) struct AggregatorParts<'a> {
+    pub(crate) config: &'a Config,
+    pub(crate) buffer: BufferReceiver,
+    pub(crate) control: Receiver<Control>,
+    pub(crate) telemetry: Arc<Telemetry>,
+    pub(crate) outputs: Outputs,
+    pub(crate) journal: Journal,
+    /// Takes gaps that REST has to fill in; none if nothing repairs gaps.
+    pub(crate) repairs: Option<Sender<Repair>>,
+    /// Difference of the service's clock, measured from its answers.
+    pub(crate) clock: Arc<ServiceClock>,
 }
 
-/// Its running thread.
-pub(crate) struct AggregatorThread {
-    thread: JoinHandle<Finished>,
-    done: Receiver<Never>,
+/// See the module.
+pub(crate) struct Aggregator {
+    core: Core,
+    buffer: BufferReceiver,
+    control: Receiver<Control>,
+    telemetry: Arc<Telemetry>,
+    outputs: Outputs,
+    journal: Journal,
+    repairs: Option<Sender<Repair>>,
+    clock: Arc<ServiceClock>,
+    published: Arc<Mutex<Arc<Snapshot>>>,
+    /// Who wants to know each state; whoever is gone is removed at the next one.
+    watchers: Vec<Sender<StateAndCause>>,
+    ticks: Ticks,
 }
 
-impl AggregatorThread {
-    /// Whether it ended by `deadline`.
-    pub(crate) fn ends_by(&self, deadline: Instant) -> bool {
-        !matches!(self.done.recv_deadline(deadline), Err(RecvTimeoutError::Timeout))
-    }
-
-    /// Waits for what it leaves; to be called once it has ended.
-    pub(crate) fn join(self) -> Result<Finished, Error> {
-        self.thread.join().map_err(|panic| {
-            let what = crate::base::error::panic_text(&*panic);
-            Error::new(ErrorKind::Internal, "aggregating", format!("a defect ended it: {what}"))
-        })
-    }
+/// When the next tick is due, and how many events had been dropped at the last one.
+struct Ticks {
+    interval: Duration,
+    next: Instant,
+    /// Events that had been dropped at the last tick.
+    dropped: u64,
 }
 
 impl Aggregator {
-    /// Starts the thread. If it ends without having been told to, the supervisor hears of it.
+    pub(crate) fn new(parts: AggregatorParts<'_>) -> Self {
+        let now = Moment::now();
+        let config = parts.config;
+        let settings = Settings::from(config);
+        parts.journal.record(|| {
+            Line::state(
+                now,
+                None,
+                State::Start(Start::new(config.hosts.region.clone(), settings)),
+            )
+        });
+        let mut core = Core::new(settings, now);
+        let outputs = parts.outputs.counts();
+        let first = core.snapshot(
+            now,
+            Observed {
+                outputs,
+                ..Observed::default()
+            },
+        );
+        let interval = config.outputs.interval;
+        Self {
+            core,
+            buffer: parts.buffer,
+            control: parts.control,
+            telemetry: parts.telemetry,
+            outputs: parts.outputs,
+            journal: parts.journal,
+            repairs: parts.repairs,
+            clock: parts.clock,
+            published: Arc::new(Mutex::new(Arc::new(first))),
+            watchers: Vec::new(),
+            ticks: Ticks {
+                interval,
+                next: Instant::now() + interval,
+                dropped: 0,
+            },
+        }
+    }
+
+    /// The slot that holds the newest snapshot.
+    pub(crate) fn published(&self) -> Arc<Mutex<Arc<Snapshot>>> {
+        Arc::clone(&self.published)
+    }
+
+    /// Starts the thread.
     ///
     /// # Errors
     /// When the system gives no thread.
     pub(crate) fn spawn(self, notices: Sender<Notice>) -> Result<AggregatorThread, Error> {
-        let (alive, done) = bounded(0);
-        let thread = std::thread::Builder::new()
-            .name("gs-aggregator".to_owned())
-            .spawn(move || {
-                let _alive: Sender<Never> = alive;
-                let guard = Guard { notices: Some(notices) };
-                let finished = self.run();
-                guard.disarm();
-                finished
-            })
-            .map_err(|error| Error::new(ErrorKind::Local, "starting the aggregator's thread", error.to_string()))?;
-        Ok(AggregatorThread { thread, done })
+        AggregatorThread::spawn(move || self.run(), notices)
     }
-}
 
-/// Tells the supervisor when the thread ends in a panic.
-struct Guard {
-    notices: Option<Sender<Notice>>,
-}
-
-impl Guard {
-    fn disarm(mut self) {
-        self.notices = None;
+    fn run(mut self) -> Finished {
+        loop {
+            while let Ok(message) = self.control.try_recv() {
+                if let Some(end) = self.on_message(message) {
+                    return self.finish(end);
+                }
+            }
+            if Instant::now() >= self.ticks.next {
+                self.tick();
+            }
+            if self.outputs.is_holding() {
+                self.wait_for_room();
+                continue;
+            }
+            let until_tick = self.ticks.next.saturating_duration_since(Instant::now());
+            select! {
+                recv(self.control) -> message => match message {
+                    Ok(message) => {
+                        if let Some(end) = self.on_message(message) {
+                            return self.finish(end);
+                        }
+                    }
+                    // The supervisor ended in a panic; what was applied is kept.
+                    Err(_) => {
+                        let now = Instant::now();
+                        let state = StateChange::stopped(Moment::now(), "the supervisor is gone");
+                        return self.finish(Finish { state, drain_until: now, outputs_until: now });
+                    }
+                },
+                recv(self.buffer.tickets()) -> ticket => {
+                    if let Ok(ticket) = ticket {
+                        self.apply_event(ticket);
+                        for _ in 1..BATCH {
+                            if self.outputs.is_holding() {
+                                break;
+                            }
+                            match self.buffer.tickets().try_recv() {
+                                Ok(ticket) => self.apply_event(ticket),
+                                Err(_) => break,
+                            }
+                        }
+                    } else {
+                        // No reader is left; only messages can come.
+                        self.wait_for_message();
+                    }
+                },
+                default(until_tick) => {}
+            }
+        }
     }
-}
 
-impl Drop for Guard {
-    fn drop(&mut self) {
-        if let Some(notices) = self.notices.take() {
-            let _ = notices.send(Notice::AggregatorGone("a defect ended the aggregator".to_owned()));
+    /// Waits for a message or the tick; after the end of the buffer's senders the `select!` of [`Self::run`] would spin.
+    fn wait_for_message(&mut self) {
+        let mut ready = crossbeam_channel::Select::new();
+        ready.recv(&self.control);
+        // The loop receives the message itself.
+        let _ = ready.ready_deadline(self.ticks.next);
+    }
+
+    /// Waits for a message, the tick, or room in an output that the stream waits for. Events stay in the buffer meanwhile.
+    fn wait_for_room(&mut self) {
+        let mut ready = crossbeam_channel::Select::new();
+        ready.recv(&self.control);
+        self.outputs.select_room(&mut ready);
+        let _ = ready.ready_deadline(self.ticks.next);
+        self.outputs.offer_held();
+    }
+
+    fn apply_event(&mut self, ticket: u64) {
+        let Some(event) = self.buffer.take(ticket) else { return };
+        let applied = self.core.apply_event(&event);
+        Telemetry::add(&self.telemetry.applied, 1);
+        self.carry_out(applied.effect);
+        if applied.gets_record && self.outputs.want_events() {
+            self.outputs.offer(&Item::Event(Arc::from(event)));
+        }
+    }
+
+    fn apply(&mut self, change: Change) {
+        let now = Moment::now();
+        self.journal
+            .record(|| Line::change(now, change.clone(), self.telemetry.settled()));
+        if let Change::State(change) = &change {
+            let told = |watcher: &Sender<StateAndCause>| watcher.send((change.state, change.cause.clone())).is_ok();
+            self.watchers.retain(told);
+        }
+        let effects = self.core.apply(change, now);
+        self.carry_out(effects);
+    }
+
+    fn carry_out(&mut self, effects: impl IntoIterator<Item = Effect>) {
+        for effect in effects {
+            match effect {
+                Effect::Record(item) => self.outputs.offer(&item),
+                Effect::Snapshot => {
+                    let snapshot = self.snapshot();
+                    self.outputs.offer(&Item::Snapshot(snapshot));
+                }
+                Effect::Audit(entry) => self.journal.audit(|| entry),
+                Effect::Repair(job) => {
+                    if let Some(repairs) = &self.repairs {
+                        // If the repair's thread has ended, the gap stays unrepaired.
+                        let _ = repairs.send(job);
+                    }
+                }
+                Effect::Warn(what) => log::warn!("{what}"),
+                Effect::Inform(what) => log::info!("{what}"),
+            }
+        }
+    }
+
+    fn on_message(&mut self, message: Control) -> Option<Finish> {
+        match message {
+            Control::Change(change) => self.apply(change),
+            Control::Ask(ask) => self.answer(ask),
+            Control::Finish(finish) => return Some(finish),
+        }
+        None
+    }
+
+    /// Answers a question. The caller may have timed out; then nobody receives the answer.
+    fn answer(&mut self, ask: Ask) {
+        match ask {
+            Ask::Snapshot(answer) => {
+                let _ = answer.send(self.snapshot());
+            }
+            Ask::States(watcher) => {
+                if watcher.send(self.core.state()).is_ok() {
+                    self.watchers.push(watcher);
+                }
+            }
+            Ask::Conversations { found, done } => {
+                let counted = self.core.select(found);
+                if !counted.is_empty() {
+                    self.apply(Change::Conversations(counted));
+                }
+                let _ = done.send(());
+            }
+            Ask::Open(answer) => {
+                let _ = answer.send(self.core.model().conversations().open().collect());
+            }
+            Ask::Idle {
+                before,
+                at_most,
+                answer,
+            } => {
+                let _ = answer.send(self.core.model().conversations().idle_since(before, at_most));
+            }
+            Ask::DayStart { at, answer } => {
+                let _ = answer.send(self.core.model().day_start(at));
+            }
+        }
+    }
+
+    fn tick(&mut self) {
+        // Counted from now, so that late ticks are not followed by a burst.
+        self.ticks.next = Instant::now() + self.ticks.interval;
+        let now = Moment::now();
+        let clock_ahead_ms = self.clock.earliest(now).millis_since(now);
+        let dropped = self.newly_dropped();
+        self.apply(Change::Tick {
+            clock_ahead_ms,
+            dropped,
+        });
+        self.carry_out([Effect::Snapshot]);
+    }
+
+    /// Events that were dropped since the last tick.
+    fn newly_dropped(&mut self) -> u64 {
+        let dropped = self.telemetry.counters().events_dropped;
+        dropped - std::mem::replace(&mut self.ticks.dropped, dropped)
+    }
+
+    fn snapshot(&mut self) -> Arc<Snapshot> {
+        let observed = Observed {
+            counters: self.telemetry.counters(),
+            last_frame_at: self.telemetry.last_frame_at(),
+            outputs: self.outputs.counts(),
+        };
+        let snapshot = Arc::new(self.core.snapshot(Moment::now(), observed));
+        *self.published.lock().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&snapshot);
+        snapshot
+    }
+
+    fn finish(mut self, end: Finish) -> Finished {
+        let mut abandoned = Vec::new();
+        while Instant::now() < end.drain_until {
+            if self.outputs.is_holding() {
+                self.outputs.wait_for_room(end.drain_until);
+                continue;
+            }
+            match self.buffer.tickets().try_recv() {
+                Ok(ticket) => self.apply_event(ticket),
+                Err(_) => break,
+            }
+        }
+        let discarded = self.buffer.discard();
+        if discarded > 0 {
+            abandoned.push(format!(
+                "{discarded} events in the buffer were dropped: there was no time to apply them"
+            ));
+        }
+        let dropped = self.newly_dropped();
+        self.apply(Change::Drained { dropped });
+        self.apply(Change::State(end.state));
+        // The last snapshot counts what the outputs have written by then; half of the time is left for that snapshot.
+        let left = end.outputs_until.saturating_duration_since(Instant::now());
+        let flush_until = Instant::now() + left / 2;
+        while self.outputs.is_holding() && Instant::now() < flush_until {
+            self.outputs.wait_for_room(flush_until);
+        }
+        self.outputs.flush(flush_until);
+        let last = self.snapshot();
+        for closing in self.outputs.close(Some(&last), end.outputs_until) {
+            abandoned.extend(closing.complaint());
+        }
+        Finished {
+            snapshot: last,
+            abandoned,
         }
     }
 }

@@ -1,19 +1,27 @@
-//! One fact about the contact centre, as it came from a frame.
+//! Events: facts about the contact centre as they came from frames, and their records.
 //!
 //! In: protocol machines · Out: `Event` to buffer, model, outputs and callbacks · Thread: any (plain data).
 
+pub(crate) mod change;
 pub(crate) mod coalesce;
 pub mod facts;
+pub mod gap;
 pub(crate) mod notice;
+pub(crate) mod queue;
+pub mod state;
 
 use std::sync::Arc;
+
+use serde::{Serialize, Serializer};
+use serde_json::value::RawValue;
 
 use crate::config::Protocol;
 use crate::event::facts::Facts;
 use crate::{Id, Moment};
 
-/// What an event is about; the names in records are snake case.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+/// What an event is about; its name in records is that of [`EventKind::as_str`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum EventKind {
     /// `events` protocol: `conversation:updated`.
@@ -38,7 +46,7 @@ pub enum EventKind {
     UserConversation,
     /// `v2.detail.events.…`.
     DetailEvent,
-    /// Any other topic or type: kept, counted, never discarded for being unknown.
+    /// Any other topic or type; such events are kept and counted.
     Unknown,
 }
 
@@ -79,41 +87,129 @@ impl EventKind {
     }
 }
 
-/// One fact about the contact centre.
+/// One fact about the contact centre. Its fields may be read and changed; new ones may be added in later versions.
+///
+/// `Serialize` gives the record that [`Records::Events`](crate::Records::Events) writes, without `seq`; in another format
+/// than JSON the body is a text.
+///
+/// ```no_run
+/// # let config = genesys_stream::Config::builder().environment().build()?;
+/// let (builder, events) = genesys_stream::Stream::builder(config).events(1_000);
+/// let stream = builder.start()?;
+/// for event in events.take(10) {
+///     println!("{} {} {:?} ms", event.kind.as_str(), event.topic, event.latency_ms());
+///     println!("{}", serde_json::to_string(&*event)?);
+/// }
+/// stream.stop()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Event {
-    /// When its frame was complete, by this machine's clock.
+    /// When the frame was complete, by this machine's clock.
     pub received_at: Moment,
     /// Which connection delivered it: 1 for the first of this run.
     pub connection: u32,
-    /// The protocol it came by.
+    /// The protocol of that connection.
     pub protocol: Protocol,
-    /// What it is about.
+    /// What the event is about.
     pub kind: EventKind,
     /// Topic (`notifications`), event type (`events`), metric type (`metrics`); empty where a frame had none.
     pub topic: Arc<str>,
-    /// The conversation it names.
+    /// The conversation that the event names.
     pub conversation_id: Option<Id>,
-    /// The queue it names: of the topic, else of the body.
+    /// The queue that the event names: in the topic, else in the body.
     pub queue_id: Option<Id>,
-    /// The user it names.
+    /// The user that the event names.
     pub user_id: Option<Id>,
     /// The newest time inside the body that is not later than `received_at`.
     pub event_time: Option<Moment>,
-    /// The body as it came (`eventBody`, `event.data`, or the whole event), if the run keeps bodies.
+    /// The body as it came (`eventBody`, `event.data`, or the whole event); `None` where no output of the stream shows bodies.
     pub body: Option<Box<str>>,
-    /// Hash of topic and body: equal for a repetition.
+    /// Hash of topic and body, with a key of its own for each stream: equal for a repetition.
     pub fingerprint: u64,
-    /// What it says.
+    /// What the event says.
     pub facts: Facts,
 }
 
 impl Event {
-    /// `received_at − event_time` in milliseconds.
+    /// `received_at − event_time` in milliseconds; 0 where `event_time` is later, `None` where there is none.
     #[must_use]
     pub fn latency_ms(&self) -> Option<u64> {
         self.event_time
             .map(|at| u64::try_from(self.received_at.millis_since(at)).unwrap_or(0))
+    }
+
+    /// The record up to its body; `seq` is the event's number among those that an output writes.
+    pub(crate) fn record(&self, seq: Option<u64>) -> EventRecord<'_> {
+        EventRecord {
+            record: "event",
+            schema: 1,
+            seq,
+            received_at: self.received_at,
+            protocol: self.protocol,
+            kind: self.kind,
+            topic: &self.topic,
+            conversation_id: self.conversation_id.as_ref(),
+            queue_id: self.queue_id.as_ref(),
+            user_id: self.user_id.as_ref(),
+            event_time: self.event_time,
+            latency_ms: self.latency_ms(),
+        }
+    }
+}
+
+/// The record of an event up to its body: the list of its fields, described in `docs/records.md`.
+#[derive(Serialize)]
+pub(crate) struct EventRecord<'a> {
+    record: &'static str,
+    schema: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seq: Option<u64>,
+    received_at: Moment,
+    protocol: Protocol,
+    kind: EventKind,
+    topic: &'a str,
+    conversation_id: Option<&'a Id>,
+    queue_id: Option<&'a Id>,
+    user_id: Option<&'a Id>,
+    event_time: Option<Moment>,
+    latency_ms: Option<u64>,
+}
+
+impl Serialize for Event {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        #[serde(untagged)]
+        enum Body<'a> {
+            Json(&'a RawValue),
+            Text(&'a str),
+        }
+        #[derive(Serialize)]
+        struct Whole<'a> {
+            #[serde(flatten)]
+            record: EventRecord<'a>,
+            body: Option<Body<'a>>,
+        }
+        Whole {
+            record: self.record(None),
+            body: self
+                .body
+                .as_deref()
+                .map(|text| serde_json::from_str(text).map_or(Body::Text(text), Body::Json)),
+        }
+        .serialize(serializer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kinds_are_serialised_by_their_names() {
+        for kind in EventKind::ALL {
+            assert_eq!(serde_json::to_value(kind).unwrap(), kind.as_str());
+        }
     }
 }

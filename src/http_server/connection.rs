@@ -1,4 +1,4 @@
-//! One connection from its first request to its last.
+//! The requests and replies of one connection.
 //!
 //! In: a TCP connection · Out: replies · Thread: `<name>-http-N`.
 
@@ -10,10 +10,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-/// After a refusal the rest of what the peer still sends is read for this long, so that our answer is not lost in a reset.
+/// After the last reply, what the peer still sends is read for this long: closing a socket with unread bytes resets the
+/// connection, and the peer may then lose the reply.
 const DRAIN_TIME: Duration = Duration::from_millis(500);
 
-/// Writes all of it, or fails after `limit` in all: a peer that takes one byte at a time gains nothing.
+/// Writes all bytes, or fails when that takes longer than `limit` in all, however slowly the peer takes them.
 pub(crate) fn write_within(stream: &mut TcpStream, mut bytes: &[u8], limit: Duration) -> io::Result<()> {
     let deadline = Instant::now() + limit;
     while !bytes.is_empty() {
@@ -70,13 +71,13 @@ pub(super) fn serve(
                     return;
                 }
                 if !request.keep_alive {
-                    linger(&mut stream);
+                    drain(&mut stream);
                     return;
                 }
             }
             #[cfg(feature = "simulator")]
             Reply::Drop => {
-                // With no time to linger the last handle's end resets the connection.
+                // With a linger time of zero, closing the last handle resets the connection.
                 let _ = socket2::SockRef::from(&stream).set_linger(Some(Duration::ZERO));
                 return;
             }
@@ -93,9 +94,9 @@ pub(super) fn serve(
     }
 }
 
-/// Answers a connection that is one too many, without a thread of its own.
+/// Answers 503 to a connection that is one too many, on the accept thread.
 pub(super) fn refuse_full(stream: &mut TcpStream) {
-    // The accept thread must not wait for a peer: what is there is read, what is not is left.
+    // The accept thread must not wait for a peer: what has arrived is read, and nothing else.
     let _ = stream.set_nonblocking(true);
     let _ = stream.read(&mut [0u8; 8192]);
     let _ = stream.write_all(
@@ -110,11 +111,12 @@ pub(super) fn refuse_full(stream: &mut TcpStream) {
 fn refuse(stream: &mut TcpStream, status: u16, why: &str, limits: &Limits) {
     let bytes = Response::text(status, why).to_bytes(Some("close"));
     if write_within(stream, &bytes, limits.write_time).is_ok() {
-        linger(stream);
+        drain(stream);
     }
 }
 
-fn linger(stream: &mut TcpStream) {
+/// Ends the sending side and reads what the peer still sends.
+fn drain(stream: &mut TcpStream) {
     let _ = stream.shutdown(Shutdown::Write);
     let deadline = Instant::now() + DRAIN_TIME;
     let mut sink = [0u8; 8192];

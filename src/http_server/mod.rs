@@ -1,10 +1,15 @@
-//! A small HTTP/1.1 server: one thread a connection, hard limits, keep-alive, take-over of the socket.
+//! A small HTTP/1.1 server for the live page and the simulator: a thread for each connection, hard limits.
 //!
 //! In: TCP connections · Out: requests to a handler, its replies to the peer · Thread: `<name>-accept` and `<name>-http-N`.
 //!
-//! Written on `httparse` because nothing else here needs more: no TLS, no chunked bodies (411), no HTTP/2. Every wait
-//! for a peer has an absolute deadline, so that a peer that dribbles one byte at a time holds a thread no longer than
-//! [`Limits`] say.
+//! Own code on `httparse` (which the WebSocket crate brings anyway), because a handler must be able to take the socket
+//! over: the simulator's WebSockets and the page's event streams need that, with limits on time. The well-kept servers
+//! bring an async runtime (hyper, axum) or know no time limit for a slow peer (tiny_http 0.12 and rouille on it; see its
+//! issue 143). What no part of this program needs is left out: TLS, chunked bodies (answered 411), HTTP/2.
+//!
+//! The server holds these limits ([`Limits`]): connections at one time, bytes of head and body, and the time for head,
+//! body, reply and the pause between two requests. Each wait for a peer has an absolute deadline, so a peer that sends
+//! one byte at a time holds a thread no longer than one that sends nothing.
 
 pub(crate) mod connection;
 mod request;
@@ -21,11 +26,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
-/// What a peer may take of us; the defaults suit a loopback or office network.
+/// How much of this process peers may use; the defaults suit a loopback or office network.
 #[derive(Debug, Clone)]
 pub(crate) struct Limits {
-    /// Connections at one time. One more takes the place of the one that has waited longest for a request to come; where
-    /// all are at work it is answered 503 and closed.
+    /// Connections at one time. One more takes the place of the oldest connection on which no request is being answered;
+    /// if there is none, it is answered 503 and closed.
     pub connections: usize,
     /// Request line and header fields together, in bytes; more is answered 431.
     pub head_bytes: usize,
@@ -58,7 +63,7 @@ impl Default for Limits {
 /// Answers requests; called on the connection's thread, many at a time.
 pub(crate) type Handler = dyn Fn(&Request) -> Reply + Send + Sync;
 
-/// A listening server. Dropping it closes the listener and every connection, and joins their threads.
+/// A listening server. Dropping it closes the listener and all connections, and joins their threads.
 pub(crate) struct Server {
     shared: Arc<Shared>,
     local_addr: SocketAddr,
@@ -70,15 +75,16 @@ struct Shared {
     handler: Box<Handler>,
     stopping: AtomicBool,
     next_id: AtomicU64,
-    // The handle of each open connection's socket, to wake its thread at the stop.
     open: Mutex<HashMap<u64, Open>>,
     threads: Mutex<HashMap<u64, JoinHandle<()>>>,
+    /// Connections whose threads are about to end and can be joined.
     finished: Mutex<Vec<u64>>,
 }
 
 struct Open {
+    /// To shut the socket down from another thread, which wakes the connection's own.
     handle: TcpStream,
-    /// No request is at work on it.
+    /// No request is being answered on it.
     waiting: Arc<AtomicBool>,
 }
 
@@ -87,11 +93,11 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Server {
-    /// Binds `addr` (port 0 picks a free one) and starts to answer with what `handler` makes of the port. `name` begins the threads' names (at most 3 bytes,
-    /// so that they stay within the 15 bytes that Linux keeps).
+    /// Binds `addr` (port 0 picks a free one) and starts to answer. `handler` makes the handler when the port is known.
+    /// The threads' names begin with `name` (at most 3 bytes, so that they stay within the 15 bytes that Linux keeps).
     ///
     /// # Errors
-    /// When the address cannot be bound or a thread cannot be started.
+    /// When the address cannot be bound, `handler` fails, or the thread cannot be started.
     pub(crate) fn bind(
         addr: SocketAddr,
         name: &'static str,
@@ -132,13 +138,13 @@ impl Server {
         locked(&self.shared.open).len()
     }
 
-    /// Stops: no new connection, all sockets shut down, all threads joined. Called by drop as well.
+    /// Takes no new connection, shuts all sockets down and joins all threads. Done by drop as well.
     pub(crate) fn stop(&mut self) {
         let Some(accept) = self.accept.take() else {
             return;
         };
         self.shared.stopping.store(true, Ordering::SeqCst);
-        // A blocked accept() ends only with a connection: make one ourselves.
+        // A blocked accept() ends only with a connection.
         let mut wake = self.local_addr;
         if wake.ip().is_unspecified() {
             wake.set_ip(if wake.is_ipv4() {
@@ -177,7 +183,7 @@ fn accept_loop(listener: &TcpListener, name: &str, shared: &Arc<Shared>) {
         }
         match incoming {
             Ok(stream) => start_connection(stream, name, shared),
-            // Out of file descriptors or an aborted handshake: the next accept may fare better, but must not spin.
+            // Out of file descriptors, or the peer has gone already: a pause, because this would come back at once.
             Err(_) => std::thread::park_timeout(Duration::from_millis(20)),
         }
     }
@@ -198,13 +204,13 @@ fn start_connection(mut stream: TcpStream, name: &str, shared: &Arc<Shared>) {
         waiting: Arc::clone(&waiting),
     };
     locked(&shared.open).insert(id, open);
-    // The map is held over the start, so that the thread's end cannot be reaped before its handle is in it.
+    // Locked until the thread's handle is in the map: a thread that ends at once must find it there to be joined.
     let mut threads = locked(&shared.threads);
     let for_thread = Arc::clone(shared);
     let spawned = Builder::new()
         .name(format!("{name}-http-{}", id % 100_000))
         .spawn(move || {
-            let _leaving = Leaving {
+            let _registered = Registered {
                 id,
                 shared: Arc::clone(&for_thread),
             };
@@ -227,8 +233,8 @@ fn start_connection(mut stream: TcpStream, name: &str, shared: &Arc<Shared>) {
     }
 }
 
-/// Ends the oldest connection on which no request is at work, so that peers that hold connections open without using
-/// them (or send their heads slowly) keep nobody out.
+/// Ends the oldest connection on which no request is being answered, so that peers that hold connections open without
+/// using them, or send their requests slowly, keep nobody out. `false` if there is none.
 fn make_room(shared: &Shared) -> bool {
     let mut open = locked(&shared.open);
     let idle = open.iter().filter(|(_, open)| open.waiting.load(Ordering::SeqCst));
@@ -241,13 +247,13 @@ fn make_room(shared: &Shared) -> bool {
     true
 }
 
-/// Takes a connection out of the books however its thread ends.
-struct Leaving {
+/// An open connection; dropping it removes the connection, however its thread ends.
+struct Registered {
     id: u64,
     shared: Arc<Shared>,
 }
 
-impl Drop for Leaving {
+impl Drop for Registered {
     fn drop(&mut self) {
         locked(&self.shared.open).remove(&self.id);
         locked(&self.shared.finished).push(self.id);

@@ -1,6 +1,6 @@
-//! One HTTP request: reading it under limits and taking it apart.
+//! Reading one HTTP request within the limits, and parsing it.
 //!
-//! In: bytes of a connection · Out: a [`Request`] or the status that refuses it · Thread: the connection's.
+//! In: bytes of a connection · Out: a [`Request`], or the status of a refusal · Thread: the connection's.
 
 use super::Limits;
 use std::io::{self, Read, Write};
@@ -23,7 +23,7 @@ pub(crate) struct Request {
     pub headers: Vec<(String, String)>,
     /// The body; empty without one.
     pub body: Vec<u8>,
-    /// Who sent it, as far as the socket tells.
+    /// The peer's address, if the socket tells it.
     pub peer: Option<IpAddr>,
     pub keep_alive: bool,
 }
@@ -34,7 +34,7 @@ impl Request {
         self.headers.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str())
     }
 
-    /// Whether a comma-separated field holds this token, case aside.
+    /// Whether a comma-separated field contains this token, in upper or lower case.
     pub(crate) fn header_has(&self, name: &str, token: &str) -> bool {
         self.headers
             .iter()
@@ -48,7 +48,7 @@ impl Request {
     }
 }
 
-/// Takes `a=b&c=d` apart, decoding `%xx` and `+`.
+/// The pairs of `a=b&c=d`; `%xx` and `+` are decoded.
 pub(crate) fn form_pairs(text: &str) -> Vec<(String, String)> {
     text.split('&')
         .filter(|pair| !pair.is_empty())
@@ -91,7 +91,7 @@ fn decode(text: &str) -> String {
 pub(super) enum Failure {
     /// Refuse with this status and close.
     Refuse(u16, &'static str),
-    /// Nothing to answer: the peer left, or was idle too long.
+    /// Nothing to answer: the peer left, or sent no request in the idle time.
     Gone,
 }
 
@@ -101,7 +101,7 @@ impl From<io::Error> for Failure {
     }
 }
 
-/// Reads requests off one connection; what was read beyond a request stays for the next.
+/// Reads the requests of one connection. Bytes read beyond a request are kept for the next one.
 pub(super) struct RequestReader {
     buffer: Vec<u8>,
     served: bool,
@@ -229,7 +229,7 @@ impl RequestReader {
             })
             .collect();
         let target = parsed.path.unwrap_or("/");
-        // A proxy's absolute form carries scheme and host; only what follows them is ours.
+        // The absolute form, as proxies send it, has scheme and host before the path.
         let target = match target.split_once("://") {
             Some((_, rest)) if !target.starts_with('/') => rest.find('/').map_or("/", |at| &rest[at..]),
             _ => target,
@@ -268,7 +268,7 @@ fn body_length(request: &Request, limits: &Limits) -> Result<usize, Failure> {
     if request.header("transfer-encoding").is_some() {
         return Err(Failure::Refuse(
             411,
-            "a body needs Content-Length; Transfer-Encoding is not taken",
+            "a body needs Content-Length; Transfer-Encoding is not supported",
         ));
     }
     let mut length: Option<u64> = None;

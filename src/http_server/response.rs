@@ -1,18 +1,19 @@
-//! One HTTP response, and what else a handler may do with a connection.
+//! What a handler answers: a response, or taking the connection over.
 //!
 //! In: status, fields, body · Out: bytes for the wire · Thread: the connection's.
 
 use std::fmt::Write as _;
 use std::net::TcpStream;
 
-/// Takes a connection over: the socket (blocking, no timeouts but the write limit) and bytes that came after the request.
+/// Takes a connection over. It gets the socket (blocking, with a time limit on writes only) and the bytes that came after
+/// the request.
 pub(crate) type TakeOver = Box<dyn FnOnce(TcpStream, Vec<u8>) + Send>;
 
 /// What a handler answers.
 pub(crate) enum Reply {
     /// A whole response; the connection is kept for the next request.
     Response(Response),
-    /// First send the response's head (and body), then hand the socket over; the connection ends when the call returns.
+    /// The response is sent, then the function is called with the socket; the connection ends when it returns.
     TakeOver(Response, TakeOver),
     /// No answer: the connection is reset.
     #[cfg(feature = "simulator")]
@@ -55,14 +56,14 @@ impl Response {
         Response::with_body(status, "text/plain; charset=utf-8", format!("{text}\n"))
     }
 
-    /// Adds a field. Line ends in the value are dropped: they would begin another field.
+    /// Adds a field. Line ends in the value become spaces, because they would begin another field.
     pub(crate) fn header(mut self, name: &str, value: impl AsRef<str>) -> Self {
         let value = value.as_ref().replace(['\r', '\n'], " ");
         self.headers.push((name.to_owned(), value));
         self
     }
 
-    /// The whole response; the `Connection` and `Content-Length` fields are the handler's own without `connection`.
+    /// The whole response. Without `connection`, no `Connection` and `Content-Length` are added to the handler's own fields.
     pub(super) fn to_bytes(&self, connection: Option<&str>) -> Vec<u8> {
         let mut bytes = self.head_bytes(connection);
         if !self.is_bodyless() {
@@ -75,7 +76,7 @@ impl Response {
         self.status < 200 || self.status == 204 || self.status == 304
     }
 
-    /// All but the body, as a HEAD request gets it.
+    /// The response without its body, as the answer to a HEAD request.
     pub(super) fn head_bytes(&self, connection: Option<&str>) -> Vec<u8> {
         let mut head = format!("HTTP/1.1 {} {}\r\n", self.status, reason(self.status));
         for (name, value) in &self.headers {

@@ -1,35 +1,34 @@
 //! What is left of conversations that are over: what they were counted for, in a few dozen bytes each.
 //!
-//! In: an id, its newest time, its happenings · Out: the same again · Thread: any (pure).
+//! In: an id, its newest time, its counts · Out: the same again · Thread: any (pure).
 //!
-//! Entries are appended to chunks of bytes and found by the hash of their id (64 bits: two of a million conversations
-//! share one with a probability of 1 to 30 million). Chunks are dropped whole, the oldest first. Participants are told
-//! apart by 32 bits of their ids' hashes.
+//! Entries are appended to chunks of bytes and found by the 64-bit hash of their id: that any two of a million
+//! conversations have the same hash has a probability of 1 in 30 million. Chunks are dropped whole, the oldest first.
+//! Participants are distinguished by 32 bits of their ids' hashes.
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use super::visit::{Happening, What};
+use super::bytes::{Coded, put, put_signed, take, take_signed};
+use super::counts::CountKind;
+use super::outcome::Count;
 use crate::event::facts::MediaKind;
 use crate::{Id, Moment};
 
-/// Bytes of a chunk before the next is begun.
+/// A chunk with this many bytes is full.
 const CHUNK_BYTES: usize = 1 << 16;
-/// Bits of a position that say where in its chunk.
+/// Bits of a position for the offset in its chunk; the bits above are the number of the chunk.
 const OFFSET_BITS: u32 = 24;
 
-const WHATS: [What; 7] = [
-    What::Offered,
-    What::Answered,
-    What::Abandoned,
-    What::FlowOut,
-    What::Handled,
-    What::Transferred,
-    What::Wrapup,
-];
-/// In the first byte of a happening: about the same participant as the one before, at the same moment.
-const SAME_WHO: u8 = 1 << 6;
-const SAME_AT: u8 = 1 << 7;
+/// The first byte of a count: its kind and three flags.
+const KIND: u8 = (1 << 5) - 1;
+/// It has milliseconds.
+const HAS_MILLIS: u8 = 1 << 5;
+/// It is about the same participant, queue and medium as the one before.
+const SAME_PARTICIPANT: u8 = 1 << 6;
+/// It happened at the same moment as the one before.
+const SAME_MOMENT: u8 = 1 << 7;
+const _: () = assert!(CountKind::ALL.len() <= KIND as usize + 1);
 
 /// What was kept of one conversation.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,7 +36,7 @@ pub(crate) struct Kept {
     /// The newest time that was in it.
     pub(crate) newest: Moment,
     /// What it was counted for.
-    pub(crate) happenings: Vec<Happening>,
+    pub(crate) counts: Vec<Count>,
 }
 
 /// Why a conversation was condensed.
@@ -45,11 +44,11 @@ pub(crate) struct Kept {
 pub(crate) enum Cause {
     /// It is over.
     Finished,
-    /// There was no room.
+    /// There was no room for more conversations.
     Evicted,
 }
 
-/// All of them.
+/// All condensed conversations.
 #[derive(Debug, Default)]
 pub(crate) struct Condensed {
     index: HashMap<u64, u64>,
@@ -66,8 +65,15 @@ struct Chunk {
 }
 
 impl Condensed {
-    /// Keeps a conversation that was last seen at `seen`. `number` gives a queue its number.
-    pub(crate) fn keep(&mut self, id: &Id, seen: Moment, kept: &Kept, cause: Cause, number: impl FnMut(&Id) -> u32) {
+    /// Keeps a conversation that was last seen at `seen`.
+    pub(crate) fn keep(
+        &mut self,
+        id: &Id,
+        seen: Moment,
+        kept: &Kept,
+        cause: Cause,
+        queue_number: impl FnMut(&Id) -> u32,
+    ) {
         let hash = hash_of(id);
         if self.chunks.back().is_none_or(|chunk| chunk.bytes.len() >= CHUNK_BYTES) {
             if let Some(full) = self.chunks.back_mut() {
@@ -82,7 +88,7 @@ impl Condensed {
         let Some(chunk) = self.chunks.back_mut() else { return };
         let offset = chunk.bytes.len() as u64;
         let mut entry = Vec::with_capacity(64);
-        write(&mut entry, kept, number);
+        write(&mut entry, kept, queue_number);
         chunk.bytes.extend_from_slice(&hash.to_le_bytes());
         put(
             &mut chunk.bytes,
@@ -96,24 +102,24 @@ impl Condensed {
     /// The newest time of a conversation that is kept.
     pub(crate) fn newest(&self, id: &Id) -> Option<Moment> {
         let mut bytes = self.entry(self.index.get(&hash_of(id)).copied()?)?;
-        Some(Moment::from_epoch_ms(unzigzag(take(&mut bytes))))
+        Some(Moment::from_epoch_ms(take_signed(&mut bytes)))
     }
 
-    /// Gives a conversation back. `id_of` gives a number its queue.
-    pub(crate) fn take<'a>(&mut self, id: &Id, id_of: impl Fn(u32) -> Option<&'a Id>) -> Option<Kept> {
+    /// Gives a conversation back. `queue_of` is the reverse of the `queue_number` with which it was kept.
+    pub(crate) fn take<'a>(&mut self, id: &Id, queue_of: impl Fn(u32) -> Option<&'a Id>) -> Option<Kept> {
         let at = self.index.remove(&hash_of(id))?;
-        self.entry(at).map(|bytes| read(bytes, id_of))
+        self.entry(at).map(|bytes| read(bytes, queue_of))
     }
 
-    /// Forgets those last seen before `horizon`, some of them a little later.
+    /// Forgets the chunks of which all conversations were last seen before `horizon`.
     pub(crate) fn forget(&mut self, horizon: Moment) {
         while self.chunks.front().is_some_and(|chunk| chunk.seen < horizon) {
             self.drop_oldest();
         }
     }
 
-    /// Drops the oldest until `at_most` are left. Returns how many finished ones went that were seen at `forgotten` or
-    /// later: older ones are no loss, and evicted ones are evicted once.
+    /// Drops the oldest until `at_most` are left. Returns how many finished ones were dropped that were seen at
+    /// `forgotten` or later; older ones are due anyway, and evicted ones were counted as evicted already.
     pub(crate) fn shrink_to(&mut self, at_most: usize, forgotten: Moment) -> u64 {
         let mut finished = 0;
         while self.index.len() > at_most
@@ -126,11 +132,12 @@ impl Condensed {
         finished
     }
 
+    #[cfg(any(test, feature = "internals"))]
     pub(crate) fn len(&self) -> usize {
         self.index.len()
     }
 
-    /// Returns how many finished ones went.
+    /// Returns how many finished ones were dropped.
     fn drop_oldest(&mut self) -> u64 {
         let mut finished = 0;
         let Some(chunk) = self.chunks.pop_front() else { return 0 };
@@ -152,7 +159,7 @@ impl Condensed {
         finished
     }
 
-    /// What follows an entry's hash and length.
+    /// The bytes of an entry after its hash and length.
     fn entry(&self, position: u64) -> Option<&[u8]> {
         let chunk = (position >> OFFSET_BITS).checked_sub(self.first)?;
         let offset = (position & ((1 << OFFSET_BITS) - 1)) as usize + 8;
@@ -168,103 +175,80 @@ fn hash_of(id: &Id) -> u64 {
     hasher.finish()
 }
 
-fn write(to: &mut Vec<u8>, kept: &Kept, mut number: impl FnMut(&Id) -> u32) {
-    put(to, zigzag(kept.newest.epoch_ms()));
-    let mut before: Option<&Happening> = None;
-    for happening in &kept.happenings {
-        let same_who =
-            before.is_some_and(|b| (b.who, b.media) == (happening.who, happening.media) && b.queue == happening.queue);
-        let same_at = before.is_some_and(|b| b.at == happening.at);
-        let what = WHATS.iter().position(|what| *what == happening.what).unwrap_or(0) as u8;
-        let mut head = what | (happening.media as u8) << 3;
-        head |= if same_who { SAME_WHO } else { 0 };
-        head |= if same_at { SAME_AT } else { 0 };
+fn write(to: &mut Vec<u8>, kept: &Kept, mut queue_number: impl FnMut(&Id) -> u32) {
+    put_signed(to, kept.newest.epoch_ms());
+    let mut before: Option<&Count> = None;
+    for count in &kept.counts {
+        let is_same =
+            |b: &Count| (b.participant, b.media) == (count.participant, count.media) && b.queue == count.queue;
+        let same_participant = before.is_some_and(is_same);
+        let same_moment = before.is_some_and(|b| b.at == count.at);
+        let mut head = count.kind as u8;
+        head |= if count.millis > 0 { HAS_MILLIS } else { 0 };
+        head |= if same_participant { SAME_PARTICIPANT } else { 0 };
+        head |= if same_moment { SAME_MOMENT } else { 0 };
         to.push(head);
-        if !same_who {
-            to.extend_from_slice(&happening.who.to_le_bytes());
-            put(to, u64::from(number(&happening.queue)));
+        if !same_participant {
+            to.extend_from_slice(&count.participant.to_le_bytes());
+            put(to, u64::from(queue_number(&count.queue)));
+            to.push(count.media.code());
         }
-        if !same_at {
-            put(to, zigzag(kept.newest.millis_since(happening.at)));
+        if !same_moment {
+            put_signed(to, kept.newest.millis_since(count.at));
         }
-        if has_millis(happening.what) {
-            put(to, happening.millis);
+        if count.millis > 0 {
+            put(to, count.millis);
         }
-        before = Some(happening);
+        before = Some(count);
     }
 }
 
-/// Reads what [`write`] wrote. Bytes that are not there read as zero: own bytes never miss any.
-fn read<'a>(mut bytes: &[u8], id_of: impl Fn(u32) -> Option<&'a Id>) -> Kept {
-    let newest = Moment::from_epoch_ms(unzigzag(take(&mut bytes)));
-    let mut happenings: Vec<Happening> = Vec::new();
-    while let Some((&head, rest)) = bytes.split_first() {
-        bytes = rest;
-        let before = happenings.last();
-        let (who, queue) = match before {
-            Some(before) if head & SAME_WHO != 0 => (before.who, Some(before.queue.clone())),
-            _ => {
-                let who = bytes.split_first_chunk::<4>().map_or(0, |(who, rest)| {
-                    bytes = rest;
-                    u32::from_le_bytes(*who)
-                });
-                let number = u32::try_from(take(&mut bytes)).unwrap_or(u32::MAX);
-                (who, id_of(number).cloned())
-            }
-        };
-        let at = match before {
-            Some(before) if head & SAME_AT != 0 => before.at,
-            _ => Moment::from_epoch_ms(newest.epoch_ms().saturating_sub(unzigzag(take(&mut bytes)))),
-        };
-        let what = WHATS[usize::from(head & 7).min(WHATS.len() - 1)];
-        let millis = if has_millis(what) { take(&mut bytes) } else { 0 };
-        // Numbers of queues are never taken back, so there is one.
-        let Some(queue) = queue else { continue };
-        happenings.push(Happening {
-            queue,
-            media: MediaKind::ALL[usize::from(head >> 3 & 7).min(MediaKind::ALL.len() - 1)],
-            what,
-            at,
-            millis,
-            who,
-        });
+/// Reads what [`write`] wrote.
+fn read<'a>(mut bytes: &[u8], queue_of: impl Fn(u32) -> Option<&'a Id>) -> Kept {
+    let newest = Moment::from_epoch_ms(take_signed(&mut bytes));
+    let mut counts: Vec<Count> = Vec::new();
+    while let Some(count) = read_count(&mut bytes, newest, counts.last(), &queue_of) {
+        counts.push(count);
     }
-    Kept { newest, happenings }
+    Kept { newest, counts }
 }
 
-fn has_millis(what: What) -> bool {
-    matches!(what, What::Answered | What::Abandoned | What::FlowOut | What::Handled)
-}
-
-/// Seven bits a byte, the lowest first; the top bit says that more follow.
-fn put(to: &mut Vec<u8>, mut n: u64) {
-    while n >= 0x80 {
-        to.push(n as u8 | 0x80);
-        n >>= 7;
-    }
-    to.push(n as u8);
-}
-
-fn take(from: &mut &[u8]) -> u64 {
-    let (mut n, mut shift) = (0, 0);
-    while let Some((&byte, rest)) = from.split_first() {
-        *from = rest;
-        n |= u64::from(byte & 0x7f) << shift;
-        if byte & 0x80 == 0 || shift >= 63 {
-            break;
+/// `None` at the end.
+fn read_count<'a>(
+    bytes: &mut &[u8],
+    newest: Moment,
+    before: Option<&Count>,
+    queue_of: impl Fn(u32) -> Option<&'a Id>,
+) -> Option<Count> {
+    let head = take_byte(bytes)?;
+    let (participant, queue, media) = match before {
+        Some(before) if head & SAME_PARTICIPANT != 0 => (before.participant, before.queue.clone(), before.media),
+        _ => {
+            let (participant, rest) = bytes.split_first_chunk::<4>()?;
+            *bytes = rest;
+            let queue = u32::try_from(take(bytes)).ok().and_then(&queue_of)?;
+            let media = take_byte(bytes).and_then(MediaKind::of_code)?;
+            (u32::from_le_bytes(*participant), queue.clone(), media)
         }
-        shift += 7;
-    }
-    n
+    };
+    let at = match before {
+        Some(before) if head & SAME_MOMENT != 0 => before.at,
+        _ => Moment::from_epoch_ms(newest.epoch_ms().saturating_sub(take_signed(bytes))),
+    };
+    Some(Count {
+        queue,
+        media,
+        kind: CountKind::of_code(head & KIND)?,
+        at,
+        millis: if head & HAS_MILLIS != 0 { take(bytes) } else { 0 },
+        participant,
+    })
 }
 
-/// The sign goes to the lowest bit, so that a small negative number is a small number, too.
-fn zigzag(n: i64) -> u64 {
-    ((n << 1) ^ (n >> 63)) as u64
-}
-
-fn unzigzag(n: u64) -> i64 {
-    (n >> 1) as i64 ^ -((n & 1) as i64)
+fn take_byte(bytes: &mut &[u8]) -> Option<u8> {
+    let (byte, rest) = bytes.split_first()?;
+    *bytes = rest;
+    Some(*byte)
 }
 
 #[cfg(test)]
@@ -272,28 +256,28 @@ mod tests {
     use super::*;
     use crate::model::testing::at;
 
-    fn happening(who: u32, queue: &str, what: What, secs: i64, millis: u64) -> Happening {
-        Happening {
+    fn count(participant: u32, queue: &str, kind: CountKind, secs: i64, millis: u64) -> Count {
+        Count {
             queue: Id::new(queue),
-            media: MediaKind::ALL[who as usize % 7],
-            what,
+            media: MediaKind::ALL[participant as usize % 7],
+            kind,
             at: at(secs),
             millis,
-            who,
+            participant,
         }
     }
 
-    fn kept(newest: i64, happenings: Vec<Happening>) -> Kept {
+    fn kept(newest: i64, counts: Vec<Count>) -> Kept {
         Kept {
             newest: at(newest),
-            happenings,
+            counts,
         }
     }
 
     #[test]
     fn what_is_kept_comes_back_once() {
         let queues = [Id::new("Q"), Id::new("R")];
-        let number = |id: &Id| queues.iter().position(|queue| queue == id).unwrap() as u32;
+        let queue_number = |id: &Id| queues.iter().position(|queue| queue == id).unwrap() as u32;
         let mut condensed = Condensed::default();
         let mut all = Vec::new();
         for n in 0..3_000_u32 {
@@ -301,16 +285,22 @@ mod tests {
             let whole = kept(
                 secs + 100,
                 vec![
-                    happening(n, "Q", What::Offered, secs, 0),
-                    happening(n, "Q", What::Answered, secs + 5, 5_000),
-                    happening(n + 1, "R", What::Handled, secs + 200, 195_123),
-                    happening(n + 1, "R", What::Transferred, secs + 200, 0),
-                    happening(n + 1, "Q", What::Wrapup, secs + 200, 0),
-                    happening(n + 2, "R", What::FlowOut, -5, 7),
-                    happening(n + 2, "R", What::Abandoned, -5, 7),
+                    count(n, "Q", CountKind::Offered, secs, 0),
+                    count(n, "Q", CountKind::Answered, secs + 5, 5_000),
+                    count(n + 1, "R", CountKind::Handled, secs + 200, 195_123),
+                    count(n + 1, "R", CountKind::Transferred, secs + 200, 0),
+                    count(n + 1, "Q", CountKind::WrappedUp, secs + 200, 0),
+                    count(n + 2, "R", CountKind::FlowOut, -5, 7),
+                    count(n + 2, "R", CountKind::Abandoned, -5, 7),
                 ],
             );
-            condensed.keep(&Id::new(&format!("c{n}")), at(secs), &whole, Cause::Finished, number);
+            condensed.keep(
+                &Id::new(&format!("c{n}")),
+                at(secs),
+                &whole,
+                Cause::Finished,
+                queue_number,
+            );
             all.push(whole);
         }
         assert_eq!((condensed.len(), condensed.chunks.len() > 2), (3_000, true));
@@ -330,7 +320,7 @@ mod tests {
         condensed.keep(&again, at(0), &kept(0, Vec::new()), Cause::Finished, |_| 0);
         let mut n = 0;
         while condensed.chunks.len() < 3 {
-            let long = vec![happening(n, "Q", What::Offered, 0, 0); 500];
+            let long = vec![count(n, "Q", CountKind::Offered, 0, 0); 500];
             let id = Id::new(&format!("c{n}"));
             let cause = if n % 2 == 0 { Cause::Finished } else { Cause::Evicted };
             condensed.keep(&id, at(i64::from(n)), &kept(0, long), cause, |_| 0);

@@ -1,9 +1,10 @@
-//! The state of a conversation is the join of everything seen of it: any order, any repetition, one result.
+//! The state of a conversation is the join of everything seen of it: the same in any order and with any repetition.
 //!
 //! In: `ConversationFacts` of events and answers · Out: their join · Thread: any (pure; model and coalescing buffer).
 //!
-//! The join is commutative, associative and idempotent up to the order of the lists: earliest start and connect, latest
-//! end, the later stamp (ties: the greater value), once true always true, and nobody seen is ever gone.
+//! The join is commutative, associative and idempotent up to the order of the lists: the earliest start and connected
+//! time, the latest end, the value with the later stamp (of equal stamps the greater value), `true` over `false`; and a
+//! participant that was seen once stays.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -11,13 +12,13 @@ use std::hash::Hash;
 use crate::event::facts::{ConversationFacts, MediaKind, Medium, Participant, Stamped};
 use crate::{Id, Moment};
 
-/// Above this many entries a list is searched through an index, so that a hostile list does not cost its square.
+/// A list with more entries is searched through an index, so that joining a very long list takes linear time.
 const LINEAR_SEARCH_AT_MOST: usize = 32;
 
 impl ConversationFacts {
     /// A conversation of which nothing was seen: the neutral element of the join.
     #[must_use]
-    pub fn nothing_of(id: Id) -> Self {
+    pub(crate) fn nothing_of(id: Id) -> Self {
         Self {
             id,
             participants: Vec::new(),
@@ -25,18 +26,18 @@ impl ConversationFacts {
     }
 
     /// Adds what `other` knows of the same conversation. Facts of another conversation change nothing.
-    pub fn join(&mut self, other: ConversationFacts) {
+    pub(crate) fn join(&mut self, other: ConversationFacts) {
         self.join_from(&other);
     }
 
-    /// As [`join`](Self::join), without giving `other` away. Returns whether it said anything new.
-    pub fn join_from(&mut self, other: &ConversationFacts) -> bool {
+    /// Adds what `other` knows of the same conversation. Returns whether anything changed.
+    pub(crate) fn join_from(&mut self, other: &ConversationFacts) -> bool {
         self.id == other.id && join_list(&mut self.participants, &other.participants)
     }
 
-    /// The newest time in it, stamps included; `None` where it holds no time at all.
+    /// The newest time in it, stamps included; `None` if it holds no time.
     #[must_use]
-    pub fn newest(&self) -> Option<Moment> {
+    pub(crate) fn newest(&self) -> Option<Moment> {
         let mut newest = None;
         self.for_each_moment(|moment| newest = newest.max(Some(moment)));
         newest.filter(|at| *at > Moment::from_epoch_ms(i64::MIN))
@@ -44,8 +45,9 @@ impl ConversationFacts {
 
     /// The same facts with their lists in the order of their ids, and entries of equal id joined: two states that know
     /// the same are equal in this form.
+    #[cfg(test)]
     #[must_use]
-    pub fn canonical(&self) -> Self {
+    pub(crate) fn canonical(&self) -> Self {
         let mut canonical = Self::nothing_of(self.id.clone());
         canonical.join_from(self);
         canonical.participants.sort_by(|a, b| a.id.cmp(&b.id));
@@ -88,19 +90,19 @@ impl ConversationFacts {
     }
 }
 
-/// An entry of a list that is matched by a key and joined with its like.
+/// An entry of a list: entries with equal keys are joined.
 trait Entry: Clone {
     type Key: Hash + Eq;
 
     fn key(&self) -> Self::Key;
     fn is_same(&self, other: &Self) -> bool;
-    /// Whether the other said anything new.
+    /// Returns whether anything changed.
     fn join_from(&mut self, other: &Self) -> bool;
-    /// An entry as it enters a list: its own lists joined, too.
+    /// A copy for a list, with its own lists joined.
     fn taken(&self) -> Self;
 }
 
-/// Whether the other said anything new.
+/// Returns whether anything changed.
 fn join_list<T: Entry>(list: &mut Vec<T>, other: &[T]) -> bool {
     let mut changed = false;
     if list.len().max(other.len()) > LINEAR_SEARCH_AT_MOST {
@@ -118,7 +120,7 @@ fn join_list<T: Entry>(list: &mut Vec<T>, other: &[T]) -> bool {
         return changed;
     }
     for (at, entry) in other.iter().enumerate() {
-        // Events repeat the same participants in the same order: the same place is right nearly always.
+        // Events list the same participants in the same order, so the entry is nearly always at the same place.
         let found = match list.get(at) {
             Some(there) if there.is_same(entry) => Some(at),
             _ => list.iter().position(|there| there.is_same(entry)),
@@ -209,7 +211,7 @@ fn earliest(mine: &mut Option<Moment>, theirs: Option<Moment>) -> bool {
 }
 
 fn latest(mine: &mut Option<Moment>, theirs: Option<Moment>) -> bool {
-    // Nothing is less than every moment.
+    // `None` is less than every moment.
     let is_new = theirs > *mine;
     if is_new {
         *mine = theirs;
@@ -218,7 +220,7 @@ fn latest(mine: &mut Option<Moment>, theirs: Option<Moment>) -> bool {
 }
 
 fn later<T: Ord + Clone>(mine: &mut Option<Stamped<T>>, theirs: &Option<Stamped<T>>) -> bool {
-    // Ordered by stamp, then value; nothing is less than everything.
+    // Ordered by stamp, then value; `None` is less than both.
     let is_new = *theirs > *mine;
     if is_new {
         mine.clone_from(theirs);

@@ -2,49 +2,54 @@
 //!
 //! In: live numbers, totals, gaps, what the listing says · Out: `QueueSnapshot`s, `AllQueues` · Thread: any (pure).
 //!
-//! Windows are listed from the later of the start (or of what REST covered before it) and the oldest that is kept, up
-//! to the current one, empty ones too; and older kept ones in which something happened. Over all queues the coverage of
-//! a window is the mean of its queues'.
+//! Windows are listed from the start (or from where REST covered the time before it), as far as they are kept, up to the
+//! current one, empty ones included; and older ones that are kept, if something happened in them. The coverage of a
+//! window over all queues is the mean of the queues' coverages.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::Model;
+use super::counts::{LiveSums, Sums};
 use super::coverage::{Coverage, Uncovered};
-use super::numbers::{AllQueues, WindowSnapshot};
 use super::queue::QueueSet;
-use super::snapshot::{LiveTotals, QueueSnapshot};
-use super::tally::Sum;
+use super::snapshot::{AllQueues, LiveTotals, MediaSnapshot, QueueSnapshot, WindowSnapshot};
 use crate::config::{Protocol, ServiceLevel};
 use crate::event::facts::MediaKind;
 use crate::{Id, Moment};
 
-/// The service level's threshold of a queue that has none of its own, as the contract says.
+/// Threshold of the service level for queues without one of their own (`docs/numbers.md`).
 const DEFAULT_THRESHOLD_MS: u64 = 20_000;
 
-/// What one snapshot asks of every queue.
-struct Asked {
+/// What is the same for every queue of one snapshot.
+struct Frame {
     as_of: Moment,
     day: i64,
-    /// Kept, and not after the current one.
+    /// Windows that are kept, up to the current one.
     windows: std::ops::RangeInclusive<i64>,
-    /// Listed even if nothing happened.
+    /// From this window on, windows are listed even if nothing happened.
     listed_from: i64,
     granularity: Arc<str>,
     coverage: Coverage,
 }
 
-/// One queue's share of the numbers over all.
+/// What one queue adds to the numbers over all.
 struct Share {
-    total: Sum,
-    windows: BTreeMap<i64, Sum>,
+    total: Sums,
+    windows: BTreeMap<i64, Sums>,
     uncovered: Option<Uncovered>,
 }
 
 impl Model {
     pub(super) fn totals(&self) -> LiveTotals {
         match self.settings.protocol {
-            Protocol::Notifications => self.conversations.live().totals(|queue| self.queues.counts(queue)),
+            Protocol::Notifications => {
+                let live = self.conversations.live();
+                LiveTotals {
+                    active_conversations: Some(live.active()),
+                    live: live.sums(|queue| self.queues.counts(queue)).numbers(),
+                }
+            }
             Protocol::Events => LiveTotals {
                 active_conversations: Some(self.states.active()),
                 ..LiveTotals::default()
@@ -53,7 +58,7 @@ impl Model {
         }
     }
 
-    /// Every queue that is shown, and all together.
+    /// Every queue that is listed, and all together.
     pub(super) fn queues(&self, as_of: Moment) -> (BTreeMap<Id, QueueSnapshot>, Option<AllQueues>) {
         let shown = self.queue_ids();
         if self.settings.protocol != Protocol::Notifications {
@@ -64,40 +69,40 @@ impl Model {
             };
             return (BTreeMap::from_iter(shown.into_iter().map(of)), None);
         }
-        let asked = self.asked(as_of);
+        let frame = self.frame(as_of);
         let mut queues = BTreeMap::new();
         let mut shares = Vec::with_capacity(shown.len());
         for id in &shown {
-            let (snapshot, share) = self.queue(id, &asked);
+            let (snapshot, share) = self.queue(id, &frame);
             queues.insert((*id).clone(), snapshot);
             shares.push(share);
         }
         if shown.is_empty() {
-            // Free topics or users only: all queues that events name count.
+            // Only topics or users are subscribed: all queues that events name count.
             let totals = self.conversations.totals();
-            shares.extend(totals.queues().map(|id| self.queue(id, &asked).1));
+            shares.extend(totals.queues().map(|id| self.queue(id, &frame).1));
         }
-        (queues, Some(self.all_queues(&shares, &asked)))
+        (queues, Some(self.all_queues(&shares, &frame)))
     }
 
-    fn asked(&self, as_of: Moment) -> Asked {
+    fn frame(&self, as_of: Moment) -> Frame {
         let totals = self.conversations.totals();
         let (oldest, current) = (totals.oldest_kept(as_of), totals.window_of(as_of));
         let started = self.service_time.start(self.started_at);
         let begins = self.covered_from.unwrap_or(started).min(as_of);
-        Asked {
+        Frame {
             as_of,
             day: totals.day_of(as_of),
             windows: oldest..=current,
             listed_from: oldest.max(totals.window_of(begins)),
             granularity: totals.granularity(),
-            coverage: Coverage::new(self.gaps.stretches(), totals.start_of(oldest), begins, as_of),
+            coverage: Coverage::new(self.gaps.by_service_clock(), totals.start_of(oldest), begins, as_of),
         }
     }
 
     fn queue_ids(&self) -> BTreeSet<&Id> {
         match (&self.queues.listed, self.settings.protocol) {
-            // Metrics name entities, not queues: nothing would stand there.
+            // Metrics name entities, not queues.
             (_, Protocol::Metrics) => BTreeSet::new(),
             (QueueSet::These(queues), _) => BTreeSet::from_iter(queues),
             (QueueSet::All, Protocol::Events) => {
@@ -120,31 +125,37 @@ impl Model {
         }
     }
 
-    fn queue(&self, id: &Id, asked: &Asked) -> (QueueSnapshot, Share) {
+    fn queue(&self, id: &Id, frame: &Frame) -> (QueueSnapshot, Share) {
         let mut snapshot = self.labels(id);
-        (snapshot.waiting, snapshot.interacting, snapshot.after_call_work) = (Some(0), Some(0), Some(0));
+        snapshot.live = LiveSums::default().numbers();
         if let Some(live) = self.conversations.live().queue(id) {
-            live.fill(asked.as_of, &mut snapshot);
+            snapshot.live = live.sums().numbers();
+            snapshot.longest_wait_secs = live.longest_wait_secs(frame.as_of);
+            for (kind, live) in live.media() {
+                let medium = medium_of(&mut snapshot, kind);
+                medium.live = live.sums.numbers();
+                medium.longest_wait_secs = live.longest_wait_secs(frame.as_of);
+            }
         }
-        snapshot.observations = self.observations.snapshot(id, asked.as_of);
+        snapshot.observations = self.observations.snapshot(id, frame.as_of);
 
-        let (mut total, mut windows) = (Sum::default(), BTreeMap::new());
+        let (mut total, mut windows) = (Sums::default(), BTreeMap::new());
         if let Some(totals) = self.conversations.totals().queue(id) {
             for kind in MediaKind::ALL {
-                if let Some(sum) = totals.total(kind, asked.day, self.threshold_ms(id, kind)) {
-                    total.add_sum(&sum);
-                    // What is shown must not depend on what is told approximately.
-                    if sum.counts() || snapshot.by_media.contains_key(kind.as_str()) {
-                        snapshot.by_media.entry(kind.as_str()).or_default().totals = sum.numbers();
+                if let Some(sums) = totals.total(kind, frame.day, self.threshold_ms(id, kind)) {
+                    total.add(&sums);
+                    // Time on hold is approximate: it must not decide what is shown.
+                    if sums.has_counts() || snapshot.by_media.contains_key(kind.as_str()) {
+                        medium_of(&mut snapshot, kind).totals = sums.numbers();
                     }
                 }
             }
-            totals.add_windows(asked.windows.clone(), |kind| self.threshold_ms(id, kind), &mut windows);
+            totals.add_windows(frame.windows.clone(), |kind| self.threshold_ms(id, kind), &mut windows);
         }
-        let uncovered = (!asked.coverage.is_alike()).then(|| asked.coverage.of(id));
-        let covered = uncovered.as_ref().unwrap_or(asked.coverage.everybody());
+        let uncovered = (!frame.coverage.is_same_for_all()).then(|| frame.coverage.of(id));
+        let covered = uncovered.as_ref().unwrap_or(frame.coverage.common());
         snapshot.totals = Some(total.numbers());
-        snapshot.windows = Some(self.listed(&windows, asked, |from, to| covered.percent_covered(from, to)));
+        snapshot.windows = Some(self.listed(&windows, frame, |from, to| covered.percent_covered(from, to)));
         let share = Share {
             total,
             windows,
@@ -153,16 +164,16 @@ impl Model {
         (snapshot, share)
     }
 
-    fn all_queues(&self, shares: &[Share], asked: &Asked) -> AllQueues {
-        let (mut total, mut windows) = (Sum::default(), BTreeMap::<i64, Sum>::new());
+    fn all_queues(&self, shares: &[Share], frame: &Frame) -> AllQueues {
+        let (mut total, mut windows) = (Sums::default(), BTreeMap::<i64, Sums>::new());
         for share in shares {
-            total.add_sum(&share.total);
-            for (at, sum) in &share.windows {
-                windows.entry(*at).or_default().add_sum(sum);
+            total.add(&share.total);
+            for (at, sums) in &share.windows {
+                windows.entry(*at).or_default().add(sums);
             }
         }
         let mean = |from, to| {
-            let alike = asked.coverage.everybody().percent_covered(from, to);
+            let alike = frame.coverage.common().percent_covered(from, to);
             let own: Vec<f64> = shares
                 .iter()
                 .filter_map(|share| share.uncovered.as_ref())
@@ -176,28 +187,28 @@ impl Model {
         };
         AllQueues {
             totals: total.numbers(),
-            windows: self.listed(&windows, asked, mean),
+            windows: self.listed(&windows, frame, mean),
         }
     }
 
     fn listed(
         &self,
-        windows: &BTreeMap<i64, Sum>,
-        asked: &Asked,
+        windows: &BTreeMap<i64, Sums>,
+        frame: &Frame,
         percent_covered: impl Fn(Moment, Moment) -> f64,
     ) -> Vec<WindowSnapshot> {
         let totals = self.conversations.totals();
-        let older = windows.range(..asked.listed_from).filter(|(_, sum)| sum.counts());
+        let older = windows.range(..frame.listed_from).filter(|(_, sums)| sums.has_counts());
         older
             .map(|(at, _)| *at)
-            .chain(asked.listed_from..=*asked.windows.end())
+            .chain(frame.listed_from..=*frame.windows.end())
             .map(|at| {
                 let (start, end) = (totals.start_of(at), totals.start_of(at.saturating_add(1)));
                 WindowSnapshot {
                     start,
-                    granularity: Arc::clone(&asked.granularity),
-                    complete: end <= asked.as_of,
-                    coverage_percent: percent_covered(start, end.min(asked.as_of)),
+                    granularity: Arc::clone(&frame.granularity),
+                    complete: end <= frame.as_of,
+                    coverage_percent: percent_covered(start, end.min(frame.as_of)),
                     numbers: windows.get(&at).copied().unwrap_or_default().numbers(),
                 }
             })
@@ -216,4 +227,13 @@ impl Model {
             u64::try_from(threshold.as_millis()).unwrap_or(u64::MAX)
         })
     }
+}
+
+/// The part of a medium, which starts with zeros.
+fn medium_of(queue: &mut QueueSnapshot, kind: MediaKind) -> &mut MediaSnapshot {
+    let by_media = queue.by_media.entry(kind.as_str().to_owned());
+    by_media.or_insert_with(|| MediaSnapshot {
+        live: LiveSums::default().numbers(),
+        ..MediaSnapshot::default()
+    })
 }

@@ -1,23 +1,23 @@
-//! What the stream said, completed by what REST said: the stream's times stand, REST fills what is missing.
+//! What the stream said, completed by what REST said: times from the stream stand, REST fills in what is missing.
 //!
 //! In: the join of the stream's facts, the join of REST's · Out: the whole, number of differences · Thread: any (pure).
 //!
-//! Both layers are joins and the result is a function of the two, so the order of arrival does not matter. Filled are
-//! times, identities (purpose, queue, user) and media that the stream did not give. Values that only move on
-//! (`disconnectType`, state of after-call work) go by their stamps. REST's final word that no after-call work comes
-//! (`conversationEnd` without a wrap-up segment) holds against the stream's static "expected", unless after-call work
-//! was seen.
+//! Both are joins and the result is a function of the two, so the order of arrival does not matter. REST fills in times,
+//! identities (purpose, queue, user) and media that the stream did not give. Of values that only move on
+//! (`disconnectType`, state of after-call work) the later stamp wins. If REST says that no after-call work comes
+//! (`conversationEnd` without a wrap-up segment), this overrides "expected" from the stream, unless after-call work was
+//! seen.
 
 use std::collections::HashMap;
 
 use crate::event::facts::{AcwState, ConversationFacts, Medium, Participant, Stamped};
 use crate::{Id, Moment};
 
-/// Above this many participants they are found through an index.
+/// More participants are searched through an index.
 const LINEAR_SEARCH_AT_MOST: usize = 32;
 
-/// Completes `stream` with `rest`. Returns how many times differ: per participant its connected and end time, start and
-/// end of its after-call work.
+/// Completes `stream` with `rest`. Returns how many times differ: of each participant connected and end time, start and
+/// end of after-call work.
 pub(crate) fn overlay(stream: &mut ConversationFacts, rest: &ConversationFacts) -> u64 {
     let known = stream.participants.len();
     let index: Option<HashMap<Id, usize>> = (known > LINEAR_SEARCH_AT_MOST).then(|| {
@@ -72,7 +72,8 @@ fn complete(p: &mut Participant, rest: &Participant) -> u64 {
     differences
 }
 
-/// Media that REST alone knows of would have no state, so they join the stream's nearest instead of standing beside it.
+/// Media that only REST knows have no state, so they complete the most similar medium of the stream instead of being
+/// added.
 fn complete_media(media: &mut Vec<Medium>, rest: &[Medium]) {
     if media.is_empty() {
         media.extend_from_slice(rest);

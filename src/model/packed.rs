@@ -1,70 +1,43 @@
-//! A conversation's joined state in a few hundred bytes, for the thousands that are open at a time.
+//! The joined state of a conversation in a few hundred bytes.
 //!
 //! In: `ConversationFacts` · Out: the same again, exactly · Thread: any (pure).
 //!
-//! Every distinct moment and id is kept once, in a table; fields are places in these tables. Moments are differences of
-//! the one before, in as few bytes as they need. All stands in one piece of memory, read from its beginning to its end:
-//! of a hundred thousand conversations none is in the processor's cache when its event comes.
+//! Every distinct moment and id is kept once, in a table; fields are places in these tables. Each moment is the
+//! difference from the one before, in as few bytes as it needs. Everything is in one block of memory that is read from
+//! beginning to end: of a hundred thousand conversations hardly any is in the processor's cache when its event arrives.
 
-use crate::event::facts::{
-    AcwState, ConversationFacts, DisconnectKind, MediaKind, Medium, MediumState, Participant, Purpose, Stamped,
-};
+use super::bytes::{Coded, put, put_signed, take, take_signed};
+use crate::event::facts::{ConversationFacts, Medium, Participant, Stamped};
 use crate::{Id, Moment};
 
 /// A conversation's state, packed.
 #[derive(Clone, Debug)]
 pub(crate) struct Packed {
-    /// Number of ids, the ids (the first is the conversation's); the same of moments; the same of participants. What
-    /// follows is room.
+    /// Number of ids, the ids (the first is the conversation's); likewise the moments; likewise the participants. The
+    /// rest is unused.
     bytes: Box<[u8]>,
 }
 
-/// Bytes of a line of the processor's cache.
+/// Bytes of a cache line.
 const LINE: usize = 64;
 
-/// Room that is left in place before the state moves to a smaller piece of memory.
+/// With more unused bytes the state moves to a smaller block.
 const ROOM_AT_MOST: usize = 48;
 
-/// Entries of a table that are searched for a value; a conversation of a dozen participants has no more.
+/// So many of the newest entries of a table are searched for a value; with a dozen participants there are no more.
 const SEARCHED_AT_MOST: usize = 128;
-
-const PURPOSES: [Purpose; 6] = [
-    Purpose::Other,
-    Purpose::Customer,
-    Purpose::External,
-    Purpose::Acd,
-    Purpose::User,
-    Purpose::Agent,
-];
-const STATES: [MediumState; 7] = [
-    MediumState::Other,
-    MediumState::Waiting,
-    MediumState::Alerting,
-    MediumState::Connected,
-    MediumState::Parked,
-    MediumState::Disconnected,
-    MediumState::Terminated,
-];
-const DISCONNECTS: [DisconnectKind; 2] = [DisconnectKind::Plain, DisconnectKind::Transfer];
-const ACW_STATES: [AcwState; 5] = [
-    AcwState::Unknown,
-    AcwState::Pending,
-    AcwState::Skipped,
-    AcwState::NotApplicable,
-    AcwState::Complete,
-];
 
 impl Packed {
     pub(crate) fn new(facts: &ConversationFacts) -> Self {
         Self::of(Writer::written(facts))
     }
 
-    /// Another state of the same conversation, in the same place if it fits.
+    /// Replaces the state by another of the same conversation, in the same block if it fits.
     pub(crate) fn replace(&mut self, facts: &ConversationFacts) {
         let bytes = Writer::written(facts);
         match self.bytes.len().checked_sub(bytes.len()) {
             Some(..=ROOM_AT_MOST) => {
-                // The ids, most of it, stay as they are: what is not written need not go back to the memory.
+                // Most bytes, the ids, do not change; a cache line that is not written need not go back to memory.
                 for (place, new) in self.bytes.chunks_mut(LINE).zip(bytes.chunks(LINE)) {
                     let place = &mut place[..new.len()];
                     if place != new {
@@ -76,21 +49,21 @@ impl Packed {
         }
     }
 
-    /// Reads a byte of every line of the cache at once, where reading on from each to the next would wait for each.
+    /// Reads a byte of every cache line: the loads run at the same time, while unpacking would wait for each in turn.
     pub(crate) fn fetch(&self) {
         let lines = self.bytes.iter().step_by(LINE).chain(self.bytes.last());
         std::hint::black_box(lines.fold(0, |all, byte| all ^ byte));
     }
 
     fn of(mut bytes: Vec<u8>) -> Self {
-        // The allocator gives no less.
+        // The allocator rounds up to this anyway.
         bytes.resize((bytes.len() + 7) / 16 * 16 + 8, 0);
         Self {
             bytes: bytes.into_boxed_slice(),
         }
     }
 
-    /// Whether it is of this conversation.
+    /// Whether it is the state of this conversation.
     pub(crate) fn is_of(&self, id: &Id) -> bool {
         self.id() == *id
     }
@@ -149,16 +122,11 @@ impl Writer {
         w.bytes
     }
 
-    /// Seven bits a byte, the lowest first; the top bit says that more follow.
-    fn number(&mut self, mut n: u64) {
-        while n >= 0x80 {
-            self.bytes.push(n as u8 | 0x80);
-            n >>= 7;
-        }
-        self.bytes.push(n as u8);
+    fn number(&mut self, n: u64) {
+        put(&mut self.bytes, n);
     }
 
-    /// A UUID is a zero and its sixteen bytes, any other id its length and its text.
+    /// A UUID is written as a zero and its sixteen bytes, any other id as its length plus one and its text.
     fn table_of_ids(&mut self) {
         self.number(self.ids.len() as u64);
         for id in std::mem::take(&mut self.ids) {
@@ -182,9 +150,7 @@ impl Writer {
         let mut before = 0;
         for at in 0..self.moments.len() {
             let ms = self.moments[at].epoch_ms();
-            let step = ms - before;
-            // The sign goes to the lowest bit, so that a small step back is a small number, too.
-            self.number(((step << 1) ^ (step >> 63)) as u64);
+            put_signed(&mut self.bytes, ms - before);
             before = ms;
         }
     }
@@ -205,10 +171,10 @@ impl Writer {
         }
     }
 
-    fn value<T: Copy>(&mut self, stamped: Option<Stamped<T>>, place: impl Fn(T) -> usize) {
+    fn value<T: Coded>(&mut self, stamped: Option<Stamped<T>>) {
         if let Some(stamped) = stamped {
             self.moment(stamped.at);
-            self.number(place(stamped.value) as u64);
+            self.bytes.push(stamped.value.code());
         }
     }
 
@@ -235,11 +201,11 @@ impl Writer {
             p.listens_in,
         ]));
         self.moments(&[p.connected, p.ended, p.acw_started, p.acw_ended]);
-        self.value(p.purpose, |purpose| place_of(&PURPOSES, purpose));
+        self.value(p.purpose);
         self.id_value(p.queue.as_ref());
         self.id_value(p.user.as_ref());
-        self.value(p.wrapup_expected, usize::from);
-        self.value(p.wrapup_required, usize::from);
+        self.value(p.wrapup_expected);
+        self.value(p.wrapup_required);
         self.number(p.media.len() as u64);
         for m in &p.media {
             self.medium(m);
@@ -248,7 +214,7 @@ impl Writer {
 
     fn medium(&mut self, m: &Medium) {
         self.id(&m.id);
-        self.number(place_of(&MediaKind::ALL, m.kind) as u64);
+        self.bytes.push(m.kind.code());
         self.number(bits(&[
             m.connected.is_some(),
             m.disconnected.is_some(),
@@ -260,11 +226,11 @@ impl Writer {
             m.hold_started.is_some(),
         ]));
         self.moments(&[m.connected, m.disconnected]);
-        self.value(m.state, |state| place_of(&STATES, state));
-        self.value(m.disconnect, |kind| place_of(&DISCONNECTS, kind));
-        self.value(m.acw_required, usize::from);
-        self.value(m.acw_state, |state| place_of(&ACW_STATES, state));
-        self.value(m.held, usize::from);
+        self.value(m.state);
+        self.value(m.disconnect);
+        self.value(m.acw_required);
+        self.value(m.acw_state);
+        self.value(m.held);
         if let Some(hold) = m.hold_started {
             self.moment(hold.at);
             self.moment(hold.value);
@@ -272,7 +238,7 @@ impl Writer {
     }
 }
 
-/// Reads what [`Writer`] wrote. Bytes that are not there read as zero: own bytes never miss any.
+/// Reads what [`Writer`] wrote.
 struct Reader<'a> {
     bytes: &'a [u8],
     ids: Vec<Id>,
@@ -309,16 +275,7 @@ impl<'a> Reader<'a> {
     }
 
     fn number(&mut self) -> u64 {
-        let (mut n, mut shift) = (0, 0);
-        while let Some((&byte, rest)) = self.bytes.split_first() {
-            self.bytes = rest;
-            n |= u64::from(byte & 0x7f) << shift;
-            if byte & 0x80 == 0 {
-                break;
-            }
-            shift += 7;
-        }
-        n
+        take(&mut self.bytes)
     }
 
     fn place(&mut self) -> usize {
@@ -330,8 +287,7 @@ impl<'a> Reader<'a> {
         let mut ms = 0;
         self.moments = (0..len)
             .map(|_| {
-                let step = self.number();
-                ms += (step >> 1) as i64 ^ -((step & 1) as i64);
+                ms += take_signed(&mut self.bytes);
                 Moment::from_epoch_ms(ms)
             })
             .collect();
@@ -355,15 +311,17 @@ impl<'a> Reader<'a> {
         there.then(|| self.moment())
     }
 
-    fn value_if<T: Copy>(&mut self, there: bool, values: &[T]) -> Option<Stamped<T>> {
-        there.then(|| {
-            let at = self.moment();
-            let place = self.place();
-            Stamped {
-                at,
-                value: values[place.min(values.len() - 1)],
-            }
-        })
+    /// `None` for a number that is no code, which is never written.
+    fn code<T: Coded>(&mut self) -> Option<T> {
+        u8::try_from(self.number()).ok().and_then(T::of_code)
+    }
+
+    fn value_if<T: Coded>(&mut self, there: bool) -> Option<Stamped<T>> {
+        if !there {
+            return None;
+        }
+        let at = self.moment();
+        self.code().map(|value| Stamped { at, value })
     }
 
     fn id_value_if(&mut self, there: bool) -> Option<Stamped<Id>> {
@@ -379,11 +337,13 @@ impl<'a> Reader<'a> {
         let is = |bit: u32| there & 1 << bit != 0;
         let (connected, ended) = (self.moment_if(is(0)), self.moment_if(is(1)));
         let (acw_started, acw_ended) = (self.moment_if(is(7)), self.moment_if(is(8)));
-        let purpose = self.value_if(is(2), &PURPOSES);
+        let purpose = self.value_if(is(2));
         let (queue, user) = (self.id_value_if(is(3)), self.id_value_if(is(4)));
-        let wrapup_expected = self.value_if(is(5), &[false, true]);
-        let wrapup_required = self.value_if(is(6), &[false, true]);
-        let len = self.number();
+        let wrapup_expected = self.value_if(is(5));
+        let wrapup_required = self.value_if(is(6));
+        let len = self.place();
+        let mut media = Vec::with_capacity(len);
+        media.extend((0..len).map_while(|_| self.medium()));
         Participant {
             id,
             connected,
@@ -397,35 +357,35 @@ impl<'a> Reader<'a> {
             wrapup_required,
             wrapup_coded: is(9),
             listens_in: is(10),
-            media: (0..len).map(|_| self.medium()).collect(),
+            media,
         }
     }
 
-    fn medium(&mut self) -> Medium {
+    fn medium(&mut self) -> Option<Medium> {
         let id = self.id();
-        let kind = self.place().min(MediaKind::ALL.len() - 1);
+        let kind = self.code()?;
         let there = self.number();
         let is = |bit: u32| there & 1 << bit != 0;
         let (connected, disconnected) = (self.moment_if(is(0)), self.moment_if(is(1)));
-        Medium {
-            kind: MediaKind::ALL[kind],
+        Some(Medium {
+            kind,
             id,
             connected,
             disconnected,
-            state: self.value_if(is(2), &STATES),
-            disconnect: self.value_if(is(3), &DISCONNECTS),
-            acw_required: self.value_if(is(4), &[false, true]),
-            acw_state: self.value_if(is(5), &ACW_STATES),
-            held: self.value_if(is(6), &[false, true]),
+            state: self.value_if(is(2)),
+            disconnect: self.value_if(is(3)),
+            acw_required: self.value_if(is(4)),
+            acw_state: self.value_if(is(5)),
+            held: self.value_if(is(6)),
             hold_started: is(7).then(|| Stamped {
                 at: self.moment(),
                 value: self.moment(),
             }),
-        }
+        })
     }
 }
 
-/// Only the newest entries are searched: what is not found there stands twice, which costs bytes, not correctness.
+/// Only the newest entries are searched: a value that is not found there is stored twice, which costs bytes only.
 fn place_in_table<T: PartialEq + Clone>(table: &mut Vec<T>, value: &T) -> usize {
     let from = table.len().saturating_sub(SEARCHED_AT_MOST);
     match table[from..].iter().rposition(|known| known == value) {
@@ -439,10 +399,6 @@ fn place_in_table<T: PartialEq + Clone>(table: &mut Vec<T>, value: &T) -> usize 
 
 fn bits(flags: &[bool]) -> u64 {
     flags.iter().rev().fold(0, |bits, flag| bits << 1 | u64::from(*flag))
-}
-
-fn place_of<T: PartialEq>(values: &[T], value: T) -> usize {
-    values.iter().position(|known| *known == value).unwrap_or(0)
 }
 
 #[cfg(test)]

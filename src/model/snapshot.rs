@@ -1,44 +1,29 @@
-//! The dashboard at one moment, as it is written (schema 1).
+//! The dashboard at one moment, as it is written (schema 1; every key is described in `docs/records.md`).
 //!
-//! In: the model · Out: JSON through serde, typed fields for library users · Thread: any (immutable once built).
+//! In: the model; JSON through serde · Out: JSON through serde, typed fields for library users · Thread: any (immutable
+//! once built).
 //!
-//! A field that is `None` (or an empty map that the run cannot fill) is left out of the JSON unless the contract says
-//! `null`: no number is made up.
+//! A field that is `None` (or an empty map that the run cannot fill) is left out of the JSON, or is `null` where the key
+//! is always there: no number is made up.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 
-use super::numbers::{AllQueues, Numbers, WindowSnapshot};
+pub use super::counts::{LiveNumbers, Numbers};
+use crate::config::Protocol;
+pub use crate::event::gap::{Gap, GapTopics};
+pub use crate::event::state::ConnectionState;
 use crate::{Id, Moment};
 
-/// Writes a number of the service as it would: without a fraction where it has none.
-fn number<S: Serializer>(value: &f64, serializer: S) -> Result<S::Ok, S::Error> {
-    /// The greatest integer up to which every integer has its own `f64`.
-    const EXACT: f64 = 9_007_199_254_740_992.0;
-    if value.fract() == 0.0 && value.abs() <= EXACT {
-        // In range and whole, as just checked.
-        serializer.serialize_i64(*value as i64)
-    } else {
-        serializer.serialize_f64(*value)
-    }
-}
-
-/// See [`number`].
-struct Number(f64);
-
-impl Serialize for Number {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        number(&self.0, serializer)
-    }
-}
-
 /// The dashboard at one moment.
-#[derive(Clone, Debug, Serialize)]
+///
+/// In JSON it begins with `"record":"snapshot"`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "record", rename = "snapshot")]
 #[non_exhaustive]
 pub struct Snapshot {
-    /// Always `snapshot`.
-    pub record: &'static str,
     /// Always 1.
     pub schema: u32,
     /// Grows by one with every snapshot of a run.
@@ -56,7 +41,7 @@ pub struct Snapshot {
     /// By output name.
     pub outputs: BTreeMap<String, OutputSnapshot>,
     /// By kind of event, milliseconds.
-    pub latency: BTreeMap<&'static str, LatencySnapshot>,
+    pub latency: BTreeMap<String, LatencySnapshot>,
     /// By kind of event; by metric type in the `metrics` protocol.
     pub freshness: BTreeMap<String, FreshnessSnapshot>,
     /// Over all conversations.
@@ -72,13 +57,33 @@ pub struct Snapshot {
     pub metrics: BTreeMap<String, MetricSnapshot>,
 }
 
+impl Snapshot {
+    /// The queue with this id, else the first in the order of ids that has exactly this name.
+    ///
+    /// ```no_run
+    /// # fn show(stream: &genesys_stream::Stream) {
+    /// let dashboard = stream.snapshot();
+    /// if let Some(sales) = dashboard.queue("Sales") {
+    ///     println!("{} wait", sales.live.waiting.unwrap_or(0));
+    /// }
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn queue(&self, name_or_id: &str) -> Option<&QueueSnapshot> {
+        let named = |queue: &&QueueSnapshot| queue.name.as_deref() == Some(name_or_id);
+        let of_id = self.queues.get(&Id::new(name_or_id));
+        of_id.or_else(|| self.queues.values().find(named))
+    }
+}
+
 /// State of the stream.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct ConnectionSnapshot {
     /// `connecting`, `streaming`, `backoff` or `stopped`.
     pub state: ConnectionState,
-    /// Name of the protocol.
-    pub protocol: &'static str,
+    /// Which protocol is spoken.
+    pub protocol: Protocol,
     /// Open connections.
     pub connections: u32,
     /// Connections made after the first.
@@ -96,7 +101,7 @@ pub struct ConnectionSnapshot {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cause: Option<String>,
     /// Topics that the service refused, with its reason.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub refused_topics: BTreeMap<String, String>,
     /// Gaps of this run.
     pub gaps_total: u64,
@@ -104,71 +109,11 @@ pub struct ConnectionSnapshot {
     pub gaps: Vec<Gap>,
 }
 
-/// States of the stream as records name them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ConnectionState {
-    /// Login, planning, subscribing, upgrading.
-    Connecting,
-    /// Subscribed and alive.
-    Streaming,
-    /// Waiting before the next attempt.
-    Backoff,
-    /// Ended.
-    Stopped,
-}
-
-impl ConnectionState {
-    /// The name in records.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Connecting => "connecting",
-            Self::Streaming => "streaming",
-            Self::Backoff => "backoff",
-            Self::Stopped => "stopped",
-        }
-    }
-}
-
-/// Which topics a gap is about.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum GapTopics {
-    /// Every topic; `"all"` in JSON.
-    All,
-    /// These.
-    Some(Vec<String>),
-}
-
-impl Serialize for GapTopics {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Self::All => serializer.serialize_str("all"),
-            Self::Some(topics) => topics.serialize(serializer),
-        }
-    }
-}
-
-/// An interval in which topics were not provably covered.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Gap {
-    /// 1 for the first of a run.
-    pub id: u64,
-    /// Which topics.
-    pub topics: GapTopics,
-    /// The last frame of any kind before it.
-    pub from: Moment,
-    /// When the subscription was confirmed again; `None` while it is open.
-    pub to: Option<Moment>,
-    /// Why it began.
-    pub cause: String,
-    /// Whether REST filled it in completely.
-    pub repaired: bool,
-}
-
 /// What was received, applied and lost. At any time
 /// `events_decoded = events_applied + events_coalesced + events_dropped + events_buffered`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+#[non_exhaustive]
 pub struct Counters {
     /// Text and binary messages.
     pub frames_received: u64,
@@ -209,7 +154,8 @@ pub struct Counters {
 }
 
 /// What an output took.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct OutputSnapshot {
     /// Records written.
     pub written: u64,
@@ -218,7 +164,8 @@ pub struct OutputSnapshot {
 }
 
 /// `received_at − event_time` of one kind, in milliseconds; longer than two years counts as two years.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct LatencySnapshot {
     /// Of the last event.
     pub last_ms: u64,
@@ -231,7 +178,8 @@ pub struct LatencySnapshot {
 }
 
 /// How old the data of one kind is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct FreshnessSnapshot {
     /// When its last event came.
     pub last_event_at: Moment,
@@ -240,36 +188,53 @@ pub struct FreshnessSnapshot {
 }
 
 /// Over all conversations, now.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct LiveTotals {
     /// With a customer side that is connected and not ended; absent in `metrics`, which knows no conversations.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub active_conversations: Option<u64>,
-    /// Visits that wait (`notifications`).
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub waiting: Option<u64>,
-    /// Agents that are connected.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub interacting: Option<u64>,
-    /// Agents in after-call work.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub after_call_work: Option<u64>,
+    /// Who waits, talks and wraps up (`notifications`).
+    #[serde(flatten)]
+    pub live: LiveNumbers,
+}
+
+/// Over all listed queues: what happened.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct AllQueues {
+    /// Since `totals.since`.
+    pub totals: Numbers,
+    /// Oldest first.
+    pub windows: Vec<WindowSnapshot>,
+}
+
+/// One window of a queue or of all.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct WindowSnapshot {
+    /// Where it begins; a whole number of windows after midnight UTC.
+    pub start: Moment,
+    /// Its length as the service writes it: `PT1M`.
+    pub granularity: Arc<str>,
+    /// It ended at or before `as_of`.
+    pub complete: bool,
+    /// How much of its past part was covered, by the stream or by a repair.
+    pub coverage_percent: f64,
+    /// What happened in it.
+    #[serde(flatten)]
+    pub numbers: Numbers,
 }
 
 /// One queue, now.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct QueueSnapshot {
     /// Its name, a label only.
     pub name: Option<String>,
-    /// Visits that wait (`notifications`).
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub waiting: Option<u64>,
-    /// Agents that are connected.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub interacting: Option<u64>,
-    /// Agents in after-call work.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub after_call_work: Option<u64>,
+    /// Who waits, talks and wraps up (`notifications`).
+    #[serde(flatten)]
+    pub live: LiveNumbers,
     /// Seconds since the longest waiting visit entered; `null` when nobody waits.
     pub longest_wait_secs: Option<f64>,
     /// `events` protocol: the server's number, seconds.
@@ -284,54 +249,33 @@ pub struct QueueSnapshot {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub windows: Option<Vec<WindowSnapshot>>,
     /// By medium; only media that were seen.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub by_media: BTreeMap<&'static str, MediaSnapshot>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub by_media: BTreeMap<String, MediaSnapshot>,
     /// Genesys' own statistics: medium (`all` for rows without one) → metric → statistic → number; a row with a
     /// qualifier stands one level deeper, under it.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub observations: BTreeMap<&'static str, BTreeMap<String, ObservationSnapshot>>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub observations: BTreeMap<String, BTreeMap<String, ObservationSnapshot>>,
 }
 
 /// One metric of a queue as Genesys computed it.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
 pub enum ObservationSnapshot {
     /// Statistic to number.
+    #[serde(serialize_with = "statistics")]
     Plain(BTreeMap<String, f64>),
     /// Qualifier to statistic to number.
+    #[serde(serialize_with = "qualified")]
     Qualified(BTreeMap<String, BTreeMap<String, f64>>),
 }
 
-/// Statistics with their numbers as [`number`] writes them.
-struct Statistics<'a>(&'a BTreeMap<String, f64>);
-
-impl Serialize for Statistics<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.0.iter().map(|(name, value)| (name, Number(*value))))
-    }
-}
-
-impl Serialize for ObservationSnapshot {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Self::Plain(stats) => Statistics(stats).serialize(serializer),
-            Self::Qualified(by_qualifier) => serializer.collect_map(
-                by_qualifier
-                    .iter()
-                    .map(|(qualifier, stats)| (qualifier, Statistics(stats))),
-            ),
-        }
-    }
-}
-
 /// One medium of one queue, now.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct MediaSnapshot {
-    /// Visits that wait.
-    pub waiting: u64,
-    /// Agents that are connected.
-    pub interacting: u64,
-    /// Agents in after-call work.
-    pub after_call_work: u64,
+    /// Who waits, talks and wraps up.
+    #[serde(flatten)]
+    pub live: LiveNumbers,
     /// Seconds since the longest waiting visit entered.
     pub longest_wait_secs: Option<f64>,
     /// What happened since `totals.since`.
@@ -339,7 +283,8 @@ pub struct MediaSnapshot {
 }
 
 /// One user, now.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct UserSnapshot {
     /// A label only.
     pub name: Option<String>,
@@ -352,7 +297,8 @@ pub struct UserSnapshot {
 }
 
 /// The last value of one metric (`metrics` protocol).
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct MetricSnapshot {
     /// As sent.
     #[serde(serialize_with = "number")]
@@ -362,3 +308,41 @@ pub struct MetricSnapshot {
     /// Queue, user or other entity, where the event named one.
     pub entity: Option<Id>,
 }
+
+/// Writes a number of the service as it would: without a fraction where it has none.
+fn number<S: Serializer>(value: &f64, serializer: S) -> Result<S::Ok, S::Error> {
+    /// The greatest integer up to which every integer has its own `f64`.
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    if value.fract() == 0.0 && value.abs() <= EXACT {
+        // In range and whole, as just checked.
+        serializer.serialize_i64(*value as i64)
+    } else {
+        serializer.serialize_f64(*value)
+    }
+}
+
+/// A number as [`number`] writes it.
+#[derive(Serialize)]
+struct Number(#[serde(serialize_with = "number")] f64);
+
+fn statistics<S: Serializer>(by_name: &BTreeMap<String, f64>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(by_name.iter().map(|(name, value)| (name, Number(*value))))
+}
+
+fn qualified<S: Serializer>(
+    by_qualifier: &BTreeMap<String, BTreeMap<String, f64>>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    /// As [`statistics`] writes them.
+    #[derive(Serialize)]
+    struct Statistics<'a>(#[serde(serialize_with = "statistics")] &'a BTreeMap<String, f64>);
+
+    serializer.collect_map(
+        by_qualifier
+            .iter()
+            .map(|(qualifier, by_name)| (qualifier, Statistics(by_name))),
+    )
+}
+
+#[cfg(test)]
+mod tests;

@@ -12,15 +12,18 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 
-use super::Model;
 use super::conversations::Conversations;
-use super::snapshot::{ConnectionSnapshot, ConnectionState, Counters, Snapshot};
+use super::queue::{QueueSet, QueueSettings};
+use super::snapshot::{
+    ConnectionSnapshot, ConnectionState, Counters, GapTopics, MetricSnapshot, OutputSnapshot, Snapshot,
+};
 use super::totals::Totals;
+use super::{Model, Settings};
 use crate::config::{Protocol, ServiceLevel, TotalsConfig, TotalsSince, WindowsConfig};
-use crate::event::facts::Facts;
 use crate::event::facts::{
     AcwState, ConversationFacts, DisconnectKind, MediaKind, Medium, MediumState, Participant, Purpose, Stamped,
 };
+use crate::event::facts::{Facts, ObservationFacts, ObservationRow, UserFacts};
 use crate::{Event, EventKind, Id, Moment};
 
 /// Windows of a minute, an hour of them.
@@ -114,7 +117,7 @@ pub fn event(kind: EventKind, facts: Facts, received_at: Moment) -> Event {
 pub fn shown(model: &mut Model, as_of: Moment) -> Snapshot {
     let connection = ConnectionSnapshot {
         state: ConnectionState::Streaming,
-        protocol: "notifications",
+        protocol: Protocol::Notifications,
         connections: 1,
         reconnects: 0,
         since: at(0),
@@ -131,6 +134,79 @@ pub fn shown(model: &mut Model, as_of: Moment) -> Snapshot {
         ..Counters::default()
     };
     model.snapshot(as_of, as_of, connection, counters, BTreeMap::new())
+}
+
+/// A snapshot in which no part is empty and the numbers are odd ones.
+pub fn snapshot_of_everything() -> Snapshot {
+    let mut rng = fastrand::Rng::with_seed(7);
+    let queue = centre::uuid(&mut rng);
+    let settings = Settings {
+        protocol: Protocol::Notifications,
+        stale_after: Duration::from_secs(30),
+        retention: Duration::from_secs(7200),
+        max_conversations: 100,
+        windows: windows_config(),
+        totals: totals_config(),
+    };
+    let mut model = Model::new(settings, at(0));
+    model.set_queues(QueueSet::These([queue.clone()].into()));
+    let labels = QueueSettings {
+        name: Some("Sales".into()),
+        service_level_target_percent: Some(80.5),
+        ..QueueSettings::default()
+    };
+    model.set_queue_settings(queue.clone(), labels);
+    for _ in 0..40 {
+        let start = rng.i64(0..1200);
+        let history = centre::History::random(&mut rng, std::slice::from_ref(&queue), start);
+        let told = history.told_at(900_000, &mut rng);
+        let mut event = event(
+            EventKind::QueueConversation,
+            Facts::Conversation(Box::new(told)),
+            at(900),
+        );
+        event.event_time = Some(at(899));
+        model.apply(&event, at(900));
+    }
+    let row = |metric: &str, qualifier: Option<&str>, value| ObservationRow {
+        media: None,
+        interval: None,
+        metric: metric.into(),
+        qualifier: qualifier.map(Into::into),
+        stats: [("count".into(), value)].into(),
+    };
+    let rows = vec![row("oWaiting", None, 0.1), row("oUserPresences", Some("BUSY"), 3.0)];
+    let user = UserFacts {
+        user: Id::new("u"),
+        presence: Some(("BUSY".into(), Some(at(3)))),
+        routing_status: None,
+    };
+    model.apply_rest(
+        &Facts::Observations(Box::new(ObservationFacts { queue, rows })),
+        at(900),
+    );
+    model.apply_rest(&Facts::User(Box::new(user)), at(900));
+    let gap = model.gaps_mut().open(GapTopics::All, at(10), "silence").id;
+    model.gaps_mut().close(gap, at(20));
+    model
+        .gaps_mut()
+        .open(GapTopics::Some(vec!["v2.a".into()]), at(30), "refused");
+    let mut snapshot = shown(&mut model, at(901));
+    snapshot.connection.cause = Some("\"quoted\"".into());
+    snapshot.connection.channel_expires_at = Some(at(5000));
+    snapshot.connection.refused_topics = [("v2.b".into(), "403".into())].into();
+    snapshot.outputs = [("stdout".into(), OutputSnapshot { written: 5, missed: 1 })].into();
+    let metric = |value, entity: Option<&str>| MetricSnapshot {
+        value,
+        timestamp: Some(at(1)),
+        entity: entity.map(Id::new),
+    };
+    snapshot.metrics = [
+        ("queue.offered".into(), metric(3.0, Some("e"))),
+        ("queue.avgWaitTime".into(), metric(1.0 / 3.0, None)),
+    ]
+    .into();
+    snapshot
 }
 
 /// Small domains, so that ties and contradictions are frequent.

@@ -2,7 +2,7 @@
 //!
 //! In: events · Out: asserted snapshots · Thread: any (tests only).
 
-use super::snapshot::GapTopics;
+use super::snapshot::{GapTopics, WindowSnapshot};
 use super::testing::centre::{History, moment, uuid};
 use super::testing::{at, event, participant, shown, stamped, totals_config, windows_config};
 use super::*;
@@ -72,14 +72,21 @@ fn listed_queues_are_shown_with_zeros_and_others_are_not() {
     );
     let q = &s.queues[&Id::new("Q")];
     assert_eq!(
-        (q.waiting, q.longest_wait_secs, q.name.as_deref()),
+        (q.live.waiting, q.longest_wait_secs, q.name.as_deref()),
         (Some(2), Some(10.0), Some("Sales"))
     );
     assert_eq!(q.service_level_target_percent, Some(80.0));
-    assert_eq!(s.queues[&Id::new("R")].waiting, Some(0));
-    assert_eq!((s.totals.waiting, s.totals.active_conversations), (Some(2), Some(3)));
+    assert_eq!(s.queues[&Id::new("R")].live.waiting, Some(0));
+    assert_eq!(
+        (s.totals.live.waiting, s.totals.active_conversations),
+        (Some(2), Some(3))
+    );
     m.set_queues(QueueSet::default());
-    assert_eq!(shown(&mut m, at(11)).totals.waiting, Some(3), "none listed: all count");
+    assert_eq!(
+        shown(&mut m, at(11)).totals.live.waiting,
+        Some(3),
+        "none listed: all count"
+    );
     m.set_queues(QueueSet::All);
     assert_eq!(
         shown(&mut m, at(11)).queues.len(),
@@ -101,7 +108,10 @@ fn twins_get_no_record_repetitions_do_and_both_are_counted() {
     assert!(!m.apply(&e, at(2)).gets_record());
     let s = shown(&mut m, at(3));
     assert_eq!((s.counters.events_applied, s.counters.duplicates), (3, 2));
-    assert_eq!((s.totals.waiting, s.totals.active_conversations), (Some(1), Some(1)));
+    assert_eq!(
+        (s.totals.live.waiting, s.totals.active_conversations),
+        (Some(1), Some(1))
+    );
     assert_eq!(s.latency["queue_conversation"].max_ms, 1000);
     assert_eq!(s.counters.frames_received, 77, "others' counters pass through");
     assert_eq!((s.revision, shown(&mut m, at(3)).revision), (1, 2));
@@ -143,7 +153,7 @@ fn rest_facts_count_as_repairs_only() {
     m.apply_rest(&Facts::Observations(Box::new(rows)), at(2));
     let s = shown(&mut m, at(3));
     assert_eq!((s.counters.repairs, s.counters.events_applied), (2, 0));
-    assert_eq!(s.totals.waiting, Some(1));
+    assert_eq!(s.totals.live.waiting, Some(1));
     assert!(s.queues[&Id::new("Q")].observations["voice"].contains_key("oWaiting"));
     assert!(s.freshness.is_empty(), "no event came");
 }
@@ -194,10 +204,10 @@ fn events_protocol_shows_active_conversations_and_the_servers_average() {
         at(1),
     );
     let s = shown(&mut m, at(2));
-    assert_eq!((s.totals.active_conversations, s.totals.waiting), (Some(3), None));
+    assert_eq!((s.totals.active_conversations, s.totals.live.waiting), (Some(3), None));
     assert_eq!((s.counters.unkeyed, s.counters.duplicates), (2, 1));
     let q = &s.queues[&Id::new("Q")];
-    assert_eq!((q.average_wait_secs, q.waiting), (Some(12.5), None));
+    assert_eq!((q.average_wait_secs, q.live.waiting), (Some(12.5), None));
     m.set_queues(QueueSet::All);
     assert_eq!(shown(&mut m, at(2)).queues.len(), 1);
 }
@@ -231,7 +241,7 @@ fn metrics_protocol_counts_stale_data_by_arrival_and_by_silence() {
     let s = shown(&mut m, at(72));
     assert_eq!((s.counters.stale, s.metrics["queue.offered"].value), (2, 4.0));
     assert!(s.freshness["queue"].stale);
-    assert!(s.queues.is_empty() && s.totals.waiting.is_none());
+    assert!(s.queues.is_empty() && s.totals.live.waiting.is_none());
     assert_eq!(
         serde_json::to_value(s.totals).unwrap(),
         serde_json::json!({}),
@@ -264,7 +274,7 @@ fn gaps_stand_in_the_connection() {
     m.gaps_mut().close(id, at(5));
     let s = shown(&mut m, at(6));
     assert_eq!((s.connection.gaps_total, s.connection.gaps.len()), (1, 1));
-    assert_eq!(m.gaps().open_gaps().count(), 0);
+    assert_eq!(m.gaps_mut().open_gaps().count(), 0);
 }
 
 #[test]
@@ -307,7 +317,7 @@ fn windows_go_from_the_start_to_now_and_older_ones_stand_if_something_happened()
     m.apply(&conversation(early, at(200)), at(200));
     let s = shown(&mut m, at(210));
     let q = &s.queues[&Id::new("Q")];
-    let starts = |windows: &[crate::model::numbers::WindowSnapshot]| -> Vec<i64> {
+    let starts = |windows: &[WindowSnapshot]| -> Vec<i64> {
         windows.iter().map(|w| w.start.millis_since(at(0)) / 1000).collect()
     };
     let windows = q.windows.as_deref().unwrap();

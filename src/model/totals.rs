@@ -1,34 +1,35 @@
 //! What happened, by queue and medium: in total and by window.
 //!
-//! In: happenings to add or to take back, the time · Out: sums · Thread: any (pure).
+//! In: counts to add or to take back, the time · Out: sums · Thread: any (pure).
 //!
-//! A happening goes into two cells: the total of its time (one for ever, or one a local day) and its window. Cells are
-//! found by name, so a happening costs the same however many there are. What is older than the kept windows, or than
-//! the local day, is neither added nor taken back.
+//! A count goes into two buckets: the total of its time (one for ever, or one a local day) and its window. Buckets are
+//! found by name, so a count costs the same however many there are. What is older than the kept windows, or than the
+//! local day, is neither added nor taken back.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::tally::{Sign, Sum, Tally};
-use super::visit::Happening;
+use super::bucket::Bucket;
+use super::counts::{Sign, Sums};
+use super::outcome::Count;
 use crate::config::{ServiceLevel, TotalsConfig, TotalsSince, WindowsConfig};
 use crate::event::facts::MediaKind;
 use crate::{Id, Moment};
 
 const DAY_MS: i64 = 86_400_000;
 
-/// All cells, subscribed queues or not.
+/// All buckets, subscribed queues or not.
 #[derive(Debug)]
 pub(crate) struct Totals {
     granularity_ms: i64,
     keep: i64,
     short_abandon_ms: u64,
-    /// Totals are of one local day; its offset from UTC.
+    /// Offset of local time from UTC, if totals are of one local day.
     day_offset_ms: Option<i64>,
-    /// What a threshold has beyond whole seconds, where a queue has none of its own.
+    /// Milliseconds beyond whole seconds of the threshold that holds for queues without one of their own.
     fraction_ms: u64,
-    /// Cells before these are gone.
+    /// Older buckets are dropped.
     oldest_window: i64,
     oldest_day: i64,
     numbers: HashMap<Id, u32>,
@@ -41,15 +42,15 @@ pub(crate) struct QueueTotals {
     id: Id,
     fractions: BTreeMap<MediaKind, u64>,
     /// By [`MediaKind::ALL`].
-    media: [Option<Box<MediaTotals>>; 7],
+    media: [Option<Box<MediaTotals>>; MediaKind::ALL.len()],
 }
 
 #[derive(Debug, Default)]
 struct MediaTotals {
-    /// By local day; the only one is 0 where totals count since the start. Two at midnight, seldom more.
-    days: Vec<(i64, Tally)>,
-    /// By start, in windows since 1970. Boxed, so that the way to one of thousands stays in the processor's cache.
-    windows: BTreeMap<i64, Box<Tally>>,
+    /// By local day; only day 0 if totals count since the start. Around midnight there are two, seldom more.
+    days: Vec<(i64, Bucket)>,
+    /// By number of the window since 1970. Boxed, so that the nodes of the map stay in the processor's cache.
+    windows: BTreeMap<i64, Box<Bucket>>,
 }
 
 impl Totals {
@@ -105,33 +106,33 @@ impl Totals {
         }
     }
 
-    /// Adds a happening or takes it back.
-    pub(crate) fn count(&mut self, sign: Sign, happening: &Happening) {
-        let Happening { what, millis, at, .. } = *happening;
+    /// Adds a count or takes it back.
+    pub(crate) fn count(&mut self, sign: Sign, count: &Count) {
+        let Count { kind, millis, at, .. } = *count;
         let short_abandon_ms = self.short_abandon_ms;
-        self.change(sign, &happening.queue, happening.media, at, |tally| {
-            tally.count(sign, what, millis, short_abandon_ms);
+        self.change(sign, &count.queue, count.media, at, |bucket| {
+            bucket.count(sign, kind, millis, short_abandon_ms);
         });
     }
 
-    /// Somebody of this queue held for so long, until `at`.
+    /// Adds a hold on this queue that lasted `millis` and ended at `at`.
     pub(crate) fn hold(&mut self, queue: &Id, media: MediaKind, at: Moment, millis: u64) {
-        self.change(Sign::Add, queue, media, at, |tally| tally.hold(millis));
+        self.change(Sign::Add, queue, media, at, |bucket| bucket.hold(millis));
     }
 
-    /// The queue's own threshold for a medium. It holds for what was counted before, too; exactly so if it is a
-    /// multiple of a second or was known before the first answer.
+    /// Sets the queue's own threshold for a medium. It also holds for what was counted before: exactly if it is a
+    /// multiple of a second or was known before the first answered visit.
     pub(crate) fn set_threshold(&mut self, queue: &Id, media: MediaKind, threshold: Duration) {
-        let number = self.number(queue);
+        let number = self.queue_number(queue);
         let queue = &mut self.queues[number as usize];
         let fraction = fraction(threshold);
         if queue.fractions.insert(media, fraction) == Some(fraction) {
             return;
         }
         if let Some(totals) = &mut queue.media[media as usize] {
-            let days = totals.days.iter_mut().map(|(_, tally)| tally);
-            days.chain(totals.windows.values_mut().map(|tally| &mut **tally))
-                .for_each(|tally| tally.set_fraction(fraction));
+            let days = totals.days.iter_mut().map(|(_, bucket)| bucket);
+            days.chain(totals.windows.values_mut().map(|bucket| &mut **bucket))
+                .for_each(|bucket| bucket.set_fraction(fraction));
         }
     }
 
@@ -146,12 +147,12 @@ impl Totals {
         self.queues.iter().filter(counted).map(|queue| &queue.id)
     }
 
-    /// A small number that stands for a queue as long as the run lasts.
-    pub(crate) fn number(&mut self, queue: &Id) -> u32 {
+    /// A small number that stands for a queue until the end of the run.
+    pub(crate) fn queue_number(&mut self, queue: &Id) -> u32 {
         if let Some(number) = self.numbers.get(queue) {
             return *number;
         }
-        // There are never 2^32 queues.
+        // An organization has far fewer than 2^32 queues.
         let number = u32::try_from(self.queues.len()).unwrap_or(u32::MAX);
         self.queues.push(QueueTotals {
             id: queue.clone(),
@@ -162,8 +163,8 @@ impl Totals {
         number
     }
 
-    /// The queue of a number.
-    pub(crate) fn id(&self, number: u32) -> Option<&Id> {
+    /// The queue that a number stands for.
+    pub(crate) fn queue_of(&self, number: u32) -> Option<&Id> {
         self.queues.get(number as usize).map(|queue| &queue.id)
     }
 
@@ -182,7 +183,7 @@ impl Totals {
         self.window_of(at).saturating_sub(self.keep - 1)
     }
 
-    /// The local midnight before `at`, where totals are of a day.
+    /// The local midnight before `at`, if totals are of one day.
     pub(crate) fn day_start(&self, at: Moment) -> Option<Moment> {
         let offset = self.day_offset_ms?;
         Some(Moment::from_epoch_ms(self.day_of(at) * DAY_MS - offset))
@@ -199,16 +200,16 @@ impl Totals {
         .into()
     }
 
-    /// 0 where totals count since the start.
+    /// The local day of a moment; 0 if totals count since the start.
     pub(crate) fn day_of(&self, at: Moment) -> i64 {
         self.day_offset_ms
             .map_or(0, |offset| (at.epoch_ms() + offset).div_euclid(DAY_MS))
     }
 
-    fn change(&mut self, sign: Sign, queue: &Id, media: MediaKind, at: Moment, change: impl Fn(&mut Tally)) {
+    fn change(&mut self, sign: Sign, queue: &Id, media: MediaKind, at: Moment, change: impl Fn(&mut Bucket)) {
         let (window, day) = (self.window_of(at), self.day_of(at));
         let default_fraction = self.fraction_ms;
-        let number = self.number(queue);
+        let number = self.queue_number(queue);
         let queue = &mut self.queues[number as usize];
         let fraction = queue.fractions.get(&media).copied().unwrap_or(default_fraction);
         let totals = queue.media[media as usize].get_or_insert_default();
@@ -216,7 +217,7 @@ impl Totals {
             let found = totals.days.iter().position(|(of, _)| *of == day);
             let at = found.or_else(|| {
                 (sign == Sign::Add).then(|| {
-                    totals.days.push((day, Tally::new(fraction)));
+                    totals.days.push((day, Bucket::new(fraction)));
                     totals.days.len() - 1
                 })
             });
@@ -228,18 +229,18 @@ impl Totals {
             }
         }
         if window >= self.oldest_window {
-            let tally = match sign {
+            let bucket = match sign {
                 Sign::Add => Some(
                     totals
                         .windows
                         .entry(window)
-                        .or_insert_with(|| Box::new(Tally::new(fraction))),
+                        .or_insert_with(|| Box::new(Bucket::new(fraction))),
                 ),
                 Sign::Take => totals.windows.get_mut(&window),
             };
-            if let Some(tally) = tally {
-                change(tally);
-                if tally.is_empty() {
+            if let Some(bucket) = bucket {
+                change(bucket);
+                if bucket.is_empty() {
                     totals.windows.remove(&window);
                 }
             }
@@ -249,12 +250,10 @@ impl Totals {
 
 impl QueueTotals {
     /// The total of a medium on a day, `None` where nothing happened.
-    pub(crate) fn total(&self, media: MediaKind, day: i64, threshold_ms: u64) -> Option<Sum> {
+    pub(crate) fn total(&self, media: MediaKind, day: i64, threshold_ms: u64) -> Option<Sums> {
         let totals = self.media[media as usize].as_ref()?;
-        let (_, tally) = totals.days.iter().find(|(of, _)| *of == day)?;
-        let mut sum = Sum::default();
-        sum.add(tally, threshold_ms);
-        Some(sum)
+        let (_, bucket) = totals.days.iter().find(|(of, _)| *of == day)?;
+        Some(bucket.sums(threshold_ms))
     }
 
     /// Adds every window of this queue within `windows`, all media together, to what is there.
@@ -262,15 +261,15 @@ impl QueueTotals {
         &self,
         windows: std::ops::RangeInclusive<i64>,
         threshold_ms: impl Fn(MediaKind) -> u64,
-        to: &mut BTreeMap<i64, Sum>,
+        to: &mut BTreeMap<i64, Sums>,
     ) {
         for kind in MediaKind::ALL {
             let Some(totals) = &self.media[kind as usize] else {
                 continue;
             };
             let threshold_ms = threshold_ms(kind);
-            for (at, tally) in totals.windows.range(windows.clone()) {
-                to.entry(*at).or_default().add(tally, threshold_ms);
+            for (at, bucket) in totals.windows.range(windows.clone()) {
+                to.entry(*at).or_default().add(&bucket.sums(threshold_ms));
             }
         }
     }
@@ -293,7 +292,7 @@ fn fraction(threshold: Duration) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::visit::What;
+    use crate::model::counts::CountKind;
 
     fn totals(granularity_secs: u64, since: TotalsSince) -> Totals {
         let windows = WindowsConfig {
@@ -309,14 +308,14 @@ mod tests {
         Totals::new(windows, config)
     }
 
-    fn offered(at: &str) -> Happening {
-        Happening {
+    fn offered(at: &str) -> Count {
+        Count {
             queue: Id::new("Q"),
             media: MediaKind::Voice,
-            what: What::Offered,
+            kind: CountKind::Offered,
             at: Moment::parse(at).unwrap(),
             millis: 0,
-            who: 0,
+            participant: 0,
         }
     }
 
@@ -433,7 +432,7 @@ mod tests {
         assert_eq!(t.queues().count(), 1);
         t.count(Sign::Take, &offered("2026-05-04T14:30:00Z"));
         assert_eq!(t.queues().count(), 0);
-        assert_eq!(t.id(t.numbers[&Id::new("Q")]), Some(&Id::new("Q")));
+        assert_eq!(t.queue_of(t.numbers[&Id::new("Q")]), Some(&Id::new("Q")));
         assert_eq!(&*totals(3600, TotalsSince::Start).granularity(), "PT1H");
     }
 }

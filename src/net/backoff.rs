@@ -1,15 +1,16 @@
 //! How long to wait before the next attempt.
 //!
-//! In: failures, stable streaming, the other side's wish · Out: a pause · Thread: none of its own (pure).
+//! In: failures, stable streaming, the pause that the service asks for · Out: a pause · Thread: none of its own (pure).
 
 use std::time::{Duration, Instant};
 
 use crate::config::ReconnectConfig;
 
-/// Full-jitter exponential pauses: each is drawn evenly between zero and a bound that doubles from `initial` to `max`.
+/// Exponential backoff with full jitter: each pause is drawn evenly between zero and a bound that doubles from `initial`
+/// to `max`.
 ///
-/// The bound falls back to `initial` only after `stable_after` of streaming, so that a connection which dies right
-/// after its start does not turn into a tight loop.
+/// The bound returns to `initial` only after `stable_after` of streaming, so that a connection which dies right after
+/// its start does not become a tight loop.
 #[derive(Debug)]
 pub(crate) struct Backoff {
     limits: ReconnectConfig,
@@ -26,12 +27,12 @@ impl Backoff {
         }
     }
 
-    /// The stream is subscribed and alive since `now`.
+    /// Records that the stream is subscribed and alive since `now`.
     pub(crate) fn on_streaming(&mut self, now: Instant) {
         self.streaming_since = Some(now);
     }
 
-    /// Something failed at `now`; returns how many failures in a row this makes.
+    /// Records a failure at `now`; returns the number of failures in a row.
     pub(crate) fn on_failure(&mut self, now: Instant) -> u32 {
         if let Some(since) = self.streaming_since.take()
             && now.duration_since(since) >= self.limits.stable_after
@@ -42,21 +43,21 @@ impl Backoff {
         self.failures
     }
 
-    /// Whether that was one failure too many.
+    /// Whether `max_attempts` failures in a row have happened; never where it is 0.
     pub(crate) fn exhausted(&self) -> bool {
         self.limits.max_attempts != 0 && self.failures >= self.limits.max_attempts
     }
 
-    /// Failures in a row so far.
+    /// The number of failures in a row.
     pub(crate) fn failures(&self) -> u32 {
         self.failures
     }
 
-    /// The pause before the next attempt; `draw` is even in `0.0..1.0`. At least what the other side asked for.
+    /// The pause before the next attempt, at least `asked`; `draw` is drawn evenly from `0.0..1.0`.
     pub(crate) fn pause(&self, draw: f64, asked: Option<Duration>) -> Duration {
         let doublings = self.failures.saturating_sub(1).min(30);
         let bound = self.limits.initial.saturating_mul(1 << doublings).min(self.limits.max);
-        // A wish of the other side is obeyed in full, and spread a little so that not everybody comes back at once.
+        // A pause that the service asks for is kept in full; the jitter on top keeps its clients from returning at once.
         match asked {
             Some(asked) => asked + self.limits.initial.mul_f64(draw),
             None => bound.mul_f64(draw),
@@ -94,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn only_stable_streaming_starts_it_anew() {
+    fn only_stable_streaming_resets_it() {
         let mut backoff = Backoff::new(limits());
         let now = Instant::now();
         backoff.on_failure(now);
@@ -109,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn the_other_sides_wish_is_the_least() {
+    fn the_pause_is_at_least_what_the_service_asks_for() {
         let mut backoff = Backoff::new(limits());
         backoff.on_failure(Instant::now());
         assert_eq!(

@@ -1,10 +1,11 @@
-//! Name lookup and TCP connect, each with a limit and both within reach of a stop signal.
+//! Name lookup and TCP connect, each with a limit and both ended by a stop signal.
 //!
-//! In: host and port · Out: a tuned `TcpStream` · Thread: the caller's, which waits; `gs-dial` threads do what cannot be interrupted.
+//! In: host and port · Out: a tuned `TcpStream` · Thread: the caller's, which waits; `gs-dial` threads for calls that
+//! cannot be interrupted.
 //!
-//! Neither `getaddrinfo` nor `connect` can be woken, so each runs on a thread of its own that is left behind when the
-//! caller gives up: a connect ends by its limit, a lookup when the system's resolver gives up. While a lookup of a host
-//! is under way, further dials of that host wait for the same one, so at most one thread a host is left behind.
+//! Neither `getaddrinfo` nor `connect` can be interrupted, so each runs on a thread of its own, which is left behind when
+//! the caller gives up: a connect then ends by its limit, a lookup when the system's resolver gives up. While a host is
+//! being looked up, further dials of that host wait for the same lookup, so at most one thread per host is left behind.
 
 use std::collections::HashMap;
 use std::io;
@@ -18,24 +19,24 @@ use super::cancel::Cancel;
 use super::stopped;
 use crate::{Error, ErrorKind};
 
-/// Head start of an address over the next one; the value RFC 8305 recommends.
+/// Head start of an address over the next one; the value that RFC 8305 recommends.
 const STAGGER: Duration = Duration::from_millis(250);
-/// Addresses tried at most; more is a resolver gone wrong.
+/// Addresses tried at most; a resolver that gives more is broken.
 const MAX_ADDRESSES: usize = 8;
 
-type Looked = Result<Vec<IpAddr>, String>;
+type LookupResult = Result<Vec<IpAddr>, String>;
 
-/// Lookups under way, by host, with whoever waits for them.
+/// Lookups under way by host, with the channels of the callers that wait for them.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Lookups(Arc<Mutex<HashMap<String, Vec<Sender<Looked>>>>>);
+pub(crate) struct Lookups(Arc<Mutex<HashMap<String, Vec<Sender<LookupResult>>>>>);
 
 impl Lookups {
-    fn waiters(&self) -> MutexGuard<'_, HashMap<String, Vec<Sender<Looked>>>> {
+    fn waiters(&self) -> MutexGuard<'_, HashMap<String, Vec<Sender<LookupResult>>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Joins the lookup of `host` that is under way, or begins one with `resolve`.
-    fn ask(&self, host: &str, resolve: fn(&str) -> Looked) -> io::Result<Receiver<Looked>> {
+    /// Joins the lookup of `host` that is under way, or starts one with `resolve`.
+    fn ask(&self, host: &str, resolve: fn(&str) -> LookupResult) -> io::Result<Receiver<LookupResult>> {
         let (sender, receiver) = bounded(1);
         {
             let mut waiters = self.waiters();
@@ -47,11 +48,11 @@ impl Lookups {
         }
         let lookups = self.clone();
         let host_name = host.to_owned();
-        let spawned = on_thread(move || {
+        let spawned = spawn(move || {
             let looked = resolve(&host_name);
             let waiting = lookups.waiters().remove(&host_name).unwrap_or_default();
             for waiter in waiting {
-                // Who gave up meanwhile is gone.
+                // Fails only where the caller has given up.
                 let _ = waiter.try_send(looked.clone());
             }
         });
@@ -63,14 +64,14 @@ impl Lookups {
     }
 }
 
-fn on_thread(work: impl FnOnce() + Send + 'static) -> io::Result<()> {
+fn spawn(work: impl FnOnce() + Send + 'static) -> io::Result<()> {
     std::thread::Builder::new()
         .name("gs-dial".to_owned())
         .spawn(work)
         .map(drop)
 }
 
-fn system_lookup(host: &str) -> Looked {
+fn system_lookup(host: &str) -> LookupResult {
     match (host, 0_u16).to_socket_addrs() {
         Ok(addresses) => Ok(addresses.map(|address| address.ip()).collect()),
         Err(error) => Err(error.to_string()),
@@ -110,7 +111,7 @@ pub(crate) fn look_up(host: &str, lookups: &Lookups, deadline: Instant, cancel: 
 fn resolve(
     host: &str,
     lookups: &Lookups,
-    lookup: fn(&str) -> Looked,
+    lookup: fn(&str) -> LookupResult,
     deadline: Instant,
     cancel: &Cancel,
 ) -> Result<Vec<IpAddr>, Error> {
@@ -124,14 +125,14 @@ fn resolve(
     }
     let looked = lookups
         .ask(host, lookup)
-        .map_err(|error| failed(format!("no thread for it: {error}")))?;
+        .map_err(|error| failed(format!("no thread could be started: {error}")))?;
     select_biased! {
         recv(cancel.receiver()) -> _ => Err(stopped(did())),
         recv(looked) -> answer => match answer {
             Ok(Ok(addresses)) if addresses.is_empty() => Err(failed("the name has no address".to_owned())),
             Ok(Ok(addresses)) => Ok(addresses),
             Ok(Err(what)) => Err(failed(what)),
-            Err(_) => Err(failed("the lookup broke off".to_owned())),
+            Err(_) => Err(failed("the lookup ended without an answer".to_owned())),
         },
         default(deadline.saturating_duration_since(Instant::now())) => {
             Err(failed("no answer from the name server in time".to_owned()))
@@ -139,7 +140,8 @@ fn resolve(
     }
 }
 
-/// The resolver's order, but families take turns, so that a dead one costs one stagger (RFC 8305, section 4).
+/// Keeps the resolver's order but alternates between IPv6 and IPv4, so that a family without a route costs one stagger
+/// (RFC 8305, section 4).
 fn interleave(addresses: &[IpAddr]) -> Vec<IpAddr> {
     let mut unique: Vec<IpAddr> = Vec::new();
     for address in addresses {
@@ -150,12 +152,12 @@ fn interleave(addresses: &[IpAddr]) -> Vec<IpAddr> {
     let Some(first) = unique.first().copied() else {
         return unique;
     };
-    let (ours, theirs): (Vec<IpAddr>, Vec<IpAddr>) = unique.iter().partition(|a| a.is_ipv4() == first.is_ipv4());
-    let (mut ours, mut theirs) = (ours.into_iter(), theirs.into_iter());
+    let (same, other): (Vec<IpAddr>, Vec<IpAddr>) = unique.iter().partition(|a| a.is_ipv4() == first.is_ipv4());
+    let (mut same, mut other) = (same.into_iter(), other.into_iter());
     let mut ordered = Vec::new();
     while ordered.len() < unique.len() {
-        ordered.extend(ours.next());
-        ordered.extend(theirs.next());
+        ordered.extend(same.next());
+        ordered.extend(other.next());
     }
     ordered.truncate(MAX_ADDRESSES);
     ordered
@@ -165,7 +167,7 @@ fn connect_one(address: SocketAddr, limit: Duration) -> io::Result<TcpStream> {
     TcpStream::connect_timeout(&address, limit)
 }
 
-/// Tries the candidates [`STAGGER`] apart, the next at once when one fails; the first success wins.
+/// Tries the candidates [`STAGGER`] apart, and the next one at once when one fails; the first success wins.
 fn race(
     host: &str,
     candidates: &[SocketAddr],
@@ -175,12 +177,13 @@ fn race(
 ) -> Result<TcpStream, Error> {
     let port = candidates.first().map_or(0, SocketAddr::port);
     let did = || format!("connecting to {host}:{port}");
-    // Room for every attempt: a late success is put here, and closed when the channel is dropped.
+    // Room for every attempt: a connection that comes too late is put here and closed when the channel is dropped.
     let (sender, finished) = bounded(candidates.len());
     let mut waiting = candidates.iter().copied();
     let mut running = 0_usize;
     let mut failures: Vec<String> = Vec::new();
-    // Every turn starts one more attempt: a turn ends by a failure, or by the stagger.
+    let mut last_error = None;
+    // Each turn starts one more attempt; a turn ends with a failure or when the stagger has passed.
     loop {
         if cancel.is_cancelled() {
             return Err(stopped(did()));
@@ -193,17 +196,21 @@ fn race(
         }
         if let Some(address) = waiting.next() {
             let sender = sender.clone();
-            let spawned = on_thread(move || {
+            let spawned = spawn(move || {
                 let connected = connect(address, remaining);
                 let _ = sender.try_send((address, connected));
             });
             match spawned {
                 Ok(()) => running += 1,
-                Err(error) => failures.push(format!("no thread for it: {error}")),
+                Err(error) => failures.push(format!("no thread could be started: {error}")),
             }
         }
         if running == 0 && waiting.len() == 0 {
-            return Err(Error::new(ErrorKind::Transient, did(), failures.join("; ")));
+            let error = Error::new(ErrorKind::Transient, did(), failures.join("; "));
+            return Err(match last_error {
+                Some(source) => error.with_source(source),
+                None => error,
+            });
         }
         let pause = if waiting.len() == 0 {
             remaining
@@ -216,8 +223,11 @@ fn race(
                 running = running.saturating_sub(1);
                 match attempt {
                     Ok((_, Ok(stream))) => return Ok(stream),
-                    Ok((address, Err(error))) => failures.push(format!("{error} ({address})")),
-                    Err(_) => failures.push("the attempt broke off".to_owned()),
+                    Ok((address, Err(error))) => {
+                        failures.push(format!("{error} ({address})"));
+                        last_error = Some(error);
+                    }
+                    Err(_) => failures.push("the attempt ended without a result".to_owned()),
                 }
             }
             default(pause) => {}
@@ -225,16 +235,17 @@ fn race(
     }
 }
 
-/// Small packets at once, and a dead peer noticed by the kernel: keepalive 15 s/5 s/3, unacknowledged data 20 s.
+/// Sends small packets at once and lets the kernel notice a dead peer: keepalive after 15 s, every 5 s, 3 times;
+/// unacknowledged data for 20 s.
 ///
-/// The application's own heartbeat is the primary check; a system that refuses an option is only noted.
+/// The application's own heartbeat is the primary check, so an option that the system refuses is only logged.
 fn tune(stream: &TcpStream) {
-    let note = |option: &str, outcome: io::Result<()>| {
+    let check = |option: &str, outcome: io::Result<()>| {
         if let Err(error) = outcome {
             log::debug!("socket option {option} refused: {error}");
         }
     };
-    note("nodelay", stream.set_nodelay(true));
+    check("nodelay", stream.set_nodelay(true));
     let socket = socket2::SockRef::from(stream);
     let keepalive = socket2::TcpKeepalive::new()
         .with_time(Duration::from_secs(15))
@@ -246,9 +257,9 @@ fn tune(stream: &TcpStream) {
         target_os = "freebsd"
     ))]
     let keepalive = keepalive.with_retries(3);
-    note("keepalive", socket.set_tcp_keepalive(&keepalive));
+    check("keepalive", socket.set_tcp_keepalive(&keepalive));
     #[cfg(any(target_os = "linux", target_os = "android"))]
-    note(
+    check(
         "user timeout",
         socket.set_tcp_user_timeout(Some(Duration::from_secs(20))),
     );
@@ -257,11 +268,12 @@ fn tune(stream: &TcpStream) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::net::scripted::assert_quick;
     use std::net::TcpListener;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     fn soon() -> Instant {
-        Instant::now() + Duration::from_secs(5)
+        Instant::now() + Duration::from_secs(60)
     }
 
     #[test]
@@ -281,11 +293,11 @@ mod tests {
         assert!(error.to_string().contains(&format!("(127.0.0.1:{port})")), "{error}");
     }
 
-    /// Port 1 stands for an address that swallows everything, port 2 for one that refuses, any other answers.
+    /// 192.0.2.1 never answers, 192.0.2.2 refuses, any other address is connected to.
     fn scripted(address: SocketAddr, limit: Duration) -> io::Result<TcpStream> {
         match address.ip().to_string().as_str() {
             "192.0.2.1" => {
-                // Nobody ever sends: this is the limit of a connect that gets no answer.
+                // Nothing is ever sent: this waits for the limit, as a connect without an answer does.
                 let (_sender, never) = bounded::<()>(0);
                 let _ = never.recv_timeout(limit);
                 Err(io::ErrorKind::TimedOut.into())
@@ -300,65 +312,52 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let at = |ip: &str| SocketAddr::new(ip.parse().unwrap(), port);
-        let started = Instant::now();
-        race(
-            "h",
-            &[at("192.0.2.2"), at("127.0.0.1")],
-            scripted,
-            soon(),
-            &Cancel::new(),
-        )
-        .unwrap();
-        let refused = started.elapsed();
-        assert!(refused < STAGGER, "{refused:?}");
-        let started = Instant::now();
-        race(
-            "h",
-            &[at("192.0.2.1"), at("127.0.0.1")],
-            scripted,
-            soon(),
-            &Cancel::new(),
-        )
-        .unwrap();
-        let silent = started.elapsed();
-        assert!(silent >= STAGGER && silent < Duration::from_secs(2), "{silent:?}");
+        let race_after = |first: &str| {
+            let started = Instant::now();
+            race("h", &[at(first), at("127.0.0.1")], scripted, soon(), &Cancel::new()).unwrap();
+            started.elapsed()
+        };
+        assert_quick(STAGGER, || race_after("192.0.2.2"));
+        assert_quick(Duration::from_secs(2), || {
+            let silent = race_after("192.0.2.1");
+            assert!(silent >= STAGGER, "{silent:?}");
+            silent
+        });
     }
 
     #[test]
     fn cancel_and_deadline_end_a_silent_connect() {
         let at = SocketAddr::new("192.0.2.1".parse().unwrap(), 1);
-        let started = Instant::now();
-        let error = race(
-            "h",
-            &[at],
-            scripted,
-            Instant::now() + Duration::from_millis(50),
-            &Cancel::new(),
-        )
-        .unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Transient);
-        assert!(started.elapsed() < Duration::from_secs(2));
-
-        let cancel = Cancel::new();
-        let other = cancel.clone();
-        let dialling = std::thread::spawn(move || race("h", &[at], scripted, soon(), &other).unwrap_err());
-        let started = Instant::now();
-        cancel.cancel();
-        assert_eq!(dialling.join().unwrap().kind(), ErrorKind::Stopped);
-        assert!(started.elapsed() < Duration::from_millis(500));
+        assert_quick(Duration::from_secs(2), || {
+            let started = Instant::now();
+            let deadline = started + Duration::from_millis(50);
+            let error = race("h", &[at], scripted, deadline, &Cancel::new()).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Transient);
+            started.elapsed()
+        });
+        assert_quick(Duration::from_millis(500), || {
+            let cancel = Cancel::new();
+            let other = cancel.clone();
+            let dialling = std::thread::spawn(move || race("h", &[at], scripted, soon(), &other).unwrap_err());
+            let started = Instant::now();
+            cancel.cancel();
+            assert_eq!(dialling.join().unwrap().kind(), ErrorKind::Stopped);
+            started.elapsed()
+        });
     }
 
     static LOOKUPS_RUN: AtomicUsize = AtomicUsize::new(0);
 
-    fn slow_lookup(_: &str) -> Looked {
+    fn slow_lookup(_: &str) -> LookupResult {
         LOOKUPS_RUN.fetch_add(1, Ordering::SeqCst);
         let (_sender, never) = bounded::<()>(0);
-        let _ = never.recv_timeout(Duration::from_millis(300));
+        // Until all three have asked.
+        let _ = never.recv_timeout(Duration::from_secs(1));
         Ok(vec!["127.0.0.1".parse().unwrap()])
     }
 
     #[test]
-    fn one_lookup_a_host_and_both_waits_end_early() {
+    fn a_host_is_looked_up_once_while_callers_come_and_go() {
         let lookups = Lookups::default();
         let first = resolve(
             "slow.example",
@@ -378,7 +377,7 @@ mod tests {
     }
 
     #[test]
-    fn families_take_turns() {
+    fn address_families_alternate() {
         let ip = |text: &str| text.parse::<IpAddr>().unwrap();
         let given = [ip("::1"), ip("::2"), ip("::1"), ip("127.0.0.1")];
         assert_eq!(interleave(&given), [ip("::1"), ip("127.0.0.1"), ip("::2")]);

@@ -1,8 +1,11 @@
 //! Who issued a certificate, for messages.
 //!
 //! In: a certificate in DER, not trusted · Out: the issuer's name · Thread: none of its own (pure).
+//!
+//! Own code, because a crate that reads X.509 brings a dozen others for a name that only appears in messages and decides
+//! nothing.
 
-/// The issuer's common name and organisation, as far as the certificate can be read.
+/// The issuer's common name and organisation; `None` where the certificate cannot be read or names neither.
 pub(crate) fn issuer_of(certificate: &[u8]) -> Option<String> {
     let (certificate, _) = element(certificate, SEQUENCE)?;
     let (signed, _) = element(certificate, SEQUENCE)?;
@@ -36,15 +39,16 @@ const OBJECT_ID: u8 = 0x06;
 const SEQUENCE: u8 = 0x30;
 const SET: u8 = 0x31;
 const VERSION: u8 = 0xa0;
-/// Longest part of a name that is shown.
+/// A longer name is cut off in messages.
 const SHOWN_CHARS: usize = 80;
 
+/// Content of the first element, if it has this tag, and what follows it.
 fn element(der: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
     let (found, content, rest) = any_element(der)?;
     (found == tag).then_some((content, rest))
 }
 
-/// Tag, content and what follows of the first element.
+/// Tag and content of the first element, and what follows it.
 fn any_element(der: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     let (&tag, der) = der.split_first()?;
     let (&first, der) = der.split_first()?;
@@ -65,7 +69,7 @@ fn any_element(der: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     Some((tag, content, rest))
 }
 
-/// Names come from the other side: nothing that could move a terminal's cursor is kept.
+/// Removes control characters, because the name comes from the peer and is shown on terminals.
 fn readable(text: &[u8]) -> String {
     String::from_utf8_lossy(text)
         .chars()

@@ -1,4 +1,4 @@
-//! Connections to the service: one way to open them, for REST calls and sockets alike.
+//! Connections to the service: one function opens them, for REST calls and WebSockets.
 //!
 //! In: a target, proxy and trust settings, a deadline, a stop signal · Out: a `Stream` · Thread: the caller's.
 
@@ -10,7 +10,6 @@ pub(crate) mod issuer;
 pub(crate) mod probe;
 pub(crate) mod proxy;
 pub(crate) mod socket;
-pub(crate) mod target;
 pub(crate) mod tls;
 
 #[cfg(test)]
@@ -24,46 +23,48 @@ use std::time::Instant;
 use rustls::StreamOwned;
 
 pub(crate) use cancel::{Cancel, Waited};
-#[allow(unused_imports)] // Named by readers.
-pub(crate) use socket::ShutdownHandle;
-pub(crate) use socket::{DeadlineTcp, Stream};
-pub(crate) use target::{Security, Target, Url};
+pub(crate) use socket::{DeadlineTcp, ShutdownHandle, Stream};
 
+pub(crate) use crate::base::url::{Security, Target, Url};
 use crate::config::{Config, LimitsConfig};
-use crate::{Error, ErrorKind};
+use crate::{Error, ErrorKind, Secret};
 
-/// How this program names itself to the service and to proxies.
+/// The `User-Agent` header for the service and for proxies.
 pub(crate) const USER_AGENT: &str = concat!("genesys-stream/", env!("CARGO_PKG_VERSION"));
 
-/// What every connection of a run shares: proxy rules, trust, lookups under way.
+/// What the connections of a run share: proxy rules, TLS settings, lookups under way, time limits.
 #[derive(Debug)]
 pub(crate) struct Net {
     proxies: proxy::ProxyRules,
     tls: tls::Tls,
     lookups: dial::Lookups,
-    /// How long each step may take.
+    /// Time limits of the steps.
     pub(crate) limits: LimitsConfig,
 }
 
 impl Net {
-    /// Reads the settings; with `proxy_from_env` also the environment, once.
+    /// Reads the settings, and the environment's proxies where the configuration says so.
     ///
     /// # Errors
-    /// [`ErrorKind::Configuration`] for a CA file that cannot be used, or such a proxy on the way to a host of the
-    /// configuration.
+    /// [`ErrorKind::Configuration`] for a CA file that cannot be used, or for an unusable proxy that a connection to a
+    /// configured host would take.
     pub(crate) fn new(config: &Config) -> Result<Self, Error> {
         Self::for_hosts(config, |name| {
-            // Letters that are no UTF-8 make the value wrong, not absent.
+            // A value that is no UTF-8 is wrong, not absent.
             let value = std::env::var_os(name).map(|value| value.to_string_lossy().into_owned());
             value.filter(|_| config.proxy_from_env)
         })
     }
 
     fn for_hosts(config: &Config, variable: impl Fn(&str) -> Option<String>) -> Result<Self, Error> {
-        let mut net = Self::with(config.proxy.as_deref(), config.ca_file.clone(), variable)?;
+        let mut net = Self::with(
+            config.proxy.as_ref().map(Secret::reveal),
+            config.ca_file.clone(),
+            variable,
+        )?;
         net.limits = config.limits;
         let hosts = &config.hosts;
-        // Before anything is connected, not in the middle of a run.
+        // A wrong proxy is reported before anything is connected, not in the middle of a run.
         for host in [&hosts.login, &hosts.api, &hosts.streaming] {
             if let Ok(url) = Url::parse(host) {
                 net.proxies.choose(&url.target)?;
@@ -72,7 +73,7 @@ impl Net {
         Ok(net)
     }
 
-    /// Whether the way to `target`, a proxy included, can be used at all; nothing is connected.
+    /// Checks that a connection to `target` could be opened as far as the proxy rules go; nothing is connected.
     ///
     /// # Errors
     /// [`ErrorKind::Configuration`] for a proxy that cannot be used.
@@ -80,10 +81,10 @@ impl Net {
         self.proxies.choose(target).map(drop)
     }
 
-    /// As [`Net::new`], from single settings; `variable` stands for the environment.
+    /// From single settings, with the default time limits; `variable` looks a variable of the environment up.
     ///
     /// # Errors
-    /// As [`Net::new`].
+    /// [`ErrorKind::Configuration`] for a CA file or an explicit proxy that cannot be used.
     pub(crate) fn with(
         proxy: Option<&str>,
         ca_file: Option<PathBuf>,
@@ -100,15 +101,15 @@ impl Net {
     }
 }
 
-/// The error of whatever was under way when the stop signal came.
+/// The error of an operation that the stop signal ended.
 pub(crate) fn stopped(did: impl Into<String>) -> Error {
     Error::new(ErrorKind::Stopped, did, "stopped on request")
 }
 
 /// Opens a connection to `target`, through a proxy where the rules say so, before `deadline`.
 ///
-/// Connect and each TLS handshake have their own limits within it. The stream is within reach of `cancel` from its
-/// first byte to its end; its read deadline is `deadline` until told otherwise.
+/// The connect and each TLS handshake have their own limits within `deadline`. `cancel` shuts the stream down at any time;
+/// its read deadline is `deadline` until it is set anew.
 ///
 /// # Errors
 /// [`ErrorKind::Stopped`] on cancel, [`ErrorKind::Certificate`], [`ErrorKind::Configuration`] for an unusable CA file or proxy,
@@ -116,7 +117,7 @@ pub(crate) fn stopped(did: impl Into<String>) -> Error {
 pub(crate) fn open(target: &Target, net: &Net, deadline: Instant, cancel: &Cancel) -> Result<Stream, Error> {
     let opened = open_uncancelled(target, net, deadline, cancel);
     if cancel.is_cancelled() {
-        // What broke is only the echo of the signal.
+        // Any other error is a consequence of the signal.
         return Err(stopped(format!("connecting to {target}")));
     }
     opened
@@ -126,7 +127,7 @@ fn open_uncancelled(target: &Target, net: &Net, deadline: Instant, cancel: &Canc
     let proxy = net.proxies.choose(target)?;
     let first_hop = proxy.map_or(target, |proxy| &proxy.target);
     let secure = |hop: &Target| hop.security == Security::Tls;
-    // Before the dial: an unusable CA file must not depend on whether the network answers.
+    // Before the dial: an unusable CA file is reported whether or not the network answers.
     let tls = if secure(target) || secure(first_hop) {
         Some(net.tls.config()?)
     } else {
@@ -136,7 +137,7 @@ fn open_uncancelled(target: &Target, net: &Net, deadline: Instant, cancel: &Canc
     let tcp = dial::dial(&first_hop.host, first_hop.port, &net.lookups, connect_by, cancel)?;
     let registration = cancel
         .register(&tcp)
-        .map_err(|error| Error::new(ErrorKind::Local, format!("connecting to {target}"), error.to_string()))?;
+        .map_err(|error| Error::caused_by(ErrorKind::Local, format!("connecting to {target}"), error))?;
     let tls_by = || deadline.min(Instant::now() + net.limits.handshake);
     let mut stream = Stream::Plain(DeadlineTcp::new(tcp, deadline, Some(registration)));
     if let Some(proxy) = proxy {

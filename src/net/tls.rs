@@ -1,4 +1,4 @@
-//! The one TLS configuration of REST calls and sockets, built when first needed.
+//! The TLS configuration that REST calls and sockets share, built when first needed.
 //!
 //! In: `ca_file`, the system's roots · Out: shared `ClientConfig`, handshakes · Thread: any (one mutex, held while building).
 
@@ -18,10 +18,10 @@ use rustls::{
 use super::issuer::issuer_of;
 use crate::{Error, ErrorKind};
 
-/// TLS sessions remembered for resumption: login, API and streaming host, and some room.
+/// TLS sessions remembered for resumption: login, API and streaming host, and some more.
 const SESSIONS: usize = 8;
 
-/// Trust and TLS settings; the expensive part (146 system roots are some hundred KiB) is built on first use.
+/// TLS settings and root certificates; they are read on first use, because 146 system roots take some hundred KiB.
 #[derive(Debug)]
 pub(crate) struct Tls {
     ca_file: Option<PathBuf>,
@@ -29,7 +29,7 @@ pub(crate) struct Tls {
 }
 
 impl Tls {
-    /// Certificates in `ca_file` are trusted beside the system's.
+    /// Trusts the certificates in `ca_file` in addition to the system's.
     pub(crate) fn new(ca_file: Option<PathBuf>) -> Self {
         Self {
             ca_file,
@@ -37,7 +37,7 @@ impl Tls {
         }
     }
 
-    /// Reads `ca_file` without building anything: an early check.
+    /// Checks early that `ca_file` can be used.
     ///
     /// # Errors
     /// [`ErrorKind::Configuration`], naming the file.
@@ -82,17 +82,17 @@ fn build(ca_file: Option<&Path>) -> Result<ClientConfig, Error> {
         }
         log::debug!("{added} root certificates of {}", path.display());
     }
-    // Named explicitly: the process-wide provider belongs to the embedding program, and asking for it may panic.
+    // Given explicitly: the process-wide provider belongs to the embedding program, and asking for it may panic.
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let internal = |what: String| Error::new(ErrorKind::Internal, "preparing TLS", what);
+    let did = "preparing TLS";
     let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
         .build()
-        .map_err(|error| internal(error.to_string()))?;
+        .map_err(|error| Error::caused_by(ErrorKind::Internal, did, error))?;
     let mut config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .map_err(|error| internal(error.to_string()))?
+        .map_err(|error| Error::caused_by(ErrorKind::Internal, did, error))?
         .dangerous()
-        // Nothing is loosened: the standard verifier decides, this one only names the issuer when it refuses.
+        // Not weaker than the default: the standard verifier decides, and this one adds the issuer's name to a refusal.
         .with_custom_certificate_verifier(Arc::new(NamingVerifier(verifier)))
         .with_no_client_auth();
     config.resumption = rustls::client::Resumption::in_memory_sessions(SESSIONS);
@@ -103,12 +103,12 @@ fn ca_file_error(path: &Path, what: impl fmt::Display) -> Error {
     Error::new(
         ErrorKind::Configuration,
         format!("reading the CA file {}", path.display()),
-        format!("{what}; a PEM file with one or more certificates is wanted (-----BEGIN CERTIFICATE-----)"),
+        format!("{what}; allowed is a PEM file with one or more certificates (-----BEGIN CERTIFICATE-----)"),
     )
 }
 
 fn read_ca_file(path: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
-    let pem = std::fs::read(path).map_err(|error| ca_file_error(path, error))?;
+    let pem = std::fs::read(path).map_err(|error| ca_file_error(path, &error).with_source(error))?;
     let certificates = CertificateDer::pem_slice_iter(&pem)
         .collect::<Result<Vec<_>, _>>()
         .map_err(|error| ca_file_error(path, format!("is no valid PEM ({error})")))?;
@@ -124,7 +124,7 @@ fn read_ca_file(path: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
     Ok(certificates)
 }
 
-/// Does the handshake with `host` over `stream`, whose own deadline limits it.
+/// Does the handshake with `host` over `stream`; the stream's read deadline is the limit.
 ///
 /// # Errors
 /// [`ErrorKind::Certificate`] with issuer and advice where the certificate is refused, else [`ErrorKind::Transient`].
@@ -134,20 +134,15 @@ pub(crate) fn handshake<T: Read + Write>(
     stream: &mut T,
 ) -> Result<ClientConnection, Error> {
     let did = || format!("TLS handshake with {host}");
-    let failed = |what: String| Error::new(ErrorKind::Transient, did(), what);
-    let name = ServerName::try_from(host.to_owned()).map_err(|_| {
-        Error::new(
-            ErrorKind::Configuration,
-            did(),
-            "this is no name a certificate could have",
-        )
-    })?;
-    let mut connection = ClientConnection::new(config, name).map_err(|error| failed(error.to_string()))?;
+    let name = ServerName::try_from(host.to_owned())
+        .map_err(|_| Error::new(ErrorKind::Configuration, did(), "a certificate cannot have this name"))?;
+    let mut connection =
+        ClientConnection::new(config, name).map_err(|error| Error::caused_by(ErrorKind::Transient, did(), error))?;
     while connection.is_handshaking() {
         match connection.complete_io(stream) {
-            Ok((0, 0)) => return Err(failed("the connection was closed".to_owned())),
+            Ok((0, 0)) => return Err(Error::new(ErrorKind::Transient, did(), "the connection was closed")),
             Ok(_) => {}
-            Err(error) => return Err(explain(&error, host, did())),
+            Err(error) => return Err(explain(&error, host, did()).with_source(error)),
         }
     }
     Ok(connection)
@@ -161,7 +156,7 @@ fn explain(error: &io::Error, host: &str, did: String) -> Error {
             ErrorKind::Certificate,
             did,
             format!(
-                "the certificate was refused: {refused}. If a proxy of your organisation inspects TLS, name its root \
+                "the certificate was refused: {refused}. If a proxy of your organisation inspects TLS, give its root \
                  certificate with --ca-file (key ca_file)"
             ),
         ),
@@ -181,7 +176,7 @@ fn explain(error: &io::Error, host: &str, did: String) -> Error {
     }
 }
 
-/// The standard verifier; its refusals also say who issued the certificate.
+/// The standard verifier, whose refusals also name the issuer of the certificate.
 #[derive(Debug)]
 struct NamingVerifier(Arc<WebPkiServerVerifier>);
 
@@ -284,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn the_configuration_is_built_once_and_leaves_the_process_alone() {
+    fn the_configuration_is_built_once_and_installs_no_process_wide_provider() {
         let tls = Tls::new(None);
         assert!(Arc::ptr_eq(&tls.config().unwrap(), &tls.config().unwrap()));
         assert!(rustls::crypto::CryptoProvider::get_default().is_none());

@@ -94,6 +94,7 @@ pub(crate) fn refuse(what: &str, path: &Path, error: io::Error) -> Error {
         format!("opening the {what} {}", path.display()),
         why,
     )
+    .with_source(error)
 }
 
 /// Whether this process has the file for itself.
@@ -124,7 +125,11 @@ pub(crate) fn lock(_: &File) -> Lock {
 pub(crate) struct Appending {
     path: PathBuf,
     file: Option<File>,
+    preface: Option<Preface>,
 }
+
+/// Renders what a new or emptied file begins with.
+pub(crate) type Preface = Box<dyn Fn() -> Vec<u8> + Send>;
 
 impl Appending {
     /// Opens it, and ends a line that a crash tore.
@@ -135,6 +140,7 @@ impl Appending {
         let mut this = Self {
             path: path.to_owned(),
             file: None,
+            preface: None,
         };
         let file = this.current().map_err(|error| refuse(what, path, error))?;
         if file.metadata().is_ok_and(|there| there.is_file()) {
@@ -146,9 +152,15 @@ impl Appending {
         Ok(this)
     }
 
+    /// From now on a new or emptied file begins with this.
+    pub(crate) fn with_preface(mut self, preface: Preface) -> Self {
+        self.preface = Some(preface);
+        self
+    }
+
     fn current(&mut self) -> io::Result<&mut File> {
-        let file = match self.file.take() {
-            Some(file) if is_still(&self.path, &file) => file,
+        let (mut file, is_new) = match self.file.take() {
+            Some(file) if is_still(&self.path, &file) => (file, false),
             _ => {
                 let file = open(&self.path)?;
                 if file.metadata()?.is_file() && lock(&file) == Lock::Taken {
@@ -157,9 +169,14 @@ impl Appending {
                         "another process writes to it; each needs its own",
                     ));
                 }
-                file
+                (file, true)
             }
         };
+        if let Some(preface) = &self.preface
+            && (is_new || file.metadata().is_ok_and(|there| there.is_file() && there.len() == 0))
+        {
+            file.write_all(&preface())?;
+        }
         Ok(self.file.insert(file))
     }
 }

@@ -2,9 +2,9 @@
 //!
 //! In: `Item::Audited` · Out: lines of `audit::Chain`, rotated by size · Thread: that of its output.
 //!
-//! Each line is written with one call, so that a killed process leaves whole lines; what a crash of the machine tears is
-//! ended at the next start, chained over, and followed by a `torn` entry. What a full disk or a vanished directory cost
-//! is counted, and told in a `missed` entry when writing works again.
+//! Each line is written with one call, so that a killed process leaves whole lines. If a crash of the machine tears the last
+//! line, the next start ends it with a newline and goes on with a `torn` entry, whose `prev` is the hash of the torn line.
+//! Entries that a full disk or a vanished directory cost are counted in a `missed` entry once writing works again.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -17,14 +17,14 @@ use super::appending::{self, Lock, advice, is_still, refuse};
 use super::complaint::Complaint;
 use super::sink::{Closed, Outlet, Snapshots, Wants};
 use super::tally::Tally;
-use crate::audit::{Chain, Entry};
+use crate::audit::{Chain, Entry, entries};
 use crate::model::snapshot::Snapshot;
 use crate::{Error, Moment};
 
 const NAME: &str = "audit_file";
-/// A file is rotated before it grows beyond this, …
+/// Size of a file at most; before it would grow beyond, it is rotated.
 pub(crate) const ROTATE_BYTES: u64 = 10 << 20;
-/// … and so many rotated ones are kept (`FILE.1` is the youngest).
+/// Rotated files that are kept; `FILE.1` is the youngest.
 pub(crate) const KEPT: u32 = 10;
 
 /// See the module.
@@ -61,7 +61,7 @@ impl AuditFile {
         this.chain = chain_of(&rotated(path, 1)).unwrap_or_else(Chain::beginning);
         match this.reopen() {
             Ok(()) => Ok(this),
-            // A disk that is full now may have room later: that is told while running.
+            // The disk may have room later; until then each entry fails and is counted.
             Err(error) if error.kind() == io::ErrorKind::StorageFull => Ok(this),
             Err(error) => Err(refuse("audit file", path, error)),
         }
@@ -93,7 +93,7 @@ impl AuditFile {
         });
         if !tail.torn.is_empty() {
             log::warn!("output {NAME}: its last line was torn by a crash; it was ended and chained over");
-            self.append(&Entry::new("torn", Moment::now()).with("bytes", tail.torn.len()))?;
+            self.append(&entries::torn(tail.torn.len(), Moment::now()))?;
         }
         Ok(())
     }
@@ -116,7 +116,7 @@ impl AuditFile {
             return Err(io::ErrorKind::NotFound.into());
         };
         if let Err(error) = open.file.write_all(&line) {
-            // Half a line is taken back; where that fails it is found torn.
+            // Removes the half-written line; if that fails, the next opening finds it torn.
             let whole = open.bytes.map(|bytes| open.file.set_len(bytes));
             if !matches!(whole, Some(Ok(()))) {
                 self.open = None;
@@ -128,7 +128,7 @@ impl AuditFile {
         Ok(())
     }
 
-    /// `FILE` becomes `FILE.1`, that `FILE.2` …; the chain goes on in a new `FILE`.
+    /// Renames `FILE` to `FILE.1`, `FILE.1` to `FILE.2` and so on; the chain continues in a new `FILE`.
     fn rotate(&mut self) -> io::Result<()> {
         if let Some(open) = &self.open {
             open.file.sync_all()?;
@@ -144,13 +144,10 @@ impl AuditFile {
         self.reopen()
     }
 
-    /// Writes an entry, after what is to be told of those that could not be written.
+    /// Writes an entry, preceded by a `missed` entry if some could not be written before.
     fn write(&mut self, entry: &Entry) -> io::Result<()> {
         if let Some((count, since)) = self.missed {
-            let missed = Entry::new("missed", Moment::now())
-                .with("entries", count)
-                .with("since", since.to_string());
-            self.append(&missed)?;
+            self.append(&entries::missed(count, since, Moment::now()))?;
             self.missed = None;
         }
         self.append(entry)
@@ -225,20 +222,10 @@ impl Outlet for AuditFile {
     }
 
     fn end(&mut self, last: Option<Arc<Snapshot>>, tally: &Tally) -> Result<(), Closed> {
-        let mut stop = Entry::new("stop", Moment::now());
-        if let Some(last) = last {
-            let counters = &last.counters;
-            stop = stop
-                .with("cause", last.connection.cause.clone().unwrap_or_default())
-                .with("events_applied", counters.events_applied)
-                .with("events_coalesced", counters.events_coalesced)
-                .with("events_dropped", counters.events_dropped)
-                .with("gaps", last.connection.gaps_total);
-        }
         tally.offered();
-        self.settle(&stop, tally);
+        self.settle(&entries::stop(last.as_deref(), Moment::now()), tally);
         if let Some(open) = &self.open {
-            // The last word is worth waiting for the disk; where it cannot be synced it is written all the same.
+            // Where the file cannot be synced the entry is written all the same.
             let _ = open.file.sync_all();
         }
         Ok(())

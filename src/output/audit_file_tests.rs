@@ -5,6 +5,7 @@
 use super::*;
 use crate::model::snapshot::OutputSnapshot;
 use serde_json::Value;
+use std::time::Duration;
 
 struct Directory(PathBuf);
 
@@ -28,9 +29,8 @@ impl Drop for Directory {
 }
 
 fn item(n: u64) -> Item {
-    Item::Audited(Arc::new(
-        Entry::new("token", Moment::from_epoch_ms(7)).with("life_secs", n),
-    ))
+    let at = Moment::from_epoch_ms(7);
+    Item::Audited(Arc::new(entries::token(Duration::from_secs(n), at, at)))
 }
 
 fn write(audit: &mut AuditFile, tally: &Tally, numbers: std::ops::Range<u64>) {
@@ -56,7 +56,7 @@ fn assert_chained(paths: &[PathBuf]) {
             if let Ok(value) = serde_json::from_str::<Value>(line) {
                 let expected = chain
                     .unwrap_or_else(Chain::beginning)
-                    .line(&Entry::new("x", Moment::now()));
+                    .line(&entries::torn(0, Moment::now()));
                 let expected: Value = serde_json::from_slice(&expected).unwrap();
                 assert_eq!(value["prev"], expected["prev"], "{line}");
             }

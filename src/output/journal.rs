@@ -1,4 +1,4 @@
-//! The ways to the audit file and to the recording, for whoever has something to put there.
+//! Where the threads of a run send audit entries and lines of the recording.
 //!
 //! In: audit entries, recorded lines · Out: calls that never block · Thread: any.
 
@@ -7,33 +7,28 @@ use std::sync::Arc;
 use crate::audit::Entry;
 use crate::output::recording::Line;
 
-/// Takes something; never blocks.
-pub(crate) type Way<T> = Arc<dyn Fn(T) + Send + Sync>;
+/// Delivers something to an output. It never blocks: what there is no room for is dropped and counted.
+pub(crate) type Deliver<T> = Arc<dyn Fn(T) + Send + Sync>;
 
-/// Where a run puts what is audited and what is recorded; empty where nothing is.
+/// The audit file and the recording of a run, as far as it has them.
 #[derive(Clone, Default)]
 pub(crate) struct Journal {
-    pub(crate) audit: Option<Way<Entry>>,
-    pub(crate) record: Option<Way<Line>>,
+    pub(crate) audit: Option<Deliver<Entry>>,
+    pub(crate) record: Option<Deliver<Line>>,
 }
 
 impl Journal {
-    /// Puts an entry into the audit file, if there is one.
+    /// Sends an entry to the audit file, if there is one.
     pub(crate) fn audit(&self, entry: impl FnOnce() -> Entry) {
         if let Some(audit) = &self.audit {
             audit(entry());
         }
     }
 
-    /// Puts a line into the recording, if there is one.
+    /// Sends a line to the recording, if there is one.
     pub(crate) fn record(&self, line: impl FnOnce() -> Line) {
         if let Some(record) = &self.record {
             record(line());
         }
-    }
-
-    /// Whether anything is recorded.
-    pub(crate) fn records(&self) -> bool {
-        self.record.is_some()
     }
 }

@@ -61,7 +61,7 @@ fn participant(purpose: Purpose, medium: MediumState) -> Participant {
 }
 
 #[test]
-fn metrics_as_in_the_contract() {
+fn a_metric_is_one_line_of_time_name_and_value() {
     let facts = |at| {
         Facts::Metrics(Box::new(MetricFacts {
             metric_type: "queue".into(),

@@ -7,6 +7,7 @@ mod layout;
 mod panels;
 mod screen;
 mod terminal;
+mod view;
 
 use std::io::Write;
 
@@ -24,8 +25,8 @@ use crate::model::snapshot::Snapshot;
 use history::History;
 use terminal::Terminal;
 
-pub(crate) use screen::Size;
-pub(crate) use terminal::{Ability, Restorer};
+pub(crate) use terminal::Restorer;
+pub(crate) use view::{Ability, Size};
 
 /// At most 4 screens a second.
 const REDRAW: Duration = Duration::from_millis(250);
@@ -95,7 +96,7 @@ impl Live {
         let Some(newest) = &self.newest else { return Ok(()) };
         let size = (self.size)();
         let log = self.log.latest();
-        let view = screen::View {
+        let view = view::View {
             snapshot: newest,
             now: Moment::now(),
             region: &self.region,

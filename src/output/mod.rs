@@ -148,6 +148,15 @@ impl Outputs {
         }
     }
 
+    /// Waits until there may be room for what is held, or `deadline`, and hands over what there is room for.
+    pub(crate) fn wait_for_room(&mut self, deadline: Instant) {
+        let mut ready = Select::new();
+        self.select_room(&mut ready);
+        // Only the waiting matters.
+        let _ = ready.ready_deadline(deadline);
+        self.offer_held();
+    }
+
     /// Written and missed, by output.
     pub(crate) fn counts(&self) -> BTreeMap<String, OutputSnapshot> {
         BTreeMap::from_iter(

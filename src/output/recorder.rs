@@ -1,15 +1,15 @@
-//! The record file: lines of a recording as they come, and how the run ended.
+//! The record file: the lines of a recording, and the stop of the run.
 //!
 //! In: `Item::Recorded` · Out: lines · Thread: that of its output; readers never wait for it.
 
-use serde_json::json;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::Item;
 use super::sink::{Snapshots, Wants};
 use super::writer::{Render, Rendered};
 use crate::model::snapshot::Snapshot;
 use crate::output::record::Bodies;
-use crate::output::recording::Line;
+use crate::output::recording::{Line, Preface, State, Stop};
 
 /// Lines that may wait for a slow disk: a tenth of a second at full speed; with frames of 3 KB some 25 MB.
 pub(crate) const CAPACITY: usize = 8192;
@@ -17,12 +17,40 @@ pub(crate) const CAPACITY: usize = 8192;
 /// See the module.
 pub(crate) struct Recorder {
     bodies: Bodies,
+    /// What a new file begins with: the state before the lines in `waiting`.
+    preface: Arc<Mutex<Preface>>,
+    /// Lines that are rendered and not written yet.
+    waiting: Vec<Arc<Line>>,
 }
 
 impl Recorder {
-    /// Writes bodies so.
+    /// A recorder that writes bodies in this form.
     pub(crate) fn new(bodies: Bodies) -> Self {
-        Self { bodies }
+        Self {
+            bodies,
+            preface: Arc::default(),
+            waiting: Vec::new(),
+        }
+    }
+
+    /// Renders the lines that a file must begin with if the run continues in it.
+    pub(crate) fn preface(&self) -> impl Fn() -> Vec<u8> + Send + use<> {
+        let (preface, bodies) = (Arc::clone(&self.preface), self.bodies);
+        move || {
+            let mut out = Vec::new();
+            let preface = preface.lock().unwrap_or_else(PoisonError::into_inner);
+            preface.lines().for_each(|line| line.write(&mut out, bodies));
+            out
+        }
+    }
+
+    fn on_line(&mut self, line: &Arc<Line>, out: &mut Vec<u8>) {
+        if out.is_empty() {
+            let mut preface = self.preface.lock().unwrap_or_else(PoisonError::into_inner);
+            self.waiting.drain(..).for_each(|line| preface.on_line(&line));
+        }
+        self.waiting.push(Arc::clone(line));
+        line.write(out, self.bodies);
     }
 }
 
@@ -38,22 +66,23 @@ impl Render for Recorder {
     fn render(&mut self, item: &Item, out: &mut Vec<u8>) -> Rendered {
         match item {
             Item::Recorded(line) => {
-                line.write(out, self.bodies);
+                self.on_line(line, out);
                 Rendered::Plain
             }
             _ => Rendered::Nothing,
         }
     }
 
-    /// The stop: the moment of the last snapshot, and what only this run knows of it.
+    /// Appends the stop, as of the last snapshot.
     fn end(&mut self, last: Option<&Snapshot>, out: &mut Vec<u8>) {
         let Some(last) = last else { return };
         let counters = &last.counters;
-        let stop = json!({"stop": {
-            "after": counters.events_applied + counters.events_coalesced + counters.events_dropped,
-            "events_coalesced": counters.events_coalesced, "events_dropped": counters.events_dropped,
-            "outputs": last.outputs,
-        }});
-        Line::state(last.generated_at, stop).write(out, self.bodies);
+        let stop = State::Stop(Stop {
+            events_applied: counters.events_applied,
+            events_coalesced: counters.events_coalesced,
+            events_dropped: counters.events_dropped,
+            outputs: last.outputs.clone(),
+        });
+        Line::state(last.generated_at, None, stop).write(out, self.bodies);
     }
 }

@@ -205,12 +205,8 @@ impl Output {
                 drop(outlet);
                 exit.ended = ended;
             })
-            .map_err(|e| {
-                Error::new(
-                    ErrorKind::Local,
-                    format!("starting the thread of output {name}"),
-                    e.to_string(),
-                )
+            .map_err(|error| {
+                Error::caused_by(ErrorKind::Local, format!("starting the thread of output {name}"), error)
             })?;
         Ok(Self {
             name: name.to_owned(),

@@ -6,13 +6,15 @@ use std::fmt::Write as _;
 
 use super::text::{clip, number, plain, seconds, secs, short, width};
 use crate::config::Protocol;
-use crate::model::numbers::Numbers;
-use crate::model::snapshot::{Counters, LiveTotals, QueueSnapshot, Snapshot};
+use crate::model::counts::{Field, LiveNumbers, Numbers, Unit};
+use crate::model::snapshot::{Counters, QueueSnapshot, Snapshot};
 
-/// Queues, users' statuses and metrics shown; a longer list is what the JSON outputs are for.
+/// Queues, users' statuses and metrics shown at most; longer lists are in the JSON outputs.
 const SHOWN: usize = 40;
 /// Columns of a name.
 const NAME: usize = 28;
+/// Rank of the least important number of a queue that is shown.
+const LEAST_RANK: u8 = 9;
 
 /// The whole block, each line ended.
 pub(crate) fn block(snapshot: &Snapshot) -> String {
@@ -30,18 +32,22 @@ pub(crate) fn block(snapshot: &Snapshot) -> String {
     let _ = writeln!(
         out,
         "; protocol {}, {} reconnects",
-        connection.protocol, connection.reconnects
+        connection.protocol.as_str(),
+        connection.reconnects
     );
     if knows_conversations(snapshot) {
-        let _ = writeln!(out, "  totals: {}", totals(&snapshot.totals));
+        let _ = writeln!(out, "  totals: {}", totals(snapshot));
     }
     if let Some(all) = &snapshot.all_queues {
         let open = connection.gaps.iter().filter(|gap| !gap.repaired).count();
         let incomplete = if open > 0 { "; not complete, see losses" } else { "" };
-        let _ = writeln!(out, "  all queues: {}{incomplete}", counted(&all.totals));
+        let _ = writeln!(out, "  all queues: {}{incomplete}", counted(&all.totals).join(", "));
     }
     let mut queues: Vec<_> = snapshot.queues.iter().collect();
-    queues.sort_by(|(_, one), (_, other)| other.waiting.cmp(&one.waiting).then_with(|| one.name.cmp(&other.name)));
+    queues.sort_by(|(_, one), (_, other)| {
+        let by_name = || one.name.cmp(&other.name);
+        other.live.waiting.cmp(&one.live.waiting).then_with(by_name)
+    });
     for (id, queue) in queues.iter().take(SHOWN) {
         let name = queue
             .name
@@ -87,27 +93,24 @@ fn more(out: &mut String, all: usize, what: &str) {
     }
 }
 
-fn totals(totals: &LiveTotals) -> String {
-    let mut parts = Vec::new();
-    let mut part = |value: Option<u64>, what: &str| parts.extend(value.map(|value| format!("{value} {what}")));
-    part(totals.active_conversations, "active");
-    part(totals.waiting, "waiting");
-    part(totals.interacting, "interacting");
-    part(totals.after_call_work, "in after-call work");
+fn totals(snapshot: &Snapshot) -> String {
+    let totals = &snapshot.totals;
+    let active = totals.active_conversations.map(|count| format!("{count} active"));
+    let mut parts = Vec::from_iter(active);
+    parts.extend(LiveNumbers::FIELDS.iter().filter_map(|field| said(field, &totals.live)));
     parts.join(", ")
 }
 
 fn numbers(queue: &QueueSnapshot) -> String {
+    let longest = queue
+        .longest_wait_secs
+        .map_or(String::new(), |wait| format!(" (longest {})", secs(wait)));
     let mut parts = Vec::new();
-    if let Some(waiting) = queue.waiting {
-        let longest = queue
-            .longest_wait_secs
-            .map_or(String::new(), |wait| format!(" (longest {})", secs(wait)));
-        parts.push(format!("{waiting} waiting{longest}"));
+    for field in LiveNumbers::FIELDS {
+        let beside = if field.key == "waiting" { &*longest } else { "" };
+        parts.extend(said(field, &queue.live).map(|text| text + beside));
     }
-    parts.extend(queue.interacting.map(|n| format!("{n} interacting")));
-    parts.extend(queue.after_call_work.map(|n| format!("{n} in after-call work")));
-    parts.extend(queue.totals.as_ref().map(counted));
+    parts.extend(queue.totals.iter().flat_map(counted));
     parts.extend(
         queue
             .average_wait_secs
@@ -119,24 +122,27 @@ fn numbers(queue: &QueueSnapshot) -> String {
     parts.join(", ")
 }
 
-/// What happened.
-fn counted(n: &Numbers) -> String {
-    let mut text = format!(
-        "{} offered, {} answered, {} abandoned",
-        n.offered, n.answered, n.abandoned
-    );
-    if let Some(level) = n.service_level_percent {
-        let _ = write!(text, ", service level {} %", number((level * 10.0).floor() / 10.0));
-    }
-    if let Some(wait) = n.average_wait_secs {
-        let _ = write!(text, ", average wait {}", secs(wait));
-    }
-    text
+/// The important numbers of what happened.
+fn counted(numbers: &Numbers) -> Vec<String> {
+    let shown = |field: &&Field<Numbers>| (1..=LEAST_RANK).contains(&field.rank);
+    let fields = Numbers::FIELDS.iter().filter(shown);
+    fields.filter_map(|field| said(field, numbers)).collect()
 }
 
-/// Whether the protocol tells of conversations: `metrics` does not, its zero would be made up.
+/// A number with its name, if it has a value: `3 waiting`, `service level 79.9 %`, `average wait 14.2 s`.
+fn said<T>(field: &Field<T>, of: &T) -> Option<String> {
+    let (value, label) = ((field.of)(of)?, field.label);
+    Some(match field.unit {
+        Unit::Count | Unit::Conversations | Unit::Agents => format!("{value} {label}"),
+        // Not rounded up: 79.99 % does not reach 80 %.
+        Unit::Percent => format!("{label} {} %", number((value * 10.0).floor() / 10.0)),
+        Unit::Seconds => format!("{label} {}", secs(value)),
+    })
+}
+
+/// Whether the protocol tells of conversations; in `metrics`, which does not, a zero would be made up.
 pub(crate) fn knows_conversations(snapshot: &Snapshot) -> bool {
-    snapshot.connection.protocol != Protocol::Metrics.as_str()
+    snapshot.connection.protocol != Protocol::Metrics
 }
 
 /// How many users have which status: `5 ON_QUEUE`. Routing status where it is known, else presence.
@@ -144,7 +150,7 @@ pub(crate) fn statuses(snapshot: &Snapshot) -> Vec<String> {
     let mut counts: std::collections::BTreeMap<&str, u64> = std::collections::BTreeMap::new();
     for user in snapshot.users.values() {
         let off_queue = |status: &str| status == "OFF_QUEUE";
-        // Who is off queue is better described by the presence: a break, a meal, a meeting.
+        // The presence says more of a user who is off queue: a break, a meal, a meeting.
         let status = match (user.routing_status.as_deref(), user.presence.as_deref()) {
             (Some(status), Some(presence)) if off_queue(status) => presence,
             (Some(status), _) => status,
@@ -162,7 +168,7 @@ pub(crate) fn statuses(snapshot: &Snapshot) -> Vec<String> {
         .collect()
 }
 
-/// What was lost or refused, only what is not zero.
+/// What was lost or refused; zeros are left out.
 pub(crate) fn losses(snapshot: &Snapshot) -> Vec<String> {
     let connection = &snapshot.connection;
     let Counters {

@@ -8,8 +8,10 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
 use super::Item;
+use crate::config::Protocol;
 use crate::model::snapshot::{
-    ConnectionSnapshot, ConnectionState, Counters, Gap, GapTopics, LiveTotals, QueueSnapshot, Snapshot, UserSnapshot,
+    ConnectionSnapshot, ConnectionState, Counters, Gap, GapTopics, LiveNumbers, LiveTotals, QueueSnapshot, Snapshot,
+    UserSnapshot,
 };
 use crate::output::record::StateChange;
 use crate::output::record::tests::{an_event, moment};
@@ -17,7 +19,7 @@ use crate::{Id, Moment};
 
 /// How long a test waits for what must happen.
 pub(crate) fn soon() -> Instant {
-    Instant::now() + Duration::from_secs(20)
+    Instant::now() + Duration::from_secs(60)
 }
 
 pub(crate) const SALES: &str = "509f5a7f-cb31-5a43-ac00-8041a8ba3690";
@@ -28,9 +30,11 @@ pub(crate) fn a_snapshot() -> Snapshot {
     let at = moment("2026-05-04T14:05:30.500Z");
     let queue = |name: &str, waiting: u64, longest: Option<f64>| QueueSnapshot {
         name: Some(name.to_owned()),
-        waiting: Some(waiting),
-        interacting: Some(4),
-        after_call_work: Some(1),
+        live: LiveNumbers {
+            waiting: Some(waiting),
+            interacting: Some(4),
+            after_call_work: Some(1),
+        },
         longest_wait_secs: longest,
         ..QueueSnapshot::default()
     };
@@ -40,7 +44,6 @@ pub(crate) fn a_snapshot() -> Snapshot {
         ..UserSnapshot::default()
     };
     Snapshot {
-        record: "snapshot",
         schema: 1,
         revision: 42,
         generated_at: at,
@@ -48,7 +51,7 @@ pub(crate) fn a_snapshot() -> Snapshot {
         as_of: at,
         connection: ConnectionSnapshot {
             state: ConnectionState::Streaming,
-            protocol: "notifications",
+            protocol: Protocol::Notifications,
             connections: 1,
             reconnects: 0,
             since: moment("2026-05-04T14:00:01Z"),
@@ -73,9 +76,11 @@ pub(crate) fn a_snapshot() -> Snapshot {
         all_queues: None,
         totals: LiveTotals {
             active_conversations: Some(14),
-            waiting: Some(5),
-            interacting: Some(8),
-            after_call_work: Some(2),
+            live: LiveNumbers {
+                waiting: Some(5),
+                interacting: Some(8),
+                after_call_work: Some(2),
+            },
         },
         queues: BTreeMap::from([
             (Id::new(SALES), queue("Sales", 1, Some(12.5))),
@@ -172,7 +177,7 @@ impl Scripted {
         let (_inner, late) = self
             .0
             .1
-            .wait_timeout_while(inner, Duration::from_secs(20), |inner| !met(inner))
+            .wait_timeout_while(inner, Duration::from_secs(60), |inner| !met(inner))
             .unwrap();
         assert!(!late.timed_out(), "the writer did not come to it in time");
     }

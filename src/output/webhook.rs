@@ -20,7 +20,7 @@ use super::tally::Tally;
 use crate::config::WebhookOn;
 use crate::model::snapshot::Snapshot;
 use crate::output::record::Bodies;
-use crate::rest::hook::HookClient;
+use crate::rest::webhook::WebhookClient;
 use crate::{Error, ErrorKind};
 
 /// Records that may wait for the receiver: four posts.
@@ -49,13 +49,13 @@ impl Webhook {
     ///
     /// # Errors
     /// When the system gives no thread.
-    pub(crate) fn new(client: HookClient, order: Order) -> Result<Self, Error> {
+    pub(crate) fn new(client: WebhookClient, order: Order) -> Result<Self, Error> {
         let (desk, on) = (Arc::new(Desk::default()), order.on);
         let courier = Courier::new(client, order, Arc::clone(&desk));
         std::thread::Builder::new()
             .name("gs-webhook".to_owned())
             .spawn(move || courier.run())
-            .map_err(|error| Error::new(ErrorKind::Local, "starting the webhook's thread", error.to_string()))?;
+            .map_err(|error| Error::caused_by(ErrorKind::Local, "starting the webhook's thread", error))?;
         Ok(Self { on, desk })
     }
 }

@@ -1,13 +1,14 @@
-//! The socket and its first signs of life, through an ordinary reader whose machine is listened to.
+//! The steps `channel` and `life`: the socket and its first signs of life, through an ordinary reader.
 //!
-//! In: a channel, or ids for the tutorials' sockets · Out: findings · Thread: the caller's waits; `gs-reader-1` reads.
+//! In: a channel, or queue ids for the other protocols' sockets · Out: findings · Thread: the caller's waits; `gs-reader-1`
+//! reads.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, select_biased, unbounded};
 
-use super::{Check, End, Go, Patience, Step, Told, Verdict, advice_for_transient, role_advice};
+use super::{Awaited, Check, CheckEnded, Judgement, Step, StepResult, Verdict, advice_for_transient, role_advice};
 use crate::config::{BufferConfig, HeartbeatConfig, Protocol, WhenFull};
 use crate::event::notice::{CloseReason, ConnectionNews, Notice};
 use crate::output::journal::Journal;
@@ -18,14 +19,14 @@ use crate::reader::telemetry::Telemetry;
 use crate::reader::{Reader, Ticket};
 use crate::{Error, ErrorKind, Id, Moment, Secret};
 
-/// The answer to the first ping is due after this (contract, section 2).
-const ANSWER_LIMIT: Duration = Duration::from_secs(5);
-/// With `Patience::Heartbeat` a WebSocket is asked this often, where the protocol has no heartbeat of its own.
-const ASK_EVERY: Duration = Duration::from_secs(1);
-/// A reader that was told to close is done by then.
-const GOODBYE: Duration = Duration::from_millis(400);
+/// The time limit for the answer to the first ping (`docs/operation.md#check`).
+const PONG_LIMIT: Duration = Duration::from_secs(5);
+/// With `Awaited::Heartbeat`, the interval of WebSocket pings where the protocol has no heartbeat of its own.
+const PING_INTERVAL: Duration = Duration::from_secs(1);
+/// The time limit for closing the socket.
+const CLOSE_LIMIT: Duration = Duration::from_millis(400);
 
-/// What the machine heard.
+/// What came on the socket.
 #[derive(Debug)]
 enum Sign {
     /// The socket was upgraded.
@@ -36,13 +37,13 @@ enum Sign {
     ServerError(String),
 }
 
-/// A machine that tells what it hears, and keeps events from going further.
-struct Listened {
+/// A machine that passes on what it receives as signs, and drops events.
+struct ObservedMachine {
     inner: Box<dyn Machine>,
     signs: Sender<Sign>,
 }
 
-impl Machine for Listened {
+impl Machine for ObservedMachine {
     fn on_open(&mut self) -> Vec<String> {
         let _ = self.signs.send(Sign::Open);
         self.inner.on_open()
@@ -66,14 +67,14 @@ impl Machine for Listened {
                 Heard::ServerError(text) => Sign::ServerError(text.clone()),
                 _ => return true,
             };
-            // Nobody listens any more only when the check is over.
+            // Fails only when the check is over.
             let _ = self.signs.send(sign);
             !matches!(heard, Heard::Event(_))
         });
     }
 }
 
-/// What came so far on the socket.
+/// What has come on the socket so far.
 #[derive(Default)]
 struct Seen {
     confirmed: bool,
@@ -85,69 +86,69 @@ struct Seen {
     server_error: Option<String>,
 }
 
-/// A socket on trial.
-struct Trial {
+/// The connection under test.
+struct TrialConnection {
     reader: Reader,
     signs: Receiver<Sign>,
     notices: Receiver<Notice>,
     seen: Seen,
 }
 
-/// Why a wait ended without what was waited for.
-enum Missed {
+/// Why a wait failed.
+enum WaitFailed {
     TooLate,
     Ended(CloseReason),
     Stopped,
 }
 
-impl Trial {
-    /// Waits until this holds.
-    fn until(&mut self, check: &Check<'_>, deadline: Instant, holds: impl Fn(&Seen) -> bool) -> Result<(), Missed> {
+impl TrialConnection {
+    /// Waits until `holds` is true.
+    fn until(&mut self, check: &Check<'_>, deadline: Instant, holds: impl Fn(&Seen) -> bool) -> Result<(), WaitFailed> {
         loop {
             if holds(&self.seen) {
                 return Ok(());
             }
             let wait = deadline.saturating_duration_since(Instant::now());
             select_biased! {
-                recv(check.cancel.receiver()) -> _ => return Err(Missed::Stopped),
+                recv(check.cancel.receiver()) -> _ => return Err(WaitFailed::Stopped),
                 recv(self.signs) -> sign => match sign {
                     Ok(Sign::Open) => self.seen.open = true,
                     Ok(Sign::Pong) => self.seen.pong = true,
                     Ok(Sign::Heartbeat) => self.seen.heartbeat = true,
                     Ok(Sign::Event) => self.seen.events += 1,
                     Ok(Sign::ServerError(text)) => self.seen.server_error = Some(text),
-                    // The reader is gone; its notice says why.
+                    // The reader has ended; its notice says why.
                     Err(_) => self.on_notice(deadline)?,
                 },
                 recv(self.notices) -> notice => self.take(notice.ok())?,
-                default(wait) => return Err(Missed::TooLate),
+                default(wait) => return Err(WaitFailed::TooLate),
             }
         }
     }
 
-    fn on_notice(&mut self, deadline: Instant) -> Result<(), Missed> {
+    fn on_notice(&mut self, deadline: Instant) -> Result<(), WaitFailed> {
         let notice = self.notices.recv_deadline(deadline);
         self.take(notice.ok())
     }
 
-    fn take(&mut self, notice: Option<Notice>) -> Result<(), Missed> {
+    fn take(&mut self, notice: Option<Notice>) -> Result<(), WaitFailed> {
         match notice {
             Some(Notice::Connection { news, .. }) => match news {
                 ConnectionNews::Confirmed(_) => self.seen.confirmed = true,
                 ConnectionNews::Alive => self.seen.alive = true,
-                ConnectionNews::Ended { reason, .. } => return Err(Missed::Ended(reason)),
+                ConnectionNews::Ended { reason, .. } => return Err(WaitFailed::Ended(reason)),
                 ConnectionNews::SocketClosing | ConnectionNews::TokenRevoked => {}
             },
             Some(_) => {}
-            None => return Err(Missed::TooLate),
+            None => return Err(WaitFailed::TooLate),
         }
         Ok(())
     }
 
-    /// Closes with 1000, and waits for the end.
+    /// Closes with 1000 and waits for the end.
     fn close(mut self) {
         self.reader.close();
-        let deadline = Instant::now() + GOODBYE;
+        let deadline = Instant::now() + CLOSE_LIMIT;
         while !matches!(
             self.notices
                 .recv_deadline(deadline)
@@ -160,12 +161,12 @@ impl Trial {
 
 impl Check<'_> {
     /// Opens the socket and waits for the first sign of life.
-    pub(super) fn life(&mut self, token: &Secret, queues: Vec<Id>, patience: Patience) -> Go {
+    pub(super) fn life(&mut self, token: &Secret, queues: Vec<Id>, awaited: Awaited) -> StepResult {
         let began = Instant::now();
         self.reporter.begins(Step::Channel, "opening the socket");
-        let (mut trial, told) = match self.trial(token, queues, patience) {
+        let (mut trial, message) = match self.trial(token, queues, awaited) {
             Ok(trial) => trial,
-            Err(error) => return self.end(Step::Channel, began, &error, "Look at the message above."),
+            Err(error) => return self.end(Step::Channel, began, &error, "See the message above."),
         };
         let opened = trial.until(self, began + self.config.limits.opening(), |seen| seen.open);
         if let Err(missed) = opened {
@@ -173,25 +174,25 @@ impl Check<'_> {
             trial.close();
             return go;
         }
-        self.tell(Step::Channel, began, Told::ok(told));
-        let go = self.first_signs(&mut trial, patience);
+        self.report(Step::Channel, began, Judgement::ok(message));
+        let go = self.first_signs(&mut trial, awaited);
         trial.close();
         go
     }
 
-    fn first_signs(&mut self, trial: &mut Trial, patience: Patience) -> Go {
+    fn first_signs(&mut self, trial: &mut TrialConnection, awaited: Awaited) -> StepResult {
         let began = Instant::now();
         let notifications = self.config.protocol == Protocol::Notifications;
         let message = if notifications {
             self.reporter
                 .begins(Step::Life, "waiting for the answer to a ping, at most 5 s");
-            match trial.until(self, began + ANSWER_LIMIT, |seen| seen.pong) {
+            match trial.until(self, began + PONG_LIMIT, |seen| seen.pong) {
                 Ok(()) => format!("ping answered in {} ms", began.elapsed().as_millis()),
-                // The service need not know the ping: what comes is life.
-                Err(Missed::TooLate) if trial.seen.events > 0 || trial.seen.heartbeat => {
-                    "the ping stayed without an answer, but frames come".to_owned()
+                // The service need not answer the ping: any frame is a sign of life.
+                Err(WaitFailed::TooLate) if trial.seen.events > 0 || trial.seen.heartbeat => {
+                    "the ping was not answered, but frames come".to_owned()
                 }
-                Err(missed) => return self.missed(Step::Life, began, trial, missed, ANSWER_LIMIT),
+                Err(missed) => return self.missed(Step::Life, began, trial, missed, PONG_LIMIT),
             }
         } else {
             self.reporter
@@ -204,7 +205,7 @@ impl Check<'_> {
         };
         let mut message = message;
         let mut unanswered = notifications && !trial.seen.pong;
-        if patience == Patience::Heartbeat {
+        if awaited == Awaited::Heartbeat {
             let limit = self.config.heartbeat.silence;
             let what = format!("waiting for a heartbeat, at most {} s", limit.as_secs());
             self.reporter.begins(Step::Life, &what);
@@ -215,7 +216,7 @@ impl Check<'_> {
                     message.push_str(&format!(", heartbeat after {} s", waited.elapsed().as_secs()));
                 }
                 Ok(()) => message.push_str(", and a sign of life after it"),
-                Err(Missed::TooLate) => {
+                Err(WaitFailed::TooLate) => {
                     message.push_str(&format!(", no heartbeat within {} s", limit.as_secs()));
                     unanswered = true;
                 }
@@ -223,71 +224,78 @@ impl Check<'_> {
             }
         }
         match trial.seen.events {
-            0 => message.push_str("; no event yet, which is no error: in quiet queues nothing happens"),
+            0 => message.push_str("; no event yet, which is normal for quiet queues"),
             1 => message.push_str("; 1 event came"),
             several => message.push_str(&format!("; {several} events came")),
         }
-        let told = match &trial.seen.server_error {
-            Some(text) => Told::warn(
+        let judgement = match &trial.seen.server_error {
+            Some(text) => Judgement::warn(
                 format!("{message}; the service reports: {text}"),
-                "Look at the service's message; the socket itself works.",
+                "See the service's message; the socket itself works.",
             ),
-            None if unanswered => Told::warn(
+            None if unanswered => Judgement::warn(
                 message,
-                "It can stream; a connection that dies unnoticed is found by its silence alone, after heartbeat.silence_secs.",
+                "It can stream; a dead connection is noticed only by its silence, after heartbeat.silence_secs.",
             ),
-            None => Told::ok(message),
+            None => Judgement::ok(message),
         };
-        let failed = told.verdict == Verdict::Fail;
-        self.tell(Step::Life, began, told);
-        if failed { Err(End) } else { Ok(()) }
+        let failed = judgement.verdict == Verdict::Fail;
+        self.report(Step::Life, began, judgement);
+        if failed { Err(CheckEnded) } else { Ok(()) }
     }
 
-    /// What was waited for did not come.
-    fn missed(&mut self, step: Step, began: Instant, trial: &Trial, missed: Missed, limit: Duration) -> Go {
+    /// Ends the check because the sign that was waited for did not come.
+    fn missed(
+        &mut self,
+        step: Step,
+        began: Instant,
+        trial: &TrialConnection,
+        missed: WaitFailed,
+        limit: Duration,
+    ) -> StepResult {
         let reason = match missed {
-            Missed::Stopped => return Err(End),
-            Missed::Ended(reason) => reason,
-            Missed::TooLate => {
+            WaitFailed::Stopped => return Err(CheckEnded),
+            WaitFailed::Ended(reason) => reason,
+            WaitFailed::TooLate => {
                 let frames = if trial.seen.events > 0 {
                     ""
                 } else {
                     " and nothing else came"
                 };
-                let told = Told::fail(
+                let judgement = Judgement::fail(
                     format!("no answer within {} s{frames}", limit.as_secs()),
-                    "The socket opened but stays silent: a proxy or firewall on the way may swallow WebSocket frames. Have this \
-                     host exempted, or try another way out. A quiet queue is not the cause: the ping is answered whatever happens.",
+                    "The socket is open but silent: a proxy or firewall may drop WebSocket frames. Have this host exempted, or try \
+                     another network. A quiet queue is not the cause, because the service answers the ping in any case.",
                 );
-                self.tell(step, began, told);
-                return Err(End);
+                self.report(step, began, judgement);
+                return Err(CheckEnded);
             }
         };
         let advice = match &reason {
             CloseReason::Refused(refusal) if refusal.status == Some(403) => role_advice("the permissions of this subscription"),
-            CloseReason::Refused(_) => "The service does not take this subscription: compare it with the configuration.".to_owned(),
+            CloseReason::Refused(_) => "The service refuses this subscription: check the configuration.".to_owned(),
             CloseReason::HandshakeLate => {
-                "The service did not confirm the subscription: Genesys documents no such socket; use --protocol notifications.".to_owned()
+                "The service did not confirm the subscription: Genesys does not document this socket; use --protocol notifications.".to_owned()
             }
             CloseReason::Upgrade { status: 401 | 403, .. } => {
                 "The socket refuses this client; a proxy may have changed the request.".to_owned()
             }
             CloseReason::Upgrade { status: 404, .. } if self.config.protocol != Protocol::Notifications => {
-                "There is no such socket: Genesys' published API lists none for this protocol; use --protocol notifications."
+                "There is no such socket: Genesys' published API has none for this protocol; use --protocol notifications."
                     .to_owned()
             }
             CloseReason::Upgrade { .. } | CloseReason::UpgradeFailed(_) => {
-                "What answers there speaks no WebSocket: a proxy may not let the upgrade through.".to_owned()
+                "What answers there does not speak WebSocket: a proxy may block the upgrade.".to_owned()
             }
             CloseReason::Dial(error) => advice_for_transient(error),
-            _ => "Try again; if it stays, a proxy or firewall on the way may cut WebSockets.".to_owned(),
+            _ => "Try again; if it fails again, a proxy or firewall may cut WebSockets.".to_owned(),
         };
         let error = Error::new(ErrorKind::Transient, "opening the stream", reason.to_string());
         self.end(step, began, &error, &advice)
     }
 
-    /// Starts a reader; also says what was opened.
-    fn trial(&self, token: &Secret, queues: Vec<Id>, patience: Patience) -> Result<(Trial, String), Error> {
+    /// Starts a reader; also returns the message about what it opens.
+    fn trial(&self, token: &Secret, queues: Vec<Id>, awaited: Awaited) -> Result<(TrialConnection, String), Error> {
         let options = Options {
             connection: 1,
             bodies: KeepBody::Drop,
@@ -300,7 +308,7 @@ impl Check<'_> {
         let queues = (!queues.is_empty()).then_some(queues.as_slice());
         let opening = Opening::new(self.config, queues, channel)?;
         let api = &self.config.hosts.api;
-        let told = match opening.shown_address(api) {
+        let message = match opening.shown_address(api) {
             Some(address) => {
                 let place = address.split('?').next().unwrap_or_default();
                 format!("socket open at {place}")
@@ -319,11 +327,11 @@ impl Check<'_> {
             capacity: 1,
             when_full: WhenFull::DropNewest,
         };
-        // Events end in the machine: nothing ever waits here.
+        // The machine drops events: nothing ever waits in this buffer.
         let (buffer, _) = buffer(small, Arc::clone(&telemetry));
-        let heartbeat = match patience {
-            Patience::Heartbeat if self.config.protocol != Protocol::Notifications => HeartbeatConfig {
-                interval: ASK_EVERY,
+        let heartbeat = match awaited {
+            Awaited::Heartbeat if self.config.protocol != Protocol::Notifications => HeartbeatConfig {
+                interval: PING_INTERVAL,
                 ..self.config.heartbeat
             },
             _ => self.config.heartbeat,
@@ -332,7 +340,7 @@ impl Check<'_> {
             connection: 1,
             url: opening.address(api, token),
             bearer: opening.bearer(token),
-            machine: Box::new(Listened {
+            machine: Box::new(ObservedMachine {
                 inner: opening.machine(options),
                 signs: tell_sign,
             }),
@@ -345,13 +353,13 @@ impl Check<'_> {
             hidden: None,
         })?;
         Ok((
-            Trial {
+            TrialConnection {
                 reader,
                 signs,
                 notices,
                 seen: Seen::default(),
             },
-            told,
+            message,
         ))
     }
 }

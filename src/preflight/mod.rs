@@ -1,7 +1,7 @@
-//! Every step of the way to the stream, tried one by one, and what to do where one fails; and the plan alone.
+//! The steps to a stream, tried one by one with advice where one fails (`check`), and the plan of a run (`plan`).
 //!
-//! In: a configuration, REST answers, one socket · Out: `Finding`s as they come, a `Planned` · Thread: the caller's,
-//! which waits; each step has its own limit and ends at once on cancel. Nothing is left subscribed.
+//! In: a configuration, REST answers, one socket · Out: `Finding`s one by one, a `Planned` · Thread: the caller's,
+//! which waits; each step has its own time limit and ends at once on cancel. Nothing stays subscribed.
 
 mod life;
 mod network;
@@ -17,8 +17,9 @@ use crate::rest::channels::{self, Channel};
 use crate::rest::{Limits, RestClient};
 use crate::{Error, ErrorKind, Secret};
 
-/// Removing the subscriptions may take this long; after a stop, the shorter time.
+/// The time limit for removing the subscriptions.
 const CLEANUP_LIMIT: Duration = Duration::from_secs(5);
+/// The same after a stop.
 const CLEANUP_LIMIT_STOPPED: Duration = Duration::from_millis(1000);
 
 /// The steps, in their order.
@@ -37,7 +38,7 @@ pub(crate) enum Step {
     Backfill,
     Channel,
     Life,
-    /// Told only where it fails.
+    /// Reported only where it fails.
     Cleanup,
 }
 
@@ -63,7 +64,7 @@ impl Step {
     }
 }
 
-/// How a step came out; the later, the worse.
+/// How a step ended, from good to bad.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Verdict {
     Ok,
@@ -82,43 +83,43 @@ impl Verdict {
     }
 }
 
-/// What one step found.
+/// The result of one step.
 #[derive(Clone, Debug)]
 pub(crate) struct Finding {
     pub(crate) step: Step,
     pub(crate) verdict: Verdict,
     pub(crate) took: Duration,
-    /// What was found, in a line.
+    /// What was found, in one line.
     pub(crate) message: String,
-    /// What to do, in a line; there is always one where the verdict is `Fail`.
+    /// What to do, in one line; always given where the verdict is `Fail`.
     pub(crate) advice: Option<String>,
-    /// One line each: queues, topics that were refused.
+    /// One line each, such as queues or refused topics.
     pub(crate) details: Vec<String>,
 }
 
-/// Hears of each step as it happens.
+/// Receives each step as it happens.
 pub(crate) trait Reporter {
-    /// A step begins; `what` says what is waited for.
+    /// A step begins; `what` says what it waits for.
     fn begins(&mut self, step: Step, what: &str);
-    /// It came out so.
+    /// The step has ended.
     fn found(&mut self, finding: &Finding);
 }
 
-/// How the whole came out.
+/// The result of the whole check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Outcome {
     /// The worst verdict.
     pub(crate) worst: Verdict,
-    /// It was stopped before its end.
+    /// Whether it was stopped before its end.
     pub(crate) interrupted: bool,
 }
 
-/// How long the check waits for signs of life.
+/// Which sign of life the check waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Patience {
-    /// For an answer.
+pub(crate) enum Awaited {
+    /// An answer to a ping, or the subscription's confirmation.
     Answer,
-    /// For a heartbeat, too.
+    /// A heartbeat as well.
     Heartbeat,
 }
 
@@ -131,24 +132,24 @@ struct Check<'a> {
     reporter: &'a mut dyn Reporter,
     worst: Verdict,
     token: Option<Secret>,
-    /// What must be cleaned up.
+    /// The channel whose subscriptions must be removed at the end.
     channel: Option<Channel>,
 }
 
-/// The step failed and the later ones make no sense, or the check was stopped.
-struct End;
+/// The check has ended: a step failed that the later ones need, or it was stopped.
+struct CheckEnded;
 
-type Go<T = ()> = Result<T, End>;
+type StepResult<T = ()> = Result<T, CheckEnded>;
 
-/// One step: what it found so far.
-struct Told {
+/// A step's verdict, and what it found.
+struct Judgement {
     verdict: Verdict,
     message: String,
     advice: Option<String>,
     details: Vec<String>,
 }
 
-impl Told {
+impl Judgement {
     fn ok(message: impl Into<String>) -> Self {
         Self {
             verdict: Verdict::Ok,
@@ -179,13 +180,13 @@ impl Told {
     }
 }
 
-/// Tries everything. The `config` step is the caller's, who has built the configuration.
+/// Tries all steps but `config`, whose failures the caller reports, since it builds the configuration.
 ///
 /// # Errors
 /// [`ErrorKind::Configuration`] where CA file or proxy cannot be used; nothing was connected then.
 pub(crate) fn check(
     config: &Config,
-    patience: Patience,
+    awaited: Awaited,
     cancel: &Cancel,
     reporter: &mut dyn Reporter,
 ) -> Result<Outcome, Error> {
@@ -207,9 +208,9 @@ pub(crate) fn check(
         token: None,
         channel: None,
     };
-    check.tell(Step::Config, began, Told::ok(config.summary()));
-    // How it ended is in the verdicts.
-    let _ = check.steps(patience);
+    check.report(Step::Config, began, Judgement::ok(config.summary()));
+    // The verdicts say how it ended.
+    let _ = check.steps(awaited);
     check.clean_up();
     Ok(Outcome {
         worst: check.worst,
@@ -218,7 +219,7 @@ pub(crate) fn check(
 }
 
 impl Check<'_> {
-    fn steps(&mut self, patience: Patience) -> Go {
+    fn steps(&mut self, awaited: Awaited) -> StepResult {
         let targets = self.targets();
         self.dns(&targets)?;
         self.tcp(&targets)?;
@@ -232,37 +233,37 @@ impl Check<'_> {
                 let users = self.users(&token, &queues)?;
                 self.permissions(&token, &queues, &users)?;
                 self.backfill(&token, &queues)?;
-                self.life(&token, Vec::new(), patience)
+                self.life(&token, Vec::new(), awaited)
             }
             Protocol::Events | Protocol::Metrics => {
                 self.metrics(&token, queues.as_deref())?;
-                self.life(&token, queues.unwrap_or_default(), patience)
+                self.life(&token, queues.unwrap_or_default(), awaited)
             }
         }
     }
 
-    /// Tells the reporter.
-    fn tell(&mut self, step: Step, began: Instant, told: Told) {
-        self.worst = self.worst.max(told.verdict);
+    /// Reports a step that has ended.
+    fn report(&mut self, step: Step, began: Instant, judgement: Judgement) {
+        self.worst = self.worst.max(judgement.verdict);
         self.reporter.found(&Finding {
             step,
-            verdict: told.verdict,
+            verdict: judgement.verdict,
             took: began.elapsed(),
-            message: told.message,
-            advice: told.advice,
-            details: told.details,
+            message: judgement.message,
+            advice: judgement.advice,
+            details: judgement.details,
         });
     }
 
-    /// Ends the check with this step; a stop is no verdict on the step.
-    fn end<T>(&mut self, step: Step, began: Instant, error: &Error, advice: &str) -> Go<T> {
+    /// Ends the check with this step. A stop is not reported as a failure of the step.
+    fn end<T>(&mut self, step: Step, began: Instant, error: &Error, advice: &str) -> StepResult<T> {
         if error.kind() != ErrorKind::Stopped && !self.cancel.is_cancelled() {
-            self.tell(step, began, Told::fail(error.to_string(), advice));
+            self.report(step, began, Judgement::fail(error.to_string(), advice));
         }
-        Err(End)
+        Err(CheckEnded)
     }
 
-    /// Leaves no subscription behind, whatever happened.
+    /// Removes the subscriptions, however the check ended.
     fn clean_up(&mut self) {
         let (Some(channel), Some(token)) = (self.channel.take(), self.token.clone()) else {
             return;
@@ -273,39 +274,37 @@ impl Check<'_> {
         } else {
             CLEANUP_LIMIT
         };
-        // The signal that stopped the check must not stop this.
+        // A stop signal of its own: that of the check may have been given.
         let rest = self.rest.scoped(Cancel::new(), limit);
         if let Err(error) = channels::unsubscribe_all(&rest, &token, &channel.id) {
-            let advice = "Nothing to do: they end with their channel, 24 hours from now at the latest.";
-            self.tell(Step::Cleanup, began, Told::warn(error.to_string(), advice));
+            let advice = "Nothing to do: they end with their channel, within 24 hours.";
+            self.report(Step::Cleanup, began, Judgement::warn(error.to_string(), advice));
         }
     }
 }
 
-/// What to do where the service or the network failed in a way that may pass.
+/// Advice for a failure of the service or the network that may pass.
 fn advice_for_transient(error: &Error) -> String {
     match error.status() {
-        Some(429) => "The service limits requests: other programs use the same OAuth client, or ask too often. Give this program a client of its own, or try again in a minute.".to_owned(),
-        Some(500..) => "The service itself fails: try again in some minutes, and look at the status page of Genesys Cloud.".to_owned(),
-        _ => "Try again; if it stays, look at what stands between this machine and the service (firewall, proxy).".to_owned(),
+        Some(429) => "The service limits requests: other programs may use the same OAuth client, or make too many requests. Give this program an OAuth client of its own, or try again in a minute.".to_owned(),
+        Some(500..) => "The service itself has a problem: try again in some minutes, and look at the status page of Genesys Cloud.".to_owned(),
+        _ => "Try again; if it fails again, check what is between this machine and the service (firewall, proxy).".to_owned(),
     }
 }
 
-/// What to do about an error of a REST call with a token.
+/// Advice for a failed REST call with a token; `permission` is what the call needs.
 fn advice(error: &Error, permission: &str) -> String {
     match (error.kind(), error.status()) {
         (ErrorKind::Credentials, Some(403)) => role_advice(permission),
         (ErrorKind::Credentials, _) => {
-            "The token was refused: it was revoked, the OAuth client was disabled, or the region is another.".to_owned()
+            "The token was refused: it was revoked, the OAuth client was disabled, or the region is wrong.".to_owned()
         }
-        (ErrorKind::Refused, _) => {
-            "The service does not take this request: compare it with the configuration.".to_owned()
-        }
+        (ErrorKind::Refused, _) => "The service refuses this request: check the configuration.".to_owned(),
         _ => advice_for_transient(error),
     }
 }
 
-/// Where permissions come from.
+/// Advice for a missing permission.
 fn role_advice(permissions: &str) -> String {
     format!(
         "Give the OAuth client a role that holds {permissions}, for the divisions of the queues (Admin > Integrations > \

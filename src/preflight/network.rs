@@ -1,22 +1,22 @@
-//! Names, connections, certificates, clocks: everything before the login.
+//! The steps before the login: names, connections, certificates, clocks.
 //!
 //! In: the hosts of the configuration · Out: findings · Thread: the caller's.
 
 use std::time::{Duration, Instant};
 
-use super::{Check, Go, Step, Told, advice_for_transient};
+use super::{Check, Judgement, Step, StepResult, advice_for_transient};
 use crate::config::{Protocol, REGIONS};
 use crate::net::{Security, Target, Url, probe};
 use crate::rest::clock;
 use crate::{Error, ErrorKind};
 
-/// Lookup and connect have 10 s each, a proxy and two TLS layers with them at most this.
+/// The time limit of a step: lookup and connect may take 10 s each, and a proxy and two TLS layers come on top.
 const LIMIT: Duration = Duration::from_secs(30);
 
-/// From this difference on the numbers suffer visibly: latencies, ages, the edges of windows and gaps.
+/// From this difference on numbers are visibly wrong: latencies, ages, the limits of windows and gaps.
 const SKEW_WARN_MS: i64 = 5000;
 
-/// Who issues certificates for the public; the hosts of Genesys Cloud have theirs from some of them.
+/// Public certification authorities; the hosts of Genesys Cloud have their certificates from some of them.
 const PUBLIC_ISSUERS: [&str; 12] = [
     "amazon",
     "starfield",
@@ -32,10 +32,10 @@ const PUBLIC_ISSUERS: [&str; 12] = [
     "godaddy",
 ];
 
-const NETWORK_ADVICE: &str = "Check the region (--region) and this machine's network; where a proxy leads out, name it with --proxy or HTTPS_PROXY.";
+const NETWORK_ADVICE: &str = "Check the region (--region) and this machine's network; where a proxy is needed, give it with --proxy or HTTPS_PROXY.";
 
 impl Check<'_> {
-    /// Login, API, and where the sockets are; each once.
+    /// The endpoints of login, API and sockets, each once.
     pub(super) fn targets(&self) -> Vec<Target> {
         let hosts = &self.config.hosts;
         let sockets = match self.config.protocol {
@@ -56,7 +56,7 @@ impl Check<'_> {
     fn hops(&self, targets: &[Target]) -> Vec<probe::FirstHop> {
         let mut hops = Vec::new();
         for target in targets {
-            // Proxies that cannot be used were refused with the configuration.
+            // A proxy that cannot be used was refused with the configuration.
             if let Ok(hop) = probe::first_hop(target, &self.net)
                 && !hops.contains(&hop)
             {
@@ -66,7 +66,7 @@ impl Check<'_> {
         hops
     }
 
-    pub(super) fn dns(&mut self, targets: &[Target]) -> Go {
+    pub(super) fn dns(&mut self, targets: &[Target]) -> StepResult {
         let began = Instant::now();
         self.reporter.begins(Step::Dns, "looking up names");
         let mut found: Vec<String> = Vec::new();
@@ -89,11 +89,11 @@ impl Check<'_> {
                 Err(error) => return self.end(Step::Dns, began, &error, NETWORK_ADVICE),
             }
         }
-        self.tell(Step::Dns, began, Told::ok(found.join(", ")));
+        self.report(Step::Dns, began, Judgement::ok(found.join(", ")));
         Ok(())
     }
 
-    pub(super) fn tcp(&mut self, targets: &[Target]) -> Go {
+    pub(super) fn tcp(&mut self, targets: &[Target]) -> StepResult {
         let began = Instant::now();
         self.reporter.begins(Step::Tcp, "connecting");
         let mut found: Vec<String> = Vec::new();
@@ -109,19 +109,19 @@ impl Check<'_> {
                     let advice = if hop.is_proxy {
                         "The proxy does not answer: check --proxy or HTTPS_PROXY."
                     } else if hop.target.is_loopback() {
-                        "Nothing listens there: is the simulator running, and on this port?"
+                        "Nothing listens there: is the simulator running on this port?"
                     } else {
-                        "A firewall may close this way: allow TCP to this host and port, or name the proxy that leads out with --proxy or HTTPS_PROXY."
+                        "A firewall may block this connection: allow TCP to this host and port, or give the proxy to use with --proxy or HTTPS_PROXY."
                     };
                     return self.end(Step::Tcp, began, &error, advice);
                 }
             }
         }
-        self.tell(Step::Tcp, began, Told::ok(found.join(", ")));
+        self.report(Step::Tcp, began, Judgement::ok(found.join(", ")));
         Ok(())
     }
 
-    pub(super) fn tls(&mut self, targets: &[Target]) -> Go {
+    pub(super) fn tls(&mut self, targets: &[Target]) -> StepResult {
         let began = Instant::now();
         self.reporter.begins(Step::Tls, "checking certificates");
         let mut found: Vec<String> = Vec::new();
@@ -135,7 +135,7 @@ impl Check<'_> {
             match probe::issuer(target, &self.net, Instant::now() + LIMIT, &self.cancel) {
                 Ok(issuer) => {
                     let by = match (&issuer, target.security) {
-                        (_, Security::Plain) => "not used (http, loopback), the proxy leads there".to_owned(),
+                        (_, Security::Plain) => "not used (http, loopback), through the proxy".to_owned(),
                         (Some(issuer), _) => format!("certificate issued by \"{issuer}\""),
                         (None, _) => "certificate without an issuer's name".to_owned(),
                     };
@@ -150,56 +150,56 @@ impl Check<'_> {
                 }
             }
         }
-        let told = match inspected {
-            None => Told::ok(found.join(", ")),
-            Some(issuer) => Told::warn(
+        let judgement = match inspected {
+            None => Judgement::ok(found.join(", ")),
+            Some(issuer) => Judgement::warn(
                 found.join(", "),
                 format!(
                     "\"{issuer}\" is no public certification authority: a proxy of your organisation seems to inspect TLS. \
-                     It works; if sockets break off or stay silent, have these hosts exempted from inspection."
+                     This works; if sockets break or stay silent, have these hosts exempted from inspection."
                 ),
             ),
         };
-        self.tell(Step::Tls, began, told);
+        self.report(Step::Tls, began, judgement);
         Ok(())
     }
 
-    pub(super) fn clock(&mut self) -> Go {
+    pub(super) fn clock(&mut self) -> StepResult {
         let began = Instant::now();
         self.reporter.begins(Step::Clock, "asking for the time");
-        let told = match clock::skew(&self.rest) {
+        let judgement = match clock::skew(&self.rest) {
             Ok(Some(skew)) => of_skew(skew),
-            Ok(None) => Told::warn(
-                "the service did not tell the time",
-                "See to it that this machine's clock is right (NTP).",
+            Ok(None) => Judgement::warn(
+                "the service's answer has no date",
+                "Make sure that this machine's clock is right (NTP).",
             ),
             Err(error) if error.kind() == ErrorKind::Stopped => return self.end(Step::Clock, began, &error, ""),
-            // Whether it matters, the login will show.
+            // A failure here may pass; the login decides.
             Err(error) => {
                 let advice = advice_for_transient(&error);
-                Told::warn(error.to_string(), advice)
+                Judgement::warn(error.to_string(), advice)
             }
         };
-        self.tell(Step::Clock, began, told);
+        self.report(Step::Clock, began, judgement);
         Ok(())
     }
 }
 
-fn of_skew(skew: clock::Skew) -> Told {
+fn of_skew(skew: clock::Skew) -> Judgement {
     let off_ms = skew.ms.abs().saturating_sub(skew.within_ms).max(0);
     let secs = skew.ms.abs() as f64 / 1000.0;
     let which = if skew.ms > 0 { "ahead of" } else { "behind" };
     if off_ms == 0 {
-        Told::ok(format!(
-            "in step with the service, to {:.1} s",
+        Judgement::ok(format!(
+            "in step with the service, within {:.1} s",
             skew.within_ms as f64 / 1000.0
         ))
     } else if off_ms < SKEW_WARN_MS {
-        Told::ok(format!("{secs:.1} s {which} the service"))
+        Judgement::ok(format!("{secs:.1} s {which} the service"))
     } else {
-        Told::warn(
+        Judgement::warn(
             format!("this machine's clock is {secs:.0} s {which} the service's"),
-            "Set the clock (NTP): ages, latencies, windows and gaps go by it, and certificates may seem expired.",
+            "Set the clock (NTP): ages, latencies, windows and gaps depend on it, and certificates may seem expired.",
         )
     }
 }
@@ -208,21 +208,21 @@ fn tls_advice(error: &Error) -> String {
     let text = error.to_string();
     match error.kind() {
         ErrorKind::Certificate if text.contains("expired") || text.contains("not valid yet") => {
-            "Check the clock of this machine; if it is right, the other side's certificate is out of date.".to_owned()
+            "Check this machine's clock; if it is right, the service's certificate is out of date.".to_owned()
         }
         ErrorKind::Certificate => {
-            "If a proxy of your organisation inspects TLS, it is named as the issuer: get its root certificate from whoever \
-             runs it, and name the file with --ca-file. If not, somebody else answers for this host."
+            "If a proxy of your organisation inspects TLS, it is named as the issuer: get its root certificate from those who \
+             run it, and give the file with --ca-file. If not, another server answers for this host."
                 .to_owned()
         }
         ErrorKind::Credentials => {
-            "The proxy wants credentials: HTTPS_PROXY=http://user:password@host:port (not as a flag).".to_owned()
+            "The proxy requires credentials: HTTPS_PROXY=http://user:password@host:port (not as a flag).".to_owned()
         }
-        _ => "Something answers there that is not the service: check the region, the proxy, and what stands between.".to_owned(),
+        _ => "What answers there is not the service: check the region, the proxy, and what is between this machine and the service.".to_owned(),
     }
 }
 
-/// Whether a host of Genesys Cloud shows a certificate that none of the public authorities issued.
+/// Whether a host of Genesys Cloud has a certificate that none of the public authorities issued.
 fn looks_inspected(host: &str, issuer: &str) -> bool {
     let is_genesys = REGIONS
         .iter()
@@ -237,7 +237,7 @@ mod tests {
     use crate::preflight::Verdict;
 
     #[test]
-    fn inspecting_proxies_are_told_from_public_authorities() {
+    fn inspecting_proxies_are_distinguished_from_public_authorities() {
         assert!(looks_inspected(
             "api.mypurecloud.ie",
             "Zscaler Intermediate Root CA (Zscaler Inc.)"
@@ -249,13 +249,13 @@ mod tests {
 
     #[test]
     fn skews_are_judged_beyond_what_is_certain() {
-        let told = |ms, within_ms| of_skew(clock::Skew { ms, within_ms });
-        assert_eq!(told(-400, 600).verdict, Verdict::Ok);
-        assert!(told(-400, 600).message.contains("in step"));
-        assert_eq!(told(2000, 600).message, "2.0 s ahead of the service");
-        let wrong = told(-90_000, 600);
+        let judged = |ms, within_ms| of_skew(clock::Skew { ms, within_ms });
+        assert_eq!(judged(-400, 600).verdict, Verdict::Ok);
+        assert!(judged(-400, 600).message.contains("in step"));
+        assert_eq!(judged(2000, 600).message, "2.0 s ahead of the service");
+        let wrong = judged(-90_000, 600);
         assert_eq!(wrong.verdict, Verdict::Warn);
         assert!(wrong.message.contains("90 s behind") && wrong.advice.unwrap().contains("NTP"));
-        assert_eq!(told(5500, 600).verdict, Verdict::Ok);
+        assert_eq!(judged(5500, 600).verdict, Verdict::Ok);
     }
 }

@@ -1,4 +1,4 @@
-//! What would be subscribed, and what it would cost: login and listing are made, nothing is subscribed.
+//! What a run would subscribe, and how many requests it would make: logs in and reads the listing, subscribes nothing.
 //!
 //! In: a configuration, REST answers · Out: `Planned` · Thread: the caller's.
 
@@ -16,40 +16,40 @@ use crate::rest::{Limits, RestClient, analytics, channels, oauth};
 use crate::supervisor::choose;
 use crate::{Error, Id};
 
-/// Queues on one page of the listing.
+/// Queues per page of the listing.
 const QUEUES_A_PAGE: usize = 100;
 
 /// The plan of a run.
 #[derive(Debug)]
 pub(crate) struct Planned {
     pub(crate) protocol: Protocol,
-    /// `None` = whatever comes.
+    /// `None` where no filter is sent.
     pub(crate) queues: Option<Vec<Queue>>,
     pub(crate) users: BTreeMap<Id, Option<String>>,
-    /// Topics, one list a channel (`notifications`).
+    /// The topics of each channel (`notifications`).
     pub(crate) channels: Vec<Vec<String>>,
-    /// Channels of this OAuth client that exist now, where the service told.
+    /// Channels of this OAuth client that exist now; `None` where the service did not say.
     pub(crate) channels_in_use: Option<usize>,
-    /// Address and first frame of the tutorials' sockets.
+    /// URL and first frame of the socket (`events`, `metrics`).
     pub(crate) socket: Option<(String, String)>,
     pub(crate) requests: Requests,
 }
 
-/// REST calls, estimated.
+/// Estimated REST calls.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Requests {
-    /// Until it streams, the state at the start included; at least.
+    /// At least, until it streams; the backfill is included.
     pub(crate) at_start: usize,
-    /// While it streams and nothing goes wrong.
+    /// While it streams without failures.
     pub(crate) per_min: f64,
-    /// Allowed by `rest.max_requests_per_min`.
+    /// `rest.max_requests_per_min`.
     pub(crate) max_per_min: u32,
-    /// The share of backfill and repair.
+    /// The limit of backfill and repair among these.
     pub(crate) backfill_max_per_min: u32,
 }
 
 impl Planned {
-    /// Topics that the channels of this plan could still take, and those of channels not begun.
+    /// Topics that still fit on 20 channels.
     pub(crate) fn topics_left(&self) -> usize {
         let topics: usize = self.channels.iter().map(Vec::len).sum();
         (MAX_CHANNELS * MAX_IDS_PER_CHANNEL).saturating_sub(topics)
@@ -66,7 +66,7 @@ pub(crate) fn plan(config: &Config, cancel: &Cancel) -> Result<Planned, Error> {
     let token = oauth::token(&rest, &config.client_id, &config.client_secret)?.secret;
     let choice = choose::queues(config, &rest, &token)?;
     if let Some(error) = &choice.unnamed {
-        log::warn!("queues go without their names: {error}");
+        log::warn!("the names of the queues are unknown: {error}");
     }
     let pages = if choice.listed {
         choice.listing.len().div_ceil(QUEUES_A_PAGE).max(1)
@@ -124,9 +124,9 @@ fn of_notifications(config: &Config, pages: usize, planned: &Planned, queues: &[
         0
     };
     let named = usize::from(!users.is_empty() && members == 0);
-    // A channel is created, and its list put.
+    // Each channel is created and subscribed.
     let channels = 2 * planned.channels.len();
-    // Statistics, and one page of conversations at least.
+    // Statistics, and at least one page of conversations.
     let backfill = if config.backfill.enabled && !queues.is_empty() {
         queues.len().div_ceil(analytics::QUEUES_A_CALL) + 1
     } else {

@@ -1,11 +1,12 @@
-//! Token, queues, users, permissions, availability: what the service says of a client.
+//! The steps that ask the service: token, queues, users, permissions, metrics, backfill.
 //!
 //! In: REST answers · Out: findings · Thread: the caller's.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use super::{Check, End, Go, Step, Told, Verdict, advice, advice_for_transient, role_advice};
+use super::{Check, CheckEnded, Judgement, Step, StepResult, Verdict, advice, advice_for_transient, role_advice};
+use crate::base::plural::counted;
 use crate::protocol::metrics::payload;
 use crate::protocol::topic_plan::{self, TopicPlan, Wish};
 use crate::protocol::verification;
@@ -14,31 +15,31 @@ use crate::rest::{Purpose, analytics, channels, oauth};
 use crate::supervisor::choose;
 use crate::{Error, ErrorKind, Id, Moment, Secret};
 
-/// Queues and users named in a message; all are in the details.
+/// Queues named in the message; all are in the details.
 const NAMED: usize = 3;
 
-/// Genesys' names of the permissions that these calls need (README, table of permissions).
+/// The permissions that these calls need, by Genesys' names (README, table of permissions).
 const QUEUE_VIEW: &str = "routing:queue:view";
 const MEMBER_VIEW: &str = "routing:queueMember:view and directory:user:view";
 const DETAIL_VIEW: &str = "analytics:conversationDetail:view";
 const OBSERVATION_VIEW: &str = "analytics:queueObservation:view";
 
 impl Check<'_> {
-    pub(super) fn log_in(&mut self) -> Go<Secret> {
+    pub(super) fn log_in(&mut self) -> StepResult<Secret> {
         let began = Instant::now();
         self.reporter.begins(Step::Token, "asking for a token");
         match oauth::token(&self.rest, &self.config.client_id, &self.config.client_secret) {
             Ok(token) => {
                 self.token = Some(token.secret.clone());
                 let life = lasting(token.life);
-                self.tell(Step::Token, began, Told::ok(format!("valid for {life}")));
+                self.report(Step::Token, began, Judgement::ok(format!("valid for {life}")));
                 Ok(token.secret)
             }
             Err(error) => {
                 let advice = match error.kind() {
                     ErrorKind::Credentials => {
                         "Compare region, client id and secret with the OAuth client in Admin > Integrations > OAuth; it must be \
-                         active, with the grant type Client Credentials. A wrong region looks the same."
+                         active, with the grant type Client Credentials. A wrong region gives the same answer."
                             .to_owned()
                     }
                     _ => advice_for_transient(&error),
@@ -48,8 +49,8 @@ impl Check<'_> {
         }
     }
 
-    /// The ids of the queues; `None` where all are meant and no ids are wanted.
-    pub(super) fn queues(&mut self, token: &Secret) -> Go<Option<Vec<Id>>> {
+    /// The ids of the queues; `None` where all queues are meant and the protocol needs no ids.
+    pub(super) fn queues(&mut self, token: &Secret) -> StepResult<Option<Vec<Id>>> {
         let began = Instant::now();
         self.reporter.begins(Step::Queues, "reading the listing");
         let choice = match choose::queues(self.config, &self.rest, token) {
@@ -57,7 +58,7 @@ impl Check<'_> {
             Err(error) => {
                 let advice = match error.kind() {
                     ErrorKind::Configuration => {
-                        "Correct the name, or give the id. A queue that is not listed lies in a division that the roles of the \
+                        "Correct the name, or give the id. A queue that is not listed is in a division that the roles of the \
                          OAuth client do not cover."
                             .to_owned()
                     }
@@ -67,17 +68,17 @@ impl Check<'_> {
             }
         };
         let ids = choice.ids();
-        let told = match &choice.queues {
-            None => Told::ok("all; this protocol wants no list"),
+        let judgement = match &choice.queues {
+            None => Judgement::ok("all; this protocol needs no list"),
             Some(queues) if queues.is_empty() && self.wishes_queues() => {
-                let told = Told::fail("the client sees no queue", role_advice(QUEUE_VIEW));
-                self.tell(Step::Queues, began, told);
-                return Err(End);
+                let judgement = Judgement::fail("the client sees no queue", role_advice(QUEUE_VIEW));
+                self.report(Step::Queues, began, judgement);
+                return Err(CheckEnded);
             }
-            Some(queues) if queues.is_empty() => Told::ok("none are asked for"),
+            Some(queues) if queues.is_empty() => Judgement::ok("none are wanted"),
             Some(queues) => of_queues(queues, choice.listed, choice.unnamed.as_ref()),
         };
-        self.tell(Step::Queues, began, told);
+        self.report(Step::Queues, began, judgement);
         Ok(ids)
     }
 
@@ -85,7 +86,7 @@ impl Check<'_> {
         self.config.subscribe.all_queues() || !self.config.subscribe.queues.is_empty()
     }
 
-    pub(super) fn users(&mut self, token: &Secret, queues: &[Id]) -> Go<Vec<Id>> {
+    pub(super) fn users(&mut self, token: &Secret, queues: &[Id]) -> StepResult<Vec<Id>> {
         if self.config.subscribe.users.is_empty() {
             return Ok(Vec::new());
         }
@@ -104,25 +105,25 @@ impl Check<'_> {
             .filter(|(_, name)| name.is_none())
             .map(|(id, _)| id.to_string())
             .collect();
-        let message = format!("{} users", users.names.len());
-        let told = match users.unnamed {
-            Some(error) => Told::warn(
+        let message = counted(users.names.len(), "user");
+        let judgement = match users.unnamed {
+            Some(error) => Judgement::warn(
                 format!("{message}, without their names: {error}"),
                 advice(&error, "directory:user:view"),
             ),
-            None if !unknown.is_empty() => Told::warn(
+            None if !unknown.is_empty() => Judgement::warn(
                 format!("{message}, {} of them unknown to the service", unknown.len()),
-                "Check these ids; nothing will come for a user that does not exist.",
+                "Check these ids: a user that does not exist has no events.",
             )
             .with(unknown),
-            None => Told::ok(message),
+            None => Judgement::ok(message),
         };
-        self.tell(Step::Users, began, told);
+        self.report(Step::Users, began, judgement);
         Ok(users.names.into_keys().collect())
     }
 
-    /// Creates a channel and subscribes every topic: only the service's answer tells which are permitted.
-    pub(super) fn permissions(&mut self, token: &Secret, queues: &[Id], users: &[Id]) -> Go {
+    /// Creates a channel and subscribes every topic, because only the service's answer says which are permitted.
+    pub(super) fn permissions(&mut self, token: &Secret, queues: &[Id], users: &[Id]) -> StepResult {
         let began = Instant::now();
         self.reporter.begins(Step::Permissions, "subscribing every topic once");
         let wish = Wish {
@@ -133,9 +134,9 @@ impl Check<'_> {
         let plan = match TopicPlan::new(&wish, &TopicPlan::default()) {
             Ok(plan) if !plan.channels.is_empty() => plan,
             Ok(_) => {
-                let told = Told::fail("there is no topic to subscribe", "Name queues, users or topics.");
-                self.tell(Step::Permissions, began, told);
-                return Err(End);
+                let judgement = Judgement::fail("there is no topic to subscribe", "Name queues, users or topics.");
+                self.report(Step::Permissions, began, judgement);
+                return Err(CheckEnded);
             }
             Err(error) => return self.end(Step::Permissions, began, &error, "Name fewer queues, users or topics."),
         };
@@ -148,7 +149,7 @@ impl Check<'_> {
         };
         self.channel = Some(channel.clone());
         let mut answer = topic_plan::Answer::default();
-        // One channel is enough to ask: each list replaces the one before. The first is asked last, and stays.
+        // One channel is enough, because each list replaces the one before. The first list is sent last, and stays.
         for topics in plan.channels.iter().rev() {
             match channels::subscribe(&self.rest, token, &channel.id, topics) {
                 Ok(entities) => {
@@ -163,20 +164,21 @@ impl Check<'_> {
                 }
             }
         }
-        let told = of_permissions(&answer);
-        let nothing_left = told.verdict == Verdict::Fail && answer.permitted.is_empty() && answer.unknown.is_empty();
-        self.tell(Step::Permissions, began, told);
-        if nothing_left { Err(End) } else { Ok(()) }
+        let judgement = of_permissions(&answer);
+        let nothing_left =
+            judgement.verdict == Verdict::Fail && answer.permitted.is_empty() && answer.unknown.is_empty();
+        self.report(Step::Permissions, began, judgement);
+        if nothing_left { Err(CheckEnded) } else { Ok(()) }
     }
 
-    /// `metrics`: whether there is data for what is asked.
-    pub(super) fn metrics(&mut self, token: &Secret, queues: Option<&[Id]>) -> Go {
+    /// `metrics`: whether there is data for the wanted metrics.
+    pub(super) fn metrics(&mut self, token: &Secret, queues: Option<&[Id]>) -> StepResult {
         let began = Instant::now();
         if self.config.protocol != crate::config::Protocol::Metrics {
             return Ok(());
         }
         if !self.config.verify {
-            self.tell(Step::Metrics, began, Told::ok("not asked for (--no-verify)"));
+            self.report(Step::Metrics, began, Judgement::ok("skipped (--no-verify)"));
             return Ok(());
         }
         self.reporter.begins(Step::Metrics, "asking for one conversation");
@@ -185,23 +187,23 @@ impl Check<'_> {
             .and_then(|query| analytics::conversation_details(&self.rest, token, &query, Purpose::Essential));
         match answer {
             Ok(answer) if answer.conversations > 0 => {
-                let hits = answer
-                    .total_hits
-                    .map_or(String::new(), |hits| format!(" ({hits} conversations)"));
-                self.tell(
+                let hits = answer.total_hits.map_or(String::new(), |hits| {
+                    format!(" ({})", counted(hits as usize, "conversation"))
+                });
+                self.report(
                     Step::Metrics,
                     began,
-                    Told::ok(format!("data in the widest time window{hits}")),
+                    Judgement::ok(format!("data in the widest time window{hits}")),
                 );
                 Ok(())
             }
             Ok(_) => {
-                let told = Told::fail(
+                let judgement = Judgement::fail(
                     "no conversation in the widest time window",
-                    "Check time windows and filters; --no-verify goes on without data.",
+                    "Check time windows and filters; with --no-verify the program streams without data.",
                 );
-                self.tell(Step::Metrics, began, told);
-                Err(End)
+                self.report(Step::Metrics, began, judgement);
+                Err(CheckEnded)
             }
             Err(error) => {
                 let advice = advice(&error, DETAIL_VIEW);
@@ -210,8 +212,8 @@ impl Check<'_> {
         }
     }
 
-    /// `notifications`: whether REST tells who is there at the start, and can fill in gaps.
-    pub(super) fn backfill(&mut self, token: &Secret, queues: &[Id]) -> Go {
+    /// `notifications`: whether REST can give the state at the start and fill in gaps.
+    pub(super) fn backfill(&mut self, token: &Secret, queues: &[Id]) -> StepResult {
         let began = Instant::now();
         if !self.config.backfill.enabled || queues.is_empty() {
             return Ok(());
@@ -234,20 +236,20 @@ impl Check<'_> {
         if let Some((error, _)) = failed.iter().find(|(error, _)| error.kind() == ErrorKind::Stopped) {
             return self.end(Step::Backfill, began, error, "");
         }
-        let told = match failed.as_slice() {
-            [] => Told::ok("statistics and conversations can be read"),
-            [(error, permission), ..] => Told::warn(
-                format!("it streams, but who was there at the start stays unknown and gaps stay open: {error}"),
+        let judgement = match failed.as_slice() {
+            [] => Judgement::ok("statistics and conversations can be read"),
+            [(error, permission), ..] => Judgement::warn(
+                format!("it streams, but the state at the start stays unknown and gaps stay open: {error}"),
                 advice(error, permission),
             )
             .with(failed.iter().skip(1).map(|(error, _)| error.to_string()).collect()),
         };
-        self.tell(Step::Backfill, began, told);
+        self.report(Step::Backfill, began, judgement);
         Ok(())
     }
 }
 
-fn of_queues(queues: &[Queue], listed: bool, unnamed: Option<&Error>) -> Told {
+fn of_queues(queues: &[Queue], listed: bool, unnamed: Option<&Error>) -> Judgement {
     let mut named: Vec<String> = queues
         .iter()
         .take(NAMED)
@@ -259,37 +261,32 @@ fn of_queues(queues: &[Queue], listed: bool, unnamed: Option<&Error>) -> Told {
     if queues.len() > NAMED {
         named.push(format!("{} more", queues.len() - NAMED));
     }
-    let message = format!(
-        "{} queue{}: {}",
-        queues.len(),
-        if queues.len() == 1 { "" } else { "s" },
-        named.join(", ")
-    );
+    let message = format!("{}: {}", counted(queues.len(), "queue"), named.join(", "));
     let unlisted: Vec<String> = queues
         .iter()
         .filter(|queue| listed && queue.name.is_none())
         .map(|queue| queue.id.to_string())
         .collect();
     if let Some(error) = unnamed {
-        return Told::warn(
+        return Judgement::warn(
             format!("{message}; names and service levels are unknown: {error}"),
             advice(error, QUEUE_VIEW),
         );
     }
     if !unlisted.is_empty() {
-        return Told::warn(
+        return Judgement::warn(
             format!("{message}; {} not in the listing", unlisted.len()),
-            "Check these ids: such a queue does not exist, or lies in a division that the roles of the OAuth client do not cover.",
+            "Check these ids: such a queue does not exist, or is in a division that the roles of the OAuth client do not cover.",
         )
         .with(unlisted);
     }
     let details = queues
         .iter()
         .map(|queue| format!("{} {}", queue.id, queue.name.as_deref().unwrap_or_default()));
-    Told::ok(message).with(details.collect())
+    Judgement::ok(message).with(details.collect())
 }
 
-fn of_permissions(answer: &topic_plan::Answer) -> Told {
+fn of_permissions(answer: &topic_plan::Answer) -> Judgement {
     let all = answer.permitted.len() + answer.rejected.len() + answer.unknown.len();
     if !answer.rejected.is_empty() {
         let missing: BTreeSet<&str> = answer
@@ -307,26 +304,27 @@ fn of_permissions(answer: &topic_plan::Answer) -> Told {
             .rejected
             .iter()
             .map(|rejected| format!("{}: {}", rejected.topic, rejected.why()));
-        return Told::fail(
-            format!("{} of {all} topics refused{named}", answer.rejected.len()),
+        return Judgement::fail(
+            format!("{} of {} refused{named}", answer.rejected.len(), counted(all, "topic")),
             role_advice(&wanted),
         )
         .with(details.collect());
     }
     if !answer.unknown.is_empty() {
-        return Told::warn(
+        return Judgement::warn(
             format!(
-                "{} of {all} topics: the service does not say whether they are subscribed",
-                answer.unknown.len()
+                "{} of {}: the service does not say whether they are subscribed",
+                answer.unknown.len(),
+                counted(all, "topic")
             ),
             "Check their spelling.",
         )
         .with(answer.unknown.clone());
     }
-    Told::ok(format!("{all} topics permitted"))
+    Judgement::ok(format!("{} permitted", counted(all, "topic")))
 }
 
-/// `24 h`, `5 min`.
+/// A duration in the unit that fits: `24 h`, `5 min`, `60 s`.
 fn lasting(life: Duration) -> String {
     match life.as_secs() {
         0..120 => format!("{} s", life.as_secs()),
@@ -354,22 +352,22 @@ mod tests {
             entity("b", "Rejected", &missing),
             entity("c", "Rejected", &missing),
         ];
-        let told = of_permissions(&topic_plan::read_answer(&["a", "b", "c"], &entities));
-        assert_eq!(told.verdict, Verdict::Fail);
+        let judgement = of_permissions(&topic_plan::read_answer(&["a", "b", "c"], &entities));
+        assert_eq!(judgement.verdict, Verdict::Fail);
         assert_eq!(
-            told.message,
+            judgement.message,
             "2 of 3 topics refused, missing: analytics:queueObservation:view"
         );
-        let advice = told.advice.unwrap();
+        let advice = judgement.advice.unwrap();
         assert!(
             advice.contains("role that holds analytics:queueObservation:view"),
             "{advice}"
         );
-        assert_eq!(told.details.len(), 2);
+        assert_eq!(judgement.details.len(), 2);
     }
 
     #[test]
-    fn lives_are_told_in_a_unit_that_fits() {
+    fn durations_are_shown_in_the_unit_that_fits() {
         let text = |secs| lasting(Duration::from_secs(secs));
         assert_eq!(
             (text(86_399), text(300), text(60)),

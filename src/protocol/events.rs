@@ -2,7 +2,7 @@
 //!
 //! In: text frames · Out: `Heard` · Thread: none of its own (a reader owns the machine).
 //!
-//! Genesys' published API lists no such socket; this follows the tutorial (contract, section 4.2).
+//! Genesys' published API lists no such socket; this follows the tutorial (`docs/numbers.md#other-protocols`).
 
 use std::borrow::Cow;
 use std::time::Duration;

@@ -2,7 +2,7 @@
 //!
 //! In: text frames · Out: `Heard` · Thread: none of its own (a reader owns the machine).
 //!
-//! Genesys' published API lists no such socket; this follows the tutorial (contract, section 4.3).
+//! Genesys' published API lists no such socket; this follows the tutorial (`docs/numbers.md#other-protocols`).
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -71,18 +71,11 @@ impl PayloadText {
     }
 
     /// The JSON text.
+    #[cfg(test)]
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
-}
-
-/// Whether a payload may be sent: for the check of a configuration.
-///
-/// # Errors
-/// As [`PayloadText::new`].
-pub fn check_size(payload: &MetricsPayload) -> Result<(), Error> {
-    PayloadText::new(payload).map(|_| ())
 }
 
 /// The machine of the `metrics` protocol.

@@ -115,6 +115,7 @@ pub struct Options {
 
 impl Options {
     /// For the connection of this number, with bodies and a hasher of its own.
+    #[cfg(any(test, feature = "cli", feature = "internals"))]
     #[must_use]
     pub fn new(connection: u32) -> Self {
         Self {

@@ -1,24 +1,13 @@
 //! The call that proves metrics to be available before the socket of the `metrics` protocol is opened.
 //!
-//! In: the payload, the time, the answer's body · Out: the query's JSON, `Availability` · Thread: any (pure).
+//! In: the payload, the time · Out: the query's JSON · Thread: any (pure).
 
 use std::time::Duration;
 
-use serde::Deserialize;
 use serde_json::json;
 
-use super::json::{Entries, Field, Something, read_object};
 use crate::config::{MetricsPayload, TimeWindow};
 use crate::{Error, ErrorKind, Moment};
-
-/// What an answer proves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Availability {
-    /// At least one conversation: the metrics exist.
-    Available,
-    /// No conversation in the interval.
-    Empty,
-}
 
 /// The body of `POST /api/v2/analytics/conversations/details/query`: one conversation of the widest time window, of the
 /// queues that the payload's filters name.
@@ -99,27 +88,6 @@ fn parse_period(text: &str) -> Option<Duration> {
         found = true;
     }
     (found && rest.is_empty()).then(|| Duration::from_secs(secs))
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Answer {
-    conversations: Field<Entries<Something>>,
-}
-
-/// Reads the body of a 200 answer.
-///
-/// # Errors
-/// [`ErrorKind::Transient`] where it is no JSON object or `conversations` is no list (contract, section 5: a malformed
-/// 200 answer may pass).
-pub fn judge(body: &str) -> Result<Availability, Error> {
-    let malformed = |what: String| Error::new(ErrorKind::Transient, "verifying that the metrics have data", what);
-    let answer: Answer = read_object("the answer", body).map_err(malformed)?;
-    match answer.conversations {
-        Field::Wrong => Err(malformed("conversations in the answer is no list".to_owned())),
-        Field::Given(entries) if !entries.good.is_empty() => Ok(Availability::Available),
-        Field::Given(_) | Field::Absent => Ok(Availability::Empty),
-    }
 }
 
 #[cfg(test)]
@@ -219,25 +187,5 @@ mod tests {
             assert_eq!(error.kind(), ErrorKind::Configuration);
             assert!(error.to_string().starts_with("subscribe.metrics.timeWindows: "));
         }
-    }
-
-    #[test]
-    fn answers() {
-        for (body, verdict) in [
-            (
-                r#"{"conversations":[{"conversationId":"a"}],"totalHits":1}"#,
-                Some(Availability::Available),
-            ),
-            (r#"{"conversations":[]}"#, Some(Availability::Empty)),
-            (r#"{"conversations":null}"#, Some(Availability::Empty)),
-            (r#"{"totalHits":0}"#, Some(Availability::Empty)),
-            (r#"{"conversations":{}}"#, None),
-            ("[]", None),
-            ("<html>", None),
-            ("", None),
-        ] {
-            assert_eq!(judge(body).ok(), verdict, "{body}");
-        }
-        assert_eq!(judge("").unwrap_err().kind(), ErrorKind::Transient);
     }
 }

@@ -1,19 +1,19 @@
-//! Events that were read while the buffer had no room.
+//! Events that were read while the buffer was full.
 //!
-//! In: events that came back · Out: the same, oldest first · Thread: the reader's.
+//! In: events that the buffer gave back · Out: the same, oldest first · Thread: the reader's.
 
 use std::collections::VecDeque;
 
 use crate::event::Event;
 
-/// Beyond so many the reader stops reading, and the peer has to wait.
-const MOST: usize = 1024;
-/// The same for what they hold, in bytes.
+/// The reader stops reading at this many events, and the peer has to wait.
+const MOST_EVENTS: usize = 1024;
+/// The same in bytes.
 const MOST_BYTES: usize = 8 << 20;
-/// An event without its body, roughly, in bytes.
+/// An event without its body, in bytes (an estimate).
 const EVENT_BYTES: usize = 512;
 
-/// See the module.
+/// The events read ahead.
 #[derive(Debug, Default)]
 pub(super) struct Ahead {
     events: VecDeque<Box<Event>>,
@@ -29,31 +29,31 @@ impl Ahead {
         self.events.is_empty()
     }
 
-    /// Whether no more should be read. A frame that was read is kept in any case.
+    /// Whether the reader must stop reading. The events of a frame that was read are kept in any case.
     pub(super) fn is_full(&self) -> bool {
-        self.events.len() >= MOST || self.bytes >= MOST_BYTES
+        self.events.len() >= MOST_EVENTS || self.bytes >= MOST_BYTES
     }
 
-    /// The newest.
+    /// Adds the newest event.
     pub(super) fn push(&mut self, event: Box<Event>) {
         self.bytes += bytes_of(&event);
         self.events.push_back(event);
     }
 
-    /// Takes the oldest.
+    /// Takes the oldest event.
     pub(super) fn pop(&mut self) -> Option<Box<Event>> {
         let event = self.events.pop_front()?;
         self.bytes -= bytes_of(&event);
         Some(event)
     }
 
-    /// Puts the oldest back.
+    /// Puts the oldest event back.
     pub(super) fn put_back(&mut self, event: Box<Event>) {
         self.bytes += bytes_of(&event);
         self.events.push_front(event);
     }
 
-    /// Forgets all; returns how many.
+    /// Drops all events; returns how many.
     pub(super) fn clear(&mut self) -> u64 {
         self.bytes = 0;
         let count = self.events.len();

@@ -13,7 +13,7 @@ pub(crate) enum Due {
     Ping,
     /// The subscription was not confirmed in time.
     HandshakeLate,
-    /// A ping stayed without an answer, and without any other frame.
+    /// Neither the answer to a ping nor any other frame came in time.
     PingUnanswered,
     /// No frame of any kind for too long.
     Silence,
@@ -22,18 +22,18 @@ pub(crate) enum Due {
 /// What is known of how the peer answers pings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Answers {
-    /// It must answer (a WebSocket ping), or it has answered before.
+    /// The peer must answer (a WebSocket ping), or it has answered before.
     Expected,
-    /// It may not know our ping (the JSON ping is optional): until it has answered one, silence alone is judged.
+    /// The peer may not know our ping (the JSON ping is optional). Until it has answered one, only silence ends the connection.
     Unknown,
 }
 
-/// The timers of one connection, all absolute, so that a trickle of bytes moves none of them.
+/// The timers of one connection. All are absolute: single bytes of a frame move none of them.
 #[derive(Debug)]
 pub(crate) struct Heartbeat {
     limits: HeartbeatConfig,
     next_ping: Instant,
-    /// Whether an unanswered ping is a death sentence on this connection.
+    /// Whether an unanswered ping ends this connection.
     answers: Answers,
     /// Set by a ping, cleared by any frame.
     answer_due: Option<Instant>,
@@ -54,7 +54,7 @@ impl Heartbeat {
         }
     }
 
-    /// A whole frame came: any frame is life.
+    /// A complete frame came; any frame shows that the peer is alive.
     pub(crate) fn on_frame(&mut self, now: Instant) {
         self.answer_due = None;
         self.silence_due = now + self.limits.silence;
@@ -65,7 +65,7 @@ impl Heartbeat {
         self.answers = Answers::Expected;
     }
 
-    /// Our own side did not read for a while (the buffer was full): that silence was not the peer's.
+    /// The reader did not read for a while (the buffer was full): the silence until `now` is not the peer's.
     pub(crate) fn on_resumed(&mut self, now: Instant) {
         self.on_frame(now);
     }
@@ -75,19 +75,19 @@ impl Heartbeat {
         self.handshake_due = None;
     }
 
-    /// The subscription was sent once more: its confirmation has the whole limit again.
+    /// The subscription was sent again: the limit for its confirmation begins anew.
     pub(crate) fn on_sent_again(&mut self, limit: Option<Duration>, now: Instant) {
         if self.handshake_due.is_some() {
             self.handshake_due = limit.map(|limit| now + limit);
         }
     }
 
-    /// Asks for a ping now, to see life early on a new connection.
+    /// Makes a ping due now, so that a new connection soon shows that it is alive.
     pub(crate) fn ping_at_once(&mut self, now: Instant) {
         self.next_ping = now;
     }
 
-    /// When to look again.
+    /// When [`Heartbeat::on_due`] is to be called next.
     pub(crate) fn next_due(&self) -> Instant {
         [self.answer_due, self.handshake_due, self.probe_due()]
             .into_iter()
@@ -95,7 +95,7 @@ impl Heartbeat {
             .fold(self.next_ping.min(self.silence_due), Instant::min)
     }
 
-    /// What is due at `now`, one thing a call; a ping counts as sent.
+    /// What is due at `now`, one thing per call. A ping that is returned counts as sent.
     pub(crate) fn on_due(&mut self, now: Instant) -> Option<Due> {
         let passed = |due: Option<Instant>| due.is_some_and(|due| now >= due);
         if passed(self.handshake_due) {
@@ -119,7 +119,8 @@ impl Heartbeat {
         None
     }
 
-    /// Where pings are rarer than silence allows, one is sent early enough for its answer to come in time.
+    /// Where the ping interval is longer than the silence limit allows, a ping is due early enough for its answer to come
+    /// before that limit.
     fn probe_due(&self) -> Option<Instant> {
         if self.answer_due.is_some() || self.limits.silence <= self.limits.timeout {
             return None;

@@ -2,10 +2,10 @@
 //!
 //! In: a `Ticket` with all it needs · Out: events to the buffer, notices to the supervisor · Thread: `gs-reader-N`.
 //!
-//! A reader never asks back and decides nothing beyond its own connection: it ends with a reason, and the supervisor
-//! draws the conclusions. It waits in the socket until its next timer, or in the buffer until its next timer, and both
-//! waits end at once when it is told to stop. Where the buffer has no room and drops nothing (`block`), it reads a bounded
-//! number of events ahead, so that the peer's pings are answered and its own are heard.
+//! A reader decides nothing beyond its own connection: it ends with a `CloseReason`, and the supervisor decides what
+//! follows. It waits for a frame or for room in the buffer, never longer than until its next timer, and a stop ends both
+//! waits at once. Where the buffer is full and its policy is `block`, the reader reads a bounded number of events ahead, so
+//! that it still answers the peer's pings and sees the answers to its own.
 
 mod ahead;
 pub(crate) mod buffer;
@@ -27,7 +27,7 @@ use tungstenite::protocol::frame::coding::CloseCode;
 
 use self::ahead::Ahead;
 use self::socket::{Socket, close_reason, open_socket};
-use crate::audit::Entry;
+use crate::audit::entries;
 use crate::base::error::panic_text;
 use crate::config::HeartbeatConfig;
 use crate::event::notice::{CloseReason, ConnectionNews, Notice};
@@ -39,27 +39,27 @@ use crate::reader::heartbeat::{Answers, Due, Heartbeat};
 use crate::reader::telemetry::Telemetry;
 use crate::{Error, ErrorKind, Moment, Secret};
 
-/// How long we listen for the peer's own close after ours. Part of the 300 ms that a stop has for it.
+/// How long we wait for the peer's close frame after ours. Part of the 300 ms that a stop allows for closing.
 const CLOSE_LIMIT: Duration = Duration::from_millis(200);
-/// The same for a connection that was replaced: what is still on its way is worth more than haste.
+/// The same for a connection that was replaced: events may still be on their way, and nobody waits for it.
 const RETIRE_LIMIT: Duration = Duration::from_secs(5);
-/// Between two looks at a woken socket, which cannot be waited for any more.
-const LINGER: Duration = Duration::from_millis(2);
-/// With events read ahead: how long room in the buffer is waited for before the socket is looked at again …
-const AHEAD_SLICE: Duration = Duration::from_millis(20);
-/// … for how long, …
-const GLANCE: Duration = Duration::from_millis(1);
-/// … and how many frames are read at a time.
+/// Pause between two reads of a socket that was woken by a shutdown, where waiting in the socket returns at once.
+const POLL_PAUSE: Duration = Duration::from_millis(2);
+/// While events are read ahead, the reader waits this long for room in the buffer before it reads the socket again.
+const AHEAD_ROOM_WAIT: Duration = Duration::from_millis(20);
+/// While events are read ahead, the reader waits this long for a frame.
+const AHEAD_READ_WAIT: Duration = Duration::from_millis(1);
+/// Frames read at a time while events are read ahead.
 const AHEAD_READS: usize = 64;
-/// While saying goodbye, the stop signal is looked at this often.
-const LOOK_UP: Duration = Duration::from_millis(50);
+/// While the connection closes, the stop signal is checked this often.
+const STOP_CHECK: Duration = Duration::from_millis(50);
 
-/// No frame yet.
+/// Stands for "no frame yet".
 const NEVER: i64 = i64::MIN;
 
-/// All that a connection needs.
+/// Everything that a connection needs.
 pub(crate) struct Ticket {
-    /// 1 for the first of a run.
+    /// Number of the connection: 1 for the first of a run.
     pub(crate) connection: u32,
     /// `ws://` or `wss://`: a channel's address is as secret as a token.
     pub(crate) url: Secret,
@@ -72,37 +72,37 @@ pub(crate) struct Ticket {
     pub(crate) telemetry: Arc<Telemetry>,
     pub(crate) net: Arc<Net>,
     pub(crate) journal: Journal,
-    /// What must not be recorded: the channel's id.
+    /// The channel's id, which must not be recorded.
     pub(crate) hidden: Option<Secret>,
 }
 
 /// The supervisor's end of a connection.
 pub(crate) struct Reader {
-    shared: Arc<Shared>,
+    signals: Arc<Signals>,
     thread: Option<JoinHandle<()>>,
 }
 
-/// What supervisor and reader share: the ways to end it.
-struct Shared {
-    /// Asks it to close politely and at once.
+/// What supervisor and reader share: the signals that end the connection.
+struct Signals {
+    /// Close with 1000 at once.
     stop: Cancel,
-    /// Asks it to close politely, and to deliver what is still on its way.
+    /// Close with 1000, and deliver what the peer still sends until its own close.
     retiring: AtomicBool,
-    /// Cuts it off wherever it is.
+    /// Drop the connection in whatever state it is.
     cut: Cancel,
-    /// How to reach it.
+    /// How far the connection is, and with it how to wake its thread.
     stage: Mutex<Stage>,
 }
 
-/// How far a connection is, as its ends must know it.
+/// How far a connection is.
 enum Stage {
-    /// Not upgraded yet: there is nobody to say goodbye to.
+    /// Not upgraded yet: there is no WebSocket to close.
     Opening,
-    /// It may be waiting for frames, and can be woken. What is under way then may come late: a socket that was woken does
-    /// not tell its peer that there is room again.
+    /// Upgraded. The thread may wait for frames; the handle wakes it. Data under way may come late after that: a socket
+    /// that was shut down for reading does not announce its free window.
     Open(ShutdownHandle),
-    /// It is saying goodbye.
-    Leaving,
+    /// Closing; the thread checks the stop signal itself.
+    Closing,
 }
 
 impl Reader {
@@ -111,33 +111,32 @@ impl Reader {
     /// # Errors
     /// When the system gives no thread.
     pub(crate) fn spawn(ticket: Ticket) -> Result<Self, Error> {
-        let shared = Arc::new(Shared {
+        let signals = Arc::new(Signals {
             stop: Cancel::new(),
             retiring: AtomicBool::new(false),
             cut: Cancel::new(),
             stage: Mutex::new(Stage::Opening),
         });
-        let theirs = Arc::clone(&shared);
+        let of_thread = Arc::clone(&signals);
         let thread = std::thread::Builder::new()
             .name(format!("gs-reader-{}", ticket.connection % 10_000))
-            .spawn(move || run(ticket, &theirs))
+            .spawn(move || run(ticket, &of_thread))
             .map_err(|error| Error::new(ErrorKind::Local, "starting a reader thread", error.to_string()))?;
         Ok(Self {
-            shared,
+            signals,
             thread: Some(thread),
         })
     }
 
     /// Asks it to close with 1000 and end; returns at once.
     pub(crate) fn close(&self) {
-        self.shared.stop.cancel();
+        self.signals.stop.cancel();
         self.wake();
     }
 
     /// Asks it to close with 1000, to deliver what the peer sends until its own close, and to end; returns at once.
-    ///
     pub(crate) fn retire(&self) {
-        self.shared.retiring.store(true, Ordering::SeqCst);
+        self.signals.retiring.store(true, Ordering::SeqCst);
         if let Stage::Open(handle) = &*self.stage() {
             handle.wake();
         }
@@ -145,21 +144,20 @@ impl Reader {
 
     fn wake(&self) {
         match &*self.stage() {
-            Stage::Opening => self.shared.cut.cancel(),
+            Stage::Opening => self.signals.cut.cancel(),
             Stage::Open(handle) => handle.wake(),
-            // It looks at the stop signal itself.
-            Stage::Leaving => {}
+            Stage::Closing => {}
         }
     }
 
     fn stage(&self) -> MutexGuard<'_, Stage> {
-        self.shared.stage.lock().unwrap_or_else(PoisonError::into_inner)
+        self.signals.stage.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Cuts the connection and waits for the thread, which then ends within milliseconds.
     pub(crate) fn cut(mut self) {
-        self.shared.stop.cancel();
-        self.shared.cut.cancel();
+        self.signals.stop.cancel();
+        self.signals.cut.cancel();
         if let Some(thread) = self.thread.take() {
             // A panic was caught and reported inside.
             let _ = thread.join();
@@ -169,22 +167,21 @@ impl Reader {
 
 impl Drop for Reader {
     fn drop(&mut self) {
-        // A reader that nobody holds any more must not go on; its thread ends by itself.
-        self.shared.stop.cancel();
-        self.shared.cut.cancel();
+        // The thread must not outlive its handle; it ends by itself.
+        self.signals.stop.cancel();
+        self.signals.cut.cancel();
     }
 }
 
-fn run(ticket: Ticket, shared: &Shared) {
+fn run(ticket: Ticket, signals: &Signals) {
     let connection = ticket.connection;
     let notices = ticket.notices.clone();
     let last_frame = AtomicI64::new(NEVER);
-    let reason = match catch_unwind(AssertUnwindSafe(|| read_to_end(ticket, shared, &last_frame))) {
+    let reason = match catch_unwind(AssertUnwindSafe(|| read_to_end(ticket, signals, &last_frame))) {
         Ok(reason) => reason,
         Err(panic) => CloseReason::Panicked(panic_text(&*panic)),
     };
     log::debug!("connection {connection}: ended: {reason}");
-    // Nobody listens any more only when the whole stream is gone.
     let last_frame_at = match last_frame.into_inner() {
         NEVER => None,
         ms => Some(Moment::from_epoch_ms(ms)),
@@ -195,15 +192,15 @@ fn run(ticket: Ticket, shared: &Shared) {
     });
 }
 
-fn read_to_end(ticket: Ticket, shared: &Shared, last_frame: &AtomicI64) -> CloseReason {
-    let opened = open_socket(&ticket, &shared.cut);
+fn read_to_end(ticket: Ticket, signals: &Signals, last_frame: &AtomicI64) -> CloseReason {
+    let opened = open_socket(&ticket, &signals.cut);
     let (socket, wake) = match opened {
         Ok(opened) => opened,
-        Err(_) if shared.stop.is_cancelled() => return CloseReason::Stopped,
+        Err(_) if signals.stop.is_cancelled() => return CloseReason::Stopped,
         Err(reason) => return reason,
     };
-    // Whoever asked before the handle was there cut the dialling; whoever asks from here on finds it.
-    *shared.stage.lock().unwrap_or_else(PoisonError::into_inner) = Stage::Open(wake);
+    // A stop before this line cancelled the dialling; a stop after it finds the handle.
+    *signals.stage.lock().unwrap_or_else(PoisonError::into_inner) = Stage::Open(wake);
     let answers = match ticket.machine.ping() {
         Ping::Control => Answers::Expected,
         Ping::Text(_) => Answers::Unknown,
@@ -212,18 +209,18 @@ fn read_to_end(ticket: Ticket, shared: &Shared, last_frame: &AtomicI64) -> Close
     let heartbeat = Heartbeat::new(ticket.heartbeat, answers, handshake, Instant::now());
     let mut session = Session {
         ticket,
-        shared,
+        signals,
         last_frame,
         socket,
         heartbeat,
         confirmed: false,
         shown_life: false,
-        said_goodbye: false,
+        is_closing: false,
         heard: Vec::new(),
         ahead: Ahead::default(),
     };
     let reason = session.run();
-    session.say_goodbye(&reason);
+    session.close_politely(&reason);
     session.hand_over_rest();
     reason
 }
@@ -231,27 +228,27 @@ fn read_to_end(ticket: Ticket, shared: &Shared, last_frame: &AtomicI64) -> Close
 /// An upgraded connection.
 struct Session<'a> {
     ticket: Ticket,
-    shared: &'a Shared,
-    /// Milliseconds since the epoch; outside, so that it survives a panic.
+    signals: &'a Signals,
+    /// When the last frame came, in milliseconds since the epoch; kept outside of the session, so that it survives a panic.
     last_frame: &'a AtomicI64,
     socket: Socket,
     heartbeat: Heartbeat,
     confirmed: bool,
     shown_life: bool,
-    said_goodbye: bool,
+    is_closing: bool,
     heard: Vec<Heard>,
     ahead: Ahead,
 }
 
-/// The session ends for this reason.
+/// `Err` is the reason why the connection ends.
 type Ends<T> = Result<T, CloseReason>;
 
 impl Session<'_> {
     fn run(&mut self) -> CloseReason {
         match self.run_inner() {
             Ok(never) => match never {},
-            // Whatever an interrupted call reported: it was us.
-            Err(_) if self.shared.stop.is_cancelled() => CloseReason::Stopped,
+            // The error of a call that our own stop interrupted says nothing.
+            Err(_) if self.signals.stop.is_cancelled() => CloseReason::Stopped,
             Err(reason) => reason,
         }
     }
@@ -265,20 +262,20 @@ impl Session<'_> {
         }
         if self.ticket.machine.handshake_limit().is_none() {
             self.confirm();
-            // Life is shown by the answer to this, at the latest.
+            // Its answer shows that the connection is alive, if no other frame does before.
             self.heartbeat.ping_at_once(Instant::now());
         }
         loop {
-            self.see_to_timers()?;
-            self.hand_over_ahead(Instant::now() + AHEAD_SLICE);
+            self.check_timers()?;
+            self.hand_over_ahead(Instant::now() + AHEAD_ROOM_WAIT);
             if self.ahead.is_full() {
-                // The peer is not silent: we do not listen.
+                // The silence is ours: we do not read.
                 self.heartbeat.on_resumed(Instant::now());
                 continue;
             }
             let (reads, until) = match self.ahead.is_empty() {
                 true => (1, self.heartbeat.next_due()),
-                false => (AHEAD_READS, Instant::now() + GLANCE),
+                false => (AHEAD_READS, Instant::now() + AHEAD_READ_WAIT),
             };
             self.socket.get_mut().set_read_deadline(until);
             for _ in 0..reads {
@@ -329,7 +326,7 @@ impl Session<'_> {
         for heard in heard.drain(..) {
             self.on_heard(heard)?;
         }
-        // Kept for its room.
+        // Reuses the allocation.
         self.heard = heard;
         if self.confirmed && !self.shown_life {
             self.shown_life = true;
@@ -348,11 +345,11 @@ impl Session<'_> {
         self.record_sign_of_life(1, at);
     }
 
-    fn see_to_timers(&mut self) -> Ends<()> {
-        if self.shared.stop.is_cancelled() {
+    fn check_timers(&mut self) -> Ends<()> {
+        if self.signals.stop.is_cancelled() {
             return Err(CloseReason::Stopped);
         }
-        if self.shared.retiring.load(Ordering::SeqCst) && !self.said_goodbye {
+        if self.signals.retiring.load(Ordering::SeqCst) && !self.is_closing {
             return Err(CloseReason::Replaced);
         }
         while let Some(due) = self.heartbeat.on_due(Instant::now()) {
@@ -393,11 +390,8 @@ impl Session<'_> {
             Heard::ServerError(text) => {
                 Telemetry::add(&self.ticket.telemetry.server_errors, 1);
                 log::warn!("connection {connection}: the service reports an error: {text}");
-                self.ticket.journal.audit(|| {
-                    Entry::new("error", Moment::now())
-                        .with("connection", connection)
-                        .with("error", format!("the service reports: {text}"))
-                });
+                let journal = &self.ticket.journal;
+                journal.audit(|| entries::service_error(connection, &text, Moment::now()));
             }
             Heard::Malformed(what) => {
                 Telemetry::add(&self.ticket.telemetry.malformed, 1);
@@ -412,19 +406,15 @@ impl Session<'_> {
                     "connection {connection}: a {metric_type} event came without {what}; it is counted"
                 );
                 if warns {
-                    self.ticket.journal.audit(|| {
-                        Entry::new("incomplete", Moment::now())
-                            .with("connection", connection)
-                            .with("metric_type", metric_type)
-                            .with("missing", what)
-                    });
+                    let journal = &self.ticket.journal;
+                    journal.audit(|| entries::incomplete(connection, &metric_type, what, Moment::now()));
                 }
             }
         }
         Ok(())
     }
 
-    /// Gives an event to the buffer. Where it comes back because there is no room, it is kept, and reading goes on.
+    /// Gives an event to the buffer. If it comes back because the buffer is full, it is kept and reading goes on.
     fn hand_over(&mut self, event: Box<crate::event::Event>) {
         Telemetry::add(&self.ticket.telemetry.decoded, 1);
         if !self.ahead.is_empty() {
@@ -435,31 +425,31 @@ impl Session<'_> {
             true => Instant::now(),
             false => self.heartbeat.next_due(),
         };
-        if let Sent::NotYet(back) = self.ticket.buffer.send(event, until, self.shared.stop.receiver()) {
+        if let Sent::NotYet(back) = self.ticket.buffer.send(event, until, self.signals.stop.receiver()) {
             self.ahead.push(back);
         }
     }
 
-    /// Hands over what was read ahead, as far as there is room by `until`.
+    /// Hands over events that were read ahead, as far as the buffer has room by `until`.
     fn hand_over_ahead(&mut self, until: Instant) {
         while let Some(event) = self.ahead.pop() {
-            if let Sent::NotYet(back) = self.ticket.buffer.send(event, until, self.shared.stop.receiver()) {
+            if let Sent::NotYet(back) = self.ticket.buffer.send(event, until, self.signals.stop.receiver()) {
                 self.ahead.put_back(back);
                 return;
             }
         }
     }
 
-    /// The connection is over: what it delivered is handed over all the same, until the run ends.
+    /// After the end of the connection: hands over what it delivered, as long as the run goes on.
     fn hand_over_rest(&mut self) {
-        while !self.ahead.is_empty() && !self.shared.stop.is_cancelled() {
-            self.hand_over_ahead(Instant::now() + LOOK_UP);
+        while !self.ahead.is_empty() && !self.signals.stop.is_cancelled() {
+            self.hand_over_ahead(Instant::now() + STOP_CHECK);
         }
-        let until = Instant::now() + LOOK_UP;
-        while !self.ahead.is_empty() && Instant::now() < until && !self.shared.cut.is_cancelled() {
+        let until = Instant::now() + STOP_CHECK;
+        while !self.ahead.is_empty() && Instant::now() < until && !self.signals.cut.is_cancelled() {
             self.hand_over_ahead(until);
-            // The stop signal, which was given, ends the wait for room.
-            let _ = self.shared.cut.wait(LINGER);
+            // The stop signal is set, so waiting for room returns at once.
+            let _ = self.signals.cut.wait(POLL_PAUSE);
         }
         Telemetry::add(&self.ticket.telemetry.dropped, self.ahead.clear());
     }
@@ -481,12 +471,13 @@ impl Session<'_> {
             connection: self.ticket.connection,
             news,
         };
-        // Nobody listens any more only when the whole stream is gone.
+        // Fails only when the whole stream has ended.
         let _ = self.ticket.notices.send(notice);
     }
 
-    /// Closes politely where the connection still carries, within [`CLOSE_LIMIT`].
-    fn say_goodbye(&mut self, reason: &CloseReason) {
+    /// Sends a close frame where the connection can still carry one, and reads until the peer's close: [`CLOSE_LIMIT`] at
+    /// most, [`RETIRE_LIMIT`] for a connection that was replaced.
+    fn close_politely(&mut self, reason: &CloseReason) {
         let code = match reason {
             CloseReason::Stopped
             | CloseReason::Replaced
@@ -500,8 +491,8 @@ impl Session<'_> {
             CloseReason::Violation(_) => CloseCode::Protocol,
             _ => return,
         };
-        self.said_goodbye = true;
-        *self.shared.stage.lock().unwrap_or_else(PoisonError::into_inner) = Stage::Leaving;
+        self.is_closing = true;
+        *self.signals.stage.lock().unwrap_or_else(PoisonError::into_inner) = Stage::Closing;
         self.socket.get_mut().set_write_limit(CLOSE_LIMIT);
         let frame = CloseFrame {
             code,
@@ -510,30 +501,29 @@ impl Session<'_> {
         if self.socket.close(Some(frame)).is_err() {
             return;
         }
-        // tungstenite asserts, in debug builds, that a frame it refused is not read on.
+        // tungstenite asserts (debug builds) that nothing is read after a frame that it refused.
         if matches!(reason, CloseReason::TooLong | CloseReason::Violation(_)) {
             return;
         }
-        // What the peer sent before it heard of our close still counts, and reading it keeps the close from turning into
-        // a reset.
+        // What the peer sent before it saw our close still counts. Reading it also keeps the close from becoming a reset.
         let limit = match reason {
             CloseReason::Replaced => RETIRE_LIMIT,
             _ => CLOSE_LIMIT,
         };
         let mut until = Instant::now() + limit;
         self.socket.get_mut().linger_after_wake();
-        while Instant::now() < until && !self.shared.cut.is_cancelled() {
-            if self.shared.stop.is_cancelled() {
+        while Instant::now() < until && !self.signals.cut.is_cancelled() {
+            if self.signals.stop.is_cancelled() {
                 until = until.min(Instant::now() + CLOSE_LIMIT);
             }
-            self.hand_over_ahead(Instant::now() + AHEAD_SLICE);
+            self.hand_over_ahead(Instant::now() + AHEAD_ROOM_WAIT);
             if self.ahead.is_full() {
-                let _ = self.shared.cut.wait(LINGER);
+                let _ = self.signals.cut.wait(POLL_PAUSE);
                 continue;
             }
             self.socket
                 .get_mut()
-                .set_read_deadline(until.min(Instant::now() + LOOK_UP));
+                .set_read_deadline(until.min(Instant::now() + STOP_CHECK));
             match self.socket.read() {
                 Ok(message) => {
                     if let Err(reason) = self.on_message(message) {
@@ -543,7 +533,7 @@ impl Session<'_> {
                 }
                 Err(tungstenite::Error::Io(error)) if error.kind() == std::io::ErrorKind::WouldBlock => {
                     // `cut` ends this wait.
-                    let _ = self.shared.cut.wait(LINGER);
+                    let _ = self.signals.cut.wait(POLL_PAUSE);
                 }
                 Err(error) => {
                     log::debug!(

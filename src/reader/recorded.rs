@@ -1,14 +1,14 @@
-//! What a connection puts into the recording, before its events go on.
+//! What a connection writes into the recording, before its events enter the buffer.
 //!
-//! In: frames · Out: lines, without the channel's id · Thread: the reader's, which never waits for them.
+//! In: frames · Out: lines, without the channel's id · Thread: the reader's, which never waits for the file.
 
 use super::Session;
 use crate::Moment;
-use crate::output::recording::{CHANNEL, Line, What, sign_of_life};
+use crate::output::recording::{CHANNEL, Line, State};
 use crate::protocol::Heard;
 
 impl Session<'_> {
-    /// A message, and what was heard in it.
+    /// A text or binary message, with the fingerprints of the events in it.
     pub(super) fn record_frame(&self, text: Option<&str>, at: Moment, heard: &[Heard]) {
         let ticket = &self.ticket;
         ticket.journal.record(|| {
@@ -22,15 +22,15 @@ impl Session<'_> {
                 _ => None,
             };
             let fingerprints = heard.iter().filter_map(fingerprint).collect();
-            Line::of(ticket.connection, at, What::Frame { text, fingerprints })
+            Line::frame(at, ticket.connection, text, fingerprints)
         });
     }
 
-    /// A frame that is no message; 0 for the answer to the upgrade.
+    /// A control frame (1), or the answer to the upgrade (0): both count as a sign of life.
     pub(super) fn record_sign_of_life(&self, control_frames: u64, at: Moment) {
         let ticket = &self.ticket;
         ticket
             .journal
-            .record(|| Line::of(ticket.connection, at, sign_of_life(control_frames)));
+            .record(|| Line::state(at, Some(ticket.connection), State::ControlFrames(control_frames)));
     }
 }

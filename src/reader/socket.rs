@@ -17,7 +17,8 @@ use crate::net::{self, Cancel, ShutdownHandle, Stream, Url};
 use crate::rest::retry_after;
 use crate::{Error, ErrorKind, Moment};
 
-/// A message may have this many bytes: over a hundred times what the service sends, and a claim of more costs nothing.
+/// The longest message that is read, in bytes: over a hundred times the longest that the service sends. A frame header that
+/// announces more allocates nothing.
 const MAX_MESSAGE_BYTES: usize = 4 << 20;
 
 /// rustls hands out at most 16 KiB a read, and a larger buffer is zero-filled before each.
@@ -84,9 +85,9 @@ pub(super) fn close_reason(error: tungstenite::Error) -> CloseReason {
     use tungstenite::Error as Ws;
     match error {
         Ws::ConnectionClosed | Ws::AlreadyClosed => CloseReason::Closed { code: None },
-        // Our stream turns the write limit into this; from a read it is the kernel that gave up.
+        // From a write: our write limit. From a read: the kernel gave up (TCP_USER_TIMEOUT).
         Ws::Io(error) if error.kind() == Io::TimedOut => CloseReason::WriteStalled,
-        // Many servers end without TLS's goodbye.
+        // Many servers end without a TLS close_notify.
         Ws::Io(error) if error.kind() == Io::UnexpectedEof => CloseReason::Lost("ended without a close".to_owned()),
         Ws::Io(error) => CloseReason::Lost(error.to_string()),
         Ws::Capacity(_) => CloseReason::TooLong,

@@ -23,7 +23,7 @@ pub(crate) struct Telemetry {
     pub(crate) server_errors: AtomicU64,
     /// Events without timestamp or metrics (`metrics` protocol).
     incomplete: AtomicU64,
-    /// When the last warning of each metric type was given; here, so that a reconnect does not begin anew.
+    /// When each metric type was last warned of; kept here, so that it survives a reconnect.
     incomplete_warned: Mutex<BTreeMap<Box<str>, Instant>>,
     last_frame_ms: AtomicI64,
 }
@@ -31,10 +31,10 @@ pub(crate) struct Telemetry {
 /// At most one warning of incomplete events of a metric type in this time.
 const WARN_EVERY: Duration = Duration::from_secs(60);
 
-/// Metric types that are told apart in warnings; the protocol knows six.
+/// Metric types that are warned of separately; the protocol knows six.
 const WARNED_TYPES_AT_MOST: usize = 100;
 
-/// No frame yet.
+/// Stands for "no frame yet".
 const NEVER: i64 = i64::MIN;
 
 impl Telemetry {
@@ -81,10 +81,11 @@ impl Telemetry {
         }
     }
 
-    /// The part of the counters that this holds. The identity
+    /// The counters kept here; the others are left at 0. The identity
     /// `decoded = applied + coalesced + dropped + buffered` holds in every result.
     pub(crate) fn counters(&self) -> Counters {
-        // The ends of an event's way are read before its beginning: an event on its way counts as buffered.
+        // Read in the reverse of the order in which an event is counted: one that is between two counters is then seen as
+        // buffered, and the sum never exceeds `decoded`.
         let applied = self.applied.load(Ordering::Acquire);
         let coalesced = self.coalesced.load(Ordering::Acquire);
         let dropped = self.dropped.load(Ordering::Acquire);
@@ -104,7 +105,13 @@ impl Telemetry {
         }
     }
 
-    /// Adds `n` to one of the counters; ordered so that [`Telemetry::counters`] never sees an end before its beginning.
+    /// Events that have left the buffer: applied, merged or dropped.
+    pub(crate) fn settled(&self) -> u64 {
+        let counters = [&self.applied, &self.coalesced, &self.dropped];
+        counters.iter().map(|counter| counter.load(Ordering::Relaxed)).sum()
+    }
+
+    /// Adds `n` to one of the counters; ordered so that [`Telemetry::counters`] never sees an event applied before it was decoded.
     pub(crate) fn add(counter: &AtomicU64, n: u64) {
         counter.fetch_add(n, Ordering::Release);
     }

@@ -1,6 +1,6 @@
-//! Analytics queries: the verification of the metrics protocol, and queue observations.
+//! Analytics queries: conversation details and queue observations.
 //!
-//! In: a query, a token · Out: what it found · Thread: the caller's.
+//! In: a query, a token · Out: the service's answer · Thread: the caller's.
 
 use std::collections::BTreeMap;
 
@@ -12,13 +12,13 @@ use crate::base::percent::percent_encode;
 use crate::event::facts::{MediaKind, ObservationFacts, ObservationRow};
 use crate::{Error, ErrorKind, Id, Moment, Secret};
 
-/// Queues in one observations query; the service states no limit, and 100 predicates is what its other queries take.
+/// Queues in one observations query; the service documents no limit, and its other queries take 100 predicates.
 pub(crate) const QUEUES_A_CALL: usize = 100;
 
 /// Conversation ids in one call: 37 characters each keep the address under 2 KiB.
 pub(crate) const DETAILS_A_CALL: usize = 50;
 
-/// The queue metrics that a dashboard needs for its start.
+/// The queue metrics that a dashboard needs at its start.
 pub(crate) const QUEUE_METRICS: [&str; 9] = [
     "oWaiting",
     "oInteracting",
@@ -31,29 +31,29 @@ pub(crate) const QUEUE_METRICS: [&str; 9] = [
     "oLongestWaiting",
 ];
 
-/// What a details query found.
+/// The answer to a details query.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct DetailsAnswer {
     /// Conversations in this page.
     pub(crate) conversations: usize,
     /// `totalHits`, approximate.
     pub(crate) total_hits: Option<u64>,
-    /// The answer as it came, for whoever reads the conversations.
+    /// The answer as received; the conversations are read from it.
     pub(crate) body: Vec<u8>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct DetailsBody {
-    /// Absent where nothing was found.
+    /// Missing where nothing was found.
     conversations: Option<Vec<serde::de::IgnoredAny>>,
     total_hits: Option<f64>,
 }
 
-/// Asks for conversation details; `query` is a `ConversationQuery` in JSON.
+/// Queries conversation details; `query` is a `ConversationQuery` in JSON.
 ///
 /// # Errors
-/// Those of [`RestClient::call`]: [`ErrorKind::Refused`] with the service's text for a query it does not take.
+/// Those of [`RestClient::call`]: [`ErrorKind::Refused`] with the service's message for a query that it refuses.
 pub(crate) fn conversation_details(
     client: &RestClient,
     token: &Secret,
@@ -74,7 +74,7 @@ pub(crate) fn conversation_details(
     })
 }
 
-/// Asks for these conversations, at most [`DETAILS_A_CALL`]; gives the answer as it came. Those that the service does not
+/// Queries these conversations, at most [`DETAILS_A_CALL`]; returns the answer as received. Those that the service does not
 /// know are missing from it.
 ///
 /// # Errors
@@ -115,7 +115,7 @@ struct Predicate<'a> {
 
 #[derive(Deserialize)]
 struct ObservationsBody {
-    /// Absent where nothing was found.
+    /// Missing where nothing was found.
     results: Option<Vec<Group>>,
 }
 
@@ -136,9 +136,9 @@ struct Row {
     stats: BTreeMap<String, serde_json::Value>,
 }
 
-/// Asks for the observations of these queues, [`QUEUES_A_CALL`] a call.
+/// Queries the observations of these queues, [`QUEUES_A_CALL`] per call.
 ///
-/// There is one entry for each queue asked for; one without rows has nothing to report: a metric that is absent is zero.
+/// Returns one entry for each queue asked for. An absent metric is zero, so an entry may have no rows.
 ///
 /// # Errors
 /// Those of [`RestClient::call`].

@@ -1,44 +1,43 @@
-//! What came back from a call, and what it means when it is no success.
+//! The answer to a call, and the error that it means where it is no success.
 //!
-//! In: status, headers, body · Out: `Answer`, decoded JSON, or an `Error` named by who must act · Thread: none of its own (pure).
+//! In: status, headers, body · Out: `Answer`, decoded JSON, or an `Error` by who must act · Thread: none of its own (pure).
 
 use std::time::Duration;
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use super::http_date::{http_date, retry_after};
 use super::rate::RateHeaders;
+use super::retry_after::{http_date, retry_after};
 use crate::{Error, ErrorKind, Moment};
 
-/// Longest text of the service that is repeated in a message.
+/// A longer text of the service is cut off in messages.
 const SHOWN_CHARS: usize = 300;
-/// Shorter texts are no secrets of the service, and replacing them would only garble messages.
+/// Shorter texts are no secrets of the service, and replacing them would only make messages unreadable.
 const HIDDEN_BYTES: usize = 8;
 
-/// An HTTP answer of any status, its body read.
+/// An HTTP answer of any status, with its body.
 #[derive(Debug)]
 pub(crate) struct Answer {
     /// The HTTP status.
     pub(crate) status: u16,
-    /// `Date`: the service's clock, to a second.
-    #[cfg(feature = "cli")]
+    /// `Date`: the service's clock, in whole seconds.
     pub(crate) served_at: Option<Moment>,
-    /// `ININ-Correlation-Id`, else the `contextId` of an error body.
+    /// `ININ-Correlation-Id`.
     pub(crate) correlation_id: Option<String>,
-    /// `Retry-After`, capped at an hour.
+    /// `Retry-After`, at most an hour.
     pub(crate) retry_after: Option<Duration>,
     /// `inin-ratelimit-*`, if all three are there.
     pub(crate) rate: Option<RateHeaders>,
     /// The body, at most the client's limit.
     pub(crate) body: Vec<u8>,
-    /// What was done, for messages.
+    /// What the call did, for messages.
     pub(super) did: String,
-    /// Texts that must not appear in messages, and what stands for them.
+    /// Texts that must not appear in messages, and what replaces each.
     pub(super) hidden: Vec<(crate::Secret, &'static str)>,
 }
 
-/// Genesys' error body and OAuth's in one: whichever keys are there.
+/// The keys of Genesys' error body and of OAuth's; each body has some of them.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct ErrorBody {
@@ -59,8 +58,8 @@ impl Answer {
         now: Moment,
         did: String,
     ) -> Self {
-        // By the service's own clock where it tells it, so that a skew between the clocks does no harm.
-        let served_at = header("date").and_then(|date| http_date(&date, now));
+        // By the service's own clock where the answer has it, so that a difference between the clocks does no harm.
+        let served_at = header("date").and_then(|date| http_date(&date));
         let now = served_at.unwrap_or(now);
         let number = |name: &str| header(name).and_then(|text| text.trim().parse::<u32>().ok());
         let rate = match (
@@ -77,7 +76,6 @@ impl Answer {
         };
         Self {
             status,
-            #[cfg(feature = "cli")]
             served_at,
             correlation_id: header("inin-correlation-id").map(|id| one_line(&id)),
             retry_after: header("retry-after").and_then(|text| retry_after(&text, now)),
@@ -93,10 +91,10 @@ impl Answer {
         (200..300).contains(&self.status)
     }
 
-    /// The answer itself if it is a success, else what its status means.
+    /// The answer itself if it is a success, else the error that its status means.
     ///
     /// # Errors
-    /// 401 and 403 → [`ErrorKind::Credentials`]; 408, 429, 5xx and what is no answer to a call (1xx, 3xx) →
+    /// 401 and 403 → [`ErrorKind::Credentials`]; 408, 425, 429, 5xx and what answers no call (1xx, 3xx) →
     /// [`ErrorKind::Transient`]; any other 4xx → [`ErrorKind::Refused`].
     pub(crate) fn into_success(self) -> Result<Self, Error> {
         if self.is_success() {
@@ -106,7 +104,7 @@ impl Answer {
         }
     }
 
-    /// What a status other than 2xx means.
+    /// The error that a status other than 2xx means.
     pub(crate) fn failure(&self) -> Error {
         let kind = match self.status {
             401 | 403 => ErrorKind::Credentials,
@@ -117,7 +115,7 @@ impl Answer {
         self.error(kind, self.explanation())
     }
 
-    /// An error of this answer: with its status, correlation id and pause.
+    /// An error with this answer's status, correlation id (that of the error body where the header is missing) and pause.
     pub(super) fn error(&self, kind: ErrorKind, came_back: impl Into<String>) -> Error {
         let context_id = || self.error_body().context_id.map(|id| one_line(&id));
         Error::new(kind, self.did.clone(), came_back)
@@ -126,7 +124,7 @@ impl Answer {
             .with_correlation_id(self.correlation_id.clone().or_else(context_id))
     }
 
-    /// `403 missing.permissions: You are missing …`, without secrets, in one line.
+    /// `403 missing.permissions: You are missing …`: one line without secrets.
     pub(super) fn explanation(&self) -> String {
         let body = self.error_body();
         let mut text = self.status.to_string();
@@ -155,13 +153,13 @@ impl Answer {
     /// The body as `T`.
     ///
     /// # Errors
-    /// [`ErrorKind::Transient`]: a malformed answer to a call that succeeded is the peer's, and may pass.
+    /// [`ErrorKind::Transient`]: a malformed answer to a successful call is the service's mistake and may pass.
     pub(crate) fn json<T: DeserializeOwned>(&self) -> Result<T, Error> {
         let Ok(text) = std::str::from_utf8(&self.body) else {
             return Err(self.malformed("no UTF-8"));
         };
         serde_json::from_str(text).map_err(|error| {
-            // serde's own text may repeat values of the body, such as a token.
+            // serde's message may repeat values of the body, such as a token.
             let what = match error.classify() {
                 serde_json::error::Category::Data => "JSON of another shape than expected",
                 _ => "no complete JSON",
@@ -193,7 +191,7 @@ impl Answer {
     }
 }
 
-/// Text of the peer, fit for one line of a message.
+/// A text of the peer as one line: control characters become spaces, and a long text is cut off.
 pub(super) fn one_line(text: &str) -> String {
     let mut line: String = text
         .chars()
@@ -221,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn statuses_say_who_must_act() {
+    fn the_status_decides_who_must_act() {
         for (status, kind) in [
             (302, ErrorKind::Transient),
             (400, ErrorKind::Refused),

@@ -1,11 +1,13 @@
 //! Notification channels and their subscriptions.
 //!
-//! In: a token, topics · Out: channels, an answer for each topic · Thread: the caller's.
+//! In: a token, topics · Out: channels, one answer per topic · Thread: the caller's.
 
 use serde::{Deserialize, Serialize};
 
 use super::client::{Method, Request, RestClient};
 use crate::base::percent::percent_encode;
+use crate::base::plural::counted;
+use crate::base::url::Scheme;
 use crate::config::Hosts;
 use crate::net::Url;
 use crate::protocol::topic_plan::Entity;
@@ -13,14 +15,13 @@ use crate::{Error, ErrorKind, Moment, Secret};
 
 const CHANNELS: &str = "/api/v2/notifications/channels";
 
-/// A notification channel. Its id and its address are as good as a password.
+/// A notification channel. Its id and its URL are secrets: who has them can read the stream.
 #[derive(Clone, Debug)]
 pub(crate) struct Channel {
-    /// Its id.
     pub(crate) id: Secret,
-    /// Where its socket is; checked against the configured hosts.
+    /// The URL of its socket; checked against the configured hosts.
     pub(crate) connect_uri: Secret,
-    /// When it ends; a subscription moves it on.
+    /// When it expires by this machine's clock; a subscription extends it.
     pub(crate) expires: Option<Moment>,
 }
 
@@ -32,9 +33,9 @@ struct Listing<T> {
 /// A channel as the listing shows it.
 #[derive(Debug)]
 pub(crate) struct Listed {
-    /// Its id; those of other tokens are shown without.
+    /// `None` for the channels of other tokens.
     pub(crate) id: Option<Secret>,
-    /// When it ends.
+    /// When it expires by this machine's clock.
     pub(crate) expires: Option<Moment>,
 }
 
@@ -43,7 +44,7 @@ pub(crate) struct Listed {
 pub(crate) enum Whose {
     /// Those of this token.
     Token,
-    /// Those of the OAuth client, other programs' included.
+    /// Those of the OAuth client, including other programs' channels.
     Client,
 }
 
@@ -63,7 +64,7 @@ struct TopicBody<'a> {
 /// Creates a channel.
 ///
 /// # Errors
-/// Those of [`RestClient::call`]; [`ErrorKind::Refused`] where its address is not of the configured streaming host.
+/// Those of [`RestClient::call`]; [`ErrorKind::Refused`] where its URL does not lead to the configured streaming host.
 pub(crate) fn create(client: &RestClient, token: &Secret) -> Result<Channel, Error> {
     let answer = client.call(&Request::new("creating a channel", Method::Post, CHANNELS, token))?;
     let body: ChannelBody = answer.json()?;
@@ -75,7 +76,7 @@ pub(crate) fn create(client: &RestClient, token: &Secret) -> Result<Channel, Err
     Ok(Channel {
         id: Secret::new(id),
         connect_uri: Secret::new(connect_uri),
-        // By our clock: the service's may differ.
+        // The service's clock may differ.
         expires: (body.expires.as_deref().and_then(Moment::parse)).map(|at| client.clock().ours(at)),
     })
 }
@@ -99,7 +100,8 @@ pub(crate) fn list(client: &RestClient, token: &Secret, whose: Whose) -> Result<
     Ok(listed.collect())
 }
 
-/// Replaces the list of subscribed topics in one call; each stands or falls on its own (`ignoreErrors=true`), so every answer must be read.
+/// Replaces the list of subscribed topics in one call. Each topic is accepted or refused on its own (`ignoreErrors=true`), so
+/// every answer must be read.
 ///
 /// # Errors
 /// Those of [`RestClient::call`]: [`ErrorKind::Refused`] for 400, and for 404 where the channel is gone.
@@ -110,7 +112,7 @@ pub(crate) fn subscribe(
     topics: &[String],
 ) -> Result<Vec<Entity>, Error> {
     let body: Vec<TopicBody<'_>> = topics.iter().map(|id| TopicBody { id }).collect();
-    let doing = format!("subscribing {} topics", topics.len());
+    let doing = format!("subscribing {}", counted(topics.len(), "topic"));
     let body = serde_json::to_string(&body)
         .map_err(|error| Error::new(ErrorKind::Internal, doing.clone(), error.to_string()))?;
     let at = Secret::new(format!("{}?ignoreErrors=true", subscriptions(id)));
@@ -122,10 +124,10 @@ pub(crate) fn subscribe(
     Ok(listing.entities)
 }
 
-/// Removes all subscriptions of a channel: what is left of it then is harmless. Returns whether it still exists.
+/// Removes all subscriptions of a channel, since channels cannot be deleted. Returns whether it still exists.
 ///
 /// # Errors
-/// Those of [`RestClient::call`], 404 aside.
+/// Those of [`RestClient::call`] except 404.
 pub(crate) fn unsubscribe_all(client: &RestClient, token: &Secret, id: &Secret) -> Result<bool, Error> {
     let at = Secret::new(subscriptions(id));
     let request = Request::new("removing subscriptions", Method::Delete, at.reveal(), token).channel(id);
@@ -140,48 +142,29 @@ fn subscriptions(id: &Secret) -> String {
     format!("{CHANNELS}/{}/subscriptions", percent_encode(id.reveal()))
 }
 
-/// A `connectUri` must lead to the streaming host (contract, section 4.1): whoever could change it would hear the stream.
+/// Checks that a `connectUri` leads to the streaming host (docs/configuration.md): with a foreign one, somebody else could
+/// read the stream.
 ///
 /// # Errors
 /// [`ErrorKind::Refused`], naming the host but never the path.
 pub(crate) fn check_connect_uri(connect_uri: &str, hosts: &Hosts) -> Result<(), Error> {
-    let refused = |what: String| {
-        Err(Error::new(
-            ErrorKind::Refused,
-            "checking the channel's connectUri",
-            what,
-        ))
-    };
-    let uri = match Url::parse(connect_uri) {
-        Ok(uri) => uri,
-        Err(wrong) => return refused(format!("it {wrong}")),
-    };
-    if !matches!(uri.scheme, "ws" | "wss") {
-        return refused(format!("{}:// where ws:// or wss:// is expected", uri.scheme));
+    let error = |kind, what: String| Error::new(kind, "checking the channel's connectUri", what);
+    let refused = |what: String| error(ErrorKind::Refused, what);
+    let uri = Url::parse(connect_uri).map_err(|wrong| refused(format!("it {wrong}")))?;
+    let expected = Url::parse(&hosts.streaming)
+        .map_err(|wrong| error(ErrorKind::Configuration, format!("the streaming URL {wrong}")))?;
+    if !matches!(uri.scheme, Scheme::Ws | Scheme::Wss) {
+        return Err(refused(format!("{}:// where ws:// or wss:// is expected", uri.scheme)));
     }
-    if uri.user_info.is_some() {
-        return refused("it holds user information".to_owned());
-    }
-    let expected = match Url::parse(&hosts.streaming) {
-        Ok(expected) => expected,
-        Err(wrong) => {
-            let what = format!("the streaming URL {wrong}");
-            return Err(Error::new(
-                ErrorKind::Configuration,
-                "checking the channel's connectUri",
-                what,
-            ));
-        }
-    };
     if uri.target.host != expected.target.host || uri.target.port != expected.target.port {
-        return refused(format!(
+        return Err(refused(format!(
             "it leads to {}, which is not the streaming host {} (another one is set with --streaming-url)",
             uri.target, expected.target
-        ));
+        )));
     }
     let api_is_secure = hosts.api.to_ascii_lowercase().starts_with("https:");
-    if uri.scheme == "ws" && (api_is_secure || expected.scheme == "wss") {
-        return refused("ws:// where the service is https://".to_owned());
+    if uri.scheme == Scheme::Ws && (api_is_secure || expected.scheme == Scheme::Wss) {
+        return Err(refused("ws:// where the service is https://".to_owned()));
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! One HTTP client for login and REST: total limits, the request budget, errors without secrets.
+//! The HTTP client for login and REST: a time limit for each call, the request budget, errors without secrets.
 //!
 //! In: requests · Out: answers · Thread: any; a call waits on the caller's thread and ends within 100 ms of a cancel.
 
@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 use ureq::http;
 
 use super::answer::{Answer, one_line};
-use super::http_date::http_date;
 use super::rate::{Budget, Lane, Purpose, RateLimits};
 use super::service_clock::ServiceClock;
 use super::transport::{NetConnector, NoLookup};
@@ -17,29 +16,29 @@ use crate::config::{Config, Hosts};
 use crate::net::{Cancel, Net, USER_AGENT, Url, stopped};
 use crate::{Error, ErrorKind, Moment, Secret};
 
-/// Longest answer that is read: a page of 100 conversations with all their segments is some 2 MiB, and a service that
-/// ignores the size of a page gives all there is.
+/// A longer answer is an error: a page of 100 conversations with all their segments has some 2 MiB, and a service that
+/// ignores the page size sends everything at once.
 const BODY_LIMIT_BYTES: u64 = 64 << 20;
-/// Idle connections are dropped after this: well before the 60 s after which load balancers drop theirs.
+/// Idle connections are closed after this: well before the 60 s after which load balancers close them.
 const IDLE_LIMIT: Duration = Duration::from_secs(10);
-/// Buffers of one connection, in bytes; answers are streamed through them.
+/// Size of each of the two buffers of a connection; answers are streamed through them.
 const BUFFER_BYTES: usize = 16 * 1024;
 
 /// The limits of a client.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
-    /// One call in all.
+    /// The time that one call may take in all.
     pub(crate) call: Duration,
-    /// Longest wait for the request budget before a call; beyond it the call fails at once.
+    /// The longest wait for the request budget before a call; a call that would wait longer fails at once.
     pub(crate) budget_wait: Duration,
-    /// Longest answer.
+    /// The longest answer.
     pub(crate) body_bytes: u64,
     /// Requests a minute.
     pub(crate) rate: RateLimits,
 }
 
 impl Limits {
-    /// The contract's limits, and the configured rates.
+    /// From the configuration: `limits.rest_secs` and the rates.
     pub(crate) fn new(config: &Config) -> Self {
         let rates = RateLimits {
             max_per_min: config.rest_max_requests_per_min,
@@ -48,7 +47,7 @@ impl Limits {
         Self::with_rates(rates, config.limits.rest)
     }
 
-    /// With these rates, and this limit of one call from the lookup to the last byte of the answer.
+    /// With these rates, and this time limit of a call from the lookup to the last byte of the answer.
     pub(crate) fn with_rates(rate: RateLimits, call: Duration) -> Self {
         Self {
             call,
@@ -86,7 +85,7 @@ impl Method {
 /// What a request carries.
 #[derive(Clone, Copy)]
 pub(crate) enum Body<'a> {
-    /// Nothing (`POST` and `PUT` then say so with a length of 0).
+    /// Nothing (`POST` and `PUT` then send a length of 0).
     None,
     /// JSON text.
     Json(&'a str),
@@ -96,32 +95,29 @@ pub(crate) enum Body<'a> {
 
 /// One request.
 pub(crate) struct Request<'a> {
-    /// What is being done, for messages: "listing queues".
+    /// What the call does, for messages: "listing queues".
     pub(crate) doing: &'a str,
-    /// Its method.
     pub(crate) method: Method,
-    /// A path of the API (`/api/v2/…`), or an absolute URL.
+    /// A path of the API (`/api/v2/…`) with its query, or an absolute URL.
     pub(crate) at: &'a str,
-    /// `Authorization`, whole.
     pub(crate) authorization: Authorization<'a>,
-    /// What it carries.
     pub(crate) body: Body<'a>,
-    /// Its share of the budget.
+    /// What it may use of the request budget.
     pub(crate) purpose: Purpose,
-    /// Whose limit it counts against.
+    /// Which of the service's limits it counts against.
     pub(crate) lane: Lane,
-    /// A channel id in the path, which messages must not show.
+    /// The channel id in the path, which messages must not show.
     pub(crate) channel: Option<&'a Secret>,
 }
 
-/// Who asks.
+/// The `Authorization` header.
 #[derive(Clone, Copy)]
 pub(crate) enum Authorization<'a> {
     /// An access token.
     Bearer(&'a Secret),
-    /// The value of the header, `Basic …`.
+    /// The whole value of the header, `Basic …`.
     Basic(&'a Secret),
-    /// Nobody in particular.
+    /// No header.
     #[cfg(feature = "cli")]
     None,
 }
@@ -160,7 +156,7 @@ impl<'a> Request<'a> {
     }
 }
 
-/// The client. All its connections end with its stop signal.
+/// The client. Its stop signal ends all its connections.
 #[derive(Debug)]
 pub(crate) struct RestClient {
     hosts: Hosts,
@@ -179,8 +175,8 @@ impl RestClient {
         Self::sharing(hosts, net, cancel, limits, (budget, Arc::default()))
     }
 
-    /// The same client under another stop signal and call limit, for what must go on when the run has been stopped
-    /// (removing subscriptions) or must end sooner; budget and clock are shared.
+    /// The same client with another stop signal and time limit of a call, for calls that go on when the run has been stopped
+    /// (removing subscriptions) or must end sooner. Budget and clock are shared.
     pub(crate) fn scoped(&self, cancel: Cancel, call: Duration) -> Self {
         let limits = Limits {
             call,
@@ -204,7 +200,7 @@ impl RestClient {
             // A redirect could carry the token elsewhere; the API has none.
             .max_redirects(0)
             .max_redirects_will_error(false)
-            // Proxies are the connector's.
+            // The connector chooses the proxy.
             .proxy(None)
             .user_agent(USER_AGENT)
             .accept("application/json")
@@ -230,23 +226,23 @@ impl RestClient {
         }
     }
 
-    /// Where login, API and sockets are.
+    /// The URLs of login, API and sockets.
     pub(crate) fn hosts(&self) -> &Hosts {
         &self.hosts
     }
 
-    /// How the service's clock differs from ours.
+    /// The difference between the service's clock and this machine's.
     pub(crate) fn clock(&self) -> &Arc<ServiceClock> {
         &self.clock
     }
 
-    /// The budget all callers share.
+    /// The budget that all callers share.
     #[cfg(test)]
     pub(crate) fn budget(&self) -> &Arc<Budget> {
         &self.budget
     }
 
-    /// Does one call; any status but 2xx is an error.
+    /// Makes a call; any status but 2xx is an error.
     ///
     /// # Errors
     /// As [`RestClient::send`] and [`Answer::into_success`].
@@ -254,9 +250,9 @@ impl RestClient {
         self.send(request)?.into_success()
     }
 
-    /// Does one call; any status is an answer.
+    /// Makes a call; any status is an answer.
     ///
-    /// Waits for the budget first; a 429 or rate headers in the answer are entered there.
+    /// Waits for the budget first, and reports a 429 and the rate headers of the answer to it.
     ///
     /// # Errors
     /// [`ErrorKind::Stopped`] on cancel, the errors of [`crate::net::open`], [`ErrorKind::Transient`] where the
@@ -277,7 +273,7 @@ impl RestClient {
             .map_err(|error| error.while_doing(request.doing))?;
         let answer = self.exchange(request, &url, &did);
         if self.cancel.is_cancelled() {
-            // What broke is only the echo of the signal.
+            // Any other error is a consequence of the signal.
             return Err(stopped(did));
         }
         let answer = answer?;
@@ -302,15 +298,15 @@ impl RestClient {
             Body::Json(text) | Body::Form(text) => self.agent.run(built.map(|()| text)),
         };
         let mut response = response.map_err(failed)?;
-        let came = Moment::now();
+        let received = Moment::now();
         let limited = response.body_mut().with_config().limit(self.limits.body_bytes);
         let body = limited.read_to_vec().map_err(failed)?;
         let headers = response.headers();
         let header = |name: &str| headers.get(name)?.to_str().ok().map(str::to_owned);
-        if let Some(date) = header("date").and_then(|date| http_date(&date, came)) {
-            self.clock.learn(date, asked, came);
-        }
         let mut answer = Answer::new(response.status().as_u16(), header, body, Moment::now(), did.to_owned());
+        if let Some(served_at) = answer.served_at {
+            self.clock.learn(served_at, asked, received);
+        }
         if let Some(channel) = request.channel {
             answer.hidden.push((channel.clone(), "<channel>"));
         }
@@ -335,9 +331,9 @@ impl RestClient {
             ureq::Error::Io(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
                 transient("the connection was closed before the answer was complete".to_owned())
             }
-            ureq::Error::Io(error) => transient(one_line(&error.to_string())),
-            // Its text may hold the address with a channel id.
-            ureq::Error::BadUri(_) => Error::new(ErrorKind::Internal, did, "the address is no URL"),
+            ureq::Error::Io(error) => transient(one_line(&error.to_string())).with_source(error),
+            // Its text may hold the URL with a channel id.
+            ureq::Error::BadUri(_) => Error::new(ErrorKind::Internal, did, "the URL is not valid"),
             other => transient(one_line(&other.to_string())),
         }
     }
@@ -370,12 +366,11 @@ fn sensitive(text: &Secret) -> Result<http::HeaderValue, http::Error> {
     Ok(value)
 }
 
-/// `listing queues (GET https://api.example/api/v2/routing/queues)`: no query, no channel id, no user information.
+/// `listing queues (GET https://api.example/api/v2/routing/queues)`: without query and channel id.
 fn describe(request: &Request<'_>, url: &str) -> String {
     let method = request.method.as_http();
     let place = match Url::parse(url) {
         Ok(url) => {
-            let path = url.path.split('?').next().unwrap_or("");
             let channel = request.channel.map(|id| percent_encode(id.reveal()));
             let hide = |part| {
                 if channel.as_deref() == Some(part) {
@@ -384,10 +379,10 @@ fn describe(request: &Request<'_>, url: &str) -> String {
                     part
                 }
             };
-            let parts: Vec<&str> = path.split('/').map(hide).collect();
+            let parts: Vec<&str> = url.path.split('/').map(hide).collect();
             format!("{}://{}{}", url.scheme, url.target.host_header(), parts.join("/"))
         }
-        Err(wrong) => format!("an address that {wrong}"),
+        Err(wrong) => format!("a URL that {wrong}"),
     };
     format!("{} ({method} {place})", request.doing)
 }

@@ -66,7 +66,7 @@ fn calls_over_tls_and_through_a_proxy() {
 }
 
 #[test]
-fn a_refused_certificate_comes_through() {
+fn a_refused_certificate_is_reported() {
     let server = Server::https("self-signed", |_| Reply::json(200, "{}"));
     let base = format!("https://localhost:{}", server.port());
     let client = client_with(&base, None, Cancel::new(), limits());
@@ -79,7 +79,7 @@ fn a_refused_certificate_comes_through() {
 }
 
 #[test]
-fn connections_are_used_again_while_the_server_keeps_them() {
+fn connections_are_reused_while_the_server_keeps_them() {
     let server = Server::http(|seen| match seen.line.contains("/bye") {
         true => Reply::json(200, "{}").header("Connection", "close"),
         false => Reply::json(200, "{}").chunked(),
@@ -115,15 +115,15 @@ fn the_total_limit_holds_while_bytes_trickle() {
         limits.call = Duration::from_millis(400);
         let base = format!("{secure}://localhost:{}", server.port());
         let client = client_with(&base, None, Cancel::new(), limits);
-        let started = Instant::now();
-        let error = client.call(&get("/x", &token())).unwrap_err();
-        let took = started.elapsed();
-        assert_eq!(error.kind(), ErrorKind::Transient);
-        assert!(error.to_string().contains("within 0.4 s"), "{error}");
-        assert!(
-            took >= Duration::from_millis(390) && took < Duration::from_millis(700),
-            "{took:?}"
-        );
+        assert_quick(Duration::from_millis(700), || {
+            let started = Instant::now();
+            let error = client.call(&get("/x", &token())).unwrap_err();
+            let took = started.elapsed();
+            assert_eq!(error.kind(), ErrorKind::Transient);
+            assert!(error.to_string().contains("within 0.4 s"), "{error}");
+            assert!(took >= Duration::from_millis(390), "{took:?}");
+            took
+        });
     }
 }
 
@@ -142,7 +142,7 @@ fn cancel_ends_a_wait_for_the_answer_within_100_ms() {
             let base = format!("{scheme}://localhost:{}", server.port());
             let client = client_with(&base, None, cancel.clone(), limits());
             let calling = std::thread::spawn(move || client.call(&get("/x", &token())).unwrap_err());
-            was_asked.recv_timeout(Duration::from_secs(10)).unwrap();
+            was_asked.recv_timeout(Duration::from_secs(60)).unwrap();
             let started = Instant::now();
             cancel.cancel();
             assert_eq!(calling.join().unwrap().kind(), ErrorKind::Stopped);
@@ -176,7 +176,7 @@ fn after_cancel_nothing_is_sent() {
 }
 
 #[test]
-fn the_documented_errors_are_told() {
+fn the_documented_errors_are_reported() {
     let forbidden = include_str!("../../tests/fixtures/rest-error-403-missing-permissions.json");
     let server = Server::http(move |_| Reply::json(403, forbidden).header("ININ-Correlation-Id", "corr-1"));
     let error = client_of(&server)
@@ -228,7 +228,7 @@ fn redirects_are_not_followed() {
 }
 
 #[test]
-fn what_is_no_answer_is_transient() {
+fn a_broken_answer_is_transient() {
     let long = Server::http(|_| Reply::json(200, &"x".repeat(5000)));
     let mut limits = limits();
     limits.body_bytes = 4000;

@@ -1,33 +1,33 @@
-//! What time it is at the service.
+//! Asks the service for its time, for `check`.
 //!
-//! In: a client · Out: the difference of the clocks · Thread: the caller's.
+//! In: a client · Out: the difference between the clocks · Thread: the caller's.
 
 use super::client::{Authorization, Body, Method, Request, RestClient};
 use super::rate::{Lane, Purpose};
 use crate::{Error, Moment};
 
-/// This machine's clock minus the service's.
+/// The difference between this machine's clock and the service's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Skew {
     /// Milliseconds; positive where this machine's clock is ahead.
     pub(crate) ms: i64,
-    /// It may be wrong by this much: the service tells whole seconds, and the way took its time.
+    /// The difference may be wrong by this much: the service sends whole seconds, and the answer took some time.
     pub(crate) within_ms: i64,
 }
 
 impl Skew {
-    /// From what the service told, asked and received at these times.
+    /// From the service's time, asked for and received at these times.
     fn new(asked: Moment, served: Moment, received: Moment) -> Self {
-        let way_ms = received.millis_since(asked).max(0);
+        let round_trip_ms = received.millis_since(asked).max(0);
         Self {
-            // The told second is half over on average.
-            ms: asked.millis_since(served) + way_ms / 2 - 500,
-            within_ms: 500 + way_ms / 2,
+            // On average half of the second has passed.
+            ms: asked.millis_since(served) + round_trip_ms / 2 - 500,
+            within_ms: 500 + round_trip_ms / 2,
         }
     }
 }
 
-/// Asks without a token: whatever the answer is, it carries the time. `None` where it does not.
+/// Asks without a token, because every answer has a `Date`; `None` where this one has not.
 ///
 /// # Errors
 /// Those of [`RestClient::send`].
@@ -52,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_skew_is_known_to_half_a_second_and_half_the_way() {
+    fn a_skew_is_exact_to_half_a_second_and_half_the_round_trip() {
         let at = |text| Moment::parse(text).unwrap();
         let skew = Skew::new(
             at("2026-05-04T14:00:10.000Z"),

@@ -1,4 +1,4 @@
-//! Queues, their members and users' names: from what people write to ids, and back to labels.
+//! Queues, their members, users: from names and ids as people write them to ids, and from ids to names.
 //!
 //! In: names or ids, a token · Out: queues with names and service levels, users with names · Thread: the caller's; [`resolve`] is pure.
 
@@ -10,39 +10,21 @@ use super::client::{Method, Request, RestClient};
 use super::paging::all_pages;
 use crate::base::percent::percent_encode;
 use crate::event::facts::MediaKind;
+pub(crate) use crate::event::queue::{Queue, ServiceLevelSetting};
 use crate::{Error, ErrorKind, Id, Secret};
 
 /// User ids in one query: 40 characters each keep the address under 4 KiB.
 const USERS_A_CALL: usize = 80;
-/// Near names that are offered for an unknown one.
-const OFFERED: usize = 3;
+/// Similar names that are suggested for an unknown one.
+const SUGGESTED: usize = 3;
+/// Names are compared up to this length, since the time grows with the square.
+const COMPARED_CHARS: usize = 100;
 
-/// A routing queue, as far as its listing or its configuration tells.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Queue {
-    /// Its id.
-    pub(crate) id: Id,
-    /// Its name; none for an id that the listing does not hold.
-    pub(crate) name: Option<String>,
-    /// Its own service levels, by medium.
-    pub(crate) service_levels: Vec<(MediaKind, ServiceLevelSetting)>,
-}
-
-/// `mediaSettings.<medium>.serviceLevel`.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct ServiceLevelSetting {
-    /// The target, 0 to 100.
-    pub(crate) target_percent: Option<f64>,
-    /// Answered within this counts.
-    pub(crate) threshold: Option<Duration>,
-}
-
-/// A user with a label.
+/// A user with a name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct User {
-    /// The user.
     pub(crate) id: Id,
-    /// The name, where the listing has one.
+    /// `None` where the listing has none.
     pub(crate) name: Option<String>,
 }
 
@@ -65,7 +47,7 @@ pub(crate) fn queue_members(client: &RestClient, token: &Secret, queue: &Id) -> 
     Ok(entities.iter().filter_map(read_user).collect())
 }
 
-/// The names of users; an id that the service does not know is missing from the answer.
+/// Looks users up by id; those that the service does not know are missing from the answer.
 ///
 /// # Errors
 /// Those of [`RestClient::call`].
@@ -82,7 +64,7 @@ pub(crate) fn users(client: &RestClient, token: &Secret, ids: &[Id]) -> Result<V
         let Some(entities) = body.get("entities").and_then(Value::as_array) else {
             return Err(answer.malformed("no entities"));
         };
-        // A server that ignores the filter lists everybody.
+        // A service that ignores the filter lists all users.
         found.extend(
             entities
                 .iter()
@@ -112,7 +94,7 @@ fn read_queue(entity: &Value) -> Option<Queue> {
                 .filter(|n| n.is_finite() && *n >= 0.0)
         };
         let setting = ServiceLevelSetting {
-            // The service writes 0 to 1.
+            // The service gives a share from 0 to 1.
             target_percent: number("percentage").map(|share| (share * 100.0).min(100.0)),
             threshold: number("durationMs")
                 .filter(|ms| *ms <= 1e12)
@@ -130,10 +112,11 @@ fn read_queue(entity: &Value) -> Option<Queue> {
     })
 }
 
-/// Turns what people write into queues: ids pass, names are compared exactly, then without regard to case.
+/// Finds queues by ids or names. Names are compared exactly, then without regard to case; an unknown id is accepted if it is
+/// a UUID.
 ///
 /// # Errors
-/// [`ErrorKind::Configuration`] with all unknown and ambiguous names at once, and the nearest known ones.
+/// [`ErrorKind::Configuration`] with all unknown and ambiguous names, and the nearest known ones.
 pub(crate) fn resolve(wanted: &[String], known: &[Queue]) -> Result<Vec<Queue>, Error> {
     let mut found: Vec<Queue> = Vec::new();
     let mut wrong = Vec::new();
@@ -196,14 +179,15 @@ fn is_uuid(text: &str) -> bool {
 }
 
 fn unknown(text: &str, known: &[Queue]) -> String {
-    let folded = text.to_lowercase();
+    let begin = |text: &str| -> String { text.to_lowercase().chars().take(COMPARED_CHARS).collect() };
+    let wanted = begin(text);
     let mut near: Vec<(usize, &str)> = known
         .iter()
         .filter_map(|queue| queue.name.as_deref())
-        .map(|name| (distance(&folded, &name.to_lowercase()), name))
+        .map(|name| (strsim::levenshtein(&wanted, &begin(name)), name))
         .collect();
     near.sort_by(Ord::cmp);
-    near.truncate(OFFERED);
+    near.truncate(SUGGESTED);
     if near.is_empty() {
         return format!(
             "no queue is named \"{text}\": the client sees no queue at all (permission routing:queue:view, divisions)"
@@ -215,26 +199,6 @@ fn unknown(text: &str, known: &[Queue]) -> String {
         known.len(),
         names.join(", ")
     )
-}
-
-/// Letters to change, insert or remove to get from one text to the other; a contained text is near.
-fn distance(one: &str, other: &str) -> usize {
-    let other: Vec<char> = other.chars().take(100).collect();
-    let mut row: Vec<usize> = (0..=other.len()).collect();
-    for (i, a) in one.chars().take(100).enumerate() {
-        let mut diagonal = i;
-        let mut left = i + 1;
-        if let Some(first) = row.first_mut() {
-            *first = left;
-        }
-        for (b, cell) in other.iter().zip(row.iter_mut().skip(1)) {
-            let above = *cell;
-            left = (diagonal + usize::from(a != *b)).min(above + 1).min(left + 1);
-            diagonal = above;
-            *cell = left;
-        }
-    }
-    row.last().copied().unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -280,14 +244,6 @@ mod tests {
         assert!(ids(&["x"], &[]).unwrap_err().contains("routing:queue:view"));
     }
 
-    #[test]
-    fn distances() {
-        assert_eq!(distance("kitten", "sitting"), 3);
-        assert_eq!(distance("", "abc"), 3);
-        assert_eq!(distance("abc", ""), 3);
-        assert_eq!(distance("abc", "abc"), 0);
-    }
-
     /// Serves `total` entities in the pages that are asked for.
     fn pages(total: usize, extra: fn(usize, usize) -> String) -> Server {
         Server::http(move |seen| {
@@ -310,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn every_page_is_read_whatever_marks_the_end() {
+    fn every_page_is_read_however_the_end_is_marked() {
         let with_count = |_: usize, pages: usize| format!(r#","pageCount":{pages}"#);
         let with_next = |page: usize, pages: usize| {
             if page < pages {
@@ -338,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn service_levels_are_read_and_nonsense_passed_over() {
+    fn service_levels_are_read_and_malformed_ones_ignored() {
         let body = r#"{"entities":[{"id":"a","name":"A","mediaSettings":{"call":{"serviceLevel":
             {"percentage":0.8,"durationMs":20000}},"message":{"serviceLevel":{"percentage":"x"}},"chat":7,
             "new":{"serviceLevel":{"durationMs":1}}}},{"name":"no id"},{"id":"b","mediaSettings":null}]}"#;

@@ -1,4 +1,4 @@
-//! Access tokens by client credentials.
+//! Access tokens for client credentials.
 //!
 //! In: client id and secret · Out: `Token` · Thread: the caller's.
 
@@ -13,15 +13,15 @@ use super::client::{Authorization, Body, Method, Request, RestClient};
 use super::rate::{Lane, Purpose};
 use crate::{Error, ErrorKind, Moment, Secret};
 
-/// Longest life that is believed; Genesys' own limit is 48 h.
+/// A longer life is cut to this; Genesys' own limit is 48 h.
 const LONGEST_LIFE: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// An access token.
 #[derive(Clone, Debug)]
 pub(crate) struct Token {
-    /// What goes behind `Bearer`.
+    /// The text behind `Bearer`.
     pub(crate) secret: Secret,
-    /// By this machine's clock, reckoned from before the request.
+    /// By this machine's clock, counted from before the request.
     pub(crate) expires_at: Moment,
     /// `expires_in`.
     pub(crate) life: Duration,
@@ -34,10 +34,10 @@ struct TokenBody {
     expires_in: Option<f64>,
 }
 
-/// Asks for a token.
+/// Requests a token.
 ///
 /// # Errors
-/// [`ErrorKind::Credentials`] for `invalid_client`, 401 and 403, saying that a wrong region looks the same;
+/// [`ErrorKind::Credentials`] for `invalid_client`, 401 and 403, with the hint that a wrong region gives the same answer;
 /// [`ErrorKind::Transient`] for 429 (with its pause), 5xx, a broken connection, a malformed answer.
 pub(crate) fn token(client: &RestClient, client_id: &str, client_secret: &Secret) -> Result<Token, Error> {
     let pair = Secret::new(format!("{client_id}:{}", client_secret.reveal()));
@@ -68,7 +68,7 @@ fn read_token(answer: &Answer, asked_at: Moment) -> Result<Token, Error> {
     let Some(secret) = text else {
         return Err(answer.malformed("no access_token"));
     };
-    // It becomes part of a header.
+    // It is sent in a header.
     if !secret.reveal().bytes().all(|c| c.is_ascii_graphic()) {
         return Err(answer.malformed("an access_token with characters that no token has"));
     }
@@ -97,7 +97,7 @@ fn refusal(answer: &Answer, region: &str, login: &str) -> Error {
             ErrorKind::Credentials,
             format!(
                 "{}. Client id or secret is wrong, the client is disabled or not of the grant type \"client \
-                 credentials\", or the region is wrong: that looks the same (region {region}, login at {login})",
+                 credentials\", or the region is wrong, which gives the same answer (region {region}, login at {login})",
                 answer.explanation()
             ),
         );

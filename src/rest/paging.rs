@@ -1,4 +1,4 @@
-//! Listings that come in pages.
+//! Listings that are read page by page.
 //!
 //! In: a listing's path · Out: all entities, each once · Thread: the caller's.
 
@@ -10,9 +10,9 @@ use serde_json::Value;
 use super::client::{Method, Request, RestClient};
 use crate::{Error, ErrorKind, Secret};
 
-/// Entities asked for in one page: the most the service gives.
+/// Entities per page: the most that the service gives.
 pub(super) const PAGE_SIZE: usize = 100;
-/// Pages read at most: more entities than 20 channels have topics.
+/// Most pages that are read: more entities than 20 channels have topics.
 const MAX_PAGES: usize = 250;
 
 #[derive(Deserialize)]
@@ -23,7 +23,7 @@ struct Page {
     next_uri: Option<Value>,
 }
 
-/// Reads all pages of `path` (which has no query, or one that ends open for more), each entity once by its id.
+/// Reads all pages of `path`, which may have a query; an entity that is listed twice (by its id) is returned once.
 ///
 /// # Errors
 /// Those of [`RestClient::call`]; [`ErrorKind::Refused`] where the listing does not end.
@@ -39,14 +39,14 @@ pub(super) fn all_pages(client: &RestClient, token: &Secret, doing: &str, path: 
         let before = entities.len();
         for entity in page.entities {
             let id = entity.get("id").and_then(Value::as_str).map(str::to_owned);
-            // A listing that changes while it is read repeats entities; one without ids cannot be told apart.
+            // A listing that changes while it is read repeats entities; one without an id is kept.
             if id.is_none_or(|id| known.insert(id)) {
                 entities.push(entity);
             }
         }
         let nothing_new = entities.len() == before;
-        // The member listing has no page count, the queue listing may lack the next page's address, and a page may be
-        // short because of permissions: any sign of more is followed.
+        // The member listing has no page count, the queue listing may have no URL of the next page, and a page may be
+        // short because of permissions: any sign of another page is followed.
         let more = match (&page.next_uri, page.page_count.as_ref().and_then(Value::as_u64)) {
             (Some(Value::String(_)), _) => true,
             (_, Some(pages)) => (number as u64) < pages,

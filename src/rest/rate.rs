@@ -1,7 +1,7 @@
-//! The budget of requests a minute that all callers share.
+//! The budget of requests per minute that all callers share.
 //!
-//! In: requests about to start, rate headers and 429 answers · Out: go, or wait until · Thread: any (one mutex, held
-//! briefly; waiting happens outside it). [`Ledger`] is the pure core.
+//! In: requests about to start, rate headers and 429 answers · Out: start, or wait until a time · Thread: any (one mutex,
+//! held briefly; waiting happens outside it). [`Ledger`] is the pure core.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -12,17 +12,17 @@ use crate::{Error, ErrorKind};
 
 /// Length of the window in which requests are counted.
 const WINDOW: Duration = Duration::from_secs(60);
-/// Longest `inin-ratelimit-reset` that is believed: the service's window is a minute.
+/// The longest `inin-ratelimit-reset` that is obeyed: the service's window is a minute.
 const LONGEST_RESET: Duration = Duration::from_secs(120);
-/// Requests of a minute that repairs leave to login and subscriptions: a tenth, at least 1, at most 30.
+/// The most requests per minute that repairs leave to login and subscriptions: a tenth of the budget, at least 1.
 const LARGEST_RESERVE: u32 = 30;
 
-/// Why a request is made; decides what it may use of the budget.
+/// Why a request is made, which decides what it may use of the budget.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Purpose {
     /// Login, channels, subscriptions, lookups: without them there is no stream. May use the whole budget.
     Essential,
-    /// Repair of gaps: leaves a reserve, and has a share of its own.
+    /// Repair of gaps: leaves a reserve to essential requests and has a limit of its own.
     Backfill,
 }
 
@@ -38,9 +38,9 @@ pub(crate) enum Lane {
 /// What the configuration allows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct RateLimits {
-    /// Requests a minute, all purposes together; at least 1.
+    /// Requests per minute, all purposes together; at least 1.
     pub(crate) max_per_min: u32,
-    /// Requests a minute of [`Purpose::Backfill`]; at least 1.
+    /// Requests per minute of [`Purpose::Backfill`]; at least 1.
     pub(crate) backfill_max_per_min: u32,
 }
 
@@ -51,27 +51,27 @@ pub(crate) struct RateHeaders {
     pub(crate) count: u32,
     /// Requests allowed in it.
     pub(crate) allowed: u32,
-    /// Until it begins anew.
+    /// Time until the window starts anew.
     pub(crate) reset: Duration,
 }
 
-/// What the ledger says about a request.
+/// Whether a request may start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Admission {
-    /// It is entered; start it.
+    /// It may start, and is counted.
     Go,
-    /// Ask again then.
+    /// Ask again at this time.
     Wait(Instant),
 }
 
-/// Counts requests; pure, the time is an argument and must not run backwards.
+/// Counts requests. Pure: the time is an argument, and must not go backwards.
 #[derive(Debug)]
 pub(crate) struct Ledger {
     limits: RateLimits,
-    /// Starts within the last window, oldest first.
+    /// Requests that started within the last window, oldest first.
     started: VecDeque<(Instant, Purpose)>,
     paused_until: [Option<Instant>; 2],
-    /// What the service said is left, until when that holds, and what of it repair leaves to others.
+    /// The requests that are left by the service's count, until when this holds, and how many of them repair leaves.
     left: Option<(u32, Instant, u32)>,
 }
 
@@ -88,7 +88,7 @@ impl Ledger {
         }
     }
 
-    /// Enters a request that starts at `now`, or says when to ask again (always later than `now`).
+    /// Counts a request that starts at `now`, or says when to ask again (always later than `now`).
     pub(crate) fn admit(&mut self, now: Instant, lane: Lane, purpose: Purpose) -> Admission {
         while self.started.front().is_some_and(|(at, _)| *at + WINDOW <= now) {
             self.started.pop_front();
@@ -99,7 +99,7 @@ impl Ledger {
         let max = self.limits.max_per_min;
         let allowed = match purpose {
             Purpose::Essential => max,
-            // A budget of one a minute has nothing to reserve.
+            // A budget of one per minute has nothing to reserve.
             Purpose::Backfill => max.saturating_sub(reserve_of(max)).max(1),
         };
         if let Some(until) = self.free_at(allowed, |_| true) {
@@ -125,21 +125,21 @@ impl Ledger {
         Admission::Go
     }
 
-    /// When a place becomes free among `allowed` of the counted; `None` if there is one.
+    /// When one of `allowed` places becomes free; `None` if one is free now. Only purposes that `counts` accepts take one.
     fn free_at(&self, allowed: u32, counts: impl Fn(Purpose) -> bool) -> Option<Instant> {
         let counted = self.started.iter().filter(|(_, purpose)| counts(*purpose));
         let over = counted.clone().count().checked_sub(allowed as usize)?;
         counted.map(|(at, _)| *at + WINDOW).nth(over)
     }
 
-    /// Takes note of an answer's rate headers.
+    /// Records an answer's rate headers.
     pub(crate) fn learn(&mut self, now: Instant, headers: RateHeaders) {
         let left = headers.allowed.saturating_sub(headers.count);
         let until = now + headers.reset.min(LONGEST_RESET);
         self.left = Some((left, until, reserve_of(headers.allowed)));
     }
 
-    /// Takes note of a 429 that asked for a pause.
+    /// Records a 429 that asked for a pause.
     pub(crate) fn pause(&mut self, now: Instant, lane: Lane, wait: Duration) {
         let until = now + wait;
         let paused = &mut self.paused_until[lane as usize];
@@ -151,7 +151,7 @@ impl Ledger {
     }
 }
 
-/// What repair leaves of a budget, so that a login or a subscription never waits for it.
+/// The requests of a budget that repair leaves, so that a login or a subscription never waits for it.
 fn reserve_of(budget: u32) -> u32 {
     (budget / 10).clamp(1, LARGEST_RESERVE)
 }
@@ -209,17 +209,17 @@ impl Budget {
         }
     }
 
-    /// See [`Ledger::learn`].
+    /// Records an answer's rate headers.
     pub(crate) fn learn(&self, headers: RateHeaders) {
         self.ledger().learn(Instant::now(), headers);
     }
 
-    /// See [`Ledger::pause`].
+    /// Records a 429 that asked for a pause of this lane.
     pub(crate) fn pause(&self, lane: Lane, wait: Duration) {
         self.ledger().pause(Instant::now(), lane, wait);
     }
 
-    /// Until when requests of this lane are paused, if they are.
+    /// The end of this lane's pause, if there is one.
     #[cfg(test)]
     pub(crate) fn paused_until(&self, lane: Lane) -> Option<Instant> {
         self.ledger().paused(lane).filter(|until| *until > Instant::now())
@@ -303,7 +303,7 @@ mod tests {
         ledger.learn(start, headers);
         assert_eq!(ledger.admit(start, Lane::Api, Purpose::Backfill), Admission::Go);
         let until = Admission::Wait(start + SEC * 30);
-        // A tenth is left to others.
+        // A tenth is left to essential requests.
         assert_eq!(ledger.admit(start, Lane::Api, Purpose::Backfill), until);
         for _ in 0..18 {
             assert_eq!(ledger.admit(start, Lane::Api, Purpose::Essential), Admission::Go);
@@ -317,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn waiting_is_cut_short_by_cancel_and_refused_beyond_the_deadline() {
+    fn waiting_ends_on_cancel_and_is_refused_beyond_the_deadline() {
         let budget = Budget::new(RateLimits {
             max_per_min: 1,
             backfill_max_per_min: 1,
@@ -338,7 +338,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever is asked: no window of a minute holds more than the limit, and a wait always lies ahead.
+        /// No window of a minute ever holds more than the limit, and a wait always ends in the future.
         #[test]
         fn the_limit_holds(steps in proptest::collection::vec((0_u32..20, any::<bool>()), 1..200), max in 1_u32..20) {
             let start = Instant::now();

@@ -1,29 +1,30 @@
-//! How far the service's clock is from this machine's, by the dates of its answers.
+//! The difference between the service's clock and this machine's, from the dates of answers.
 //!
-//! In: dates, when they were asked for and came · Out: bounds of the service's time · Thread: any (one mutex, held briefly).
+//! In: dates, and when each was asked for and received · Out: bounds of the service's time · Thread: any (one mutex, held
+//! briefly).
 
 use std::sync::{Mutex, PoisonError};
 
 use crate::Moment;
 
-/// Clocks that differ by less count as equal: dates are whole seconds, and machines are kept in time within some tenths.
+/// Clocks that differ by less count as equal: dates are whole seconds, and clocks are usually right to some tenths.
 const EQUAL_MS: i64 = 1000;
-/// An answer's date has whole seconds.
+/// The resolution of a date.
 const SECOND_MS: i64 = 1000;
 
-/// The newest answer's bounds of (service − here), in milliseconds.
+/// Bounds of (service's clock − this machine's), in milliseconds, from the newest answer.
 #[derive(Clone, Copy, Debug, Default)]
 struct Ahead {
     least: i64,
     most: i64,
 }
 
-/// See the module. Without any date both clocks count as equal.
+/// The newest bounds. Without any date both clocks count as equal.
 #[derive(Debug, Default)]
 pub(crate) struct ServiceClock(Mutex<Ahead>);
 
 impl ServiceClock {
-    /// An answer was dated `date`; it was asked for and it came at these moments.
+    /// Learns from an answer with this date, which was asked for and received at these moments of this machine's clock.
     pub(crate) fn learn(&self, date: Moment, asked: Moment, came: Moment) {
         let least = date.millis_since(came);
         let most = date.millis_since(asked).saturating_add(SECOND_MS);
@@ -42,22 +43,22 @@ impl ServiceClock {
         ahead
     }
 
-    /// The service's clock did not show more at our `at`, even where both clocks count as equal.
+    /// At `at` of this machine's clock the service's clock showed this at most, even where both clocks count as equal.
     pub(crate) fn surely_by(&self, at: Moment) -> Moment {
         at.plus_ms(self.bounds().most)
     }
 
-    /// The service's clock showed this or more at our `at`.
+    /// At `at` of this machine's clock the service's clock showed this at least.
     pub(crate) fn earliest(&self, at: Moment) -> Moment {
         at.plus_ms(self.ahead().least)
     }
 
-    /// The service's clock showed this or less at our `at`.
+    /// At `at` of this machine's clock the service's clock showed this at most; equal clocks count as equal.
     pub(crate) fn latest(&self, at: Moment) -> Moment {
         at.plus_ms(self.ahead().most)
     }
 
-    /// Our time when the service's clock shows `at`, or a little earlier.
+    /// This machine's time when the service's clock shows `at`, or a little earlier.
     pub(crate) fn ours(&self, at: Moment) -> Moment {
         at.plus_ms(-self.ahead().most)
     }
@@ -73,7 +74,7 @@ mod tests {
         let clock = ServiceClock::default();
         let bounds = || (clock.earliest(at(0)), clock.latest(at(0)));
         assert_eq!(bounds(), (at(0), at(0)));
-        // Of the same second, on its way for 200 ms.
+        // The same second, received after 200 ms.
         clock.learn(at(0), at(500), at(700));
         assert_eq!(bounds(), (at(0), at(0)));
         assert_eq!(clock.surely_by(at(0)), at(500));
@@ -83,6 +84,6 @@ mod tests {
         clock.learn(at(-9000), at(500), at(700));
         assert_eq!(bounds(), (at(-9700), at(-8500)));
         clock.learn(at(0), at(500), at(700));
-        assert_eq!(bounds(), (at(0), at(0)), "set right meanwhile");
+        assert_eq!(bounds(), (at(0), at(0)), "corrected in the meantime");
     }
 }

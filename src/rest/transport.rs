@@ -1,6 +1,6 @@
-//! Our connections in ureq's clothes: the only file that knows ureq's transport API.
+//! The adapter from `net::open` to ureq: the only file that uses ureq's transport API.
 //!
-//! In: ureq's wish for a connection · Out: `net::open`, read and written under ureq's time limits · Thread: the caller's.
+//! In: what ureq wants to connect to · Out: a connection of `net::open` under ureq's time limits · Thread: the caller's.
 
 use std::fmt;
 use std::io::{ErrorKind, Read, Write};
@@ -15,7 +15,7 @@ use ureq::unversioned::transport::{Buffers, ConnectionDetails, Connector, LazyBu
 use crate::net::socket::WRITE_LIMIT;
 use crate::net::{Cancel, Net, Security, Stream, Url, open};
 
-/// Leaves lookup to [`open`], which needs none where a proxy is used.
+/// Looks nothing up: [`open`] does it, and only where no proxy is used.
 #[derive(Debug)]
 pub(super) struct NoLookup;
 
@@ -30,7 +30,7 @@ impl Resolver for NoLookup {
 pub(super) struct NetConnector {
     pub(super) net: Arc<Net>,
     pub(super) cancel: Cancel,
-    /// Limit where ureq sets none.
+    /// The time limit where ureq sets none.
     pub(super) limit: Duration,
 }
 
@@ -38,7 +38,7 @@ impl Connector<()> for NetConnector {
     type Out = NetTransport;
 
     fn connect(&self, details: &ConnectionDetails, _: Option<()>) -> Result<Option<NetTransport>, ureq::Error> {
-        let url = Url::parse(&details.uri.to_string()).map_err(|wrong| ureq::Error::BadUri(wrong.to_owned()))?;
+        let url = Url::of(details.uri).map_err(ureq::Error::BadUri)?;
         let deadline = Instant::now() + limit_of(details.timeout, self.limit);
         let stream = open(&url.target, &self.net, deadline, &self.cancel)
             .map_err(|error| ureq::Error::Other(Box::new(error)))?;
@@ -58,7 +58,7 @@ fn limit_of(timeout: NextTimeout, otherwise: Duration) -> Duration {
     }
 }
 
-/// One connection in ureq's hands.
+/// A connection as ureq uses it.
 pub(super) struct NetTransport {
     stream: Stream,
     security: Security,

@@ -3,7 +3,7 @@
 //! In: logins, subscriptions, sockets, the service's time · Out: who gets a frame, who has to go · Thread: under one lock.
 
 use super::stream::Outbox;
-use super::tokens::Token;
+use super::tokens::Tokens;
 use super::topics;
 use super::when::{Clock, Ms, millis};
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -53,7 +53,7 @@ pub(super) enum Errors {
 
 #[derive(Default)]
 pub(super) struct Hub {
-    pub(super) tokens: HashMap<String, Token>,
+    pub(super) tokens: Tokens,
     channels: BTreeMap<String, Channel>,
     listeners: HashMap<String, Vec<String>>,
     uses: u64,
@@ -326,11 +326,11 @@ impl Hub {
     /// Forgets tokens and channels whose time is over; their sockets are given back.
     pub(super) fn expire(&mut self, clock: &Clock) -> Vec<(String, Arc<Outbox>)> {
         let now = clock.wall();
-        self.tokens.retain(|_, t| t.expires > now);
+        self.tokens.forget_expired(now);
         let dead: HashSet<String> = self
             .channels
             .values()
-            .filter(|c| c.expires <= now || !self.tokens.contains_key(&c.token))
+            .filter(|c| c.expires <= now || !self.tokens.contains(&c.token))
             .map(|c| c.id.clone())
             .collect();
         if dead.is_empty() {

@@ -9,6 +9,7 @@
 //! [`Simulator::control`]. Times in events are the centre's: the wall clock at speed 1, ahead of it
 //! at higher speeds, and so are the dates of answers.
 
+mod calls;
 mod centre;
 mod channels;
 mod control;
@@ -36,6 +37,7 @@ use centre::Centre;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use publish::Publisher;
 use shared::Shared;
+use std::fmt;
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
@@ -114,7 +116,7 @@ impl Simulator {
             let (stop, stopped) = bounded(0);
             let thread = ThreadBuilder::new()
                 .name("sim-script".to_owned())
-                .spawn(move || script::run(&shared, &script, &stopped))?;
+                .spawn(move || control::script::run(&shared, &script, &stopped))?;
             simulator.script = Some((stop, thread));
         }
         Ok(simulator)
@@ -182,6 +184,15 @@ impl Simulator {
             .iter()
             .map(|u| (u.id.to_string(), u.name.clone()))
             .collect()
+    }
+}
+
+impl fmt::Debug for Simulator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Simulator")
+            .field("url", &self.url())
+            .field("options", &self.shared.options)
+            .finish_non_exhaustive()
     }
 }
 

@@ -8,11 +8,23 @@ use std::time::Duration;
 
 /// One OAuth client that may log in.
 #[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Credentials {
     /// The client id.
     pub client_id: String,
     /// The client secret.
     pub client_secret: String,
+}
+
+impl Credentials {
+    /// A client with this id and secret.
+    #[must_use]
+    pub fn new(client_id: impl Into<String>, client_secret: impl Into<String>) -> Self {
+        Self {
+            client_id: client_id.into(),
+            client_secret: client_secret.into(),
+        }
+    }
 }
 
 impl fmt::Debug for Credentials {
@@ -26,6 +38,7 @@ impl fmt::Debug for Credentials {
 
 /// Everything that shapes a simulated organisation; [`Options::default`] is a small busy centre on a free loopback port.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Options {
     /// Where to listen, `HOST:PORT`; port 0 picks a free one. Default `127.0.0.1:0`.
     pub listen: String,
@@ -89,10 +102,7 @@ impl Default for Options {
             agents: 40,
             users: 0,
             arrivals_per_sec: None,
-            credentials: vec![Credentials {
-                client_id: "simulator".to_owned(),
-                client_secret: "simulator".to_owned(),
-            }],
+            credentials: vec![Credentials::new("simulator", "simulator")],
             token_life: Duration::from_secs(86_400),
             channel_life: Duration::from_secs(86_400),
             heartbeat: Duration::from_secs(30),

@@ -110,7 +110,7 @@ impl Publisher {
                 .map(|s| (s.token.clone(), Arc::clone(&s.outbox))),
         );
         for (token, outbox) in others {
-            let good = shared.hub().token(&token, now).is_some();
+            let good = shared.hub().tokens.valid(&token, now).is_some();
             if !good {
                 outbox.close(1008, "token expired");
             }

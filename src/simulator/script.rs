@@ -1,6 +1,6 @@
-//! A rehearsal: control calls at given times, from a text.
+//! A script: control calls at given times, read from a text.
 //!
-//! In: text, one call a line in time order · Out: the calls, each at its time · Thread: `sim-script`.
+//! In: text, one call a line in time order · Out: [`Script`] · Thread: any (pure).
 //!
 //! ```text
 //! # minute by minute
@@ -11,35 +11,30 @@
 //! ```
 //! Times count from the start, by the wall clock, as the seconds in the calls do. `loop`, on the last line, begins anew.
 
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use crossbeam_channel::{Receiver, RecvTimeoutError};
-
-use super::control;
-use super::shared::Shared;
-use crate::http_server::form_pairs;
+use super::calls;
 
 /// The longest time in a script: a year.
 const LONGEST: Duration = Duration::from_secs(366 * 86_400);
 
 /// One control call of a [`Script`].
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Step {
+pub(super) struct Step {
     /// From the start of the script, or of its turn.
-    at: Duration,
+    pub(super) at: Duration,
     /// Number of its line, from 1.
-    line: usize,
+    pub(super) line: usize,
     /// As over HTTP: `outage?secs=20`.
-    call: String,
+    pub(super) call: String,
 }
 
 /// Control calls in time order; see [`super::Options::script`].
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Script {
-    steps: Vec<Step>,
-    /// After so long it begins anew.
-    turn: Option<Duration>,
+    pub(super) steps: Vec<Step>,
+    /// After this time the script begins again.
+    pub(super) turn: Option<Duration>,
 }
 
 impl Script {
@@ -89,7 +84,7 @@ impl Script {
             self.turn = Some(at);
             return Ok(());
         }
-        control::known(call)?;
+        calls::known(call)?;
         self.steps.push(Step {
             at,
             line,
@@ -115,36 +110,6 @@ fn read_time(text: &str) -> Option<Duration> {
     }
     let is_time = rest.is_empty() && !text.is_empty() && secs <= LONGEST.as_secs_f64();
     is_time.then(|| Duration::from_secs_f64(secs))
-}
-
-/// Makes the calls until the script is over or `stop` is disconnected.
-pub(super) fn run(shared: &Arc<Shared>, script: &Script, stop: &Receiver<()>) {
-    let mut begin = Instant::now();
-    loop {
-        for step in &script.steps {
-            if is_stopped(stop, begin + step.at) {
-                return;
-            }
-            let (name, query) = step.call.split_once('?').unwrap_or((&step.call, ""));
-            let answer = control::call(shared, &format!("/sim/{name}"), form_pairs(query));
-            let said = String::from_utf8_lossy(&answer.body).trim().to_owned();
-            if answer.status == 200 {
-                log::info!("script: {}: {said}", step.call);
-            } else {
-                log::warn!("script, line {}: {}: {said}", step.line, step.call);
-            }
-        }
-        let Some(turn) = script.turn else { return };
-        begin += turn;
-        if is_stopped(stop, begin) {
-            return;
-        }
-    }
-}
-
-/// Waits until `at`; whether the simulator ends before.
-fn is_stopped(stop: &Receiver<()>, at: Instant) -> bool {
-    stop.recv_deadline(at) != Err(RecvTimeoutError::Timeout)
 }
 
 #[cfg(test)]

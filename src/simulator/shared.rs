@@ -5,21 +5,14 @@
 use super::centre::Centre;
 use super::channels::{Hub, Rules};
 use super::options::Options;
-use super::stream::events::EventSocket;
-use super::stream::metrics::MetricSocket;
-use super::stream::{Outbox, Weather};
+use super::stream::subscribed::{EventSocket, MetricSocket};
+use super::stream::{Counters, Outbox, Weather};
 use super::when::Clock;
 use super::world::World;
 use crossbeam_channel::Sender;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
-
-#[derive(Default)]
-pub(super) struct Counters {
-    pub frames_sent: AtomicU64,
-    pub requests: AtomicU64,
-}
 
 /// How a refusal says when to come again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,9 +2,9 @@
 //!
 //! In: logins, requests · Out: who is allowed · Thread: under the hub's lock.
 
-use super::channels::Hub;
 use super::options::Options;
 use super::when::Ms;
+use std::collections::HashMap;
 
 /// The rate window, in milliseconds.
 const WINDOW_MS: Ms = 60_000;
@@ -26,9 +26,13 @@ pub(super) struct Allowance {
     pub refused: bool,
 }
 
-impl Hub {
-    pub(super) fn log_in(&mut self, client_id: &str, token: String, expires: Ms) {
-        self.tokens.insert(
+/// All tokens that were given out, by their text.
+#[derive(Default)]
+pub(super) struct Tokens(HashMap<String, Token>);
+
+impl Tokens {
+    pub(super) fn add(&mut self, client_id: &str, token: String, expires: Ms) {
+        self.0.insert(
             token,
             Token {
                 client_id: client_id.to_owned(),
@@ -40,18 +44,18 @@ impl Hub {
     }
 
     /// The token, if it is good now.
-    pub(super) fn token(&self, token: &str, now: Ms) -> Option<&Token> {
-        self.tokens.get(token).filter(|t| t.expires > now)
+    pub(super) fn valid(&self, token: &str, now: Ms) -> Option<&Token> {
+        self.0.get(token).filter(|t| t.expires > now)
     }
 
-    pub(super) fn token_count(&self) -> usize {
-        self.tokens.len()
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
     }
 
     /// Counts one request against the token's minute.
     pub(super) fn spend(&mut self, token: &str, now: Ms, options: &Options) -> Option<Allowance> {
         let window = (WINDOW_MS as f64 / options.speed).max(100.0) as Ms;
-        let token = self.tokens.get_mut(token)?;
+        let token = self.0.get_mut(token)?;
         if now - token.window_start >= window {
             token.window_start = now;
             token.window_count = 0;
@@ -66,4 +70,28 @@ impl Hub {
             refused,
         })
     }
+
+    /// Takes a token away.
+    pub(super) fn remove(&mut self, token: &str) {
+        self.0.remove(token);
+    }
+
+    pub(super) fn contains(&self, token: &str) -> bool {
+        self.0.contains_key(token)
+    }
+
+    pub(super) fn forget_expired(&mut self, now: Ms) {
+        self.0.retain(|_, token| token.expires > now);
+    }
+
+    /// Takes all tokens away.
+    pub(super) fn clear(&mut self) {
+        self.0.clear();
+    }
+}
+
+/// The token of an `Authorization` header.
+pub(super) fn bearer(value: &str) -> Option<&str> {
+    let (scheme, token) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }

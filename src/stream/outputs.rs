@@ -1,57 +1,52 @@
-//! The outputs of a stream: where each sits, and those that the configuration names.
+//! Starts the outputs of a stream: those of the builder, and those that the configuration names.
 //!
-//! In: `Config`, a seat · Out: running outputs · Thread: whoever starts the stream; each output has its own.
+//! In: `Config`, outputs of the builder · Out: running outputs · Thread: that which starts the stream; each output has its own.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use crossbeam_channel::{Receiver, Sender, TrySendError, select};
+use crossbeam_channel::Sender;
 
-use crate::audit::Entry;
-use crate::base::digest::sha256_hex;
+use super::web::BoundServer;
+use crate::audit::entries;
 use crate::config::{Config, WebhookConfig, WebhookOn};
-use crate::event::Event;
 use crate::event::notice::Notice;
-use crate::model::snapshot::Snapshot;
 use crate::net::Net;
 use crate::output::appending::Appending;
 use crate::output::audit_file::{AuditFile, ROTATE_BYTES};
 use crate::output::journal::Journal;
 use crate::output::record::Bodies;
 use crate::output::recorder::{self, Recorder};
-use crate::output::sink::{self, Closed, Handover, Outlet, OutputEnded, Snapshots, Wants};
+use crate::output::sink::{self, Handover, Outlet, OutputEnded};
 use crate::output::snapshot_file::SnapshotFile;
-use crate::output::tally::Tally;
 use crate::output::webhook::{Order, Webhook};
 use crate::output::writer::LineOutlet;
-use crate::output::{Item, Output};
+use crate::output::{Item, Output, Outputs};
 use crate::protocol::KeepBody;
-use crate::rest::hook::HookClient;
+use crate::rest::webhook::WebhookClient;
 use crate::{Error, Moment};
 
-/// What an output needs to know of the stream it belongs to.
-pub(crate) struct OutputSeat {
-    /// Tells the supervisor that nobody reads this output any more.
-    pub(crate) notices: Sender<Notice>,
-    /// Whether the aggregator waits for it.
-    pub(crate) handover: Handover,
+/// Starts outputs of one stream.
+pub(crate) struct OutputSpawner {
+    /// Tells the supervisor when nobody reads an output any more.
+    pub(super) notices: Sender<Notice>,
+    /// Whether the aggregator waits for outputs.
+    pub(super) handover: Handover,
 }
 
-pub(super) type MakeOutput = Box<dyn FnOnce(&OutputSeat) -> Result<Output, Error> + Send>;
+/// Starts an output that the builder was given.
+pub(super) type MakeOutput = Box<dyn FnOnce(&OutputSpawner) -> Result<Output, Error> + Send>;
 
-impl OutputSeat {
-    /// Starts an output on this seat. When its reader is gone, the stream ends.
+impl OutputSpawner {
+    /// Starts an output; the stream ends when its reader is gone.
+    ///
+    /// # Errors
+    /// When the system gives no thread.
     pub(crate) fn spawn(&self, name: &'static str, outlet: Box<dyn Outlet>) -> Result<Output, Error> {
-        self.spawn_as(name, outlet, self.handover.clone(), sink::CAPACITY)
+        self.spawn_with(name, outlet, self.handover.clone(), sink::CAPACITY)
     }
 
-    /// As [`OutputSeat::spawn`], where more may have to wait.
-    fn spawn_with_room(&self, name: &'static str, outlet: Box<dyn Outlet>, capacity: usize) -> Result<Output, Error> {
-        self.spawn_as(name, outlet, self.handover.clone(), capacity)
-    }
-
-    /// As [`OutputSeat::spawn`], for an output that the stream waits for at other times than for most.
-    fn spawn_as(
+    /// Starts an output with its own way of being handed items, of which `capacity` may wait.
+    fn spawn_with(
         &self,
         name: &'static str,
         outlet: Box<dyn Outlet>,
@@ -62,7 +57,7 @@ impl OutputSeat {
         let notice = Box::new(move |ended| match ended {
             OutputEnded::Finished => {}
             OutputEnded::Closed => {
-                // Nobody listens any more only when the stream has ended anyway.
+                // The supervisor is gone only when the stream has ended anyway.
                 let _ = notices.send(Notice::OutputClosed(name.to_owned()));
             }
             OutputEnded::Panicked => log::error!("output {name}: a defect ended it; the stream goes on"),
@@ -71,65 +66,69 @@ impl OutputSeat {
     }
 }
 
-/// Starts the outputs that the configuration names.
-pub(super) fn configured(config: &Config, net: &Arc<Net>, seat: &OutputSeat) -> Result<Vec<Output>, Error> {
-    let mut all = Vec::new();
+/// Starts the outputs of the builder, the server of `http.listen` and the outputs that the configuration names.
+///
+/// # Errors
+/// When the system gives no thread, or a file cannot be used.
+pub(super) fn start(
+    makes: Vec<MakeOutput>,
+    server: BoundServer,
+    config: &Config,
+    net: &Arc<Net>,
+    spawner: &OutputSpawner,
+    outputs: &mut Outputs,
+) -> Result<(), Error> {
+    for make in makes {
+        outputs.add(make(spawner)?);
+    }
+    if let Some(outlet) = server.into_outlet() {
+        outputs.add(spawner.spawn("http", outlet)?);
+    }
     if let Some(path) = &config.outputs.snapshot_file {
-        all.push(seat.spawn("snapshot_file", Box::new(SnapshotFile::new(path)?))?);
+        outputs.add(spawner.spawn("snapshot_file", Box::new(SnapshotFile::new(path)?))?);
     }
     if let Some(webhook) = &config.outputs.webhook {
-        all.push(self::webhook(webhook, config, net, seat)?);
+        outputs.add(self::webhook(webhook, config, net, spawner)?);
     }
-    Ok(all)
+    Ok(())
 }
 
-/// Starts audit file and recording, and opens the ways to them.
-pub(super) fn journal(config: &Config, seat: &OutputSeat) -> Result<(Journal, Vec<Output>), Error> {
-    let (mut journal, mut all) = (Journal::default(), Vec::new());
+/// Starts audit file and recording, as far as the configuration names them.
+///
+/// # Errors
+/// When the system gives no thread, or a file cannot be used.
+pub(super) fn start_journal(config: &Config, spawner: &OutputSpawner, outputs: &mut Outputs) -> Result<Journal, Error> {
+    let mut journal = Journal::default();
     if let Some(path) = &config.outputs.audit_file {
-        let output = seat.spawn("audit_file", Box::new(AuditFile::new(path, ROTATE_BYTES)?))?;
+        let output = spawner.spawn("audit_file", Box::new(AuditFile::new(path, ROTATE_BYTES)?))?;
         let tap = output.tap();
         journal.audit = Some(Arc::new(move |entry| tap.offer(Item::Audited(Arc::new(entry)))));
-        all.push(output);
-        audit_start(&journal, config);
+        outputs.add(output);
+        journal.audit(|| entries::start(config, std::process::id(), Moment::now()));
+        journal.audit(|| entries::configuration(config, Moment::now()));
     }
     if let Some(path) = &config.outputs.record_file {
-        let writer = Appending::new("record file", path)?;
-        let outlet = LineOutlet::new("record_file", Recorder::new(bodies(config)), writer);
-        let output = seat.spawn_with_room("record_file", Box::new(outlet), recorder::CAPACITY)?;
+        let recorder = Recorder::new(bodies(config));
+        let writer = Appending::new("record file", path)?.with_preface(Box::new(recorder.preface()));
+        let outlet = LineOutlet::new("record_file", recorder, writer);
+        let handover = spawner.handover.clone();
+        let output = spawner.spawn_with("record_file", Box::new(outlet), handover, recorder::CAPACITY)?;
         let tap = output.tap();
         journal.record = Some(Arc::new(move |line| tap.offer(Item::Recorded(Arc::new(line)))));
-        all.push(output);
+        outputs.add(output);
     }
-    Ok((journal, all))
+    Ok(journal)
 }
 
-/// Which program with which configuration; equal settings give an equal hash, and no secret is in it.
-fn audit_start(journal: &Journal, config: &Config) {
-    let now = Moment::now();
-    let mut shown = config.clone();
-    // It may hold a password.
-    shown.proxy = None;
-    journal.audit(|| {
-        Entry::new("start", now)
-            .with("version", env!("CARGO_PKG_VERSION"))
-            .with("pid", std::process::id())
-            .with("region", config.hosts.region.as_str())
-            .with("client_id", config.client_id.as_str())
-            .with("protocol", config.protocol.as_str())
-    });
-    journal.audit(|| Entry::new("configuration", now).with("sha256", sha256_hex(format!("{shown:?}").as_bytes())));
-}
-
-/// What bodies the configured outputs show.
-pub(super) fn configured_bodies(config: &Config) -> KeepBody {
+/// Whether an output shows bodies: one of the builder, or a webhook that gets events.
+pub(super) fn keep_body(of_builder: KeepBody, config: &Config) -> KeepBody {
     match &config.outputs.webhook {
         Some(webhook) if webhook.on == WebhookOn::Events => KeepBody::Verbatim,
-        _ => KeepBody::Drop,
+        _ => of_builder,
     }
 }
 
-/// As `outputs.redact` says.
+/// How records show bodies: `outputs.redact`.
 pub(super) fn bodies(config: &Config) -> Bodies {
     match config.outputs.redact {
         true => Bodies::Redacted,
@@ -137,92 +136,18 @@ pub(super) fn bodies(config: &Config) -> Bodies {
     }
 }
 
-fn webhook(webhook: &WebhookConfig, config: &Config, net: &Arc<Net>, seat: &OutputSeat) -> Result<Output, Error> {
-    let client = HookClient::new(&webhook.url, webhook.secret.clone(), webhook.timeout, Arc::clone(net))?;
+fn webhook(webhook: &WebhookConfig, config: &Config, net: &Arc<Net>, spawner: &OutputSpawner) -> Result<Output, Error> {
+    let client = WebhookClient::new(&webhook.url, webhook.secret.clone(), webhook.timeout, Arc::clone(net))?;
     let order = Order {
         on: webhook.on,
         bodies: bodies(config),
         gather: config.outputs.interval,
     };
     // Never waited for, whatever the buffer's policy: the receiver is somebody else's.
-    seat.spawn_as(
+    spawner.spawn_with(
         "webhook",
         Box::new(Webhook::new(client, order)?),
         Handover::Offer,
         sink::CAPACITY,
     )
-}
-
-/// Events of a stream, in the order in which they were applied: an iterator that ends with the stream.
-#[derive(Clone, Debug)]
-pub struct Events {
-    pub(super) receiver: Receiver<Arc<Event>>,
-}
-
-impl Events {
-    /// The next event, waiting at most `timeout`; `None` when none came, or the stream has ended.
-    #[must_use]
-    pub fn next_within(&self, timeout: Duration) -> Option<Arc<Event>> {
-        self.receiver.recv_timeout(timeout).ok()
-    }
-}
-
-impl Iterator for Events {
-    type Item = Arc<Event>;
-
-    fn next(&mut self) -> Option<Arc<Event>> {
-        self.receiver.recv().ok()
-    }
-}
-
-/// The output behind [`Events`].
-pub(super) struct EventChannel {
-    pub(super) sender: Option<Sender<Arc<Event>>>,
-    /// There where the stream waits for the receiver.
-    pub(super) stopping: Option<Receiver<()>>,
-}
-
-impl Outlet for EventChannel {
-    fn wants(&self) -> Wants {
-        Wants {
-            events: true,
-            changes: false,
-            snapshots: Snapshots::None,
-        }
-    }
-
-    fn take(&mut self, item: Item, tally: &Tally) -> Result<(), Closed> {
-        let Item::Event(event) = item else { return Ok(()) };
-        let sent = match (&self.sender, &self.stopping) {
-            (None, _) => false,
-            (Some(sender), None) => match sender.try_send(event) {
-                Ok(()) => true,
-                Err(TrySendError::Full(_)) => false,
-                Err(TrySendError::Disconnected(_)) => {
-                    // The program dropped its receiver: that is no reason to end the stream.
-                    self.sender = None;
-                    false
-                }
-            },
-            (Some(sender), Some(stopping)) => select! {
-                send(sender, event) -> sent => sent.is_ok(),
-                recv(stopping) -> _ => false,
-            },
-        };
-        if sent {
-            tally.wrote(1)
-        } else {
-            tally.missed(1)
-        }
-        Ok(())
-    }
-
-    fn flush(&mut self, _tally: &Tally) -> Result<(), Closed> {
-        Ok(())
-    }
-
-    fn end(&mut self, _last: Option<Arc<Snapshot>>, _tally: &Tally) -> Result<(), Closed> {
-        self.sender = None;
-        Ok(())
-    }
 }

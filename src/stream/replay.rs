@@ -1,4 +1,4 @@
-//! A replay in place of a stream: the same outputs, fed from a recording.
+//! A replay: the outputs of a stream, fed from a recording.
 //!
 //! In: a builder with its outputs, a recording · Out: a `Report` · Thread: the caller's waits, `gs-replay` plays.
 
@@ -7,76 +7,54 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded, select, unbounded};
 
-use super::outputs::{self, OutputSeat};
-use super::web;
-use super::{Ended, GRACE, Report, StopHandle, StreamBuilder};
+use super::outputs::{self, OutputSpawner};
+use super::run::GRACE;
+use super::web::BoundServer;
+use super::{Ended, Report, StopHandle, StreamBuilder};
+use crate::engine::Finished;
 use crate::engine::replay::{OUTPUT_LIMIT, Pace, Player, Recording};
-use crate::engine::{Aggregator, AggregatorParts, Finished};
 use crate::event::notice::Notice;
 use crate::net::cancel::Never;
 use crate::net::{Cancel, Net};
 use crate::output::Outputs;
-use crate::output::journal::Journal;
 use crate::output::sink::Handover;
-use crate::protocol::KeepBody;
-use crate::reader::buffer::buffer;
-use crate::reader::telemetry::Telemetry;
 use crate::{Error, ErrorKind};
 
 /// A replay that is ready to run.
-pub(crate) struct ReplayEngine {
+pub(crate) struct ReplayRun {
     player: Player,
+    /// Ends the player.
+    cancel: Cancel,
     inbox: Receiver<Notice>,
-    hurry: Sender<()>,
+    /// Dropped when the player must no longer wait for outputs.
+    output_waits: Sender<()>,
     stop: StopHandle,
 }
 
 impl StreamBuilder {
-    /// Prepares a replay with these outputs; they are waited for, since a recording can wait.
+    /// Prepares a replay with these outputs. The replay waits for them.
     ///
     /// # Errors
     /// As [`StreamBuilder::start`].
-    pub(crate) fn replay(self, recording: Recording, pace: Pace) -> Result<ReplayEngine, Error> {
+    pub(crate) fn replay(self, recording: Recording, pace: Pace) -> Result<ReplayRun, Error> {
         let config = Arc::new(self.config);
-        let listening = web::listen(&config)?;
+        let server = BoundServer::bind(&config)?;
         let (notices, inbox) = unbounded();
-        let (hurry, stopping) = bounded(0);
+        let (output_waits, stopping) = bounded(0);
         let net = Arc::new(Net::new(&config)?);
-        let seat = OutputSeat {
+        let spawner = OutputSpawner {
             notices: notices.clone(),
             handover: Handover::Wait(stopping),
         };
         let mut all = Outputs::default();
-        for make in self.outputs {
-            all.add(make(&seat)?);
-        }
-        listening.join(&mut all, &seat)?;
-        for output in outputs::configured(&config, &net, &seat)? {
-            all.add(output);
-        }
-        let keep_body = match self.keep_body {
-            KeepBody::Verbatim => KeepBody::Verbatim,
-            KeepBody::Drop => outputs::configured_bodies(&config),
-        };
-        let telemetry = Arc::new(Telemetry::new());
-        // Neither is used: the player gives events and changes itself.
-        let (_, events) = buffer(config.buffer, Arc::clone(&telemetry));
-        let (_, control) = bounded(0);
-        let aggregator = Aggregator::new(AggregatorParts {
-            time: Some(recording.start().at),
-            clock: Arc::default(),
-            config,
-            buffer: events,
-            control,
-            telemetry,
-            outputs: all,
-            journal: Journal::default(),
-            repairs: None,
-        });
-        Ok(ReplayEngine {
-            player: Player::new(recording, aggregator, pace, keep_body),
+        outputs::start(self.outputs, server, &config, &net, &spawner, &mut all)?;
+        let keep_body = outputs::keep_body(self.keep_body, &config);
+        let cancel = Cancel::new();
+        Ok(ReplayRun {
+            player: Player::new(recording, all, pace, keep_body, cancel.clone()),
+            cancel,
             inbox,
-            hurry,
+            output_waits,
             stop: StopHandle {
                 notices,
                 calls: Cancel::new(),
@@ -85,26 +63,25 @@ impl StreamBuilder {
     }
 }
 
-impl ReplayEngine {
+impl ReplayRun {
     pub(crate) fn stop_handle(&self) -> StopHandle {
         self.stop.clone()
     }
 
-    /// Returns when everything was played and taken, or soon after it was stopped.
+    /// Plays; returns when the outputs have taken everything, or soon after the replay was stopped.
     ///
     /// # Errors
     /// The first broken line.
     pub(crate) fn run(self) -> Result<Report, Error> {
         let (alive, done) = bounded::<Never>(0);
-        let (player, cancel) = (self.player, Cancel::new());
-        let theirs = cancel.clone();
+        let player = self.player;
         let thread = std::thread::Builder::new()
             .name("gs-replay".to_owned())
             .spawn(move || {
                 let _alive: Sender<Never> = alive;
-                player.run(&theirs)
+                player.run()
             })
-            .map_err(|error| Error::new(ErrorKind::Local, "starting the replay's thread", error.to_string()))?;
+            .map_err(|error| Error::caused_by(ErrorKind::Local, "starting the replay's thread", error))?;
         let ended = loop {
             select! {
                 recv(self.inbox) -> notice => match notice {
@@ -117,11 +94,11 @@ impl ReplayEngine {
             }
         };
         if ended.is_some() {
-            cancel.cancel();
-            // It may wait for an output that nobody reads: it is let go.
+            self.cancel.cancel();
+            // The player may wait for an output that nobody reads; then it is told to wait no longer.
             let is_done = |limit: Duration| done.recv_timeout(limit).is_err_and(|error| error.is_disconnected());
             if !is_done(OUTPUT_LIMIT) {
-                drop(self.hurry);
+                drop(self.output_waits);
                 let until = Instant::now() + OUTPUT_LIMIT + GRACE;
                 if !is_done(until.saturating_duration_since(Instant::now())) {
                     return Err(Error::new(

@@ -5,43 +5,42 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use super::OutputSeat;
 use crate::Error;
 use crate::config::Config;
 use crate::model::snapshot::Snapshot;
+use crate::output::Item;
 use crate::output::sink::{Closed, Outlet, Snapshots, Wants};
 use crate::output::tally::Tally;
-use crate::output::{Item, Outputs};
 use crate::web::Web;
 
-/// The bound server; `None` where `http.listen` is not set.
-pub(super) struct Listening(Option<Web>);
+/// The server, if `http.listen` is set: bound, not fed yet.
+pub(super) struct BoundServer(Option<Web>);
 
-/// Binds `http.listen`.
-pub(super) fn listen(config: &Config) -> Result<Listening, Error> {
-    let web = Web::bind(config)?;
-    if let Some(web) = &web {
-        log::info!("page and metrics: http://{}/", web.address());
+impl BoundServer {
+    /// Binds `http.listen`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Configuration`](crate::ErrorKind::Configuration) when the address cannot be used.
+    pub(super) fn bind(config: &Config) -> Result<Self, Error> {
+        let web = Web::bind(config)?;
+        if let Some(web) = &web {
+            log::info!("page and metrics: http://{}/", web.address());
+        }
+        Ok(Self(web))
     }
-    Ok(Listening(web))
-}
 
-impl Listening {
     /// Where it listens.
     pub(super) fn address(&self) -> Option<SocketAddr> {
         self.0.as_ref().map(Web::address)
     }
 
-    /// Makes it one of the outputs.
-    pub(super) fn join(self, outputs: &mut Outputs, seat: &OutputSeat) -> Result<(), Error> {
-        if let Some(web) = self.0 {
-            outputs.add(seat.spawn("http", Box::new(WebOutlet(Some(web))))?);
-        }
-        Ok(())
+    /// The outlet that feeds it.
+    pub(super) fn into_outlet(self) -> Option<Box<dyn Outlet>> {
+        Some(Box::new(WebOutlet(Some(self.0?))))
     }
 }
 
-/// The output that feeds it. A snapshot counts as written when viewers can see it.
+/// Feeds the server until the end. A snapshot counts as written when viewers can see it.
 struct WebOutlet(Option<Web>);
 
 impl Outlet for WebOutlet {

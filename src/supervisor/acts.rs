@@ -7,9 +7,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::End;
-use super::audited::Occurrence;
 use super::choose::{Choice, Users};
-use crate::engine::Control;
+use crate::audit::{Entry, entries};
+use crate::event::change::Change;
 use crate::event::notice::{CloseReason, ConnectionNews};
 use crate::protocol::opening::ChannelSocket;
 use crate::protocol::topic_plan::{Entity, TopicQueues};
@@ -46,10 +46,10 @@ pub(super) enum Act {
     Retire(u32),
     /// End a connection at once; no news of it counts any more.
     Cut(u32),
-    /// Tell the aggregator.
-    Tell(Control),
+    /// Tell the engine.
+    Tell(Change),
     /// Write into the audit file.
-    Audit(Occurrence),
+    Audit(Entry),
     /// Write into the log.
     Log(Level, String),
     /// Give the repair of gaps this token.
@@ -185,8 +185,8 @@ impl Turn<'_> {
         id
     }
 
-    pub(super) fn tell(&mut self, control: Control) {
-        self.act(Act::Tell(control));
+    pub(super) fn tell(&mut self, change: Change) {
+        self.act(Act::Tell(change));
     }
 
     pub(super) fn end(&mut self, end: End) {
@@ -206,12 +206,11 @@ impl Turn<'_> {
     }
 
     pub(super) fn audit_error(&mut self, error: &dyn std::fmt::Display) {
-        self.act(Act::Audit(Occurrence::Error(error.to_string())));
+        self.act(Act::Audit(entries::error(error, self.at)));
     }
 
     pub(super) fn audit_connection(&mut self, number: u32, state: &'static str, reason: Option<&CloseReason>) {
-        let cause = reason.map(CloseReason::to_string);
-        self.act(Act::Audit(Occurrence::Connection { number, state, cause }));
+        self.act(Act::Audit(entries::connection(number, state, reason, self.at)));
     }
 
     /// A pause that a draw of this turn shortens.

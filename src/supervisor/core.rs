@@ -13,9 +13,9 @@ use super::line::Line;
 use super::planning::Planning;
 use super::process::Process;
 use crate::config::Config;
-use crate::engine::Control;
+use crate::event::change::Change;
 use crate::event::notice::ConnectionNews;
-use crate::model::snapshot::ConnectionState;
+use crate::event::state::ConnectionState;
 use crate::rest::channels::Channel;
 use crate::{Error, ErrorKind, Id, Moment, Secret};
 
@@ -321,7 +321,7 @@ impl Core {
         if self.told != now {
             self.told = now;
             let (open, reconnects, channel_expires_at) = now;
-            turn.tell(Control::Connections {
+            turn.tell(Change::Connections {
                 open,
                 reconnects,
                 channel_expires_at,

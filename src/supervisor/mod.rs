@@ -9,7 +9,6 @@
 
 mod acts;
 mod allowance;
-mod audited;
 mod calls;
 mod channels;
 pub(crate) mod choose;
@@ -31,7 +30,6 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 
 use self::acts::{Act, Level, News};
-use self::audited::Occurrence;
 use self::calls::Calls;
 use self::core::{Clock, Core};
 use self::sockets::{Equipment, Sockets};
@@ -224,8 +222,8 @@ impl Supervisor {
                 Act::Close(connection) => self.sockets.close(connection),
                 Act::Retire(connection) => self.sockets.retire(connection),
                 Act::Cut(connection) => self.sockets.cut(connection),
-                Act::Tell(control) => self.control.send(control),
-                Act::Audit(occurrence) => self.audit(&occurrence),
+                Act::Tell(change) => self.control.send(change),
+                Act::Audit(entry) => self.journal.audit(|| entry),
                 Act::Log(level, text) => log(level, &text),
                 Act::LendToken(token) => {
                     if let Some(repair) = &self.repair {
@@ -245,14 +243,6 @@ impl Supervisor {
             }
         }
         end
-    }
-
-    fn audit(&self, occurrence: &Occurrence) {
-        self.journal.audit(|| occurrence.entry(Moment::now()));
-    }
-
-    fn audit_error(&self, error: &Error) {
-        self.audit(&Occurrence::Error(error.to_string()));
     }
 }
 

@@ -10,10 +10,10 @@ use super::choose;
 use super::policy::Renew;
 use super::process::{Process, pause_for_token};
 use crate::config::{Config, Protocol};
-use crate::engine::Control;
+use crate::event::change::Change;
+use crate::event::queue::Queue;
 use crate::net::backoff::Backoff;
 use crate::protocol::topic_plan::{TopicPlan, TopicQueues, Wish};
-use crate::rest::lookup::Queue;
 use crate::{Error, Id};
 
 /// What is subscribed, in ids.
@@ -175,7 +175,7 @@ impl Planning {
         let queues = choice.ids();
         match choice.queues {
             Some(chosen) => tell_queues(config, chosen, &choice.listing, turn),
-            None => turn.tell(Control::AnyQueue),
+            None => turn.tell(Change::AnyQueue {}),
         }
         if config.protocol != Protocol::Notifications {
             return Ok(Plan {
@@ -191,7 +191,7 @@ impl Planning {
         let queues = queues.unwrap_or_default();
         let user_ids: Vec<Id> = users.names.keys().cloned().collect();
         if !users.names.is_empty() {
-            turn.tell(Control::UserNames(users.names));
+            turn.tell(Change::Users(users.names));
         }
         let wish = Wish {
             queues: &queues,
@@ -230,7 +230,7 @@ fn tell_queues(config: &Config, mut chosen: Vec<Queue>, listing: &[Queue], turn:
             chosen.extend(listed.map_or_else(|| choose::unnamed([id]), |queue| vec![queue]));
         }
     }
-    turn.tell(Control::Queues(chosen));
+    turn.tell(Change::Queues(chosen));
 }
 
 #[cfg(test)]

@@ -13,9 +13,8 @@ use super::session::Session;
 use super::takeovers::Takeovers;
 use crate::Error;
 use crate::config::{Config, Protocol};
-use crate::engine::Control;
-use crate::model::snapshot::ConnectionState;
-use crate::output::record::StateChange;
+use crate::event::change::Change;
+use crate::event::state::{ConnectionState, StateChange};
 
 /// Open sockets of one process, those that are being closed included: as many as an OAuth client has channels.
 pub(super) const MAX_SOCKETS: usize = 20;
@@ -110,7 +109,7 @@ impl Process {
         turn.warn(format!("{cause}; next attempt in {:.1} s", pause.as_secs_f64()));
         turn.audit_error(&cause);
         self.shown = Some(ConnectionState::Backoff);
-        turn.tell(Control::State(StateChange {
+        turn.tell(Change::State(StateChange {
             at: turn.at,
             state: ConnectionState::Backoff,
             cause: Some(cause),
@@ -123,7 +122,7 @@ impl Process {
     pub(super) fn show(&mut self, state: ConnectionState, cause: Option<String>, turn: &mut Turn<'_>) {
         if self.shown != Some(state) {
             self.shown = Some(state);
-            turn.tell(Control::State(StateChange {
+            turn.tell(Change::State(StateChange {
                 at: turn.at,
                 state,
                 cause,

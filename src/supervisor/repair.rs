@@ -30,7 +30,6 @@ use crate::engine::{ControlSender, Repair};
 use crate::event::notice::Notice;
 use crate::net::Cancel;
 use crate::net::cancel::Never;
-use crate::protocol::KeepBody;
 use crate::protocol::topic_plan::TopicQueues;
 use crate::rest::{Limits, RestClient};
 use crate::{Error, ErrorKind, Moment, Secret};
@@ -76,10 +75,6 @@ impl RepairThread {
             access: Arc::clone(&access),
             cancel: cancel.clone(),
             pauses: parts.config.reconnect,
-            raw: match parts.config.outputs.record_file {
-                Some(_) => KeepBody::Verbatim,
-                None => KeepBody::Drop,
-            },
         };
         let room = Room::new(parts.config, asker, inbox);
         let thread = std::thread::Builder::new()
@@ -89,7 +84,7 @@ impl RepairThread {
                 // The stop needs no word of its own.
                 let _ = room.run();
             })
-            .map_err(|error| Error::new(ErrorKind::Local, "starting the repair's thread", error.to_string()))?;
+            .map_err(|error| Error::caused_by(ErrorKind::Local, "starting the repair's thread", error))?;
         Ok(Self {
             access,
             jobs,

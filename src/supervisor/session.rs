@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 
 use super::End;
 use super::acts::{Act, Call, CallId, Turn};
-use super::audited::Occurrence;
+use crate::audit::entries;
 use crate::config::{Config, ReconnectConfig};
-use crate::engine::Control;
+use crate::event::change::Change;
 use crate::net::backoff::Backoff;
 use crate::rest::oauth::Token;
 use crate::{Error, ErrorKind, Secret};
@@ -147,11 +147,10 @@ impl Session {
 
     fn hold(&mut self, token: Token, asked: Instant, turn: &mut Turn<'_>) {
         turn.info(format!("token: valid for {} s", token.life.as_secs()));
-        turn.act(Act::Audit(Occurrence::Token {
-            life: token.life,
+        turn.act(Act::Audit(entries::token(token.life, token.expires_at, turn.at)));
+        turn.tell(Change::Token {
             expires_at: token.expires_at,
-        }));
-        turn.tell(Control::TokenExpires(token.expires_at));
+        });
         turn.act(Act::LendToken(token.secret.clone()));
         self.number += 1;
         self.backoff = Backoff::new(self.reconnect);

@@ -12,7 +12,7 @@ use crate::config::Config;
 use crate::event::notice::Notice;
 use crate::net::Net;
 use crate::output::journal::Journal;
-use crate::output::recording::{self, Line};
+use crate::output::recording::{Line, State};
 use crate::protocol::opening::Opening;
 use crate::protocol::{KeepBody, Options};
 use crate::reader::buffer::BufferSender;
@@ -56,8 +56,9 @@ impl Sockets {
         let hidden = open.channel.as_ref().map(|channel| channel.id.clone());
         let opening = Opening::new(&with.config, queues, open.channel)?;
         with.journal.record(|| {
-            let opening = recording::opening(&with.config.subscribe.event_types, queues.unwrap_or_default());
-            Line::of(number, Moment::now(), opening)
+            let event_types = with.config.subscribe.event_types.clone();
+            let queues = queues.unwrap_or_default().to_vec();
+            Line::state(Moment::now(), Some(number), State::Opening { event_types, queues })
         });
         let reader = Reader::spawn(Ticket {
             connection: number,

@@ -9,10 +9,11 @@ use crossbeam_channel::RecvTimeoutError;
 use super::acts::Act;
 use super::core::CLOSE_LIMIT;
 use super::{End, Supervisor};
-use crate::engine::Control;
-use crate::model::snapshot::ConnectionState;
+use crate::audit::entries;
+use crate::engine::Finish;
+use crate::event::change::Change;
+use crate::event::state::StateChange;
 use crate::net::Cancel;
-use crate::output::record::StateChange;
 use crate::rest::channels::{self, Channel};
 use crate::{Moment, Secret};
 
@@ -42,7 +43,7 @@ impl Supervisor {
             End::GaveUp(error) => error.to_string(),
         };
         if let End::GaveUp(error) = &end {
-            self.audit_error(error);
+            self.journal.audit(|| entries::error(error, Moment::now()));
         }
         let began = Instant::now();
         let mut abandoned = Vec::new();
@@ -55,19 +56,13 @@ impl Supervisor {
 
         let drain_until = Instant::now().min(began + CLOSE_LIMIT) + DRAIN_LIMIT;
         let outputs_until = drain_until + OUTPUT_LIMIT;
-        let state = StateChange {
-            at: Moment::now(),
-            state: ConnectionState::Stopped,
-            cause: Some(cause),
-            attempt: None,
-            retry_in: None,
-        };
-        self.control.send(Control::Connections {
+        let state = StateChange::stopped(Moment::now(), cause);
+        self.control.send(Change::Connections {
             open: 0,
             reconnects: self.core.reconnects(),
             channel_expires_at: None,
         });
-        self.control.send(Control::Finish {
+        self.control.send(Finish {
             state,
             drain_until,
             outputs_until,

@@ -1,6 +1,6 @@
-//! Who may ask: the `Host` check, the token, the cookie of the login form, and the limit on wrong attempts.
+//! Who may ask: the check of `Host`, the token, the cookie of the login form, the limit on wrong attempts.
 //!
-//! In: request fields, the clock · Out: verdicts · Thread: any (one mutex over the counts of attempts).
+//! In: request fields, the clock · Out: whether access is allowed · Thread: any (one mutex over the counts of attempts).
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
@@ -15,27 +15,27 @@ use ring::rand::{SecureRandom, SystemRandom};
 use crate::http_server::Request;
 use crate::{Moment, Secret};
 
-/// A wall screen logs in once a month, and each visit of the page begins the month anew.
+/// A login lasts for a month; each visit of the page begins a new month, so a wall screen stays logged in.
 const COOKIE_LIFE: Duration = Duration::from_secs(30 * 24 * 3600);
 /// Wrong attempts are counted over this long.
 const ATTEMPTS_PER: Duration = Duration::from_secs(60);
-/// Wrong logins of one address before the form says 429.
+/// Wrong logins of one address in that time; further ones are answered 429.
 const WRONG_LOGINS: u32 = 10;
-/// Wrong bearer tokens of one address: more, because a program repeats itself.
+/// Wrong bearer tokens of one address in that time: more, because a wrongly configured program repeats its request.
 const WRONG_BEARERS: u32 = 100;
-/// Addresses remembered; a flood from more shares one count.
+/// Addresses whose attempts are counted; all further addresses share one count.
 const MOST_PEERS: usize = 1024;
 
 /// Host names that are answered: loopback names, the listen address, `allowed_hosts`.
 pub(super) struct Hosts {
     names: Vec<String>,
-    /// Listening on every address of the machine: any address may be the one that was meant. A page of another site
-    /// cannot use that, because its own name, not an address, stands in `Host`.
+    /// Listening on every address of the machine, so any address is answered. A page of another site (DNS rebinding)
+    /// gains nothing by that: its `Host` is its own name, not an address.
     any_address: bool,
 }
 
 impl Hosts {
-    /// `listen_host` as it stands in the configuration, without its port.
+    /// `listen_host` is the host of `http.listen`, without the port.
     pub(super) fn new(listen_host: &str, listening: IpAddr, allowed: &[String]) -> Self {
         let mut names: Vec<String> = allowed.iter().map(|name| name.to_ascii_lowercase()).collect();
         names.push(bare(listen_host).to_ascii_lowercase());
@@ -45,7 +45,7 @@ impl Hosts {
         }
     }
 
-    /// Whether a request may be answered: exactly one `Host`, and a known one.
+    /// Whether a request may be answered: it has exactly one `Host`, and that is known.
     pub(super) fn admit(&self, request: &Request) -> bool {
         let mut hosts = request.headers.iter().filter(|(name, _)| name == "host");
         match (hosts.next(), hosts.next()) {
@@ -82,33 +82,33 @@ fn bare(host: &str) -> &str {
     host.strip_prefix('[').and_then(|h| h.strip_suffix(']')).unwrap_or(host)
 }
 
-/// Whether a request shows the token.
+/// How a request proved that it may have what it asks for, or why not.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
-    /// By the header.
-    Token,
+pub(super) enum Access {
+    /// By the token, in the header or the form.
+    ByToken,
     /// By the cookie.
-    Cookie,
+    ByCookie,
     Missing,
     Wrong,
-    /// Too many wrong attempts from there; ask again after so many seconds.
+    /// Too many wrong attempts from this address; it may try again after so many seconds.
     TooMany(u64),
 }
 
-/// The token that is asked for.
-pub(super) struct Gate {
-    /// Of this process only: tags under it compare tokens in constant time.
+/// Compares tokens and cookies with the configured token.
+pub(super) struct TokenCheck {
+    /// Random, of this process: the tags that it gives are compared in constant time.
     comparing: hmac::Key,
     token: hmac::Tag,
-    /// Derived from the token, so that a cookie survives a restart and ends with its token.
+    /// Derived from the token, so that a cookie survives a restart, but no change of the token.
     cookies: hmac::Key,
     cookie_name: String,
     logins: Attempts,
     bearers: Attempts,
 }
 
-impl Gate {
-    /// `port` keeps the cookies of two programs on one host apart: cookies do not know ports.
+impl TokenCheck {
+    /// `port` becomes part of the cookie's name: browsers send cookies to every port of a host, and two programs may run there.
     ///
     /// # Errors
     /// When the operating system gives no randomness.
@@ -130,12 +130,12 @@ impl Gate {
         })
     }
 
-    /// Judges a request by its header, else by its cookie.
-    pub(super) fn judge(&self, request: &Request, at: Moment, now: Instant) -> Verdict {
+    /// Checks a request's header or, without one, its cookie.
+    pub(super) fn check(&self, request: &Request, at: Moment, now: Instant) -> Access {
         if let Some(credentials) = request.header("authorization") {
             let bearer = match credentials.split_once(' ') {
                 Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => token.trim_start(),
-                _ => return Verdict::Wrong,
+                _ => return Access::Wrong,
             };
             return self.bearers.attempt(request.peer, now, || self.is_token(bearer));
         }
@@ -145,13 +145,13 @@ impl Gate {
             .filter_map(|pair| pair.trim().split_once('='))
             .find(|(name, _)| *name == self.cookie_name);
         match cookie {
-            Some((_, value)) if self.is_cookie(value, at) => Verdict::Cookie,
-            _ => Verdict::Missing,
+            Some((_, value)) if self.is_cookie(value, at) => Access::ByCookie,
+            _ => Access::Missing,
         }
     }
 
-    /// Judges what was typed into the form.
-    pub(super) fn log_in(&self, typed: &str, peer: Option<IpAddr>, now: Instant) -> Verdict {
+    /// Checks what was typed into the form.
+    pub(super) fn log_in(&self, typed: &str, peer: Option<IpAddr>, now: Instant) -> Access {
         self.logins.attempt(peer, now, || self.is_token(typed))
     }
 
@@ -159,7 +159,7 @@ impl Gate {
         hmac::verify(&self.comparing, text.as_bytes(), self.token.as_ref()).is_ok()
     }
 
-    /// `Set-Cookie` for who has logged in.
+    /// The value of `Set-Cookie` for a browser that has logged in.
     pub(super) fn cookie(&self, at: Moment) -> String {
         let ends = at.plus(COOKIE_LIFE).epoch_ms() / 1000;
         let tag = hmac::sign(&self.cookies, ends.to_string().as_bytes());
@@ -197,7 +197,7 @@ impl Attempts {
         }
     }
 
-    fn attempt(&self, peer: Option<IpAddr>, now: Instant, is_right: impl FnOnce() -> bool) -> Verdict {
+    fn attempt(&self, peer: Option<IpAddr>, now: Instant, is_right: impl FnOnce() -> bool) -> Access {
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         counts.retain(|_, (begun, _)| now.saturating_duration_since(*begun) < ATTEMPTS_PER);
         let peer = peer.filter(|_| counts.len() < MOST_PEERS || counts.contains_key(&peer));
@@ -205,13 +205,13 @@ impl Attempts {
             && *count >= self.most
         {
             let left = ATTEMPTS_PER.saturating_sub(now.saturating_duration_since(*begun));
-            return Verdict::TooMany(left.as_secs() + 1);
+            return Access::TooMany(left.as_secs() + 1);
         }
         if is_right() {
-            return Verdict::Token;
+            return Access::ByToken;
         }
         counts.entry(peer).or_insert((now, 0)).1 += 1;
-        Verdict::Wrong
+        Access::Wrong
     }
 }
 

@@ -55,13 +55,13 @@ fn only_known_hosts_are_answered() {
 }
 
 #[test]
-fn a_token_or_its_cookie_opens_and_nothing_else() {
-    let gate = Gate::new(&Secret::new("hunter2"), 9464).unwrap();
+fn only_the_token_or_its_cookie_gives_access() {
+    let check = TokenCheck::new(&Secret::new("hunter2"), 9464).unwrap();
     let (at, now) = (Moment::from_epoch_ms(1_777_903_530_000), Instant::now());
-    let judge = |fields: &[(&str, &str)], at| gate.judge(&request(fields), at, now);
-    assert_eq!(judge(&[], at), Verdict::Missing);
-    assert_eq!(judge(&[("authorization", "Bearer hunter2")], at), Verdict::Token);
-    assert_eq!(judge(&[("authorization", "bearer  hunter2")], at), Verdict::Token);
+    let access = |fields: &[(&str, &str)], at| check.check(&request(fields), at, now);
+    assert_eq!(access(&[], at), Access::Missing);
+    assert_eq!(access(&[("authorization", "Bearer hunter2")], at), Access::ByToken);
+    assert_eq!(access(&[("authorization", "bearer  hunter2")], at), Access::ByToken);
     for wrong in [
         "Bearer hunter",
         "Bearer hunter22",
@@ -70,23 +70,23 @@ fn a_token_or_its_cookie_opens_and_nothing_else() {
         "Basic hunter2",
         "hunter2",
     ] {
-        assert_eq!(judge(&[("authorization", wrong)], at), Verdict::Wrong, "{wrong}");
+        assert_eq!(access(&[("authorization", wrong)], at), Access::Wrong, "{wrong}");
     }
 
-    let set = gate.cookie(at);
+    let set = check.cookie(at);
     assert!(
         set.contains("; HttpOnly; SameSite=Strict") && !set.contains("hunter2"),
         "{set}"
     );
     let cookie = set.split(';').next().unwrap();
     let both = format!("a=b; {cookie}");
-    assert_eq!(judge(&[("cookie", &both)], at), Verdict::Cookie);
+    assert_eq!(access(&[("cookie", &both)], at), Access::ByCookie);
     let end = at.plus(COOKIE_LIFE);
     assert_eq!(
-        judge(&[("cookie", cookie)], end.minus(Duration::from_secs(1))),
-        Verdict::Cookie
+        access(&[("cookie", cookie)], end.minus(Duration::from_secs(1))),
+        Access::ByCookie
     );
-    assert_eq!(judge(&[("cookie", cookie)], end), Verdict::Missing);
+    assert_eq!(access(&[("cookie", cookie)], end), Access::Missing);
     let (name, value) = cookie.split_once('=').unwrap();
     let (ends, tag) = value.split_once('.').unwrap();
     let later = format!("{name}={}.{tag}", ends.parse::<i64>().unwrap() + 1);
@@ -96,36 +96,36 @@ fn a_token_or_its_cookie_opens_and_nothing_else() {
         format!("{name}={ends}"),
         format!("{name}=.{tag}"),
     ] {
-        assert_eq!(judge(&[("cookie", &forged)], at), Verdict::Missing, "{forged}");
+        assert_eq!(access(&[("cookie", &forged)], at), Access::Missing, "{forged}");
     }
-    // It survives a restart, and ends with its token.
-    let after_restart = Gate::new(&Secret::new("hunter2"), 9464).unwrap();
-    let other = Gate::new(&Secret::new("hunter3"), 9464).unwrap();
+    // A cookie survives a restart, but no change of the token.
+    let after_restart = TokenCheck::new(&Secret::new("hunter2"), 9464).unwrap();
+    let other = TokenCheck::new(&Secret::new("hunter3"), 9464).unwrap();
     assert_eq!(
-        after_restart.judge(&request(&[("cookie", cookie)]), at, now),
-        Verdict::Cookie
+        after_restart.check(&request(&[("cookie", cookie)]), at, now),
+        Access::ByCookie
     );
-    assert_eq!(other.judge(&request(&[("cookie", cookie)]), at, now), Verdict::Missing);
+    assert_eq!(other.check(&request(&[("cookie", cookie)]), at, now), Access::Missing);
 }
 
 #[test]
 fn wrong_attempts_are_limited_by_address() {
-    let gate = Gate::new(&Secret::new("hunter2"), 1).unwrap();
+    let check = TokenCheck::new(&Secret::new("hunter2"), 1).unwrap();
     let now = Instant::now();
     let (one, two) = (Some([10, 0, 0, 1].into()), Some([10, 0, 0, 2].into()));
     for _ in 0..WRONG_LOGINS {
-        assert_eq!(gate.log_in("hunter1", one, now), Verdict::Wrong);
+        assert_eq!(check.log_in("hunter1", one, now), Access::Wrong);
     }
-    assert_eq!(gate.log_in("hunter2", one, now), Verdict::TooMany(61));
-    assert_eq!(gate.log_in("hunter2", two, now), Verdict::Token);
-    assert_eq!(gate.log_in("hunter2", one, now + ATTEMPTS_PER), Verdict::Token);
-    // A flood from many addresses is remembered in bounded room, and then shares one count.
+    assert_eq!(check.log_in("hunter2", one, now), Access::TooMany(61));
+    assert_eq!(check.log_in("hunter2", two, now), Access::ByToken);
+    assert_eq!(check.log_in("hunter2", one, now + ATTEMPTS_PER), Access::ByToken);
+    // Attempts of too many addresses share one count, so that memory is bounded.
     for n in 0..2 * MOST_PEERS as u32 {
-        gate.log_in("hunter1", Some(n.to_be_bytes().into()), now);
+        check.log_in("hunter1", Some(n.to_be_bytes().into()), now);
     }
-    assert!(gate.logins.counts.lock().unwrap().len() <= MOST_PEERS + 1);
+    assert!(check.logins.counts.lock().unwrap().len() <= MOST_PEERS + 1);
     assert!(matches!(
-        gate.log_in("hunter2", Some([9, 9, 9, 9].into()), now),
-        Verdict::TooMany(_)
+        check.log_in("hunter2", Some([9, 9, 9, 9].into()), now),
+        Access::TooMany(_)
     ));
 }

@@ -1,24 +1,25 @@
-//! The newest snapshot in each form in which it is asked for, made once and shared.
+//! The newest snapshot in each form in which it is asked for. Each form is made once and shared.
 //!
-//! In: snapshots · Out: bytes · Thread: any (what is made lazily is made by the first who asks; others wait for that).
+//! In: snapshots · Out: bytes · Thread: any (a form is made by the first viewer that needs it; others wait for that).
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::Terms;
+use super::Settings;
 use super::feed::Feed;
-use super::picture::Picture;
+use super::picture;
+use super::viewer::Seen;
 use crate::model::snapshot::Snapshot;
 use crate::output::record;
 
-/// The page gets no more pictures than this allows: nobody reads faster.
+/// At least this long between two pictures for the page: nobody reads faster.
 const BETWEEN_PICTURES: Duration = Duration::from_millis(400);
 
 /// A snapshot and its JSON.
 pub(super) struct Published {
     pub(super) snapshot: Arc<Snapshot>,
     event: OnceLock<Arc<[u8]>>,
-    /// Where the JSON stands in `event`.
+    /// Where the JSON begins in `event`.
     json_begins: usize,
 }
 
@@ -54,58 +55,56 @@ impl Published {
         event[self.json_begins..event.len() - 1].to_vec()
     }
 
-    /// Names this snapshot among all of all runs.
+    /// The entity tag: different for each snapshot of each run.
     pub(super) fn tag(&self) -> String {
         format!("\"{}-{}\"", self.snapshot.started_at.epoch_ms(), self.snapshot.revision)
     }
 }
 
-/// A picture for the page and how it differs from the one before.
-pub(super) struct Beat {
+/// A snapshot as the page gets it.
+pub(super) struct Picture {
     snapshot: Arc<Snapshot>,
-    terms: Terms,
-    before: Option<Arc<Picture>>,
-    picture: OnceLock<Arc<Picture>>,
+    /// The snapshot of the picture before, if a viewer has got that.
+    before: Option<Arc<Snapshot>>,
+    settings: Settings,
     whole: OnceLock<Arc<[u8]>>,
     difference: OnceLock<Arc<[u8]>>,
 }
 
-impl Beat {
-    fn picture(&self) -> &Arc<Picture> {
-        self.picture
-            .get_or_init(|| Arc::new(Picture::of(&self.snapshot, self.terms)))
+impl Picture {
+    /// As a server-sent event for a viewer that has `seen` so much.
+    pub(super) fn event(&self, seen: Seen) -> Arc<[u8]> {
+        let (made, before) = match (seen, self.before.as_deref()) {
+            (Seen::OneBefore, Some(before)) => (&self.difference, Some(before)),
+            _ => (&self.whole, None),
+        };
+        Arc::clone(made.get_or_init(|| picture::event(&self.snapshot, before, self.settings).into()))
     }
 
-    /// The frame for a viewer.
-    pub(super) fn frame(&self, has_the_one_before: bool) -> Arc<[u8]> {
-        let made = match self.before.as_deref().filter(|_| has_the_one_before) {
-            Some(before) => self
-                .difference
-                .get_or_init(|| self.picture().frame(Some(before)).into()),
-            None => self.whole.get_or_init(|| self.picture().frame(None).into()),
-        };
-        Arc::clone(made)
+    fn was_sent(&self) -> bool {
+        self.whole.get().is_some() || self.difference.get().is_some()
     }
 }
 
-/// See the module.
+/// What is published for the viewers.
 pub(super) struct Board {
     pub(super) snapshots: Arc<Feed<Published>>,
-    pub(super) pictures: Arc<Feed<Beat>>,
-    pub(super) terms: Terms,
+    pub(super) pictures: Arc<Feed<Picture>>,
+    pub(super) settings: Settings,
     next_picture: Mutex<Option<Instant>>,
 }
 
 impl Board {
-    pub(super) fn new(terms: Terms) -> Self {
+    pub(super) fn new(settings: Settings) -> Self {
         Self {
             snapshots: Arc::default(),
             pictures: Arc::default(),
-            terms,
+            settings,
             next_picture: Mutex::new(None),
         }
     }
 
+    /// Publishes a snapshot, and a picture of it if one is due.
     pub(super) fn publish(&self, snapshot: Arc<Snapshot>, now: Instant) {
         let mut next = self.next_picture.lock().unwrap_or_else(PoisonError::into_inner);
         let due = next.is_none_or(|next| next <= now);
@@ -114,33 +113,31 @@ impl Board {
         }
         drop(next);
         if due {
-            self.picture(Arc::clone(&snapshot));
+            self.publish_picture(Arc::clone(&snapshot));
         }
         self.snapshots.publish(Published::new(snapshot));
     }
 
-    fn picture(&self, snapshot: Arc<Snapshot>) {
-        // Nobody looked at the one before: nobody needs a difference from it.
-        let before = self.pictures.newest().and_then(|beat| beat.picture.get().cloned());
-        self.pictures.publish(Beat {
+    fn publish_picture(&self, snapshot: Arc<Snapshot>) {
+        let newest = self.pictures.newest().filter(|newest| newest.was_sent());
+        self.pictures.publish(Picture {
             snapshot,
-            terms: self.terms,
-            before,
-            picture: OnceLock::new(),
+            before: newest.map(|newest| Arc::clone(&newest.snapshot)),
+            settings: self.settings,
             whole: OnceLock::new(),
             difference: OnceLock::new(),
         });
     }
 
-    /// Publishes the last one and waits for the viewers to take it, until `deadline` at most.
+    /// Publishes the last snapshot and waits until the viewers have taken it, or for `deadline`.
     pub(super) fn end(&self, last: Option<Arc<Snapshot>>, deadline: Instant) {
         if let Some(last) = last {
-            self.picture(Arc::clone(&last));
+            self.publish_picture(Arc::clone(&last));
             self.snapshots.publish(Published::new(last));
         }
         self.pictures.close();
         self.snapshots.close();
-        // Who is too slow is cut off by the server's end.
+        // A viewer that is too slow is cut off when the server stops.
         let _ = self.pictures.emptied_by(deadline) && self.snapshots.emptied_by(deadline);
     }
 }

@@ -6,7 +6,7 @@
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-/// See the module.
+/// Holds the newest state and wakes those who wait for it.
 pub(super) struct Feed<T> {
     state: Mutex<State<T>>,
     changed: Condvar,
@@ -21,11 +21,11 @@ struct State<T> {
 }
 
 /// Why a viewer's wait ended.
-pub(super) enum Woken<T> {
+pub(super) enum Next<T> {
     /// A state that it has not seen, and its number.
     New(u64, Arc<T>),
     /// None came by the deadline.
-    Quiet,
+    Timeout,
     /// No more will come.
     Closed,
 }
@@ -57,7 +57,7 @@ impl<T> Feed<T> {
         let before = shared.newest.replace(state);
         drop(shared);
         self.changed.notify_all();
-        // A large one takes a while to free: not under the lock.
+        // Not under the lock: it takes a while to free a large state.
         drop(before);
     }
 
@@ -66,19 +66,19 @@ impl<T> Feed<T> {
         self.lock().newest.clone()
     }
 
-    /// Waits for a state newer than number `seen`. What was published before the end is still given out.
-    pub(super) fn next(&self, seen: u64, deadline: Instant) -> Woken<T> {
+    /// Waits for a state newer than number `seen`. A state published before `close` is still given out.
+    pub(super) fn next(&self, seen: u64, deadline: Instant) -> Next<T> {
         let mut shared = self.lock();
         loop {
             if let Some(newest) = shared.newest.as_ref().filter(|_| shared.number > seen) {
-                return Woken::New(shared.number, Arc::clone(newest));
+                return Next::New(shared.number, Arc::clone(newest));
             }
             if shared.closed {
-                return Woken::Closed;
+                return Next::Closed;
             }
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                return Woken::Quiet;
+                return Next::Timeout;
             }
             shared = self
                 .changed
@@ -88,28 +88,28 @@ impl<T> Feed<T> {
         }
     }
 
-    /// No more states will come.
+    /// Ends the feed: no more states will come.
     pub(super) fn close(&self) {
         self.lock().closed = true;
         self.changed.notify_all();
     }
 
-    /// Takes a viewer's place, unless `most` are taken.
-    pub(super) fn enter(self: &Arc<Self>, most: usize) -> Option<Seat<T>> {
+    /// Takes a place for a viewer, unless `most` places are taken.
+    pub(super) fn enter(self: &Arc<Self>, most: usize) -> Option<Place<T>> {
         let mut shared = self.lock();
         if shared.viewers >= most {
             return None;
         }
         shared.viewers += 1;
-        Some(Seat { feed: Arc::clone(self) })
+        Some(Place { feed: Arc::clone(self) })
     }
 
-    /// Viewers now.
+    /// Places taken now.
     pub(super) fn viewers(&self) -> usize {
         self.lock().viewers
     }
 
-    /// Waits until every viewer has left; whether they had by `deadline`.
+    /// Waits until every viewer has left; `false` if some had not by `deadline`.
     pub(super) fn emptied_by(&self, deadline: Instant) -> bool {
         let mut shared = self.lock();
         while shared.viewers > 0 {
@@ -127,12 +127,12 @@ impl<T> Feed<T> {
     }
 }
 
-/// A viewer's place; dropping it gives it back.
-pub(super) struct Seat<T> {
+/// A viewer's place; given back when dropped.
+pub(super) struct Place<T> {
     pub(super) feed: Arc<Feed<T>>,
 }
 
-impl<T> Drop for Seat<T> {
+impl<T> Drop for Place<T> {
     fn drop(&mut self) {
         let mut shared = self.feed.lock();
         shared.viewers -= 1;
@@ -150,18 +150,18 @@ mod tests {
     #[test]
     fn a_viewer_gets_the_newest_and_only_once() {
         let feed = Arc::new(Feed::default());
-        assert!(matches!(feed.next(0, Instant::now()), Woken::Quiet));
+        assert!(matches!(feed.next(0, Instant::now()), Next::Timeout));
         feed.publish("a");
         feed.publish("b");
-        let Woken::New(number, state) = feed.next(0, Instant::now()) else {
+        let Next::New(number, state) = feed.next(0, Instant::now()) else {
             panic!("one was published")
         };
         assert_eq!((number, *state), (2, "b"));
-        assert!(matches!(feed.next(number, Instant::now()), Woken::Quiet));
+        assert!(matches!(feed.next(number, Instant::now()), Next::Timeout));
         feed.publish("c");
         feed.close();
-        assert!(matches!(feed.next(number, Instant::now()), Woken::New(3, _)));
-        assert!(matches!(feed.next(3, Instant::now()), Woken::Closed));
+        assert!(matches!(feed.next(number, Instant::now()), Next::New(3, _)));
+        assert!(matches!(feed.next(3, Instant::now()), Next::Closed));
     }
 
     #[test]
@@ -183,7 +183,7 @@ mod tests {
         let waiting: Vec<_> = (0..20)
             .map(|_| {
                 let feed = Arc::clone(&feed);
-                std::thread::spawn(move || matches!(feed.next(0, deadline), Woken::New(1, _)))
+                std::thread::spawn(move || matches!(feed.next(0, deadline), Next::New(1, _)))
             })
             .collect();
         feed.publish(7);

@@ -1,9 +1,9 @@
-//! What people look at and what machines read over HTTP: the live page, metrics, health, snapshots.
+//! The live page, metrics, health and snapshots over HTTP.
 //!
 //! In: snapshots from an output's thread, requests · Out: replies · Thread: `web-accept`, `web-http-N` for each connection.
 //!
-//! Nothing here asks the stream for anything: a snapshot is put into a feed, and whoever asks gets the newest. What a
-//! snapshot is turned into is made once, by the first viewer that wants it, and shared by all.
+//! Nothing here asks the stream for anything: each snapshot is put into a feed, and a request is answered with the newest
+//! one. Each form of a snapshot (JSON, picture for the page) is made once, by the first viewer that needs it, and shared.
 
 mod access;
 mod board;
@@ -25,18 +25,18 @@ use crate::config::{Config, TotalsSince};
 use crate::http_server::{self, Server};
 use crate::model::snapshot::Snapshot;
 use crate::{Error, ErrorKind};
-use access::{Gate, Hosts};
+use access::{Hosts, TokenCheck};
 use board::Board;
 use routes::Site;
 
 /// Connections at one time, viewers included.
 const CONNECTIONS: usize = 512;
 /// At the end viewers get the last snapshot, if they take it within this time.
-const FAREWELL: Duration = Duration::from_millis(400);
+const LAST_SNAPSHOT_TIME: Duration = Duration::from_millis(400);
 
-/// What pictures and verdicts need of the configuration.
+/// What the page and `/readyz` need of the configuration.
 #[derive(Clone, Copy, Debug)]
-struct Terms {
+struct Settings {
     /// A last frame, or a snapshot, older than this is stale.
     stale_after: Duration,
     /// Time between two snapshots.
@@ -44,7 +44,7 @@ struct Terms {
     totals_since: TotalsSince,
 }
 
-/// The running server. Dropping it ends it.
+/// The running server. Dropping it stops it.
 pub(crate) struct Web {
     server: Server,
     board: Arc<Board>,
@@ -65,48 +65,54 @@ impl Web {
                 what,
             )
         };
-        let addresses = listen.to_socket_addrs().map_err(|error| refused(error.to_string()))?;
+        let addresses = listen
+            .to_socket_addrs()
+            .map_err(|error| refused(error.to_string()).with_source(error))?;
         let limits = http_server::Limits {
             connections: CONNECTIONS,
             body_bytes: 8 * 1024,
             head_time: Duration::from_secs(5),
             body_time: Duration::from_secs(5),
             idle_time: Duration::from_secs(30),
-            write_time: viewer::FRAME_TIME,
+            write_time: viewer::EVENT_TIME,
             ..http_server::Limits::default()
         };
-        let terms = Terms {
+        let settings = Settings {
             stale_after: config.stale_after,
             interval: config.outputs.interval,
             totals_since: config.totals.since,
         };
         let host = listen.rsplit_once(':').map_or(listen.as_str(), |(host, _)| host);
-        let mut complaint = "it is no address of this machine".to_owned();
+        let mut problem = "it is not an address of this machine".to_owned();
         for address in addresses {
             if !address.ip().is_loopback() && http.token.is_none() {
                 return Err(refused(format!(
-                    "{} is reached by other machines; this needs a token: set http.token_file, or listen on 127.0.0.1",
+                    "other machines can reach {}, so a token is needed: set http.token_file, or listen on 127.0.0.1",
                     address.ip()
                 )));
             }
-            let board = Arc::new(Board::new(terms));
+            let board = Arc::new(Board::new(settings));
             let hosts = Hosts::new(host, address.ip(), &http.allowed_hosts);
             let server = Server::bind(address, "web", limits.clone(), |port| {
-                let gate = http.token.as_ref().map(|token| Gate::new(token, port)).transpose()?;
-                let site = Site::new(Arc::clone(&board), hosts, gate);
+                let token_check = http
+                    .token
+                    .as_ref()
+                    .map(|token| TokenCheck::new(token, port))
+                    .transpose()?;
+                let site = Site::new(Arc::clone(&board), hosts, token_check);
                 Ok(Box::new(move |request: &http_server::Request| site.answer(request)))
             });
             match server {
                 Ok(server) => return Ok(Some(Self { server, board })),
-                // Not the next address of a name: half of its visitors would reach the other program.
+                // Not the next address of the same name: some of the visitors would reach the other program.
                 Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
-                    let what = "another program listens there; end it, or name another port (0: a free one)";
-                    return Err(refused(what.to_owned()));
+                    let what = "another program listens there; end it, or choose another port (0: a free one)";
+                    return Err(refused(what.to_owned()).with_source(error));
                 }
-                Err(error) => complaint = error.to_string(),
+                Err(error) => problem = error.to_string(),
             }
         }
-        Err(refused(complaint))
+        Err(refused(problem))
     }
 
     /// Where it listens.
@@ -114,14 +120,14 @@ impl Web {
         self.server.local_addr()
     }
 
-    /// Shows this one from now on.
+    /// Shows this snapshot from now on.
     pub(crate) fn publish(&self, snapshot: Arc<Snapshot>) {
         self.board.publish(snapshot, Instant::now());
     }
 
-    /// Shows the last one to who is there, and ends.
+    /// Shows the last snapshot to the viewers that are connected, and stops.
     pub(crate) fn end(mut self, last: Option<Arc<Snapshot>>) {
-        self.board.end(last, Instant::now() + FAREWELL);
+        self.board.end(last, Instant::now() + LAST_SNAPSHOT_TIME);
         self.server.stop();
     }
 }

@@ -1,334 +1,345 @@
-//! What the page shows, as rows of short JSON, and the difference between two pictures.
+//! What the live page is sent of a snapshot: all of it, or the difference from the picture before.
 //!
-//! In: snapshots · Out: one frame for who has no picture yet, one for who has the one before · Thread: any (pure).
+//! In: snapshots · Out: server-sent events · Thread: any (pure).
 //!
-//! A snapshot of many queues with 60 windows each is megabytes, of which little changes in a second: the page is sent
-//! the rows that did. Rows (`src/web/page.html` reads them): `i` settings, `c` connection, `k` stale kinds, `t` totals,
-//! `a` totals of all queues, `aw/<start>` their windows, `q/<id>` queue, `w/<id>/<start>` its windows, `u/<id>` user,
-//! `m/<key>` metric. Times are Unix milliseconds.
+//! A picture is an object of objects with the snapshot's own names, without what the page does not show. What is `null`
+//! in a snapshot is absent, numbers have one digit behind the point, moments are text as in the snapshot. The other
+//! differences from a snapshot:
+//!
+//! - `version` and `settings` are added.
+//! - `connection` has counts instead of lists, and the gap that is open now.
+//! - `windows` is an object by the windows' starts: the newest 60, with the numbers that the page draws.
+//! - A queue has `longest_wait_since`, which does not change each second, instead of `longest_wait_secs`, and
+//!   `agents_by_status` instead of `observations`; it has no `by_media`.
+//!
+//! Each event is `{"whole":…,"patch":…}`. The patch is a JSON merge patch (RFC 7396) that turns the picture before into
+//! this one; if `whole` is true, it begins with an empty object. A snapshot of many queues with 60 windows each is
+//! megabytes, of which little changes in a second, so differences are small in spite of the names.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-use super::Terms;
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::Settings;
 use crate::Moment;
 use crate::config::TotalsSince;
-use crate::model::numbers::{Numbers, WindowSnapshot};
-use crate::model::snapshot::{ObservationSnapshot, QueueSnapshot, Snapshot};
+use crate::model::snapshot::{AllQueues, LiveTotals, ObservationSnapshot, QueueSnapshot, Snapshot, WindowSnapshot};
 
-/// Rows by key, each a JSON value.
-pub(super) struct Picture {
-    rows: BTreeMap<String, String>,
-    head: String,
-}
+/// Windows of each queue in a picture: as many as the page's charts have room for.
+const WINDOWS: usize = 60;
 
-impl Picture {
-    /// The rows of a snapshot.
-    pub(super) fn of(snapshot: &Snapshot, terms: Terms) -> Self {
-        let mut rows = BTreeMap::new();
-        let mut add = |key: String, row: Row| rows.insert(key, row.end());
-        add("i".to_owned(), settings(snapshot, terms));
-        add("c".to_owned(), connection(snapshot));
-        let mut stale = Row::new('{', '}');
-        for (kind, freshness) in snapshot.freshness.iter().filter(|(_, freshness)| freshness.stale) {
-            stale.key(kind).time(Some(freshness.last_event_at));
-        }
-        add("k".to_owned(), stale);
-        let totals = &snapshot.totals;
-        let mut live = Row::list();
-        for count in [
-            totals.active_conversations,
-            totals.waiting,
-            totals.interacting,
-            totals.after_call_work,
-        ] {
-            live.count(count);
-        }
-        add("t".to_owned(), live);
-        if let Some(all) = &snapshot.all_queues {
-            add("a".to_owned(), numbers(&all.totals));
-            for window in &all.windows {
-                add(format!("aw/{}", window.start.epoch_ms()), of_window(window));
-            }
-        }
-        for (id, queue) in &snapshot.queues {
-            add(format!("q/{id}"), of_queue(queue, snapshot.as_of));
-            for window in queue.windows.iter().flatten() {
-                add(format!("w/{id}/{}", window.start.epoch_ms()), of_window(window));
-            }
-        }
-        for (id, user) in &snapshot.users {
-            let mut row = Row::list();
-            row.text(user.name.as_deref())
-                .text(user.presence.as_deref())
-                .text(user.routing_status.as_deref())
-                .time(user.since);
-            add(format!("u/{id}"), row);
-        }
-        for (key, metric) in &snapshot.metrics {
-            let mut row = Row::list();
-            row.number(Some(metric.value)).time(metric.timestamp);
-            add(format!("m/{key}"), row);
-        }
-        let mut head = Row::new('{', ' ');
-        head.key("rev")
-            .count(Some(snapshot.revision))
-            .key("at")
-            .time(Some(snapshot.as_of))
-            .key("f")
-            .time(snapshot.connection.last_frame_at);
-        Self { rows, head: head.end() }
-    }
+type Object = Map<String, Value>;
 
-    /// Everything, for a viewer that has no picture, or an older one than `before`.
-    pub(super) fn frame(&self, before: Option<&Picture>) -> Vec<u8> {
-        let unchanged = |key: &str, row: &str| {
-            before
-                .and_then(|before| before.rows.get(key))
-                .is_some_and(|old| old == row)
-        };
-        let mut set = Row::new('{', '}');
-        for (key, row) in self.rows.iter().filter(|(key, row)| !unchanged(key, row)) {
-            set.key(key).raw(row);
-        }
-        let mut gone = Row::list();
-        for key in before.iter().flat_map(|before| before.rows.keys()) {
-            if !self.rows.contains_key(key) {
-                gone.text(Some(key));
-            }
-        }
-        let whole = u8::from(before.is_none());
-        format!(
-            "data: {},\"whole\":{whole},\"set\":{},\"gone\":{}}}\n\n",
-            self.head,
-            set.end(),
-            gone.end()
-        )
-        .into_bytes()
-    }
-}
-
-fn settings(snapshot: &Snapshot, terms: Terms) -> Row {
-    let mut row = Row::new('{', '}');
-    row.key("version").text(Some(env!("CARGO_PKG_VERSION")));
-    row.key("started").time(Some(snapshot.started_at));
-    row.key("since").text(Some(match terms.totals_since {
-        TotalsSince::Start => "start",
-        TotalsSince::Day => "day",
-    }));
-    for (key, duration) in [("interval", terms.interval), ("stale", terms.stale_after)] {
-        row.key(key).count(u64::try_from(duration.as_millis()).ok());
-    }
-    row
-}
-
-fn connection(snapshot: &Snapshot) -> Row {
-    let connection = &snapshot.connection;
-    let open = connection.gaps.iter().find(|gap| gap.to.is_none());
-    let unrepaired = connection.gaps.iter().filter(|gap| !gap.repaired).count() as u64;
-    let mut row = Row::new('{', '}');
-    row.key("state").text(Some(connection.state.as_str()));
-    row.key("protocol").text(Some(connection.protocol));
-    row.key("since").time(Some(connection.since));
-    row.key("cause").text(connection.cause.as_deref());
-    row.key("gap").text(open.map(|gap| gap.cause.as_str()));
-    row.key("gap_from").time(open.map(|gap| gap.from));
-    for (key, count) in [
-        ("connections", u64::from(connection.connections)),
-        ("reconnects", connection.reconnects),
-        ("gaps", connection.gaps_total),
-        ("unrepaired", unrepaired),
-        ("refused", connection.refused_topics.len() as u64),
-        ("dropped", snapshot.counters.events_dropped),
-    ] {
-        row.key(key).count(Some(count));
-    }
-    row
-}
-
-/// Offered, answered, abandoned, service level, average wait, speed of answer, handle time.
-fn numbers(numbers: &Numbers) -> Row {
-    let mut row = Row::list();
-    row.count(Some(numbers.offered))
-        .count(Some(numbers.answered))
-        .count(Some(numbers.abandoned))
-        .number(numbers.service_level_percent)
-        .number(numbers.average_wait_secs)
-        .number(numbers.average_speed_of_answer_secs)
-        .number(numbers.average_handle_secs);
-    row
-}
-
-/// Offered, answered, abandoned, service level, coverage, whether complete.
-fn of_window(window: &WindowSnapshot) -> Row {
-    let mut row = Row::list();
-    row.count(Some(window.numbers.offered))
-        .count(Some(window.numbers.answered))
-        .count(Some(window.numbers.abandoned))
-        .number(window.numbers.service_level_percent)
-        .number(Some(window.coverage_percent))
-        .count(Some(u64::from(window.complete)));
-    row
-}
-
-fn of_queue(queue: &QueueSnapshot, as_of: Moment) -> Row {
-    let mut row = Row::new('{', '}');
-    row.key("name").text(queue.name.as_deref());
-    row.key("waiting").count(queue.waiting);
-    row.key("interacting").count(queue.interacting);
-    row.key("acw").count(queue.after_call_work);
-    // The moment, not the duration: it does not change with every second.
-    let entered = queue.longest_wait_secs.map(|secs| {
-        let ms = (secs * 1000.0).round();
-        // In range: a wait of this run, and `as` saturates.
-        Moment::from_epoch_ms(as_of.epoch_ms().saturating_sub(ms as i64))
-    });
-    row.key("entered").time(entered);
-    row.key("wait").number(queue.average_wait_secs);
-    row.key("target").number(queue.service_level_target_percent);
-    match &queue.totals {
-        Some(totals) => row.key("totals").raw(&numbers(totals).end()),
-        None => row.key("totals").text(None),
+/// A server-sent event with the picture of `now`: its difference from the picture of `before`, or all of it.
+pub(super) fn event(now: &Snapshot, before: Option<&Snapshot>, settings: Settings) -> Vec<u8> {
+    let message = Message {
+        whole: before.is_none(),
+        patch: patch(now, before, settings),
     };
-    let mut people = Row::new('{', '}');
+    // JSON holds no line end of its own, so this is one line.
+    serde_json::to_string(&message)
+        .map(|json| format!("data: {json}\n\n"))
+        .unwrap_or_default()
+        .into_bytes()
+}
+
+#[derive(Serialize)]
+struct Message {
+    whole: bool,
+    patch: Object,
+}
+
+fn patch(now: &Snapshot, before: Option<&Snapshot>, settings: Settings) -> Object {
+    let mut patch = difference(
+        before.map(|before| object(&Overview::of(before, settings))),
+        object(&Overview::of(now, settings)),
+    );
+    let queues = rows(before.map(|before| &before.queues), &now.queues, |old, queue| {
+        // A wait that is as long as in the snapshot before began later.
+        if old == Some(queue) && queue.longest_wait_secs.is_none() {
+            return Object::new();
+        }
+        let old_numbers = old.zip(before).map(|(old, before)| queue_numbers(old, before.as_of));
+        let mut patch = difference(old_numbers, queue_numbers(queue, now.as_of));
+        let old_windows = old.and_then(|old| old.windows.as_deref());
+        put(&mut patch, "windows", windows(old_windows, queue.windows.as_deref()));
+        patch
+    });
+    put(&mut patch, "queues", queues);
+    let users = rows(before.map(|before| &before.users), &now.users, |old, user| {
+        change(old, user, object)
+    });
+    put(&mut patch, "users", users);
+    let metrics = rows(before.map(|before| &before.metrics), &now.metrics, |old, metric| {
+        change(old, metric, object)
+    });
+    put(&mut patch, "metrics", metrics);
+    // One row or none.
+    let old_all = before.map(all_queues);
+    patch.extend(rows(old_all.as_ref(), &all_queues(now), |old, all| {
+        let totals = |all: &&AllQueues| Object::from_iter([("totals".to_owned(), object(&all.totals).into())]);
+        let mut patch = change(old, all, totals);
+        let old_windows = old.map(|old| old.windows.as_slice());
+        put(&mut patch, "windows", windows(old_windows, Some(&all.windows)));
+        patch
+    }));
+    patch
+}
+
+fn all_queues(snapshot: &Snapshot) -> BTreeMap<&str, &AllQueues> {
+    BTreeMap::from_iter(snapshot.all_queues.iter().map(|all| ("all_queues", all)))
+}
+
+/// All of a picture but the rows of queues, users and metrics.
+#[derive(Serialize)]
+struct Overview<'a> {
+    version: &'a str,
+    started_at: Moment,
+    as_of: Moment,
+    settings: PageSettings,
+    connection: Connection<'a>,
+    counters: Counters,
+    freshness: BTreeMap<&'a str, Freshness>,
+    totals: LiveTotals,
+}
+
+#[derive(Serialize)]
+struct PageSettings {
+    totals_since: &'static str,
+    interval_ms: u64,
+    stale_after_ms: u64,
+}
+
+#[derive(Serialize)]
+struct Connection<'a> {
+    state: &'a str,
+    protocol: &'a str,
+    since: Moment,
+    last_frame_at: Option<Moment>,
+    cause: Option<&'a str>,
+    connections: u32,
+    reconnects: u64,
+    topics_refused: usize,
+    gaps_total: u64,
+    /// Of the last 100.
+    gaps_unrepaired: usize,
+    open_gap: Option<OpenGap<'a>>,
+}
+
+#[derive(Serialize)]
+struct OpenGap<'a> {
+    from: Moment,
+    cause: &'a str,
+}
+
+#[derive(Serialize)]
+struct Counters {
+    events_dropped: u64,
+}
+
+#[derive(Serialize)]
+struct Freshness {
+    stale: bool,
+}
+
+impl<'a> Overview<'a> {
+    fn of(snapshot: &'a Snapshot, settings: Settings) -> Self {
+        let connection = &snapshot.connection;
+        let millis = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+        let open_gap = connection.gaps.iter().find(|gap| gap.to.is_none());
+        Self {
+            version: env!("CARGO_PKG_VERSION"),
+            started_at: snapshot.started_at,
+            as_of: snapshot.as_of,
+            settings: PageSettings {
+                totals_since: match settings.totals_since {
+                    TotalsSince::Start => "start",
+                    TotalsSince::Day => "day",
+                },
+                interval_ms: millis(settings.interval),
+                stale_after_ms: millis(settings.stale_after),
+            },
+            connection: Connection {
+                state: connection.state.as_str(),
+                protocol: connection.protocol.as_str(),
+                since: connection.since,
+                last_frame_at: connection.last_frame_at,
+                cause: connection.cause.as_deref(),
+                connections: connection.connections,
+                reconnects: connection.reconnects,
+                topics_refused: connection.refused_topics.len(),
+                gaps_total: connection.gaps_total,
+                gaps_unrepaired: connection.gaps.iter().filter(|gap| !gap.repaired).count(),
+                open_gap: open_gap.map(|gap| OpenGap {
+                    from: gap.from,
+                    cause: &gap.cause,
+                }),
+            },
+            counters: Counters {
+                events_dropped: snapshot.counters.events_dropped,
+            },
+            freshness: snapshot
+                .freshness
+                .iter()
+                .map(|(kind, freshness)| (kind.as_str(), Freshness { stale: freshness.stale }))
+                .collect(),
+            totals: snapshot.totals,
+        }
+    }
+}
+
+/// A queue without its windows. All of its other numbers are there under the names that the snapshot gives them, so a
+/// new number needs no change here.
+fn queue_numbers(queue: &QueueSnapshot, as_of: Moment) -> Object {
+    let mut numbers = object(&QueueSnapshot {
+        windows: None,
+        by_media: BTreeMap::new(),
+        observations: BTreeMap::new(),
+        longest_wait_secs: None,
+        ..queue.clone()
+    });
+    if let Some(secs) = queue.longest_wait_secs {
+        // In range: a wait of this run, and `as` saturates.
+        let ms = (secs * 1000.0).round() as i64;
+        let since = Moment::from_epoch_ms(as_of.epoch_ms().saturating_sub(ms));
+        numbers.insert("longest_wait_since".to_owned(), since.to_string().into());
+    }
+    put(&mut numbers, "agents_by_status", agents_by_status(queue));
+    numbers
+}
+
+/// Members of the queue by routing status; `ON_QUEUE` is all that is known where Genesys sends no more.
+fn agents_by_status(queue: &QueueSnapshot) -> Object {
+    let count = |stats: &BTreeMap<String, f64>| stats.get("count").copied();
     let all = queue.observations.get("all");
-    match all.and_then(|all| all.get("oUserRoutingStatuses").or_else(|| all.get("oOnQueueUsers"))) {
-        Some(ObservationSnapshot::Qualified(by)) => {
-            for (status, stats) in by {
-                people.key(status).number(stats.get("count").copied());
+    let observation = all.and_then(|all| all.get("oUserRoutingStatuses").or_else(|| all.get("oOnQueueUsers")));
+    object(&match observation {
+        Some(ObservationSnapshot::Qualified(by_status)) => by_status
+            .iter()
+            .map(|(status, stats)| (status.as_str(), count(stats)))
+            .collect(),
+        Some(ObservationSnapshot::Plain(stats)) => BTreeMap::from([("ON_QUEUE", count(stats))]),
+        None => BTreeMap::new(),
+    })
+}
+
+#[derive(Serialize)]
+struct Window {
+    answered: u64,
+    abandoned: u64,
+    service_level_percent: Option<f64>,
+    coverage_percent: f64,
+}
+
+/// The patch of the newest windows by their starts.
+fn windows(old: Option<&[WindowSnapshot]>, now: Option<&[WindowSnapshot]>) -> Object {
+    fn newest(windows: &[WindowSnapshot]) -> BTreeMap<Moment, &WindowSnapshot> {
+        let left_out = windows.len().saturating_sub(WINDOWS);
+        windows
+            .iter()
+            .skip(left_out)
+            .map(|window| (window.start, window))
+            .collect()
+    }
+    let window = |window: &&WindowSnapshot| {
+        object(&Window {
+            answered: window.numbers.answered,
+            abandoned: window.numbers.abandoned,
+            service_level_percent: window.numbers.service_level_percent,
+            coverage_percent: window.coverage_percent,
+        })
+    };
+    let now = newest(now.unwrap_or_default());
+    rows(old.map(newest).as_ref(), &now, |old, now| change(old, now, window))
+}
+
+/// The patch of rows by key; `change` gives the patch of one row.
+fn rows<K: Ord + ToString, V>(
+    old: Option<&BTreeMap<K, V>>,
+    now: &BTreeMap<K, V>,
+    change: impl Fn(Option<&V>, &V) -> Object,
+) -> Object {
+    let mut patch = Object::new();
+    for (key, row) in now {
+        let old = old.and_then(|old| old.get(key));
+        let change = change(old, row);
+        if old.is_none() || !change.is_empty() {
+            patch.insert(key.to_string(), change.into());
+        }
+    }
+    let gone = old
+        .into_iter()
+        .flat_map(BTreeMap::keys)
+        .filter(|key| !now.contains_key(key));
+    patch.extend(gone.map(|key| (key.to_string(), Value::Null)));
+    patch
+}
+
+/// The patch of one row. The objects of rows that are equal, which most are, are not made.
+fn change<V: PartialEq>(old: Option<&V>, now: &V, object: impl Fn(&V) -> Object) -> Object {
+    match old == Some(now) {
+        true => Object::new(),
+        false => difference(old.map(&object), object(now)),
+    }
+}
+
+/// The merge patch that turns `old` into `now`; all of `now` without `old`.
+fn difference(old: Option<Object>, now: Object) -> Object {
+    let Some(mut old) = old else { return now };
+    let mut patch = Object::new();
+    for (name, value) in now {
+        match (old.remove(&name), value) {
+            (Some(old), value) if old == value => continue,
+            (Some(Value::Object(old)), Value::Object(now)) => {
+                patch.insert(name, difference(Some(old), now).into());
+            }
+            (_, value) => {
+                patch.insert(name, value);
             }
         }
-        Some(ObservationSnapshot::Plain(stats)) => {
-            people.key("ON_QUEUE").number(stats.get("count").copied());
-        }
-        None => {}
     }
-    row.key("people").raw(&people.end());
-    row
+    patch.extend(old.into_iter().map(|(name, _)| (name, Value::Null)));
+    patch
 }
 
-/// One JSON list or object under construction.
-struct Row {
-    text: String,
-    close: char,
-    /// A comma is due before the next value.
-    comma: bool,
+/// Inserts a part, unless it is empty.
+fn put(object: &mut Object, name: &str, part: Object) {
+    if !part.is_empty() {
+        object.insert(name.to_owned(), part.into());
+    }
 }
 
-impl Row {
-    fn new(open: char, close: char) -> Self {
-        Self {
-            text: open.to_string(),
-            close,
-            comma: false,
+/// The JSON object of a struct or map, as short as the page needs it.
+fn object(source: &impl Serialize) -> Object {
+    match serde_json::to_value(source).map(shortened) {
+        Ok(Value::Object(object)) => object,
+        // Every type here is a struct or a map with text as keys.
+        _ => Object::new(),
+    }
+}
+
+/// Without `null`, and numbers with one digit behind the point: the page shows no more.
+fn shortened(value: Value) -> Value {
+    match value {
+        Value::Object(object) => object
+            .into_iter()
+            .filter(|(_, value)| !value.is_null())
+            .map(|(name, value)| (name, shortened(value)))
+            .collect(),
+        Value::Number(number) if number.is_f64() => {
+            let tenths = (number.as_f64().unwrap_or_default() * 10.0).round();
+            match tenths % 10.0 == 0.0 {
+                // Saturates far beyond what a contact centre counts.
+                true => Value::from((tenths / 10.0) as i64),
+                false => Value::from(tenths / 10.0),
+            }
         }
-    }
-
-    fn list() -> Self {
-        Self::new('[', ']')
-    }
-
-    fn raw(&mut self, json: &str) -> &mut Self {
-        if self.comma {
-            self.text.push(',');
-        }
-        self.text.push_str(json);
-        self.comma = true;
-        self
-    }
-
-    fn key(&mut self, key: &str) -> &mut Self {
-        self.text(Some(key));
-        self.text.push(':');
-        self.comma = false;
-        self
-    }
-
-    fn text(&mut self, text: Option<&str>) -> &mut Self {
-        let quoted = text.and_then(|text| serde_json::to_string(text).ok());
-        self.raw(quoted.as_deref().unwrap_or("null"))
-    }
-
-    fn count(&mut self, count: Option<u64>) -> &mut Self {
-        match count {
-            Some(count) => self.raw(&count.to_string()),
-            None => self.raw("null"),
-        }
-    }
-
-    /// With one digit behind the point: the page shows no more.
-    fn number(&mut self, number: Option<f64>) -> &mut Self {
-        match number.filter(|number| number.is_finite()) {
-            Some(number) => self.raw(&((number * 10.0).round() / 10.0).to_string()),
-            None => self.raw("null"),
-        }
-    }
-
-    fn time(&mut self, at: Option<Moment>) -> &mut Self {
-        match at {
-            Some(at) => self.raw(&at.epoch_ms().to_string()),
-            None => self.raw("null"),
-        }
-    }
-
-    fn end(mut self) -> String {
-        if self.close != ' ' {
-            self.text.push(self.close);
-        }
-        self.text
+        other => other,
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::Id;
-    use crate::web::testing;
-    use serde_json::Value;
-    use std::time::Duration;
-
-    const TERMS: Terms = Terms {
-        totals_since: TotalsSince::Start,
-        stale_after: Duration::from_secs(30),
-        interval: Duration::from_secs(1),
-    };
-
-    fn read(frame: &[u8]) -> Value {
-        let text = std::str::from_utf8(frame).unwrap();
-        let data = text.strip_prefix("data: ").unwrap().strip_suffix("\n\n").unwrap();
-        assert!(!data.contains('\n'), "{data}");
-        serde_json::from_str(data).unwrap()
-    }
-
-    #[test]
-    fn only_what_changed_is_sent_to_who_has_the_one_before() {
-        let mut snapshot = testing::snapshot();
-        let waits = |name: &str, waiting| QueueSnapshot {
-            name: Some(name.to_owned()),
-            waiting: Some(waiting),
-            longest_wait_secs: Some(2.5),
-            ..QueueSnapshot::default()
-        };
-        snapshot.queues.insert(Id::new("a"), waits("<b>Sales</b>\n\"", 1));
-        snapshot.queues.insert(Id::new("b"), waits("Support", 2));
-        let first = Picture::of(&snapshot, TERMS);
-        let whole = read(&first.frame(None));
-        assert_eq!((whole["whole"].as_u64(), whole["rev"].as_u64()), (Some(1), Some(42)));
-        assert_eq!(whole["set"]["q/a"]["name"], "<b>Sales</b>\n\"");
-        assert_eq!(whole["set"]["q/a"]["entered"], snapshot.as_of.epoch_ms() - 2500);
-        assert_eq!(whole["set"]["c"]["state"], "streaming");
-
-        // A second later the same visit still waits, and one queue is gone.
-        snapshot.revision += 1;
-        snapshot.as_of = snapshot.as_of.plus(Duration::from_secs(1));
-        snapshot.queues.remove(&Id::new("b"));
-        snapshot.queues.get_mut(&Id::new("a")).unwrap().longest_wait_secs = Some(3.5);
-        let second = Picture::of(&snapshot, TERMS);
-        let difference = read(&second.frame(Some(&first)));
-        assert_eq!(difference["set"].as_object().unwrap().len(), 0, "{difference}");
-        assert_eq!(difference["gone"], serde_json::json!(["q/b"]));
-        assert_eq!(
-            (difference["whole"].as_u64(), difference["rev"].as_u64()),
-            (Some(0), Some(43))
-        );
-    }
-}
+#[path = "picture_tests.rs"]
+mod tests;

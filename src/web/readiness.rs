@@ -1,15 +1,16 @@
-//! Whether the numbers can be relied on now.
+//! Whether the numbers can be relied on now, for `/readyz`.
 //!
 //! In: a snapshot and its age · Out: yes, or the reason why not · Thread: any (pure).
 
 use std::time::Duration;
 
-use super::Terms;
+use super::Settings;
 use crate::Moment;
+use crate::config::Protocol;
 use crate::model::snapshot::{ConnectionState, Snapshot};
 
-/// `Ok` only while streaming and fresh; else the reason in a line.
-pub(super) fn verdict(snapshot: &Snapshot, now: Moment, terms: Terms) -> Result<(), String> {
+/// `Ok` while the stream is on and its newest frame is fresh; otherwise the reason in one line.
+pub(super) fn check(snapshot: &Snapshot, now: Moment, settings: Settings) -> Result<(), String> {
     let connection = &snapshot.connection;
     if connection.state != ConnectionState::Streaming {
         let cause = connection
@@ -22,14 +23,14 @@ pub(super) fn verdict(snapshot: &Snapshot, now: Moment, terms: Terms) -> Result<
         let age = now.millis_since(since);
         (age > i64::try_from(limit.as_millis()).unwrap_or(i64::MAX)).then_some(age / 1000)
     };
-    if let Some(secs) = older_than(snapshot.as_of, terms.interval * 2 + terms.stale_after) {
+    if let Some(secs) = older_than(snapshot.as_of, settings.interval * 2 + settings.stale_after) {
         return Err(format!("the last snapshot is {secs} s old"));
     }
-    // A snapshot that is not due yet hides frames that came since.
+    // Frames since the last snapshot are not in it, so the limit is longer by an interval.
     match connection.last_frame_at {
         None => return Err("no frame received yet".to_owned()),
         Some(at) => {
-            if let Some(secs) = older_than(at, terms.stale_after + terms.interval) {
+            if let Some(secs) = older_than(at, settings.stale_after + settings.interval) {
                 return Err(format!("the last frame came {secs} s ago"));
             }
         }
@@ -37,8 +38,8 @@ pub(super) fn verdict(snapshot: &Snapshot, now: Moment, terms: Terms) -> Result<
     if let Some(gap) = connection.gaps.iter().find(|gap| gap.to.is_none()) {
         return Err(format!("a gap is open since {}: {}", gap.from, gap.cause));
     }
-    // Kinds of notifications may rest with the centre; metric types are sent on a schedule.
-    if connection.protocol == "metrics"
+    // No notification of a kind may mean that the centre is quiet; metric types are sent on a schedule.
+    if connection.protocol == Protocol::Metrics
         && let Some((kind, freshness)) = snapshot.freshness.iter().find(|(_, freshness)| freshness.stale)
     {
         return Err(format!("{kind}: no data since {}", freshness.last_event_at));
@@ -53,7 +54,7 @@ mod tests {
     use crate::model::snapshot::{FreshnessSnapshot, Gap, GapTopics};
     use crate::web::testing;
 
-    const TERMS: Terms = Terms {
+    const SETTINGS: Settings = Settings {
         stale_after: Duration::from_secs(30),
         interval: Duration::from_secs(1),
         totals_since: TotalsSince::Start,
@@ -63,7 +64,7 @@ mod tests {
     fn wrong(age: Duration, change: impl FnOnce(&mut Snapshot)) -> Option<String> {
         let mut snapshot = testing::snapshot();
         change(&mut snapshot);
-        verdict(&snapshot, snapshot.as_of.plus(age), TERMS).err()
+        check(&snapshot, snapshot.as_of.plus(age), SETTINGS).err()
     }
 
     #[test]
@@ -103,7 +104,7 @@ mod tests {
         };
         assert_eq!(wrong(none, stale), None, "a quiet centre is no fault");
         let metrics = wrong(none, |s| {
-            s.connection.protocol = "metrics";
+            s.connection.protocol = Protocol::Metrics;
             stale(s);
         });
         assert!(metrics.is_some_and(|why| why.starts_with("queue: no data")));

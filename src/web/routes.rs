@@ -1,32 +1,32 @@
-//! Which request gets what: hosts, methods, login, pages, metrics, health, snapshots.
+//! Which request gets which answer: hosts, methods, login, pages, metrics, health, snapshots.
 //!
 //! In: requests · Out: replies · Thread: the connection's.
 
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::access::{Gate, Hosts, Verdict};
-use super::board::Board;
-use super::metrics::{self, Format, Surroundings};
+use super::access::{Access, Hosts, TokenCheck};
+use super::board::{Board, Picture};
+use super::metrics::{self, Format, ServerState};
 use super::pages::{self, Mode, Page};
 use super::{readiness, viewer};
 use crate::Moment;
 use crate::http_server::{Reply, Request, Response, form_pairs};
 
-/// Viewers of the page, and as many of `/api/events`; the rest of the connections stays for everybody else.
+/// Viewers of the page at one time, and as many of `/api/events`; 32 connections are left for other requests.
 const MOST_VIEWERS: usize = 240;
-/// What the page's own script asks, again and again.
+/// The event stream of the page's own script.
 const PAGE_EVENTS: &str = "/api/page";
 
-/// All that a request can be about.
+/// Answers the requests.
 pub(super) struct Site {
     board: Arc<Board>,
     hosts: Hosts,
-    gate: Option<Gate>,
+    token_check: Option<TokenCheck>,
     page: Page,
 }
 
-/// A word and a status.
+/// A line of text.
 fn plain(status: u16, text: &str) -> Response {
     Response::text(status, text)
 }
@@ -36,8 +36,8 @@ fn html(status: u16, page: &Page) -> Response {
         .header("Content-Security-Policy", &page.policy)
 }
 
-/// Fields of every response.
-fn guarded(mut response: Response) -> Response {
+/// Adds the fields that every response has.
+fn with_common_fields(mut response: Response) -> Response {
     let has = |name: &str| response.headers.iter().any(|(field, _)| field == name);
     let policy = (!has("Content-Security-Policy")).then_some("default-src 'none'; frame-ancestors 'none'");
     let caching = (!has("Cache-Control")).then_some("no-store");
@@ -58,19 +58,19 @@ fn guarded(mut response: Response) -> Response {
 }
 
 impl Site {
-    pub(super) fn new(board: Arc<Board>, hosts: Hosts, gate: Option<Gate>) -> Self {
+    pub(super) fn new(board: Arc<Board>, hosts: Hosts, token_check: Option<TokenCheck>) -> Self {
         Self {
             board,
             hosts,
-            gate,
+            token_check,
             page: pages::live(),
         }
     }
 
     pub(super) fn answer(&self, request: &Request) -> Reply {
         match self.reply(request) {
-            Reply::Response(response) => Reply::Response(guarded(response)),
-            Reply::TakeOver(response, take_over) => Reply::TakeOver(guarded(response), take_over),
+            Reply::Response(response) => Reply::Response(with_common_fields(response)),
+            Reply::TakeOver(response, take_over) => Reply::TakeOver(with_common_fields(response), take_over),
             #[cfg(feature = "simulator")]
             Reply::Drop => Reply::Drop,
         }
@@ -78,16 +78,16 @@ impl Site {
 
     fn reply(&self, request: &Request) -> Reply {
         if !self.hosts.admit(request) {
-            let advice = "this Host is not answered here: use the listen address, or name it in http.allowed_hosts";
+            let advice = "unknown Host: use the listen address, or add this name to http.allowed_hosts";
             return plain(421, advice).into();
         }
         let path = request.path.as_str();
-        let open = matches!(path, "/healthz" | "/readyz" | "/login");
-        let guarded = matches!(path, "/" | "/metrics" | "/api/snapshot" | "/api/events" | PAGE_EVENTS);
-        if !open && !guarded {
+        let is_public = matches!(path, "/healthz" | "/readyz" | "/login");
+        let needs_token = matches!(path, "/" | "/metrics" | "/api/snapshot" | "/api/events" | PAGE_EVENTS);
+        if !is_public && !needs_token {
             return plain(
                 404,
-                "nothing is here; see / /metrics /healthz /readyz /api/snapshot /api/events",
+                "not found; there are / /metrics /healthz /readyz /api/snapshot /api/events",
             )
             .into();
         }
@@ -100,24 +100,22 @@ impl Site {
                 } else {
                     "GET, HEAD"
                 };
-                return plain(405, "this method is not answered here")
-                    .header("Allow", allowed)
-                    .into();
+                return plain(405, "this method is not allowed").header("Allow", allowed).into();
             }
         }
         let mut cookie = None;
-        if let (true, Some(gate)) = (guarded, &self.gate) {
-            match gate.judge(request, Moment::now(), Instant::now()) {
-                Verdict::Token => {}
-                Verdict::Cookie => cookie = Some(gate.cookie(Moment::now())),
-                Verdict::TooMany(secs) => return too_many(secs).into(),
-                Verdict::Missing | Verdict::Wrong => return unauthorized(request).into(),
+        if let (true, Some(check)) = (needs_token, &self.token_check) {
+            match check.check(request, Moment::now(), Instant::now()) {
+                Access::ByToken => {}
+                Access::ByCookie => cookie = Some(check.cookie(Moment::now())),
+                Access::TooMany(secs) => return too_many(secs).into(),
+                Access::Missing | Access::Wrong => return unauthorized(request).into(),
             }
         }
         match path {
             "/" => {
                 let response = html(200, &self.page);
-                // Each visit makes the login last longer: a wall screen stays logged in.
+                // Each visit makes the login last longer, so a wall screen stays logged in.
                 match cookie {
                     Some(cookie) => response.header("Set-Cookie", cookie).into(),
                     None => response.into(),
@@ -128,7 +126,7 @@ impl Site {
                 Ok(()) => plain(200, "ready").into(),
                 Err(why) => plain(503, &format!("not ready: {why}")).into(),
             },
-            "/login" if self.gate.is_some() => html(200, &pages::login("", Mode::of(request))).into(),
+            "/login" if self.token_check.is_some() => html(200, &pages::login("", Mode::of(request))).into(),
             "/login" => Response::new(303).header("Location", "/").into(),
             "/metrics" => self.metrics(request).into(),
             "/api/snapshot" => self.snapshot(request).into(),
@@ -139,7 +137,7 @@ impl Site {
 
     fn ready(&self) -> Result<(), String> {
         match self.board.snapshots.newest() {
-            Some(newest) => readiness::verdict(&newest.snapshot, Moment::now(), self.board.terms),
+            Some(newest) => readiness::check(&newest.snapshot, Moment::now(), self.board.settings),
             None => Err("no snapshot yet".to_owned()),
         }
     }
@@ -149,11 +147,11 @@ impl Site {
             return nothing_yet();
         };
         let format = Format::of_accept(request.header("accept"));
-        let surroundings = Surroundings {
+        let server = ServerState {
             ready: self.ready().is_ok(),
             viewers: self.board.pictures.viewers() + self.board.snapshots.viewers(),
         };
-        let text = metrics::text(&newest.snapshot, &surroundings, format);
+        let text = metrics::text(&newest.snapshot, &server, format);
         Response::with_body(200, format.media_type(), text)
     }
 
@@ -182,9 +180,9 @@ impl Site {
             return event_stream().into();
         }
         match self.board.snapshots.enter(MOST_VIEWERS) {
-            Some(seat) => Reply::TakeOver(
+            Some(place) => Reply::TakeOver(
                 event_stream().header("Connection", "close"),
-                Box::new(move |stream, _| viewer::serve(stream, &seat, |newest, _| newest.event())),
+                Box::new(move |stream, _| viewer::serve(stream, &place, |newest, _| newest.event())),
             ),
             None => full().into(),
         }
@@ -195,42 +193,42 @@ impl Site {
             return event_stream().into();
         }
         match self.board.pictures.enter(MOST_VIEWERS) {
-            Some(seat) => Reply::TakeOver(
+            Some(place) => Reply::TakeOver(
                 event_stream().header("Connection", "close"),
-                Box::new(move |stream, _| viewer::serve(stream, &seat, |beat, before| beat.frame(before))),
+                Box::new(move |stream, _| viewer::serve(stream, &place, Picture::event)),
             ),
             None => full().into(),
         }
     }
 
     fn log_in(&self, request: &Request) -> Response {
-        let Some(gate) = &self.gate else {
+        let Some(check) = &self.token_check else {
             return Response::new(303).header("Location", "/");
         };
         if is_from_elsewhere(request) {
-            return plain(403, "this login was sent by another site's page");
+            return plain(403, "this login was sent by a page of another site");
         }
         let form = form_pairs(&String::from_utf8_lossy(&request.body));
         let typed = form
             .iter()
             .find(|(name, _)| name == "token")
             .map_or("", |(_, value)| value);
-        match gate.log_in(typed.trim(), request.peer, Instant::now()) {
-            Verdict::Token => {
+        match check.log_in(typed.trim(), request.peer, Instant::now()) {
+            Access::ByToken => {
                 let page = match Mode::of(request) {
                     Mode::Usual => "/",
                     Mode::Kiosk => "/?kiosk",
                 };
                 Response::new(303)
                     .header("Location", page)
-                    .header("Set-Cookie", gate.cookie(Moment::now()))
+                    .header("Set-Cookie", check.cookie(Moment::now()))
             }
-            Verdict::TooMany(secs) => html(
+            Access::TooMany(secs) => html(
                 429,
                 &pages::login("Too many wrong attempts: wait a minute.", Mode::of(request)),
             )
             .header("Retry-After", secs.to_string()),
-            Verdict::Cookie | Verdict::Missing | Verdict::Wrong => {
+            Access::ByCookie | Access::Missing | Access::Wrong => {
                 html(401, &pages::login("This is not the token.", Mode::of(request)))
                     .header("WWW-Authenticate", CHALLENGE)
             }
@@ -267,7 +265,7 @@ fn event_stream() -> Response {
     Response::with_body(200, "text/event-stream", "retry: 2000\n\n").header("X-Accel-Buffering", "no")
 }
 
-/// Whether a browser says that another site's page sent this.
+/// Whether the browser says that a page of another site sent this request.
 fn is_from_elsewhere(request: &Request) -> bool {
     let site = request.header("sec-fetch-site");
     let origin = request.header("origin").and_then(|origin| origin.split_once("://"));

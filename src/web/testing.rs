@@ -3,12 +3,12 @@
 //! In: nothing · Out: a snapshot of a stream that is well · Thread: the test's.
 
 use crate::Moment;
+use crate::config::Protocol;
 use crate::model::snapshot::{ConnectionSnapshot, ConnectionState, Counters, LiveTotals, Snapshot};
 
 pub(super) fn snapshot() -> Snapshot {
     let at = Moment::from_epoch_ms(1_777_903_530_250);
     Snapshot {
-        record: "snapshot",
         schema: 1,
         revision: 42,
         generated_at: at,
@@ -16,7 +16,7 @@ pub(super) fn snapshot() -> Snapshot {
         as_of: at,
         connection: ConnectionSnapshot {
             state: ConnectionState::Streaming,
-            protocol: "notifications",
+            protocol: Protocol::Notifications,
             connections: 1,
             reconnects: 0,
             since: at,

@@ -1,34 +1,47 @@
-//! One viewer that stays: server-sent events until it leaves.
+//! One viewer of a stream of server-sent events, until it leaves.
 //!
-//! In: the newest states of a feed · Out: frames on its socket · Thread: the connection's.
+//! In: the newest states of a feed · Out: events on its socket · Thread: the connection's.
 //!
-//! Who wakes it: a new state, its heartbeat, or the end. While a slow viewer takes a frame, newer states replace each
-//! other; one that does not take a frame in time is let go.
+//! The thread is woken by a new state, after the time of a heartbeat, or by the end of the feed. While a slow viewer
+//! takes an event, newer states replace each other; a viewer that does not take an event in time is disconnected.
 
 use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::feed::{Seat, Woken};
+use super::feed::{Next, Place};
 use crate::http_server::connection::write_within;
 
-/// A comment is sent when nothing else was for this long: proxies keep the connection, a dead viewer is noticed.
+/// A comment is sent after this long without an event: proxies keep the connection, and a dead viewer is noticed.
 const HEARTBEAT: Duration = Duration::from_secs(15);
-/// A frame must be taken within this time.
-pub(super) const FRAME_TIME: Duration = Duration::from_secs(10);
+/// An event must be taken within this time.
+pub(super) const EVENT_TIME: Duration = Duration::from_secs(10);
 
-/// Sends `frame_of(state, whether it has the one before)` for the newest state, again and again.
-pub(super) fn serve<T>(mut stream: TcpStream, seat: &Seat<T>, frame_of: impl Fn(&T, bool) -> Arc<[u8]>) {
-    let mut seen = 0;
+/// What a viewer has got of the states before the newest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Seen {
+    /// The one before the newest, so a difference from it is enough.
+    OneBefore,
+    /// None, or only older ones.
+    NotOneBefore,
+}
+
+/// Sends the event that `event_of` makes of the newest state, again and again.
+pub(super) fn serve<T>(mut stream: TcpStream, place: &Place<T>, event_of: impl Fn(&T, Seen) -> Arc<[u8]>) {
+    let mut last = 0;
     loop {
-        let sent = match seat.feed.next(seen, Instant::now() + HEARTBEAT) {
-            Woken::New(number, state) => {
-                let has_the_one_before = number == seen + 1 && seen > 0;
-                seen = number;
-                write_within(&mut stream, &frame_of(&state, has_the_one_before), FRAME_TIME)
+        let sent = match place.feed.next(last, Instant::now() + HEARTBEAT) {
+            Next::New(number, state) => {
+                // 0 before the first.
+                let seen = match last > 0 && number == last + 1 {
+                    true => Seen::OneBefore,
+                    false => Seen::NotOneBefore,
+                };
+                last = number;
+                write_within(&mut stream, &event_of(&state, seen), EVENT_TIME)
             }
-            Woken::Quiet => write_within(&mut stream, b":\n\n", FRAME_TIME),
-            Woken::Closed => return,
+            Next::Timeout => write_within(&mut stream, b":\n\n", EVENT_TIME),
+            Next::Closed => return,
         };
         if sent.is_err() {
             return;

@@ -68,17 +68,17 @@ try {
   await page.goto(site);
   await page.waitForFunction(() => document.querySelector('#state')?.textContent === 'Live');
   step('live');
-  const numbers = () => page.evaluate(() => [...document.querySelectorAll('#tiles b, #rows b')].map((b) => b.textContent).join(' '));
+  const numbers = () => page.evaluate(() => [...document.querySelectorAll('#tiles b, #queue-rows b')].map((b) => b.textContent).join(' '));
   const first = await numbers();
-  await page.waitForFunction((was) => [...document.querySelectorAll('#tiles b, #rows b')].map((b) => b.textContent).join(' ') !== was, first);
+  await page.waitForFunction((was) => [...document.querySelectorAll('#tiles b, #queue-rows b')].map((b) => b.textContent).join(' ') !== was, first);
   step('numbers move');
-  const queues = await page.locator('#rows tr').count();
+  const queues = await page.locator('#queue-rows tr').count();
   assert.ok(queues > 3, `${queues} queues`);
 
   // What the page shows is what the snapshot says.
   await page.waitForFunction(async () => {
     const snapshot = await (await fetch('/api/snapshot')).json();
-    const shown = [...document.querySelectorAll('#rows tr')].map((tr) => tr.querySelector('th').textContent + tr.querySelector('[data-k=waiting] b').textContent);
+    const shown = [...document.querySelectorAll('#queue-rows tr')].map((tr) => tr.querySelector('th').textContent + tr.querySelector('[data-column=waiting] b').textContent);
     const told = Object.values(snapshot.queues).map((q) => q.name + q.waiting);
     return JSON.stringify(shown.sort()) === JSON.stringify(told.sort());
   });
@@ -101,12 +101,28 @@ try {
   await page.emulateMedia({ colorScheme: 'light' });
   await page.setViewportSize({ width: 1280, height: 800 });
 
+  // The theme is the system's, unless the address names one.
+  const background = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+  const light = await background();
+  await page.emulateMedia({ colorScheme: 'dark' });
+  const dark = await background();
+  assert.notEqual(dark, light);
+  for (const [query, wanted] of [['?light', light], ['?dark', dark]]) {
+    await page.goto(site + query);
+    assert.equal(await background(), wanted, query);
+  }
+  await page.emulateMedia({ colorScheme: 'light' });
+  assert.equal(await background(), dark, '?dark');
+  step('themes');
+  await page.goto(site);
+  await page.waitForFunction(() => document.querySelector('#state')?.textContent === 'Live');
+
   // By keyboard: the first stop skips to the queues, a column's head sorts.
   await page.keyboard.press('Tab');
   assert.equal(await page.evaluate(() => document.activeElement.className), 'skip');
-  await page.locator('#head [data-k=waiting] button').focus();
+  await page.locator('#queue-head [data-column=waiting] button').focus();
   await page.keyboard.press('Enter');
-  assert.equal(await page.locator('#head [data-k=waiting]').getAttribute('aria-sort'), 'ascending');
+  assert.equal(await page.locator('#queue-head [data-column=waiting]').getAttribute('aria-sort'), 'ascending');
   step('works by keyboard');
 
   // Genesys is gone: the numbers are grey, and the page says why.
@@ -141,7 +157,7 @@ try {
     await page.waitForTimeout(Number(process.env.SETTLE_MS ?? 3000));
     await page.screenshot({ path: `${shots}/1920x1080-kiosk-${scheme}.png` });
     await accessible(`kiosk, ${scheme}`);
-    const least = await page.evaluate(() => Math.min(...[...document.querySelectorAll('#rows .w b, #tiles b')].map((b) => parseFloat(getComputedStyle(b).fontSize))));
+    const least = await page.evaluate(() => Math.min(...[...document.querySelectorAll('#queue-rows [data-column=waiting] b, #tiles b')].map((b) => parseFloat(getComputedStyle(b).fontSize))));
     assert.ok(least >= 40, `a number of ${least} px cannot be read from five metres`);
     const spill = await page.evaluate(() => document.documentElement.scrollHeight - innerHeight);
     assert.ok(spill <= 0, `${spill} px below the screen`);

@@ -5,12 +5,12 @@
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 
-use genesys_stream::config::Protocol;
+use genesys_stream::Protocol;
 use serde_json::{Value, json};
 
 use crate::support::peer::{Answer, Behaviour, Socket, peer, sockets, sound, tls_peer};
 use crate::support::process::{Ended, program};
-use crate::support::{STOP_LIMIT, busy, control, fixture_path, for_all_protocols, start};
+use crate::support::{STOP_LIMIT, against_the_clock, busy, control, fixture_path, for_all_protocols, start};
 
 const CREDENTIALS: [(&str, &str); 2] = [
     ("GENESYS_CLIENT_ID", "simulator"),
@@ -88,6 +88,7 @@ fn all_is_well() {
             Protocol::Notifications => &["permissions", "backfill"],
             Protocol::Events => &[],
             Protocol::Metrics => &["metrics"],
+            other => panic!("no test for {other:?}"),
         };
         let mut expected = vec!["config", "dns", "tcp", "tls", "clock", "token", "queues"];
         expected.extend(own);
@@ -139,7 +140,7 @@ fn a_refused_login() {
     let url = sim.url();
     let checked = Checked::of(program(&["check", "--json", "--region", &url], &wrong).wait());
     checked.ends_with("token");
-    checked.says("token", "fail", &["401", "wrong region looks the same"]);
+    checked.says("token", "fail", &["401", "wrong region gives the same answer"]);
     assert!(!format!("{:?}", checked.steps).contains("hunter2"));
 }
 
@@ -156,7 +157,7 @@ fn a_failing_service() {
     });
     let checked = check(&peer.url(), &[]);
     checked.ends_with("token");
-    checked.says("token", "fail", &["503", "The service itself fails"]);
+    checked.says("token", "fail", &["503", "The service itself has a problem"]);
 }
 
 #[test]
@@ -217,7 +218,7 @@ fn a_socket_that_stays_silent() {
 
 #[test]
 fn an_upgrade_that_is_refused() {
-    for (protocol, says) in [("notifications", "404"), ("events", "lists none for this protocol")] {
+    for (protocol, says) in [("notifications", "404"), ("events", "has none for this protocol")] {
         let peer = peer(|asked, _| {
             let gone = || Answer::Json(404, json!({"message": "gone", "code": "not.found", "status": 404}));
             asked.is_upgrade().then(gone)
@@ -278,7 +279,7 @@ fn waiting_for_a_heartbeat() {
     checked.says(
         "life",
         "ok",
-        &["ping answered", "heartbeat after", "no event yet, which is no error"],
+        &["ping answered", "heartbeat after", "no event yet, which is normal"],
     );
 }
 
@@ -304,7 +305,7 @@ fn certificates() {
     checked.says("life", "ok", &[]);
 }
 
-/// Tunnels for ever.
+/// A proxy that opens tunnels until the process ends; its port.
 fn proxy() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -374,15 +375,17 @@ fn a_wrong_configuration_is_a_usage_error() {
     checked.says("config", "fail", &["eu-west-1", "nothing was connected"]);
 }
 
-/// Whatever it waits for, it ends at once and cleans up.
+/// Whatever it waits for, it ends at once and cleans up, for which it has a second.
 #[test]
 fn a_signal_leaves_nothing_behind() {
-    let peer = peer(sockets(vec![Behaviour::MuteAfter(Vec::new(), 0)]));
-    let running = program(&["check", "--region", &peer.url()], &CREDENTIALS);
-    running.line("the socket is open", |line| line.starts_with("ok    channel"));
-    running.signal("INT");
-    let ended = running.wait();
-    assert_eq!(ended.code, 4, "not passed: {:?} {}", ended.lines, ended.stderr);
-    assert!(ended.took < STOP_LIMIT, "{:?}", ended.took);
-    assert_eq!(peer.log().count("DELETE", "/subscriptions"), 1);
+    against_the_clock(|_| {
+        let peer = peer(sockets(vec![Behaviour::MuteAfter(Vec::new(), 0)]));
+        let running = program(&["check", "--region", &peer.url()], &CREDENTIALS);
+        running.line("the socket is open", |line| line.starts_with("ok    channel"));
+        running.signal("INT");
+        let ended = running.wait();
+        assert_eq!(ended.code, 4, "not passed: {:?} {}", ended.lines, ended.stderr);
+        assert!(ended.took < STOP_LIMIT, "{:?}", ended.took);
+        assert_eq!(peer.log().count("DELETE", "/subscriptions"), 1);
+    });
 }

@@ -62,7 +62,7 @@ fn text_for_people() {
         "protocol   notifications",
         "queues     2",
         &format!("{}  Support", QUEUES[1].0),
-        "topics     4 on 1 channels",
+        "topics     4 on 1 channel\n",
         "channel 1  4 of 1000 topics",
         "headroom   17996 topics, 17 channels",
         "0.2 a minute",

@@ -251,6 +251,141 @@ fn first_names(tree: &str, found: &mut BTreeSet<String>) {
     }
 }
 
+/// Which file names an item of which other file: paths of the form `crate::…`, `self::…`, `super::…` and `child::…`,
+/// followed through `use` to the file that defines the item. What a file names of the modules around it is left out: a
+/// module and its children belong together.
+pub fn arrows(sources: &[Source]) -> BTreeMap<&str, BTreeSet<&str>> {
+    let files: BTreeMap<&[String], &Source> = sources
+        .iter()
+        .filter(|source| source.path != "main.rs")
+        .map(|source| (source.module.as_slice(), source))
+        .collect();
+    let uses: BTreeMap<&[String], BTreeMap<String, Vec<String>>> = files
+        .iter()
+        .map(|(module, source)| (*module, uses_of(source, &files)))
+        .collect();
+    let defining = |mut path: Vec<String>| -> Option<&Source> {
+        // No re-export leads on for ever.
+        for _ in 0..10 {
+            let depth = (0..=path.len())
+                .rev()
+                .find(|depth| files.contains_key(&path[..*depth]))?;
+            let (module, rest) = path.split_at(depth);
+            match rest.first().and_then(|name| uses[module].get(name)) {
+                Some(further) => path = further.iter().chain(&rest[1..]).cloned().collect(),
+                None => return files.get(module).copied(),
+            }
+        }
+        None
+    };
+    let mut found: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for (module, source) in &files {
+        let named = uses[module]
+            .values()
+            .cloned()
+            .chain(paths_of(&source.code, module, &files));
+        for target in named.filter_map(defining) {
+            if !module.starts_with(&target.module) {
+                found.entry(&source.path).or_default().insert(&target.path);
+            }
+        }
+    }
+    found
+}
+
+type Files<'a> = BTreeMap<&'a [String], &'a Source>;
+
+/// What the `use` lines of a file bring in: the name there, and the path from the crate's root.
+fn uses_of(source: &Source, files: &Files<'_>) -> BTreeMap<String, Vec<String>> {
+    let mut found = BTreeMap::new();
+    for (at, _) in source.code.match_indices("use ") {
+        let is_keyword = source.code[..at].chars().next_back().is_none_or(char::is_whitespace);
+        let Some(end) = source.code[at..].find(';').filter(|_| is_keyword) else {
+            continue;
+        };
+        let tree: String = source.code[at + 4..at + end]
+            .replace(" as ", "@")
+            .split_whitespace()
+            .collect();
+        for path in branches(&tree) {
+            let (path, alias) = path.split_once('@').unwrap_or((&path, ""));
+            if let Some(full) = from_root(path.trim_end_matches("::self"), &source.module, files) {
+                let name = if alias.is_empty() {
+                    full.last().cloned()
+                } else {
+                    Some(alias.to_owned())
+                };
+                found.insert(name.unwrap_or_default(), full);
+            }
+        }
+    }
+    found
+}
+
+/// Paths in the code beside its `use` lines.
+fn paths_of(code: &str, module: &[String], files: &Files<'_>) -> Vec<Vec<String>> {
+    let is_path = |c: char| c.is_alphanumeric() || c == '_' || c == ':';
+    code.split(|c: char| !is_path(c))
+        // What ends in `::` is the beginning of a group in a `use` line.
+        .filter(|path| path.contains("::") && !path.ends_with("::"))
+        .filter_map(|path| from_root(path.trim_matches(':'), module, files))
+        .collect()
+}
+
+/// Each path of `a::{b, c::{d, e}}`.
+fn branches(tree: &str) -> Vec<String> {
+    let Some((before, inside)) = tree.split_once('{') else {
+        return vec![tree.to_owned()];
+    };
+    let inside = inside.strip_suffix('}').unwrap_or(inside);
+    let (mut depth, mut begin, mut found) = (0, 0, Vec::new());
+    for (at, c) in inside.char_indices().chain([(inside.len(), ',')]) {
+        match c {
+            '{' => depth += 1,
+            '}' => depth -= 1,
+            ',' if depth == 0 => {
+                let branch = &inside[begin..at];
+                begin = at + 1;
+                if !branch.is_empty() {
+                    found.extend(branches(branch).into_iter().map(|path| format!("{before}{path}")));
+                }
+            }
+            _ => {}
+        }
+    }
+    found
+}
+
+/// The path from the crate's root, for those that lead into the crate.
+fn from_root(path: &str, module: &[String], files: &Files<'_>) -> Option<Vec<String>> {
+    let mut names: Vec<String> = path.split("::").map(str::to_owned).collect();
+    let mut base = module.to_vec();
+    match names[0].as_str() {
+        "crate" => {
+            names.remove(0);
+            base.clear();
+        }
+        "self" => {
+            names.remove(0);
+        }
+        "super" => {
+            while names.first().is_some_and(|name| name == "super") {
+                names.remove(0);
+                base.pop();
+            }
+        }
+        child => {
+            base.push(child.to_owned());
+            if !files.contains_key(base.as_slice()) {
+                return None;
+            }
+            base.pop();
+        }
+    }
+    base.extend(names);
+    Some(base)
+}
+
 /// What `lib.rs` gives under its own name: `Moment` is of `moment`.
 pub fn reexports(sources: &[Source]) -> BTreeMap<String, String> {
     let lib = sources.iter().find(|source| source.path == "lib.rs").expect("lib.rs");

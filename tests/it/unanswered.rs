@@ -2,23 +2,21 @@
 //!
 //! In: a scripted peer that leaves one kind of call without an answer · Out: verdicts · Thread: the test's.
 //!
-//! Each call has a limit of 15 s. Meanwhile a connection that is cut is back after its pause, with its gap recorded and
-//! the state shown, and the run ends in time.
+//! Meanwhile a connection that is cut is back after its pause, with its gap recorded and the state shown, and the run ends
+//! in time. The calls have the limit of all tests, which is longer than any condition is waited for.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
-use genesys_stream::config::{ConfigBuilder, Protocol};
-use genesys_stream::model::snapshot::{ConnectionState, GapTopics};
-use genesys_stream::{Ended, Stream};
+use genesys_stream::{ConfigBuilder, ConnectionState, Ended, GapTopics, Protocol, Report, Stream};
 use serde_json::json;
 
 use crate::support::peer::{self, Answer, Asked, Behaviour, Peer, notification, peer};
-use crate::support::{STOP_LIMIT, Watched, built, config, for_all_protocols, watch, watch_with};
+use crate::support::{STOP_LIMIT, Watched, against_the_clock, built, config, for_all_protocols, watch, watch_with};
 
-/// Pauses are 200 ms at most; the rest is for a loaded machine. Far below the 15 s of a call.
-const BACK: Duration = Duration::from_secs(5);
+/// Pauses are 200 ms at most.
+const BACK: Duration = Duration::from_secs(1);
 
 fn notifications(url: &str) -> ConfigBuilder {
     config(url, Protocol::Notifications)
@@ -45,22 +43,36 @@ fn is_creation(asked: &Asked) -> bool {
 }
 
 /// Cuts the connection, and waits until the line is back: soon, with one closed gap.
-fn cut_and_wait(stream: &Watched, cut: Sender<()>) {
+fn cut_and_wait(stream: &Watched, cut: Sender<()>, limit: Duration) {
     let began = Instant::now();
     drop(cut);
     let lost = stream.until("the gap", |s| s.connection.gaps_total == 1);
     assert!(lost.connection.state != ConnectionState::Streaming || lost.connection.gaps[0].to.is_some());
     let back = stream.until_reconnected(1);
     let took = began.elapsed();
-    assert!(took < BACK, "back after {took:?}");
+    assert!(took < limit, "back after {took:?}");
     assert_eq!(back.connection.gaps_total, 1, "{:?}", back.connection.gaps);
     let gap = &back.connection.gaps[0];
     assert!(gap.to.is_some() && gap.cause.contains("1006"), "{gap:?}");
 }
 
+/// Stops it, with nothing left behind and no call waited for.
+fn stop(stream: Watched, factor: u32) -> Report {
+    let began = Instant::now();
+    let report = stream.stop();
+    let took = began.elapsed();
+    assert!(took < STOP_LIMIT * factor, "the stop took {took:?}");
+    assert!(report.abandoned.is_empty(), "{:?}", report.abandoned);
+    report
+}
+
 /// The listing is read again and again, and not answered the second time.
 #[test]
 fn a_listing_without_an_answer_delays_no_reconnect() {
+    against_the_clock(listing);
+}
+
+fn listing(factor: u32) {
     let (cut, first) = cut_later();
     let peer = peer(move |asked, peer| match () {
         () if asked.is("GET", "/routing/queues") && peer.log().count("GET", "/routing/queues") > 1 => {
@@ -78,8 +90,8 @@ fn a_listing_without_an_answer_delays_no_reconnect() {
     peer.until("the second listing", |log| {
         (log.count("GET", "/routing/queues") == 2).then_some(())
     });
-    cut_and_wait(&stream, cut);
-    stream.stop();
+    cut_and_wait(&stream, cut, BACK * factor);
+    stop(stream, factor);
     assert_eq!(
         peer.log().count("GET", "/routing/queues"),
         2,
@@ -90,6 +102,10 @@ fn a_listing_without_an_answer_delays_no_reconnect() {
 /// The service refuses the token for a repair, and does not answer the request for another one.
 #[test]
 fn a_token_without_an_answer_delays_no_reconnect() {
+    against_the_clock(token);
+}
+
+fn token(factor: u32) {
     let (cut, first) = cut_later();
     let peer = peer(move |asked, peer| match () {
         () if asked.is("POST", "/oauth/token") && peer.log().count("POST", "/oauth/token") > 1 => Some(Answer::Nothing),
@@ -105,8 +121,8 @@ fn a_token_without_an_answer_delays_no_reconnect() {
     peer.until("the second login", |log| {
         (log.count("POST", "/oauth/token") == 2).then_some(())
     });
-    cut_and_wait(&stream, cut);
-    stream.stop();
+    cut_and_wait(&stream, cut, BACK * factor);
+    stop(stream, factor);
     let log = peer.log();
     let paths: Vec<&String> = log.asked.iter().filter(|a| a.is_upgrade()).map(|a| &a.path).collect();
     assert!(paths.len() == 2 && paths[0] == paths[1], "the same channel: {paths:?}");
@@ -115,6 +131,10 @@ fn a_token_without_an_answer_delays_no_reconnect() {
 /// The channel of a replacement is asked for and not answered, and the connection that it was to replace is cut.
 #[test]
 fn a_channel_without_an_answer_delays_no_reconnect_of_its_line() {
+    against_the_clock(channel_of_its_line);
+}
+
+fn channel_of_its_line(factor: u32) {
     let (cut, wait) = bounded::<()>(0);
     let peer = peer(move |asked, peer| match () {
         () if is_creation(asked) && nth(peer, is_creation) > 1 => Some(Answer::Nothing),
@@ -135,13 +155,17 @@ fn a_channel_without_an_answer_delays_no_reconnect_of_its_line() {
         let made = log.asked.iter().filter(|asked| is_creation(asked)).count();
         (made == 2).then_some(())
     });
-    cut_and_wait(&stream, cut);
-    stream.stop();
+    cut_and_wait(&stream, cut, BACK * factor);
+    stop(stream, factor);
 }
 
 /// The same while the connection of another line is cut.
 #[test]
 fn a_channel_without_an_answer_delays_no_reconnect_of_another_line() {
+    against_the_clock(channel_of_another_line);
+}
+
+fn channel_of_another_line(factor: u32) {
     let (cut, smaller) = cut_later();
     let announced = AtomicBool::new(false);
     let peer = peer(move |asked, peer| {
@@ -177,8 +201,8 @@ fn a_channel_without_an_answer_delays_no_reconnect_of_another_line() {
         let made = log.asked.iter().filter(|asked| is_creation(asked)).count();
         (made == 3).then_some(())
     });
-    cut_and_wait(&stream, cut);
-    let last = stream.stop().snapshot;
+    cut_and_wait(&stream, cut, BACK * factor);
+    let last = stop(stream, factor).snapshot;
     let GapTopics::Some(topics) = &last.connection.gaps[0].topics else {
         panic!("a gap of all: {:?}", last.connection.gaps)
     };
@@ -188,34 +212,36 @@ fn a_channel_without_an_answer_delays_no_reconnect_of_another_line() {
 /// A call without an answer at the start does not hold up the end of a duration: login, listing, channel, subscription.
 #[test]
 fn a_duration_ends_whatever_is_unanswered() {
-    for_all_protocols(|protocol| {
-        let steps: &[&str] = match protocol {
-            Protocol::Notifications => &["/oauth/token", "/routing/queues", "/channels", "/subscriptions"],
-            Protocol::Events | Protocol::Metrics => &["/oauth/token", "/routing/queues"],
-        };
-        let run = |step: &'static str| {
-            let peer = peer::peer(move |asked, _| {
-                let is_it = asked.path.contains(step) && asked.method != "DELETE" && !asked.is_upgrade();
-                is_it.then_some(Answer::Nothing)
-            });
-            let builder = Stream::builder(built(config(&peer.url(), protocol).queue("Sales")));
-            let stream = watch_with(builder.duration(Duration::from_secs(2)));
-            (step, peer, stream)
-        };
-        let began = Instant::now();
-        let running: Vec<_> = steps.iter().map(|step| run(step)).collect();
-        for (step, peer, stream) in running {
-            let report = stream.ends().expect("an end in order");
-            let took = began.elapsed();
-            assert_eq!(report.ended, Ended::Stopped, "{step}");
-            assert!(took >= Duration::from_secs(2), "{step}: {took:?}");
-            assert!(took < Duration::from_secs(2) + STOP_LIMIT, "{step}: {took:?}");
-            assert!(
-                nth(&peer, |asked| asked.path.contains(step)) >= 1,
-                "{step} was asked for"
-            );
-        }
-    });
+    against_the_clock(|factor| for_all_protocols(|protocol| duration(protocol, factor)));
+}
+
+fn duration(protocol: Protocol, factor: u32) {
+    let steps: &[&str] = match protocol {
+        Protocol::Notifications => &["/oauth/token", "/routing/queues", "/channels", "/subscriptions"],
+        _ => &["/oauth/token", "/routing/queues"],
+    };
+    let run = |step: &'static str| {
+        let peer = peer::peer(move |asked, _| {
+            let is_it = asked.path.contains(step) && asked.method != "DELETE" && !asked.is_upgrade();
+            is_it.then_some(Answer::Nothing)
+        });
+        let builder = Stream::builder(built(config(&peer.url(), protocol).queue("Sales")));
+        let stream = watch_with(builder.duration(Duration::from_secs(2)));
+        (step, peer, stream)
+    };
+    let began = Instant::now();
+    let running: Vec<_> = steps.iter().map(|step| run(step)).collect();
+    for (step, peer, stream) in running {
+        let report = stream.ends().expect("an end in order");
+        let took = began.elapsed();
+        assert_eq!(report.ended, Ended::Stopped, "{step}");
+        assert!(took >= Duration::from_secs(2), "{step}: {took:?}");
+        assert!(took < Duration::from_secs(2) + STOP_LIMIT * factor, "{step}: {took:?}");
+        assert!(
+            nth(&peer, |asked| asked.path.contains(step)) >= 1,
+            "{step} was asked for"
+        );
+    }
 }
 
 /// While the login is not answered the state is shown, and nothing is told as lost that was never there.

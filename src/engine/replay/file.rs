@@ -8,29 +8,30 @@ use std::path::{Path, PathBuf};
 
 use super::failed;
 use crate::output::recording::{Line, Start};
-use crate::{Error, ErrorKind};
+use crate::{Error, ErrorKind, Moment};
 
 /// The longest message has 4 MiB; as a JSON string it may take six times as much.
 const LONGEST_LINE_BYTES: u64 = 32 << 20;
 const READ_BUFFER_BYTES: usize = 64 << 10;
+const NO_START: &str = "it is no start of a recording; one is made by run --record FILE";
 
-/// An open recording, its first line read.
+/// An open recording whose first line was read.
 pub(crate) struct Recording {
     path: PathBuf,
     reader: BufReader<File>,
     bytes: u64,
     total: u64,
-    /// Of the line that was read last.
+    /// Number of the last line that was read, from 1.
     number: u64,
-    start: Start,
+    start: (Moment, Start),
 }
 
 /// One line of the file.
 enum Reading {
     Line(Line),
-    /// It cannot be read, and has an end.
+    /// A line with a newline that cannot be read.
     Broken(String),
-    /// It cannot be read, and nothing comes after it.
+    /// A last line without a newline that cannot be read.
     Torn,
     End,
 }
@@ -47,13 +48,15 @@ impl Recording {
         let mut reader = BufReader::with_capacity(READ_BUFFER_BYTES, file);
         let mut bytes = 0;
         let first = read(&mut reader, &mut bytes).map_err(|error| refused(error.to_string()))?;
-        let start = match &first {
-            Reading::Line(line) => Start::of(line).unwrap_or_else(|| Err("it does not begin with a start".to_owned())),
-            Reading::Broken(what) => Err(what.clone()),
-            Reading::Torn | Reading::End => Err("it has no whole line".to_owned()),
+        let start = match first {
+            Reading::Line(line) => line
+                .as_start()
+                .map(|start| (line.at, start.clone()))
+                .ok_or_else(|| NO_START.to_owned()),
+            Reading::Broken(what) => Err(what),
+            Reading::Torn | Reading::End => Err(NO_START.to_owned()),
         };
-        let start =
-            start.map_err(|what| refused(format!("line 1: {what}; a recording is made by run --record FILE")))?;
+        let start = start.map_err(|what| refused(format!("line 1: {what}")))?;
         Ok(Self {
             path: path.to_owned(),
             reader,
@@ -64,19 +67,19 @@ impl Recording {
         })
     }
 
-    /// Of its first run.
-    pub(crate) fn start(&self) -> &Start {
-        &self.start
+    /// Time and content of the first line.
+    pub(crate) fn start(&self) -> (Moment, &Start) {
+        (self.start.0, &self.start.1)
     }
 
-    /// How much of it was read.
+    /// Percent of the file that was read.
     pub(crate) fn percent(&self) -> u64 {
         (self.bytes * 100)
             .checked_div(self.total)
             .map_or(100, |percent| percent.min(100))
     }
 
-    /// The next line; none at the end. A last line without an end that cannot be read was torn, and is left out.
+    /// The next line; none at the end. A torn last line is left out with a warning.
     ///
     /// # Errors
     /// [`ErrorKind::Local`] for a broken line, by its number, or a file that cannot be read any more.
@@ -93,9 +96,9 @@ impl Recording {
                 Ok(None)
             }
             Reading::Broken(what) => {
-                // A crash tore it, and another run goes on after it.
+                // If another run starts after it, a crash tore it.
                 match self.read()? {
-                    Reading::Line(line) if Start::of(&line).is_some() => {
+                    Reading::Line(line) if line.as_start().is_some() => {
                         log::warn!(
                             "line {} of the recording is torn, and left out: a run ended there",
                             self.number
@@ -109,7 +112,7 @@ impl Recording {
         }
     }
 
-    /// The error of the line that was read last.
+    /// An error about the last line that was read.
     pub(crate) fn broken(&self, what: &str) -> Error {
         failed(&self.path, format!("line {}: {what}", self.number), ErrorKind::Local)
     }

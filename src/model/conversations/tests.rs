@@ -2,12 +2,13 @@
 //!
 //! In: random histories · Out: asserted numbers · Thread: any (tests only).
 
+use std::collections::BTreeMap;
+
 use proptest::prelude::*;
 
 use super::*;
 use crate::event::facts::{MediaKind, Purpose};
-use crate::model::numbers::Numbers;
-use crate::model::snapshot::{LiveTotals, QueueSnapshot};
+use crate::model::counts::{LiveSums, Numbers};
 use crate::model::testing::centre::{History, moment, uuid};
 use crate::model::testing::{at, medium, participant, stamped, store};
 
@@ -17,27 +18,31 @@ fn queues(rng: &mut fastrand::Rng) -> Vec<Id> {
     (0..3).map(|_| uuid(rng)).collect()
 }
 
-/// Everything that the snapshot would show.
-fn numbers(store: &Conversations, queues: &[Id], as_of: Moment) -> (LiveTotals, Vec<QueueSnapshot>) {
+/// What holds now, the longest wait, what happened.
+type OfMedium = (LiveSums, Option<f64>, Numbers);
+
+/// Everything that the snapshot would show: active conversations, all queues, each queue by medium.
+fn numbers(store: &Conversations, queues: &[Id], as_of: Moment) -> (u64, LiveSums, Vec<BTreeMap<MediaKind, OfMedium>>) {
     let of = |queue| {
-        let mut snapshot = QueueSnapshot::default();
-        if let Some(live) = store.live().queue(queue) {
-            live.fill(as_of, &mut snapshot);
+        let mut media: BTreeMap<MediaKind, OfMedium> = BTreeMap::new();
+        for (kind, live) in store.live().queue(queue).iter().flat_map(|live| live.media()) {
+            media.insert(kind, (live.sums, live.longest_wait_secs(as_of), Numbers::default()));
         }
         if let Some(totals) = store.totals().queue(queue) {
             for kind in MediaKind::ALL {
-                if let Some(sum) = totals.total(kind, 0, 20_000) {
-                    snapshot.by_media.entry(kind.as_str()).or_default().totals = Numbers {
+                if let Some(sums) = totals.total(kind, 0, 20_000) {
+                    media.entry(kind).or_default().2 = Numbers {
                         // Approximate: it depends on when the end of a hold is told.
                         hold_secs: 0.0,
-                        ..sum.numbers()
+                        ..sums.numbers()
                     };
                 }
             }
         }
-        snapshot
+        media
     };
-    (store.live().totals(|_| true), queues.iter().map(of).collect())
+    let live = store.live();
+    (live.active(), live.sums(|_| true), queues.iter().map(of).collect())
 }
 
 proptest! {
@@ -84,9 +89,7 @@ proptest! {
         nobody.participants.push(participant("x", Purpose::Other));
         store.apply(&nobody, at(10));
         prop_assert_eq!(store.len(), 1);
-        let totals = store.live().totals(|_| true);
-        prop_assert_eq!((totals.active_conversations, totals.waiting), (Some(0), Some(0)));
-        prop_assert_eq!((totals.interacting, totals.after_call_work), (Some(0), Some(0)));
+        prop_assert_eq!((store.live().active(), store.live().sums(|_| true)), (0, LiveSums::default()));
     }
 }
 
@@ -110,17 +113,17 @@ fn a_history_is_followed_from_waiting_to_its_end() {
     let mut store = crate::model::testing::store(TWO_HOURS, 10);
     store.apply(&visit("c", "Q", None), at(6));
     store.apply(&visit("c", "Q", None), at(7));
-    let (totals, q) = numbers(&store, &[Id::new("Q")], at(9));
-    assert_eq!((totals.active_conversations, totals.waiting), (Some(1), Some(1)));
-    assert_eq!(q[0].longest_wait_secs, Some(4.0));
+    let (active, live, q) = numbers(&store, &[Id::new("Q")], at(9));
+    assert_eq!((active, live.waiting), (1, 1));
+    assert_eq!(q[0][&MediaKind::Voice].1, Some(4.0));
     store.apply(&visit("c", "Q", Some(20)), at(20));
-    let (totals, q) = numbers(&store, &[Id::new("Q")], at(21));
-    assert_eq!((totals.active_conversations, totals.waiting), (Some(0), Some(0)));
-    assert_eq!(q[0].by_media["voice"].waiting, 0, "its medium is still shown");
+    let (active, live, q) = numbers(&store, &[Id::new("Q")], at(21));
+    assert_eq!((active, live.waiting), (0, 0));
+    assert_eq!(q[0][&MediaKind::Voice].0.waiting, 0, "its medium is still shown");
     store.apply(&visit("c", "Q", None), at(22));
     assert_eq!(
-        numbers(&store, &[Id::new("Q")], at(22)).0.waiting,
-        Some(0),
+        numbers(&store, &[Id::new("Q")], at(22)).1.waiting,
+        0,
         "an older event undoes nothing"
     );
 }
@@ -134,8 +137,7 @@ fn a_conversation_in_two_queues_is_active_once() {
     second.queue = stamped(0, Id::new("R"));
     facts.participants.push(second);
     store.apply(&facts, at(6));
-    let totals = store.live().totals(|_| true);
-    assert_eq!((totals.active_conversations, totals.waiting), (Some(1), Some(2)));
+    assert_eq!((store.live().active(), store.live().sums(|_| true).waiting), (1, 2));
 }
 
 #[test]
@@ -174,7 +176,7 @@ fn running_after_call_work_keeps_a_conversation_and_its_recent_end_is_not_late()
     facts.participants.push(agent);
     store.apply(&facts, at(20));
     store.forget(at(1000));
-    assert_eq!(store.live().totals(|_| true).after_call_work, Some(1));
+    assert_eq!(store.live().sums(|_| true).after_call_work, 1);
     facts.participants[2].acw_ended = Some(at(990));
     let mut fresh = crate::model::testing::store(Duration::from_secs(100), 10);
     assert_eq!(fresh.apply(&facts, at(1000)), Taken::Joined);
@@ -192,7 +194,7 @@ fn the_longest_idle_is_evicted_and_counted() {
     store.apply(&visit("c", "Q", None), at(9));
     assert_eq!((store.len(), store.evicted()), (2, 1));
     assert!(store.facts(&Id::new("b")).is_none());
-    assert_eq!(store.live().totals(|_| true).waiting, Some(2));
+    assert_eq!(store.live().sums(|_| true).waiting, 2);
     assert_eq!(store.idle_since(at(100), 9), [Id::new("a"), Id::new("c")]);
     assert_eq!(store.idle_since(at(9), 9), [Id::new("a")]);
     assert_eq!(store.idle_since(at(100), 1), [Id::new("a")]);
@@ -312,7 +314,7 @@ fn a_condensed_one_takes_what_is_new_and_nothing_twice() {
     store.apply(&again, at(1_100));
     let voice = total(&store, MediaKind::Voice);
     assert_eq!((voice.offered, voice.answered, voice.abandoned), (2, 1, 0));
-    assert_eq!(store.live().totals(|_| true).waiting, Some(1));
+    assert_eq!(store.live().sums(|_| true).waiting, 1);
     store.forget(at(100_000));
     assert_eq!((store.len(), store.condensed()), (1, 0), "an open one stays");
 }
@@ -327,7 +329,7 @@ fn a_late_event_of_an_open_state_revives_nothing_and_one_that_goes_on_counts_onc
     assert_eq!(store.apply(&answered("c", None), at(1_000)), Taken::Late);
     assert_eq!(store.apply(&visit("c", "Q", None), at(1_000)), Taken::Late);
     assert_eq!((total(&store, MediaKind::Voice), store.len()), (before, 0));
-    assert_eq!(store.live().totals(|_| true).waiting, Some(0));
+    assert_eq!(store.live().sums(|_| true).waiting, 0);
     // The customer writes again: the old visit is told with the new one.
     let mut again = answered("c", Some(30));
     let mut second = participant("acd2", Purpose::Acd);

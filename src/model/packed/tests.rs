@@ -3,7 +3,8 @@
 //! In: random facts · Out: verdicts · Thread: the test's.
 
 use super::*;
-use crate::model::testing::{facts_of_one_conversation, participant};
+use crate::event::facts::{MediaKind, MediumState, Purpose};
+use crate::model::testing::{facts_of_one_conversation, medium, participant};
 use proptest::prelude::*;
 
 proptest! {
@@ -40,25 +41,25 @@ proptest! {
 
 #[test]
 fn every_value_of_every_enum_survives() {
+    fn all<T: Coded>() -> Vec<T> {
+        (0..=u8::MAX).filter_map(T::of_code).collect()
+    }
+    fn stamped<T: Coded>(values: &[T], n: usize, ms: i64) -> Option<Stamped<T>> {
+        values.get(n).map(|value| Stamped {
+            at: Moment::from_epoch_ms(ms),
+            value: *value,
+        })
+    }
     let mut facts = ConversationFacts::nothing_of(Id::new("c"));
-    let stamped = |n| Moment::from_epoch_ms(n);
-    for (n, purpose) in PURPOSES.into_iter().enumerate() {
+    for (n, purpose) in all().into_iter().enumerate() {
         facts.participants.push(participant(&format!("p{n}"), purpose));
     }
-    for (n, value) in STATES.into_iter().enumerate() {
-        let mut m = crate::model::testing::medium(&format!("m{n}"), MediaKind::ALL[n]);
-        m.state = Some(Stamped {
-            at: stamped(n as i64),
-            value,
-        });
-        m.acw_state = ACW_STATES.get(n).map(|value| Stamped {
-            at: stamped(-1),
-            value: *value,
-        });
-        m.disconnect = DISCONNECTS.get(n).map(|value| Stamped {
-            at: stamped(i64::MIN),
-            value: *value,
-        });
+    assert_eq!(all::<MediumState>().len(), MediaKind::ALL.len());
+    for (n, kind) in MediaKind::ALL.into_iter().enumerate() {
+        let mut m = medium(&format!("m{n}"), kind);
+        m.state = stamped(&all(), n, n as i64);
+        m.acw_state = stamped(&all(), n, -1);
+        m.disconnect = stamped(&all(), n, i64::MIN);
         facts.participants[0].media.push(m);
     }
     assert_eq!(Packed::new(&facts).unpack(), facts);

@@ -29,7 +29,7 @@ impl History {
         };
         self.slot = self.slot.max(Some(slot));
         let live = snapshot.connection.state == ConnectionState::Streaming;
-        push(&mut self.total, steps, snapshot.totals.waiting.filter(|_| live));
+        push(&mut self.total, steps, snapshot.totals.live.waiting.filter(|_| live));
     }
 
     pub(super) fn total(&self) -> Vec<Option<u64>> {

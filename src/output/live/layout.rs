@@ -2,7 +2,7 @@
 //!
 //! In: text and styles · Out: one string a line, with or without colours · Thread: any (pure).
 
-use super::terminal::Ability;
+use super::view::Ability;
 use crate::output::text::{clip, plain, width};
 
 /// How a piece of a line looks. Without colours only the words speak.

@@ -4,47 +4,58 @@
 
 use super::history::sparkline;
 use super::layout::{Line, Style};
-use super::screen::View;
+use super::view::View;
 use crate::Id;
-use crate::model::numbers::WindowSnapshot;
-use crate::model::snapshot::{ObservationSnapshot, QueueSnapshot, Snapshot};
+use crate::model::counts::{Field, LiveNumbers, Numbers, Unit};
+use crate::model::snapshot::{ObservationSnapshot, QueueSnapshot, Snapshot, WindowSnapshot};
 use crate::output::text::{clock, number, short, width};
 
 /// Least columns of a queue's name.
 const LEAST_NAME: usize = 8;
-/// Most columns of a queue's name: beyond it the eye loses the row.
+/// Most columns of a queue's name; with a longer one it is hard to follow the row.
 const MOST_NAME: usize = 32;
 /// Least and most columns of a sparkline in the table.
 const LEAST_SPARK: usize = 10;
 const MOST_SPARK: usize = 60;
 /// Between two columns, and before a sparkline.
 const GUTTER: usize = 1;
+/// Columns of the table that come before the sparkline, where there is no room for all.
+const BEFORE_SPARK: usize = 6;
+/// Rank of the longest wait among the live numbers.
+const LONGEST_WAIT_RANK: u8 = 2;
+/// Rank of the least important number that is shown over all queues.
+const LEAST_RANK_OF_ALL: u8 = 8;
 
-/// What holds now, and below it what happened; what the protocol does not tell is not shown.
+/// A line of what holds now and a line of what happened, as far as the protocol tells.
 pub(super) fn totals(view: &View<'_>, cols: usize) -> Vec<Line> {
     [now(view, cols), so_far(view, cols)].into_iter().flatten().collect()
 }
 
-/// Active, waiting, interacting, after-call work.
+/// Active conversations and the live numbers over all queues.
 fn now(view: &View<'_>, cols: usize) -> Option<Line> {
     let totals = &view.snapshot.totals;
     let mut line = Line::default();
-    let mut part = |value: Option<u64>, style: Style, what: &str| {
-        let Some(value) = value else { return };
+    let mut part = |style: Style, value: u64, label: &str| {
         if line.used() > 0 {
             line.add(Style::Normal, "   ");
         }
         line.add(style, &value.to_string())
-            .add(Style::Normal, &format!(" {what}"));
+            .add(Style::Normal, &format!(" {label}"));
     };
-    part(totals.active_conversations, Style::Strong, "active");
-    part(totals.waiting, waiting_style(totals.waiting.unwrap_or(0)), "waiting");
-    part(totals.interacting, Style::Strong, "interacting");
-    part(
-        totals.after_call_work,
-        Style::Strong,
-        if cols < 60 { "acw" } else { "after-call work" },
-    );
+    if let Some(active) = totals.active_conversations {
+        part(Style::Strong, active, "active");
+    }
+    for field in LiveNumbers::FIELDS {
+        // Without the preposition, which costs room.
+        let label = if cols < 60 {
+            field.head
+        } else {
+            field.label.trim_start_matches("in ")
+        };
+        if let Some(value) = (field.of)(&totals.live) {
+            part(live_style(field, value, Style::Strong), value as u64, label);
+        }
+    }
     let room = cols.saturating_sub(line.used() + 12);
     let spark = sparkline(&view.history.total(), room.min(60));
     if room >= 8 && !spark.trim().is_empty() {
@@ -53,7 +64,7 @@ fn now(view: &View<'_>, cols: usize) -> Option<Line> {
     (line.used() > 0).then_some(line)
 }
 
-/// Offered, answered, abandoned, service level, since the start or midnight.
+/// The most important totals over all queues, since the start or midnight.
 fn so_far(view: &View<'_>, cols: usize) -> Option<Line> {
     let all = view.snapshot.all_queues.as_ref()?;
     let mut line = Line::default();
@@ -63,18 +74,19 @@ fn so_far(view: &View<'_>, cols: usize) -> Option<Line> {
         }
         line.add(style, &value).add(Style::Normal, &format!(" {what}"));
     };
-    part(Style::Strong, all.totals.offered.to_string(), "offered");
-    part(Style::Strong, all.totals.answered.to_string(), "answered");
-    part(Style::Strong, all.totals.abandoned.to_string(), "abandoned");
-    if let Some(level) = all.totals.service_level_percent {
-        part(Style::Strong, format!("{:.0} %", level.floor()), "service level");
+    let important = |field: &&Field<Numbers>| (1..=LEAST_RANK_OF_ALL).contains(&field.rank);
+    for field in Numbers::FIELDS.iter().filter(important) {
+        if let Some(value) = (field.of)(&all.totals) {
+            let percent = if field.unit == Unit::Percent { " %" } else { "" };
+            part(Style::Strong, shown(field.unit, value) + percent, field.label);
+        }
     }
     line.add(Style::Dim, &format!("   {}", view.since));
     let open = unrepaired(view.snapshot);
     if open > 0 {
         let word = if open == 1 { "gap" } else { "gaps" };
         let mut marked = Line::default();
-        // First, so that no narrow screen cuts it off.
+        // In front, so that a narrow screen does not cut it off.
         marked.add(Style::Warn, &format!("NOT COMPLETE ({open} {word})   "));
         marked.join(&line.dimmed());
         line = marked;
@@ -87,7 +99,7 @@ fn so_far(view: &View<'_>, cols: usize) -> Option<Line> {
     Some(line)
 }
 
-/// Gaps that REST did not fill in: what was counted is less than what happened.
+/// Number of gaps that REST did not fill in; with any, less was counted than happened.
 fn unrepaired(snapshot: &Snapshot) -> usize {
     snapshot.connection.gaps.iter().filter(|gap| !gap.repaired).count()
 }
@@ -100,7 +112,7 @@ fn windows(line: &mut Line, windows: &[WindowSnapshot], columns: usize) {
         .iter()
         .map(|window| (window.coverage_percent > 0.0).then_some(window.numbers.offered))
         .collect();
-    // One piece for neighbours of one style.
+    // Neighbours of one style are written together.
     let mut piece = (Style::Accent, String::new());
     for (window, height) in windows.iter().zip(sparkline(&counts, columns).chars()) {
         let (style, height) = match height {
@@ -117,11 +129,25 @@ fn windows(line: &mut Line, windows: &[WindowSnapshot], columns: usize) {
     line.add(piece.0, &piece.1);
 }
 
-fn waiting_style(waiting: u64) -> Style {
-    if waiting > 0 { Style::Warn } else { Style::Strong }
+fn live_style(field: &Field<LiveNumbers>, value: f64, usual: Style) -> Style {
+    if field.key == "waiting" && value > 0.0 {
+        Style::Warn
+    } else {
+        usual
+    }
 }
 
-/// Queues and metrics, headed; every line may be the last that fits.
+/// A number as it stands in a cell; a percentage without its sign.
+fn shown(unit: Unit, value: f64) -> String {
+    match unit {
+        Unit::Count | Unit::Conversations | Unit::Agents => value.to_string(),
+        // Not rounded up: 79.9 % does not reach 80 %.
+        Unit::Percent => format!("{:.0}", value.floor()),
+        Unit::Seconds => minutes(value),
+    }
+}
+
+/// The tables of queues and metrics, each with a head.
 pub(super) fn table(view: &View<'_>, cols: usize) -> Vec<Line> {
     let snapshot = view.snapshot;
     let mut lines = Vec::new();
@@ -139,7 +165,7 @@ pub(super) fn table(view: &View<'_>, cols: usize) -> Vec<Line> {
     lines
 }
 
-/// The first lines that fit, with a line that tells how many do not.
+/// The first lines that fit, and a line that says how many do not.
 pub(super) fn fit(mut lines: Vec<Line>, room: usize) -> Vec<Line> {
     if lines.len() > room {
         let hidden = lines.len() - room.saturating_sub(1);
@@ -153,80 +179,91 @@ pub(super) fn fit(mut lines: Vec<Line>, room: usize) -> Vec<Line> {
     lines
 }
 
-/// What stands in a cell, and how it looks.
+/// Style and text of a cell.
 type Cell = (Style, String);
 
-/// A column of the table of queues: head, width, and what it shows.
-struct Column {
-    head: &'static str,
-    width: usize,
-    show: fn(&QueueSnapshot) -> Option<Cell>,
-    /// From what happened, which gaps make incomplete.
-    counted: bool,
+/// A column of the table of queues.
+#[derive(Clone, Copy)]
+enum Column {
+    Live(&'static Field<LiveNumbers>),
+    LongestWait,
+    Counted(&'static Field<Numbers>),
+    OnQueue,
 }
 
-/// In the order of their worth: on a narrow screen the last are left out.
-const COLUMNS: [Column; 11] = [
-    column("waiting", 7, |queue| {
-        queue.waiting.map(|n| (waiting_style(n), n.to_string()))
-    }),
-    column("longest", 7, |queue| {
-        Some((Style::Normal, queue.longest_wait_secs.map(minutes)?))
-    }),
-    column("interacting", 11, |queue| queue.interacting.map(plain_number)),
-    column("acw", 3, |queue| queue.after_call_work.map(plain_number)),
-    counted("SL/target", 9, service_level),
-    counted("abandoned", 9, |queue| queue.totals.map(|n| plain_number(n.abandoned))),
-    counted("offered", 7, |queue| queue.totals.map(|n| plain_number(n.offered))),
-    counted("answered", 8, |queue| queue.totals.map(|n| plain_number(n.answered))),
-    column("average wait", 12, average_wait),
-    counted("handle time", 11, |queue| {
-        Some((Style::Normal, minutes(queue.totals?.average_handle_secs?)))
-    }),
-    column("on queue", 8, |queue| on_queue(queue).map(|n| (Style::Normal, n))),
-];
+/// The most important first: on a narrow screen the last are left out.
+fn all_columns() -> Vec<Column> {
+    let live = LiveNumbers::FIELDS.iter().map(Column::Live);
+    let counted = Numbers::FIELDS.iter().map(Column::Counted);
+    let mut columns = Vec::from([Column::LongestWait, Column::OnQueue]);
+    columns.extend(live.chain(counted).filter(|column| column.rank() > 0));
+    columns.sort_by_key(Column::rank);
+    columns
+}
 
-const fn column(head: &'static str, width: usize, show: fn(&QueueSnapshot) -> Option<Cell>) -> Column {
-    Column {
-        head,
-        width,
-        show,
-        counted: false,
+impl Column {
+    fn rank(&self) -> u8 {
+        match self {
+            Self::Live(field) => field.rank,
+            Self::LongestWait => LONGEST_WAIT_RANK,
+            Self::Counted(field) => field.rank,
+            Self::OnQueue => u8::MAX,
+        }
+    }
+
+    fn head(&self) -> &'static str {
+        match self {
+            Self::Live(field) => field.head,
+            Self::LongestWait => "longest",
+            Self::Counted(field) => field.head,
+            Self::OnQueue => "on queue",
+        }
+    }
+
+    fn width(&self) -> usize {
+        width(self.head())
+    }
+
+    fn cell(&self, queue: &QueueSnapshot) -> Option<Cell> {
+        let normal = |text: String| (Style::Normal, text);
+        match self {
+            Self::Live(field) => {
+                let value = (field.of)(&queue.live)?;
+                Some((live_style(field, value, Style::Normal), shown(field.unit, value)))
+            }
+            Self::LongestWait => queue.longest_wait_secs.map(minutes).map(normal),
+            Self::Counted(field) => {
+                let counted = || (field.of)(queue.totals.as_ref()?);
+                match field.key {
+                    "service_level_percent" => Some(service_level(counted()?, queue.service_level_target_percent)),
+                    // The server's own number, if it gives one (`events` protocol).
+                    "average_wait_secs" => queue.average_wait_secs.or_else(counted).map(minutes).map(normal),
+                    _ => Some(normal(shown(field.unit, counted()?))),
+                }
+            }
+            Self::OnQueue => on_queue(queue).map(normal),
+        }
+    }
+
+    /// Whether its numbers are incomplete while there are gaps.
+    fn is_counted(&self) -> bool {
+        matches!(self, Self::Counted(field) if field.key != "average_wait_secs")
     }
 }
 
-const fn counted(head: &'static str, width: usize, show: fn(&QueueSnapshot) -> Option<Cell>) -> Column {
-    Column {
-        counted: true,
-        ..column(head, width, show)
+/// Service level and the queue's own target: `81/80%`. A miss is marked with `!`, which is visible without colours, too.
+fn service_level(level: f64, target: Option<f64>) -> Cell {
+    let shown = shown(Unit::Percent, level);
+    match target {
+        Some(target) if level < target => (Style::Bad, format!("{shown}/{target:.0}%!")),
+        Some(target) => (Style::Good, format!("{shown}/{target:.0}% ")),
+        None => (Style::Normal, format!("{shown}% ")),
     }
-}
-
-fn plain_number(n: u64) -> Cell {
-    (Style::Normal, n.to_string())
-}
-
-/// `81/80%`: what is, and the queue's own target. What misses it is marked, also without colours.
-fn service_level(queue: &QueueSnapshot) -> Option<Cell> {
-    let level = queue.totals?.service_level_percent?;
-    // Not rounded up: 79.9 % does not reach 80 %.
-    let shown = level.floor();
-    Some(match queue.service_level_target_percent {
-        Some(target) if level < target => (Style::Bad, format!("{shown:.0}/{target:.0}%!")),
-        Some(target) => (Style::Good, format!("{shown:.0}/{target:.0}% ")),
-        None => (Style::Normal, format!("{shown:.0}% ")),
-    })
-}
-
-/// The server's own number where it gives one, else what was counted.
-fn average_wait(queue: &QueueSnapshot) -> Option<Cell> {
-    let counted = || queue.totals?.average_wait_secs;
-    Some((Style::Normal, minutes(queue.average_wait_secs.or_else(counted)?)))
 }
 
 /// `0:12`, `12:07`, `1:02:07`.
 fn minutes(secs: f64) -> String {
-    // Negative and what is no number becomes 0.
+    // The cast turns negative numbers and NaN into 0.
     let secs = secs as u64;
     let (hours, minutes, secs) = (secs / 3600, secs / 60 % 60, secs % 60);
     match hours {
@@ -249,27 +286,28 @@ fn queues(view: &View<'_>, cols: usize) -> Vec<Line> {
     let mut rows: Vec<(&Id, &QueueSnapshot)> = view.snapshot.queues.iter().collect();
     rows.sort_by(|one, other| {
         let by_name = || one.1.name.cmp(&other.1.name).then(one.0.cmp(other.0));
-        other.1.waiting.cmp(&one.1.waiting).then_with(by_name)
+        other.1.live.waiting.cmp(&one.1.live.waiting).then_with(by_name)
     });
     let name_of = |id: &Id, queue: &QueueSnapshot| queue.name.clone().unwrap_or_else(|| short(id));
     let widest = rows.iter().map(|(id, queue)| width(&name_of(id, queue))).max();
     let wanted = widest.unwrap_or(0).clamp(LEAST_NAME, MOST_NAME);
     let has_windows = rows.iter().any(|(_, queue)| queue.windows.is_some());
-    let waits = rows.iter().any(|(_, queue)| queue.waiting.is_some());
+    let waits = rows.iter().any(|(_, queue)| queue.live.waiting.is_some());
 
-    // Columns while the name keeps its least width and the sparkline, once the first six stand, its own; one that nobody
-    // can fill is left out.
+    // Columns are added while there is room for the least width of the name and, after the first ones, for the sparkline.
+    // A column without a value in any row is left out.
     let mut left = cols.saturating_sub(LEAST_NAME);
     let mut columns = Vec::new();
-    for (at, column) in COLUMNS.iter().enumerate() {
-        let filled = rows.iter().any(|(_, queue)| (column.show)(queue).is_some()) || column.head == "longest" && waits;
-        let kept = if has_windows && at >= 6 {
+    for (at, column) in all_columns().into_iter().enumerate() {
+        let is_longest = matches!(column, Column::LongestWait);
+        let filled = rows.iter().any(|(_, queue)| column.cell(queue).is_some()) || is_longest && waits;
+        let kept = if has_windows && at >= BEFORE_SPARK {
             LEAST_SPARK + 2 * GUTTER + (wanted - LEAST_NAME)
         } else {
             0
         };
-        if filled && left >= column.width + GUTTER + kept {
-            left -= column.width + GUTTER;
+        if filled && left >= column.width() + GUTTER + kept {
+            left -= column.width() + GUTTER;
             columns.push(column);
         }
     }
@@ -283,7 +321,7 @@ fn queues(view: &View<'_>, cols: usize) -> Vec<Line> {
     let mut head = Line::default();
     head.left(Style::Dim, "queue", name);
     for column in &columns {
-        head.right(Style::Dim, column.head, column.width + GUTTER);
+        head.right(Style::Dim, column.head(), column.width() + GUTTER);
     }
     if spark > 0 {
         let title = if spark < 17 { "over time" } else { "offered over time" };
@@ -295,13 +333,13 @@ fn queues(view: &View<'_>, cols: usize) -> Vec<Line> {
         let mut line = Line::default();
         line.left(Style::Normal, &name_of(id, queue), name);
         for column in &columns {
-            let (style, text) = (column.show)(queue).unwrap_or((Style::Dim, "-".to_owned()));
-            let style = if incomplete && column.counted {
+            let (style, text) = column.cell(queue).unwrap_or((Style::Dim, "-".to_owned()));
+            let style = if incomplete && column.is_counted() {
                 Style::Dim
             } else {
                 style
             };
-            line.right(style, &text, column.width + GUTTER);
+            line.right(style, &text, column.width() + GUTTER);
         }
         if spark > 0 {
             line.add(Style::Normal, "  ");

@@ -6,68 +6,12 @@
 //! From the top: who and how (header), what is wrong (only then), totals, queues or metrics, people, losses, log, hint.
 //! On a small screen the lower value goes first: hint, log, people, then rows of the table.
 
-use std::time::Duration;
-
-use super::history::History;
 use super::layout::{Line, Style};
 use super::panels;
-use super::terminal::Ability;
-use crate::Moment;
+use super::view::{Ability, Size, View};
 use crate::model::snapshot::{ConnectionState, Snapshot};
 use crate::output::summary;
 use crate::output::text::{between, clock, plain, span, width};
-
-/// Columns and rows of a terminal.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Size {
-    /// Columns.
-    pub(crate) cols: u16,
-    /// Rows.
-    pub(crate) rows: u16,
-}
-
-impl Size {
-    /// Of the terminal that this program runs on; 80x24 where it does not tell.
-    pub(crate) fn of_terminal() -> Self {
-        let (cols, rows) = terminal_size::terminal_size().map_or((80, 24), |(cols, rows)| (cols.0, rows.0));
-        Self { cols, rows }
-    }
-}
-
-/// What is drawn.
-pub(super) struct View<'a> {
-    pub(super) snapshot: &'a Snapshot,
-    /// Now, by the clock that stamped `generated_at`.
-    pub(super) now: Moment,
-    pub(super) region: &'a str,
-    /// Since when totals count, in words.
-    pub(super) since: &'a str,
-    pub(super) history: &'a History,
-    pub(super) log: Option<&'a str>,
-}
-
-/// Without a new snapshot for this long the numbers are old, whatever they say of themselves.
-const SILENT: Duration = Duration::from_secs(5);
-
-impl View<'_> {
-    /// Why the numbers are not those of now, if they are not.
-    pub(super) fn stale(&self) -> Option<String> {
-        let connection = &self.snapshot.connection;
-        let waited = between(self.snapshot.generated_at, self.now);
-        let freshness = &self.snapshot.freshness;
-        if connection.state == ConnectionState::Stopped {
-            Some("STOPPED".to_owned())
-        } else if connection.state != ConnectionState::Streaming {
-            Some("NOT LIVE".to_owned())
-        } else if waited >= SILENT {
-            Some(format!("NO NEW NUMBERS FOR {}", span(waited)))
-        } else if !freshness.is_empty() && freshness.values().all(|kind| kind.stale) {
-            Some("STALE".to_owned())
-        } else {
-            None
-        }
-    }
-}
 
 /// Draws the screen.
 pub(super) fn draw(view: &View<'_>, size: Size, ability: Ability) -> Vec<String> {
@@ -151,7 +95,7 @@ fn header(view: &View<'_>, stale: Option<&str>, cols: usize) -> Line {
         room -= if fits { columns } else { 0 };
         fits
     };
-    let protocol = format!("  {}", connection.protocol);
+    let protocol = format!("  {}", connection.protocol.as_str());
     if take(width(&protocol)) {
         line.add(Style::Dim, &protocol);
     }

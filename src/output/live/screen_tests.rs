@@ -2,10 +2,16 @@
 //!
 //! In: snapshots · Out: assertions on whole screens · Thread: the test's.
 
+use std::time::Duration;
+
+use super::super::history::History;
 use super::*;
 use crate::Id;
-use crate::model::numbers::{AllQueues, Numbers, WindowSnapshot};
-use crate::model::snapshot::{FreshnessSnapshot, MetricSnapshot, ObservationSnapshot};
+use crate::Moment;
+use crate::config::Protocol;
+use crate::model::snapshot::{
+    AllQueues, FreshnessSnapshot, MetricSnapshot, Numbers, ObservationSnapshot, WindowSnapshot,
+};
 use crate::output::record::tests::moment;
 use crate::output::testing::{SALES, a_gap, a_snapshot};
 use crate::output::text::width;
@@ -21,7 +27,7 @@ fn screen_at(snapshot: &Snapshot, cols: u16, rows: u16, log: Option<&str>, now: 
     for (step, waiting) in [0, 2, 8, 3, 5].into_iter().enumerate() {
         let mut past = snapshot.clone();
         past.as_of = snapshot.as_of.minus(Duration::from_secs(5 * (4 - step as u64)));
-        past.totals.waiting = past.totals.waiting.map(|_| waiting);
+        past.totals.live.waiting = past.totals.live.waiting.map(|_| waiting);
         history.add(&past);
     }
     let view = View {
@@ -58,7 +64,7 @@ fn assert_screen(is: &str, want: &str) {
 
 fn with_metrics() -> Snapshot {
     let mut snapshot = a_snapshot();
-    snapshot.connection.protocol = "metrics";
+    snapshot.connection.protocol = Protocol::Metrics;
     snapshot.totals = crate::model::snapshot::LiveTotals::default();
     snapshot.queues.clear();
     snapshot.users.clear();
@@ -94,14 +100,14 @@ fn with_many_queues() -> Snapshot {
     for n in 0..40_u64 {
         let mut queue = snapshot.queues[&Id::new(SALES)].clone();
         queue.name = Some(format!("販売部 {n}"));
-        queue.waiting = Some(n % 3);
+        queue.live.waiting = Some(n % 3);
         queue.longest_wait_secs = (n % 3 > 0).then_some(31.25);
         if n == 2 {
             let users = (
                 "oOnQueueUsers".to_owned(),
                 ObservationSnapshot::Qualified(users.clone()),
             );
-            queue.observations = BTreeMap::from([("all", BTreeMap::from([users]))]);
+            queue.observations = BTreeMap::from([("all".to_owned(), BTreeMap::from([users]))]);
         }
         snapshot.queues.insert(Id::new(&format!("q{n}")), queue);
     }
@@ -309,7 +315,7 @@ proptest! {
         };
         if let Some(queue) = snapshot.queues.values_mut().next() {
             queue.name = Some(name);
-            queue.waiting = Some(waiting);
+            queue.live.waiting = Some(waiting);
             queue.longest_wait_secs = Some(waiting as f64);
         }
         screen(&snapshot, cols, rows, Some("a log line that is longer than most terminals are wide, again and again and again"));

@@ -10,7 +10,7 @@ use std::io::{self, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
-use super::screen::Size;
+use super::view::Size;
 use crate::output::tally::Tally;
 use crate::output::text::width;
 use crate::output::writer::write_out;
@@ -19,29 +19,6 @@ use crate::output::writer::write_out;
 const ENTER: &str = "\x1b[?1049h\x1b[?25l\x1b[?7l\x1b[2J";
 /// The reverse; also ends colours and a begun synchronized update.
 const LEAVE: &str = "\x1b[0m\x1b[?2026l\x1b[?7h\x1b[?25h\x1b[?1049l";
-
-/// What a terminal can show.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Ability {
-    /// Text at any place, no colours.
-    Plain,
-    /// Also colours.
-    Colours,
-}
-
-impl Ability {
-    /// From `TERM` and `NO_COLOR`; `None` where a screen cannot be drawn in place and `lines` must do.
-    pub(crate) fn from_environment(term: Option<&str>, no_color: Option<&str>) -> Option<Self> {
-        match (term, no_color) {
-            // Windows sets no TERM.
-            (None, _) if cfg!(unix) => None,
-            (Some("" | "dumb" | "unknown"), _) => None,
-            // https://no-color.org: present and not empty.
-            (_, Some(value)) if !value.is_empty() => Some(Self::Plain),
-            _ => Some(Self::Colours),
-        }
-    }
-}
 
 /// A terminal that is drawn on.
 pub(super) struct Terminal {

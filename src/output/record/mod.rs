@@ -6,24 +6,34 @@
 mod redact;
 
 use std::io::Write as _;
-use std::time::Duration;
 
 use serde::Serialize;
 
 use crate::event::Event;
-use crate::model::snapshot::{ConnectionState, Gap, Snapshot};
-use crate::{Id, Moment};
+use crate::event::gap::Gap;
+pub(crate) use crate::event::state::StateChange;
+use crate::model::snapshot::Snapshot;
 
 pub(crate) use redact::redact;
 
-/// What [`StreamBuilder::records`](crate::StreamBuilder::records) writes, a line each.
+/// What [`StreamBuilder::records`](crate::StreamBuilder::records) writes, a line each; the JSON forms are described in
+/// `docs/records.md`.
+///
+/// ```
+/// use genesys_stream::{Records, StreamBuilder};
+///
+/// fn with_log(builder: StreamBuilder) -> std::io::Result<StreamBuilder> {
+///     Ok(builder.records(Records::Events, std::fs::File::create("events.ndjson")?))
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Records {
-    /// One JSON record an event with its verbatim body, state changes and gaps, and the last snapshot.
+    /// A JSON record for each event with its verbatim body, for each change of state and each gap, and the last snapshot.
     Events,
-    /// One JSON snapshot each `outputs.interval_ms`, and the last one.
+    /// A JSON snapshot each `snapshot_interval`, and the last one.
     Snapshots,
-    /// One short human line an event without customer data, and a summary at the end.
+    /// A short line for people for each event, without customer data, and a summary at the end.
     Lines,
 }
 
@@ -36,40 +46,11 @@ pub(crate) enum Bodies {
     Redacted,
 }
 
-/// The stream took on another state.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct StateChange {
-    /// When.
-    pub(crate) at: Moment,
-    /// The new state.
-    pub(crate) state: ConnectionState,
-    /// Why, in a line.
-    pub(crate) cause: Option<String>,
-    /// Which attempt in a row, 1 for the first.
-    pub(crate) attempt: Option<u32>,
-    /// How long until the next attempt.
-    pub(crate) retry_in: Option<Duration>,
-}
-
 /// Appends the record of an event. `seq` is its number among the events that this output writes.
 pub(crate) fn event(out: &mut Vec<u8>, seq: u64, event: &Event, bodies: Bodies) {
-    out.extend_from_slice(b"{\"record\":\"event\",\"schema\":1,\"seq\":");
-    show(out, seq);
-    out.extend_from_slice(b",\"received_at\":\"");
-    show(out, event.received_at);
-    out.extend_from_slice(b"\",\"protocol\":\"");
-    out.extend_from_slice(event.protocol.as_str().as_bytes());
-    out.extend_from_slice(b"\",\"kind\":\"");
-    out.extend_from_slice(event.kind.as_str().as_bytes());
-    out.extend_from_slice(b"\",\"topic\":");
-    json(out, &*event.topic);
-    id(out, b",\"conversation_id\":", event.conversation_id.as_ref());
-    id(out, b",\"queue_id\":", event.queue_id.as_ref());
-    id(out, b",\"user_id\":", event.user_id.as_ref());
-    out.extend_from_slice(b",\"event_time\":");
-    json(out, &event.event_time);
-    out.extend_from_slice(b",\"latency_ms\":");
-    json(out, &event.latency_ms());
+    json(out, &event.record(Some(seq)));
+    // The body is the last field, and is copied as it came.
+    out.pop();
     out.extend_from_slice(b",\"body\":");
     match (event.body.as_deref().map(str::trim), bodies) {
         (None | Some(""), _) => out.extend_from_slice(b"null"),
@@ -84,23 +65,14 @@ pub(crate) fn state(out: &mut Vec<u8>, change: &StateChange) {
     #[derive(Serialize)]
     struct Record<'a> {
         record: &'static str,
-        at: Moment,
-        state: ConnectionState,
-        cause: Option<&'a str>,
-        attempt: Option<u32>,
-        retry_in_ms: Option<u64>,
+        #[serde(flatten)]
+        change: &'a StateChange,
     }
     json(
         out,
         &Record {
             record: "state",
-            at: change.at,
-            state: change.state,
-            cause: change.cause.as_deref(),
-            attempt: change.attempt,
-            retry_in_ms: change
-                .retry_in
-                .map(|wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)),
+            change,
         },
     );
     out.push(b'\n');
@@ -122,16 +94,6 @@ pub(crate) fn gap(out: &mut Vec<u8>, gap: &Gap) {
 pub(crate) fn snapshot(out: &mut Vec<u8>, snapshot: &Snapshot) {
     json(out, snapshot);
     out.push(b'\n');
-}
-
-fn id(out: &mut Vec<u8>, key: &[u8], id: Option<&Id>) {
-    out.extend_from_slice(key);
-    json(out, &id);
-}
-
-fn show(out: &mut Vec<u8>, value: impl std::fmt::Display) {
-    // Writing into a Vec cannot fail.
-    let _ = write!(out, "{value}");
 }
 
 /// Appends `value` as JSON; what cannot be written as JSON (no type here) leaves `null`.
@@ -173,12 +135,15 @@ fn one_line(out: &mut Vec<u8>, text: &str) {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::Id;
+    use crate::Moment;
     use crate::config::Protocol;
     use crate::event::EventKind;
     use crate::event::facts::Facts;
-    use crate::model::snapshot::GapTopics;
+    use crate::model::snapshot::{ConnectionState, GapTopics};
     use proptest::prelude::*;
     use serde_json::Value;
+    use std::time::Duration;
 
     pub(crate) fn moment(text: &str) -> Moment {
         Moment::parse(text).unwrap()
@@ -222,6 +187,17 @@ pub(crate) mod tests {
                 "\n"
             )
         );
+    }
+
+    #[test]
+    fn an_event_serialises_as_its_record_without_seq() {
+        for body in [Some(r#"{"id": "ä", "n":1.0e2}"#), None] {
+            let record = line(|out| event(out, 1, &an_event(body), Bodies::Verbatim));
+            let json = serde_json::to_string(&an_event(body)).unwrap();
+            assert_eq!(json, record.trim_end().replace(r#""seq":1,"#, ""));
+        }
+        let text = serde_json::to_value(an_event(Some("no JSON"))).unwrap();
+        assert_eq!(text["body"], "no JSON");
     }
 
     #[test]

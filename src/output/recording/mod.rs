@@ -1,169 +1,185 @@
-//! A recording: what came over the wire and what was done about it, a JSON object a line.
+//! A recording: what came over the wire and what was done about it, one JSON object a line.
 //!
-//! In: frames, facts of REST, changes · Out: lines, and back · Thread: any (pure).
+//! In: frames, changes, start and stop of a run · Out: lines, and back · Thread: any (pure).
 //!
-//! `{"received_at":…,"connection":…,"kind":"frame|rest|state","data":…}`. The data of a frame is its text as a JSON
-//! string (`null` for a message that is no text); in a redacted recording `fingerprints` stand beside it, so that
-//! repetitions are still told from news. The data of the other kinds is an object; `after` in it says how many events had
-//! left the buffer when it was applied. The first line of a run is `{"start":{…}}`, its last `{"stop":{…}}`.
+//! `docs/recording.md` describes each line. Writing and reading are the same derived form, so that neither can fall behind.
 
+mod preface;
 #[cfg(feature = "cli")]
 mod reading;
+#[cfg(all(test, feature = "cli"))]
+mod tests;
 
-use std::time::Duration;
+use std::collections::BTreeMap;
 
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
 
-use crate::config::{ServiceLevel, TotalsSince};
+pub(crate) use self::preface::Preface;
+use crate::event::change::Change;
 use crate::model::Settings;
+use crate::model::snapshot::OutputSnapshot;
 use crate::output::record::{Bodies, redact};
 use crate::{Id, Moment};
 
+/// The form of the lines; a file of another form is refused.
+pub(crate) const SCHEMA: u32 = 2;
 /// What stands for a channel id, which opens the channel to anyone.
 pub(crate) const CHANNEL: &str = "<channel>";
 
 /// One line.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Line {
+    /// When a frame came, or when a change was applied.
+    #[serde(rename = "received_at")]
     pub(crate) at: Moment,
     /// Which connection brought it; none for what concerns the whole run.
     pub(crate) connection: Option<u32>,
-    pub(crate) what: What,
+    #[serde(flatten)]
+    pub(crate) content: Content,
+    /// Of a change: how many events had left the buffer (applied, merged or dropped) when it was applied.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) after: Option<u64>,
+    /// Of a frame: the fingerprints of its events. A redacted body may equal another that it did not equal when it came.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) fingerprints: Vec<u64>,
 }
 
 /// What a line holds.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) enum What {
-    /// A text message.
-    Frame {
-        /// As it came, without the channel id; none where it was no text.
-        text: Option<Box<str>>,
-        /// Of the events in it.
-        fingerprints: Vec<u64>,
-    },
-    /// Facts of REST.
-    Rest(Value),
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", content = "data", rename_all = "snake_case")]
+pub(crate) enum Content {
+    /// A message as it came, without the channel id; none where it was no text.
+    Frame(Option<Box<str>>),
+    /// A change that came over REST.
+    Rest(Change),
     /// Anything else.
-    State(Value),
+    State(State),
+}
+
+/// What a line of the kind `state` holds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum State {
+    /// The first line of a run.
+    Start(Start),
+    /// A connection is being made: what its decoder must know beside the channel.
+    Opening { event_types: Vec<String>, queues: Vec<Id> },
+    /// Frames that are no messages; 0 for the answer to the upgrade, which is a sign of life and counts as none.
+    ControlFrames(u64),
+    /// The last line of a run.
+    Stop(Stop),
+    /// A change that did not come over REST.
+    #[serde(untagged)]
+    Change(Change),
+}
+
+/// Whose numbers these are, and what they mean.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Start {
+    pub(crate) schema: u32,
+    /// Of the program.
+    pub(crate) version: String,
+    pub(crate) region: String,
+    pub(crate) settings: Settings,
+    /// Events of the run that stand in another file; 0 where the run begins here.
+    pub(crate) events_before: u64,
+}
+
+/// What a replay cannot know otherwise.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Stop {
+    pub(crate) events_applied: u64,
+    pub(crate) events_coalesced: u64,
+    pub(crate) events_dropped: u64,
+    pub(crate) outputs: BTreeMap<String, OutputSnapshot>,
+}
+
+impl Stop {
+    /// Events that left the buffer.
+    #[cfg(feature = "cli")]
+    pub(crate) fn settled(&self) -> u64 {
+        self.events_applied + self.events_coalesced + self.events_dropped
+    }
+}
+
+impl Start {
+    /// Of a run of this program.
+    pub(crate) fn new(region: String, settings: Settings) -> Self {
+        Self {
+            schema: SCHEMA,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            region,
+            settings,
+            events_before: 0,
+        }
+    }
 }
 
 impl Line {
-    /// Of the whole run.
-    pub(crate) fn state(at: Moment, data: Value) -> Self {
+    fn new(at: Moment, connection: Option<u32>, content: Content) -> Self {
         Self {
             at,
-            connection: None,
-            what: What::State(data),
+            connection,
+            content,
+            after: None,
+            fingerprints: Vec::new(),
         }
     }
 
-    /// Of one connection.
-    pub(crate) fn of(connection: u32, at: Moment, what: What) -> Self {
+    /// A frame with the fingerprints of its events.
+    pub(crate) fn frame(at: Moment, connection: u32, text: Option<Box<str>>, fingerprints: Vec<u64>) -> Self {
         Self {
-            at,
-            connection: Some(connection),
-            what,
+            fingerprints,
+            ..Self::new(at, Some(connection), Content::Frame(text))
+        }
+    }
+
+    /// Anything but a frame and a change; `connection` is none where it concerns the whole run.
+    pub(crate) fn state(at: Moment, connection: Option<u32>, state: State) -> Self {
+        Self::new(at, connection, Content::State(state))
+    }
+
+    /// A change, applied at `at` when so many events had left the buffer.
+    pub(crate) fn change(at: Moment, change: Change, after: u64) -> Self {
+        let content = match change.is_from_rest() {
+            true => Content::Rest(change),
+            false => Content::State(State::Change(change)),
+        };
+        Self {
+            after: Some(after),
+            ..Self::new(at, None, content)
         }
     }
 
     /// Appends it, with its newline.
     pub(crate) fn write(&self, out: &mut Vec<u8>, bodies: Bodies) {
-        let (kind, data) = match &self.what {
-            What::Frame { text, .. } => ("frame", frame(text.as_deref(), bodies)),
-            What::Rest(data) => ("rest", redacted(data, bodies)),
-            What::State(data) => ("state", data.to_string()),
+        let begin = out.len();
+        let written = match bodies {
+            Bodies::Verbatim => serde_json::to_writer(&mut *out, self),
+            Bodies::Redacted => serde_json::to_writer(&mut *out, &self.redacted()),
         };
-        let connection = self.connection.map_or("null".to_owned(), |number| number.to_string());
-        let head = format!(
-            "{{\"received_at\":\"{}\",\"connection\":{connection},\"kind\":\"{kind}\",\"data\":",
-            self.at
-        );
-        out.extend_from_slice(head.as_bytes());
-        out.extend_from_slice(data.as_bytes());
-        if let (What::Frame { fingerprints, .. }, Bodies::Redacted) = (&self.what, bodies) {
-            out.extend_from_slice(b",\"fingerprints\":");
-            out.extend_from_slice(Value::from(fingerprints.as_slice()).to_string().as_bytes());
-        }
-        out.extend_from_slice(b"}\n");
-    }
-}
-
-fn frame(text: Option<&str>, bodies: Bodies) -> String {
-    let mut emptied = Vec::new();
-    let text = match (text, bodies) {
-        (None, _) => return "null".to_owned(),
-        (Some(text), Bodies::Verbatim) => text,
-        (Some(text), Bodies::Redacted) => {
-            redact(&mut emptied, text);
-            // Made from text.
-            std::str::from_utf8(&emptied).unwrap_or("null")
-        }
-    };
-    Value::from(text).to_string()
-}
-
-fn redacted(data: &Value, bodies: Bodies) -> String {
-    let text = data.to_string();
-    match bodies {
-        Bodies::Verbatim => text,
-        Bodies::Redacted => {
-            let mut emptied = Vec::new();
-            redact(&mut emptied, &text);
-            String::from_utf8(emptied).unwrap_or_default()
+        match written {
+            Ok(()) => out.push(b'\n'),
+            // No type here can fail.
+            Err(_) => out.truncate(begin),
         }
     }
-}
 
-/// What the first line of a run says: whose numbers they are, and what they mean.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Start {
-    pub(crate) at: Moment,
-    pub(crate) region: String,
-    pub(crate) settings: Settings,
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
-}
-
-impl Start {
-    /// As a line.
-    pub(crate) fn line(&self) -> Line {
-        let Settings {
-            protocol,
-            stale_after,
-            retention,
-            max_conversations,
-            windows,
-            totals,
-        } = self.settings;
-        let service_level = match windows.service_level {
-            ServiceLevel::Queue => Value::from("queue"),
-            ServiceLevel::Fixed(threshold) => Value::from(millis(threshold)),
+    /// Without names, addresses, attributes and notes of customers, users and queues.
+    fn redacted(&self) -> Self {
+        let content = match &self.content {
+            Content::Frame(Some(text)) => {
+                let mut emptied = Vec::new();
+                redact(&mut emptied, text);
+                Content::Frame(String::from_utf8(emptied).ok().map(Into::into))
+            }
+            Content::Rest(change) => Content::Rest(change.clone().redacted()),
+            other => other.clone(),
         };
-        let since = match totals.since {
-            TotalsSince::Start => "start",
-            TotalsSince::Day => "day",
-        };
-        let start = json!({
-            "schema": 1, "version": env!("CARGO_PKG_VERSION"), "region": self.region, "protocol": protocol.as_str(),
-            "stale_after_ms": millis(stale_after), "retention_ms": millis(retention),
-            "max_conversations": max_conversations, "granularity_ms": millis(windows.granularity),
-            "windows_kept": windows.keep, "service_level_ms": service_level,
-            "short_abandon_ms": millis(windows.short_abandon), "totals_since": since,
-            "utc_offset_minutes": totals.utc_offset_minutes,
-        });
-        Line::state(self.at, json!({ "start": start }))
+        Self {
+            content,
+            fingerprints: self.fingerprints.clone(),
+            ..*self
+        }
     }
-}
-
-/// A connection is being made: what its machine must know beside the channel.
-pub(crate) fn opening(event_types: &[String], queues: &[Id]) -> What {
-    let queues: Vec<String> = queues.iter().map(Id::to_string).collect();
-    What::State(json!({"opening": {"event_types": event_types, "queues": queues}}))
-}
-
-/// A frame that is no message (or the answer to the upgrade, which counts as none).
-pub(crate) fn sign_of_life(control_frames: u64) -> What {
-    What::State(json!({ "control_frames": control_frames }))
 }

@@ -13,7 +13,7 @@ use crate::net::backoff::Backoff;
 use crate::output::Item;
 use crate::output::complaint::Complaint;
 use crate::output::record::{self, Bodies, redact};
-use crate::rest::hook::{HookClient, Letter};
+use crate::rest::webhook::{Post, WebhookClient};
 
 /// Pauses after failures: as of the stream's own reconnects, but never so long that a wall shows old numbers.
 const PAUSES: ReconnectConfig = ReconnectConfig {
@@ -27,7 +27,7 @@ const PAUSES: ReconnectConfig = ReconnectConfig {
 
 /// See the module.
 pub(super) struct Courier {
-    client: HookClient,
+    client: WebhookClient,
     order: Order,
     desk: Arc<Desk>,
     /// Number of the last event that was taken: `seq` has no holes.
@@ -38,7 +38,7 @@ pub(super) struct Courier {
 }
 
 impl Courier {
-    pub(super) fn new(client: HookClient, order: Order, desk: Arc<Desk>) -> Self {
+    pub(super) fn new(client: WebhookClient, order: Order, desk: Arc<Desk>) -> Self {
         Self {
             client,
             order,
@@ -55,7 +55,7 @@ impl Courier {
         while let Some(work) = self.desk.next(not_before) {
             let began = Instant::now();
             let (letter_seq, revision, body) = self.write(&work.what);
-            let letter = Letter {
+            let post = Post {
                 revision,
                 content_type: match self.order.on {
                     WebhookOn::Snapshot => "application/json",
@@ -63,7 +63,7 @@ impl Courier {
                 },
                 body: &body,
             };
-            let result = self.client.post(&letter, &work.cancel);
+            let result = self.client.post(&post, &work.cancel);
             let fate = match &result {
                 Ok(()) => Fate::Taken,
                 Err(why) if why.refused => Fate::Refused,

@@ -14,7 +14,7 @@ use crate::net::Cancel;
 use crate::output::Item;
 use crate::output::tally::Tally;
 
-/// Records in one post at most (contract, section 10).
+/// Records in one post at most (`docs/records.md#webhook`).
 pub(super) const RECORDS_A_POST: usize = 500;
 
 /// Between two tries at the end, which has no time for long pauses.

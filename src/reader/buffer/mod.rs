@@ -2,9 +2,9 @@
 //!
 //! In: events of all readers · Out: events, oldest first · Thread: senders on readers, one receiver on the aggregator.
 //!
-//! A crossbeam channel of `capacity` carries tickets; the events they stand for wait in slots behind one mutex, because
-//! a channel gives no access to what waits in it and `coalesce` needs just that. The mutex is never held while
-//! anything waits. At most `capacity` events plus one a sender are in memory.
+//! A crossbeam channel of `capacity` carries tickets. The events wait in slots behind one mutex, because `coalesce` must
+//! change events that wait and a channel gives no access to them. The mutex is never held during a wait. At most
+//! `capacity` events plus one per sender are in memory.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,15 +18,15 @@ use crate::event::coalesce::{EntityKey, entity_key, merge};
 use crate::net::cancel::Never;
 use crate::reader::telemetry::Telemetry;
 
-/// A channel on which nothing is ever sent: its end is the signal.
+/// A channel on which nothing is ever sent: its disconnection is the stop signal.
 pub(crate) type StopSignal = Receiver<Never>;
 
 /// What became of an event that was sent.
 #[derive(Debug)]
 pub(crate) enum Sent {
-    /// It waits, was merged, or was dropped and counted, as the policy says.
+    /// The event waits, was merged into another, or was dropped and counted, as the policy says.
     Done,
-    /// There is no room yet and a timer of the sender is due (or it shall stop): the event comes back.
+    /// The buffer is still full and the time is over, or a stop came: the event comes back.
     NotYet(Box<Event>),
 }
 
@@ -126,10 +126,10 @@ pub(crate) fn buffer(config: BufferConfig, telemetry: Arc<Telemetry>) -> (Buffer
 }
 
 impl BufferSender {
-    /// Hands an event over. Waits at most until `until` or `stop`, and only where the policy waits at all.
+    /// Hands an event over. `coalesce` and `block` wait for room until `until` or `stop`.
     ///
-    /// `coalesce` waits until then and only then drops the oldest; `block` gives the event back ([`Sent::NotYet`]) so
-    /// that the reader can see to its timers and try again.
+    /// After that `coalesce` drops the oldest event; `block` gives the event back ([`Sent::NotYet`]), so that the reader
+    /// can serve its timers and try again.
     pub(crate) fn send(&self, event: Box<Event>, until: Instant, stop: &StopSignal) -> Sent {
         let shared = &self.shared;
         let coalesce = shared.policy == WhenFull::Coalesce;
@@ -179,7 +179,7 @@ impl BufferSender {
         }
     }
 
-    /// Whether an event comes back where there is no room; other policies find a way.
+    /// Whether an event can come back because the buffer is full.
     pub(crate) fn gives_back(&self) -> bool {
         self.shared.policy == WhenFull::Block
     }
@@ -192,7 +192,7 @@ impl BufferSender {
     }
 
     fn push_out_oldest(&self, ticket: &mut u64) {
-        // Ends: each round takes one ticket out, and no sender puts more than one in.
+        // The loop ends: each round takes one ticket out, and each sender puts in at most one.
         while let Err(TrySendError::Full(back)) = self.tickets.try_send(*ticket) {
             *ticket = back;
             self.shared.drop_oldest();

@@ -2,11 +2,18 @@
 //!
 //! In: the organisation and its users' states · Out: JSON · Thread: any; pure.
 
-use super::queues::division;
 use crate::simulator::centre::Centre;
 use crate::simulator::json::{Object, id_ref};
 use crate::simulator::world::{Media, ON_QUEUE, World};
 use serde_json::{Value, json};
+
+pub(super) fn division(world: &World) -> Value {
+    json!({
+        "id": world.division.to_string(),
+        "name": "Home",
+        "selfUri": format!("/api/v2/authorization/divisions/{}", world.division),
+    })
+}
 
 pub(in crate::simulator) fn user(centre: &Centre, index: usize, expand: &[String]) -> Value {
     let world = &centre.world;

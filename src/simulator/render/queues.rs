@@ -2,19 +2,11 @@
 //!
 //! In: the organisation and its agents' states · Out: JSON · Thread: any; pure.
 
-use super::people;
+use super::people::{self, division};
 use crate::simulator::centre::Centre;
 use crate::simulator::json::Object;
 use crate::simulator::world::{Media, ON_QUEUE, World};
 use serde_json::{Value, json};
-
-pub(super) fn division(world: &World) -> Value {
-    json!({
-        "id": world.division.to_string(),
-        "name": "Home",
-        "selfUri": format!("/api/v2/authorization/divisions/{}", world.division),
-    })
-}
 
 pub(in crate::simulator) fn queue(centre: &Centre, index: usize) -> Value {
     let world = &centre.world;

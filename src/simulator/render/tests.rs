@@ -46,7 +46,7 @@ fn list(value: &Value) -> &[Value] {
     value.as_array().map_or(&[], Vec::as_slice)
 }
 
-/// Section 9 of the contract.
+/// By `docs/numbers.md#details-mapping`.
 fn from_details(c: &Value) -> BTreeMap<String, Facts> {
     let over = c["conversationEnd"].is_string();
     let of = |p: &Value| {
@@ -91,7 +91,7 @@ fn from_details(c: &Value) -> BTreeMap<String, Facts> {
         .collect()
 }
 
-/// Section 8, of the topic with arrays per medium or of one medium's topic.
+/// By `docs/numbers.md#who`, of the topic with arrays per medium or of one medium's topic.
 fn from_notification(c: &Value, one: Option<&str>) -> BTreeMap<String, Facts> {
     let arrays = [
         ("calls", "voice"),

@@ -14,6 +14,7 @@ use super::control;
 use super::shared::{Reach, RetryAfter, Shared, Trouble};
 use super::stream;
 use super::tokens::Allowance;
+use super::tokens::bearer;
 use super::when::{Ms, http_date};
 use crate::http_server::{Reply, Request, Response};
 use problem::Problem;
@@ -170,11 +171,11 @@ fn rest(shared: &Arc<Shared>, request: &Request, correlation: &str) -> Response 
         return Problem::no_token().response(correlation);
     };
     let now = shared.clock.wall();
-    let client = shared.hub().token(token, now).map(|t| t.client_id.clone());
+    let client = shared.hub().tokens.valid(token, now).map(|t| t.client_id.clone());
     let Some(client_id) = client else {
         return Problem::bad_credentials().response(correlation);
     };
-    let allowance = shared.hub().spend(token, now, &shared.options);
+    let allowance = shared.hub().tokens.spend(token, now, &shared.options);
     let call = Call {
         shared,
         request,
@@ -204,12 +205,6 @@ fn rest(shared: &Arc<Shared>, request: &Request, correlation: &str) -> Response 
             .header("inin-ratelimit-reset", a.reset_secs.to_string()),
         _ => response,
     }
-}
-
-/// The token of an `Authorization` field.
-pub(super) fn bearer(value: &str) -> Option<&str> {
-    let (scheme, token) = value.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
 fn route(call: &Call<'_>) -> Outcome {

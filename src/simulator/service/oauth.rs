@@ -53,7 +53,7 @@ pub(super) fn token(shared: &Arc<Shared>, request: &Request, correlation: &str) 
     }
     let token = shared.random_text(64);
     let expires = end_of(&shared.clock, shared.options.token_life);
-    shared.hub().log_in(&id, token.clone(), expires);
+    shared.hub().tokens.add(&id, token.clone(), expires);
     // Whole seconds, rounded down as the service does, but never 0.
     let secs = ((expires - shared.clock.wall()) / 1000).max(1);
     let body = json!({"access_token": token, "token_type": "bearer", "expires_in": secs});
@@ -76,7 +76,8 @@ pub(super) fn token_info(call: &Call<'_>) -> Outcome {
     let expires = call
         .shared
         .hub()
-        .token(&call.token, call.shared.clock.wall())
+        .tokens
+        .valid(&call.token, call.shared.clock.wall())
         .map(|t| call.shared.clock.told(t.expires));
     let organization = json!({"id": call.shared.world.organization.to_string(), "name": "Simulated Organization"});
     let client = json!({

@@ -2,6 +2,7 @@
 //!
 //! In: an upgrade of `/api/v2/events?access_token=…`, one subscription · Out: event frames · Thread: the connection's; frames come from the centre's.
 
+use super::subscribed::EventSocket;
 use super::{Frame, Outbox, serve, text_frame, upgrade, wants_upgrade};
 use crate::http_server::{Reply, Request, Response};
 use crate::simulator::centre::facts::{Conversation, Purpose};
@@ -16,22 +17,6 @@ use std::sync::Arc;
 /// The event types there are.
 const TYPES: [&str; 2] = ["conversation:updated", "routing:queue:updated"];
 
-/// One subscribed socket.
-pub(in crate::simulator) struct EventSocket {
-    pub outbox: Arc<Outbox>,
-    pub token: String,
-    conversations: bool,
-    queue_updates: bool,
-    /// Ids of the queues asked for, in lower case; all without a list.
-    queues: Option<Vec<String>>,
-}
-
-impl EventSocket {
-    fn hears(&self, queue: &str) -> bool {
-        self.queues.as_ref().is_none_or(|list| list.iter().any(|q| q == queue))
-    }
-}
-
 pub(in crate::simulator) fn open(shared: &Arc<Shared>, request: &Request, correlation: &str) -> Reply {
     if !wants_upgrade(request) {
         return Problem::new(426, "upgrade.required", "This is a WebSocket.")
@@ -45,7 +30,7 @@ pub(in crate::simulator) fn open(shared: &Arc<Shared>, request: &Request, correl
         .find(|(key, _)| key == "access_token")
         .map(|(_, value)| value);
     let token = match token {
-        Some(token) if shared.hub().token(&token, shared.clock.wall()).is_some() => token,
+        Some(token) if shared.hub().tokens.valid(&token, shared.clock.wall()).is_some() => token,
         _ => return Problem::bad_credentials().response(correlation).into(),
     };
     let shared = Arc::clone(shared);

@@ -4,13 +4,14 @@
 //! Thread: the connection's; frames come from the centre's.
 
 use super::measure::{Measured, measure};
+use super::subscribed::{Ask, Bound, MetricSocket};
 use super::{Outbox, serve, text_frame, upgrade, wants_upgrade};
 use crate::http_server::{Reply, Request, Response};
 use crate::simulator::json::Object;
-use crate::simulator::service::bearer;
 use crate::simulator::service::problem::Problem;
 use crate::simulator::shared::Shared;
-use crate::simulator::when::{Ms, iso, millis, parse_iso, parse_period};
+use crate::simulator::tokens::bearer;
+use crate::simulator::when::{Ms, iso, parse_period};
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::net::TcpStream;
@@ -34,48 +35,6 @@ const MAX_PAYLOAD_BYTES: usize = 8192;
 /// Unchanged numbers are repeated after this time, so that a client sees they are fresh.
 const REPEAT: Duration = Duration::from_secs(10);
 
-/// One socket; `ask` is there once its payload was accepted.
-pub(in crate::simulator) struct MetricSocket {
-    pub outbox: Arc<Outbox>,
-    pub token: String,
-    ask: Option<Ask>,
-    sent: HashMap<(usize, Option<usize>), (Vec<Value>, Instant)>,
-}
-
-/// An accepted payload.
-#[derive(Clone)]
-struct Ask {
-    types: Vec<String>,
-    metrics: Vec<String>,
-    windows: Vec<(Bound, Bound)>,
-    queues: Option<Vec<String>>,
-}
-
-#[derive(Debug, Clone, Copy)]
-enum Bound {
-    Now,
-    Back(Duration),
-    At(Ms),
-}
-
-impl Bound {
-    fn parse(text: &str) -> Option<Bound> {
-        match text.strip_prefix("now") {
-            Some("") => Some(Bound::Now),
-            Some(rest) => parse_period(rest.strip_prefix('-')?).map(Bound::Back),
-            None => parse_iso(text).map(Bound::At),
-        }
-    }
-
-    fn at(self, now: Ms) -> Ms {
-        match self {
-            Bound::Now => now,
-            Bound::Back(length) => now - millis(length),
-            Bound::At(at) => at,
-        }
-    }
-}
-
 pub(in crate::simulator) fn open(shared: &Arc<Shared>, request: &Request, correlation: &str) -> Reply {
     if !wants_upgrade(request) {
         return Problem::new(426, "upgrade.required", "This is a WebSocket.")
@@ -85,7 +44,7 @@ pub(in crate::simulator) fn open(shared: &Arc<Shared>, request: &Request, correl
     }
     let token = request.header("authorization").and_then(bearer).map(str::to_owned);
     let token = match token {
-        Some(token) if shared.hub().token(&token, shared.clock.wall()).is_some() => token,
+        Some(token) if shared.hub().tokens.valid(&token, shared.clock.wall()).is_some() => token,
         Some(_) => return Problem::bad_credentials().response(correlation).into(),
         None => return Problem::no_token().response(correlation).into(),
     };

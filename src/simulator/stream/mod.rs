@@ -3,13 +3,16 @@
 //! In: an upgraded TCP connection · Out: frames both ways · Thread: the connection's reads, `sim-write-N` writes.
 
 pub(super) mod events;
+mod frame;
 mod measure;
 pub(super) mod metrics;
 pub(super) mod notifications;
 mod outbox;
+pub(super) mod subscribed;
 mod weather;
 
-pub(super) use outbox::{Frame, Outbox, frame, text_frame};
+pub(super) use frame::{Frame, frame, text_frame};
+pub(super) use outbox::{Counters, Outbox};
 pub(super) use weather::Weather;
 
 use crate::http_server::{Reply, Request, Response};

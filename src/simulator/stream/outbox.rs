@@ -5,8 +5,8 @@
 //! Frames are encoded once and shared by all sockets. A peer that falls further behind than the queue holds is cut off, so
 //! that no slow client can hold up the centre.
 
+use super::frame::{Frame, frame};
 use super::weather::{Late, Spell, Spells, Weather};
-use crate::simulator::shared::Counters;
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded, never, select};
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -14,9 +14,6 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
-
-/// Bytes of one whole frame as they go on the wire.
-pub(in crate::simulator) type Frame = Arc<[u8]>;
 
 /// Frames are gathered into one write up to about this many bytes.
 const WRITE_BYTES: usize = 64 * 1024;
@@ -29,28 +26,11 @@ const BULK_FRAMES: usize = 64;
 
 static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 
-/// A text message as an unmasked, unfragmented frame.
-pub(in crate::simulator) fn text_frame(text: &str) -> Frame {
-    frame(0x1, text.as_bytes())
-}
-
-/// Any frame, also one that no peer should get.
-pub(in crate::simulator) fn frame(opcode: u8, payload: &[u8]) -> Frame {
-    let mut bytes = Vec::with_capacity(payload.len() + 10);
-    bytes.push(0x80 | opcode);
-    match payload.len() {
-        n @ 0..=125 => bytes.push(n as u8),
-        n @ 126..=0xffff => {
-            bytes.push(126);
-            bytes.extend_from_slice(&(n as u16).to_be_bytes());
-        }
-        n => {
-            bytes.push(127);
-            bytes.extend_from_slice(&(n as u64).to_be_bytes());
-        }
-    }
-    bytes.extend_from_slice(payload);
-    bytes.into()
+/// What the simulator has done so far, for `/sim/state`.
+#[derive(Default)]
+pub(in crate::simulator) struct Counters {
+    pub frames_sent: AtomicU64,
+    pub requests: AtomicU64,
 }
 
 enum Item {

@@ -2,7 +2,7 @@
 //!
 //! In: control calls · Out: waits and changes for the sockets' threads · Thread: any.
 
-use super::Frame;
+use super::frame::Frame;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};

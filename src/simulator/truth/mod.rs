@@ -2,8 +2,8 @@
 //!
 //! In: facts of all known conversations, a question · Out: a snapshot's `queues`, `totals` and `all_queues` · Thread: any; pure.
 //!
-//! Nothing here is shared with the client that is measured by it: these are the contract's definitions, written a second time
-//! on facts that were never rendered.
+//! Nothing here is shared with the client that is measured by it: these are the definitions of `docs/numbers.md`,
+//! written a second time on facts that were never rendered.
 
 mod history;
 mod outcomes;
@@ -22,6 +22,7 @@ use sums::{Course, Grid, Limits, Live, moment, period};
 
 /// Within which wait an answer counts for the service level.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum ServiceLevel {
     /// The queue's own threshold for the medium.
     #[default]
@@ -32,6 +33,7 @@ pub enum ServiceLevel {
 
 /// A question for the true numbers; [`TruthQuery::default`] asks as a client with default settings counts.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct TruthQuery {
     /// Length of a window in whole seconds, at least one. Default 1 min.
     pub granularity: Duration,

@@ -1,4 +1,4 @@
-//! What one conversation counts for, by the contract's definitions and the centre's own facts.
+//! What one conversation counts for, by the definitions of `docs/numbers.md` and the centre's own facts.
 //!
 //! In: facts of one conversation · Out: dated outcomes by queue, and what goes on at the end of the facts · Thread: any; pure.
 

@@ -1,4 +1,4 @@
-//! Section 8 clause by clause, on small histories with known numbers.
+//! The rules of `docs/numbers.md` one by one, on small histories with known numbers.
 //!
 //! In: hand-written facts · Out: verdicts · Thread: the test's.
 

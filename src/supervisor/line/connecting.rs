@@ -13,7 +13,7 @@ use super::request::{Progress, Reason, Request};
 use super::{Line, Stage};
 use crate::Error;
 use crate::config::Protocol;
-use crate::model::snapshot::ConnectionState;
+use crate::event::state::ConnectionState;
 
 impl Line {
     /// Connects where that is due: on the same channel while it serves, else on another one.

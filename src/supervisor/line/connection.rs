@@ -9,7 +9,7 @@ use super::super::channels::ChannelKey;
 use super::super::process::Process;
 use super::super::session::HeldToken;
 use crate::Moment;
-use crate::engine::Control;
+use crate::event::change::Change;
 use crate::protocol::opening::ChannelSocket;
 
 /// A connection that was replaced is read for so long beside the new one: what the service already sent on its way, and
@@ -46,7 +46,7 @@ impl Connection {
             None => process.session.usable(turn.now)?.clone(),
         };
         let number = turn.numbers.connection();
-        turn.tell(Control::ConnectionOpened(number));
+        turn.tell(Change::ConnectionOpened { connection: number });
         turn.audit_connection(number, "opening", None);
         turn.act(Act::Open(Open {
             connection: number,

@@ -12,9 +12,10 @@ use super::super::process::Process;
 use super::connection::Connection;
 use super::replacement::Replacement;
 use super::{Line, Place, Stage};
-use crate::engine::Control;
+use crate::event::change::Change;
+use crate::event::gap::GapTopics;
 use crate::event::notice::CloseReason;
-use crate::model::snapshot::{ConnectionState, GapTopics};
+use crate::event::state::ConnectionState;
 use crate::{Error, ErrorKind, Moment};
 
 /// A connection that the peer closes within this time, or before it is stable, was closed soon after it opened.
@@ -52,7 +53,7 @@ impl Line {
         self.backoff.on_streaming(turn.now);
         process.on_streaming();
         if std::mem::take(&mut self.is_in_gap) {
-            turn.tell(Control::GapClosed {
+            turn.tell(Change::GapClosed {
                 line: self.number,
                 to: since,
             });
@@ -63,7 +64,7 @@ impl Line {
     /// The topics are uncovered since then.
     fn on_uncovered(&mut self, from: Moment, reason: &CloseReason, process: &Process, turn: &mut Turn<'_>) {
         self.is_in_gap = true;
-        turn.tell(Control::GapOpened {
+        turn.tell(Change::GapOpened {
             line: self.number,
             topics: match process.lines {
                 1 => GapTopics::All,

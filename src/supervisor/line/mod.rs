@@ -39,7 +39,7 @@ use super::policy::{self, Renew};
 use super::process::Process;
 use crate::Error;
 use crate::config::ReconnectConfig;
-use crate::engine::Control;
+use crate::event::change::Change;
 use crate::event::notice::{CloseReason, ConnectionNews};
 use crate::net::backoff::Backoff;
 
@@ -304,7 +304,7 @@ impl Line {
 
     /// A socket could not be opened, for a reason on this side.
     pub(super) fn on_not_opened(&mut self, number: u32, error: &Error, process: &mut Process, turn: &mut Turn<'_>) {
-        turn.tell(Control::ConnectionEnded(number));
+        turn.tell(Change::ConnectionEnded { connection: number });
         match self.place_of(number) {
             Some(Place::Current) => {
                 self.take_current(turn.now);
@@ -377,7 +377,7 @@ impl Line {
                 self.ends_soon(place, "the token was revoked", turn);
             }
             ConnectionNews::Ended { reason, last_frame_at } => {
-                turn.tell(Control::ConnectionEnded(number));
+                turn.tell(Change::ConnectionEnded { connection: number });
                 turn.audit_connection(number, "ended", Some(&reason));
                 match place {
                     Place::Current => self.on_current_ended(&reason, last_frame_at, process, turn),
@@ -395,11 +395,13 @@ impl Line {
     pub(super) fn end(mut self, process: &mut Process, turn: &mut Turn<'_>) {
         for connection in self.connections() {
             turn.act(Act::Cut(connection.number));
-            turn.tell(Control::ConnectionEnded(connection.number));
+            turn.tell(Change::ConnectionEnded {
+                connection: connection.number,
+            });
         }
         // Its topics are no longer asked for: what of them was uncovered is so up to now.
         if self.is_in_gap {
-            turn.tell(Control::GapClosed {
+            turn.tell(Change::GapClosed {
                 line: self.number,
                 to: turn.at,
             });

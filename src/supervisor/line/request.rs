@@ -6,11 +6,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::super::acts::{Act, Answer, Call, CallId, Turn};
-use super::super::audited::Occurrence;
 use super::super::channels::ChannelKey;
 use super::super::process::Process;
 use super::super::session::HeldToken;
-use crate::engine::Control;
+use crate::audit::entries;
+use crate::event::change::Change;
 use crate::protocol::topic_plan::{Entity, read_answer};
 use crate::{Error, ErrorKind};
 
@@ -108,10 +108,7 @@ impl Request {
     ) -> Progress {
         match (self.step, answer) {
             (Step::Creating, Ok(Answer::Channel { channel, .. })) => {
-                turn.act(Act::Audit(Occurrence::Channel {
-                    line: self.topics.line,
-                    expires_at: channel.expires,
-                }));
+                turn.act(Act::Audit(entries::channel(self.topics.line, channel.expires, turn.at)));
                 let key = process.channels.add(channel, self.token.clone(), turn);
                 let call = subscribe(key, &self.topics, &self.token, process, turn);
                 Progress::Goes(Self {
@@ -176,11 +173,12 @@ pub(super) fn take_in(topics: &Topics, entities: &[Entity], turn: &mut Turn<'_>)
         turn.warn(format!("topic {} refused: {}", rejected.topic, rejected.why()));
         refused.insert(rejected.topic.clone(), rejected.why());
     }
-    turn.act(Act::Audit(Occurrence::Subscription {
-        line: topics.line,
-        topics: topics.ids.len(),
-        refused: refused.clone(),
-    }));
+    turn.act(Act::Audit(entries::subscription(
+        topics.line,
+        topics.ids.len(),
+        &refused,
+        turn.at,
+    )));
     for topic in &answer.unknown {
         turn.warn(format!(
             "topic {topic}: the service did not say whether it is subscribed"
@@ -196,7 +194,7 @@ pub(super) fn take_in(topics: &Topics, entities: &[Entity], turn: &mut Turn<'_>)
         )
         .with_status(403));
     }
-    turn.tell(Control::Refused {
+    turn.tell(Change::Refused {
         line: topics.line,
         topics: refused,
     });

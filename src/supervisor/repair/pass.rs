@@ -10,18 +10,17 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Sender, bounded, select};
-use serde_json::Value;
 
 use super::access::Access;
 use super::query::{PAGE_SIZE, QUEUES_A_QUERY, Query};
 use super::walk::{Entry, Next, ROUNDS, Walk};
 use crate::config::ReconnectConfig;
-use crate::engine::{Control, ControlSender, FromRepair, Shown};
+use crate::engine::{Ask, ControlSender, FoundConversation};
+use crate::event::change::Change;
 use crate::event::notice::{Notice, PROGRESS};
-use crate::model::details::{DetailsPage, RestConversation, read_answer, read_conversation};
+use crate::model::details::{DetailsPage, RestConversation, read_answer};
 use crate::net::backoff::Backoff;
 use crate::net::{Cancel, Waited};
-use crate::protocol::KeepBody;
 use crate::rest::analytics::{self, DETAILS_A_CALL};
 use crate::rest::{Purpose, RestClient};
 use crate::{Error, ErrorKind, Id, Moment, Secret};
@@ -123,8 +122,6 @@ pub(super) struct Asker {
     pub(super) access: Arc<Access>,
     pub(super) cancel: Cancel,
     pub(super) pauses: ReconnectConfig,
-    /// Whether the conversations are recorded as they came.
-    pub(super) raw: KeepBody,
 }
 
 impl Asker {
@@ -168,9 +165,9 @@ impl Asker {
     }
 
     /// Asks the aggregator, and waits for its answer.
-    pub(super) fn ask<T>(&self, question: impl FnOnce(Sender<T>) -> FromRepair) -> Result<T, Over> {
+    pub(super) fn ask<T>(&self, question: impl FnOnce(Sender<T>) -> Ask) -> Result<T, Over> {
         let (answer, answered) = bounded(1);
-        self.control.send(Control::Repair(question(answer)));
+        self.control.send(question(answer));
         select! {
             // No answer: the aggregator has ended.
             recv(answered) -> answer => answer.map_err(|_| Over::Stopped),
@@ -184,7 +181,7 @@ impl Asker {
             let facts = self.call(|client, token| {
                 analytics::queue_observations(client, token, some, &analytics::QUEUE_METRICS, Purpose::Backfill)
             })?;
-            self.control.send(Control::Observations(facts));
+            self.control.send(Change::Observations(facts));
         }
         Ok(())
     }
@@ -223,7 +220,7 @@ impl Asker {
             let body = query.page(number);
             let asked = self.call(|client, token| {
                 let answer = analytics::conversation_details(client, token, &body, Purpose::Backfill)?;
-                Ok((self.read_page(&answer.body)?, answer.conversations, answer.total_hits))
+                Ok((read_page(&answer.body)?, answer.conversations, answer.total_hits))
             });
             let (page, shown, total) = match asked {
                 Err(Over::Refused(error)) if number > 1 && error.status() == Some(400) => {
@@ -231,7 +228,7 @@ impl Asker {
                 }
                 asked => asked?,
             };
-            let entries: Vec<Entry> = page.0.conversations.iter().map(entry).collect();
+            let entries: Vec<Entry> = page.conversations.iter().map(entry).collect();
             self.take(page, sheet)?;
             sheet.say(number, total);
             match walk.page(&entries, shown, total) {
@@ -254,7 +251,7 @@ impl Asker {
         let mut parts: Vec<&[Id]> = ids.chunks(DETAILS_A_CALL).rev().collect();
         while let Some(some) = parts.pop() {
             let page = self.call(|client, token| {
-                self.read_page(&analytics::conversations_by_ids(
+                read_page(&analytics::conversations_by_ids(
                     client,
                     token,
                     some,
@@ -284,34 +281,21 @@ impl Asker {
         Ok(())
     }
 
-    /// A malformed answer is the peer's, and may pass.
-    fn read_page(&self, body: &[u8]) -> Result<(DetailsPage, Vec<Value>), Error> {
-        let page =
-            read_answer(body).map_err(|what| Error::new(ErrorKind::Transient, "reading conversation details", what))?;
-        let raw = match self.raw {
-            KeepBody::Verbatim => raw_conversations(body),
-            KeepBody::Drop => Vec::new(),
-        };
-        Ok((page, raw))
-    }
-
-    fn take(&self, (page, raw): (DetailsPage, Vec<Value>), sheet: &mut Sheet) -> Result<(), Over> {
+    fn take(&self, page: DetailsPage, sheet: &mut Sheet) -> Result<(), Over> {
         if page.unreadable > 0 {
             log::warn!("repair: {} entries of an answer are no conversations", page.unreadable);
         }
         sheet.pages += 1;
         sheet.conversations += page.conversations.len();
-        let mut shown = Vec::with_capacity(page.conversations.len());
-        let mut raw = raw.into_iter();
+        let mut found = Vec::with_capacity(page.conversations.len());
         for conversation in page.conversations {
             sheet.open.remove(&conversation.facts.id);
-            shown.push(Shown {
+            found.push(FoundConversation {
                 enters: sheet.enters(&conversation),
                 facts: conversation.facts,
-                raw: raw.next(),
             });
         }
-        self.ask(|done| FromRepair::Conversations { shown, done })
+        self.ask(|done| Ask::Conversations { found, done })
     }
 }
 
@@ -324,14 +308,7 @@ fn entry(conversation: &RestConversation) -> Entry {
     }
 }
 
-/// The conversations of an answer as they came: those that can be read, in their order.
-fn raw_conversations(body: &[u8]) -> Vec<Value> {
-    let Ok(mut answer) = serde_json::from_slice::<Value>(body) else {
-        return Vec::new();
-    };
-    let Some(Value::Array(list)) = answer.get_mut("conversations").map(Value::take) else {
-        return Vec::new();
-    };
-    let is_readable = |raw: &Value| read_conversation(&raw.to_string()).is_ok();
-    list.into_iter().filter(is_readable).collect()
+/// A malformed answer is the peer's, and may pass.
+fn read_page(body: &[u8]) -> Result<DetailsPage, Error> {
+    read_answer(body).map_err(|what| Error::new(ErrorKind::Transient, "reading conversation details", what))
 }

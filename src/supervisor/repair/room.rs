@@ -12,7 +12,8 @@ use super::pass::{Asker, Over, Read, Sheet};
 use super::query::{Query, Which, span};
 use super::schedule::{Again, Schedule, Work};
 use crate::config::Config;
-use crate::engine::{Control, FromRepair, Repair};
+use crate::engine::{Ask, Repair};
+use crate::event::change::Change;
 use crate::protocol::topic_plan::TopicQueues;
 use crate::{Error, Id, Moment};
 
@@ -133,7 +134,7 @@ impl Room {
                     work.add_start(at);
                     self.first_begun.get_or_insert((ours, at));
                     self.begun = Some(at);
-                    let day = self.asker.ask(|answer| FromRepair::DayStart { at, answer })?;
+                    let day = self.asker.ask(|answer| Ask::DayStart { at, answer })?;
                     if let Some(midnight) = day.filter(|_| self.details.is_asked()) {
                         work.add_since(midnight);
                         work.covered_from = Some(midnight);
@@ -199,10 +200,12 @@ impl Room {
         }
         self.details = Willing::Yes;
         if let Some(from) = work.covered_from {
-            self.tell(FromRepair::CoveredFrom(from));
+            self.tell(Change::CoveredFrom { at: from });
         }
         if !work.ledger.is_empty() {
-            self.tell(FromRepair::Repaired(work.ledger.clone()));
+            self.tell(Change::GapsRepaired {
+                ids: work.ledger.clone(),
+            });
         }
         log::info!(
             "repair: done, {} conversations in {} answers in {:.1} s",
@@ -353,7 +356,7 @@ impl Room {
         self.rechecked.retain(|_, asked| asked.elapsed() < period);
         let before = Moment::now().minus(period);
         let at_most = self.rechecked.len() + RECHECKED_AT_ONCE;
-        let mut idle: Vec<Id> = self.asker.ask(|answer| FromRepair::Idle {
+        let mut idle: Vec<Id> = self.asker.ask(|answer| Ask::Idle {
             before,
             at_most,
             answer,
@@ -386,11 +389,11 @@ impl Room {
     }
 
     fn open(&self) -> Result<HashSet<Id>, Over> {
-        Ok(self.asker.ask(FromRepair::Open)?.into_iter().collect())
+        Ok(self.asker.ask(Ask::Open)?.into_iter().collect())
     }
 
-    fn tell(&self, message: FromRepair) {
-        self.asker.control.send(Control::Repair(message));
+    fn tell(&self, change: Change) {
+        self.asker.control.send(change);
     }
 }
 

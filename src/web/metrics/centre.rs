@@ -1,12 +1,14 @@
 //! Families of the contact centre: `genesys_…`, most of them by queue.
 //!
 //! In: a snapshot · Out: families · Thread: any (pure).
+//!
+//! The numbers of queues, their names and help come from `model/counts.rs`.
 
 use std::collections::BTreeMap;
 
 use super::exposition::{Exposition, Kind};
-use crate::model::numbers::Numbers;
-use crate::model::snapshot::{LiveTotals, MediaSnapshot, ObservationSnapshot, QueueSnapshot, Snapshot};
+use crate::model::counts::{Field, LiveNumbers, Numbers, Unit};
+use crate::model::snapshot::{MediaSnapshot, ObservationSnapshot, QueueSnapshot, Snapshot};
 
 /// Queues with series of their own; an organisation has a few hundred.
 const MOST_QUEUES: usize = 5000;
@@ -15,172 +17,92 @@ const MOST_METRICS: usize = 100;
 /// Statuses that Genesys documents; any other is `OTHER`.
 const STATUSES: [&str; 5] = ["OFF_QUEUE", "IDLE", "INTERACTING", "NOT_RESPONDING", "COMMUNICATING"];
 
-type Number<T> = (&'static str, &'static str, fn(&T) -> Option<f64>);
+/// A metric of a queue that is not counted here: name, help, value.
+type Other = (&'static str, &'static str, fn(&QueueSnapshot) -> Option<f64>);
 
-const TOTALS: [Number<LiveTotals>; 4] = [
-    (
-        "active_conversations",
-        "Conversations with a customer connected, now.",
-        |t| count(t.active_conversations?),
-    ),
-    (
-        "waiting_conversations",
-        "Conversations that wait in queues, now.",
-        |t| count(t.waiting?),
-    ),
-    ("interacting_agents", "Agents connected to a conversation, now.", |t| {
-        count(t.interacting?)
-    }),
-    ("after_call_work_agents", "Agents in after-call work, now.", |t| {
-        count(t.after_call_work?)
-    }),
-];
-
-const LIVE: [Number<QueueSnapshot>; 6] = [
-    (
-        "waiting_conversations",
-        "Conversations that wait in the queue, now.",
-        |q| count(q.waiting?),
-    ),
-    (
-        "interacting_agents",
-        "Agents of the queue connected to a conversation, now.",
-        |q| count(q.interacting?),
-    ),
-    (
-        "after_call_work_agents",
-        "Agents of the queue in after-call work, now.",
-        |q| count(q.after_call_work?),
-    ),
-    (
-        "longest_wait_seconds",
-        "Wait so far of who waits longest; absent while nobody waits.",
-        |q| q.longest_wait_secs,
-    ),
+const OTHERS: [Other; 3] = [
+    ("longest_wait_seconds", LONGEST_WAIT, |queue| queue.longest_wait_secs),
     (
         "reported_average_wait_seconds",
         "Average wait as the service sends it (events protocol).",
-        |q| q.average_wait_secs,
+        |queue| queue.average_wait_secs,
     ),
     (
         "service_level_target_ratio",
         "The queue's own target of the service level, 0 to 1.",
-        |q| q.service_level_target_percent.map(ratio),
+        |queue| queue.service_level_target_percent.map(|percent| percent / 100.0),
     ),
 ];
 
-const MEDIA: [Number<MediaSnapshot>; 3] = [
-    (
-        "media_waiting_conversations",
-        "Conversations of a medium that wait in the queue, now.",
-        |m| count(m.waiting),
-    ),
-    (
-        "media_interacting_agents",
-        "Agents connected to a conversation of a medium, now.",
-        |m| count(m.interacting),
-    ),
-    (
-        "media_longest_wait_seconds",
-        "Wait so far of who waits longest, by medium; absent while nobody waits.",
-        |m| m.longest_wait_secs,
-    ),
-];
-
-const NUMBERS: [Number<Numbers>; 13] = [
-    ("offered", "Visits that entered, since totals.since.", |n| {
-        count(n.offered)
-    }),
-    ("answered", "Visits that an agent took, since totals.since.", |n| {
-        count(n.answered)
-    }),
-    ("abandoned", "Visits whose customer left, since totals.since.", |n| {
-        count(n.abandoned)
-    }),
-    (
-        "short_abandoned",
-        "Those abandoned sooner than windows.short_abandon_secs.",
-        |n| count(n.short_abandoned),
-    ),
-    (
-        "flow_out",
-        "Visits that went on to somebody else, since totals.since.",
-        |n| count(n.flow_out),
-    ),
-    (
-        "transferred",
-        "Handled conversations that were transferred, since totals.since.",
-        |n| count(n.transferred),
-    ),
-    (
-        "handled",
-        "Conversations that agents were done with, since totals.since.",
-        |n| count(n.handled),
-    ),
-    (
-        "wrapups",
-        "Handled conversations that were wrapped up, since totals.since.",
-        |n| count(n.wrapups),
-    ),
-    (
-        "service_level_ratio",
-        "Answered within the threshold, 0 to 1; absent without any.",
-        |n| n.service_level_percent.map(ratio),
-    ),
-    (
-        "average_wait_seconds",
-        "Mean wait of answered and abandoned visits.",
-        |n| n.average_wait_secs,
-    ),
-    (
-        "average_speed_of_answer_seconds",
-        "Mean wait of answered visits.",
-        |n| n.average_speed_of_answer_secs,
-    ),
-    ("average_handle_seconds", "Mean handle time.", |n| n.average_handle_secs),
-    (
-        "hold_seconds",
-        "Time on hold as far as the stream showed it, since totals.since.",
-        |n| Some(n.hold_secs),
-    ),
-];
-
-fn count(count: u64) -> Option<f64> {
-    // Exact up to 2^53.
-    Some(count as f64)
-}
-
-fn ratio(percent: f64) -> f64 {
-    percent / 100.0
-}
+const LONGEST_WAIT: &str = "Wait so far of who waits longest; absent while nobody waits.";
 
 pub(super) fn write(to: &mut Exposition, snapshot: &Snapshot) {
-    for (name, help, of) in TOTALS {
-        to.gauge(&format!("genesys_{name}"), help, of(&snapshot.totals));
+    let active = snapshot.totals.active_conversations.map(|count| count as f64);
+    to.gauge(
+        "genesys_active_conversations",
+        "Conversations with a customer connected now.",
+        active,
+    );
+    for field in LiveNumbers::FIELDS {
+        let value = field.metric_value(&snapshot.totals.live);
+        to.gauge(&format!("genesys_{}", field.metric_name()), field.help, value);
     }
     if let Some(all) = &snapshot.all_queues {
-        for (name, help, of) in NUMBERS {
-            let help = format!("{help} All listed queues.");
-            to.gauge(&format!("genesys_all_queues_{name}"), &help, of(&all.totals));
+        for field in Numbers::FIELDS {
+            let help = format!("{} All listed queues.", help(field));
+            let value = field.metric_value(&all.totals);
+            to.gauge(&format!("genesys_all_queues_{}", field.metric_name()), &help, value);
         }
     }
     let queues = queues(snapshot);
-    for (name, help, of) in LIVE {
+    for field in LiveNumbers::FIELDS {
+        by_queue(to, &field.metric_name(), field.help, &queues, |queue| {
+            field.metric_value(&queue.live)
+        });
+    }
+    for (name, help, of) in OTHERS {
         by_queue(to, name, help, &queues, of);
     }
-    for (name, help, of) in NUMBERS {
-        by_queue(to, name, help, &queues, |queue| of(queue.totals.as_ref()?));
+    for field in Numbers::FIELDS {
+        by_queue(to, &field.metric_name(), &help(field), &queues, |queue| {
+            field.metric_value(queue.totals.as_ref()?)
+        });
     }
-    for (name, help, of) in MEDIA {
-        to.family(Kind::Gauge, &format!("genesys_queue_{name}"), help, |to| {
-            for queue in &queues {
+    by_media(to, &queues);
+    users(to, snapshot, &queues);
+    metrics(to, snapshot);
+}
+
+/// What a number of the totals means, in which range, and since when.
+fn help(field: &Field<Numbers>) -> String {
+    let range = if field.unit == Unit::Percent {
+        " From 0 to 1."
+    } else {
+        ""
+    };
+    format!("{}{range} Since totals.since.", field.help)
+}
+
+fn by_media(to: &mut Exposition, queues: &[Queue<'_>]) {
+    let mut family = |name: &str, help: &str, of: &dyn Fn(&MediaSnapshot) -> Option<f64>| {
+        let help = format!("{help} By medium.");
+        to.family(Kind::Gauge, &format!("genesys_queue_media_{name}"), &help, |to| {
+            for queue in queues {
                 for (medium, media) in &queue.now.by_media {
                     to.add(&queue.labels_and("media", medium), of(media));
                 }
             }
         });
+    };
+    for field in LiveNumbers::FIELDS {
+        family(&field.metric_name(), field.help, &|media| {
+            field.metric_value(&media.live)
+        });
     }
-    users(to, snapshot, &queues);
+    family("longest_wait_seconds", LONGEST_WAIT, &|media| media.longest_wait_secs);
+}
+
+fn metrics(to: &mut Exposition, snapshot: &Snapshot) {
     to.family(
         Kind::Gauge,
         "genesys_metric_value",
@@ -254,7 +176,7 @@ fn by_queue(
     });
 }
 
-/// The closed list's own word for a status.
+/// A status of the closed list.
 fn status(text: &str) -> &'static str {
     STATUSES.into_iter().find(|known| *known == text).unwrap_or("OTHER")
 }

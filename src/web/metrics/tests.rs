@@ -3,12 +3,11 @@
 //! In: made snapshots · Out: verdicts · Thread: the test's.
 
 use super::*;
-use crate::model::numbers::Numbers;
-use crate::model::snapshot::QueueSnapshot;
+use crate::model::snapshot::{LiveNumbers, Numbers, QueueSnapshot};
 use crate::web::testing;
 use crate::{Id, Moment};
 
-const SURROUNDINGS: Surroundings = Surroundings {
+const SERVER: ServerState = ServerState {
     ready: true,
     viewers: 2,
 };
@@ -17,7 +16,10 @@ fn snapshot() -> Snapshot {
     let mut snapshot = testing::snapshot();
     let queue = QueueSnapshot {
         name: Some("Sales \"east\\west\"\nnew".to_owned()),
-        waiting: Some(3),
+        live: LiveNumbers {
+            waiting: Some(3),
+            ..LiveNumbers::default()
+        },
         longest_wait_secs: Some(12.5),
         totals: Some(Numbers {
             offered: 9,
@@ -39,7 +41,7 @@ fn value<'a>(text: &'a str, series: &str) -> Option<&'a str> {
 
 #[test]
 fn numbers_are_the_snapshots_in_base_units() {
-    let text = text(&snapshot(), &SURROUNDINGS, Format::Prometheus);
+    let text = text(&snapshot(), &SERVER, Format::Prometheus);
     let labels = r#"{queue_id="q1",queue="Sales \"east\\west\"\nnew"}"#;
     for (series, expected) in [
         ("genesys_queue_waiting_conversations", Some("3")),
@@ -67,7 +69,7 @@ fn numbers_are_the_snapshots_in_base_units() {
 #[test]
 fn families_are_whole_and_open_metrics_differs_where_it_must() {
     for format in [Format::Prometheus, Format::OpenMetrics] {
-        let text = text(&snapshot(), &SURROUNDINGS, format);
+        let text = text(&snapshot(), &SERVER, format);
         let mut seen = std::collections::BTreeSet::new();
         let mut family = String::new();
         let mut counter = false;

@@ -1,11 +1,11 @@
-//! The simulator's true numbers against a second count: from the frames alone, by the contract's section 8.
+//! The simulator's true numbers against a second count: from the frames alone, by the rules of `docs/numbers.md`.
 //!
 //! In: the frames of queue conversations · Out: verdicts on `/sim/truth` · Thread: the test's.
 
 use super::*;
 use std::collections::BTreeMap;
 
-/// What the frames so far say of a participant: a union, so that order and repetition do not matter.
+/// What the frames so far say about a participant; merged so that order and repetition do not matter.
 #[derive(Default, Clone)]
 struct Person {
     purpose: String,
@@ -155,7 +155,7 @@ impl Count {
     }
 }
 
-/// One side's numbers against the truth's fields.
+/// Compares our numbers with the fields of `/sim/truth`.
 fn compare(where_: &str, mine: &Numbers, truth: &Value) {
     let n = |name: &str| mine.get(name).copied().unwrap_or_default();
     for name in [
@@ -226,22 +226,18 @@ fn check(sim: &Simulator, seen: &Seen) -> Value {
 
 /// Reads on until the state says so and everything sent before has come.
 fn read_until(sim: &Simulator, socket: &mut Socket, seen: &mut Seen, state: &str) {
-    let deadline = Instant::now() + Duration::from_secs(60);
-    loop {
+    until_true(state, || {
         let is_so = http(sim, "GET", "/sim/state", &[], "").json()[state] == true;
         say(socket, &json!({"message": "ping"}));
         until(socket, |frame| {
             seen.frame(frame);
             (frame["eventBody"]["message"] == "pong").then_some(())
         });
-        if is_so {
-            return;
-        }
-        assert!(Instant::now() < deadline, "never {state}");
-    }
+        is_so
+    });
 }
 
-/// Where two answers differ, as paths; a failure should not print both.
+/// The paths where two answers differ: a failure should not print both answers.
 fn differences(path: &str, one: &Value, two: &Value) -> Vec<String> {
     let keys = |v: &Value| -> Vec<String> { v.as_object().map_or_else(Vec::new, |o| o.keys().cloned().collect()) };
     if one == two {
@@ -329,15 +325,10 @@ fn truth_of_the_past_of_some_queues_and_of_later_conversations() {
     // The past stays as it was, whatever has happened since.
     let then = ask(epoch).json();
     let state = |name: &str| http(&sim, "GET", "/sim/state", &[], "").json()[name].clone();
-    let deadline = Instant::now() + Duration::from_secs(30);
-    while state("conversations_open").as_u64().unwrap() > 20 {
-        assert!(Instant::now() < deadline);
-    }
+    until_true("most are over", || state("conversations_open").as_u64().unwrap() <= 20);
     assert_eq!(differences("", &then, &ask(epoch).json()), [""; 0]);
-    let query = TruthQuery {
-        as_of_ms: Some(1_777_903_500_000),
-        ..TruthQuery::default()
-    };
+    let mut query = TruthQuery::default();
+    query.as_of_ms = Some(1_777_903_500_000);
     // Through text as well, since reading a number back may change its last digit.
     let direct: Value = serde_json::from_str(&sim.truth(&query).to_string()).unwrap();
     assert_eq!(differences("", &then, &direct), [""; 0]);

@@ -479,8 +479,8 @@ pub fn notification(topic: &str, body: &Value) -> String {
 }
 
 /// An event of the given protocol that counts as one.
-pub fn event(protocol: genesys_stream::config::Protocol, number: usize) -> String {
-    use genesys_stream::config::Protocol;
+pub fn event(protocol: genesys_stream::Protocol, number: usize) -> String {
+    use genesys_stream::Protocol;
     match protocol {
         Protocol::Notifications => notification(
             &format!("v2.users.7a1b0c2d-0000-4000-8000-{number:012}.presence"),
@@ -492,5 +492,6 @@ pub fn event(protocol: genesys_stream::config::Protocol, number: usize) -> Strin
         Protocol::Metrics => json!({"timestamp": format!("2026-05-04T14:{:02}:{:02}Z", number / 60 % 60, number % 60),
             "metricType": "queue", "metrics": [{"name": "offered", "value": number}]})
         .to_string(),
+        other => panic!("no event for {other:?}"),
     }
 }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use super::super::{Clock, Core};
 use crate::config::{Config, Protocol};
-use crate::engine::Control;
+use crate::event::change::Change;
 use crate::event::notice::{CloseReason, ConnectionNews};
 use crate::protocol::topic_plan::TopicPlan;
 use crate::supervisor::End;
@@ -235,12 +235,12 @@ impl World {
                     assert!(socket.is_some(), "an act names connection {number}, which is over");
                     self.ghosts.push(number);
                 }
-                Act::Tell(Control::GapOpened { line, from, .. }) => {
+                Act::Tell(Change::GapOpened { line, from, .. }) => {
                     let before = self.gaps.insert(line, from);
                     assert!(before.is_none(), "a gap in the gap of line {line}");
                     self.opened = Some((line, from));
                 }
-                Act::Tell(Control::GapClosed { line, to }) => {
+                Act::Tell(Change::GapClosed { line, to }) => {
                     let from = self.gaps.remove(&line).expect("a gap that is open");
                     assert!(from <= to, "a gap that ends before it begins");
                 }

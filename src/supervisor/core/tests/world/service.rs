@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use super::World;
 use crate::event::notice::{CloseReason, Refusal};
+use crate::event::queue::Queue;
 use crate::protocol::topic_plan::Entity;
 use crate::rest::channels::Channel;
-use crate::rest::lookup::Queue;
 use crate::rest::oauth::Token;
 use crate::supervisor::acts::{Answer, Call, Listing};
 use crate::{Error, ErrorKind, Id, Secret};

@@ -1,0 +1,173 @@
+//! The core: gaps of lines and of drops, and that a recording repeats it.
+//!
+//! In: changes at given times · Out: verdicts · Thread: the test's.
+
+use proptest::prelude::*;
+use serde_json::Value;
+
+use super::*;
+use crate::Id;
+use crate::event::facts::{MediaKind, ObservationFacts, ObservationRow};
+use crate::event::queue::ServiceLevelSetting;
+use crate::event::state::StateChange;
+use crate::model::testing::{at, facts_of_one_conversation};
+use crate::output::record::Bodies;
+use crate::output::recording::{Content, Line, State};
+
+fn core() -> Core {
+    let config = crate::Config::builder()
+        .region("http://127.0.0.1:1")
+        .client_id("c")
+        .client_secret(crate::Secret::new("s"))
+        .build()
+        .unwrap();
+    Core::new(Settings::from(&config), at(0))
+}
+
+fn tick(dropped: u64) -> Change {
+    Change::Tick {
+        clock_ahead_ms: 0,
+        dropped,
+    }
+}
+
+fn opened(line: usize, secs: i64) -> Change {
+    Change::GapOpened {
+        line,
+        topics: GapTopics::All,
+        from: at(secs),
+        cause: "socket closed (1006)".to_owned(),
+    }
+}
+
+fn gaps(effects: &[Effect]) -> Vec<Gap> {
+    let gap = |effect: &Effect| match effect {
+        Effect::Record(Item::Gap(gap)) => Some(Gap::clone(gap)),
+        _ => None,
+    };
+    effects.iter().filter_map(gap).collect()
+}
+
+fn audited(effects: &[Effect]) -> usize {
+    effects
+        .iter()
+        .filter(|effect| matches!(effect, Effect::Audit(_)))
+        .count()
+}
+
+#[test]
+fn drops_are_one_gap_from_the_tick_before_to_the_last_tick_with_them() {
+    let mut core = core();
+    assert!(core.apply(tick(0), at(10)).is_empty());
+    let effects = core.apply(tick(3), at(20));
+    assert_eq!(gaps(&effects)[0].from, at(10));
+    assert_eq!(audited(&effects), 2, "the drops and the gap");
+    let effects = core.apply(tick(2), at(30));
+    assert_eq!((gaps(&effects).len(), audited(&effects)), (0, 1));
+    let closed = gaps(&core.apply(tick(0), at(40)));
+    assert_eq!((closed[0].from, closed[0].to), (at(10), Some(at(30))));
+    let last = gaps(&core.apply(Change::Drained { dropped: 1 }, at(41)));
+    assert_eq!((last[0].id, last[0].from), (2, at(40)));
+}
+
+#[test]
+fn a_closed_gap_is_filled_in_and_then_repaired_once() {
+    let mut core = core();
+    core.apply(tick(0), at(0));
+    core.apply(opened(0, 10), at(11));
+    assert!(gaps(&core.apply(opened(1, 12), at(12))).is_empty(), "the same topics");
+    let effects = core.apply(Change::GapClosed { line: 0, to: at(20) }, at(21));
+    assert_eq!(gaps(&effects)[0].to, Some(at(20)));
+    let job = effects.iter().find_map(|effect| match effect {
+        Effect::Repair(job) => Some(*job),
+        _ => None,
+    });
+    let (from, since) = (at(10), at(10));
+    assert_eq!(job, Some(Repair::Gap { id: 1, from, since }));
+    assert!(core.apply(Change::GapClosed { line: 1, to: at(22) }, at(22)).is_empty());
+    let repaired = || Change::GapsRepaired { ids: vec![1] };
+    let effects = core.apply(repaired(), at(30));
+    assert!(gaps(&effects)[0].repaired && effects.iter().any(|effect| matches!(effect, Effect::Snapshot)));
+    assert!(gaps(&core.apply(repaired(), at(31))).is_empty());
+}
+
+#[test]
+fn refused_topics_of_all_lines_are_shown() {
+    let mut core = core();
+    let refused = |line, topics: &[&str]| Change::Refused {
+        line,
+        topics: topics
+            .iter()
+            .map(|topic| ((*topic).to_owned(), "no".to_owned()))
+            .collect(),
+    };
+    core.apply(refused(0, &["a"]), at(1));
+    core.apply(refused(1, &["b"]), at(1));
+    core.apply(refused(0, &[]), at(2));
+    let shown = core.snapshot(at(3), Observed::default()).connection.refused_topics;
+    assert_eq!(shown.keys().collect::<Vec<_>>(), ["b"]);
+}
+
+fn any_change() -> impl Strategy<Value = Change> {
+    let line = 0_usize..2;
+    let secs = 0_i64..100;
+    let conversation = |facts| Change::Conversations(vec![facts]);
+    let observation = |count: f64| {
+        Change::Observations(vec![ObservationFacts {
+            queue: Id::new("q"),
+            rows: vec![ObservationRow {
+                media: Some(MediaKind::Voice),
+                interval: None,
+                metric: "oWaiting".into(),
+                qualifier: None,
+                stats: [("count".into(), count)].into(),
+            }],
+        }])
+    };
+    let queue = |target| Queue {
+        id: Id::new("q"),
+        name: Some("Sales".to_owned()),
+        service_levels: vec![(
+            MediaKind::Voice,
+            ServiceLevelSetting {
+                target_percent: Some(target),
+                threshold: None,
+            },
+        )],
+    };
+    prop_oneof![
+        secs.clone()
+            .prop_map(|n| Change::State(StateChange::stopped(at(n), "x"))),
+        secs.clone().prop_map(|n| Change::Token { expires_at: at(n) }),
+        (line.clone(), secs.clone()).prop_map(|(line, n)| opened(line, n)),
+        (line, secs).prop_map(|(line, n)| Change::GapClosed { line, to: at(n) }),
+        (1_u64..4).prop_map(|id| Change::GapsRepaired { ids: vec![id] }),
+        (0.0..100.0).prop_map(move |target| Change::Queues(vec![queue(target)])),
+        (0.0..1e9).prop_map(observation),
+        facts_of_one_conversation().prop_map(conversation),
+        (0_u64..3).prop_map(tick),
+        any::<u64>().prop_map(|dropped| Change::Drained { dropped }),
+        Just(Change::AnyQueue {}),
+    ]
+}
+
+proptest! {
+    /// What was recorded and read back gives the same snapshot, to the last digit.
+    #[test]
+    fn a_recording_repeats_it(changes in prop::collection::vec(any_change(), 0..30)) {
+        let (mut live, mut again) = (core(), core());
+        for (n, change) in (0..).zip(changes) {
+            let mut line = Vec::new();
+            Line::change(at(n), change.clone(), 0).write(&mut line, Bodies::Verbatim);
+            live.apply(change, at(n));
+            let line = Line::read(&line).unwrap();
+            let (Content::Rest(change) | Content::State(State::Change(change))) = line.content else {
+                panic!("no change")
+            };
+            again.apply(change, line.at);
+        }
+        let json = |core: &mut Core| serde_json::to_value(core.snapshot(at(200), Observed::default())).unwrap();
+        let (live, again): (Value, Value) = (json(&mut live), json(&mut again));
+        prop_assert_eq!(live, again);
+    }
+}

@@ -1,0 +1,97 @@
+//! Everything but events that alters the dashboard.
+//!
+//! In: supervisor, repair, the engine's clock · Out: one type that the engine applies, the recording holds and a replay
+//! applies again · Thread: any (plain data).
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::facts::{ConversationFacts, ObservationFacts};
+use super::gap::GapTopics;
+use super::queue::Queue;
+use super::state::StateChange;
+use crate::{Id, Moment};
+
+/// One change. Its JSON form is described in `docs/recording.md`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Change {
+    /// The stream took on another state.
+    State(StateChange),
+    /// A token was obtained.
+    Token { expires_at: Moment },
+    /// How many connections are subscribed, how many were made after the first, and when the first channel ends.
+    Connections {
+        open: u32,
+        reconnects: u64,
+        channel_expires_at: Option<Moment>,
+    },
+    /// The topics of one line that the service refused, with its reasons; replaces what was known of that line.
+    Refused {
+        line: usize,
+        topics: BTreeMap<String, String>,
+    },
+    /// The subscribed queues, with what the listing says of them.
+    Queues(Vec<Queue>),
+    /// No queue was named: each that appears counts as subscribed.
+    AnyQueue {},
+    /// The subscribed users, with their names.
+    Users(BTreeMap<Id, Option<String>>),
+    /// A connection is being made: from here on it may deliver what others deliver, too.
+    ConnectionOpened { connection: u32 },
+    /// A connection ended.
+    ConnectionEnded { connection: u32 },
+    /// Statistics of queues from REST.
+    Observations(Vec<ObservationFacts>),
+    /// Conversations from REST.
+    Conversations(Vec<ConversationFacts>),
+    /// REST gave everything since `at`, which is before the start.
+    CoveredFrom { at: Moment },
+    /// The topics of a line are uncovered since `from`.
+    GapOpened {
+        line: usize,
+        topics: GapTopics,
+        from: Moment,
+        cause: String,
+    },
+    /// The topics of a line are covered again since `to`.
+    GapClosed { line: usize, to: Moment },
+    /// REST filled these gaps in completely.
+    GapsRepaired { ids: Vec<u64> },
+    /// Time passes. How far the service's clock is ahead of ours, and how many events were dropped since the last tick:
+    /// they open a gap, which a tick without drops closes.
+    Tick { clock_ahead_ms: i64, dropped: u64 },
+    /// The run ends: how many events were dropped since the last tick, those that were left in the buffer included.
+    Drained { dropped: u64 },
+}
+
+impl Change {
+    /// Whether it came over REST.
+    pub(crate) fn is_from_rest(&self) -> bool {
+        matches!(
+            self,
+            Self::Queues(_) | Self::Users(_) | Self::Observations(_) | Self::Conversations(_)
+        )
+    }
+
+    /// How many events it reports as dropped, and why they were.
+    pub(crate) fn drops(&self) -> Option<(u64, &'static str)> {
+        match self {
+            Self::Tick { dropped, .. } => Some((*dropped, "events dropped: the buffer was full")),
+            Self::Drained { dropped } => Some((*dropped, "events dropped: stopped before they were applied")),
+            _ => None,
+        }
+    }
+
+    /// Without the names of people and queues.
+    #[must_use]
+    pub(crate) fn redacted(mut self) -> Self {
+        match &mut self {
+            Self::Queues(queues) => queues.iter_mut().for_each(|queue| queue.name = None),
+            Self::Users(names) => names.values_mut().for_each(|name| *name = None),
+            _ => {}
+        }
+        self
+    }
+}

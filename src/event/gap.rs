@@ -1,0 +1,37 @@
+//! A gap: an interval in which topics were not provably covered.
+//!
+//! In: the ledger of gaps · Out: records, snapshots, audit entries · Thread: any (plain data).
+
+use serde::{Deserialize, Serialize};
+
+use crate::Moment;
+
+/// Which topics a gap is about.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum GapTopics {
+    /// Every topic; `"all"` in JSON.
+    All,
+    /// These; a list in JSON.
+    #[serde(untagged)]
+    Some(Vec<String>),
+}
+
+/// An interval in which topics were not provably covered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Gap {
+    /// 1 for the first of a run.
+    pub id: u64,
+    /// Which topics.
+    pub topics: GapTopics,
+    /// The last frame of any kind before it.
+    pub from: Moment,
+    /// When the subscription was confirmed again; `None` while it is open.
+    pub to: Option<Moment>,
+    /// Why it began.
+    pub cause: String,
+    /// Whether REST filled it in completely.
+    pub repaired: bool,
+}

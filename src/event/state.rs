@@ -1,0 +1,67 @@
+//! The state of the stream, and its changes.
+//!
+//! In: the supervisor · Out: records, snapshots, audit entries · Thread: any (plain data).
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::Moment;
+use crate::base::millis;
+
+/// States of the stream as records name them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum ConnectionState {
+    /// Login, planning, subscribing, upgrading.
+    Connecting,
+    /// Subscribed and alive.
+    Streaming,
+    /// Waiting before the next attempt.
+    Backoff,
+    /// Ended.
+    Stopped,
+}
+
+impl ConnectionState {
+    /// The name in records.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Connecting => "connecting",
+            Self::Streaming => "streaming",
+            Self::Backoff => "backoff",
+            Self::Stopped => "stopped",
+        }
+    }
+}
+
+/// The stream took on another state.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct StateChange {
+    /// When.
+    pub(crate) at: Moment,
+    /// The new state.
+    pub(crate) state: ConnectionState,
+    /// Why, in a line.
+    pub(crate) cause: Option<String>,
+    /// Which attempt in a row, 1 for the first.
+    pub(crate) attempt: Option<u32>,
+    /// How long until the next attempt.
+    #[serde(rename = "retry_in_ms", with = "millis::option")]
+    pub(crate) retry_in: Option<Duration>,
+}
+
+impl StateChange {
+    /// The stream has ended.
+    pub(crate) fn stopped(at: Moment, cause: impl Into<String>) -> Self {
+        Self {
+            at,
+            state: ConnectionState::Stopped,
+            cause: Some(cause.into()),
+            attempt: None,
+            retry_in: None,
+        }
+    }
+}

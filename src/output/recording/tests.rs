@@ -1,0 +1,230 @@
+//! Every line comes back as it was written, and is written as `docs/recording.md` shows it.
+//!
+//! In: lines, the page · Out: verdicts · Thread: the test's.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use proptest::prelude::*;
+use serde_json::Value;
+
+use super::*;
+use crate::event::facts::{MediaKind, ObservationFacts, ObservationRow};
+use crate::event::queue::{Queue, ServiceLevelSetting};
+use crate::model::testing::facts_of_one_conversation;
+
+fn at() -> Moment {
+    Moment::parse("2026-05-04T14:05:30.123Z").unwrap()
+}
+
+fn written(line: &Line, bodies: Bodies) -> String {
+    let mut out = Vec::new();
+    line.write(&mut out, bodies);
+    assert_eq!(out.iter().filter(|b| **b == b'\n').count(), 1);
+    String::from_utf8(out).unwrap()
+}
+
+fn read(text: &str) -> Line {
+    Line::read(text.trim_end().as_bytes()).unwrap()
+}
+
+fn frame(text: &str) -> Line {
+    Line::frame(at(), 3, Some(text.into()), vec![u64::MAX])
+}
+
+fn start() -> Line {
+    let config = crate::Config::builder()
+        .region("http://127.0.0.1:1")
+        .client_id("c")
+        .client_secret(crate::Secret::new("s"))
+        .json(
+            "x",
+            r#"{"windows":{"granularity":"PT30M","keep":3,"service_level_secs":11,"short_abandon_secs":2},
+                "totals":{"since":"day","utc_offset":"-02:30"},"protocol":"events"}"#,
+        )
+        .build()
+        .unwrap();
+    let start = Start::new(config.hosts.region.clone(), Settings::from(&config));
+    Line::state(at(), None, State::Start(start))
+}
+
+#[test]
+fn a_frame_is_kept_to_the_letter() {
+    let line = frame("{\"a\": \"é\\n\"}\n");
+    let text = written(&line, Bodies::Verbatim);
+    assert_eq!(
+        text,
+        concat!(
+            r#"{"received_at":"2026-05-04T14:05:30.123Z","connection":3,"kind":"frame","#,
+            r#""data":"{\"a\": \"é\\n\"}\n","fingerprints":[18446744073709551615]}"#,
+            "\n"
+        )
+    );
+    assert_eq!(read(&text), line);
+    let no_text = Line::frame(at(), 3, None, Vec::new());
+    assert_eq!(read(&written(&no_text, Bodies::Verbatim)), no_text);
+}
+
+#[test]
+fn a_redacted_line_holds_no_customer_and_no_name() {
+    let line = read(&written(&frame(r#"{"name":"Erika","id":"x"}"#), Bodies::Redacted));
+    assert_eq!(
+        line,
+        frame(r#"{"name":"","id":"x"}"#),
+        "the fingerprint tells it from others"
+    );
+    let cause = Change::GapOpened {
+        line: 0,
+        topics: crate::event::gap::GapTopics::All,
+        from: at(),
+        cause: "x".to_owned(),
+    };
+    let cause = Line::change(at(), cause, 1);
+    assert_eq!(read(&written(&cause, Bodies::Redacted)), cause);
+    let users = Change::Users([(Id::new("u"), Some("Erika".to_owned()))].into());
+    let queues = Change::Queues(vec![queue(Some("Erika's"))]);
+    for change in [users, queues] {
+        let text = written(&Line::change(at(), change.clone(), 1), Bodies::Redacted);
+        assert!(!text.contains("Erika"), "{text}");
+        assert_eq!(read(&text), Line::change(at(), change.redacted(), 1));
+    }
+}
+
+fn queue(name: Option<&str>) -> Queue {
+    let level = ServiceLevelSetting {
+        target_percent: Some(80.1),
+        threshold: Some(Duration::from_millis(20_500)),
+    };
+    Queue {
+        id: Id::new("q"),
+        name: name.map(str::to_owned),
+        service_levels: vec![(MediaKind::Voice, level)],
+    }
+}
+
+#[test]
+fn a_start_says_what_the_numbers_mean() {
+    let line = start();
+    assert_eq!(read(&written(&line, Bodies::Verbatim)), line);
+    assert!(line.as_start().is_some());
+    assert!(frame("").as_start().is_none());
+}
+
+#[test]
+fn a_recording_of_another_schema_is_refused_with_advice() {
+    let old = concat!(
+        r#"{"received_at":"2026-05-04T14:05:30.123Z","connection":null,"kind":"state","data":{"start":{"#,
+        r#""schema":1,"version":"0.1.0","region":"x","protocol":"events","stale_after_ms":900000}}}"#
+    );
+    let new = written(&start(), Bodies::Verbatim).replace("\"schema\":2", "\"schema\":3");
+    for (text, schema) in [
+        (old, "schema 1, written by version 0.1.0;"),
+        (new.trim_end(), "schema 3"),
+    ] {
+        let what = Line::read(text.as_bytes()).unwrap_err();
+        assert!(what.contains(schema) && what.contains("reads schema 2"), "{what}");
+        assert!(what.contains("record anew"), "{what}");
+    }
+    let unusable = written(&start(), Bodies::Verbatim).replace("\"granularity_ms\":1800000", "\"granularity_ms\":0");
+    assert!(Line::read(unusable.trim_end().as_bytes()).is_err());
+}
+
+#[test]
+fn what_is_no_line_is_refused_without_showing_it() {
+    for text in [
+        "",
+        "{}",
+        "[]",
+        "hunter2",
+        r#"{"received_at":"hunter2","connection":1,"kind":"state","data":{}}"#,
+        r#"{"received_at":"2026-05-04T14:05:30Z","connection":"hunter2","kind":"state","data":{}}"#,
+        r#"{"received_at":"2026-05-04T14:05:30Z","connection":1,"kind":"hunter2","data":{}}"#,
+        r#"{"received_at":"2026-05-04T14:05:30Z","connection":1,"kind":"frame","data":{"hunter2":1}}"#,
+        r#"{"received_at":"2026-05-04T14:05:30Z","connection":1,"kind":"state","data":{"hunter2":1}}"#,
+    ] {
+        let wrong = Line::read(text.as_bytes()).unwrap_err();
+        assert!(
+            wrong.starts_with("no line of a recording") && !wrong.contains("hunter2"),
+            "{wrong}"
+        );
+    }
+}
+
+/// The names that the derived reader of an enum knows, as its error lists them.
+fn variants<T: serde::de::DeserializeOwned>() -> BTreeSet<String> {
+    let Err(error) = serde_json::from_str::<T>(r#"{"?":0}"#) else {
+        panic!("there is a variant of this name")
+    };
+    let error = error.to_string();
+    let (_, names) = error.split_once("expected").expect(&error);
+    names.split('`').skip(1).step_by(2).map(str::to_owned).collect()
+}
+
+/// The page's lines of JSON that hold `part`.
+fn examples(part: &'static str) -> impl Iterator<Item = &'static str> {
+    let page = include_str!("../../../docs/recording.md");
+    page.lines()
+        .filter(move |line| line.starts_with('{') && line.contains(part))
+}
+
+#[test]
+fn the_page_shows_every_kind_of_line_as_it_is_written() {
+    let mut shown = BTreeSet::new();
+    for example in examples("\"received_at\"") {
+        assert_eq!(written(&read(example), Bodies::Verbatim).trim_end(), example);
+        let value: Value = serde_json::from_str(example).unwrap();
+        let kind = value["kind"].as_str().unwrap();
+        match &value["data"] {
+            Value::Object(data) => shown.extend(data.keys().cloned()),
+            _ => shown.extend([kind.to_owned()]),
+        }
+    }
+    let mut expected = variants::<Change>();
+    assert!(expected.len() > 15, "{expected:?}");
+    expected.extend(["frame", "start", "opening", "control_frames", "stop"].map(str::to_owned));
+    assert_eq!(shown, expected);
+}
+
+fn any_moment() -> impl Strategy<Value = Moment> {
+    any::<i64>().prop_map(Moment::from_epoch_ms)
+}
+
+fn any_observation() -> impl Strategy<Value = ObservationFacts> {
+    let interval = prop::option::of((any_moment(), any_moment()));
+    let stats = prop::collection::btree_map(".{0,5}".prop_map(Into::into), any::<f64>(), 0..4);
+    (".{0,9}", interval, stats).prop_map(|(queue, interval, stats)| ObservationFacts {
+        queue: Id::new(&queue),
+        rows: vec![ObservationRow {
+            media: Some(MediaKind::Chat),
+            interval,
+            metric: "oWaiting".into(),
+            qualifier: None,
+            stats: stats
+                .into_iter()
+                .filter(|(_, number): &(_, f64)| number.is_finite())
+                .collect(),
+        }],
+    })
+}
+
+proptest! {
+    #[test]
+    fn any_frame_comes_back(text in ".{0,60}|[\\x00-\\x7f]{0,60}", connection in any::<u32>()) {
+        let line = Line::frame(at(), connection, Some(text.into()), Vec::new());
+        prop_assert_eq!(read(&written(&line, Bodies::Verbatim)), line);
+    }
+
+    /// To the last bit of every number.
+    #[test]
+    fn any_facts_come_back(conversation in facts_of_one_conversation(), observation in any_observation(), after in any::<u64>()) {
+        for change in [Change::Conversations(vec![conversation]), Change::Observations(vec![observation])] {
+            let line = Line::change(at(), change, after);
+            prop_assert_eq!(read(&written(&line, Bodies::Verbatim)), line);
+        }
+    }
+
+    #[test]
+    fn nothing_panics(line in prop::collection::vec(any::<u8>(), 0..80)) {
+        let _ = Line::read(&line);
+    }
+}

@@ -1,0 +1,159 @@
+// The columns of the table of queues. A new number of a queue needs one entry here and nothing else: the server sends
+// all numbers of a queue under the names of the snapshot.
+//
+// A column has
+//   name     its `data-column`, by which the style sheets find it
+//   label    the text of its head
+//   isKnown  whether a queue has something to show; the column is hidden while no queue has
+//   show     writes a queue's cell: { td, number, note, shapes, chart }
+//   ticks    true if `show` is called each second as well
+//   meter    the classes of the shapes of a meter beneath the number
+//   hasChart true for a drawing instead of a number
+//   sortKey  the least comes first; only columns with it can be sorted by
+
+/** A number as it is. `field` is its name in the queue, `totals.transferred` for one of the totals. */
+function numberColumn({ field, label, format = formatCount, isDimAtZero = false, sortKey }) {
+  const read = (queue) => field.split('.').reduce((part, name) => part?.[name], queue);
+  return {
+    name: field,
+    label,
+    sortKey,
+    isKnown: (queue) => read(queue) != null,
+    show(queue, cell) {
+      setText(cell.number, format(read(queue)));
+      if (isDimAtZero) setNothing(cell, !read(queue));
+    },
+  };
+}
+
+/** The cell of a number that is zero or unknown is less conspicuous than others. */
+function setNothing(cell, isNothing) {
+  cell.td.classList.toggle('nothing', isNothing);
+}
+
+/** For a sort key: the greatest comes first, unknown last. */
+function descending(number) {
+  return -(number ?? -1);
+}
+
+/** Routing statuses in the order in which they are shown. */
+const STATUSES = ['IDLE', 'INTERACTING', 'COMMUNICATING', 'NOT_RESPONDING', 'OFF_QUEUE'];
+
+const columns = [
+  {
+    name: 'name',
+    label: 'Queue',
+    sortKey: (queue) => queue.name ?? '',
+  },
+  numberColumn({
+    field: 'waiting',
+    label: 'Waiting',
+    isDimAtZero: true,
+    sortKey: (queue) => descending(queue.waiting),
+  }),
+  {
+    name: 'longest-wait',
+    label: 'Longest wait',
+    isKnown: (queue) => queue.waiting != null,
+    sortKey: (queue) => toMillis(queue.longest_wait_since) ?? Infinity,
+    ticks: true,
+    show(queue, cell) {
+      const secs = secsSince(queue.longest_wait_since);
+      setText(cell.number, formatDuration(secs));
+      setNothing(cell, secs == null);
+    },
+  },
+  numberColumn({ field: 'interacting', label: 'Interacting' }),
+  numberColumn({ field: 'after_call_work', label: 'After-call' }),
+  numberColumn({ field: 'average_wait_secs', label: 'Average wait', format: formatDuration }),
+  {
+    name: 'service-level',
+    label: 'Service level',
+    isKnown: (queue) => queue.totals != null,
+    sortKey: (queue) => queue.totals?.service_level_percent ?? Infinity,
+    meter: ['track', 'reached', 'target'],
+    show: showServiceLevel,
+  },
+  {
+    name: 'abandoned',
+    label: 'Abandoned',
+    isKnown: (queue) => queue.totals != null,
+    sortKey: (queue) => descending(queue.totals?.abandoned),
+    show(queue, cell) {
+      const abandoned = queue.totals?.abandoned;
+      setText(cell.number, formatCount(abandoned));
+      setText(cell.note, abandoned ? ` ${formatPercent(abandonedPercent(queue.totals))}` : '');
+      setNothing(cell, !abandoned);
+    },
+  },
+  {
+    name: 'agents',
+    label: 'Idle agents',
+    isKnown: (queue) => queue.agents_by_status != null,
+    meter: STATUSES,
+    show: showAgents,
+  },
+  {
+    name: 'chart',
+    label: 'Last hour',
+    isKnown: (queue) => queue.totals != null,
+    hasChart: true,
+    show: showChart,
+  },
+];
+
+/** Of answered and abandoned visits; `undefined` without any. */
+function abandonedPercent(numbers) {
+  const ended = numbers.answered + numbers.abandoned;
+  return ended ? (numbers.abandoned * 100) / ended : undefined;
+}
+
+function showServiceLevel(queue, cell) {
+  const level = queue.totals?.service_level_percent;
+  const target = queue.service_level_target_percent;
+  const isLow = level != null && target != null && level < target;
+  // Whole percents on a wall, but a level beneath its target never looks as if it reached it.
+  const shown = view.kiosk && level != null ? Math[isLow ? 'floor' : 'round'](level) : level;
+  setText(cell.number, (isLow ? '▼ ' : '') + formatPercent(shown));
+  setText(cell.note, target == null ? '' : texts.ofTarget(target));
+  cell.td.classList.toggle('below-target', isLow);
+  const [track, reached, mark] = cell.shapes;
+  draw(track, meterPart(0, 100));
+  draw(reached, meterPart(0, level ?? 0));
+  reached.setAttribute('class', isLow ? 'missed' : 'reached');
+  // Higher than the meter itself.
+  draw(mark, target == null ? '' : `M${target - 0.6} -1H${target + 0.6}V5H${target - 0.6}Z`);
+}
+
+function showAgents(queue, cell) {
+  const counts = queue.agents_by_status ?? {};
+  const sum = Object.values(counts).reduce((sum, count) => sum + count, 0);
+  // Where Genesys sends only how many are on queue, who of them is idle is not known.
+  const onlyOnQueue = counts.ON_QUEUE != null;
+  setText(cell.number, formatCount(sum && !onlyOnQueue ? counts.IDLE ?? 0 : null));
+  let note = '';
+  if (onlyOnQueue) {
+    note = texts.onQueue(counts.ON_QUEUE);
+  } else if (sum) {
+    note = texts.busy((counts.INTERACTING ?? 0) + (counts.COMMUNICATING ?? 0));
+    note += counts.NOT_RESPONDING ? texts.notResponding(counts.NOT_RESPONDING) : texts.offQueue(counts.OFF_QUEUE ?? 0);
+  }
+  setText(cell.note, note);
+  let from = 0;
+  STATUSES.forEach((status, i) => {
+    const width = sum ? ((counts[status] ?? 0) * 100) / sum : 0;
+    draw(cell.shapes[i], width ? meterPart(from, from + width) : '');
+    from += width;
+  });
+}
+
+function showChart(queue, cell) {
+  const timeWindows = windowsOf(queue);
+  if (!timeWindows.length) return;
+  const [uncovered, answered, abandoned] = cell.shapes;
+  const paths = windowChart(timeWindows);
+  draw(uncovered, paths.uncovered);
+  draw(answered, paths.answered);
+  draw(abandoned, paths.abandoned);
+  setDescription(cell.chart, paths.description);
+}

@@ -1,0 +1,38 @@
+// Numbers and times as text. Unknown is a dash.
+
+const UNKNOWN = '–';
+
+function formatCount(number) {
+  return number == null ? UNKNOWN : number.toLocaleString('en');
+}
+
+function formatPercent(number) {
+  if (number == null) return UNKNOWN;
+  const isWhole = number >= 99.95 || number === Math.round(number);
+  return `${isWhole ? Math.round(number) : number.toFixed(1)} %`;
+}
+
+/** `m:ss`, or `h:mm:ss` from an hour on. */
+function formatDuration(secs) {
+  if (secs == null) return UNKNOWN;
+  const whole = Math.max(0, Math.floor(secs));
+  const hours = Math.floor(whole / 3600);
+  const minutes = Math.floor(whole / 60) % 60;
+  const two = (number) => String(number).padStart(2, '0');
+  return hours ? `${hours}:${two(minutes)}:${two(whole % 60)}` : `${minutes}:${two(whole % 60)}`;
+}
+
+/** The time of day in the viewer's zone; `at` is a moment of the picture or milliseconds. */
+function formatTime(at) {
+  return new Date(at).toLocaleTimeString('en-GB');
+}
+
+/** The clock of the header: hours and minutes now. */
+function formatClock() {
+  return new Date().toLocaleTimeString('en-GB', { hour: '2-digit', minute: '2-digit' });
+}
+
+/** A status of Genesys in words: `OFF_QUEUE` is "off queue". */
+function formatStatus(status) {
+  return status ? status.toLowerCase().replace(/_/g, ' ') : texts.unknownStatus;
+}

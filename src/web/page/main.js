@@ -1,0 +1,68 @@
+// What happens with each picture and each second.
+
+/** The program's version: another one may have another page. */
+let version;
+
+function onPicture(message) {
+  const changed = takePicture(message);
+  if (version && version !== picture.version) location.reload();
+  version = picture.version;
+  setConnected();
+  updateHealth();
+  rememberTotals();
+  updateQueues(changed.queues);
+  updateUsers(changed.users);
+  updateMetrics(changed.metrics);
+  updateTiles();
+  updateFacts();
+  tick();
+}
+
+function updateFacts() {
+  const { connection, settings } = picture;
+  const since = settings.totals_since === 'day' ? texts.midnight : formatTime(picture.started_at);
+  setText(byId('since'), picture.all_queues ? texts.totalsSince(since) : '');
+  const facts = texts.facts({
+    version: picture.version,
+    protocol: connection.protocol,
+    connections: connection.connections,
+    reconnects: connection.reconnects,
+    gaps: connection.gaps_total,
+    unrepaired: connection.gaps_unrepaired,
+    dropped: picture.counters.events_dropped,
+    refused: connection.topics_refused,
+  });
+  setText(byId('facts'), facts);
+}
+
+function tick() {
+  updateHealth();
+  setText(byId('clock'), formatClock());
+  setText(byId('age'), ageText());
+  tickQueues();
+  tickTiles();
+  tickUsers();
+  document.title = titleText();
+}
+
+/** How old the newest frame is. */
+function ageText() {
+  if (!hasPicture()) return '';
+  const asOf = toMillis(picture.as_of);
+  const frameAt = toMillis(picture.connection.last_frame_at) ?? asOf;
+  const secs = Math.max(0, (asOf + millisSinceReceived() - frameAt) / 1000);
+  return texts.age(secs < 60 ? `${Math.floor(secs)} s` : formatDuration(secs));
+}
+
+function titleText() {
+  if (health.stale && hasPicture()) return texts.titleNotLive;
+  const waiting = picture.totals?.waiting;
+  return waiting == null ? texts.titleWithoutWaiting : texts.title(waiting);
+}
+
+makeQueueHead();
+byId('filter').oninput = filterQueues;
+addEventListener('resize', sortQueues);
+connect();
+setInterval(tick, 1000);
+tick();
