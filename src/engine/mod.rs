@@ -13,6 +13,6 @@ mod handle;
 pub(crate) mod replay;
 mod thread;
 
-pub(crate) use self::control::{Ask, Control, ControlSender, Finish, FoundConversation, Repair};
+pub(crate) use self::control::{Ask, ControlSender, Finish, FoundConversation, Repair};
 pub(crate) use self::handle::{AggregatorThread, Finished};
 pub(crate) use self::thread::{Aggregator, AggregatorParts};

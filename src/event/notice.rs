@@ -34,6 +34,11 @@ pub(crate) enum Notice {
     OutputClosed(String),
     /// The service refused the token of now: another is needed.
     TokenRefused,
+    /// A REST call of the supervisor came to its end.
+    Answered {
+        /// The call's number.
+        call: u64,
+    },
     /// The aggregator is gone without having been told to end.
     AggregatorGone(String),
 }

@@ -154,11 +154,6 @@ impl Reader {
         self.signals.stage.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether its thread has ended.
-    pub(crate) fn is_finished(&self) -> bool {
-        self.thread.as_ref().is_none_or(JoinHandle::is_finished)
-    }
-
     /// Cuts the connection and waits for the thread, which then ends within milliseconds.
     pub(crate) fn cut(mut self) {
         self.signals.stop.cancel();

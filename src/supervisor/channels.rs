@@ -1,20 +1,21 @@
-//! The notification channels of a run: made, used again, renewed, left.
+//! The notification channels of a run: which exist, which carry a line, which lie idle for the next that needs one.
 //!
-//! In: what a line needs, REST answers · Out: channels with their topics subscribed · Thread: the supervisor's.
+//! In: channels that were created, left and lost · Out: the channel that a line uses next · Thread: none of its own
+//! (pure).
 //!
-//! The service has no way to delete a channel, and its 21st ends another one: so a channel is used again before one is
-//! made, as long as its token and its time allow.
+//! The service has no way to delete a channel, and the 21st of an OAuth client ends another one: so a channel is used
+//! again before one is created, as long as its token and its time allow.
 
+use std::collections::BTreeMap;
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
-use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
-use super::policy::{MAX_CLOSED_EARLY, MAX_REUSES, Renew};
-use super::{End, Flow, Supervisor};
-use crate::config::Protocol;
-use crate::rest::channels::{self, Channel};
-use crate::{Error, ErrorKind, Moment, Secret};
+use super::acts::{Answer, Call, CallId, Turn};
+use super::policy::{MAX_CLOSED_EARLY, MAX_REUSES};
+use super::session::HeldToken;
+use crate::rest::channels::Channel;
+use crate::{Error, Moment, Secret};
 
 /// A channel is renewed or replaced this long before its end; a short-lived one at 80 % of its life.
 const MARGIN: Duration = Duration::from_secs(600);
@@ -23,12 +24,16 @@ const CHANNELS_A_CLIENT: usize = 20;
 /// From so many on, those that exist at the start are worth a warning.
 const MANY_CHANNELS: usize = 15;
 
-/// A channel of ours, and what became of it so far.
-#[derive(Clone, Debug)]
+/// Names a channel of this run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct ChannelKey(u64);
+
+/// A channel of this run, and what became of it so far.
+#[derive(Debug)]
 pub(super) struct HeldChannel {
     pub(super) channel: Channel,
-    /// Number of the token that made it: it dies with that.
-    pub(super) token: u64,
+    /// The token that created it: the channel ends with it.
+    pub(super) token: HeldToken,
     /// Connections after the first.
     pub(super) reuses: u32,
     /// Connections in a row that the peer closed soon after they opened.
@@ -37,24 +42,28 @@ pub(super) struct HeldChannel {
     pub(super) has_streamed: bool,
     /// When it is to be renewed or replaced.
     pub(super) age_due: Option<Instant>,
+    /// Version of the line's topics that is subscribed on it.
+    pub(super) version: u32,
+    usage: Usage,
+}
+
+/// What a channel is used for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Usage {
+    /// A line has it.
+    Line,
+    /// Its topics are being removed.
+    Leaving(CallId),
+    /// It carries nothing and can be used again.
+    Idle,
+    /// It cannot be used again, because a call that changes its topics may be under way; it ends by itself.
+    Abandoned,
 }
 
 impl HeldChannel {
-    fn new(channel: Channel, token: u64, now: Instant) -> Self {
-        let age_due = age(&channel).map(|age| now + age);
-        Self {
-            channel,
-            token,
-            reuses: 0,
-            closed_early: 0,
-            has_streamed: false,
-            age_due,
-        }
-    }
-
-    /// Whether it has not expired, as far as we know.
-    pub(super) fn is_in_time(&self) -> bool {
-        self.channel.expires.is_none_or(|expires| Moment::now() < expires)
+    /// Whether it has not expired, as far as is known.
+    pub(super) fn is_in_time(&self, at: Moment) -> bool {
+        self.channel.expires.is_none_or(|expires| at < expires)
     }
 
     /// Its name in logs: enough to recognise it in the logs of both programs, and nothing to connect with.
@@ -63,223 +72,189 @@ impl HeldChannel {
         self.channel.id.reveal().hash(&mut hasher);
         format!("#{:08x}", hasher.finish() as u32)
     }
-}
 
-/// Why a channel is made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Making {
-    /// The first of its line, or a rotation.
-    Planned,
-    /// Something failed: counts against the bound an hour.
-    AfterFailure,
-}
-
-impl Supervisor {
-    /// The line's channel if it still serves, else one with its topics subscribed: one that lies idle, or a new one.
-    pub(super) fn channel(
-        &mut self,
-        at: usize,
-        (renew, making): (Renew, Making),
-        token: &Secret,
-    ) -> Result<HeldChannel, Error> {
-        if renew == Renew::Nothing && self.channel_serves(at) {
-            let held = self.lines[at].channel.as_mut();
-            return held
-                .map(|held| {
-                    held.reuses += 1;
-                    held.clone()
-                })
-                .ok_or_else(|| Error::new(ErrorKind::Internal, "using a channel again", "it is gone"));
-        }
-        let held = match self.take_idle() {
-            Some(held) => held,
-            None => self.make_channel(at, making, token)?,
-        };
-        let topics = self.lines[at].topics.clone();
-        match self.subscribe(at, &held.channel, &topics, token) {
-            Ok(()) => {
-                log::info!("channel {}: {} topics subscribed", held.name(), topics.len());
-                Ok(held)
-            }
-            Err(error) => {
-                if error.status() != Some(404) {
-                    self.idle.push(held);
-                }
-                Err(error)
-            }
-        }
-    }
-
-    /// Whether a reconnect of this line uses the same channel.
-    fn channel_serves(&self, at: usize) -> bool {
-        let channel = self.lines[at].channel.as_ref();
-        channel.is_some_and(|held| held.token == self.token_number && held.is_in_time())
-    }
-
-    fn take_idle(&mut self) -> Option<HeldChannel> {
-        let (now, token) = (Instant::now(), self.token_number);
-        self.idle
-            .retain(|held| held.token == token && held.reuses < MAX_REUSES && held.age_due.is_none_or(|due| now < due));
-        let mut held = self.idle.pop()?;
-        held.reuses += 1;
-        Some(held)
-    }
-
-    fn make_channel(&mut self, at: usize, making: Making, token: &Secret) -> Result<HeldChannel, Error> {
-        if !std::mem::replace(&mut self.channels_counted, true) {
-            self.count_channels(token)?;
-        }
-        let now = Instant::now();
-        if making == Making::AfterFailure {
-            let wait = self.lines[at].allowance.wait(now);
-            if !wait.is_zero() {
-                return Err(
-                    Error::new(ErrorKind::Transient, "creating a channel", self.bound_reached())
-                        .with_retry_after(Some(wait)),
-                );
-            }
-        }
-        let channel = channels::create(&self.rest, token)?;
-        self.audit_channel(at, &channel);
-        if making == Making::AfterFailure {
-            self.lines[at].allowance.take(now);
-        }
-        self.lines[at].ever_had_channel = true;
-        Ok(HeldChannel::new(channel, self.token_number, now))
-    }
-
-    fn bound_reached(&self) -> String {
-        format!(
-            "the bound of {} channels an hour after failures is reached (reconnect.max_channels_per_hour)",
-            self.config.reconnect.max_channels_per_hour
-        )
-    }
-
-    /// What a connect of this line may renew, under the bound of channels an hour; or how long to wait, and why.
-    pub(super) fn within_bound(&mut self, at: usize, renew: Renew) -> Result<(Renew, Making), (Duration, String)> {
-        let line = &self.lines[at];
-        let has_ended = line
-            .channel
-            .as_ref()
-            .is_some_and(|held| held.token != self.token_number);
-        if self.config.protocol != Protocol::Notifications || !line.ever_had_channel || has_ended {
-            return Ok((renew, Making::Planned));
-        }
-        let serves = self.channel_serves(at);
-        let wait = self.lines[at].allowance.wait(Instant::now());
-        if wait.is_zero() || !self.idle.is_empty() || (renew == Renew::Nothing && serves) {
-            return Ok((renew, Making::AfterFailure));
-        }
-        if serves {
-            log::warn!("{}: the old channel is tried again", self.bound_reached());
-            return Ok((Renew::Nothing, Making::AfterFailure));
-        }
-        Err((wait, self.bound_reached()))
-    }
-
-    /// Tells when the client's channels are about to run out. What cannot be counted is no reason not to stream.
-    fn count_channels(&mut self, token: &Secret) -> Result<(), Error> {
-        let existing = match channels::list(&self.rest, token, channels::Whose::Client) {
-            Ok(list) => list.len(),
-            Err(error) if error.kind() == ErrorKind::Stopped => return Err(error),
-            Err(error) => {
-                log::debug!("the existing channels were not counted: {error}");
-                return Ok(());
-            }
-        };
-        let needed = self.lines.len().max(1);
-        if existing >= MANY_CHANNELS || existing + needed > CHANNELS_A_CLIENT {
-            log::warn!(
-                "{existing} of {CHANNELS_A_CLIENT} notification channels of this OAuth client exist already, and this run \
-                 needs {needed}: one too many ends the channel of another program. Each program needs an OAuth client of \
-                 its own; channels of earlier runs end within 24 hours"
-            );
-        } else {
-            log::debug!("{existing} of {CHANNELS_A_CLIENT} notification channels exist already");
-        }
-        Ok(())
-    }
-
-    /// The channel of a running connection is near its end: subscribing again moves that on, or a new one takes over.
-    pub(super) fn renew_channel(&mut self, at: usize) -> Flow {
-        if let Some(current) = &mut self.lines[at].current {
-            current.age_due = None;
-        }
-        let Some(held) = self.lines[at].channel.clone() else {
-            return ControlFlow::Continue(());
-        };
-        match self.prolonged(at, &held) {
-            Ok(Some(channel)) => {
-                log::info!("channel {}: renewed", held.name());
-                let renewed = HeldChannel {
-                    age_due: age(&channel).map(|age| Instant::now() + age),
-                    channel,
-                    ..held
-                };
-                let line = &mut self.lines[at];
-                if let Some(current) = &mut line.current {
-                    current.age_due = renewed.age_due;
-                    current.channel = Some(renewed.clone());
-                }
-                line.channel = Some(renewed);
-                self.publish_connections();
-                return ControlFlow::Continue(());
-            }
-            Ok(None) => {}
-            Err(error) if error.kind() == ErrorKind::Stopped => return ControlFlow::Break(End::Stopped),
-            Err(error) => log::debug!("the channel was not renewed: {error}"),
-        }
-        self.lines[at].rotate_at(Instant::now(), Renew::Channel, "the channel is near its end");
-        ControlFlow::Continue(())
-    }
-
-    /// The channel with its new end, where subscribing again gave it one.
-    fn prolonged(&mut self, at: usize, held: &HeldChannel) -> Result<Option<Channel>, Error> {
-        let token = self.token()?;
-        if held.token != self.token_number {
-            return Ok(None);
-        }
-        let topics = self.lines[at].topics.clone();
-        self.subscribe(at, &held.channel, &topics, &token)?;
-        let list = channels::list(&self.rest, &token, channels::Whose::Token)?;
-        let id = held.channel.id.reveal();
-        let expires = list
-            .into_iter()
-            .find(|own| own.id.as_ref().is_some_and(|own| own.reveal() == id));
-        Ok(expires.and_then(|own| own.expires).and_then(|expires| {
-            let is_later = held.channel.expires.is_some_and(|before| expires > before);
-            is_later.then(|| Channel {
-                expires: Some(expires),
-                ..held.channel.clone()
-            })
-        }))
-    }
-
-    /// Leaves no subscription on a channel that carries nothing any more, and keeps it for the next that needs one.
-    /// If it cannot be done, the channel ends by itself.
-    pub(super) fn leave_channel(&mut self, at: usize, left: Option<HeldChannel>) {
-        let Some(left) = left else { return };
-        let line = &self.lines[at];
-        let used = line
-            .channel
-            .iter()
-            .chain(line.connections().filter_map(|c| c.channel.as_ref()));
-        if used.into_iter().any(|used| used.channel.id == left.channel.id) {
-            return;
-        }
-        let Some(held) = self.token.as_ref() else { return };
-        match channels::unsubscribe_all(&self.rest, &held.secret, &left.channel.id) {
-            // One that somebody else may connect to is not used again.
-            Ok(true) if left.closed_early < MAX_CLOSED_EARLY => self.idle.push(left),
-            Ok(_) => {}
-            Err(error) => log::debug!("the subscriptions of channel {} are left behind: {error}", left.name()),
-        }
+    pub(super) fn expires(&mut self, expires: Moment, turn: &Turn<'_>) {
+        self.channel.expires = Some(expires);
+        self.age_due = age_due(&self.channel, turn);
     }
 }
 
-/// How old a connection on this channel may get.
-fn age(channel: &Channel) -> Option<Duration> {
-    let left = u64::try_from(channel.expires?.millis_since(Moment::now())).ok()?;
+/// When the connection on this channel is to be renewed.
+fn age_due(channel: &Channel, turn: &Turn<'_>) -> Option<Instant> {
+    let left = u64::try_from(channel.expires?.millis_since(turn.at)).ok()?;
     let left = Duration::from_millis(left);
-    Some(left.saturating_sub(MARGIN).max(left.mul_f64(0.8)).min(left))
+    Some(turn.now + left.saturating_sub(MARGIN).max(left.mul_f64(0.8)).min(left))
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(super) struct Channels {
+    held: BTreeMap<ChannelKey, HeldChannel>,
+    next: u64,
+}
+
+impl Channels {
+    /// A channel was created for a line.
+    pub(super) fn add(&mut self, channel: Channel, token: HeldToken, turn: &Turn<'_>) -> ChannelKey {
+        let key = ChannelKey(self.next);
+        self.next += 1;
+        let held = HeldChannel {
+            age_due: age_due(&channel, turn),
+            channel,
+            token,
+            reuses: 0,
+            closed_early: 0,
+            has_streamed: false,
+            version: 0,
+            usage: Usage::Line,
+        };
+        self.held.insert(key, held);
+        key
+    }
+
+    pub(super) fn get(&self, key: ChannelKey) -> Option<&HeldChannel> {
+        self.held.get(&key)
+    }
+
+    pub(super) fn get_mut(&mut self, key: ChannelKey) -> Option<&mut HeldChannel> {
+        self.held.get_mut(&key)
+    }
+
+    /// The address and the id of a channel, as a call needs them.
+    pub(super) fn id(&self, key: ChannelKey) -> Secret {
+        self.get(key)
+            .map_or_else(|| Secret::new(""), |held| held.channel.id.clone())
+    }
+
+    /// Whether a line can connect to this channel again.
+    pub(super) fn serves(&self, key: ChannelKey, token_number: u64, at: Moment) -> bool {
+        self.get(key)
+            .is_some_and(|held| held.token.number == token_number && held.is_in_time(at))
+    }
+
+    fn idle(&self, token_number: u64, now: Instant) -> Option<ChannelKey> {
+        let serves = |held: &HeldChannel| {
+            held.usage == Usage::Idle
+                && held.token.number == token_number
+                && held.reuses < MAX_REUSES
+                && held.age_due.is_none_or(|due| now < due)
+        };
+        let found = self.held.iter().rev().find(|(_, held)| serves(held));
+        found.map(|(key, _)| *key)
+    }
+
+    /// Whether a channel lies idle that a line could use.
+    pub(super) fn has_idle(&self, token_number: u64, now: Instant) -> bool {
+        self.idle(token_number, now).is_some()
+    }
+
+    /// An idle channel, for a line.
+    pub(super) fn take_idle(&mut self, token_number: u64, now: Instant) -> Option<ChannelKey> {
+        let key = self.idle(token_number, now)?;
+        let held = self.held.get_mut(&key)?;
+        held.reuses += 1;
+        held.usage = Usage::Line;
+        Some(key)
+    }
+
+    /// Whether a channel will be idle soon.
+    pub(super) fn is_leaving_one(&self) -> bool {
+        let mut all = self.held.values();
+        all.any(|held| matches!(held.usage, Usage::Leaving(_)))
+    }
+
+    /// No line uses it any more, and it has no topics.
+    pub(super) fn put_idle(&mut self, key: ChannelKey) {
+        self.set_usage(key, Usage::Idle);
+    }
+
+    /// No line uses it any more, and a call that changes its topics may be under way.
+    pub(super) fn abandon(&mut self, key: ChannelKey) {
+        self.set_usage(key, Usage::Abandoned);
+    }
+
+    fn set_usage(&mut self, key: ChannelKey, usage: Usage) {
+        if let Some(held) = self.held.get_mut(&key) {
+            held.usage = usage;
+        }
+    }
+
+    /// It is no more.
+    pub(super) fn forget(&mut self, key: ChannelKey) {
+        self.held.remove(&key);
+    }
+
+    /// No line uses it any more: its topics are removed, and it is kept for the next that needs one. Where that fails it
+    /// ends by itself.
+    pub(super) fn leave(&mut self, key: ChannelKey, token: Option<&HeldToken>, turn: &mut Turn<'_>) {
+        let Some(held) = self.held.get_mut(&key) else { return };
+        match token {
+            Some(token) => {
+                let call = turn.call(Call::LeaveChannel {
+                    token: token.secret.clone(),
+                    channel: held.channel.id.clone(),
+                });
+                held.usage = Usage::Leaving(call);
+            }
+            // It ended with its token.
+            None => self.forget(key),
+        }
+    }
+
+    /// The answer to a call that leaves a channel. Returns whether it was one.
+    pub(super) fn on_answer(&mut self, call: CallId, answer: &Result<Answer, Error>, turn: &mut Turn<'_>) -> bool {
+        let is_it = |held: &HeldChannel| held.usage == Usage::Leaving(call);
+        let Some((&key, held)) = self.held.iter().find(|(_, held)| is_it(held)) else {
+            return false;
+        };
+        match answer {
+            // One that somebody else may connect to is not used again.
+            Ok(Answer::Left(true)) if held.closed_early < MAX_CLOSED_EARLY => self.put_idle(key),
+            Ok(_) => self.forget(key),
+            Err(error) => {
+                let name = held.name();
+                turn.debug(format!("the subscriptions of channel {name} are left behind: {error}"));
+                // The call may still have its effect later.
+                self.abandon(key);
+            }
+        }
+        true
+    }
+
+    /// A new token came: what was created by an earlier one and carries nothing ends with that.
+    pub(super) fn on_token(&mut self, token_number: u64) {
+        self.held
+            .retain(|_, held| held.usage == Usage::Line || held.token.number == token_number);
+    }
+
+    /// Every channel of this token that may have topics.
+    pub(super) fn to_clean(&self, token_number: u64) -> Vec<Channel> {
+        let of_token = self.held.values().filter(|held| held.token.number == token_number);
+        of_token.map(|held| held.channel.clone()).collect()
+    }
+
+    /// Each channel that is being left awaits a call that is under way.
+    #[cfg(test)]
+    pub(super) fn check(&self, under_way: &super::core::tests::UnderWay) {
+        for held in self.held.values() {
+            if let Usage::Leaving(call) = held.usage {
+                assert!(under_way.calls.contains(&call), "no call is under way");
+            }
+        }
+    }
+}
+
+/// Tells when the client's channels are about to run out.
+pub(super) fn warn_of_count(existing: usize, needed: usize, turn: &mut Turn<'_>) {
+    if existing >= MANY_CHANNELS || existing + needed > CHANNELS_A_CLIENT {
+        turn.warn(format!(
+            "{existing} of {CHANNELS_A_CLIENT} notification channels of this OAuth client exist already, and this run needs \
+             {needed}: one too many ends the channel of another program. Each program needs an OAuth client of its own; \
+             channels of earlier runs end within 24 hours"
+        ));
+    } else {
+        turn.debug(format!(
+            "{existing} of {CHANNELS_A_CLIENT} notification channels exist already"
+        ));
+    }
 }

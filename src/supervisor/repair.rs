@@ -25,8 +25,6 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use self::access::Access;
 use self::pass::Asker;
 use self::room::Room;
-use super::Supervisor;
-use super::line::Line;
 use crate::config::Config;
 use crate::engine::{ControlSender, Repair};
 use crate::event::notice::Notice;
@@ -108,7 +106,7 @@ impl RepairThread {
     }
 
     /// The stream is on: asks for the beginning where that is due.
-    fn begin(&mut self, at: Moment) {
+    pub(super) fn begin(&mut self, at: Moment) {
         if std::mem::take(&mut self.start_due) {
             // A thread that a defect ended takes no jobs.
             let _ = self.jobs.send(Repair::Start { at });
@@ -139,17 +137,5 @@ struct StopOnDrop(Cancel);
 impl Drop for StopOnDrop {
     fn drop(&mut self) {
         self.0.cancel();
-    }
-}
-
-impl Supervisor {
-    /// Asks who waits and talks already, the first time and where queues are new, once all lines stream what they shall.
-    pub(super) fn baseline(&mut self) {
-        let is_settled = |line: &Line| line.is_streaming() && line.rotation.is_none() && line.next.is_none();
-        if self.lines.iter().all(is_settled)
-            && let Some(repair) = &mut self.repair
-        {
-            repair.begin(Moment::now());
-        }
     }
 }

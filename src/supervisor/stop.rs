@@ -1,4 +1,4 @@
-//! The end of a run, in the order of the water: readers, buffer, aggregator, outputs.
+//! The end of a run, in the order in which data flows: readers, buffer, aggregator, outputs.
 //!
 //! In: the reason, what is still running · Out: `Stopped` · Thread: the supervisor's.
 
@@ -6,18 +6,17 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::RecvTimeoutError;
 
-use super::line::Line;
+use super::acts::Act;
+use super::core::CLOSE_LIMIT;
 use super::{End, Supervisor};
-use crate::Moment;
+use crate::audit::entries;
 use crate::engine::Finish;
 use crate::event::change::Change;
-use crate::event::notice::{ConnectionNews, Notice};
 use crate::event::state::StateChange;
 use crate::net::Cancel;
 use crate::rest::channels::{self, Channel};
+use crate::{Moment, Secret};
 
-/// For the sockets to close with 1000.
-const CLOSE_LIMIT: Duration = Duration::from_millis(300);
 /// For the aggregator to empty the buffer, from the end of the closing on.
 const DRAIN_LIMIT: Duration = Duration::from_millis(700);
 /// For outputs and clean-up, side by side, from the end of the draining on.
@@ -44,35 +43,41 @@ impl Supervisor {
             End::GaveUp(error) => error.to_string(),
         };
         if let End::GaveUp(error) = &end {
-            self.audit_error(error);
+            self.journal.audit(|| entries::error(error, Moment::now()));
         }
         let began = Instant::now();
         let mut abandoned = Vec::new();
+        self.calls.cancel();
         if let Some(repair) = &self.repair {
             repair.stop();
         }
-        let channels = self.channels_in_use();
-        self.close_readers(began + CLOSE_LIMIT, &mut abandoned);
+        let left = self.core.to_clean(began);
+        self.close_sockets(&mut abandoned);
 
         let drain_until = Instant::now().min(began + CLOSE_LIMIT) + DRAIN_LIMIT;
         let outputs_until = drain_until + OUTPUT_LIMIT;
         let state = StateChange::stopped(Moment::now(), cause);
-        self.control(Change::Connections {
+        self.control.send(Change::Connections {
             open: 0,
-            reconnects: self.reconnects,
+            reconnects: self.core.reconnects(),
             channel_expires_at: None,
         });
-        self.control(Finish {
+        self.control.send(Finish {
             state,
             drain_until,
             outputs_until,
         });
         // The aggregator drains meanwhile.
-        self.delete_subscriptions(&channels, outputs_until, &mut abandoned);
+        if let Some((token, channels)) = left {
+            self.delete_subscriptions(&token, &channels, outputs_until, &mut abandoned);
+        }
         if let Some(repair) = self.repair.take()
             && !repair.ends_by(outputs_until)
         {
             abandoned.push("the repair of gaps did not end in time".to_owned());
+        }
+        if !self.calls.end_by(outputs_until) {
+            abandoned.push("a REST call did not end in time".to_owned());
         }
         Stopped {
             end,
@@ -82,83 +87,38 @@ impl Supervisor {
         }
     }
 
-    /// Every reader is asked to close; what does not by `until` is cut off. After this no reader thread runs.
-    fn close_readers(&mut self, until: Instant, abandoned: &mut Vec<String>) {
-        for connection in self.lines.iter().flat_map(Line::connections) {
-            connection.reader.close();
-        }
-        let running = |lines: &[Line]| {
-            lines
-                .iter()
-                .flat_map(Line::connections)
-                .filter(|c| !c.reader.is_finished())
-                .count()
-        };
-        while running(&self.lines) > 0 {
-            match self.inbox.recv_deadline(until) {
-                Ok(Notice::Connection {
-                    connection,
-                    news: ConnectionNews::Ended { .. },
-                }) => {
-                    for line in &mut self.lines {
-                        if let Some(place) = line.place_of(connection)
-                            && let Some(ended) = line.remove(place)
-                        {
-                            ended.reader.cut();
-                        }
+    /// Every reader is asked to close; what does not in time is cut off. After this no reader thread runs.
+    fn close_sockets(&mut self, abandoned: &mut Vec<String>) {
+        let acts = self.turn(super::Core::close);
+        // Another reason to end changes nothing any more, here and below.
+        let _ = self.carry_out(acts);
+        while !self.core.is_closed() {
+            let due = self.core.next_due().unwrap_or_else(Instant::now);
+            match self.inbox.recv_deadline(due) {
+                Ok(notice) => {
+                    let _ = self.on_notice(notice);
+                }
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
+                    let acts = self.turn(super::Core::on_due);
+                    let late = acts.iter().filter(|act| matches!(act, Act::Cut(_))).count();
+                    let _ = self.carry_out(acts);
+                    if late > 0 {
+                        abandoned.push(format!(
+                            "{late} connections did not close within {} ms",
+                            CLOSE_LIMIT.as_millis()
+                        ));
                     }
                 }
-                Ok(_) => {}
-                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => break,
             }
         }
-        let late = running(&self.lines);
-        if late > 0 {
-            abandoned.push(format!(
-                "{late} connections did not close within {} ms",
-                CLOSE_LIMIT.as_millis()
-            ));
-        }
-        for line in &mut self.lines {
-            for connection in line
-                .current
-                .take()
-                .into_iter()
-                .chain(line.next.take())
-                .chain(line.retiring.drain(..))
-            {
-                connection.reader.cut();
-            }
-        }
-    }
-
-    /// Every channel that may have subscriptions, those of replacements included.
-    fn channels_in_use(&self) -> Vec<Channel> {
-        let of_lines = self.lines.iter().flat_map(|line| {
-            let connections = line.connections().filter_map(|connection| connection.channel.as_ref());
-            line.channel.iter().chain(connections)
-        });
-        let mut found: Vec<Channel> = Vec::new();
-        for held in of_lines
-            .chain(&self.idle)
-            .filter(|held| held.token == self.token_number)
-        {
-            if found.iter().all(|known| known.id != held.channel.id) {
-                found.push(held.channel.clone());
-            }
-        }
-        found
     }
 
     /// Leaves no subscription behind, side by side for all channels.
-    fn delete_subscriptions(&mut self, left: &[Channel], until: Instant, abandoned: &mut Vec<String>) {
-        let Some(token) = self.token.as_ref().filter(|held| Instant::now() < held.ends) else {
-            return;
-        };
+    fn delete_subscriptions(&self, token: &Secret, left: &[Channel], until: Instant, abandoned: &mut Vec<String>) {
         if left.is_empty() {
             return;
         }
-        // The run's own signal was given: this client has one of its own, and what is left of the time.
+        // The calls of the run were ended: this client has a signal of its own, and what is left of the time.
         let cancel = Cancel::new();
         let client = self
             .rest
@@ -166,7 +126,7 @@ impl Supervisor {
         let (done, results) = crossbeam_channel::bounded(left.len());
         let failed = std::thread::scope(|scope| {
             for channel in left {
-                let (client, done, token) = (&client, done.clone(), &token.secret);
+                let (client, done) = (&client, done.clone());
                 let spawned = std::thread::Builder::new()
                     .name("gs-unsubscribe".to_owned())
                     .spawn_scoped(scope, move || {

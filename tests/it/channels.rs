@@ -347,7 +347,10 @@ fn a_queue_more_touches_no_connection() {
                 .len()
         })
         .collect();
-    assert_eq!(subscriptions[..3], [1000, 1000, 200]);
+    // The three channels are subscribed side by side.
+    let mut first = subscriptions[..3].to_vec();
+    first.sort_unstable();
+    assert_eq!(first, [200, 1000, 1000]);
     assert!(
         subscriptions[3..].iter().all(|count| *count > 200 && *count < 300),
         "{subscriptions:?}"

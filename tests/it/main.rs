@@ -13,6 +13,7 @@
 //! | `protocols` | one suite for all three protocols: streams, counts, pings, stops, refusals, tokens, 429 |
 //! | `reconnect` | every way in which a connection ends, for all three protocols: back by itself, the gap recorded |
 //! | `fault_matrix` | each fault of the simulator for each protocol, plain and under TLS: times, gaps, numbers |
+//! | `unanswered` | REST calls that are never answered: reconnects, gaps and ends go on meanwhile |
 //! | `repair` | backfill through REST, at the start and after gaps: the numbers are the true ones |
 //! | `stream` | `notifications`: topics, channels, subscriptions, permissions, the listing |
 //! | `overload` | more events than the buffer holds, and receivers that do not keep up: every lost event is counted |
@@ -69,6 +70,8 @@ mod stream;
 #[cfg(feature = "simulator")]
 mod support;
 mod tidy;
+#[cfg(feature = "simulator")]
+mod unanswered;
 #[cfg(feature = "simulator")]
 mod web;
 #[cfg(feature = "simulator")]

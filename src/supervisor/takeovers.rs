@@ -12,14 +12,14 @@ const LONGEST: u32 = 10;
 
 /// What was taken from us so far.
 #[derive(Debug, Default)]
-pub(super) struct Rivals {
+pub(super) struct Takeovers {
     in_a_row: u32,
     last: Option<Instant>,
     /// How long we stood back last.
     stood_back: Duration,
 }
 
-impl Rivals {
+impl Takeovers {
     /// A channel was taken at `now`; returns how many that makes in a row. `calm` without one, beside the time that we
     /// stood back ourselves, begins anew.
     pub(super) fn on_taken(&mut self, now: Instant, calm: Duration) -> u32 {
@@ -53,29 +53,29 @@ mod tests {
     #[test]
     fn takings_in_a_row_are_counted_until_it_is_calm() {
         let start = Instant::now();
-        let mut rivals = Rivals::default();
-        let mut at = |secs: u64| rivals.on_taken(start + Duration::from_secs(secs), MINUTE);
+        let mut takeovers = Takeovers::default();
+        let mut at = |secs: u64| takeovers.on_taken(start + Duration::from_secs(secs), MINUTE);
         assert_eq!([at(0), at(10), at(60), at(120), at(181), at(200)], [1, 2, 3, 4, 1, 2]);
     }
 
     #[test]
     fn the_pause_doubles_to_its_limit_and_is_no_calm() {
         let mut now = Instant::now();
-        let mut rivals = Rivals::default();
+        let mut takeovers = Takeovers::default();
         for _ in 0..3 {
-            rivals.on_taken(now, MINUTE);
+            takeovers.on_taken(now, MINUTE);
         }
         let mut pauses = Vec::new();
         for _ in 0..7 {
-            let pause = rivals.pause(1, MINUTE, 1.0);
+            let pause = takeovers.pause(1, MINUTE, 1.0);
             pauses.push(pause.as_secs() / 60);
             now += pause + Duration::from_secs(30);
-            rivals.on_taken(now, MINUTE);
+            takeovers.on_taken(now, MINUTE);
         }
         assert_eq!(pauses, [1, 2, 4, 8, 10, 10, 10]);
-        assert_eq!(rivals.pause(1, MINUTE, 0.0), MINUTE * 5);
+        assert_eq!(takeovers.pause(1, MINUTE, 0.0), MINUTE * 5);
         now += MINUTE * 40;
-        assert_eq!(rivals.on_taken(now, MINUTE), 1);
-        assert_eq!(rivals.pause(1, MINUTE, 1.0), MINUTE);
+        assert_eq!(takeovers.on_taken(now, MINUTE), 1);
+        assert_eq!(takeovers.pause(1, MINUTE, 1.0), MINUTE);
     }
 }

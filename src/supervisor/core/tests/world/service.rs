@@ -1,0 +1,118 @@
+//! What the service answers and how connections end, at random.
+//!
+//! In: calls, random choices · Out: answers, errors, reasons · Thread: the test's.
+
+use std::time::Duration;
+
+use super::World;
+use crate::event::notice::{CloseReason, Refusal};
+use crate::event::queue::Queue;
+use crate::protocol::topic_plan::Entity;
+use crate::rest::channels::Channel;
+use crate::rest::oauth::Token;
+use crate::supervisor::acts::{Answer, Call, Listing};
+use crate::{Error, ErrorKind, Id, Secret};
+
+impl World {
+    pub(super) fn error(&mut self, call: &Call) -> Error {
+        let error = |kind| Error::new(kind, "calling", "no");
+        match self.number(40) {
+            0 if !matches!(call, Call::LeaveChannel { .. }) => error(ErrorKind::Credentials).with_status(403),
+            1..=6 if !matches!(call, Call::Token) => error(ErrorKind::Credentials).with_status(401),
+            7..=12 => error(ErrorKind::Refused).with_status(404),
+            13..=18 => {
+                let secs = self.number(600) as u64;
+                let wait = Some(Duration::from_secs(secs));
+                error(ErrorKind::Transient).with_status(429).with_retry_after(wait)
+            }
+            _ => error(ErrorKind::Transient),
+        }
+    }
+
+    pub(super) fn sound_answer(&mut self, call: &Call) -> Answer {
+        match call {
+            Call::Token => {
+                let life = [1, 20, 600, 86_400][self.number(4)];
+                let life = Duration::from_secs(life);
+                Answer::Token(Token {
+                    secret: Secret::new(format!("token {}", self.next_choice)),
+                    expires_at: self.at.plus(life),
+                    life,
+                })
+            }
+            Call::Listing { .. } => {
+                let queues = self.number(4);
+                let queue = |n: usize| Queue {
+                    id: Id::new(&format!("queue-{n}")),
+                    name: None,
+                    service_levels: Vec::new(),
+                };
+                let mut listing = Listing::default();
+                listing.choice.queues = Some((0..queues).map(queue).collect());
+                Answer::Listing(Box::new(listing))
+            }
+            Call::CreateChannel { token_number, .. } => {
+                self.channels += 1;
+                let life = [None, Some(30), Some(1_000), Some(86_400)][self.number(4)];
+                Answer::Channel {
+                    channel: Channel {
+                        id: Secret::new(format!("channel {}", self.channels)),
+                        connect_uri: Secret::new("wss://streaming/channel"),
+                        expires: life.map(|secs| self.at.plus(Duration::from_secs(secs))),
+                    },
+                    token_number: *token_number,
+                }
+            }
+            Call::Subscribe { topics, .. } => Answer::Subscribed(self.entities(topics)),
+            Call::RenewChannel { topics, .. } => {
+                let later = [None, Some(0), Some(86_400)][self.number(3)];
+                let later = later.map(|secs| self.at.plus(Duration::from_secs(secs)));
+                Answer::Renewed(self.entities(topics), later)
+            }
+            Call::LeaveChannel { .. } => Answer::Left(!self.one_in(3)),
+        }
+    }
+
+    pub(super) fn entities(&mut self, topics: &[String]) -> Vec<Entity> {
+        let is_refused = topics.len() > 1 && self.one_in(5);
+        let entity = |(at, topic): (usize, &String)| Entity {
+            id: topic.clone(),
+            state: if is_refused && at == 0 { "Rejected" } else { "Permitted" }.to_owned(),
+            ..Entity::default()
+        };
+        topics.iter().enumerate().map(entity).collect()
+    }
+
+    pub(super) fn reason(&mut self) -> CloseReason {
+        let upgrade = |status| CloseReason::Upgrade {
+            status,
+            retry_after: None,
+        };
+        match self.number(26) {
+            0 => CloseReason::Dial(Error::new(ErrorKind::Transient, "dialling", "refused")),
+            1 => upgrade(503),
+            2 => upgrade(429),
+            3 => upgrade(404),
+            4 => upgrade(401),
+            5 => CloseReason::UpgradeFailed("no answer".to_owned()),
+            6 => CloseReason::Refused(Refusal {
+                status: [None, Some(401), Some(500)][self.number(3)],
+                message: "no".to_owned(),
+            }),
+            7 => CloseReason::HandshakeLate,
+            8..=11 => CloseReason::Closed {
+                code: [None, Some(1000), Some(1001), Some(1011)][self.number(4)],
+            },
+            12..=14 => CloseReason::Lost("reset".to_owned()),
+            15..=16 => CloseReason::Silence,
+            17 => CloseReason::PingUnanswered,
+            18 => CloseReason::TooLong,
+            19 => CloseReason::Violation("opcode".to_owned()),
+            20 => CloseReason::WriteStalled,
+            21..=22 => CloseReason::ChannelGone,
+            23 => CloseReason::TakenOver("another".to_owned()),
+            24 => CloseReason::Panicked("oh".to_owned()),
+            _ => CloseReason::Stopped,
+        }
+    }
+}

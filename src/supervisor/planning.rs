@@ -1,0 +1,252 @@
+//! What is subscribed: the listings are read and planned at the start, and again with all queues.
+//!
+//! In: the answers of the listings, the time · Out: calls for them, a `Plan` · Thread: none of its own (pure).
+
+use std::time::Instant;
+
+use super::acts::{Act, Call, CallId, Listing, Turn};
+use super::channels::warn_of_count;
+use super::choose;
+use super::policy::Renew;
+use super::process::{Process, pause_for_token};
+use crate::config::{Config, Protocol};
+use crate::event::change::Change;
+use crate::event::queue::Queue;
+use crate::net::backoff::Backoff;
+use crate::protocol::topic_plan::{TopicPlan, TopicQueues, Wish};
+use crate::{Error, Id};
+
+/// What is subscribed, in ids.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Plan {
+    /// Queues of the plan; `None` = whatever comes (no listing was asked for).
+    pub(super) queues: Option<Vec<Id>>,
+    /// Topics, one list a channel; one empty list in the other protocols.
+    pub(super) topics: TopicPlan,
+}
+
+/// See the module.
+pub(super) struct Planning {
+    step: Step,
+    plan: Option<Plan>,
+    /// When the listing is to be read again.
+    relist_due: Option<Instant>,
+    /// Failures before there is a plan.
+    backoff: Backoff,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    /// The listing is read when this is due.
+    Waiting(Option<Instant>),
+    AwaitingToken,
+    /// With the token of this number.
+    Asking(CallId, u64),
+}
+
+impl Planning {
+    pub(super) fn new(config: &Config, now: Instant) -> Self {
+        Self {
+            step: Step::Waiting(Some(now)),
+            plan: None,
+            relist_due: None,
+            backoff: Backoff::new(config.reconnect),
+        }
+    }
+
+    pub(super) fn plan(&self) -> Option<&Plan> {
+        self.plan.as_ref()
+    }
+
+    pub(super) fn awaits(&self, call: CallId) -> bool {
+        matches!(self.step, Step::Asking(own, _) if own == call)
+    }
+
+    pub(super) fn next_due(&self) -> Option<Instant> {
+        match self.step {
+            Step::Waiting(due) => due,
+            Step::AwaitingToken | Step::Asking(..) => None,
+        }
+    }
+
+    pub(super) fn on_due(&mut self, process: &mut Process, turn: &mut Turn<'_>) {
+        match self.step {
+            Step::Waiting(Some(due)) if turn.now >= due => {
+                let refresh = process.config.subscribe.refresh;
+                self.relist_due = turn.now.checked_add(refresh).filter(|_| follows(&process.config));
+            }
+            Step::AwaitingToken => {}
+            Step::Waiting(_) | Step::Asking(..) => return,
+        }
+        let Some(token) = process.session.usable(turn.now).cloned() else {
+            self.step = Step::AwaitingToken;
+            process.session.ask(turn);
+            return;
+        };
+        let is_first = self.plan.is_none();
+        let protocol = process.protocol();
+        let call = turn.call(Call::Listing {
+            token: token.secret,
+            verify: is_first && protocol == Protocol::Metrics && process.config.verify,
+            count_channels: is_first && protocol == Protocol::Notifications,
+        });
+        self.step = Step::Asking(call, token.number);
+    }
+
+    /// No token could be obtained.
+    pub(super) fn on_token_failed(&mut self, error: &Error, process: &mut Process, turn: &mut Turn<'_>) {
+        if !matches!(self.step, Step::AwaitingToken) {
+            return;
+        }
+        match self.plan {
+            Some(_) => self.step = Step::Waiting(self.relist_due),
+            None => self.retry(error, process, turn),
+        }
+    }
+
+    /// The answer to the call for the listings. Returns whether there is a plan to follow.
+    pub(super) fn on_answer(
+        &mut self,
+        answer: Result<Listing, Error>,
+        process: &mut Process,
+        turn: &mut Turn<'_>,
+    ) -> bool {
+        let planned = answer.and_then(|listing| self.make_plan(listing, &process.config, turn));
+        match (planned, &self.plan) {
+            (Ok(plan), None) if plan.topics.channels.is_empty() => {
+                let cause = "there is nothing to subscribe: no queue is visible. Give the OAuth client a role with \
+                             routing:queue:view for the divisions of your queues";
+                let pause = process.config.subscribe.refresh;
+                self.backoff = Backoff::new(process.config.reconnect);
+                self.step = Step::Waiting(Some(turn.now + pause));
+                process.show_pause(pause, 0, cause.to_owned(), turn);
+                false
+            }
+            (Ok(plan), _) => {
+                self.plan = Some(plan);
+                self.step = Step::Waiting(self.relist_due);
+                true
+            }
+            (Err(error), None) => {
+                self.retry(&error, process, turn);
+                false
+            }
+            (Err(error), Some(_)) => {
+                if error.status() == Some(401) {
+                    process.session.renew_soon(turn);
+                }
+                turn.warn(format!("the listing of queues was not read again: {error}"));
+                turn.audit_error(&error);
+                self.step = Step::Waiting(self.relist_due);
+                false
+            }
+        }
+    }
+
+    /// There is no plan yet: tries again after a pause.
+    fn retry(&mut self, error: &Error, process: &mut Process, turn: &mut Turn<'_>) {
+        let token_number = match self.step {
+            Step::Asking(_, number) => number,
+            Step::Waiting(_) | Step::AwaitingToken => process.session.number(),
+        };
+        let failures = self.backoff.on_failure(turn.now);
+        let mut pause = turn.pause(&self.backoff, error.retry_after());
+        self.step = Step::Waiting(Some(turn.now + pause));
+        let Some((renew, cause)) = process.judge(error, self.backoff.exhausted(), turn) else {
+            return;
+        };
+        if renew == Renew::Token {
+            process.session.refuse(token_number);
+            pause = pause_for_token(pause, failures);
+            self.step = Step::Waiting(Some(turn.now + pause));
+        }
+        process.show_pause(pause, failures, cause, turn);
+    }
+
+    fn make_plan(&self, listing: Listing, config: &Config, turn: &mut Turn<'_>) -> Result<Plan, Error> {
+        let Listing {
+            choice,
+            users,
+            channels,
+        } = listing;
+        if let Some(error) = &choice.unnamed {
+            turn.warn(format!("queues go without their names: {error}"));
+        }
+        let queues = choice.ids();
+        match choice.queues {
+            Some(chosen) => tell_queues(config, chosen, &choice.listing, turn),
+            None => turn.tell(Change::AnyQueue {}),
+        }
+        if config.protocol != Protocol::Notifications {
+            return Ok(Plan {
+                queues,
+                topics: TopicPlan {
+                    channels: vec![Vec::new()],
+                },
+            });
+        }
+        if let Some(error) = &users.unnamed {
+            turn.warn(format!("users go without their names: {error}"));
+        }
+        let queues = queues.unwrap_or_default();
+        let user_ids: Vec<Id> = users.names.keys().cloned().collect();
+        if !users.names.is_empty() {
+            turn.tell(Change::Users(users.names));
+        }
+        let wish = Wish {
+            queues: &queues,
+            users: &user_ids,
+            topics: &config.subscribe.topics,
+        };
+        let before = self.plan.as_ref().map(|plan| plan.topics.clone()).unwrap_or_default();
+        let topics = TopicPlan::new(&wish, &before)?;
+        turn.act(Act::LendQueues(TopicQueues::of(&wish)));
+        match channels {
+            Some(Ok(existing)) => warn_of_count(existing, topics.channels.len().max(1), turn),
+            Some(Err(error)) => turn.debug(format!("the existing channels were not counted: {error}")),
+            None => {}
+        }
+        Ok(Plan {
+            queues: Some(queues),
+            topics,
+        })
+    }
+}
+
+/// Whether queues that are made later are subscribed, too.
+fn follows(config: &Config) -> bool {
+    config.subscribe.all_queues() && config.protocol == Protocol::Notifications
+}
+
+/// The chosen queues, and those that a free topic names.
+fn tell_queues(config: &Config, mut chosen: Vec<Queue>, listing: &[Queue], turn: &mut Turn<'_>) {
+    let named = TopicQueues::of(&Wish {
+        topics: &config.subscribe.topics,
+        ..Wish::default()
+    });
+    for id in named.conversations.into_iter().chain(named.statistics) {
+        if chosen.iter().all(|queue| queue.id != id) {
+            let listed = listing.iter().find(|queue| queue.id == id).cloned();
+            chosen.extend(listed.map_or_else(|| choose::unnamed([id]), |queue| vec![queue]));
+        }
+    }
+    turn.tell(Change::Queues(chosen));
+}
+
+#[cfg(test)]
+impl Planning {
+    pub(super) fn set_plan(&mut self, plan: Plan) {
+        self.plan = Some(plan);
+        self.step = Step::Waiting(None);
+    }
+
+    /// It awaits something that is under way, or has a time at which it goes on.
+    pub(super) fn check(&self, under_way: &super::core::tests::UnderWay) {
+        match self.step {
+            Step::Waiting(Some(due)) => under_way.wakes_by(due),
+            Step::Waiting(None) => assert!(self.plan.is_some(), "it waits for nothing"),
+            Step::AwaitingToken => assert!(under_way.is_token_asked, "nobody asks for the token"),
+            Step::Asking(call, _) => assert!(under_way.calls.contains(&call), "no call is under way"),
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! The readers of a run: one for each connection, opened, told to end, and taken away when they ended.
+//!
+//! In: what the state machine wants of connections · Out: running readers · Thread: the supervisor's.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crossbeam_channel::Sender;
+
+use super::acts::Open;
+use crate::config::Config;
+use crate::event::notice::Notice;
+use crate::net::Net;
+use crate::output::journal::Journal;
+use crate::output::recording::{Line, State};
+use crate::protocol::opening::Opening;
+use crate::protocol::{KeepBody, Options};
+use crate::reader::buffer::BufferSender;
+use crate::reader::telemetry::Telemetry;
+use crate::reader::{Reader, Ticket};
+use crate::{Error, Id, Moment};
+
+/// What every reader of a run is given.
+pub(super) struct Equipment {
+    pub(super) config: Arc<Config>,
+    pub(super) net: Arc<Net>,
+    pub(super) buffer: BufferSender,
+    pub(super) notices: Sender<Notice>,
+    pub(super) telemetry: Arc<Telemetry>,
+    pub(super) journal: Journal,
+    pub(super) keep_body: KeepBody,
+    pub(super) hasher: std::hash::RandomState,
+}
+
+/// See the module.
+pub(super) struct Sockets {
+    equipment: Equipment,
+    readers: BTreeMap<u32, Reader>,
+}
+
+impl Sockets {
+    pub(super) fn new(equipment: Equipment) -> Self {
+        Self {
+            equipment,
+            readers: BTreeMap::new(),
+        }
+    }
+
+    /// Starts a reader. `queues` are those of the plan.
+    ///
+    /// # Errors
+    /// Where the connection cannot be described, or there is no thread for it.
+    pub(super) fn open(&mut self, open: Open, queues: Option<&[Id]>) -> Result<(), Error> {
+        let with = &self.equipment;
+        let number = open.connection;
+        let hidden = open.channel.as_ref().map(|channel| channel.id.clone());
+        let opening = Opening::new(&with.config, queues, open.channel)?;
+        with.journal.record(|| {
+            let event_types = with.config.subscribe.event_types.clone();
+            let queues = queues.unwrap_or_default().to_vec();
+            Line::state(Moment::now(), Some(number), State::Opening { event_types, queues })
+        });
+        let reader = Reader::spawn(Ticket {
+            connection: number,
+            url: opening.address(&with.config.hosts.api, &open.token),
+            bearer: opening.bearer(&open.token),
+            machine: opening.machine(Options {
+                connection: number,
+                bodies: with.keep_body,
+                hasher: with.hasher.clone(),
+            }),
+            heartbeat: with.config.heartbeat,
+            buffer: with.buffer.clone(),
+            notices: with.notices.clone(),
+            telemetry: Arc::clone(&with.telemetry),
+            net: Arc::clone(&with.net),
+            journal: with.journal.clone(),
+            hidden,
+        })?;
+        self.readers.insert(number, reader);
+        Ok(())
+    }
+
+    /// Asks a reader to close its connection with 1000 and end.
+    pub(super) fn close(&self, number: u32) {
+        if let Some(reader) = self.readers.get(&number) {
+            reader.close();
+        }
+    }
+
+    /// Asks a reader to close its connection with 1000, deliver what is still on its way, and end.
+    pub(super) fn retire(&self, number: u32) {
+        if let Some(reader) = self.readers.get(&number) {
+            reader.retire();
+        }
+    }
+
+    /// Ends a reader at once, or takes away one that has ended: its thread ends within milliseconds.
+    pub(super) fn cut(&mut self, number: u32) {
+        if let Some(reader) = self.readers.remove(&number) {
+            reader.cut();
+        }
+    }
+}
