@@ -105,8 +105,10 @@ pub use base::moment::Moment;
 pub use base::problem::{ConfigProblem, Origin};
 pub use base::secret::Secret;
 pub use config::{Config, ConfigBuilder, Protocol, WhenFull};
-pub use event::facts::{AcwState, ConversationFacts, ConversationStateFacts, DisconnectKind, Facts, MediaKind, Medium};
-pub use event::facts::{MediumState, MetricFacts, ObservationFacts, ObservationRow, Participant, Purpose};
+pub use event::facts::{
+    AcwState, Communication, ConversationFacts, ConversationStateFacts, DisconnectKind, Facts, MediaKind,
+};
+pub use event::facts::{CommunicationState, MetricFacts, ObservationFacts, ObservationRow, Participant, Purpose};
 pub use event::facts::{QueueStatisticsFacts, Stamped, UserFacts};
 pub use event::{Event, EventKind};
 pub use model::snapshot::{AllQueues, LiveNumbers, Numbers, WindowSnapshot};

@@ -4,7 +4,9 @@
 
 use std::time::Duration;
 
-use genesys_stream::{ConversationFacts, Id, MediaKind, Medium, MediumState, Moment, Participant, Purpose, Stamped};
+use genesys_stream::{
+    Communication, CommunicationState, ConversationFacts, Id, MediaKind, Moment, Participant, Purpose, Stamped,
+};
 
 /// Queues of the contact centre.
 pub(crate) const QUEUES: u64 = 20;
@@ -47,7 +49,7 @@ pub(crate) fn talking(n: u64, began: i64) -> ConversationFacts {
     let queue = Some(uuid(1, n % QUEUES));
     let mut missed = participant(n, 3, Purpose::Agent, queue.clone(), began + 6, Some(began + 9));
     missed.connected = None;
-    missed.media[0].connected = None;
+    missed.communications[0].connected = None;
     ConversationFacts {
         id: uuid(2, n),
         participants: vec![
@@ -66,8 +68,8 @@ pub(crate) fn over(n: u64, began: i64) -> ConversationFacts {
     let ended = at(began + 200 + (n % 97) as i64);
     for p in facts.participants.iter_mut().filter(|p| p.ended.is_none()) {
         p.ended = Some(ended);
-        p.media[0].disconnected = Some(ended);
-        p.media[0].state = stamped(ended, MediumState::Terminated);
+        p.communications[0].disconnected = Some(ended);
+        p.communications[0].state = stamped(ended, CommunicationState::Terminated);
     }
     let agent = &mut facts.participants[4];
     agent.acw_started = Some(ended);
@@ -85,9 +87,9 @@ fn participant(n: u64, place: u64, purpose: Purpose, queue: Option<Id>, from: i6
     let (connected, ended) = (Some(at(from)), to.map(at));
     let is_agent = purpose == Purpose::Agent;
     let state = if ended.is_some() {
-        MediumState::Terminated
+        CommunicationState::Terminated
     } else {
-        MediumState::Connected
+        CommunicationState::Connected
     };
     Participant {
         id: uuid(10 + place, n),
@@ -105,7 +107,7 @@ fn participant(n: u64, place: u64, purpose: Purpose, queue: Option<Id>, from: i6
         wrapup_required: is_agent.then_some(Stamped { at: stamp, value: true }),
         wrapup_coded: false,
         listens_in: false,
-        media: vec![Medium {
+        communications: vec![Communication {
             kind: MediaKind::Voice,
             id: uuid(20 + place, n),
             connected,

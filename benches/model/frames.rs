@@ -5,7 +5,7 @@
 use std::fmt::Write as _;
 
 use genesys_stream::internals::{Heard, KeepBody, Machine, Notifications, Options};
-use genesys_stream::{ConversationFacts, Event, MediumState, Moment, Participant, Purpose, Secret};
+use genesys_stream::{CommunicationState, ConversationFacts, Event, Moment, Participant, Purpose, Secret};
 
 /// The conversation in its queue's topic, with the properties that the service writes and nobody here reads; the last
 /// participant's hold began at `changed`, or ended then where `number` is odd.
@@ -59,19 +59,19 @@ fn write_participant(text: &mut String, p: &Participant, queue: &str, hold: Opti
         text,
         r#","conversationRoutingData":{{"queue":{{"id":"{queue}"}},"priority":0}},"attributes":{{}},"calls":["#
     );
-    for medium in &p.media {
-        let state = match medium.state.map(|state| state.value) {
-            Some(MediumState::Terminated) => "terminated",
+    for communication in &p.communications {
+        let state = match communication.state.map(|state| state.value) {
+            Some(CommunicationState::Terminated) => "terminated",
             _ => "connected",
         };
         let held = hold.is_some_and(|(held, _)| held);
         let _ = write!(
             text,
             r#"{{"id":"{}","state":"{state}","initialState":"alerting","recording":false,"recordingState":"none","muted":false,"confined":false,"held":{held},"securePause":false,"direction":"inbound","provider":"Edge","self":{{"name":"Example Name","addressNormalized":"+15550100"}},"other":{{"addressNormalized":"+15550199"}}"#,
-            medium.id
+            communication.id
         );
-        time(text, "connectedTime", medium.connected);
-        time(text, "disconnectedTime", medium.disconnected);
+        time(text, "connectedTime", communication.connected);
+        time(text, "disconnectedTime", communication.disconnected);
         time(text, "startHoldTime", hold.map(|(_, changed)| changed));
         text.push('}');
     }

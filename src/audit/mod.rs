@@ -1,9 +1,9 @@
-//! Entries of the audit file and the chain that holds them together.
+//! The audit file's lines: entries, and the hash chain that connects them.
 //!
 //! In: what happened, the line before · Out: lines · Thread: any (pure).
 //!
-//! A line is one JSON object; its `prev` is the SHA-256 of the line before without its newline, so that no line can be
-//! changed, removed or moved unseen. No entry holds a secret or anything of a customer.
+//! A line is one JSON object; its `prev` is the SHA-256 of the line before without its newline, so that every
+//! changed, removed or moved line is found. No entry holds a secret or anything of a customer.
 
 pub(crate) mod entries;
 #[cfg(feature = "cli")]
@@ -19,10 +19,10 @@ pub(crate) use verify::{Broken, Verifier, Whole};
 
 /// `prev` of the first line ever.
 pub(crate) const FIRST: &str = "0000000000000000000000000000000000000000000000000000000000000000";
-/// Longest text in an entry: enough for a cause, too little to fill a disk with what a peer says.
+/// Characters of a text in an entry, at most: enough for a cause, and a peer cannot fill the disk with its messages.
 const LONGEST_TEXT: usize = 300;
 
-/// Something worth an entry.
+/// One entry.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Entry {
     at: Moment,
@@ -31,7 +31,7 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
-    /// [`entries`] makes all that a run writes.
+    /// All entries of the program are built in [`entries`].
     fn new(kind: &'static str, at: Moment) -> Self {
         Self {
             at,
@@ -40,7 +40,7 @@ impl Entry {
         }
     }
 
-    /// With one more field; texts are cut to a line.
+    /// Adds a field; a text becomes one line and is cut to [`LONGEST_TEXT`].
     #[must_use]
     fn with(mut self, key: &str, value: impl Into<Value>) -> Self {
         let value = match value.into() {
@@ -51,7 +51,7 @@ impl Entry {
         self
     }
 
-    /// With one more field where there is a value for it.
+    /// Adds a field if there is a value for it.
     #[must_use]
     fn with_some(self, key: &str, value: Option<impl Into<Value>>) -> Self {
         match value {
@@ -71,14 +71,14 @@ fn line_of(text: &str) -> String {
     line.take(LONGEST_TEXT).collect()
 }
 
-/// Where the chain stands.
+/// The end of a chain: what the next line has to refer to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Chain {
     prev: String,
 }
 
 impl Chain {
-    /// Before the first line ever.
+    /// Of an empty chain.
     pub(crate) fn beginning() -> Self {
         Self { prev: FIRST.to_owned() }
     }
@@ -94,7 +94,7 @@ impl Chain {
         &self.prev
     }
 
-    /// The next line, with its newline. The chain moves on only when that was written: [`Chain::after`].
+    /// The next line, with its newline. Once it is written, [`Chain::after`] gives the new end.
     pub(crate) fn line(&self, entry: &Entry) -> Vec<u8> {
         let mut object = Map::new();
         object.insert("at".to_owned(), Value::String(entry.at.to_string()));

@@ -1,45 +1,45 @@
 //! Checks the chain of an audit file, line by line.
 //!
-//! In: lines · Out: that it is whole, or the first line that is broken · Thread: any (pure).
+//! In: lines · Out: a summary of the whole chain, or the first broken line · Thread: any (pure).
 //!
-//! What a chain cannot show: that lines were cut off at its end, or that its last line was changed.
+//! A chain does not show that lines were cut off at its end, nor that its last line was changed.
 
 use serde_json::Value;
 
 use super::FIRST;
 use crate::base::digest::sha256_hex;
 
-/// A chain without a fault.
+/// Summary of a chain without a fault.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Whole {
-    /// Lines, torn ones included.
+    /// Number of lines, torn ones included.
     pub(crate) lines: u64,
-    /// Lines that were torn by a crash and chained over, as the entry after each says.
+    /// Numbers of the lines that a crash tore; the entry after each says so.
     pub(crate) torn: Vec<u64>,
     /// Times of the first and the last entry, as written.
     pub(crate) span: Option<(String, String)>,
-    /// `prev` of the first line, where that continues an earlier file.
+    /// `prev` of the first line, if it refers to an earlier file.
     pub(crate) continues: Option<String>,
 }
 
-/// The first line that does not fit.
+/// The first broken line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Broken {
-    /// From 1.
+    /// Its number, from 1.
     pub(crate) line: u64,
-    /// What is wrong with it: expected and found.
+    /// What was expected and found.
     pub(crate) what: String,
 }
 
-/// Takes lines in order.
+/// Checks lines in order.
 #[derive(Debug, Default)]
 pub(crate) struct Verifier {
     whole: Whole,
     /// SHA-256 of the line before.
     before: Option<String>,
-    /// The line before is no entry: all right only if this one says that it was torn.
+    /// The line before is no entry; that is allowed only if this line says that it was torn.
     unreadable: bool,
-    /// The line before does not follow from the one before it; which of them is at fault shows with the next.
+    /// The `prev` of the line before does not match the line before it; the next line shows which of the two was changed.
     doubt: Option<Doubt>,
 }
 
@@ -51,7 +51,7 @@ struct Doubt {
 }
 
 impl Doubt {
-    /// The chain goes on after the line in doubt (it was the one before that changed), or not.
+    /// `goes_on`: the next line matches the line in doubt, so that the line before it was changed.
     fn resolve(&self, goes_on: Option<bool>) -> Broken {
         let Doubt { line, said, expected } = self;
         let before = line - 1;
@@ -76,10 +76,10 @@ impl Doubt {
 }
 
 impl Verifier {
-    /// The next line, without its newline.
+    /// Checks the next line, given without its newline.
     ///
     /// # Errors
-    /// The first broken line, once that is certain.
+    /// The first broken line, as soon as it is known.
     pub(crate) fn line(&mut self, line: &[u8]) -> Result<(), Broken> {
         self.whole.lines += 1;
         let number = self.whole.lines;
@@ -121,7 +121,7 @@ impl Verifier {
         Ok(())
     }
 
-    /// The end of the file; `rest` is what stands after its last newline.
+    /// Ends the check; `rest` is what follows the last newline of the file.
     ///
     /// # Errors
     /// The first broken line.
@@ -154,7 +154,7 @@ fn no_entry(line: u64) -> Broken {
     }
 }
 
-/// What of an entry the chain needs.
+/// The fields of an entry that the check needs.
 struct Read {
     at: String,
     kind: String,

@@ -1,6 +1,6 @@
-//! What supervisor, repair and program tell and ask the engine.
+//! The messages that supervisor, repair and program send to the engine.
 //!
-//! In: whoever has something to tell or to ask · Out: messages, in their order · Thread: any.
+//! In: changes, questions, the end · Out: messages, in their order · Thread: any.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -24,27 +24,27 @@ pub(crate) enum Control {
     Finish(Finish),
 }
 
-/// A question; whoever asks may have gone on without the answer.
+/// A question. The caller may have timed out; then nobody receives the answer.
 #[derive(Debug)]
 pub(crate) enum Ask {
-    /// Wants the dashboard of now.
+    /// Asks for the current dashboard.
     Snapshot(Sender<Arc<Snapshot>>),
     /// Wants the state of now and each one after it, with its cause.
     States(Sender<StateAndCause>),
-    /// Offers conversations of REST; answered when those that count are applied, so that no more than one page waits.
+    /// Offers conversations of REST; `done` is answered once those that count are applied, so that at most one page waits.
     Conversations {
         found: Vec<FoundConversation>,
         done: Sender<()>,
     },
-    /// Wants the conversations that are not finished.
+    /// Asks for the conversations that are not finished.
     Open(Sender<Vec<Id>>),
-    /// Wants open conversations of which nothing came since `before`, the longest idle first.
+    /// Asks for open conversations without news since `before`, the longest idle first.
     Idle {
         before: Moment,
         at_most: usize,
         answer: Sender<Vec<Id>>,
     },
-    /// Wants the local midnight before `at`, where totals count since then.
+    /// Asks for the local midnight before `at`; the answer is `None` unless totals count since then.
     DayStart { at: Moment, answer: Sender<Option<Moment>> },
 }
 
@@ -55,11 +55,11 @@ pub(crate) type StateAndCause = (ConnectionState, Option<String>);
 #[derive(Debug)]
 pub(crate) struct FoundConversation {
     pub(crate) facts: ConversationFacts,
-    /// It enters the numbers even if the model knows nothing of it.
+    /// Whether it enters the numbers even if the model does not know it.
     pub(crate) enters: bool,
 }
 
-/// How to end: empty the buffer until then, let the outputs finish until then.
+/// How to end: the deadlines for emptying the buffer and for the outputs.
 #[derive(Debug)]
 pub(crate) struct Finish {
     pub(crate) state: StateChange,
@@ -67,12 +67,12 @@ pub(crate) struct Finish {
     pub(crate) outputs_until: Instant,
 }
 
-/// Something that REST has to fill in.
+/// A job of the repair: something that REST has to fill in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Repair {
-    /// The stream is on, for the first time or with new queues: who waits and talks already.
+    /// The stream has started, or has new queues: asks who is waiting and talking already.
     Start { at: Moment },
-    /// This gap is closed. It began at `from`, by the service's clock at `since` or later.
+    /// This gap was closed. It began at `from`; by the service's clock at `since` or later.
     Gap { id: u64, from: Moment, since: Moment },
 }
 

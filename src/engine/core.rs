@@ -23,7 +23,7 @@ use crate::model::{Model, Settings, Stale};
 use crate::output::Item;
 use crate::{Event, Moment};
 
-/// What is to be done about an event or a change.
+/// What has to be done after an event or a change was applied.
 #[derive(Debug)]
 pub(crate) enum Effect {
     /// The outputs get this record.
@@ -32,7 +32,7 @@ pub(crate) enum Effect {
     Snapshot,
     /// The audit file gets this entry.
     Audit(Entry),
-    /// REST has to fill this in.
+    /// The repair gets this job.
     Repair(Repair),
     /// The log gets this warning.
     Warn(String),
@@ -43,13 +43,13 @@ pub(crate) enum Effect {
 /// What became of an event.
 #[derive(Debug)]
 pub(crate) struct Applied {
-    /// It gets a record: all do but those that an overlapping connection delivered, too.
+    /// Whether it gets a record: all events do, except those that an overlapping connection has delivered already.
     pub(crate) gets_record: bool,
-    /// What else is to be done.
+    /// What else has to be done.
     pub(crate) effect: Option<Effect>,
 }
 
-/// What a snapshot shows and the core does not know.
+/// Parts of a snapshot that the core does not know.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Observed {
     pub(crate) counters: Counters,
@@ -64,12 +64,12 @@ pub(crate) struct Core {
     model: Model,
     connection: ConnectionView,
     gaps: OpenGaps,
-    /// Dropped events are a gap: from the tick before the first to the tick after the last.
+    /// The last tick. A gap of dropped events reaches from the tick before the first drop to the last tick with drops.
     ticked_at: Moment,
 }
 
 impl Core {
-    /// Of a run that starts now.
+    /// The core of a run that starts at `now`.
     pub(crate) fn new(settings: Settings, now: Moment) -> Self {
         Self {
             model: Model::new(settings, now),
@@ -80,7 +80,7 @@ impl Core {
         }
     }
 
-    /// What is known, to be read.
+    /// The model, to be read.
     pub(crate) fn model(&self) -> &Model {
         &self.model
     }
@@ -98,7 +98,7 @@ impl Core {
             .snapshot(as_of, now, connection, observed.counters, observed.outputs)
     }
 
-    /// Takes an event, as of the time of its receipt.
+    /// Applies an event, as of the time of its receipt.
     pub(crate) fn apply_event(&mut self, event: &Event) -> Applied {
         let now = event.received_at;
         let applied = self.model.apply(event, now);
@@ -109,7 +109,7 @@ impl Core {
         }
     }
 
-    /// Of conversations that REST showed, those that count: what enters, and what the model remembers.
+    /// Selects the conversations that count: those that enter the numbers, and those that the model remembers.
     pub(crate) fn select(&self, found: Vec<FoundConversation>) -> Vec<ConversationFacts> {
         let known = self.model.conversations();
         let counts = |found: &FoundConversation| found.enters || known.remembers(&found.facts.id);

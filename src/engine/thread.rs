@@ -1,4 +1,4 @@
-//! The engine's thread: waits for what is to be applied, gives it to the core, and does what follows from it.
+//! The engine's thread: applies events and changes to the core, and carries out their effects.
 //!
 //! In: events from the buffer, `Control` messages, its own ticks · Out: `Item`s to outputs, audit entries, lines of the
 //! recording, repair jobs, published snapshots · Thread: `gs-aggregator`.
@@ -39,9 +39,9 @@ pub(crate) struct AggregatorParts<'a> {
     pub(crate) telemetry: Arc<Telemetry>,
     pub(crate) outputs: Outputs,
     pub(crate) journal: Journal,
-    /// Where gaps go that can be repaired; none where nothing repairs them.
+    /// Takes gaps that REST has to fill in; none if nothing repairs gaps.
     pub(crate) repairs: Option<Sender<Repair>>,
-    /// How the service's clock differs, as its answers tell.
+    /// Difference of the service's clock, measured from its answers.
     pub(crate) clock: Arc<ServiceClock>,
 }
 
@@ -61,11 +61,11 @@ pub(crate) struct Aggregator {
     ticks: Ticks,
 }
 
-/// When the next tick is due, and what the last one reported.
+/// When the next tick is due, and how many events had been dropped at the last one.
 struct Ticks {
     interval: Duration,
     next: Instant,
-    /// Events that were dropped up to it.
+    /// Events that had been dropped at the last tick.
     dropped: u64,
 }
 
@@ -75,11 +75,8 @@ impl Aggregator {
         let config = parts.config;
         let settings = Settings::from(config);
         parts.journal.record(|| {
-            Line::state(
-                now,
-                None,
-                State::Start(Start::new(config.hosts.region.clone(), settings)),
-            )
+            let start = Start::new(config.hosts.region.clone(), settings);
+            Line::state(now, None, State::Start(Box::new(start)))
         });
         let mut core = Core::new(settings, now);
         let outputs = parts.outputs.counts();
@@ -110,7 +107,7 @@ impl Aggregator {
         }
     }
 
-    /// Where the newest snapshot can always be found.
+    /// The slot that holds the newest snapshot.
     pub(crate) fn published(&self) -> Arc<Mutex<Arc<Snapshot>>> {
         Arc::clone(&self.published)
     }
@@ -145,7 +142,7 @@ impl Aggregator {
                             return self.finish(end);
                         }
                     }
-                    // The supervisor is gone without a word: what came is kept.
+                    // The supervisor ended in a panic; what was applied is kept.
                     Err(_) => {
                         let now = Instant::now();
                         let state = StateChange::stopped(Moment::now(), "the supervisor is gone");
@@ -165,7 +162,7 @@ impl Aggregator {
                             }
                         }
                     } else {
-                        // No reader can come any more; what is left are messages.
+                        // No reader is left; only messages can come.
                         self.wait_for_message();
                     }
                 },
@@ -174,16 +171,15 @@ impl Aggregator {
         }
     }
 
-    /// Waits for a message or the tick, where the buffer's end would make a `select!` spin.
+    /// Waits for a message or the tick; after the end of the buffer's senders the `select!` of [`Self::run`] would spin.
     fn wait_for_message(&mut self) {
         let mut ready = crossbeam_channel::Select::new();
         ready.recv(&self.control);
-        // Only the waiting matters: the loop looks at the channel itself.
+        // The loop receives the message itself.
         let _ = ready.ready_deadline(self.ticks.next);
     }
 
-    /// Waits until an output that is waited for has room, for a message or the tick: events wait in the buffer meanwhile,
-    /// and everything else goes on.
+    /// Waits for a message, the tick, or room in an output that the stream waits for. Events stay in the buffer meanwhile.
     fn wait_for_room(&mut self) {
         let mut ready = crossbeam_channel::Select::new();
         ready.recv(&self.control);
@@ -225,7 +221,7 @@ impl Aggregator {
                 Effect::Audit(entry) => self.journal.audit(|| entry),
                 Effect::Repair(job) => {
                     if let Some(repairs) = &self.repairs {
-                        // After a defect of the repair the gap stays unrepaired.
+                        // If the repair's thread has ended, the gap stays unrepaired.
                         let _ = repairs.send(job);
                     }
                 }
@@ -244,7 +240,7 @@ impl Aggregator {
         None
     }
 
-    /// Whoever asked may have gone on without the answer.
+    /// Answers a question. The caller may have timed out; then nobody receives the answer.
     fn answer(&mut self, ask: Ask) {
         match ask {
             Ask::Snapshot(answer) => {
@@ -279,7 +275,7 @@ impl Aggregator {
     }
 
     fn tick(&mut self) {
-        // From now, not from the last tick: after a busy while no burst of ticks makes up for it.
+        // Counted from now, so that late ticks are not followed by a burst.
         self.ticks.next = Instant::now() + self.ticks.interval;
         let now = Moment::now();
         let clock_ahead_ms = self.clock.earliest(now).millis_since(now);
@@ -329,7 +325,7 @@ impl Aggregator {
         let dropped = self.newly_dropped();
         self.apply(Change::Drained { dropped });
         self.apply(Change::State(end.state));
-        // What is under way is counted in the last snapshot; some of the time is left for that snapshot itself.
+        // The last snapshot counts what the outputs have written by then; half of the time is left for that snapshot.
         let left = end.outputs_until.saturating_duration_since(Instant::now());
         let flush_until = Instant::now() + left / 2;
         while self.outputs.is_holding() && Instant::now() < flush_until {
@@ -338,7 +334,7 @@ impl Aggregator {
         self.outputs.flush(flush_until);
         let last = self.snapshot();
         for closing in self.outputs.close(Some(&last), end.outputs_until) {
-            abandoned.extend(closing.complaint());
+            abandoned.extend(closing.warning());
         }
         Finished {
             snapshot: last,

@@ -1,6 +1,6 @@
-//! Which waiting events may become one, and how one holds the facts of both.
+//! Merges events of the same entity while they wait in the buffer.
 //!
-//! In: two events of one entity · Out: one event · Thread: none of its own (pure; the buffer calls it).
+//! In: two events of one entity · Out: one event with the facts of both · Thread: any (pure; the buffer calls it).
 
 use crate::event::facts::{Facts, MetricFacts, ObservationFacts, UserFacts};
 use crate::event::{Event, EventKind};
@@ -15,7 +15,7 @@ pub(crate) struct EntityKey {
     part: Option<Box<str>>,
 }
 
-/// The entity of an event; `None` where two events are two facts (an unkeyed conversation, an unknown topic).
+/// The entity of an event; `None` if it must not be merged (a conversation without an id, an unknown topic).
 pub(crate) fn entity_key(event: &Event) -> Option<EntityKey> {
     let (id, part) = match &event.facts {
         Facts::Conversation(facts) => (facts.id.clone(), None),
@@ -23,7 +23,7 @@ pub(crate) fn entity_key(event: &Event) -> Option<EntityKey> {
         Facts::User(facts) => (facts.user.clone(), None),
         Facts::ConversationState(facts) => (facts.conversation.clone()?, None),
         Facts::QueueStatistics(facts) => (facts.queue.clone(), None),
-        // Entities are kept apart: a value of one queue must not stand for another's.
+        // By entity, so that a value of one queue does not replace that of another.
         Facts::Metrics(facts) => (
             facts.entity.clone().unwrap_or_else(|| Id::new("")),
             Some(facts.metric_type.clone()),
@@ -65,13 +65,13 @@ pub(crate) fn merge(waiting: &mut Event, newer: Event) {
     *waiting = Event {
         facts,
         event_time,
-        // It is no repetition of either event.
+        // The merged event repeats neither of the two.
         fingerprint: 0,
         ..newer
     };
 }
 
-/// Whether a fact that says `new` may replace one that says `old`: by their own times, else by arrival.
+/// Whether a fact of the time `new` may replace one of the time `old`. If one has no time, the order of arrival decides.
 fn not_older(new: Option<Moment>, old: Option<Moment>) -> bool {
     match (new, old) {
         (Some(new), Some(old)) => new >= old,

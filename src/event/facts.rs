@@ -1,10 +1,10 @@
-//! What an event says about the contact centre, in a form that can be joined in any order.
+//! The decoded content of events, in a form that can be joined in any order.
 //!
 //! In: decoders (stream and REST) · Out: `Facts` for the model and the coalescing buffer · Thread: any (plain data).
 //!
-//! Fields with a time merge by earliest start and latest end. Fields without one are [`Stamped`] with the newest time
-//! inside the event that said them: the later stamp wins, ties go to the greater value. Every enum here is therefore
-//! declared in the order in which a conversation moves on.
+//! Times are joined by the earliest start and the latest end. Values without a time of their own are [`Stamped`] with the
+//! newest time in their event: the later stamp wins, and with equal stamps the greater value. The variants of each enum are
+//! therefore declared in the order in which a conversation goes through them.
 
 use std::collections::BTreeMap;
 
@@ -12,43 +12,43 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Id, Moment};
 
-/// What one event says; the variant follows from the event's kind.
+/// The decoded content of one event; the variant follows from the event's kind.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Facts {
-    /// Nothing that the numbers use; the event is kept for its body.
+    /// Nothing that the numbers use; the event only carries its body.
     None,
     /// Some or all participants of a conversation.
     Conversation(Box<ConversationFacts>),
     /// Rows of a queue's statistics as Genesys computed them.
     Observations(Box<ObservationFacts>),
-    /// Presence, routing status or both, of one user.
+    /// Presence, routing status or both of one user.
     User(Box<UserFacts>),
-    /// `events` protocol: a conversation is active or not.
+    /// `events` protocol: whether a conversation is active.
     ConversationState(ConversationStateFacts),
-    /// `events` protocol: a queue's own average wait.
+    /// `events` protocol: a queue's average wait as the service computed it.
     QueueStatistics(QueueStatisticsFacts),
     /// `metrics` protocol: values of one metric type.
     Metrics(Box<MetricFacts>),
 }
 
-/// A value without a time of its own, and the newest time inside the event that said it.
+/// A value without a time of its own, and the newest time in its event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Stamped<T> {
-    /// Newest inner time of the event; [`Moment::from_epoch_ms`]`(i64::MIN)` where the event holds none.
+    /// Newest time in the event; [`Moment::from_epoch_ms`]`(i64::MIN)` if it contains none.
     pub at: Moment,
-    /// What it said.
+    /// The value.
     pub value: T,
 }
 
-/// A conversation as far as it was seen. The same type is an event's share and the joined state.
+/// A conversation as far as it is known: from one event, or joined from several.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(not(feature = "internals"), non_exhaustive)]
 pub struct ConversationFacts {
     /// The conversation.
     pub id: Id,
-    /// Everybody seen so far, in the order of first sight (the order has no meaning).
+    /// All participants seen so far (their order has no meaning).
     pub participants: Vec<Participant>,
 }
 
@@ -88,20 +88,20 @@ pub struct Participant {
     /// A wrap-up code was seen. Once true, always true.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub wrapup_coded: bool,
-    /// Monitors, coaches or barges in: no agent in the numbers. Once true, always true.
+    /// Monitors, coaches or barges in, so it does not count as an agent. Once true, always true.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub listens_in: bool,
-    /// Its media: one entry a call, message, e-mail …
-    pub media: Vec<Medium>,
+    /// Its communications: calls, messages, e-mails …
+    pub communications: Vec<Communication>,
 }
 
-/// One medium of a participant: a call, a chat, a session.
+/// One communication of a participant: a call, a message, a chat … In REST it is a session.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(not(feature = "internals"), non_exhaustive)]
-pub struct Medium {
-    /// Which medium.
+pub struct Communication {
+    /// By which medium.
     pub kind: MediaKind,
-    /// The service's id of it; the participant's id in the flat topics, which have none.
+    /// The service's id of the medium; in topics of one medium, which have none, the participant's id.
     pub id: Id,
     /// `connectedTime`; earliest wins.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -111,7 +111,7 @@ pub struct Medium {
     pub disconnected: Option<Moment>,
     /// `state`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub state: Option<Stamped<MediumState>>,
+    pub state: Option<Stamped<CommunicationState>>,
     /// `disconnectType`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub disconnect: Option<Stamped<DisconnectKind>>,
@@ -129,18 +129,18 @@ pub struct Medium {
     pub held: Option<Stamped<bool>>,
 }
 
-/// Purposes that the numbers tell apart.
+/// Purposes that the numbers distinguish.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Purpose {
-    /// Any other: ivr, workflow, voicemail, dialer, station, api … and unknown ones.
+    /// Any other purpose: ivr, workflow, voicemail, dialer, station, api … and unknown ones.
     Other,
     /// `customer`.
     Customer,
     /// `external`.
     External,
-    /// `acd`: a visit of a queue.
+    /// `acd`: a visit to a queue.
     Acd,
     /// `user`: counts like an agent.
     User,
@@ -195,7 +195,7 @@ impl MediaKind {
         }
     }
 
-    /// Reads every spelling of the service: `call`, `calls`, `voice`, `VOICE`, `webmessaging` is no medium but a type.
+    /// Reads every spelling of the service: `call`, `calls`, `voice`, `VOICE` …; anything else is `Other`.
     #[must_use]
     pub(crate) fn parse(text: &str) -> Self {
         let is = |names: &[&str]| names.iter().any(|name| text.eq_ignore_ascii_case(name));
@@ -217,11 +217,11 @@ impl MediaKind {
     }
 }
 
-/// States of a medium, in the order in which one moves on.
+/// States of a communication, in the order in which it moves on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
-pub enum MediumState {
+pub enum CommunicationState {
     /// `none` and unknown ones.
     Other,
     /// `scheduled`, `uploading`, `transmitting`, `converting`.
@@ -238,23 +238,23 @@ pub enum MediumState {
     Terminated,
 }
 
-/// How a medium ended, as far as the numbers care.
+/// How a communication ended, as far as the numbers distinguish.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum DisconnectKind {
     /// No transfer.
     Plain,
-    /// Letters only and lower-cased it contains `transfer`, and not `noanswer`, `notavailable` or `dnd`.
+    /// Its letters in lower case contain `transfer`, and none of `noanswer`, `notavailable` and `dnd`.
     Transfer,
 }
 
-/// States of after-call work, in the order in which it moves on.
+/// States of after-call work, in the order in which it goes through them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum AcwState {
-    /// `unknown` and unknown ones.
+    /// `unknown`, and any value that is not known here.
     Unknown,
     /// `pending`.
     Pending,
@@ -272,7 +272,7 @@ pub enum AcwState {
 pub struct ObservationFacts {
     /// The queue, from the group or the topic.
     pub queue: Id,
-    /// One entry a number.
+    /// One entry for each metric of each group.
     pub rows: Vec<ObservationRow>,
 }
 
@@ -280,10 +280,10 @@ pub struct ObservationFacts {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ObservationRow {
-    /// Medium of the group; none for the numbers of the whole queue.
+    /// Medium of the group; `None` for all media.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub media: Option<MediaKind>,
-    /// Start and end of its interval, where it has one.
+    /// Start and end of its interval, if it has one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub interval: Option<(Moment, Moment)>,
     /// For instance `oWaiting`, `nOffered`, `tAnswered`.
@@ -295,7 +295,7 @@ pub struct ObservationRow {
     pub stats: BTreeMap<Box<str>, f64>,
 }
 
-/// What is known of one user. Each half goes by its own time, else by arrival.
+/// Presence and routing status of a user. For each, the newer value wins, by its own time or else by order of arrival.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct UserFacts {
@@ -313,13 +313,13 @@ pub struct UserFacts {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ConversationStateFacts {
-    /// Absent: the tutorial's ±1 counter is used.
+    /// `None`: conversations are counted by +1 and −1, as in the tutorial.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub conversation: Option<Id>,
-    /// Its queue, where named.
+    /// Its queue, if the event names it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub queue: Option<Id>,
-    /// connected, consulting = true; wrapup, closed = false; another state says nothing (`None`).
+    /// `connected` and `consulting`: true; `wrapup` and `closed`: false; any other state: `None`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub active: Option<bool>,
     /// The event's own `timestamp`.
@@ -350,7 +350,7 @@ pub struct MetricFacts {
     /// Queue, user or other entity that the event names.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub entity: Option<Id>,
-    /// The event's `timestamp`; absent = counted as malformed in content and audited.
+    /// The event's `timestamp`; an event without one is counted as incomplete and audited.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub at: Option<Moment>,
     /// Name and value.

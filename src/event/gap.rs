@@ -22,11 +22,11 @@ pub enum GapTopics {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Gap {
-    /// 1 for the first of a run.
+    /// 1 for the first gap of a run.
     pub id: u64,
-    /// Which topics.
+    /// The topics that were not covered.
     pub topics: GapTopics,
-    /// The last frame of any kind before it.
+    /// When the last frame of any kind before it was received.
     pub from: Moment,
     /// When the subscription was confirmed again; `None` while it is open.
     pub to: Option<Moment>,

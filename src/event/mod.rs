@@ -1,4 +1,4 @@
-//! Events: facts about the contact centre as they came from frames, and their records.
+//! Events of the contact centre, decoded from frames, and their records.
 //!
 //! In: protocol machines · Out: `Event` to buffer, model, outputs and callbacks · Thread: any (plain data).
 
@@ -19,7 +19,7 @@ use crate::config::Protocol;
 use crate::event::facts::Facts;
 use crate::{Id, Moment};
 
-/// What an event is about; its name in records is that of [`EventKind::as_str`].
+/// What an event is about. Records have the name that [`EventKind::as_str`] returns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -87,9 +87,9 @@ impl EventKind {
     }
 }
 
-/// One fact about the contact centre. Its fields may be read and changed; new ones may be added in later versions.
+/// One event of the contact centre. Its fields may be read and changed; later versions may add fields.
 ///
-/// `Serialize` gives the record that [`Records::Events`](crate::Records::Events) writes, without `seq`; in another format
+/// `Serialize` gives the record that [`Records::Events`](crate::Records::Events) writes, without `seq`; in formats other
 /// than JSON the body is a text.
 ///
 /// ```no_run
@@ -114,7 +114,7 @@ pub struct Event {
     pub protocol: Protocol,
     /// What the event is about.
     pub kind: EventKind,
-    /// Topic (`notifications`), event type (`events`), metric type (`metrics`); empty where a frame had none.
+    /// Topic (`notifications`), event type (`events`) or metric type (`metrics`); empty if the frame had none.
     pub topic: Arc<str>,
     /// The conversation that the event names.
     pub conversation_id: Option<Id>,
@@ -133,14 +133,14 @@ pub struct Event {
 }
 
 impl Event {
-    /// `received_at − event_time` in milliseconds; 0 where `event_time` is later, `None` where there is none.
+    /// `received_at − event_time` in milliseconds; 0 if that is negative, `None` without `event_time`.
     #[must_use]
     pub fn latency_ms(&self) -> Option<u64> {
         self.event_time
             .map(|at| u64::try_from(self.received_at.millis_since(at)).unwrap_or(0))
     }
 
-    /// The record up to its body; `seq` is the event's number among those that an output writes.
+    /// The record without its body; `seq` is the event's number among those that an output writes.
     pub(crate) fn record(&self, seq: Option<u64>) -> EventRecord<'_> {
         EventRecord {
             record: "event",
@@ -159,7 +159,7 @@ impl Event {
     }
 }
 
-/// The record of an event up to its body: the list of its fields, described in `docs/records.md`.
+/// The record of an event without its body; its fields are described in `docs/records.md`.
 #[derive(Serialize)]
 pub(crate) struct EventRecord<'a> {
     record: &'static str,

@@ -1,4 +1,4 @@
-//! A routing queue as its listing describes it.
+//! A routing queue as the service lists it.
 //!
 //! In: REST · Out: names, targets and thresholds for the model · Thread: any (plain data).
 
@@ -10,14 +10,13 @@ use super::facts::MediaKind;
 use crate::Id;
 use crate::base::millis;
 
-/// A routing queue, as far as its listing or its configuration tells.
+/// A routing queue, from the listing or from the configuration.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Queue {
-    /// Its id.
     pub(crate) id: Id,
-    /// Its name; none for an id that the listing does not hold.
+    /// `None` for an id that the listing does not contain.
     pub(crate) name: Option<String>,
-    /// Its own service levels, by medium.
+    /// The queue's service level settings, by medium.
     pub(crate) service_levels: Vec<(MediaKind, ServiceLevelSetting)>,
 }
 
@@ -26,7 +25,7 @@ pub(crate) struct Queue {
 pub(crate) struct ServiceLevelSetting {
     /// The target, 0 to 100.
     pub(crate) target_percent: Option<f64>,
-    /// Answered within this counts.
+    /// An interaction that is answered within this time counts as within the service level.
     #[serde(rename = "threshold_ms", with = "millis::option")]
     pub(crate) threshold: Option<Duration>,
 }

@@ -1,4 +1,4 @@
-//! The state of the stream, and its changes.
+//! The states of the stream, and the changes between them.
 //!
 //! In: the supervisor · Out: records, snapshots, audit entries · Thread: any (plain data).
 
@@ -14,9 +14,9 @@ use crate::base::millis;
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum ConnectionState {
-    /// Login, planning, subscribing, upgrading.
+    /// Logging in, planning, subscribing, opening the socket.
     Connecting,
-    /// Subscribed and alive.
+    /// Subscribed and receiving frames.
     Streaming,
     /// Waiting before the next attempt.
     Backoff,
@@ -37,24 +37,23 @@ impl ConnectionState {
     }
 }
 
-/// The stream took on another state.
+/// A change of the stream's state.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct StateChange {
-    /// When.
     pub(crate) at: Moment,
     /// The new state.
     pub(crate) state: ConnectionState,
-    /// Why, in a line.
+    /// The cause in one line.
     pub(crate) cause: Option<String>,
-    /// Which attempt in a row, 1 for the first.
+    /// The number of the attempt in a row, from 1.
     pub(crate) attempt: Option<u32>,
-    /// How long until the next attempt.
+    /// The time until the next attempt.
     #[serde(rename = "retry_in_ms", with = "millis::option")]
     pub(crate) retry_in: Option<Duration>,
 }
 
 impl StateChange {
-    /// The stream has ended.
+    /// The change to `Stopped`.
     pub(crate) fn stopped(at: Moment, cause: impl Into<String>) -> Self {
         Self {
             at,

@@ -4,13 +4,13 @@
 
 use super::*;
 use std::io::{Read, Write};
-use std::time::Instant;
 
-fn quick() -> Limits {
+/// Longer than anything takes here, however busy the machine is.
+fn patient() -> Limits {
     Limits {
-        head_time: Duration::from_millis(300),
-        body_time: Duration::from_millis(300),
-        idle_time: Duration::from_millis(300),
+        head_time: Duration::from_secs(60),
+        body_time: Duration::from_secs(60),
+        idle_time: Duration::from_secs(60),
         ..Limits::default()
     }
 }
@@ -47,7 +47,7 @@ fn server(limits: Limits) -> Server {
 
 fn connect(server: &Server) -> TcpStream {
     let stream = TcpStream::connect(server.local_addr()).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
     stream
 }
 
@@ -85,7 +85,7 @@ fn one(stream: &mut TcpStream) -> String {
 
 #[test]
 fn keeps_the_connection_and_answers_pipelined_requests_in_order() {
-    let server = server(quick());
+    let server = server(patient());
     let mut stream = connect(&server);
     stream.write_all(b"GET /a?x=1%202&y=+ HTTP/1.1\r\n\r\nPOST /b HTTP/1.1\r\nContent-Length: 3\r\n\r\nabcGET /c%20d HTTP/1.1\r\n\r\n").unwrap();
     assert!(one(&mut stream).contains(r#"GET /a [("x", "1 2"), ("y", " ")]"#));
@@ -95,14 +95,14 @@ fn keeps_the_connection_and_answers_pipelined_requests_in_order() {
 
 #[test]
 fn head_gets_the_length_but_no_body() {
-    let answer = whole(&server(quick()), b"HEAD /a HTTP/1.1\r\nConnection: close\r\n\r\n");
+    let answer = whole(&server(patient()), b"HEAD /a HTTP/1.1\r\nConnection: close\r\n\r\n");
     assert!(answer.contains("Content-Length: "), "{answer}");
     assert!(answer.ends_with("\r\n\r\n"), "{answer}");
 }
 
 #[test]
 fn refuses_what_it_should() {
-    let server = server(quick());
+    let server = server(patient());
     let huge = format!("GET / HTTP/1.1\r\nX: {}\r\n\r\n", "x".repeat(20_000));
     let many = format!("GET / HTTP/1.1\r\n{}\r\n", "X: y\r\n".repeat(100));
     for (status, request) in [
@@ -136,22 +136,31 @@ fn refuses_what_it_should() {
 
 #[test]
 fn a_head_or_body_sent_byte_by_byte_ends_at_its_deadline() {
-    let server = server(quick());
+    let server = server(Limits {
+        head_time: Duration::from_millis(300),
+        body_time: Duration::from_millis(300),
+        ..patient()
+    });
     for start in ["GET / HTTP/1.1\r\n", "POST / HTTP/1.1\r\nContent-Length: 1000\r\n\r\n"] {
-        let begin = Instant::now();
         let mut stream = connect(&server);
         stream.write_all(start.as_bytes()).unwrap();
         let mut writer = stream.try_clone().unwrap();
+        let (answered, is_answered) = crossbeam_channel::bounded::<()>(0);
         let sender = std::thread::spawn(move || {
-            while writer.write_all(b"x").is_ok() && begin.elapsed() < Duration::from_secs(4) {
-                std::thread::park_timeout(Duration::from_millis(20));
+            while writer.write_all(b"x").is_ok() {
+                // A byte every 20 ms until the answer has come.
+                if !matches!(
+                    is_answered.recv_timeout(Duration::from_millis(20)),
+                    Err(crossbeam_channel::RecvTimeoutError::Timeout)
+                ) {
+                    return;
+                }
             }
         });
         let mut answer = [0u8; 12];
         stream.read_exact(&mut answer).unwrap();
         assert_eq!(&answer, b"HTTP/1.1 408");
-        assert!(begin.elapsed() < Duration::from_secs(2), "{:?}", begin.elapsed());
-        drop(stream);
+        drop(answered);
         sender.join().unwrap();
     }
 }
@@ -159,8 +168,8 @@ fn a_head_or_body_sent_byte_by_byte_ends_at_its_deadline() {
 #[test]
 fn an_idle_connection_is_closed_and_a_slow_byte_by_byte_request_answered() {
     let server = server(Limits {
-        head_time: Duration::from_secs(5),
-        ..quick()
+        idle_time: Duration::from_secs(1),
+        ..patient()
     });
     let mut stream = connect(&server);
     for byte in b"GET /slow HTTP/1.1\r\n\r\n" {
@@ -174,7 +183,7 @@ fn an_idle_connection_is_closed_and_a_slow_byte_by_byte_request_answered() {
 fn one_connection_too_many_takes_an_idle_ones_place_or_gets_503() {
     let server = server(Limits {
         connections: 2,
-        ..quick()
+        ..patient()
     });
     let mut first = connect(&server);
     let mut second = connect(&server);
@@ -197,7 +206,7 @@ fn one_connection_too_many_takes_an_idle_ones_place_or_gets_503() {
 
 #[test]
 fn expect_continue_is_answered_before_the_body() {
-    let server = server(quick());
+    let server = server(patient());
     let mut stream = connect(&server);
     stream
         .write_all(b"POST / HTTP/1.1\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n")
@@ -209,16 +218,19 @@ fn expect_continue_is_answered_before_the_body() {
 
 #[test]
 fn a_taken_over_socket_keeps_early_bytes_and_ends_with_the_server() {
-    let mut server = server(quick());
+    let mut server = server(patient());
     let mut stream = connect(&server);
     stream.write_all(b"GET /take HTTP/1.1\r\n\r\nearly").unwrap();
     assert!(one(&mut stream).starts_with("HTTP/1.1 101 "));
     let mut echo = [0u8; 5];
     stream.read_exact(&mut echo).unwrap();
     assert_eq!(&echo, b"early");
-    let begin = Instant::now();
-    server.stop();
-    assert!(begin.elapsed() < Duration::from_secs(1));
+    let (done, stopped) = crossbeam_channel::bounded(1);
+    std::thread::spawn(move || {
+        server.stop();
+        let _ = done.send(server);
+    });
+    let server = stopped.recv_timeout(Duration::from_secs(60)).expect("it stops");
     assert!(matches!(stream.read(&mut echo), Ok(0) | Err(_)));
     assert!(TcpStream::connect(server.local_addr()).is_err());
 }

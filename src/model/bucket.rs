@@ -2,8 +2,9 @@
 //!
 //! In: counts to add or to take back · Out: `Sums` · Thread: any (pure).
 //!
-//! Whatever was added can be taken back, so that a fact which changes its meaning leaves no trace. Waits of answered
-//! visits are counted by whole seconds, so that the service level follows a threshold that is learned or changed later.
+//! Whatever was added can be taken back exactly, because a later event may change what a conversation counts for. Waits
+//! of answered visits are counted by whole seconds, so that the service level follows a threshold that becomes known or
+//! changes later.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +18,7 @@ pub(crate) struct Bucket {
     waits: Waits,
 }
 
-/// How often answered visits waited how long.
+/// Number of answered visits by wait.
 ///
 /// A threshold is exact if it is a multiple of a second, or a multiple of a second more than `fraction_ms`.
 #[derive(Clone, Debug, Default)]
@@ -27,7 +28,8 @@ struct Waits {
 }
 
 impl Waits {
-    /// Bounds at every whole second and at every whole second and the fraction; a wait belongs to the bound it reaches.
+    /// Waits are grouped by bounds: every whole second, and every whole second plus the fraction. A wait belongs to the
+    /// first bound that it does not exceed.
     fn place(&self, ms: u64) -> u64 {
         ms.div_ceil(1000) + ms.saturating_sub(self.fraction_ms).div_ceil(1000)
     }
@@ -47,7 +49,7 @@ impl Waits {
 }
 
 impl Bucket {
-    /// `fraction_ms`: what the threshold has beyond whole seconds.
+    /// `fraction_ms`: milliseconds of the threshold beyond whole seconds.
     pub(crate) fn new(fraction_ms: u64) -> Self {
         Self {
             waits: Waits {
@@ -58,7 +60,7 @@ impl Bucket {
         }
     }
 
-    /// Counts one thing that happened. An abandon of less than `short_abandon_ms` is also a short one.
+    /// Adds one count or takes it back. An abandon after less than `short_abandon_ms` is also a short abandon.
     pub(crate) fn count(&mut self, sign: Sign, kind: CountKind, millis: u64, short_abandon_ms: u64) {
         self.sums.count(sign, kind, millis);
         match kind {
@@ -70,12 +72,12 @@ impl Bucket {
         }
     }
 
-    /// A hold that ended.
+    /// Adds a hold that ended.
     pub(crate) fn hold(&mut self, millis: u64) {
         Sign::Add.apply(&mut self.sums.hold_ms, millis);
     }
 
-    /// The threshold has this many milliseconds beyond whole seconds. Waits that were counted stay as they are.
+    /// Sets the milliseconds of the threshold beyond whole seconds, unless waits were counted already.
     pub(crate) fn set_fraction(&mut self, fraction_ms: u64) {
         if self.waits.counts.is_empty() {
             self.waits.fraction_ms = fraction_ms;

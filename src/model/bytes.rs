@@ -4,7 +4,7 @@
 //!
 //! Bytes that are not there read as zero: what is written here is read here, so none is ever missing.
 
-use crate::event::facts::{AcwState, DisconnectKind, MediaKind, MediumState, Purpose};
+use crate::event::facts::{AcwState, CommunicationState, DisconnectKind, MediaKind, Purpose};
 
 /// Appends a number: seven bits a byte, the lowest first; the top bit says that more follow.
 pub(super) fn put(to: &mut Vec<u8>, mut n: u64) {
@@ -70,7 +70,7 @@ macro_rules! coded {
 
 coded!(Purpose: Other Customer External Acd User Agent);
 coded!(MediaKind: Voice Message Email Chat Callback Video Other);
-coded!(MediumState: Other Waiting Alerting Connected Parked Disconnected Terminated);
+coded!(CommunicationState: Other Waiting Alerting Connected Parked Disconnected Terminated);
 coded!(DisconnectKind: Plain Transfer);
 coded!(AcwState: Unknown Pending Skipped NotApplicable Complete);
 

@@ -2,9 +2,9 @@
 //!
 //! In: an id, its newest time, its counts · Out: the same again · Thread: any (pure).
 //!
-//! Entries are appended to chunks of bytes and found by the hash of their id (64 bits: two of a million conversations
-//! share one with a probability of 1 to 30 million). Chunks are dropped whole, the oldest first. Participants are told
-//! apart by 32 bits of their ids' hashes.
+//! Entries are appended to chunks of bytes and found by the 64-bit hash of their id: that any two of a million
+//! conversations have the same hash has a probability of 1 in 30 million. Chunks are dropped whole, the oldest first.
+//! Participants are distinguished by 32 bits of their ids' hashes.
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -15,9 +15,9 @@ use super::outcome::Count;
 use crate::event::facts::MediaKind;
 use crate::{Id, Moment};
 
-/// Bytes of a chunk before the next is begun.
+/// A chunk with this many bytes is full.
 const CHUNK_BYTES: usize = 1 << 16;
-/// Bits of a position that say where in its chunk.
+/// Bits of a position for the offset in its chunk; the bits above are the number of the chunk.
 const OFFSET_BITS: u32 = 24;
 
 /// The first byte of a count: its kind and three flags.
@@ -44,11 +44,11 @@ pub(crate) struct Kept {
 pub(crate) enum Cause {
     /// It is over.
     Finished,
-    /// There was no room.
+    /// There was no room for more conversations.
     Evicted,
 }
 
-/// All of them.
+/// All condensed conversations.
 #[derive(Debug, Default)]
 pub(crate) struct Condensed {
     index: HashMap<u64, u64>,
@@ -111,15 +111,15 @@ impl Condensed {
         self.entry(at).map(|bytes| read(bytes, queue_of))
     }
 
-    /// Forgets those last seen before `horizon`, some of them a little later.
+    /// Forgets the chunks of which all conversations were last seen before `horizon`.
     pub(crate) fn forget(&mut self, horizon: Moment) {
         while self.chunks.front().is_some_and(|chunk| chunk.seen < horizon) {
             self.drop_oldest();
         }
     }
 
-    /// Drops the oldest until `at_most` are left. Returns how many finished ones went that were seen at `forgotten` or
-    /// later: older ones are no loss, and evicted ones are evicted once.
+    /// Drops the oldest until `at_most` are left. Returns how many finished ones were dropped that were seen at
+    /// `forgotten` or later; older ones are due anyway, and evicted ones were counted as evicted already.
     pub(crate) fn shrink_to(&mut self, at_most: usize, forgotten: Moment) -> u64 {
         let mut finished = 0;
         while self.index.len() > at_most
@@ -137,7 +137,7 @@ impl Condensed {
         self.index.len()
     }
 
-    /// Returns how many finished ones went.
+    /// Returns how many finished ones were dropped.
     fn drop_oldest(&mut self) -> u64 {
         let mut finished = 0;
         let Some(chunk) = self.chunks.pop_front() else { return 0 };
@@ -159,7 +159,7 @@ impl Condensed {
         finished
     }
 
-    /// What follows an entry's hash and length.
+    /// The bytes of an entry after its hash and length.
     fn entry(&self, position: u64) -> Option<&[u8]> {
         let chunk = (position >> OFFSET_BITS).checked_sub(self.first)?;
         let offset = (position & ((1 << OFFSET_BITS) - 1)) as usize + 8;

@@ -1,17 +1,18 @@
-//! The state of a conversation is the join of everything seen of it: any order, any repetition, one result.
+//! The state of a conversation is the join of everything seen of it: the same in any order and with any repetition.
 //!
 //! In: `ConversationFacts` of events and answers · Out: their join · Thread: any (pure; model and coalescing buffer).
 //!
-//! The join is commutative, associative and idempotent up to the order of the lists: earliest start and connect, latest
-//! end, the later stamp (ties: the greater value), once true always true, and nobody seen is ever gone.
+//! The join is commutative, associative and idempotent up to the order of the lists: the earliest start and connected
+//! time, the latest end, the value with the later stamp (of equal stamps the greater value), `true` over `false`; and a
+//! participant that was seen once stays.
 
 use std::collections::HashMap;
 use std::hash::Hash;
 
-use crate::event::facts::{ConversationFacts, MediaKind, Medium, Participant, Stamped};
+use crate::event::facts::{Communication, ConversationFacts, MediaKind, Participant, Stamped};
 use crate::{Id, Moment};
 
-/// Above this many entries a list is searched through an index, so that a hostile list does not cost its square.
+/// A list with more entries is searched through an index, so that joining a very long list takes linear time.
 const LINEAR_SEARCH_AT_MOST: usize = 32;
 
 impl ConversationFacts {
@@ -29,12 +30,12 @@ impl ConversationFacts {
         self.join_from(&other);
     }
 
-    /// As [`join`](Self::join), without giving `other` away. Returns whether it said anything new.
+    /// Adds what `other` knows of the same conversation. Returns whether anything changed.
     pub(crate) fn join_from(&mut self, other: &ConversationFacts) -> bool {
         self.id == other.id && join_list(&mut self.participants, &other.participants)
     }
 
-    /// The newest time in it, stamps included; `None` where it holds no time at all.
+    /// The newest time in it, stamps included; `None` if it holds no time.
     #[must_use]
     pub(crate) fn newest(&self) -> Option<Moment> {
         let mut newest = None;
@@ -51,7 +52,7 @@ impl ConversationFacts {
         canonical.join_from(self);
         canonical.participants.sort_by(|a, b| a.id.cmp(&b.id));
         for participant in &mut canonical.participants {
-            participant.media.sort_by_key(Entry::key);
+            participant.communications.sort_by_key(Entry::key);
         }
         canonical
     }
@@ -71,7 +72,7 @@ impl ConversationFacts {
                 stamp(&p.wrapup_required),
             ];
             own.into_iter().chain(stamps).flatten().for_each(&mut with);
-            for m in &p.media {
+            for m in &p.communications {
                 let moments = [
                     m.connected,
                     m.disconnected,
@@ -89,19 +90,19 @@ impl ConversationFacts {
     }
 }
 
-/// An entry of a list that is matched by a key and joined with its like.
+/// An entry of a list: entries with equal keys are joined.
 trait Entry: Clone {
     type Key: Hash + Eq;
 
     fn key(&self) -> Self::Key;
     fn is_same(&self, other: &Self) -> bool;
-    /// Whether the other said anything new.
+    /// Returns whether anything changed.
     fn join_from(&mut self, other: &Self) -> bool;
-    /// An entry as it enters a list: its own lists joined, too.
+    /// A copy for a list, with its own lists joined.
     fn taken(&self) -> Self;
 }
 
-/// Whether the other said anything new.
+/// Returns whether anything changed.
 fn join_list<T: Entry>(list: &mut Vec<T>, other: &[T]) -> bool {
     let mut changed = false;
     if list.len().max(other.len()) > LINEAR_SEARCH_AT_MOST {
@@ -119,7 +120,7 @@ fn join_list<T: Entry>(list: &mut Vec<T>, other: &[T]) -> bool {
         return changed;
     }
     for (at, entry) in other.iter().enumerate() {
-        // Events repeat the same participants in the same order: the same place is right nearly always.
+        // Events list the same participants in the same order, so the entry is nearly always at the same place.
         let found = match list.get(at) {
             Some(there) if there.is_same(entry) => Some(at),
             _ => list.iter().position(|there| there.is_same(entry)),
@@ -158,14 +159,14 @@ impl Entry for Participant {
             | later(&mut self.wrapup_required, &other.wrapup_required)
             | once(&mut self.wrapup_coded, other.wrapup_coded)
             | once(&mut self.listens_in, other.listens_in)
-            | join_list(&mut self.media, &other.media)
+            | join_list(&mut self.communications, &other.communications)
     }
 
     fn taken(&self) -> Self {
-        let mut media = Vec::with_capacity(self.media.len());
-        join_list(&mut media, &self.media);
+        let mut communications = Vec::with_capacity(self.communications.len());
+        join_list(&mut communications, &self.communications);
         Self {
-            media,
+            communications,
             queue: self.queue.clone(),
             user: self.user.clone(),
             id: self.id.clone(),
@@ -174,7 +175,7 @@ impl Entry for Participant {
     }
 }
 
-impl Entry for Medium {
+impl Entry for Communication {
     type Key = (MediaKind, Id);
 
     fn key(&self) -> (MediaKind, Id) {
@@ -210,7 +211,7 @@ fn earliest(mine: &mut Option<Moment>, theirs: Option<Moment>) -> bool {
 }
 
 fn latest(mine: &mut Option<Moment>, theirs: Option<Moment>) -> bool {
-    // Nothing is less than every moment.
+    // `None` is less than every moment.
     let is_new = theirs > *mine;
     if is_new {
         *mine = theirs;
@@ -219,7 +220,7 @@ fn latest(mine: &mut Option<Moment>, theirs: Option<Moment>) -> bool {
 }
 
 fn later<T: Ord + Clone>(mine: &mut Option<Stamped<T>>, theirs: &Option<Stamped<T>>) -> bool {
-    // Ordered by stamp, then value; nothing is less than everything.
+    // Ordered by stamp, then value; `None` is less than both.
     let is_new = *theirs > *mine;
     if is_new {
         mine.clone_from(theirs);
@@ -236,8 +237,8 @@ fn once(mine: &mut bool, theirs: bool) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::facts::{MediumState, Purpose};
-    use crate::model::testing::{at, facts_of_one_conversation, medium, participant};
+    use crate::event::facts::{CommunicationState, Purpose};
+    use crate::model::testing::{at, communication, facts_of_one_conversation, participant};
     use proptest::prelude::*;
 
     fn joined(parts: &[&ConversationFacts]) -> ConversationFacts {
@@ -317,23 +318,29 @@ mod tests {
     fn a_later_stamp_wins_and_a_tie_goes_to_the_greater_value() {
         let with = |stamp, state| {
             let mut p = participant("p", Purpose::Agent);
-            let mut m = medium("m", MediaKind::Voice);
+            let mut m = communication("m", MediaKind::Voice);
             m.state = Some(Stamped {
                 at: at(stamp),
                 value: state,
             });
-            p.media.push(m);
+            p.communications.push(m);
             ConversationFacts {
                 id: Id::new("c"),
                 participants: vec![p],
             }
         };
-        let state = |facts: &ConversationFacts| facts.participants[0].media[0].state.map(|s| s.value);
-        let newer = with(9, MediumState::Connected);
-        let older = with(5, MediumState::Disconnected);
-        let tied = with(9, MediumState::Alerting);
-        assert_eq!(state(&joined(&[&newer, &older, &tied])), Some(MediumState::Connected));
-        assert_eq!(state(&joined(&[&tied, &older, &newer])), Some(MediumState::Connected));
+        let state = |facts: &ConversationFacts| facts.participants[0].communications[0].state.map(|s| s.value);
+        let newer = with(9, CommunicationState::Connected);
+        let older = with(5, CommunicationState::Disconnected);
+        let tied = with(9, CommunicationState::Alerting);
+        assert_eq!(
+            state(&joined(&[&newer, &older, &tied])),
+            Some(CommunicationState::Connected)
+        );
+        assert_eq!(
+            state(&joined(&[&tied, &older, &newer])),
+            Some(CommunicationState::Connected)
+        );
     }
 
     #[test]

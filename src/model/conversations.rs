@@ -3,14 +3,15 @@
 //! In: facts, the time they are applied · Out: live numbers, totals, counts of the late and the evicted · Thread: any
 //! (pure).
 //!
-//! An event costs the same however many conversations there are: its conversation is unpacked, joined and judged, and
-//! the difference goes into the numbers. Order of forgetting is a set of the finished ones.
+//! The cost of an event does not depend on the number of conversations: its own conversation is unpacked and joined with
+//! the event, what it means is computed before and after, and the numbers are changed by the difference.
 //!
-//! Of a conversation there are two layers: the join of what the stream said, and of what REST said; it is judged by
-//! the second laid under the first. A finished one for which nothing came for ten minutes is condensed to what it was counted for, and so is
-//! an evicted one. What then still comes of it counts unless its newest time was known already: everything it was
-//! counted for stands, an agent who was handled later than known is counted then, participants that are new count.
-//! Inexact is only this: an older fact that comes for the first time after its conversation was condensed is lost.
+//! Two states are kept of a conversation: the join of what the stream said, and the join of what REST said, which fills
+//! in what the first lacks. A finished conversation without an event for ten minutes is condensed to what it was counted
+//! for, and so is an evicted one. A later event of a condensed conversation counts unless its newest time was known
+//! already: earlier counts stand, an agent who was handled later than was known is counted at the later time, and new
+//! participants count. One thing is inexact: an older fact that arrives for the first time after its conversation was
+//! condensed is lost.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
@@ -20,44 +21,42 @@ use super::counts::Sign;
 use super::layers::{Layered, count_hold, held};
 use super::live::{Live, differences};
 use super::outcome::Outcome;
-#[cfg(test)]
-use super::overlay::overlay;
 use super::packed::Packed;
-use super::slots::{Beside, Slot, Slots};
+use super::slots::{Extra, Slot, Slots};
 use super::totals::Totals;
 use crate::event::facts::{ConversationFacts, Participant};
 use crate::{Id, Moment};
 
-/// A finished conversation is kept whole for so long after its last event: late and repeated events of a reconnect or
-/// of a repair (which asks again after 300 s) come within.
+/// A finished conversation is kept whole for this long after its last event: late and repeated events of a reconnect or
+/// of a repair (which asks again after 300 s) arrive within it.
 const SETTLE: Duration = Duration::from_secs(600);
 
 /// Slots have numbers of 32 bits.
 const CONVERSATIONS_AT_MOST: usize = u32::MAX as usize - 1;
 
-/// Participants of one conversation at most; real ones have some dozens. Later ones are not taken, so that one
-/// conversation id can neither fill the memory nor make its events slow.
+/// Participants of one conversation at most; real ones have some dozens. Further ones are not taken, so that one
+/// conversation can neither fill the memory nor make its events slow.
 const PARTICIPANTS_AT_MOST: usize = 2_000;
 
-/// What a finished conversation was counted for is known for so long after it was forgotten, if there is room: a late
-/// event of the time when it was open does not bring it back, and one that goes on does not count anew what was counted.
-const AFTERLIFE: Duration = Duration::from_secs(24 * 3600);
+/// What a finished conversation was counted for stays known for this long after it was forgotten, if there is room: a
+/// late event does not bring it back, and if it goes on, nothing is counted twice.
+const REMEMBERED_COUNTS: Duration = Duration::from_secs(24 * 3600);
 
-/// Condensed conversations come beside the whole ones, as many again, and so many at least: a few dozen kilobytes.
+/// As many condensed conversations are kept as whole ones may be, and at least this many: a few dozen kilobytes.
 const CONDENSED_AT_LEAST: usize = 1_000;
 
-/// What became of an event's facts.
+/// What was done with an event's facts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Taken {
+pub(crate) enum Taken {
     /// Joined with what was known.
     Joined,
-    /// Its conversation is forgotten already: counted, not applied.
+    /// Not applied: its conversation is already forgotten.
     Late,
 }
 
-/// Who said it.
+/// Where facts came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Layer {
+enum Source {
     Stream,
     Rest,
 }
@@ -68,7 +67,7 @@ pub struct Conversations {
     slots: Slots,
     /// Finished conversations by their newest time.
     finished: BTreeSet<(Moment, u32)>,
-    /// Finished ones, in the order in which they are condensed unless something comes: when, which slot.
+    /// Finished ones in the order in which they are condensed unless an event arrives: when, which slot.
     settling: VecDeque<(Moment, u32)>,
     condensed: Condensed,
     live: Live,
@@ -101,24 +100,22 @@ impl Conversations {
     /// Joins `facts` of the stream with what is known of their conversation.
     ///
     /// They are late if their conversation is not remembered and all their participants ended (after-call work
-    /// included) before `now` less the retention. What is still remembered takes everything, however old: an old fact
-    /// that completes it is as welcome as a new one.
-    pub fn apply(&mut self, facts: &ConversationFacts, now: Moment) -> Taken {
-        self.take(facts, Layer::Stream, now)
+    /// included) before `now` less the retention. A conversation that is remembered takes every fact, however old.
+    pub(crate) fn apply(&mut self, facts: &ConversationFacts, now: Moment) -> Taken {
+        self.take(facts, Source::Stream, now)
     }
 
     /// Joins `facts` of REST with what REST said of their conversation; they are never late.
-    pub fn apply_rest(&mut self, facts: &ConversationFacts, now: Moment) {
-        self.take(facts, Layer::Rest, now);
+    pub(crate) fn apply_rest(&mut self, facts: &ConversationFacts, now: Moment) {
+        self.take(facts, Source::Rest, now);
     }
 
-    /// Brings what [`apply`](Self::apply) will need of a conversation into the processor's cache, while something else
-    /// is done. Changes nothing.
+    /// Reads what [`apply`](Self::apply) will need of a conversation, so that it is in the processor's cache by then.
     pub(crate) fn fetch(&self, id: &Id) {
         self.slots.fetch(id);
     }
 
-    fn take(&mut self, facts: &ConversationFacts, layer: Layer, now: Moment) -> Taken {
+    fn take(&mut self, facts: &ConversationFacts, source: Source, now: Moment) -> Taken {
         self.forget(now);
         if facts.participants.is_empty() {
             return Taken::Joined;
@@ -129,7 +126,7 @@ impl Conversations {
                 let horizon = now.minus(self.retention);
                 let kept = self.condensed.newest(&facts.id);
                 let is_old = kept.is_none_or(|newest| newest < horizon);
-                if layer == Layer::Stream && is_old && facts.participants.iter().all(|p| ended_before(p, horizon)) {
+                if source == Source::Stream && is_old && facts.participants.iter().all(|p| ended_before(p, horizon)) {
                     return Taken::Late;
                 }
                 if kept.is_some() && facts.newest() <= kept {
@@ -142,15 +139,15 @@ impl Conversations {
                 self.slots.insert(nothing, settled, now)
             }
         };
-        self.join(slot, facts, layer, now);
+        self.join(slot, facts, source, now);
         self.slots.touch(slot, now);
         self.make_room(now);
         Taken::Joined
     }
 
-    /// Condenses finished conversations that have settled or whose newest time is before `now` less the retention,
-    /// forgets what condensed ones were counted for a day after that, and windows and days that are over.
-    pub fn forget(&mut self, now: Moment) {
+    /// Condenses finished conversations without an event for ten minutes or with a newest time before `now` less the
+    /// retention; forgets condensed ones a day later; drops windows and days that are no longer kept.
+    pub(crate) fn forget(&mut self, now: Moment) {
         self.totals.advance(now);
         let horizon = now.minus(self.retention);
         while let Some(&(newest, slot)) = self.finished.first() {
@@ -176,16 +173,16 @@ impl Conversations {
                 self.settling.push_back((due, at));
             }
         }
-        self.condensed.forget(horizon.minus(AFTERLIFE));
+        self.condensed.forget(horizon.minus(REMEMBERED_COUNTS));
     }
 
     /// Whether anything is remembered of a conversation, condensed ones included.
     #[must_use]
-    pub fn remembers(&self, id: &Id) -> bool {
+    pub(crate) fn remembers(&self, id: &Id) -> bool {
         self.slots.find(id).is_some() || self.condensed.newest(id).is_some()
     }
 
-    /// Finished or evicted conversations of which only is known what they were counted for.
+    /// Number of conversations of which only what they were counted for is known.
     #[cfg(any(test, feature = "internals"))]
     #[must_use]
     pub fn condensed(&self) -> usize {
@@ -193,21 +190,21 @@ impl Conversations {
     }
 
     /// Times that differ between stream and REST: per participant its connected and end time, start and end of its
-    /// after-call work, each counted once. A difference that the join of later facts resolves is no longer counted;
-    /// those of condensed conversations stay.
+    /// after-call work, each counted once. A difference that later facts resolve is no longer counted; those of condensed
+    /// conversations remain.
     #[must_use]
-    pub fn drift(&self) -> u64 {
+    pub(crate) fn drift(&self) -> u64 {
         self.drift
     }
 
-    /// Whole conversations in memory, finished ones included.
+    /// Number of whole conversations in memory, finished ones included.
     #[cfg(any(test, feature = "internals"))]
     #[must_use]
     pub fn len(&self) -> usize {
         self.slots.len()
     }
 
-    /// Whether none is in memory.
+    /// Whether no whole conversation is in memory.
     #[cfg(any(test, feature = "internals"))]
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -216,30 +213,29 @@ impl Conversations {
 
     /// Conversations forgotten for lack of room so far.
     #[must_use]
-    pub fn evicted(&self) -> u64 {
+    pub(crate) fn evicted(&self) -> u64 {
         self.evicted
     }
 
     /// The joined state of a conversation, completed by REST, if it is remembered whole.
     #[cfg(test)]
-    #[must_use]
-    pub fn facts(&self, id: &Id) -> Option<ConversationFacts> {
+    pub(crate) fn facts(&self, id: &Id) -> Option<ConversationFacts> {
         let at = self.slots.find(id)?;
         let mut facts = self.slots.packed(at)?.unpack();
         if let Some(rest) = self.slots.slot(at).rest() {
-            overlay(&mut facts, &rest.unpack());
+            super::overlay::overlay(&mut facts, &rest.unpack());
         }
         Some(facts)
     }
 
-    /// Whole conversations that are not finished, in no order; for a repair that asks what became of them.
-    pub fn open(&self) -> impl Iterator<Item = Id> {
+    /// Whole conversations that are not finished, in no order; a repair asks for them.
+    pub(crate) fn open(&self) -> impl Iterator<Item = Id> {
         self.slots.open()
     }
 
     /// Open conversations whose last event came before `before`, the longest idle first, `at_most` of them.
     #[must_use]
-    pub fn idle_since(&self, before: Moment, at_most: usize) -> Vec<Id> {
+    pub(crate) fn idle_since(&self, before: Moment, at_most: usize) -> Vec<Id> {
         self.slots.idle_since(before, at_most)
     }
 
@@ -248,46 +244,46 @@ impl Conversations {
         &self.live
     }
 
-    /// What happened.
+    /// Totals and windows.
     pub(crate) fn totals(&self) -> &Totals {
         &self.totals
     }
 
-    /// What happened, to learn thresholds.
+    /// Totals and windows, to set thresholds.
     pub(crate) fn totals_mut(&mut self) -> &mut Totals {
         &mut self.totals
     }
 
-    fn join(&mut self, at: u32, facts: &ConversationFacts, layer: Layer, now: Moment) {
+    fn join(&mut self, at: u32, facts: &ConversationFacts, source: Source, now: Moment) {
         let (of_stream, slot) = self.slots.both_mut(at);
         let Some(packed) = of_stream else { return };
         let stream = packed.unpack();
         let rest = slot.rest().map(Packed::unpack);
         let before = Layered::of(&stream, rest.as_ref(), slot.settled());
-        let on_hold = match layer {
-            Layer::Stream => held(&stream),
-            Layer::Rest => Vec::new(),
+        let on_hold = match source {
+            Source::Stream => held(&stream),
+            Source::Rest => Vec::new(),
         };
 
         let (mut stream, mut rest) = (stream, rest);
-        let joined = match layer {
-            Layer::Stream => &mut stream,
-            Layer::Rest => rest.get_or_insert_with(|| ConversationFacts::nothing_of(facts.id.clone())),
+        let joined = match source {
+            Source::Stream => &mut stream,
+            Source::Rest => rest.get_or_insert_with(|| ConversationFacts::nothing_of(facts.id.clone())),
         };
         if !joined.join_from(facts) {
             return;
         }
         joined.participants.truncate(PARTICIPANTS_AT_MOST);
-        let packed = match layer {
-            Layer::Stream => of_stream,
-            Layer::Rest => &mut slot.beside_mut().rest,
+        let packed = match source {
+            Source::Stream => of_stream,
+            Source::Rest => &mut slot.extra_mut().rest,
         };
         match packed {
             Some(packed) => packed.replace(joined),
             None => *packed = Some(Packed::new(joined)),
         }
-        for (participant, medium) in on_hold {
-            count_hold(&mut self.totals, &stream.participants[participant], medium, now);
+        for (participant, communication) in on_hold {
+            count_hold(&mut self.totals, &stream.participants[participant], communication, now);
         }
         let after = Layered::of(&stream, rest.as_ref(), slot.settled());
 
@@ -304,7 +300,7 @@ impl Conversations {
             if let Some(newest) = finished {
                 self.finished.insert((newest, at));
             }
-            slot.beside_mut().finished = finished;
+            slot.extra_mut().finished = finished;
         }
         if finished.is_some() && !slot.settles {
             slot.settles = true;
@@ -329,7 +325,7 @@ impl Conversations {
         }
     }
 
-    /// Returns whether the slot still holds a finished conversation.
+    /// Takes a slot out of `settling`. Returns whether it still holds a finished conversation.
     fn leaves_settling(&mut self, at: u32) -> bool {
         let (packed, slot) = self.slots.both_mut(at);
         slot.settles = false;
@@ -340,7 +336,7 @@ impl Conversations {
         is_finished
     }
 
-    /// Finished ones go first, and lose nothing that was counted. Then the longest idle.
+    /// Condenses finished conversations first, which loses no count, then the longest idle.
     fn make_room(&mut self, now: Moment) {
         while self.slots.len() > self.max_conversations {
             match self.settling.pop_front() {
@@ -361,12 +357,12 @@ impl Conversations {
         self.evicted += self.condensed.shrink_to(at_most, forgotten);
     }
 
-    /// Keeps what a conversation was counted for, and nothing else of it. Live numbers lose it.
+    /// Keeps only what a conversation was counted for, and takes it out of the live numbers.
     fn condense(&mut self, at: u32, cause: Cause) {
         let Slot { seen, settles, .. } = *self.slots.slot(at);
         if let Some((
             packed,
-            Beside {
+            Extra {
                 rest,
                 settled,
                 finished,
@@ -390,14 +386,14 @@ impl Conversations {
             self.condensed
                 .keep(&stream.id, seen, &kept, cause, |queue| totals.queue_number(queue));
         }
-        // A slot that stands in `settling` is not used again before it left it.
+        // A slot that is still in `settling` is released when it leaves it.
         if !settles {
             self.slots.release(at);
         }
     }
 }
 
-/// Ended before the horizon, and so did its after-call work, if any of it has a time.
+/// Whether it ended before the horizon, and so did its after-call work, if that has a time.
 fn ended_before(participant: &Participant, horizon: Moment) -> bool {
     participant.ended_at().is_some_and(|ended| ended < horizon)
         && participant.acw_ended.is_none_or(|ended| ended < horizon)

@@ -1,13 +1,74 @@
 //! Every number of a queue, declared once.
 //!
-//! In: what happened, what holds now · Out: sums, the numbers as they are shown, what people and programs are told of
-//! each · Thread: any (plain data).
+//! In: what happened, what holds now · Out: sums, the numbers as they are shown, what is told of each · Thread: any
+//! (plain data).
 //!
-//! A number is one row of a table below. From the row come its sum in every bucket, its field in [`Numbers`] or
-//! [`LiveNumbers`] and so its key in JSON, its Prometheus metric, its place in the summary and on the terminal. What
+//! Each row of the tables below is a number. From the row come its sum in every bucket, its field in [`Numbers`] or
+//! [`LiveNumbers`] and so its key in JSON, its Prometheus metric, and its place in the summary and on the terminal. What
 //! each number means is defined in `docs/numbers.md`; `outcome.rs` finds where it happens.
 
+#[macro_use]
+mod declare;
+mod field;
+
 use serde::{Deserialize, Serialize};
+
+use self::field::Shown;
+pub(crate) use self::field::{Field, Unit};
+
+numbers! {
+    // JSON key: kind of count (+ the sum of its milliseconds), rank, label, help. The rank is the importance for people:
+    // 1 is shown first; 0 is in JSON and metrics only.
+    counts {
+        offered: Offered, rank 7, "offered", "Visits that entered.";
+        answered: Answered + answered_ms, rank 8, "answered", "Visits that an agent answered.";
+        abandoned: Abandoned + abandoned_ms, rank 6, "abandoned", "Visits whose customer left unanswered.";
+        short_abandoned: ShortAbandoned, rank 0, "short abandoned",
+            "Those of abandoned that waited shorter than windows.short_abandon_secs.";
+        flow_out: FlowOut, rank 0, "flowed out", "Visits that went on to somebody else unanswered.";
+        transferred: Transferred, rank 0, "transferred", "Those of handled that were transferred.";
+        handled: Handled + handled_ms, rank 0, "handled",
+            "Conversations that an agent has finished, after-call work included.";
+        wrapups: WrappedUp, rank 0, "wrapped up", "Those of handled that were wrapped up.";
+    }
+    // Sums that are neither shown themselves nor belong to a count.
+    sums {
+        answered_in_time, "Those of answered that waited no longer than the threshold of the service level.";
+        hold_ms, "Milliseconds on hold.";
+    }
+    // JSON key: type, unit, rank, label (/ head of its column), help, how it is computed.
+    derived {
+        service_level_percent: Option<f64>, Percent, rank 5, "service level" / "SL/target",
+            "Answered within the threshold, of answered and abandoned without short abandoned; absent without any.",
+            |s: &Sums| {
+                let judged = (s.answered + s.abandoned).saturating_sub(s.short_abandoned);
+                (judged > 0).then(|| 100.0 * s.answered_in_time as f64 / judged as f64)
+            };
+        average_wait_secs: Option<f64>, Seconds, rank 9, "average wait",
+            "Mean wait of answered and abandoned visits; absent without any.",
+            |s: &Sums| mean_secs(s.answered_ms.saturating_add(s.abandoned_ms), s.answered + s.abandoned);
+        average_speed_of_answer_secs: Option<f64>, Seconds, rank 0, "average speed of answer",
+            "Mean wait of answered visits; absent without any.",
+            |s: &Sums| mean_secs(s.answered_ms, s.answered);
+        average_handle_secs: Option<f64>, Seconds, rank 10, "handle time",
+            "Mean handle time, after-call work included; absent without any.",
+            |s: &Sums| mean_secs(s.handled_ms, s.handled);
+        hold_secs: f64, Seconds, rank 0, "on hold",
+            "Time on hold as far as the stream showed it; approximate.",
+            |s: &Sums| s.hold_ms as f64 / 1000.0;
+    }
+}
+
+live_numbers! {
+    // JSON key: kind, unit, rank, label (/ head of its column), help.
+    waiting: Waiting, Conversations, rank 1, "waiting", "Visits that wait now.";
+    interacting: Interacting, Agents, rank 3, "interacting", "Agents connected to a conversation now.";
+    after_call_work: AfterCallWork, Agents, rank 4, "in after-call work" / "acw", "Agents in after-call work now.";
+}
+
+fn mean_secs(sum_ms: u64, count: u64) -> Option<f64> {
+    (count > 0).then(|| sum_ms as f64 / count as f64 / 1000.0)
+}
 
 /// Adding, or taking back what was added.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,329 +85,4 @@ impl Sign {
             Self::Take => to.saturating_sub(by),
         };
     }
-}
-
-/// In which unit a number is shown, and what is counted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Unit {
-    /// A plain count.
-    Count,
-    /// A count of conversations that goes up and down.
-    Conversations,
-    /// A count of agents that goes up and down.
-    Agents,
-    /// Its JSON key ends in `_percent`; as a metric it is a ratio from 0 to 1.
-    Percent,
-    /// Its JSON key ends in `_secs`.
-    Seconds,
-}
-
-/// What is told of one number of a `T`.
-pub(crate) struct Field<T> {
-    /// Its JSON key.
-    pub(crate) key: &'static str,
-    pub(crate) unit: Unit,
-    /// Its importance for people: 1 is shown first, 0 in JSON and metrics only.
-    pub(crate) rank: u8,
-    /// Its name for people.
-    pub(crate) label: &'static str,
-    /// Its name at the head of a column.
-    pub(crate) head: &'static str,
-    /// One sentence; no backslash, quote or line end.
-    pub(crate) help: &'static str,
-    /// Its value; `None` where there is none.
-    pub(crate) of: fn(&T) -> Option<f64>,
-}
-
-impl<T> Field<T> {
-    /// The name of its metric, without a prefix: in base units, as Prometheus asks for.
-    pub(crate) fn metric_name(&self) -> String {
-        let Self { key, unit, .. } = self;
-        match unit {
-            Unit::Count => (*key).to_owned(),
-            Unit::Conversations => format!("{key}_conversations"),
-            Unit::Agents => format!("{key}_agents"),
-            Unit::Percent => format!("{}_ratio", key.trim_end_matches("_percent")),
-            Unit::Seconds => format!("{}_seconds", key.trim_end_matches("_secs")),
-        }
-    }
-
-    /// Its value in the unit of its metric.
-    pub(crate) fn metric_value(&self, of: &T) -> Option<f64> {
-        let value = (self.of)(of)?;
-        Some(if self.unit == Unit::Percent {
-            value / 100.0
-        } else {
-            value
-        })
-    }
-}
-
-/// A field of a snapshot as a number, if it has a value.
-trait Shown {
-    fn shown(self) -> Option<f64>;
-}
-
-impl Shown for u64 {
-    fn shown(self) -> Option<f64> {
-        // Exact up to 2^53.
-        Some(self as f64)
-    }
-}
-
-impl Shown for f64 {
-    fn shown(self) -> Option<f64> {
-        Some(self)
-    }
-}
-
-impl<T: Shown> Shown for Option<T> {
-    fn shown(self) -> Option<f64> {
-        self.and_then(T::shown)
-    }
-}
-
-/// The head of a column: the second of two names, or the only one.
-macro_rules! head {
-    ($label:literal) => {
-        $label
-    };
-    ($label:literal $head:literal) => {
-        $head
-    };
-}
-
-/// Declares what happened, in total and by window.
-macro_rules! numbers {
-    (
-        counts { $(
-            $count:ident: $kind:ident $(+ $millis:ident)?, $count_rank:literal, $count_label:literal, $count_help:literal;
-        )* }
-        sums { $( $sum:ident, $sum_doc:literal; )* }
-        derived { $(
-            $derived:ident: $type:ty, $unit:ident, $rank:literal, $label:literal $(/ $head:literal)?, $help:literal,
-            $of:expr;
-        )* }
-    ) => {
-        /// What can be counted of a conversation.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-        pub(crate) enum CountKind {
-            $( #[doc = $count_help] $kind, )*
-        }
-
-        impl CountKind {
-            /// All, in the order of the JSON keys.
-            pub(crate) const ALL: &'static [Self] = &[$( Self::$kind ),*];
-
-            /// The kind that `kind as u8` stands for.
-            pub(crate) fn of_code(code: u8) -> Option<Self> {
-                Self::ALL.get(usize::from(code)).copied()
-            }
-        }
-
-        /// Counts and sums of milliseconds, from which [`Numbers`] are computed.
-        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-        pub(crate) struct Sums {
-            $(
-                #[doc = $count_help]
-                pub(crate) $count: u64,
-                $(
-                    /// Milliseconds of these.
-                    pub(crate) $millis: u64,
-                )?
-            )*
-            $( #[doc = $sum_doc] pub(crate) $sum: u64, )*
-        }
-
-        impl Sums {
-            /// Adds one count of a kind, with its milliseconds where they are summed, or takes it back.
-            pub(crate) fn count(&mut self, sign: Sign, kind: CountKind, millis: u64) {
-                // Kinds whose milliseconds are not summed have none.
-                let _ = millis;
-                match kind {
-                    $( CountKind::$kind => {
-                        sign.apply(&mut self.$count, 1);
-                        $( sign.apply(&mut self.$millis, millis); )?
-                    } )*
-                }
-            }
-
-            /// Adds other sums.
-            pub(crate) fn add(&mut self, other: &Self) {
-                $(
-                    Sign::Add.apply(&mut self.$count, other.$count);
-                    $( Sign::Add.apply(&mut self.$millis, other.$millis); )?
-                )*
-                $( Sign::Add.apply(&mut self.$sum, other.$sum); )*
-            }
-
-            /// Whether anything was counted; time on hold, which is approximate, alone is nothing.
-            pub(crate) fn has_counts(&self) -> bool {
-                $( self.$count > 0 )||*
-            }
-
-            /// The numbers as they are shown.
-            pub(crate) fn numbers(&self) -> Numbers {
-                Numbers {
-                    $( $count: self.$count, )*
-                    $( $derived: ($of)(self), )*
-                }
-            }
-        }
-
-        /// What happened on one queue, by one medium or in one window.
-        ///
-        /// The definitions are in `docs/numbers.md`.
-        #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-        #[serde(default)]
-        #[non_exhaustive]
-        pub struct Numbers {
-            $( #[doc = $count_help] pub $count: u64, )*
-            $( #[doc = $help] pub $derived: $type, )*
-        }
-
-        impl Numbers {
-            /// All of them, in the order of the JSON keys.
-            pub(crate) const FIELDS: &'static [Field<Self>] = &[
-                $( Field {
-                    key: stringify!($count),
-                    unit: Unit::Count,
-                    rank: $count_rank,
-                    label: $count_label,
-                    head: $count_label,
-                    help: $count_help,
-                    of: |numbers| numbers.$count.shown(),
-                }, )*
-                $( Field {
-                    key: stringify!($derived),
-                    unit: Unit::$unit,
-                    rank: $rank,
-                    label: $label,
-                    head: head!($label $($head)?),
-                    help: $help,
-                    of: |numbers| numbers.$derived.shown(),
-                }, )*
-            ];
-        }
-    };
-}
-
-/// Declares what holds now.
-macro_rules! live_numbers {
-    ($( $live:ident: $kind:ident, $unit:ident, $rank:literal, $label:literal $(/ $head:literal)?, $help:literal; )*) => {
-        /// What a conversation can be counted for now.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-        pub(crate) enum LiveKind {
-            $( #[doc = $help] $kind, )*
-        }
-
-        /// Counts of what holds now, from which [`LiveNumbers`] are made.
-        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-        pub(crate) struct LiveSums {
-            $( #[doc = $help] pub(crate) $live: u64, )*
-        }
-
-        impl LiveSums {
-            /// Adds one of a kind or takes it back.
-            pub(crate) fn count(&mut self, sign: Sign, kind: LiveKind) {
-                match kind {
-                    $( LiveKind::$kind => sign.apply(&mut self.$live, 1), )*
-                }
-            }
-
-            /// Adds other sums.
-            pub(crate) fn add(&mut self, other: &Self) {
-                $( Sign::Add.apply(&mut self.$live, other.$live); )*
-            }
-
-            /// The numbers as they are shown.
-            pub(crate) fn numbers(&self) -> LiveNumbers {
-                LiveNumbers {
-                    $( $live: Some(self.$live), )*
-                }
-            }
-        }
-
-        /// What holds now on one queue, by one medium or in all.
-        ///
-        /// A number that the protocol does not tell is `None` and left out of the JSON. The definitions are in
-        /// `docs/numbers.md`.
-        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-        #[non_exhaustive]
-        pub struct LiveNumbers {
-            $(
-                #[doc = $help]
-                #[serde(skip_serializing_if = "Option::is_none")]
-                pub $live: Option<u64>,
-            )*
-        }
-
-        impl LiveNumbers {
-            /// All of them, in the order of the JSON keys.
-            pub(crate) const FIELDS: &'static [Field<Self>] = &[
-                $( Field {
-                    key: stringify!($live),
-                    unit: Unit::$unit,
-                    rank: $rank,
-                    label: $label,
-                    head: head!($label $($head)?),
-                    help: $help,
-                    of: |numbers| numbers.$live.shown(),
-                }, )*
-            ];
-        }
-    };
-}
-
-numbers! {
-    // JSON key: kind of count (+ the sum of its milliseconds), rank, label, help.
-    counts {
-        offered: Offered, 7, "offered", "Visits that entered.";
-        answered: Answered + answered_ms, 8, "answered", "Visits that an agent answered.";
-        abandoned: Abandoned + abandoned_ms, 6, "abandoned", "Visits whose customer left unanswered.";
-        short_abandoned: ShortAbandoned, 0, "short abandoned",
-            "Those of abandoned that waited shorter than windows.short_abandon_secs.";
-        flow_out: FlowOut, 0, "flowed out", "Visits that went on to somebody else unanswered.";
-        transferred: Transferred, 0, "transferred", "Those of handled that were transferred.";
-        handled: Handled + handled_ms, 0, "handled",
-            "Conversations that an agent has finished, after-call work included.";
-        wrapups: WrappedUp, 0, "wrapped up", "Those of handled that were wrapped up.";
-    }
-    // Sums that are neither shown themselves nor belong to a count.
-    sums {
-        answered_in_time, "Those of answered that waited no longer than the threshold of the service level.";
-        hold_ms, "Milliseconds on hold.";
-    }
-    // JSON key: type, unit, rank, label (/ head of its column), help, how it is computed.
-    derived {
-        service_level_percent: Option<f64>, Percent, 5, "service level" / "SL/target",
-            "Answered within the threshold, of answered and abandoned without short abandoned; absent without any.",
-            |s: &Sums| {
-                let judged = (s.answered + s.abandoned).saturating_sub(s.short_abandoned);
-                (judged > 0).then(|| 100.0 * s.answered_in_time as f64 / judged as f64)
-            };
-        average_wait_secs: Option<f64>, Seconds, 9, "average wait",
-            "Mean wait of answered and abandoned visits; absent without any.",
-            |s: &Sums| mean_secs(s.answered_ms.saturating_add(s.abandoned_ms), s.answered + s.abandoned);
-        average_speed_of_answer_secs: Option<f64>, Seconds, 0, "average speed of answer",
-            "Mean wait of answered visits; absent without any.",
-            |s: &Sums| mean_secs(s.answered_ms, s.answered);
-        average_handle_secs: Option<f64>, Seconds, 10, "handle time",
-            "Mean handle time, after-call work included; absent without any.",
-            |s: &Sums| mean_secs(s.handled_ms, s.handled);
-        hold_secs: f64, Seconds, 0, "on hold",
-            "Time on hold as far as the stream showed it; approximate.",
-            |s: &Sums| s.hold_ms as f64 / 1000.0;
-    }
-}
-
-live_numbers! {
-    // JSON key: kind, unit, rank, label (/ head of its column), help.
-    waiting: Waiting, Conversations, 1, "waiting", "Visits that wait now.";
-    interacting: Interacting, Agents, 3, "interacting", "Agents connected to a conversation now.";
-    after_call_work: AfterCallWork, Agents, 4, "in after-call work" / "acw", "Agents in after-call work now.";
-}
-
-fn mean_secs(sum_ms: u64, count: u64) -> Option<f64> {
-    (count > 0).then(|| sum_ms as f64 / count as f64 / 1000.0)
 }

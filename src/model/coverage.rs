@@ -1,27 +1,27 @@
-//! How much of a stretch of time was covered.
+//! How much of an interval was covered.
 //!
 //! In: gaps, the start of coverage · Out: percent · Thread: any (pure).
 //!
-//! A queue is covered where its conversation topic was; of `v2.routing.queues.<id>.conversations` there are also
-//! the topics of one medium and combined forms (`v2.routing.queues.<id>?conversations&…`), which all count.
+//! A queue is covered while its conversation topic is: `v2.routing.queues.<id>.conversations`, the same of one medium, or
+//! a combined form (`v2.routing.queues.<id>?conversations&…`).
 
 use std::collections::BTreeMap;
 
-use super::gap::Stretch;
+use super::gap::ServiceGap;
 use super::snapshot::GapTopics;
 use crate::{Id, Moment};
 
-/// Stretches without coverage, merged and in order, from a moment to `as_of`.
+/// Intervals without coverage, merged and in order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Uncovered(Vec<(Moment, Moment)>);
 
 impl Uncovered {
-    /// Merges stretches that overlap or touch.
-    pub(crate) fn new(mut stretches: Vec<(Moment, Moment)>) -> Self {
-        stretches.retain(|(from, to)| from < to);
-        stretches.sort_unstable();
-        let mut merged: Vec<(Moment, Moment)> = Vec::with_capacity(stretches.len());
-        for (from, to) in stretches {
+    /// Merges intervals that overlap or touch.
+    pub(crate) fn new(mut intervals: Vec<(Moment, Moment)>) -> Self {
+        intervals.retain(|(from, to)| from < to);
+        intervals.sort_unstable();
+        let mut merged: Vec<(Moment, Moment)> = Vec::with_capacity(intervals.len());
+        for (from, to) in intervals {
             match merged.last_mut() {
                 Some(last) if from <= last.1 => last.1 = last.1.max(to),
                 _ => merged.push((from, to)),
@@ -30,56 +30,56 @@ impl Uncovered {
         Self(merged)
     }
 
-    /// The covered share of `from..to` in percent; of an empty stretch it is 100.
+    /// The covered share of `from..to` in percent; 100 of an empty interval.
     pub(crate) fn percent_covered(&self, from: Moment, to: Moment) -> f64 {
         let whole = to.millis_since(from);
         if whole <= 0 || self.0.is_empty() {
             return 100.0;
         }
-        let first = self.0.partition_point(|stretch| stretch.1 <= from);
+        let first = self.0.partition_point(|interval| interval.1 <= from);
         let missing: i64 = self.0[first..]
             .iter()
-            .take_while(|stretch| stretch.0 < to)
-            .map(|stretch| stretch.1.min(to).millis_since(stretch.0.max(from)))
+            .take_while(|interval| interval.0 < to)
+            .map(|interval| interval.1.min(to).millis_since(interval.0.max(from)))
             .sum();
         100.0 * (whole - missing) as f64 / whole as f64
     }
 }
 
-/// The unrepaired gaps that matter since a moment, sorted by whom they concern.
+/// The unrepaired gaps since a moment, by the queues that they concern.
 #[derive(Debug)]
 pub(crate) struct Coverage {
     of_all: Vec<(Moment, Moment)>,
-    everybody: Uncovered,
+    common: Uncovered,
     of_queues: BTreeMap<Id, Vec<(Moment, Moment)>>,
 }
 
 impl Coverage {
     /// Nothing before `begins` was covered. Gaps that are open last until `as_of`.
     pub(crate) fn new<'a>(
-        gaps: impl Iterator<Item = Stretch<'a>>,
+        gaps: impl Iterator<Item = ServiceGap<'a>>,
         since: Moment,
         begins: Moment,
         as_of: Moment,
     ) -> Self {
         let mut of_all = vec![(since, begins)];
         let mut of_queues: BTreeMap<Id, Vec<(Moment, Moment)>> = BTreeMap::new();
-        for Stretch { gap, from, to } in gaps.filter(|stretch| !stretch.gap.repaired) {
-            let stretch = (from.max(since), to.unwrap_or(as_of).min(as_of));
-            if stretch.0 >= stretch.1 {
+        for ServiceGap { gap, from, to } in gaps.filter(|interval| !interval.gap.repaired) {
+            let interval = (from.max(since), to.unwrap_or(as_of).min(as_of));
+            if interval.0 >= interval.1 {
                 continue;
             }
             match &gap.topics {
-                GapTopics::All => of_all.push(stretch),
+                GapTopics::All => of_all.push(interval),
                 GapTopics::Some(topics) => {
                     for queue in topics.iter().filter_map(|topic| queue_of_conversations(topic)) {
-                        of_queues.entry(queue).or_default().push(stretch);
+                        of_queues.entry(queue).or_default().push(interval);
                     }
                 }
             }
         }
         Self {
-            everybody: Uncovered::new(of_all.clone()),
+            common: Uncovered::new(of_all.clone()),
             of_all,
             of_queues,
         }
@@ -89,18 +89,18 @@ impl Coverage {
     pub(crate) fn of(&self, queue: &Id) -> Uncovered {
         match self.of_queues.get(queue) {
             Some(own) => Uncovered::new(own.iter().chain(&self.of_all).copied().collect()),
-            None => self.everybody.clone(),
+            None => self.common.clone(),
         }
     }
 
-    /// Queues that have gaps of their own.
-    pub(crate) fn is_alike(&self) -> bool {
+    /// Whether no queue has gaps of its own.
+    pub(crate) fn is_same_for_all(&self) -> bool {
         self.of_queues.is_empty()
     }
 
     /// What was not covered of any queue without gaps of its own.
-    pub(crate) fn everybody(&self) -> &Uncovered {
-        &self.everybody
+    pub(crate) fn common(&self) -> &Uncovered {
+        &self.common
     }
 }
 
@@ -140,8 +140,8 @@ mod tests {
         }
     }
 
-    fn stretches(gaps: &[Gap]) -> impl Iterator<Item = Stretch<'_>> {
-        gaps.iter().map(|gap| Stretch {
+    fn intervals(gaps: &[Gap]) -> impl Iterator<Item = ServiceGap<'_>> {
+        gaps.iter().map(|gap| ServiceGap {
             gap,
             from: gap.from,
             to: gap.to,
@@ -165,7 +165,7 @@ mod tests {
             gap(GapTopics::All, 90, None),
             repaired,
         ];
-        let coverage = Coverage::new(stretches(&gaps), at(-100), at(0), at(100));
+        let coverage = Coverage::new(intervals(&gaps), at(-100), at(0), at(100));
         let of_any = coverage.of(&Id::new("Q"));
         let percent = |from, to| of_any.percent_covered(at(from), at(to));
         assert_eq!(percent(0, 100), 75.0);
@@ -177,7 +177,7 @@ mod tests {
         assert_eq!(percent(-10, 10), 50.0, "before the start");
         assert_eq!(percent(-10, 0), 0.0);
         assert_eq!(percent(40, 40), 100.0);
-        assert!(coverage.is_alike());
+        assert!(coverage.is_same_for_all());
     }
 
     #[test]
@@ -194,10 +194,10 @@ mod tests {
             ("v2.routing.queues.Q.conversationsummary", false),
         ] {
             let gaps = [gap(some(topic), 0, Some(50)), gap(GapTopics::All, 40, Some(60))];
-            let coverage = Coverage::new(stretches(&gaps), at(0), at(0), at(100));
+            let coverage = Coverage::new(intervals(&gaps), at(0), at(0), at(100));
             let covered = coverage.of(&Id::new("Q")).percent_covered(at(0), at(100));
             assert_eq!(covered, if concerns { 40.0 } else { 80.0 }, "{topic}");
-            assert_eq!(coverage.everybody().percent_covered(at(0), at(100)), 80.0);
+            assert_eq!(coverage.common().percent_covered(at(0), at(100)), 80.0);
         }
     }
 }

@@ -2,9 +2,9 @@
 //!
 //! In: live numbers, totals, gaps, what the listing says · Out: `QueueSnapshot`s, `AllQueues` · Thread: any (pure).
 //!
-//! Windows are listed from the later of the start (or of what REST covered before it) and the oldest that is kept, up
-//! to the current one, empty ones too; and older kept ones in which something happened. Over all queues the coverage of
-//! a window is the mean of its queues'.
+//! Windows are listed from the start (or from where REST covered the time before it), as far as they are kept, up to the
+//! current one, empty ones included; and older ones that are kept, if something happened in them. The coverage of a
+//! window over all queues is the mean of the queues' coverages.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -18,16 +18,16 @@ use crate::config::{Protocol, ServiceLevel};
 use crate::event::facts::MediaKind;
 use crate::{Id, Moment};
 
-/// The service level's threshold of a queue that has none of its own, as `docs/numbers.md` says.
+/// Threshold of the service level for queues without one of their own (`docs/numbers.md`).
 const DEFAULT_THRESHOLD_MS: u64 = 20_000;
 
 /// What is the same for every queue of one snapshot.
 struct Frame {
     as_of: Moment,
     day: i64,
-    /// Kept, and not after the current one.
+    /// Windows that are kept, up to the current one.
     windows: std::ops::RangeInclusive<i64>,
-    /// Listed even if nothing happened.
+    /// From this window on, windows are listed even if nothing happened.
     listed_from: i64,
     granularity: Arc<str>,
     coverage: Coverage,
@@ -58,7 +58,7 @@ impl Model {
         }
     }
 
-    /// Every queue that is shown, and all together.
+    /// Every queue that is listed, and all together.
     pub(super) fn queues(&self, as_of: Moment) -> (BTreeMap<Id, QueueSnapshot>, Option<AllQueues>) {
         let shown = self.queue_ids();
         if self.settings.protocol != Protocol::Notifications {
@@ -78,7 +78,7 @@ impl Model {
             shares.push(share);
         }
         if shown.is_empty() {
-            // Free topics or users only: all queues that events name count.
+            // Only topics or users are subscribed: all queues that events name count.
             let totals = self.conversations.totals();
             shares.extend(totals.queues().map(|id| self.queue(id, &frame).1));
         }
@@ -96,13 +96,13 @@ impl Model {
             windows: oldest..=current,
             listed_from: oldest.max(totals.window_of(begins)),
             granularity: totals.granularity(),
-            coverage: Coverage::new(self.gaps.stretches(), totals.start_of(oldest), begins, as_of),
+            coverage: Coverage::new(self.gaps.by_service_clock(), totals.start_of(oldest), begins, as_of),
         }
     }
 
     fn queue_ids(&self) -> BTreeSet<&Id> {
         match (&self.queues.listed, self.settings.protocol) {
-            // Metrics name entities, not queues: nothing would stand there.
+            // Metrics name entities, not queues.
             (_, Protocol::Metrics) => BTreeSet::new(),
             (QueueSet::These(queues), _) => BTreeSet::from_iter(queues),
             (QueueSet::All, Protocol::Events) => {
@@ -144,7 +144,7 @@ impl Model {
             for kind in MediaKind::ALL {
                 if let Some(sums) = totals.total(kind, frame.day, self.threshold_ms(id, kind)) {
                     total.add(&sums);
-                    // What is shown must not depend on what is told approximately.
+                    // Time on hold is approximate: it must not decide what is shown.
                     if sums.has_counts() || snapshot.by_media.contains_key(kind.as_str()) {
                         medium_of(&mut snapshot, kind).totals = sums.numbers();
                     }
@@ -152,8 +152,8 @@ impl Model {
             }
             totals.add_windows(frame.windows.clone(), |kind| self.threshold_ms(id, kind), &mut windows);
         }
-        let uncovered = (!frame.coverage.is_alike()).then(|| frame.coverage.of(id));
-        let covered = uncovered.as_ref().unwrap_or(frame.coverage.everybody());
+        let uncovered = (!frame.coverage.is_same_for_all()).then(|| frame.coverage.of(id));
+        let covered = uncovered.as_ref().unwrap_or(frame.coverage.common());
         snapshot.totals = Some(total.numbers());
         snapshot.windows = Some(self.listed(&windows, frame, |from, to| covered.percent_covered(from, to)));
         let share = Share {
@@ -173,7 +173,7 @@ impl Model {
             }
         }
         let mean = |from, to| {
-            let alike = frame.coverage.everybody().percent_covered(from, to);
+            let alike = frame.coverage.common().percent_covered(from, to);
             let own: Vec<f64> = shares
                 .iter()
                 .filter_map(|share| share.uncovered.as_ref())

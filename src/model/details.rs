@@ -1,24 +1,24 @@
-//! Conversation details of the REST API, read as facts (section 9 of the contract).
+//! Conversation details of the REST API, read as facts; the mapping is described in `docs/numbers.md`.
 //!
 //! In: answers of `/api/v2/analytics/conversations/details…` · Out: `ConversationFacts` · Thread: any (pure).
 //!
 //! Where the mapping leaves something open:
-//! * "First" and "last" segments go by `segmentStart`, then by their place in the list.
-//! * A last segment without an end in a conversation that has one ended with the conversation.
-//! * After-call work whose last wrap-up segment is open has not ended, and is expected.
-//! * An agent who left, of whom neither after-call work nor its absence is told, is not said to expect any.
+//! * Segments are ordered by `segmentStart`, then by their place in the list.
+//! * If the conversation has ended and the last segment has no end, the segment ended with the conversation.
+//! * After-call work whose last wrap-up segment is open has not ended and is expected.
+//! * If an agent has left and nothing is known of after-call work, none is expected.
 
 use serde::Deserialize;
 
 use crate::event::facts::{
-    AcwState, ConversationFacts, DisconnectKind, MediaKind, Medium, Participant, Purpose, Stamped,
+    AcwState, Communication, ConversationFacts, DisconnectKind, MediaKind, Participant, Purpose, Stamped,
 };
 use crate::protocol::json::{Entries, Field, Lenient, lenient_object, read_object};
 use crate::{Id, Moment};
 
-/// One conversation as REST tells it.
+/// One conversation as REST describes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RestConversation {
+pub(crate) struct RestConversation {
     /// What it says.
     pub facts: ConversationFacts,
     /// `conversationStart`.
@@ -29,7 +29,7 @@ pub struct RestConversation {
 
 /// One answer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct DetailsPage {
+pub(crate) struct DetailsPage {
     /// Its conversations.
     pub conversations: Vec<RestConversation>,
     /// Entries that are no conversation.
@@ -37,21 +37,20 @@ pub struct DetailsPage {
 }
 
 impl RestConversation {
-    /// Whether it enters the numbers by itself: it is open, after-call work included, or it was at `since` or later. That
-    /// is the begin of the gap, the moment of the start, or, where totals count since the local midnight, that. What
-    /// began after a gap enters too, for the stream tells of it anyway. What the model remembers already takes REST facts
-    /// in any case.
+    /// Whether a conversation that the model does not know enters the numbers: it is open (after-call work included) or
+    /// was so at `since` or later. `since` is the begin of the gap, the start, or the local midnight if totals count
+    /// since then. What began after a gap enters, too, because the stream tells of it anyway.
     #[must_use]
-    pub fn enters(&self, since: Moment) -> bool {
+    pub(crate) fn enters(&self, since: Moment) -> bool {
         if self.end.is_none() || self.wraps_up() {
             return true;
         }
         self.last_time().max(self.end) >= Some(since)
     }
 
-    /// Whether somebody still has after-call work.
+    /// Whether an agent is still in after-call work.
     #[must_use]
-    pub fn wraps_up(&self) -> bool {
+    pub(crate) fn wraps_up(&self) -> bool {
         self.facts.participants.iter().any(Participant::in_after_call_work)
     }
 
@@ -66,11 +65,11 @@ impl RestConversation {
 ///
 /// # Errors
 /// Says what is wrong where the body is no object with a list of conversations; it never shows content.
-pub fn read_answer(body: &[u8]) -> Result<DetailsPage, String> {
+pub(crate) fn read_answer(body: &[u8]) -> Result<DetailsPage, String> {
     let text = std::str::from_utf8(body).map_err(|_| "the answer is no UTF-8".to_owned())?;
     let answer: RawAnswer = read_object("the answer", text)?;
     let entries = match answer.conversations {
-        // Nothing found: the list is left out.
+        // The service leaves the list out if it found nothing.
         Field::Absent => return Ok(DetailsPage::default()),
         Field::Wrong => return Err("conversations is no list".to_owned()),
         Field::Given(entries) => entries,
@@ -93,7 +92,7 @@ pub fn read_answer(body: &[u8]) -> Result<DetailsPage, String> {
 /// # Errors
 /// Says what is wrong where the text is no object or has no `conversationId`; it never shows content.
 #[cfg(test)]
-pub fn read_conversation(json: &str) -> Result<RestConversation, String> {
+pub(crate) fn read_conversation(json: &str) -> Result<RestConversation, String> {
     let raw: RawConversation = read_object("the conversation", json)?;
     raw.into_conversation()
         .ok_or_else(|| "a conversation without a conversationId".to_owned())
@@ -143,13 +142,13 @@ struct RawSegment {
     segment_end: Field<Moment>,
     queue_id: Field<Id>,
     disconnect_type: Field<DisconnectKind>,
-    /// Read like an identifier: an empty code is no code.
+    /// Read as an identifier, so that an empty code is no code.
     wrap_up_code: Field<Id>,
 }
 
 lenient_object!(RawConversation, RawParticipant, RawSession, RawSegment);
 
-/// Segments that the mapping tells apart.
+/// Kinds of segments that the mapping distinguishes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum SegmentKind {
     /// `interact`, `hold`, `parked`: an agent is connected.
@@ -184,7 +183,7 @@ impl RawSegment {
 }
 
 impl RawSession {
-    /// Whether it is one of monitoring, coaching or barging in: by whom it names, whatever its segments say.
+    /// Whether it monitors, coaches or barges in: it then names the participant it listens to, whatever its segments say.
     fn listens_in(&self) -> bool {
         [
             &self.monitored_participant_id,
@@ -202,10 +201,10 @@ impl RawSession {
         segments
     }
 
-    fn to_medium(&self, participant: &Id, stamp: Moment) -> Medium {
+    fn to_communication(&self, participant: &Id, stamp: Moment) -> Communication {
         let disconnect = self.sorted().iter().rev().find_map(|s| s.disconnect_type.copied());
         let skipped = self.acw_skipped.copied() == Some(true);
-        Medium {
+        Communication {
             kind: self.media_type.copied().unwrap_or(MediaKind::Other),
             id: self.session_id.as_some().unwrap_or(participant).clone(),
             connected: None,
@@ -224,7 +223,7 @@ impl RawSession {
 }
 
 impl RawConversation {
-    /// `None` without an id. Participants without one are left out: nothing could be joined to them.
+    /// `None` without an id. Participants without an id are left out, because later facts could not be joined to them.
     fn into_conversation(self) -> Option<RestConversation> {
         let (start, end) = (self.conversation_start.copied(), self.conversation_end.copied());
         let participants = self.participants.entries();
@@ -287,12 +286,15 @@ impl RawParticipant {
             wrapup_required: None,
             wrapup_coded: segments().any(|s| s.wrap_up_code.as_some().is_some()),
             listens_in: sessions.iter().any(RawSession::listens_in) || segments().any(|s| s.is(SegmentKind::ListensIn)),
-            media: sessions.iter().map(|session| session.to_medium(&id, stamp)).collect(),
+            communications: sessions
+                .iter()
+                .map(|session| session.to_communication(&id, stamp))
+                .collect(),
             id,
         })
     }
 
-    /// Never of somebody who is only on hold: without the conversation's end, each session must have been disconnected.
+    /// While the conversation is open, each session must have been disconnected: a participant on hold has not ended.
     fn ended(&self, conversation_end: Option<Moment>) -> Option<Moment> {
         let mut latest = None;
         for session in self.sessions.entries() {

@@ -1,18 +1,18 @@
-//! Tells a first delivery from a repetition, and a repetition from the twin that an overlapping connection delivers.
+//! Distinguishes first deliveries, repetitions, and copies that an overlapping connection delivers.
 //!
-//! In: events, news of connections · Out: `Sight` · Thread: any (pure).
+//! In: events, opened and closed connections · Out: `Delivery` · Thread: any (pure).
 //!
-//! The service numbers nothing, so only an event's topic and body (its fingerprint) can tell:
-//! * What two overlapping connections both deliver is one event: the n-th delivery on the one pairs with the n-th on
-//!   the other. This holds for every kind.
-//! * On one connection (or on one that was opened after the other had closed) an equal body is a repetition where it
-//!   holds a time of its own: conversations, users' states with their dates, metrics with a timestamp.
-//! * Bodies without a time of their own (queue statistics, states without a date) may truthfully come again: 3 waiting,
-//!   4 waiting, 3 waiting. They are a repetition only of what the same entity said last.
-//! * Conversations without an id (`events` protocol) are never a repetition on one connection: two calls give equal
+//! The service does not number its events, so topic and body (the fingerprint) must do:
+//! * What two overlapping connections both deliver is one event: the n-th delivery of the one is the n-th of the other.
+//!   This holds for every kind of event.
+//! * On one connection (or on one that was opened after the other had closed) an equal body is a repetition if it holds
+//!   a time of its own: conversations, users' states with a date, metrics with a timestamp.
+//! * A body without a time of its own (queue statistics, states without a date) may be sent again as a new fact: 3
+//!   waiting, 4 waiting, 3 waiting. It is a repetition only of the last body of the same entity.
+//! * A conversation without an id (`events` protocol) is never a repetition on one connection: two calls have equal
 //!   bodies, and each counts.
 //!
-//! A fingerprint of 0 says that the event cannot be recognised (for instance because it was merged from several).
+//! A fingerprint of 0 means that the event cannot be recognised (for instance because it was merged from several).
 
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -23,53 +23,53 @@ use crate::{Event, Moment};
 /// Fingerprints of one generation; the two together remember at least this many events.
 const GENERATION: usize = 32_768;
 
-/// Connections whose life is remembered.
-const LIVES_AT_MOST: usize = 256;
+/// Connections of which opening and closing times are remembered.
+const LIFETIMES_AT_MOST: usize = 256;
 
-/// Where the life of a connection is not known, deliveries this far apart are not of overlapping ones.
+/// Without these times, connections whose deliveries are further apart count as not overlapping.
 const OVERLAP_AT_MOST_MS: i64 = 60_000;
 
-/// What an event is, seen from all before it.
+/// How an event relates to those before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sight {
-    /// Never seen before, as far as can be told.
+pub(crate) enum Delivery {
+    /// Not seen before, as far as can be known.
     First,
-    /// Seen before: gets its record, changes no number.
+    /// A repetition: it gets a record and changes no number.
     Repeated,
-    /// The twin of what an overlapping connection has delivered: no record, changes no number.
+    /// An overlapping connection has delivered it already: it gets no record and changes no number.
     Overlapped,
 }
 
 /// Bounded memory of what was delivered.
 #[derive(Debug, Default)]
-pub struct Duplicates {
-    sightings: Generations<Sighting>,
+pub(crate) struct Duplicates {
+    deliveries: Generations<Deliveries>,
     /// What an entity said last, by topic and ids.
     last_said: Generations<u64>,
-    lives: BTreeMap<u32, Life>,
+    lifetimes: BTreeMap<u32, Lifetime>,
 }
 
-/// Deliveries of one fingerprint by the two connections that brought it last.
+/// The deliveries of one fingerprint by the two connections that delivered it last.
 #[derive(Clone, Copy, Debug)]
-struct Sighting {
-    newer: Delivery,
-    older: Option<Delivery>,
+struct Deliveries {
+    newer: ByConnection,
+    older: Option<ByConnection>,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Delivery {
+struct ByConnection {
     connection: u32,
     times: u32,
     last_at: Moment,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Life {
+struct Lifetime {
     opened: Moment,
     closed: Option<Moment>,
 }
 
-/// Whether an equal body can be told from a new fact.
+/// How a repetition of an event can be recognised.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Recognised {
     ByBody,
@@ -79,87 +79,90 @@ enum Recognised {
 
 impl Duplicates {
     /// A connection began (its upgrade was asked for) at `at`.
-    pub fn connection_opened(&mut self, connection: u32, at: Moment) {
-        self.lives.insert(
+    pub(crate) fn connection_opened(&mut self, connection: u32, at: Moment) {
+        self.lifetimes.insert(
             connection,
-            Life {
+            Lifetime {
                 opened: at,
                 closed: None,
             },
         );
-        while self.lives.len() > LIVES_AT_MOST {
-            self.lives.pop_first();
+        while self.lifetimes.len() > LIFETIMES_AT_MOST {
+            self.lifetimes.pop_first();
         }
     }
 
     /// A connection ended at `at`.
-    pub fn connection_closed(&mut self, connection: u32, at: Moment) {
-        if let Some(life) = self.lives.get_mut(&connection) {
-            life.closed = Some(at);
+    pub(crate) fn connection_closed(&mut self, connection: u32, at: Moment) {
+        if let Some(lifetime) = self.lifetimes.get_mut(&connection) {
+            lifetime.closed = Some(at);
         }
     }
 
-    /// Notes an event and tells what it is.
-    pub fn sight(&mut self, event: &Event) -> Sight {
+    /// Notes an event and says how it relates to those before it.
+    pub(crate) fn classify(&mut self, event: &Event) -> Delivery {
         if event.fingerprint == 0 {
-            return Sight::First;
+            return Delivery::First;
         }
-        let by_fingerprint = self.sight_of_fingerprint(event.fingerprint, event.connection, event.received_at);
-        if by_fingerprint == Sight::Overlapped {
-            return Sight::Overlapped;
+        let by_fingerprint = self.classify_fingerprint(event.fingerprint, event.connection, event.received_at);
+        if by_fingerprint == Delivery::Overlapped {
+            return Delivery::Overlapped;
         }
         let recognised = recognised(event);
-        // Noted even for a first sight: it is what the entity said last from now on.
+        // Noted for a first delivery, too: from now on it is what the entity said last.
         let said_last = recognised == Recognised::AsLastSaid
             && self.last_said.put(entity(event), event.fingerprint) == Some(event.fingerprint);
         match (by_fingerprint, recognised) {
-            (Sight::Repeated, Recognised::ByBody) => Sight::Repeated,
-            (Sight::Repeated, Recognised::AsLastSaid) if said_last => Sight::Repeated,
-            _ => Sight::First,
+            (Delivery::Repeated, Recognised::ByBody) => Delivery::Repeated,
+            (Delivery::Repeated, Recognised::AsLastSaid) if said_last => Delivery::Repeated,
+            _ => Delivery::First,
         }
     }
 
-    fn sight_of_fingerprint(&mut self, fingerprint: u64, connection: u32, at: Moment) -> Sight {
-        let delivery = Delivery {
+    fn classify_fingerprint(&mut self, fingerprint: u64, connection: u32, at: Moment) -> Delivery {
+        let delivery = ByConnection {
             connection,
             times: 1,
             last_at: at,
         };
-        let Some(known) = self.sightings.find(fingerprint) else {
-            self.sightings.put(
+        let Some(known) = self.deliveries.find(fingerprint) else {
+            self.deliveries.put(
                 fingerprint,
-                Sighting {
+                Deliveries {
                     newer: delivery,
                     older: None,
                 },
             );
-            return Sight::First;
+            return Delivery::First;
         };
-        let mut sighting = *known;
-        let (mine, other) = match sighting.older {
-            _ if sighting.newer.connection == connection => (Some(sighting.newer), sighting.older),
-            Some(older) if older.connection == connection => (Some(older), Some(sighting.newer)),
-            _ => (None, Some(sighting.newer)),
+        let mut deliveries = *known;
+        let (mine, other) = match deliveries.older {
+            _ if deliveries.newer.connection == connection => (Some(deliveries.newer), deliveries.older),
+            Some(older) if older.connection == connection => (Some(older), Some(deliveries.newer)),
+            _ => (None, Some(deliveries.newer)),
         };
-        let mine = mine.map_or(delivery, |mine| Delivery {
+        let mine = mine.map_or(delivery, |mine| ByConnection {
             times: mine.times.saturating_add(1),
             ..delivery
         });
-        let twin = other.filter(|other| self.overlap(*other, mine));
-        sighting.newer = mine;
-        sighting.older = twin;
-        if let Some(known) = self.sightings.find(fingerprint) {
-            *known = sighting;
+        let copy_of = other.filter(|other| self.overlap(*other, mine));
+        deliveries.newer = mine;
+        deliveries.older = copy_of;
+        if let Some(known) = self.deliveries.find(fingerprint) {
+            *known = deliveries;
         }
-        match twin {
-            Some(twin) if mine.times <= twin.times => Sight::Overlapped,
-            _ => Sight::Repeated,
+        match copy_of {
+            Some(other) if mine.times <= other.times => Delivery::Overlapped,
+            _ => Delivery::Repeated,
         }
     }
 
-    /// Both could have brought the same event: each was open when the other delivered.
-    fn overlap(&self, one: Delivery, other: Delivery) -> bool {
-        match (self.lives.get(&one.connection), self.lives.get(&other.connection)) {
+    /// Whether both could have delivered the same event: each was open when the other delivered.
+    fn overlap(&self, one: ByConnection, other: ByConnection) -> bool {
+        match (
+            self.lifetimes.get(&one.connection),
+            self.lifetimes.get(&other.connection),
+        ) {
             (Some(a), Some(b)) => {
                 a.closed.is_none_or(|closed| b.opened <= closed)
                     && b.closed.is_none_or(|closed| a.opened <= closed)
@@ -192,7 +195,7 @@ fn recognised(event: &Event) -> Recognised {
     }
 }
 
-/// Who speaks: topic, ids, and the medium of statistics, whose groups share a topic.
+/// What an event is about: topic, ids, and the medium of statistics, whose groups share a topic.
 fn entity(event: &Event) -> u64 {
     let mut hasher = DefaultHasher::new();
     event.topic.hash(&mut hasher);
@@ -203,7 +206,7 @@ fn entity(event: &Event) -> u64 {
     hasher.finish()
 }
 
-/// A map that forgets: the newest entries, and those of the generation before.
+/// A map with bounded memory: the newest entries, and those of the generation before.
 #[derive(Debug)]
 struct Generations<T> {
     young: HashMap<u64, T>,
@@ -224,7 +227,7 @@ impl<T> Generations<T> {
         self.young.get_mut(&key).or_else(|| self.old.get_mut(&key))
     }
 
-    /// The value before, if it is remembered.
+    /// Returns the value before, if it is remembered.
     fn put(&mut self, key: u64, value: T) -> Option<T> {
         if let Some(known) = self.find(key) {
             return Some(std::mem::replace(known, value));
@@ -264,38 +267,38 @@ mod tests {
     #[test]
     fn a_repetition_on_the_same_connection_and_a_twin_on_an_overlapping_one() {
         let mut d = Duplicates::default();
-        assert_eq!(d.sight(&conversation(1, 7, 0)), Sight::First);
-        assert_eq!(d.sight(&conversation(1, 8, 0)), Sight::First);
-        assert_eq!(d.sight(&conversation(2, 7, 1)), Sight::Overlapped);
-        assert_eq!(d.sight(&conversation(1, 7, 2)), Sight::Repeated);
+        assert_eq!(d.classify(&conversation(1, 7, 0)), Delivery::First);
+        assert_eq!(d.classify(&conversation(1, 8, 0)), Delivery::First);
+        assert_eq!(d.classify(&conversation(2, 7, 1)), Delivery::Overlapped);
+        assert_eq!(d.classify(&conversation(1, 7, 2)), Delivery::Repeated);
         assert_eq!(
-            d.sight(&conversation(2, 7, 3)),
-            Sight::Overlapped,
+            d.classify(&conversation(2, 7, 3)),
+            Delivery::Overlapped,
             "the second pairs with the second"
         );
-        assert_eq!(d.sight(&conversation(2, 7, 4)), Sight::Repeated);
-        assert_eq!(d.sight(&conversation(1, 7, 5)), Sight::Overlapped);
+        assert_eq!(d.classify(&conversation(2, 7, 4)), Delivery::Repeated);
+        assert_eq!(d.classify(&conversation(1, 7, 5)), Delivery::Overlapped);
     }
 
     #[test]
     fn connections_that_did_not_overlap_have_no_twins() {
         let mut d = Duplicates::default();
         d.connection_opened(1, at(0));
-        d.sight(&conversation(1, 7, 5));
-        d.sight(&conversation(1, 8, 50));
+        d.classify(&conversation(1, 7, 5));
+        d.classify(&conversation(1, 8, 50));
         d.connection_opened(2, at(40));
         assert_eq!(
-            d.sight(&conversation(2, 7, 41)),
-            Sight::Repeated,
+            d.classify(&conversation(2, 7, 41)),
+            Delivery::Repeated,
             "delivered before the second began"
         );
-        assert_eq!(d.sight(&conversation(2, 8, 51)), Sight::Overlapped);
+        assert_eq!(d.classify(&conversation(2, 8, 51)), Delivery::Overlapped);
         d.connection_closed(1, at(60));
         d.connection_closed(2, at(60));
         d.connection_opened(3, at(61));
         assert_eq!(
-            d.sight(&conversation(3, 8, 62)),
-            Sight::Repeated,
+            d.classify(&conversation(3, 8, 62)),
+            Delivery::Repeated,
             "the others were closed"
         );
     }
@@ -303,21 +306,25 @@ mod tests {
     #[test]
     fn without_known_lives_nearness_decides() {
         let mut d = Duplicates::default();
-        d.sight(&conversation(1, 7, 0));
-        assert_eq!(d.sight(&conversation(2, 7, 61)), Sight::Repeated);
-        assert_eq!(d.sight(&conversation(1, 7, 62)), Sight::Overlapped);
+        d.classify(&conversation(1, 7, 0));
+        assert_eq!(d.classify(&conversation(2, 7, 61)), Delivery::Repeated);
+        assert_eq!(d.classify(&conversation(1, 7, 62)), Delivery::Overlapped);
     }
 
     #[test]
     fn statistics_repeat_only_what_was_said_last() {
         let mut d = Duplicates::default();
-        assert_eq!(d.sight(&statistics(1, 3)), Sight::First);
-        assert_eq!(d.sight(&statistics(1, 3)), Sight::Repeated);
-        assert_eq!(d.sight(&statistics(1, 4)), Sight::First);
-        assert_eq!(d.sight(&statistics(1, 3)), Sight::First, "three are waiting again");
+        assert_eq!(d.classify(&statistics(1, 3)), Delivery::First);
+        assert_eq!(d.classify(&statistics(1, 3)), Delivery::Repeated);
+        assert_eq!(d.classify(&statistics(1, 4)), Delivery::First);
         assert_eq!(
-            d.sight(&statistics(2, 3)),
-            Sight::Overlapped,
+            d.classify(&statistics(1, 3)),
+            Delivery::First,
+            "three are waiting again"
+        );
+        assert_eq!(
+            d.classify(&statistics(2, 3)),
+            Delivery::Overlapped,
             "a straggler of the other connection"
         );
     }
@@ -336,11 +343,11 @@ mod tests {
             (e.connection, e.fingerprint) = (connection, 9);
             e
         };
-        assert_eq!(d.sight(&unkeyed(1)), Sight::First);
-        assert_eq!(d.sight(&unkeyed(1)), Sight::First);
-        assert_eq!(d.sight(&unkeyed(2)), Sight::Overlapped);
-        assert_eq!(d.sight(&unkeyed(2)), Sight::Overlapped);
-        assert_eq!(d.sight(&unkeyed(2)), Sight::First);
+        assert_eq!(d.classify(&unkeyed(1)), Delivery::First);
+        assert_eq!(d.classify(&unkeyed(1)), Delivery::First);
+        assert_eq!(d.classify(&unkeyed(2)), Delivery::Overlapped);
+        assert_eq!(d.classify(&unkeyed(2)), Delivery::Overlapped);
+        assert_eq!(d.classify(&unkeyed(2)), Delivery::First);
     }
 
     #[test]
@@ -356,29 +363,32 @@ mod tests {
             e.fingerprint = fingerprint;
             e
         };
-        d.sight(&user(1, Some(0)));
-        d.sight(&user(2, Some(1)));
-        assert_eq!(d.sight(&user(1, Some(0))), Sight::Repeated);
-        d.sight(&user(3, None));
-        d.sight(&user(4, None));
-        assert_eq!(d.sight(&user(3, None)), Sight::First);
+        d.classify(&user(1, Some(0)));
+        d.classify(&user(2, Some(1)));
+        assert_eq!(d.classify(&user(1, Some(0))), Delivery::Repeated);
+        d.classify(&user(3, None));
+        d.classify(&user(4, None));
+        assert_eq!(d.classify(&user(3, None)), Delivery::First);
     }
 
     #[test]
     fn what_cannot_be_recognised_is_always_new() {
         let mut d = Duplicates::default();
-        assert_eq!(d.sight(&conversation(1, 0, 0)), Sight::First);
-        assert_eq!(d.sight(&conversation(2, 0, 0)), Sight::First);
+        assert_eq!(d.classify(&conversation(1, 0, 0)), Delivery::First);
+        assert_eq!(d.classify(&conversation(2, 0, 0)), Delivery::First);
     }
 
     #[test]
     fn memory_is_bounded_and_remembers_a_generation() {
         let mut d = Duplicates::default();
         for n in 1..=3 * GENERATION as u64 {
-            d.sight(&conversation(1, n, 0));
+            d.classify(&conversation(1, n, 0));
         }
-        assert!(d.sightings.young.len() + d.sightings.old.len() <= 2 * GENERATION);
-        assert_eq!(d.sight(&conversation(1, 2 * GENERATION as u64, 0)), Sight::Repeated);
-        assert_eq!(d.sight(&conversation(1, 1, 0)), Sight::First);
+        assert!(d.deliveries.young.len() + d.deliveries.old.len() <= 2 * GENERATION);
+        assert_eq!(
+            d.classify(&conversation(1, 2 * GENERATION as u64, 0)),
+            Delivery::Repeated
+        );
+        assert_eq!(d.classify(&conversation(1, 1, 0)), Delivery::First);
     }
 }

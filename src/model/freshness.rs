@@ -8,12 +8,12 @@ use std::time::Duration;
 use crate::Moment;
 use crate::model::snapshot::FreshnessSnapshot;
 
-/// Names at most; there are a dozen kinds, and six metric types.
+/// Names at most; there are a dozen kinds of events and six metric types.
 const NAMES_AT_MOST: usize = 1_000;
 
-/// The newest data of every name.
+/// How old the newest data of every name is.
 #[derive(Debug)]
-pub struct Freshness {
+pub(crate) struct Freshness {
     stale_after: Duration,
     names: BTreeMap<Box<str>, Age>,
 }
@@ -21,32 +21,32 @@ pub struct Freshness {
 #[derive(Debug)]
 struct Age {
     last_event_at: Moment,
-    /// The newest time of its data: the event's own where it has one, never later than its arrival.
+    /// The newest time of its data: the event's own time if it has one, but never later than its arrival.
     newest: Moment,
     stale: bool,
 }
 
-/// What an event's time says.
+/// What the time of an event means for its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub struct Arrival {
-    /// The event itself was older than the limit when it came.
+pub(crate) struct Arrival {
+    /// The event was older than the limit when it arrived.
     pub is_old: bool,
-    /// Its name became stale by it: there was no fresher data.
+    /// Its name became stale with it, because there was no fresher data.
     pub became_stale: bool,
 }
 
 impl Freshness {
     /// Data older than `stale_after` is stale.
     #[must_use]
-    pub fn new(stale_after: Duration) -> Self {
+    pub(crate) fn new(stale_after: Duration) -> Self {
         Self {
             stale_after,
             names: BTreeMap::new(),
         }
     }
 
-    /// An event of `name` came at `now`; its data is of `own` time.
-    pub fn record(&mut self, name: &str, own: Option<Moment>, now: Moment) -> Arrival {
+    /// Notes an event of `name` that arrived at `now`; `own` is the time of its data.
+    pub(crate) fn record(&mut self, name: &str, own: Option<Moment>, now: Moment) -> Arrival {
         let newest = own.map_or(now, |own| own.min(now));
         let is_old = is_stale(newest, now, self.stale_after);
         let Some(age) = self.names.get_mut(name) else {
@@ -72,8 +72,8 @@ impl Freshness {
         }
     }
 
-    /// Names that became stale by silence since they were looked at last.
-    pub fn on_tick(&mut self, now: Moment) -> Vec<Box<str>> {
+    /// Names that became stale since the last tick because no event arrived.
+    pub(crate) fn on_tick(&mut self, now: Moment) -> Vec<Box<str>> {
         let mut became_stale = Vec::new();
         for (name, age) in &mut self.names {
             if !age.stale && is_stale(age.newest, now, self.stale_after) {
@@ -86,7 +86,7 @@ impl Freshness {
 
     /// All names at `as_of`.
     #[must_use]
-    pub fn snapshot(&self, as_of: Moment) -> BTreeMap<String, FreshnessSnapshot> {
+    pub(crate) fn snapshot(&self, as_of: Moment) -> BTreeMap<String, FreshnessSnapshot> {
         let one = |age: &Age| FreshnessSnapshot {
             last_event_at: age.last_event_at,
             stale: is_stale(age.newest, as_of, self.stale_after),

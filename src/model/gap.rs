@@ -1,8 +1,8 @@
 //! The ledger of gaps: intervals in which topics were not provably covered.
 //!
-//! In: what was lost, from when, until when · Out: `Gap`s to record · Thread: any (pure).
+//! In: topics that are not covered, from when, until when · Out: `Gap`s to record · Thread: any (pure).
 //!
-//! Every method returns a gap only when it changed and is to be recorded (stream, audit, log).
+//! Every method returns a gap only if it changed and must be recorded (stream, audit, log).
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -12,39 +12,39 @@ use crate::model::snapshot::{Gap, GapTopics};
 /// Gaps that a snapshot holds.
 const SHOWN_AT_MOST: usize = 100;
 
-/// Gaps in memory: the windows' coverage goes further back than what is shown.
+/// Gaps in memory: the coverage of windows goes further back than the gaps that are shown.
 const KEPT_AT_MOST: usize = 2_000;
 
 /// All gaps of a run.
 #[derive(Debug, Default)]
-pub struct GapLedger {
+pub(crate) struct GapLedger {
     gaps: VecDeque<Gap>,
     total: u64,
     /// Begin and end by the service's clock, where that differs.
     by_service: BTreeMap<u64, (Moment, Option<Moment>)>,
 }
 
-/// A gap as it lies in the service's time.
+/// A gap by the service's clock.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Stretch<'a> {
+pub(crate) struct ServiceGap<'a> {
     pub(crate) gap: &'a Gap,
     pub(crate) from: Moment,
-    /// None while it is open.
+    /// `None` while it is open.
     pub(crate) to: Option<Moment>,
 }
 
 /// What [`GapLedger::open`] did.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Opened {
+pub(crate) struct Opened {
     /// The gap to close later: a new one, or the open one of the same topics.
     pub id: u64,
-    /// To be recorded: it is new or begins earlier than it did.
+    /// The gap, if it must be recorded: it is new or begins earlier than before.
     pub changed: Option<Gap>,
 }
 
 impl GapLedger {
-    /// Coverage of `topics` ended with the moment `from`. An open gap of the same topics takes it in.
-    pub fn open(&mut self, topics: GapTopics, from: Moment, cause: &str) -> Opened {
+    /// Opens a gap of `topics` at `from`. If one of the same topics is open, that one is extended instead.
+    pub(crate) fn open(&mut self, topics: GapTopics, from: Moment, cause: &str) -> Opened {
         if let Some(gap) = self
             .gaps
             .iter_mut()
@@ -74,8 +74,8 @@ impl GapLedger {
         }
     }
 
-    /// Coverage stands again since `to`. Nothing changes where the gap is closed or forgotten.
-    pub fn close(&mut self, id: u64, to: Moment) -> Option<Gap> {
+    /// Closes a gap at `to`. Nothing changes if it is closed already or forgotten.
+    pub(crate) fn close(&mut self, id: u64, to: Moment) -> Option<Gap> {
         let gap = self.gap_mut(id).filter(|gap| gap.to.is_none())?;
         gap.to = Some(to.max(gap.from));
         let closed = gap.clone();
@@ -83,22 +83,22 @@ impl GapLedger {
         Some(closed)
     }
 
-    /// REST filled it in completely. A gap that is open cannot be repaired.
-    pub fn repaired(&mut self, id: u64) -> Option<Gap> {
+    /// Marks a gap as repaired: REST filled it in completely. A gap that is open cannot be repaired.
+    pub(crate) fn repaired(&mut self, id: u64) -> Option<Gap> {
         let gap = self.gap_mut(id).filter(|gap| gap.to.is_some() && !gap.repaired)?;
         gap.repaired = true;
         Some(gap.clone())
     }
 
-    /// Gaps of this run, open and closed.
+    /// Number of gaps of this run, open and closed.
     #[must_use]
-    pub fn total(&self) -> u64 {
+    pub(crate) fn total(&self) -> u64 {
         self.total
     }
 
     /// The last 100, oldest first; open ones are among them, however old.
     #[must_use]
-    pub fn last(&self) -> Vec<Gap> {
+    pub(crate) fn last(&self) -> Vec<Gap> {
         let open = self.open_gaps().count();
         let mut closed_to_skip = (self.gaps.len() - open).saturating_sub(SHOWN_AT_MOST.saturating_sub(open));
         let is_shown = |gap: &&Gap| {
@@ -109,24 +109,24 @@ impl GapLedger {
         self.gaps.iter().filter(is_shown).cloned().collect()
     }
 
-    /// Begin of a gap, and its end once it is closed, by the service's clock: windows lie in its time. Without this word
-    /// they are by ours.
-    pub fn set_service_times(&mut self, id: u64, from: Moment, to: Option<Moment>) {
+    /// Sets begin and end of a gap by the service's clock, by which the coverage of windows is computed. Without this
+    /// our clock counts.
+    pub(crate) fn set_service_times(&mut self, id: u64, from: Moment, to: Option<Moment>) {
         if self.gap_mut(id).is_some_and(|gap| (gap.from, gap.to) != (from, to)) {
             self.by_service.insert(id, (from, to.map(|to| to.max(from))));
         }
     }
 
-    /// All that are remembered, oldest first.
-    pub(crate) fn stretches(&self) -> impl Iterator<Item = Stretch<'_>> {
+    /// All gaps that are remembered, by the service's clock, oldest first.
+    pub(crate) fn by_service_clock(&self) -> impl Iterator<Item = ServiceGap<'_>> {
         self.gaps.iter().map(|gap| {
             let (from, to) = self.by_service.get(&gap.id).copied().unwrap_or((gap.from, gap.to));
-            Stretch { gap, from, to }
+            ServiceGap { gap, from, to }
         })
     }
 
-    /// Open ones, oldest first.
-    pub fn open_gaps(&self) -> impl Iterator<Item = &Gap> {
+    /// Open gaps, oldest first.
+    pub(crate) fn open_gaps(&self) -> impl Iterator<Item = &Gap> {
         self.gaps.iter().filter(|gap| gap.to.is_none())
     }
 
@@ -134,7 +134,7 @@ impl GapLedger {
         self.gaps.iter_mut().find(|gap| gap.id == id)
     }
 
-    /// Open gaps stay, so that they can be closed; the oldest closed one goes first.
+    /// Drops the oldest closed gaps; open ones stay, so that they can be closed.
     fn trim(&mut self) {
         while self.gaps.len() > KEPT_AT_MOST {
             let closed = self.gaps.iter().position(|gap| gap.to.is_some());

@@ -2,8 +2,8 @@
 //!
 //! In: hashes, places · Out: places · Thread: any (pure).
 //!
-//! A cell takes eight bytes where a map of whole ids takes thirty-three: the index of a hundred thousand stays in the
-//! processor's cache. Whether a place is really that of an id, the place itself must tell.
+//! A cell takes eight bytes, where a map with whole ids takes thirty-three: the index of a hundred thousand conversations
+//! stays in the processor's cache. Different ids may have the same hash, so the caller checks the place that is found.
 
 /// Cells at least; always a power of two.
 const CELLS_AT_LEAST: usize = 16;
@@ -11,8 +11,8 @@ const CELLS_AT_LEAST: usize = 16;
 /// Places by hash.
 #[derive(Debug)]
 pub(super) struct Index {
-    /// In the upper half the hash, in the lower the place and one; 0 where there is none. A hash stands at the cell that
-    /// its upper bits name, or behind it with only full cells between.
+    /// Upper half: the hash; lower half: the place plus one; 0 if the cell is empty. A hash is in the cell that its upper
+    /// bits name, or in a later one with only full cells between.
     cells: Vec<u64>,
     len: usize,
 }
@@ -31,7 +31,7 @@ impl Index {
         self.len
     }
 
-    /// The place with this hash of which `is` says yes.
+    /// The place with this hash that `is` accepts.
     pub(super) fn find(&self, hash: u32, is: impl Fn(u32) -> bool) -> Option<u32> {
         let mut at = self.home(hash);
         while let Some((of, place)) = parts(self.cells[at]) {
@@ -43,9 +43,9 @@ impl Index {
         None
     }
 
-    /// Adds a place (below [`u32::MAX`]) that is not there.
+    /// Adds a place, which is below [`u32::MAX`] and not in the index yet.
     pub(super) fn insert(&mut self, hash: u32, place: u32) {
-        // Up to half full, an entry is found in its first cell or the next nearly always.
+        // At most half full: then an entry is nearly always in its first cell or the next.
         if (self.len + 1) * 2 > self.cells.len() {
             let cells = vec![0; self.cells.len() * 2];
             for cell in std::mem::replace(&mut self.cells, cells) {
@@ -56,7 +56,7 @@ impl Index {
         self.len += 1;
     }
 
-    /// Takes a place out, if it is there.
+    /// Removes a place, if it is in the index.
     pub(super) fn remove(&mut self, hash: u32, place: u32) {
         let mut hole = self.home(hash);
         loop {
@@ -67,7 +67,7 @@ impl Index {
             }
         }
         self.len -= 1;
-        // Those behind it move up, unless they stand where they belong already.
+        // The entries behind it move up, unless they are already in their own cell.
         let mut at = self.after(hole);
         while let Some((of, _)) = parts(self.cells[at]) {
             let mask = self.cells.len() - 1;

@@ -1,4 +1,4 @@
-//! How long after the fact its event came, by kind of event.
+//! How long after its own time an event arrived, by kind of event.
 //!
 //! In: milliseconds · Out: last, median, 99th percentile, greatest · Thread: any (pure).
 
@@ -10,15 +10,15 @@ use hdrhistogram::Histogram;
 use crate::EventKind;
 use crate::model::snapshot::LatencySnapshot;
 
-/// Two years of 365 days; anything longer counts as this, in every number alike.
+/// Two years of 365 days; anything longer counts as this.
 const LONGEST_MS: u64 = 2 * 365 * 24 * 3_600_000;
 
-/// Digits that percentiles are exact to. With the range above a kind takes 30 × 128 counts of 4 bytes: 15 KiB.
+/// Digits to which percentiles are exact. With the range above a kind takes 30 × 128 counts of 4 bytes: 15 KiB.
 const SIGNIFICANT_DIGITS: u8 = 2;
 
-/// A histogram for every kind that came.
+/// A histogram for every kind of event that arrived.
 #[derive(Debug, Default)]
-pub struct Latencies {
+pub(crate) struct Latencies {
     kinds: BTreeMap<EventKind, Latency>,
 }
 
@@ -31,12 +31,12 @@ struct Latency {
 
 impl Latencies {
     /// Notes one event.
-    pub fn record(&mut self, kind: EventKind, ms: u64) {
+    pub(crate) fn record(&mut self, kind: EventKind, ms: u64) {
         let ms = ms.min(LONGEST_MS);
         let latency = match self.kinds.entry(kind) {
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(new) => {
-                // These bounds are valid for every histogram; without one there would be no latency, and no failure.
+                // The bounds are valid, so this does not fail; if it did, only the latency would be missing.
                 let Ok(histogram) = Histogram::new_with_bounds(1, LONGEST_MS, SIGNIFICANT_DIGITS) else {
                     return;
                 };
@@ -54,7 +54,7 @@ impl Latencies {
 
     /// By the kind's name.
     #[must_use]
-    pub fn snapshot(&self) -> BTreeMap<String, LatencySnapshot> {
+    pub(crate) fn snapshot(&self) -> BTreeMap<String, LatencySnapshot> {
         let one = |latency: &Latency| LatencySnapshot {
             last_ms: latency.last_ms,
             p50_ms: latency.histogram.value_at_quantile(0.5).min(latency.max_ms),

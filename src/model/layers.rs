@@ -1,15 +1,16 @@
-//! A conversation's layers together: what the stream said, what REST said, what it was counted for before.
+//! What a conversation means when stream, REST and what it was counted for before are taken together.
 //!
-//! In: the layers · Out: `Outcome`, differences; holds that are over · Thread: any (pure).
+//! In: the state from the stream, from REST, earlier counts · Out: `Outcome`, differences; ended holds · Thread: any
+//! (pure).
 
 use super::counts::CountKind;
 use super::outcome::{Count, Outcome, foremost, outcome};
 use super::overlay::overlay;
 use super::totals::Totals;
 use crate::Moment;
-use crate::event::facts::{ConversationFacts, Medium, Participant};
+use crate::event::facts::{Communication, ConversationFacts, Participant};
 
-/// What a conversation means, all layers together.
+/// What a conversation means, all three taken together.
 pub(super) struct Layered {
     pub(super) outcome: Outcome,
     /// Times that differ between stream and REST.
@@ -17,7 +18,7 @@ pub(super) struct Layered {
 }
 
 impl Layered {
-    /// `settled`: what the conversation was counted for before it was condensed, if it came back.
+    /// `settled`: what the conversation was counted for before it was condensed, if an event for it arrived afterwards.
     pub(super) fn of(stream: &ConversationFacts, rest: Option<&ConversationFacts>, settled: Option<&[Count]>) -> Self {
         let (mut outcome, differences) = match rest {
             None => (outcome(stream), 0),
@@ -34,8 +35,9 @@ impl Layered {
     }
 }
 
-/// What was counted stands, because the conversation that came back is known in part only: by participant, a verdict
-/// gives way only to none yet, and an agent's end to a later one.
+/// Earlier counts stand, because of a conversation that was condensed only a part is known. Participant by participant,
+/// new counts replace the earlier ones only if the participant had no verdict yet, or if it is an agent who was handled
+/// later than was known.
 fn with_settled(settled: &[Count], found: Vec<Count>) -> Vec<Count> {
     let verdict_at = |counts: &[Count], participant: u32| {
         let own = counts.iter().filter(|c| c.participant == participant);
@@ -57,33 +59,36 @@ fn with_settled(settled: &[Count], found: Vec<Count>) -> Vec<Count> {
     whole
 }
 
-/// Agents' media that are on hold, by their places.
+/// Agents' communications that are on hold: place of the participant, place of the communication.
 pub(super) fn held(facts: &ConversationFacts) -> Vec<(usize, usize)> {
     let mut held = Vec::new();
     for (p, participant) in facts.participants.iter().enumerate() {
         if participant.is_agent() && participant.ended_at().is_none() {
-            let on_hold = |m: &Medium| m.held.is_some_and(|held| held.value) && m.hold_started.is_some();
-            let media = participant.media.iter().enumerate().filter(|(_, m)| on_hold(m));
-            held.extend(media.map(|(m, _)| (p, m)));
+            let on_hold = |c: &Communication| c.held.is_some_and(|held| held.value) && c.hold_started.is_some();
+            for (c, communication) in participant.communications.iter().enumerate() {
+                if on_hold(communication) {
+                    held.push((p, c));
+                }
+            }
         }
     }
     held
 }
 
-/// Adds a hold that is over. The stream has no end of hold: it ended when its agent did, or else when it was told.
-pub(super) fn count_hold(totals: &mut Totals, participant: &Participant, medium: usize, now: Moment) {
-    let (Some(queue), Some(m)) = (&participant.queue, participant.media.get(medium)) else {
+/// Adds a hold that has ended. The stream does not tell when a hold ends: it ended when its agent did, else `now`.
+pub(super) fn count_hold(totals: &mut Totals, participant: &Participant, communication: usize, now: Moment) {
+    let (Some(queue), Some(held)) = (&participant.queue, participant.communications.get(communication)) else {
         return;
     };
     let ended = participant.ended_at();
-    if ended.is_none() && m.held.is_some_and(|held| held.value) {
+    if ended.is_none() && held.held.is_some_and(|held| held.value) {
         return;
     }
-    let (Some(began), until) = (m.hold_started, ended.unwrap_or(now)) else {
+    let (Some(began), until) = (held.hold_started, ended.unwrap_or(now)) else {
         return;
     };
     let millis = u64::try_from(until.millis_since(began.value)).unwrap_or(0);
-    let media = foremost(&participant.media).unwrap_or(m.kind);
+    let media = foremost(&participant.communications).unwrap_or(held.kind);
     totals.hold(&queue.value, media, until, millis);
 }
 

@@ -26,7 +26,7 @@ pub(crate) struct QueueLive {
 #[derive(Debug, Default)]
 pub(crate) struct MediaLive {
     pub(crate) sums: LiveSums,
-    /// When who waits entered, its conversation, its number among that conversation's counts.
+    /// Of each visit that waits: when it entered, slot of its conversation, place among the conversation's counts.
     entered: BTreeSet<(Moment, u32, u32)>,
 }
 
@@ -55,7 +55,7 @@ impl MediaLive {
 }
 
 impl QueueLive {
-    /// Media of which anything is known.
+    /// Media in which anything is going on.
     pub(crate) fn media(&self) -> impl Iterator<Item = (MediaKind, &MediaLive)> {
         let all = MediaKind::ALL.iter().map(|kind| (*kind, &self.media[*kind as usize]));
         all.filter(|(_, live)| !live.is_empty())
@@ -76,13 +76,13 @@ impl QueueLive {
 }
 
 impl Live {
-    /// A conversation (by its place in the store) meant `before`, and now means `after`.
+    /// Replaces what a conversation (by its slot) meant before by what it means now.
     ///
-    /// What stands at the same place in both is left alone: an event changes little.
+    /// What is equal at the same place of both lists is left alone, which is most of it.
     pub(crate) fn replace(&mut self, slot: u32, before: &Outcome, after: &Outcome) {
         self.active = self.active + u64::from(after.active) - u64::from(before.active);
         for (n, gone, come) in differences(&before.live, &after.live) {
-            // Numbers of counts: there are never 2^32.
+            // A conversation has far fewer than 2^32 counts.
             let n = u32::try_from(n).unwrap_or(u32::MAX);
             for (sign, live) in [(Sign::Take, gone), (Sign::Add, come)] {
                 if let Some(live) = live {
@@ -92,25 +92,25 @@ impl Live {
         }
     }
 
-    /// Conversations with a customer side that is there.
+    /// Number of conversations whose customer side is there.
     pub(crate) fn active(&self) -> u64 {
         self.active
     }
 
-    /// One queue, if anything is known of it.
+    /// One queue, if anything is going on in it.
     pub(crate) fn queue(&self, queue: &Id) -> Option<&QueueLive> {
         self.queues.get(queue)
     }
 
-    /// Queues of which anything is known.
+    /// Queues in which anything is going on.
     pub(crate) fn queues(&self) -> impl Iterator<Item = &Id> {
         self.queues.keys()
     }
 
-    /// Over the queues that `counts` accepts.
-    pub(crate) fn sums(&self, mut counts: impl FnMut(&Id) -> bool) -> LiveSums {
+    /// Over the queues that `is_counted` accepts.
+    pub(crate) fn sums(&self, mut is_counted: impl FnMut(&Id) -> bool) -> LiveSums {
         let mut sums = LiveSums::default();
-        for (_, live) in self.queues.iter().filter(|(queue, _)| counts(queue)) {
+        for (_, live) in self.queues.iter().filter(|(queue, _)| is_counted(queue)) {
             sums.add(&live.sums());
         }
         sums
@@ -134,7 +134,7 @@ impl Live {
     }
 }
 
-/// Place, old and new of every place where two lists differ.
+/// The places where two lists differ: place, old entry, new entry.
 pub(super) fn differences<'a, T: PartialEq>(
     before: &'a [T],
     after: &'a [T],

@@ -1,16 +1,18 @@
 //! The dashboard: events in, numbers out; pure, with time as an argument.
 //!
-//! In: `Event`, names, connection news · Out: `Snapshot` · Thread: none of its own (the aggregator owns a model).
+//! In: `Event`, names, opened and closed connections · Out: `Snapshot` · Thread: none of its own (the aggregator owns a
+//! model).
 //!
-//! An event is looked at once ([`duplicates`]), timed ([`latency`], [`freshness`]), and its facts go to the one place
-//! that understands them: [`conversations`], [`observation`], [`user`] or [`tutorial`]. The same events in the same order
-//! give the same snapshot; for conversations any order does.
+//! Each event is checked for repetition ([`duplicates`]) and timed ([`latency`], [`freshness`]); its facts go to the one
+//! part that understands them: [`conversations`], [`observation`], [`user`] or [`tutorial`]. The same events in the same
+//! order give the same snapshot; conversation events do so in any order. The numbers of queues are declared in
+//! [`counts`].
 
 mod bucket;
 mod bytes;
 mod condensed;
-pub(crate) mod conversation;
-pub mod conversations;
+mod conversation;
+mod conversations;
 pub(crate) mod counts;
 mod coverage;
 mod dashboard;
@@ -42,7 +44,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use self::conversations::{Conversations, Taken};
-use self::duplicates::{Duplicates, Sight};
+use self::duplicates::{Delivery, Duplicates};
 use self::freshness::Freshness;
 use self::gap::GapLedger;
 use self::latency::Latencies;
@@ -90,55 +92,54 @@ impl From<&Config> for Settings {
     }
 }
 
-/// What became of an event.
+/// What the model did with an event.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct Applied {
-    /// First, repeated, or the twin of an overlapping connection.
-    pub sight: Sight,
-    /// Its conversation is forgotten already: counted, not applied.
-    pub late: bool,
-    /// Its data was too old when it came (`metrics` protocol).
-    pub stale: Option<Stale>,
+    /// First, repeated, or also delivered by an overlapping connection.
+    pub(crate) delivery: Delivery,
+    /// Its conversation is already forgotten: the event was counted, not applied.
+    pub(crate) late: bool,
+    /// Its data was too old on arrival (`metrics` protocol).
+    pub(crate) stale: Option<Stale>,
 }
 
 impl Applied {
-    /// Whether the event gets a record: all do but the twins.
+    /// Whether the event gets a record: all events but those that an overlapping connection delivered, too.
     #[must_use]
-    pub fn gets_record(&self) -> bool {
-        self.sight != Sight::Overlapped
+    pub(crate) fn gets_record(&self) -> bool {
+        self.delivery != Delivery::Overlapped
     }
 }
 
-/// Data found older than the limit (`metrics` protocol), to be audited.
+/// Data older than the limit (`metrics` protocol), to be audited.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Stale {
+pub(crate) struct Stale {
     /// Which metric type.
     pub metric_type: Box<str>,
-    /// The type turned stale with this; false where it was stale already or has fresher data.
+    /// The type became stale now; false if it was stale already or has fresher data.
     pub is_turn: bool,
-    /// How it was found.
+    /// How it was noticed.
     pub by: StaleBy,
 }
 
-/// How stale data was found.
+/// How stale data was noticed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum StaleBy {
-    /// An event came with an old timestamp.
+pub(crate) enum StaleBy {
+    /// An event with an old timestamp arrived.
     Arrival,
-    /// No event came.
+    /// No event arrived for too long.
     Silence,
 }
 
-/// The dashboard as it grows.
+/// The dashboard: everything that is known, and the snapshots of it.
 #[derive(Debug)]
 pub struct Model {
     settings: Settings,
     started_at: Moment,
-    /// Covered since then, gaps aside, where REST gave what was before the start.
+    /// Since when all facts are known, gaps aside, if REST gave those before the start.
     covered_from: Option<Moment>,
     revision: u64,
-    counts: Counts,
+    counters: OwnCounters,
     conversations: Conversations,
     observations: Observations,
     users: Users,
@@ -154,9 +155,9 @@ pub struct Model {
     service_time: ServiceTime,
 }
 
-/// The counters that this band owns.
+/// The counters that the model owns.
 #[derive(Clone, Copy, Debug, Default)]
-struct Counts {
+struct OwnCounters {
     applied: u64,
     duplicates: u64,
     unknown: u64,
@@ -174,7 +175,7 @@ impl Model {
             started_at,
             covered_from: None,
             revision: 0,
-            counts: Counts::default(),
+            counters: OwnCounters::default(),
             conversations: Conversations::new(
                 settings.retention,
                 settings.max_conversations,
@@ -201,24 +202,24 @@ impl Model {
         if let Facts::Conversation(facts) = &event.facts {
             self.conversations.fetch(&facts.id);
         }
-        self.counts.applied += 1;
-        self.counts.unknown += u64::from(event.kind == EventKind::Unknown);
+        self.counters.applied += 1;
+        self.counters.unknown += u64::from(event.kind == EventKind::Unknown);
         self.kinds.record(event.kind.as_str(), None, event.received_at);
         let mut applied = Applied {
-            sight: self.duplicates.sight(event),
+            delivery: self.duplicates.classify(event),
             late: false,
             stale: None,
         };
         let stale = self.note_metric_time(event);
-        if applied.sight == Sight::First {
+        if applied.delivery == Delivery::First {
             if let Some(ms) = event.latency_ms() {
                 self.latencies.record(event.kind, ms);
             }
-            self.counts.stale += u64::from(stale.is_some());
+            self.counters.stale += u64::from(stale.is_some());
             applied.stale = stale;
         } else {
-            self.counts.duplicates += 1;
-            // Joining twice changes nothing, so conversations need not trust a fingerprint; all others must.
+            self.counters.duplicates += 1;
+            // Joining a conversation twice changes nothing, so its events are applied whatever the fingerprint says.
             if !matches!(event.facts, Facts::Conversation(_)) {
                 return applied;
             }
@@ -228,8 +229,8 @@ impl Model {
     }
 
     /// Takes facts from REST: counted in `repairs` only. `now` is the time of the answer.
-    pub fn apply_rest(&mut self, facts: &Facts, now: Moment) {
-        self.counts.repairs += 1;
+    pub(crate) fn apply_rest(&mut self, facts: &Facts, now: Moment) {
+        self.counters.repairs += 1;
         match facts {
             Facts::Conversation(conversation) => {
                 self.service_time.saw(conversation, now);
@@ -239,40 +240,40 @@ impl Model {
         }
     }
 
-    /// REST gave all facts since `at`, which is before the start: windows count as covered from there on.
-    pub fn set_covered_from(&mut self, at: Moment) {
+    /// REST gave all facts since `at`, which is before the start: windows count as covered from that moment on.
+    pub(crate) fn set_covered_from(&mut self, at: Moment) {
         self.covered_from = Some(self.covered_from.map_or(at, |from| from.min(at)));
     }
 
-    /// How far the service's dates are ahead of ours, in milliseconds; to be told at every tick.
-    pub fn set_service_ahead(&mut self, now: Moment, ahead_ms: i64) {
+    /// Takes how far the service's clock is ahead of ours, in milliseconds; to be called at every tick.
+    pub(crate) fn set_service_ahead(&mut self, now: Moment, ahead_ms: i64) {
         self.service_time.tick(now, ahead_ms);
     }
 
-    /// The service's time now, or ours if it is behind: what a snapshot is as of.
+    /// The later of the service's time and ours at `now`: the `as_of` of a snapshot.
     #[must_use]
-    pub fn as_of(&self, now: Moment) -> Moment {
+    pub(crate) fn as_of(&self, now: Moment) -> Moment {
         self.service_time.at_least(now)
     }
 
-    /// The service's time at a moment of ours that is not long ago; not later than it was.
+    /// The service's time at a recent moment of our clock; never later than it was.
     #[must_use]
-    pub fn service_time(&self, at: Moment) -> Moment {
+    pub(crate) fn service_time(&self, at: Moment) -> Moment {
         self.service_time.then(at)
     }
 
-    /// The local midnight before `now`, where totals count since then: its REST facts are to be asked for at the start.
+    /// The local midnight before `now`, if totals count since midnight; the facts since then are asked for at the start.
     #[must_use]
-    pub fn day_start(&self, now: Moment) -> Option<Moment> {
+    pub(crate) fn day_start(&self, now: Moment) -> Option<Moment> {
         self.conversations.totals().day_start(now)
     }
 
-    /// Forgets what is old. Returns the metric types that became stale by silence since the last tick.
-    pub fn on_tick(&mut self, now: Moment) -> Vec<Stale> {
+    /// Forgets what is old. Returns the metric types that became stale since the last tick because no event arrived.
+    pub(crate) fn on_tick(&mut self, now: Moment) -> Vec<Stale> {
         self.conversations.forget(now);
         self.states.forget(now);
         let became_stale = self.metric_types.on_tick(now);
-        self.counts.stale += became_stale.len() as u64;
+        self.counters.stale += became_stale.len() as u64;
         let stale = |metric_type| Stale {
             metric_type,
             is_turn: true,
@@ -281,16 +282,16 @@ impl Model {
         became_stale.into_iter().map(stale).collect()
     }
 
-    /// Which queues the snapshot lists: the subscribed ones, those named by subscribed topics included.
+    /// Sets the queues that the snapshot lists: the subscribed ones, including those that subscribed topics name.
     pub fn set_queues(&mut self, queues: QueueSet) {
         self.queues.listed = queues;
     }
 
-    /// What the listing says of a queue.
+    /// Takes what the listing says of a queue.
     ///
-    /// Its thresholds hold for what was counted before, too: exactly if they are whole seconds, or were known before the
-    /// first answer.
-    pub fn set_queue_settings(&mut self, queue: Id, settings: QueueSettings) {
+    /// Its thresholds also hold for what was counted before: exactly if they are whole seconds or were known before the
+    /// first answered visit.
+    pub(crate) fn set_queue_settings(&mut self, queue: Id, settings: QueueSettings) {
         if self.settings.windows.service_level == ServiceLevel::Queue {
             for (media, threshold) in &settings.service_level_thresholds {
                 self.conversations
@@ -301,36 +302,36 @@ impl Model {
         self.queues.settings.insert(queue, settings);
     }
 
-    /// Names of users; those of whom nothing is known yet are listed, too.
-    pub fn set_user_names<'a>(&mut self, names: impl IntoIterator<Item = (&'a Id, Option<&'a str>)>) {
+    /// Takes names of users; users of whom nothing else is known yet are listed, too.
+    pub(crate) fn set_user_names<'a>(&mut self, names: impl IntoIterator<Item = (&'a Id, Option<&'a str>)>) {
         for (id, name) in names {
             self.users.set_name(id, name);
         }
     }
 
-    /// A connection's upgrade was asked for: from here on it may deliver what others deliver, too.
-    pub fn connection_opened(&mut self, connection: u32, at: Moment) {
+    /// A connection's upgrade was requested: from now on it may deliver events that other connections deliver, too.
+    pub(crate) fn connection_opened(&mut self, connection: u32, at: Moment) {
         self.duplicates.connection_opened(connection, at);
     }
 
     /// A connection ended.
-    pub fn connection_closed(&mut self, connection: u32, at: Moment) {
+    pub(crate) fn connection_closed(&mut self, connection: u32, at: Moment) {
         self.duplicates.connection_closed(connection, at);
     }
 
-    /// The ledger of gaps, to be written.
-    pub fn gaps_mut(&mut self) -> &mut GapLedger {
+    /// The gaps.
+    pub(crate) fn gaps_mut(&mut self) -> &mut GapLedger {
         &mut self.gaps
     }
 
-    /// Events taken so far: a term of the identity of the counters.
+    /// Events applied so far, as in [`Counters::events_applied`].
     #[cfg(any(test, feature = "internals"))]
     #[must_use]
     pub fn events_applied(&self) -> u64 {
-        self.counts.applied
+        self.counters.applied
     }
 
-    /// The conversations, to be read.
+    /// The conversations.
     #[must_use]
     pub fn conversations(&self) -> &Conversations {
         &self.conversations
@@ -338,9 +339,9 @@ impl Model {
 
     /// The dashboard at `as_of`, with the next revision.
     ///
-    /// `connection` and `counters` come from those who know; the gaps of the one and the model's own counters of the
-    /// other (applied, duplicates, unknown, stale, unkeyed, late, evicted, drift, repairs) are filled in here.
-    pub fn snapshot(
+    /// The caller gives what it knows of `connection` and `counters`; the gaps and the model's own counters (applied,
+    /// duplicates, unknown, stale, unkeyed, late, evicted, drift, repairs) are filled in here.
+    pub(crate) fn snapshot(
         &mut self,
         as_of: Moment,
         generated_at: Moment,
@@ -366,15 +367,15 @@ impl Model {
                 ..connection
             },
             counters: Counters {
-                events_applied: self.counts.applied,
-                duplicates: self.counts.duplicates,
-                unknown: self.counts.unknown,
-                stale: self.counts.stale,
-                unkeyed: self.counts.unkeyed,
-                late: self.counts.late,
+                events_applied: self.counters.applied,
+                duplicates: self.counters.duplicates,
+                unknown: self.counters.unknown,
+                stale: self.counters.stale,
+                unkeyed: self.counters.unkeyed,
+                late: self.counters.late,
                 evicted: self.conversations.evicted() + self.states.evicted(),
                 drift: self.conversations.drift(),
-                repairs: self.counts.repairs,
+                repairs: self.counters.repairs,
                 ..counters
             },
             outputs,
@@ -388,20 +389,20 @@ impl Model {
         }
     }
 
-    /// Returns whether they were late.
+    /// Returns whether the facts were late.
     fn take(&mut self, facts: &Facts, received_at: Moment, now: Moment) -> bool {
         match facts {
             Facts::None => {}
             Facts::Conversation(conversation) => {
                 self.service_time.saw(conversation, now);
                 let late = self.conversations.apply(conversation, now) == Taken::Late;
-                self.counts.late += u64::from(late);
+                self.counters.late += u64::from(late);
                 return late;
             }
             Facts::Observations(rows) => self.observations.apply(rows, received_at),
             Facts::User(user) => self.users.apply(user, received_at),
             Facts::ConversationState(state) => {
-                self.counts.unkeyed += u64::from(self.states.apply(state, now));
+                self.counters.unkeyed += u64::from(self.states.apply(state, now));
             }
             Facts::QueueStatistics(statistics) => self.averages.apply(statistics),
             Facts::Metrics(metrics) => self.metrics.apply(metrics, received_at),
@@ -409,7 +410,7 @@ impl Model {
         false
     }
 
-    /// Also for a repetition: a server that says the same again without a timestamp is not silent.
+    /// Repetitions count, too: a server that repeats a value without a timestamp is not silent.
     fn note_metric_time(&mut self, event: &Event) -> Option<Stale> {
         let Facts::Metrics(metrics) = &event.facts else {
             return None;

@@ -2,13 +2,13 @@
 //!
 //! In: rows from stream and REST · Out: the newest row of each metric · Thread: any (pure).
 //!
-//! A row belongs to queue, media group, metric and qualifier. Aggregates of an interval (`n…`, `t…`, `oServiceLevel`,
-//! `oServiceTarget`) go when a newer interval of their group begins; observations of the present (other `o…`) stay until
-//! they are replaced. Within an interval the later arrival wins: these rows carry no time of their own. A row without
-//! an interval (REST) is of the present and stands as if it came in the group's newest interval.
+//! A row is identified by queue, media group, metric and qualifier. Aggregates of an interval (`n…`, `t…`,
+//! `oServiceLevel`, `oServiceTarget`) are dropped when a newer interval of their group begins; observations of the
+//! present (other `o…`) stay until they are replaced. Within an interval the later arrival wins, because rows have no time
+//! of their own. A row without an interval (REST) is of the present and counts as of the group's newest interval.
 //!
-//! An aggregate also ages out by time: what came while its interval ran, or within 60 s after, is shown until 60 s
-//! after its end. What came later was old news when it came, and is shown until a newer interval replaces it.
+//! An aggregate that arrived while its interval ran, or within 60 s after, is shown until 60 s after the end of the
+//! interval. One that arrived later is shown until a newer interval replaces it.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -23,10 +23,10 @@ const QUEUES_AT_MOST: usize = 20_000;
 /// Rows of one queue at most; a real one has some hundreds.
 const ROWS_AT_MOST: usize = 5_000;
 
-/// How long an aggregate outlives its interval: the service's last word on it may take that long.
+/// How long an aggregate is shown after the end of its interval: the last message about it may take that long.
 const GRACE: Duration = Duration::from_secs(60);
 
-/// The key of rows without medium, and of a plain row beside qualified ones.
+/// The key of rows without a medium, and of a row without a qualifier beside rows with one.
 const ALL: &str = "all";
 
 /// Start and end; ordered by start first.
@@ -34,7 +34,7 @@ type Interval = (Moment, Moment);
 
 /// The newest statistics of every queue.
 #[derive(Debug, Default)]
-pub struct Observations {
+pub(crate) struct Observations {
     queues: BTreeMap<Id, BTreeMap<Option<MediaKind>, Group>>,
 }
 
@@ -55,7 +55,7 @@ struct Row {
 
 impl Observations {
     /// Merges the rows of one event or answer that came at `received_at`.
-    pub fn apply(&mut self, facts: &ObservationFacts, received_at: Moment) {
+    pub(crate) fn apply(&mut self, facts: &ObservationFacts, received_at: Moment) {
         if !self.queues.contains_key(&facts.queue) && self.queues.len() >= QUEUES_AT_MOST {
             return;
         }
@@ -70,9 +70,13 @@ impl Observations {
         }
     }
 
-    /// Medium (`all` for rows without one) → metric → numbers, of one queue, without what has aged out at `as_of`.
+    /// Communication (`all` for rows without one) → metric → numbers, of one queue, without what has aged out at `as_of`.
     #[must_use]
-    pub fn snapshot(&self, queue: &Id, as_of: Moment) -> BTreeMap<String, BTreeMap<String, ObservationSnapshot>> {
+    pub(crate) fn snapshot(
+        &self,
+        queue: &Id,
+        as_of: Moment,
+    ) -> BTreeMap<String, BTreeMap<String, ObservationSnapshot>> {
         let Some(groups) = self.queues.get(queue) else {
             return BTreeMap::new();
         };
@@ -91,7 +95,7 @@ impl Group {
     fn apply(&mut self, row: &ObservationRow, received_at: Moment, room: bool) {
         if row.interval > self.newest {
             self.newest = row.interval;
-            // Aged out: a new interval counts from nothing.
+            // A new interval starts from zero.
             self.rows.retain(|(metric, _), _| !is_aggregate(metric));
         }
         let interval = row.interval.or(self.newest);
@@ -119,7 +123,7 @@ impl Group {
         for ((metric, qualifier), row) in self.rows.iter().filter(|(_, row)| is_shown(row)) {
             let stats: BTreeMap<String, f64> =
                 BTreeMap::from_iter(row.stats.iter().map(|(name, number)| (name.to_string(), *number)));
-            // Rows come in the order of their key: the plain one before the qualified ones of its metric.
+            // Rows are in the order of their keys: the one without a qualifier comes first.
             match (metrics.remove(&**metric), qualifier) {
                 (None, None) => {
                     metrics.insert(metric.to_string(), ObservationSnapshot::Plain(stats));
@@ -139,7 +143,7 @@ impl Group {
     }
 }
 
-/// Counts over an interval, unlike an observation of the present.
+/// Whether a metric counts over an interval, unlike an observation of the present.
 fn is_aggregate(metric: &str) -> bool {
     metric.starts_with(['n', 't']) || matches!(metric, "oServiceLevel" | "oServiceTarget")
 }

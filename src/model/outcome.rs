@@ -1,22 +1,23 @@
-//! What a conversation means for its queues: who waits, who talks, and what happened when.
+//! What a conversation counts for on its queues: who waits, talks and wraps up now, and what happened when.
 //!
 //! In: the joined state of one conversation · Out: `Outcome` · Thread: any (a pure function).
 //!
-//! The definitions are those of `docs/numbers.md`, sentence by sentence. Where they leave something open:
-//! * Visits of one queue with equal `entered` are ordered by participant id; the earlier of two such ends where the
-//!   later begins, so that no agent answers both.
-//! * Where nobody of the customer side was seen (an internal call to a queue), every customer-side participant has ended.
-//! * For `active` an `external` beside a customer counts if it began before some visit of the conversation.
-//! * After-call work that has an end is not pending, whatever a medium said last.
-//! * The medium of a participant is the first of callback, voice, message, email, chat, video, other among its own (an
-//!   agent who calls back holds a callback and a call: it is a callback); without one, the customer side's.
+//! The definitions are in `docs/numbers.md`. Where they leave something open:
+//! * Visits of one queue with equal `entered` are ordered by participant id. Of two such visits the earlier ends when
+//!   the later begins, so that one agent does not answer both.
+//! * If no customer-side participant was seen (an internal call to a queue), the customer side counts as ended.
+//! * For `active`, an `external` beside a customer counts if it began before some visit of the conversation.
+//! * After-call work that has an end is not pending, whatever a communication says.
+//! * A participant with communications by several media counts for the first of callback, voice, message, email, chat,
+//!   video, other (an agent who calls back has a callback and a call: it is a callback); one without communications for
+//!   the medium of the customer side.
 
 use std::time::Duration;
 
 use super::counts::{CountKind, LiveKind};
 use crate::base::id::short_hash;
 use crate::event::facts::{
-    AcwState, ConversationFacts, DisconnectKind, MediaKind, Medium, MediumState, Participant, Purpose,
+    AcwState, Communication, CommunicationState, ConversationFacts, DisconnectKind, MediaKind, Participant, Purpose,
 };
 use crate::{Id, Moment};
 
@@ -30,26 +31,26 @@ pub(crate) struct Outcome {
     pub(crate) active: bool,
     /// Every participant has ended and no after-call work runs: nothing more is expected.
     pub(crate) finished: bool,
-    /// What it is counted for now.
+    /// What it counts for now.
     pub(crate) live: Vec<LiveCount>,
     /// What happened, each at its moment.
     pub(crate) counts: Vec<Count>,
 }
 
-/// Somebody who waits, talks or wraps up now.
+/// A visit that waits, or an agent who talks or wraps up, now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct LiveCount {
     /// On which queue.
     pub(crate) queue: Id,
     /// By which medium.
     pub(crate) media: MediaKind,
-    /// A visit that waits, an agent who is connected or in after-call work.
+    /// Which of these.
     pub(crate) kind: LiveKind,
     /// Since when: `entered`, connected, start of after-call work.
     pub(crate) since: Moment,
 }
 
-/// Something that happened and counts once, in the window of its moment.
+/// Something that happened and counts once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Count {
     /// On which queue.
@@ -58,7 +59,7 @@ pub(crate) struct Count {
     pub(crate) media: MediaKind,
     /// What happened.
     pub(crate) kind: CountKind,
-    /// When: decides the window.
+    /// When; it counts in the window of this moment.
     pub(crate) at: Moment,
     /// Its wait or handle time in milliseconds; 0 where it has none.
     pub(crate) millis: u64,
@@ -67,19 +68,27 @@ pub(crate) struct Count {
 }
 
 impl Participant {
-    /// Its connected time, else the earliest of its media.
+    /// Its connected time, else the earliest of its communications.
     #[must_use]
     pub(crate) fn connected_at(&self) -> Option<Moment> {
-        self.connected
-            .or_else(|| self.media.iter().filter_map(|medium| medium.connected).min())
+        self.connected.or_else(|| {
+            self.communications
+                .iter()
+                .filter_map(|communication| communication.connected)
+                .min()
+        })
     }
 
-    /// Its end time, else, only when every medium is disconnected or terminated, the latest disconnected time.
+    /// Its end time, else the latest disconnected time, if all its communications are disconnected or
+    /// terminated.
     #[must_use]
     pub(crate) fn ended_at(&self) -> Option<Moment> {
         self.ended.or_else(|| {
-            if self.all_media_gone() {
-                self.media.iter().filter_map(|medium| medium.disconnected).max()
+            if self.all_disconnected() {
+                self.communications
+                    .iter()
+                    .filter_map(|communication| communication.disconnected)
+                    .max()
             } else {
                 None
             }
@@ -92,7 +101,7 @@ impl Participant {
         matches!(self.purpose_value(), Some(Purpose::Agent | Purpose::User)) && !self.listens_in
     }
 
-    /// In after-call work: it began and did not end, or a medium says pending.
+    /// In after-call work: it began and did not end, or a communication says pending.
     #[must_use]
     pub(crate) fn in_after_call_work(&self) -> bool {
         self.acw_ended.is_none() && (self.acw_started.is_some() || self.any_acw_state(|s| s == AcwState::Pending))
@@ -106,18 +115,22 @@ impl Participant {
         self.queue.as_ref().map(|queue| &queue.value)
     }
 
-    fn all_media_gone(&self) -> bool {
-        let gone = |m: &Medium| {
-            m.state
-                .is_some_and(|s| matches!(s.value, MediumState::Disconnected | MediumState::Terminated))
+    fn all_disconnected(&self) -> bool {
+        let gone = |c: &Communication| {
+            c.state.is_some_and(|s| {
+                matches!(
+                    s.value,
+                    CommunicationState::Disconnected | CommunicationState::Terminated
+                )
+            })
         };
-        !self.media.is_empty() && self.media.iter().all(gone)
+        !self.communications.is_empty() && self.communications.iter().all(gone)
     }
 
     fn any_acw_state(&self, is: impl Fn(AcwState) -> bool) -> bool {
-        self.media
+        self.communications
             .iter()
-            .any(|medium| medium.acw_state.is_some_and(|state| is(state.value)))
+            .any(|communication| communication.acw_state.is_some_and(|state| is(state.value)))
     }
 
     /// After-call work is still expected of an agent who has left.
@@ -125,22 +138,26 @@ impl Participant {
         let no_longer = self.acw_ended.is_some()
             || self.wrapup_coded
             || self.any_acw_state(|s| matches!(s, AcwState::Skipped | AcwState::NotApplicable | AcwState::Complete));
-        let required_by_media = || self.media.iter().any(|m| m.acw_required.is_some_and(|r| r.value));
+        let required_by_any = || {
+            self.communications
+                .iter()
+                .any(|c| c.acw_required.is_some_and(|r| r.value))
+        };
         !no_longer
             && match (self.wrapup_expected, self.wrapup_required) {
                 (Some(expected), _) => expected.value,
                 (None, Some(required)) => required.value,
-                (None, None) => required_by_media(),
+                (None, None) => required_by_any(),
             }
     }
 
-    /// Nothing more comes of it, even if it never said when it ended.
+    /// Whether nothing more is expected of it, even if it has no end time.
     fn is_over(&self) -> bool {
-        (self.ended.is_some() || self.all_media_gone()) && !self.in_after_call_work()
+        (self.ended.is_some() || self.all_disconnected()) && !self.in_after_call_work()
     }
 }
 
-/// A participant with what is asked of it more than once.
+/// A participant, with what is needed of it more than once.
 struct Member<'a> {
     participant: &'a Participant,
     purpose: Option<Purpose>,
@@ -163,7 +180,7 @@ struct Visit<'a> {
     entered: Moment,
 }
 
-/// What the joined state of a conversation means.
+/// What the joined state of a conversation counts for.
 pub(crate) fn outcome(facts: &ConversationFacts) -> Outcome {
     let conversation = Conversation::of(facts);
     let mut outcome = Outcome {
@@ -185,7 +202,7 @@ pub(crate) fn outcome(facts: &ConversationFacts) -> Outcome {
 struct Conversation<'a> {
     members: Vec<Member<'a>>,
     has_customer: bool,
-    /// Medium of the customer side, for participants without one.
+    /// The medium of the customer side, which also counts for participants without one.
     media: MediaKind,
 }
 
@@ -205,7 +222,7 @@ impl<'a> Conversation<'a> {
             .collect();
         let media_of = |purpose| {
             let of_purpose = members.iter().filter(|member| member.purpose == Some(purpose));
-            foremost(of_purpose.flat_map(|member| &member.participant.media))
+            foremost(of_purpose.flat_map(|member| &member.participant.communications))
         };
         let media = media_of(Purpose::Customer)
             .or_else(|| media_of(Purpose::External))
@@ -263,7 +280,7 @@ impl<'a> Conversation<'a> {
     }
 
     fn media_of(&self, member: &Member<'_>) -> MediaKind {
-        foremost(&member.participant.media).unwrap_or(self.media)
+        foremost(&member.participant.communications).unwrap_or(self.media)
     }
 
     fn count_visit(&self, visit: &Visit<'_>, next_entered: Option<Moment>, outcome: &mut Outcome) {
@@ -335,7 +352,7 @@ impl<'a> Conversation<'a> {
             count_live(LiveKind::Interacting, connected);
         }
         if agent.in_after_call_work() {
-            // Its time is a label only: pending work may not have said when it began.
+            // Pending work may have no start; the time is only a label.
             let since = agent.acw_started.or(member.ended).or(member.connected);
             count_live(LiveKind::AfterCallWork, since.unwrap_or_default());
         }
@@ -361,8 +378,8 @@ impl<'a> Conversation<'a> {
             });
         };
         count(CountKind::Handled, handle);
-        let transfers = |m: &Medium| m.disconnect.is_some_and(|d| d.value == DisconnectKind::Transfer);
-        if agent.media.iter().any(transfers) {
+        let transfers = |c: &Communication| c.disconnect.is_some_and(|d| d.value == DisconnectKind::Transfer);
+        if agent.communications.iter().any(transfers) {
             count(CountKind::Transferred, 0);
         }
         if agent.wrapup_coded || agent.acw_ended.is_some() || agent.any_acw_state(|s| s == AcwState::Complete) {
@@ -371,8 +388,8 @@ impl<'a> Conversation<'a> {
     }
 }
 
-/// The medium that names a participant with several.
-pub(super) fn foremost<'a>(media: impl IntoIterator<Item = &'a Medium>) -> Option<MediaKind> {
+/// The medium for which a participant with communications by several media counts.
+pub(super) fn foremost<'a>(communications: impl IntoIterator<Item = &'a Communication>) -> Option<MediaKind> {
     let rank = |kind: &MediaKind| match kind {
         MediaKind::Callback => 0,
         MediaKind::Voice => 1,
@@ -382,10 +399,13 @@ pub(super) fn foremost<'a>(media: impl IntoIterator<Item = &'a Medium>) -> Optio
         MediaKind::Video => 5,
         MediaKind::Other => 6,
     };
-    media.into_iter().map(|medium| medium.kind).min_by_key(rank)
+    communications
+        .into_iter()
+        .map(|communication| communication.kind)
+        .min_by_key(rank)
 }
 
-/// Never negative: times that contradict each other give nothing, not a number near 2^64.
+/// Zero if the times contradict each other.
 fn millis_between(from: Moment, to: Moment) -> u64 {
     u64::try_from(to.millis_since(from)).unwrap_or(0)
 }

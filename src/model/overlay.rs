@@ -1,23 +1,23 @@
-//! What the stream said, completed by what REST said: the stream's times stand, REST fills what is missing.
+//! What the stream said, completed by what REST said: times from the stream stand, REST fills in what is missing.
 //!
 //! In: the join of the stream's facts, the join of REST's · Out: the whole, number of differences · Thread: any (pure).
 //!
-//! Both layers are joins and the result is a function of the two, so the order of arrival does not matter. Filled are
-//! times, identities (purpose, queue, user) and media that the stream did not give. Values that only move on
-//! (`disconnectType`, state of after-call work) go by their stamps. REST's final word that no after-call work comes
-//! (`conversationEnd` without a wrap-up segment) holds against the stream's static "expected", unless after-call work
-//! was seen.
+//! Both are joins and the result is a function of the two, so the order of arrival does not matter. REST fills in times,
+//! identities (purpose, queue, user) and communications that the stream did not give. Of values that only move on
+//! (`disconnectType`, state of after-call work) the later stamp wins. If REST says that no after-call work comes
+//! (`conversationEnd` without a wrap-up segment), this overrides "expected" from the stream, unless after-call work was
+//! seen.
 
 use std::collections::HashMap;
 
-use crate::event::facts::{AcwState, ConversationFacts, Medium, Participant, Stamped};
+use crate::event::facts::{AcwState, Communication, ConversationFacts, Participant, Stamped};
 use crate::{Id, Moment};
 
-/// Above this many participants they are found through an index.
+/// More participants are searched through an index.
 const LINEAR_SEARCH_AT_MOST: usize = 32;
 
-/// Completes `stream` with `rest`. Returns how many times differ: per participant its connected and end time, start and
-/// end of its after-call work.
+/// Completes `stream` with `rest`. Returns how many times differ: of each participant connected and end time, start and
+/// end of after-call work.
 pub(crate) fn overlay(stream: &mut ConversationFacts, rest: &ConversationFacts) -> u64 {
     let known = stream.participants.len();
     let index: Option<HashMap<Id, usize>> = (known > LINEAR_SEARCH_AT_MOST).then(|| {
@@ -64,7 +64,7 @@ fn complete(p: &mut Participant, rest: &Participant) -> u64 {
     fill(&mut p.user, &rest.user);
     p.wrapup_coded |= rest.wrapup_coded;
     p.listens_in |= rest.listens_in;
-    complete_media(&mut p.media, &rest.media);
+    complete_communications(&mut p.communications, &rest.communications);
     match rest.wrapup_expected {
         Some(never @ Stamped { value: false, .. }) => no_after_call_work(p, never),
         expected => p.wrapup_expected = p.wrapup_expected.or(expected),
@@ -72,31 +72,32 @@ fn complete(p: &mut Participant, rest: &Participant) -> u64 {
     differences
 }
 
-/// Media that REST alone knows of would have no state, so they join the stream's nearest instead of standing beside it.
-fn complete_media(media: &mut Vec<Medium>, rest: &[Medium]) {
-    if media.is_empty() {
-        media.extend_from_slice(rest);
+/// Communications that only REST knows have no state, so they complete the most similar one of the stream instead of
+/// being added.
+fn complete_communications(stream: &mut Vec<Communication>, rest: &[Communication]) {
+    if stream.is_empty() {
+        stream.extend_from_slice(rest);
         return;
     }
     for of_rest in rest {
-        let same = media.iter().position(|m| m.kind == of_rest.kind && m.id == of_rest.id);
-        let alike = media.iter().position(|m| m.kind == of_rest.kind);
-        let medium = &mut media[same.or(alike).unwrap_or(0)];
+        let same = stream.iter().position(|c| c.kind == of_rest.kind && c.id == of_rest.id);
+        let alike = stream.iter().position(|c| c.kind == of_rest.kind);
+        let communication = &mut stream[same.or(alike).unwrap_or(0)];
         // Ordered by stamp, then value.
-        medium.disconnect = medium.disconnect.max(of_rest.disconnect);
-        medium.acw_state = medium.acw_state.max(of_rest.acw_state);
+        communication.disconnect = communication.disconnect.max(of_rest.disconnect);
+        communication.acw_state = communication.acw_state.max(of_rest.acw_state);
     }
 }
 
 fn no_after_call_work(p: &mut Participant, never: Stamped<bool>) {
-    let is_pending = |m: &Medium| m.acw_state.is_some_and(|s| s.value == AcwState::Pending);
-    let pending_since = |m: &Medium| m.acw_state.is_some_and(|s| is_pending(m) && s.at > never.at);
-    if p.acw_started.is_some() || p.acw_ended.is_some() || p.media.iter().any(pending_since) {
+    let is_pending = |c: &Communication| c.acw_state.is_some_and(|s| s.value == AcwState::Pending);
+    let pending_since = |c: &Communication| c.acw_state.is_some_and(|s| is_pending(c) && s.at > never.at);
+    if p.acw_started.is_some() || p.acw_ended.is_some() || p.communications.iter().any(pending_since) {
         return;
     }
     p.wrapup_expected = Some(never);
-    for medium in p.media.iter_mut().filter(|m| is_pending(m)) {
-        medium.acw_state = Some(Stamped {
+    for communication in p.communications.iter_mut().filter(|c| is_pending(c)) {
+        communication.acw_state = Some(Stamped {
             at: never.at,
             value: AcwState::NotApplicable,
         });
@@ -112,8 +113,8 @@ fn fill(mine: &mut Option<Stamped<Id>>, theirs: &Option<Stamped<Id>>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::facts::{DisconnectKind, MediaKind, MediumState, Purpose};
-    use crate::model::testing::{at, medium, participant, stamped};
+    use crate::event::facts::{CommunicationState, DisconnectKind, MediaKind, Purpose};
+    use crate::model::testing::{at, communication, participant, stamped};
 
     fn agent(connected: Option<i64>, ended: Option<i64>) -> Participant {
         let mut p = participant("agent", Purpose::Agent);
@@ -152,16 +153,16 @@ mod tests {
     #[test]
     fn a_time_that_the_stream_gave_by_a_medium_stands_too() {
         let mut stream = agent(None, None);
-        let mut m = medium("m", MediaKind::Voice);
+        let mut m = communication("m", MediaKind::Voice);
         m.connected = Some(at(9));
         m.disconnected = Some(at(19));
-        m.state = stamped(19, MediumState::Disconnected);
-        stream.media.push(m);
+        m.state = stamped(19, CommunicationState::Disconnected);
+        stream.communications.push(m);
         let mut rest = agent(Some(10), Some(20));
-        rest.media.push(medium("another", MediaKind::Voice));
+        rest.communications.push(communication("another", MediaKind::Voice));
         let (whole, drift) = overlaid(stream, rest);
         assert_eq!((whole.connected_at(), whole.ended_at()), (Some(at(9)), Some(at(19))));
-        assert_eq!((whole.media.len(), drift), (1, 2));
+        assert_eq!((whole.communications.len(), drift), (1, 2));
     }
 
     #[test]
@@ -177,7 +178,7 @@ mod tests {
         of_rest.queue = stamped(1, Id::new("Q"));
         of_rest.user = stamped(1, Id::new("U"));
         of_rest.wrapup_coded = true;
-        of_rest.media.push(medium("m", MediaKind::Voice));
+        of_rest.communications.push(communication("m", MediaKind::Voice));
         let (whole, _) = overlaid(stream, of_rest.clone());
         assert_eq!(whole, of_rest);
     }
@@ -186,10 +187,10 @@ mod tests {
     fn values_that_move_on_go_by_their_stamps() {
         let with = |stamp, kind, state| {
             let mut p = agent(None, None);
-            let mut m = medium("m", MediaKind::Voice);
+            let mut m = communication("m", MediaKind::Voice);
             m.disconnect = stamped(stamp, kind);
             m.acw_state = stamped(stamp, state);
-            p.media.push(m);
+            p.communications.push(m);
             p
         };
         let old = with(1, DisconnectKind::Plain, AcwState::Pending);
@@ -202,18 +203,18 @@ mod tests {
     fn no_after_call_work_in_the_end_holds_against_expected_but_not_against_seen() {
         let mut expecting = agent(Some(1), Some(9));
         expecting.wrapup_expected = stamped(20, true);
-        let mut m = medium("m", MediaKind::Voice);
+        let mut m = communication("m", MediaKind::Voice);
         m.acw_state = stamped(10, AcwState::Pending);
-        expecting.media.push(m);
+        expecting.communications.push(m);
         let mut rest = agent(Some(1), Some(9));
         rest.wrapup_expected = stamped(12, false);
         let (whole, _) = overlaid(expecting.clone(), rest.clone());
         assert_eq!(whole.wrapup_expected.map(|e| e.value), Some(false));
         assert!(!whole.in_after_call_work());
-        expecting.media[0].acw_state = stamped(13, AcwState::Pending);
+        expecting.communications[0].acw_state = stamped(13, AcwState::Pending);
         let (whole, _) = overlaid(expecting.clone(), rest.clone());
         assert!(whole.in_after_call_work(), "seen later than REST's word");
-        expecting.media.clear();
+        expecting.communications.clear();
         expecting.acw_started = Some(at(9));
         let (whole, _) = overlaid(expecting, rest.clone());
         assert_eq!(whole.wrapup_expected.map(|e| e.value), Some(true));

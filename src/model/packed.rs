@@ -1,30 +1,30 @@
-//! A conversation's joined state in a few hundred bytes, for the thousands that are open at a time.
+//! The joined state of a conversation in a few hundred bytes.
 //!
 //! In: `ConversationFacts` · Out: the same again, exactly · Thread: any (pure).
 //!
-//! Every distinct moment and id is kept once, in a table; fields are places in these tables. Moments are differences of
-//! the one before, in as few bytes as they need. All stands in one piece of memory, read from its beginning to its end:
-//! of a hundred thousand conversations none is in the processor's cache when its event comes.
+//! Every distinct moment and id is kept once, in a table; fields are places in these tables. Each moment is the
+//! difference from the one before, in as few bytes as it needs. Everything is in one block of memory that is read from
+//! beginning to end: of a hundred thousand conversations hardly any is in the processor's cache when its event arrives.
 
 use super::bytes::{Coded, put, put_signed, take, take_signed};
-use crate::event::facts::{ConversationFacts, Medium, Participant, Stamped};
+use crate::event::facts::{Communication, ConversationFacts, Participant, Stamped};
 use crate::{Id, Moment};
 
 /// A conversation's state, packed.
 #[derive(Clone, Debug)]
 pub(crate) struct Packed {
-    /// Number of ids, the ids (the first is the conversation's); the same of moments; the same of participants. What
-    /// follows is room.
+    /// Number of ids, the ids (the first is the conversation's); likewise the moments; likewise the participants. The
+    /// rest is unused.
     bytes: Box<[u8]>,
 }
 
-/// Bytes of a line of the processor's cache.
+/// Bytes of a cache line.
 const LINE: usize = 64;
 
-/// Room that is left in place before the state moves to a smaller piece of memory.
+/// With more unused bytes the state moves to a smaller block.
 const ROOM_AT_MOST: usize = 48;
 
-/// Entries of a table that are searched for a value; a conversation of a dozen participants has no more.
+/// So many of the newest entries of a table are searched for a value; with a dozen participants there are no more.
 const SEARCHED_AT_MOST: usize = 128;
 
 impl Packed {
@@ -32,12 +32,12 @@ impl Packed {
         Self::of(Writer::written(facts))
     }
 
-    /// Another state of the same conversation, in the same place if it fits.
+    /// Replaces the state by another of the same conversation, in the same block if it fits.
     pub(crate) fn replace(&mut self, facts: &ConversationFacts) {
         let bytes = Writer::written(facts);
         match self.bytes.len().checked_sub(bytes.len()) {
             Some(..=ROOM_AT_MOST) => {
-                // The ids, most of it, stay as they are: what is not written need not go back to the memory.
+                // Most bytes, the ids, do not change; a cache line that is not written need not go back to memory.
                 for (place, new) in self.bytes.chunks_mut(LINE).zip(bytes.chunks(LINE)) {
                     let place = &mut place[..new.len()];
                     if place != new {
@@ -49,21 +49,21 @@ impl Packed {
         }
     }
 
-    /// Reads a byte of every line of the cache at once, where reading on from each to the next would wait for each.
+    /// Reads a byte of every cache line: the loads run at the same time, while unpacking would wait for each in turn.
     pub(crate) fn fetch(&self) {
         let lines = self.bytes.iter().step_by(LINE).chain(self.bytes.last());
         std::hint::black_box(lines.fold(0, |all, byte| all ^ byte));
     }
 
     fn of(mut bytes: Vec<u8>) -> Self {
-        // The allocator gives no less.
+        // The allocator rounds up to this anyway.
         bytes.resize((bytes.len() + 7) / 16 * 16 + 8, 0);
         Self {
             bytes: bytes.into_boxed_slice(),
         }
     }
 
-    /// Whether it is of this conversation.
+    /// Whether it is the state of this conversation.
     pub(crate) fn is_of(&self, id: &Id) -> bool {
         self.id() == *id
     }
@@ -126,7 +126,7 @@ impl Writer {
         put(&mut self.bytes, n);
     }
 
-    /// A UUID is a zero and its sixteen bytes, any other id its length and its text.
+    /// A UUID is written as a zero and its sixteen bytes, any other id as its length plus one and its text.
     fn table_of_ids(&mut self) {
         self.number(self.ids.len() as u64);
         for id in std::mem::take(&mut self.ids) {
@@ -206,13 +206,13 @@ impl Writer {
         self.id_value(p.user.as_ref());
         self.value(p.wrapup_expected);
         self.value(p.wrapup_required);
-        self.number(p.media.len() as u64);
-        for m in &p.media {
-            self.medium(m);
+        self.number(p.communications.len() as u64);
+        for m in &p.communications {
+            self.communication(m);
         }
     }
 
-    fn medium(&mut self, m: &Medium) {
+    fn communication(&mut self, m: &Communication) {
         self.id(&m.id);
         self.bytes.push(m.kind.code());
         self.number(bits(&[
@@ -311,7 +311,7 @@ impl<'a> Reader<'a> {
         there.then(|| self.moment())
     }
 
-    /// `None` for what is no code at all: codes are written here only, so there is none.
+    /// `None` for a number that is no code, which is never written.
     fn code<T: Coded>(&mut self) -> Option<T> {
         u8::try_from(self.number()).ok().and_then(T::of_code)
     }
@@ -342,8 +342,8 @@ impl<'a> Reader<'a> {
         let wrapup_expected = self.value_if(is(5));
         let wrapup_required = self.value_if(is(6));
         let len = self.place();
-        let mut media = Vec::with_capacity(len);
-        media.extend((0..len).map_while(|_| self.medium()));
+        let mut communications = Vec::with_capacity(len);
+        communications.extend((0..len).map_while(|_| self.communication()));
         Participant {
             id,
             connected,
@@ -357,17 +357,17 @@ impl<'a> Reader<'a> {
             wrapup_required,
             wrapup_coded: is(9),
             listens_in: is(10),
-            media,
+            communications,
         }
     }
 
-    fn medium(&mut self) -> Option<Medium> {
+    fn communication(&mut self) -> Option<Communication> {
         let id = self.id();
         let kind = self.code()?;
         let there = self.number();
         let is = |bit: u32| there & 1 << bit != 0;
         let (connected, disconnected) = (self.moment_if(is(0)), self.moment_if(is(1)));
-        Some(Medium {
+        Some(Communication {
             kind,
             id,
             connected,
@@ -385,7 +385,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Only the newest entries are searched: what is not found there stands twice, which costs bytes, not correctness.
+/// Only the newest entries are searched: a value that is not found there is stored twice, which costs bytes only.
 fn place_in_table<T: PartialEq + Clone>(table: &mut Vec<T>, value: &T) -> usize {
     let from = table.len().saturating_sub(SEARCHED_AT_MOST);
     match table[from..].iter().rposition(|known| known == value) {

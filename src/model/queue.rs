@@ -11,7 +11,7 @@ use crate::event::facts::MediaKind;
 /// Queues that a snapshot lists.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum QueueSet {
-    /// Every queue that events name: where all are meant and no listing is at hand.
+    /// Every queue that events name: all are meant and there is no listing.
     All,
     /// These: subscribed, or named by a subscribed topic.
     These(BTreeSet<Id>),
@@ -25,7 +25,7 @@ impl Default for QueueSet {
 
 /// What the queue listing says of one queue.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct QueueSettings {
+pub(crate) struct QueueSettings {
     /// A label only.
     pub name: Option<Box<str>>,
     /// Its service level target in percent, if it has one.
@@ -42,7 +42,8 @@ pub(crate) struct Queues {
 }
 
 impl Queues {
-    /// Counts towards the totals: the listed queues, or all where none is listed (free topics or users only).
+    /// Whether a queue counts towards the totals: the listed ones, or all if none is listed (only topics or users are
+    /// subscribed).
     pub(crate) fn counts(&self, queue: &Id) -> bool {
         match &self.listed {
             QueueSet::All => true,

@@ -1,41 +1,41 @@
-//! What time it is where the facts come from: this machine's, unless the service's differs.
+//! What time it is at the service: the time of this machine, unless the service's clock differs.
 //!
 //! In: times inside facts, how far the service's dates are from ours · Out: the service's time · Thread: any (pure).
 //!
-//! Facts carry the service's times, gaps are noticed by ours. A service may be ahead of its own dates, too, where its time
-//! is compressed; then the newest time inside its facts counts. One wrong time must not move the clock: what is far ahead
-//! counts when several conversations agree.
+//! Facts carry the service's times, gaps are noticed by our clock. A service whose time is compressed may even be ahead
+//! of its own `Date` headers; then the newest time inside its facts counts. A single wrong time must not move the clock:
+//! a time far ahead counts only if several conversations agree.
 
 use std::collections::VecDeque;
 
 use crate::event::facts::ConversationFacts;
 use crate::{Id, Moment};
 
-/// So far ahead of what was known one conversation is believed.
+/// A single conversation is believed if it is at most this far ahead of what was known.
 const BELIEVED_MS: i64 = 600_000;
-/// Conversations that must be further ahead.
+/// Number of conversations that must agree on a time further ahead.
 const AGREEING: usize = 3;
-/// Samples kept, and between two of them: two minutes, longer than any silence before a gap is noticed.
+/// Samples kept, and the time between two of them: two minutes in all, longer than it takes to notice a gap.
 const SAMPLES: usize = 512;
 const BETWEEN_SAMPLES_MS: i64 = 250;
 
-/// See the module.
+/// The difference between the service's clock and ours.
 #[derive(Debug, Default)]
 pub(crate) struct ServiceTime {
     /// The newest believed time inside facts.
     newest: Option<Moment>,
-    /// Times further ahead, of different conversations.
+    /// Times too far ahead to be believed yet, each of another conversation.
     doubted: Vec<(Id, Moment)>,
-    /// (service − here) by its dates, in milliseconds.
+    /// How far the service is ahead of us by its `Date` headers, in milliseconds.
     ahead_ms: i64,
-    /// That at the start, once it was known.
+    /// The same at the start, once it was known.
     ahead_at_start_ms: Option<i64>,
-    /// Our time, the service's.
+    /// Our time and the service's at the same moment.
     samples: VecDeque<(Moment, Moment)>,
 }
 
 impl ServiceTime {
-    /// Facts came.
+    /// Takes the times inside facts that arrived at `now`.
     pub(crate) fn saw(&mut self, facts: &ConversationFacts, now: Moment) {
         let participants = facts.participants.iter();
         let times = participants.flat_map(|p| [p.connected, p.ended, p.acw_started, p.acw_ended]);
@@ -55,7 +55,7 @@ impl ServiceTime {
         }
     }
 
-    /// Once in a while: how far the service's dates are ahead of ours.
+    /// Takes how far the service is ahead of us by its `Date` headers; called at every tick.
     pub(crate) fn tick(&mut self, now: Moment, ahead_ms: i64) {
         self.ahead_ms = ahead_ms;
         if ahead_ms != 0 {
@@ -70,12 +70,12 @@ impl ServiceTime {
         }
     }
 
-    /// The service's time at our `now`, but not before ours: until then windows are shown.
+    /// The later of the service's time and ours at `now`.
     pub(crate) fn at_least(&self, now: Moment) -> Moment {
         self.service(now).max(now)
     }
 
-    /// The service's time at our `at`, which is now or not long ago; not later than it was.
+    /// The service's time at a recent moment of our clock; never later than it was.
     pub(crate) fn then(&self, at: Moment) -> Moment {
         let sample = self.samples.iter().rev().find(|(ours, _)| *ours <= at);
         match sample.or(self.samples.front()) {

@@ -1,10 +1,10 @@
-//! The whole conversations: found by id, each in its slot, and which of them is idle longest.
+//! The whole conversations, each in a slot, found by id; and which of them has been idle longest.
 //!
 //! In: ids, packed states, times · Out: slots · Thread: any (pure).
 //!
-//! An event touches its own conversation's index cell, slot and packed state, and nothing of any other: of a hundred
-//! thousand conversations each of these is a trip to the memory. So there is no list from one slot to the next; who is
-//! idle longest is looked up for many at once when somebody asks. And what leads to the state is kept apart and small.
+//! An event touches the index cell, the slot and the packed state of its own conversation and of no other, because with
+//! a hundred thousand conversations each of these is a cache miss. Therefore the slots are not linked in the order of
+//! idleness: the longest idle are looked up, many at once, when they are needed.
 
 use std::hash::{BuildHasher, RandomState};
 
@@ -13,7 +13,7 @@ use super::outcome::Count;
 use super::packed::Packed;
 use crate::{Id, Moment};
 
-/// One of so many is taken into the list of the longest idle at a time.
+/// The list of the longest idle takes one of this many conversations at a time.
 const IDLEST_OF: usize = 8;
 
 /// All slots.
@@ -27,17 +27,17 @@ pub(super) struct Slots {
     hasher: RandomState,
     /// How often a conversation was touched so far.
     touches: u64,
-    /// The longest idle when they were looked for, the idlest last: what `touched` was then, which slot. All others were
-    /// touched later, and whoever was touched since is no longer meant.
+    /// The longest idle when they were last looked up, the idlest last: value of `touched` at that time, slot. An entry
+    /// whose slot was touched since is void.
     idlest: Vec<(u64, u32)>,
 }
 
-/// What is known of one conversation beside its state, within one line of the cache.
+/// What is known of one conversation beside its state; fits into one cache line.
 #[derive(Debug)]
 #[repr(align(32))]
 pub(super) struct Slot {
-    /// What only few have.
-    beside: Option<Box<Beside>>,
+    /// What few conversations have.
+    extra: Option<Box<Extra>>,
     /// When its last event came.
     pub(super) seen: Moment,
     /// Its place in the order of idleness.
@@ -46,46 +46,46 @@ pub(super) struct Slot {
     pub(super) settles: bool,
 }
 
-/// What most conversations do not have, or not yet.
+/// What most conversations do not have, or not yet; kept apart so that a slot stays small.
 #[derive(Debug, Default)]
-pub(super) struct Beside {
+pub(super) struct Extra {
     /// What REST said of it.
     pub(super) rest: Option<Packed>,
     /// What it was counted for before it was condensed, if it came back.
     pub(super) settled: Option<Box<[Count]>>,
-    /// Its place among the finished, if it is.
+    /// Its newest time, if it is finished.
     pub(super) finished: Option<Moment>,
 }
 
 impl Slot {
     /// What REST said of it.
     pub(super) fn rest(&self) -> Option<&Packed> {
-        self.beside.as_ref()?.rest.as_ref()
+        self.extra.as_ref()?.rest.as_ref()
     }
 
     /// What it was counted for before it was condensed, if it came back.
     pub(super) fn settled(&self) -> Option<&[Count]> {
-        self.beside.as_ref()?.settled.as_deref()
+        self.extra.as_ref()?.settled.as_deref()
     }
 
-    /// Its place among the finished, if it is.
+    /// Its newest time, if it is finished.
     pub(super) fn finished(&self) -> Option<Moment> {
-        self.beside.as_ref()?.finished
+        self.extra.as_ref()?.finished
     }
 
-    /// To be changed.
-    pub(super) fn beside_mut(&mut self) -> &mut Beside {
-        self.beside.get_or_insert_default()
+    /// Creates it if there is none yet.
+    pub(super) fn extra_mut(&mut self) -> &mut Extra {
+        self.extra.get_or_insert_default()
     }
 }
 
 impl Slots {
-    /// Conversations that are there.
+    /// Number of conversations.
     pub(super) fn len(&self) -> usize {
         self.index.len()
     }
 
-    /// Slots, free ones included.
+    /// Number of slots, free ones included.
     #[cfg(test)]
     pub(super) fn slots(&self) -> usize {
         self.slots.len()
@@ -100,7 +100,7 @@ impl Slots {
         self.index.find(self.hash(id), is)
     }
 
-    /// Reads what an event of this conversation will need, all at once.
+    /// Reads what an event of this conversation will need, so that it is in the cache by then.
     pub(super) fn fetch(&self, id: &Id) {
         let place = self.index.find(self.hash(id), |_| true);
         let Some(at) = place else { return };
@@ -110,18 +110,18 @@ impl Slots {
         }
     }
 
-    /// What the stream said of a conversation, by the number that [`find`](Self::find) or [`insert`](Self::insert) gave.
+    /// What the stream said of the conversation in a slot.
     #[cfg(test)]
     pub(super) fn packed(&self, at: u32) -> Option<&Packed> {
         self.packed[at as usize].as_ref()
     }
 
-    /// What else is known of it.
+    /// What else is known of the conversation in a slot.
     pub(super) fn slot(&self, at: u32) -> &Slot {
         &self.slots[at as usize]
     }
 
-    /// Both, to be changed.
+    /// State and slot of a conversation.
     pub(super) fn both_mut(&mut self, at: u32) -> (&mut Option<Packed>, &mut Slot) {
         (&mut self.packed[at as usize], &mut self.slots[at as usize])
     }
@@ -132,14 +132,14 @@ impl Slots {
         open.filter_map(|at| self.packed[at].as_ref().map(Packed::id))
     }
 
-    /// Gives a conversation that is not there a slot.
+    /// Gives a new conversation a slot.
     pub(super) fn insert(&mut self, packed: Packed, settled: Option<Box<[Count]>>, now: Moment) -> u32 {
         let hash = self.hash(&packed.id());
         let slot = Slot {
-            beside: settled.map(|settled| {
-                Box::new(Beside {
+            extra: settled.map(|settled| {
+                Box::new(Extra {
                     settled: Some(settled),
-                    ..Beside::default()
+                    ..Extra::default()
                 })
             }),
             seen: now,
@@ -162,29 +162,29 @@ impl Slots {
         at
     }
 
-    /// Takes what a slot holds. The slot is used again only after [`release`](Self::release).
-    pub(super) fn take(&mut self, at: u32) -> Option<(Packed, Beside)> {
+    /// Empties a slot. It is used again only after [`release`](Self::release).
+    pub(super) fn take(&mut self, at: u32) -> Option<(Packed, Extra)> {
         let packed = self.packed[at as usize].take()?;
-        let beside = self.slots[at as usize].beside.take();
+        let extra = self.slots[at as usize].extra.take();
         self.index.remove(self.hash(&packed.id()), at);
-        Some((packed, beside.map_or_else(Beside::default, |beside| *beside)))
+        Some((packed, extra.map_or_else(Extra::default, |extra| *extra)))
     }
 
-    /// A slot that was taken may be used again.
+    /// Lets a slot that was emptied be used again.
     pub(super) fn release(&mut self, at: u32) {
         self.free.push(at);
     }
 
-    /// Something came for a conversation: from now on all others are idle for longer.
+    /// Notes an event of a conversation, which is then the least idle.
     pub(super) fn touch(&mut self, at: u32, now: Moment) {
         let touched = self.next_touch();
         let slot = &mut self.slots[at as usize];
         (slot.seen, slot.touched) = (now, touched);
     }
 
-    /// The conversation that was touched longest ago, to be taken: it is named once.
+    /// The conversation that was touched longest ago; the caller must take it, as it is returned once only.
     ///
-    /// Looks at all of them once in a while; for each time an eighth of them was named or touched.
+    /// Looks at all conversations each time that an eighth of them was returned or touched.
     pub(super) fn idlest(&mut self) -> Option<u32> {
         loop {
             while let Some((touched, at)) = self.idlest.pop() {

@@ -21,7 +21,8 @@ use super::totals::Totals;
 use super::{Model, Settings};
 use crate::config::{Protocol, ServiceLevel, TotalsConfig, TotalsSince, WindowsConfig};
 use crate::event::facts::{
-    AcwState, ConversationFacts, DisconnectKind, MediaKind, Medium, MediumState, Participant, Purpose, Stamped,
+    AcwState, Communication, CommunicationState, ConversationFacts, DisconnectKind, MediaKind, Participant, Purpose,
+    Stamped,
 };
 use crate::event::facts::{Facts, ObservationFacts, ObservationRow, UserFacts};
 use crate::{Event, EventKind, Id, Moment};
@@ -76,12 +77,12 @@ pub fn participant(id: &str, purpose: Purpose) -> Participant {
         wrapup_required: None,
         wrapup_coded: false,
         listens_in: false,
-        media: Vec::new(),
+        communications: Vec::new(),
     }
 }
 
-pub fn medium(id: &str, kind: MediaKind) -> Medium {
-    Medium {
+pub fn communication(id: &str, kind: MediaKind) -> Communication {
+    Communication {
         kind,
         id: Id::new(id),
         connected: None,
@@ -158,7 +159,7 @@ pub fn snapshot_of_everything() -> Snapshot {
     model.set_queue_settings(queue.clone(), labels);
     for _ in 0..40 {
         let start = rng.i64(0..1200);
-        let history = centre::History::random(&mut rng, &[queue.clone()], start);
+        let history = centre::History::random(&mut rng, std::slice::from_ref(&queue), start);
         let told = history.told_at(900_000, &mut rng);
         let mut event = event(
             EventKind::QueueConversation,
@@ -220,15 +221,15 @@ fn stamp<T: std::fmt::Debug + Clone + 'static>(
     option::of((moment(), value).prop_map(|(at, value)| Stamped { at, value }))
 }
 
-fn any_medium() -> impl Strategy<Value = Medium> {
+fn any_communication() -> impl Strategy<Value = Communication> {
     let kind = prop::sample::select(MediaKind::ALL.to_vec());
     let state = prop::sample::select(vec![
-        MediumState::Other,
-        MediumState::Alerting,
-        MediumState::Connected,
-        MediumState::Parked,
-        MediumState::Disconnected,
-        MediumState::Terminated,
+        CommunicationState::Other,
+        CommunicationState::Alerting,
+        CommunicationState::Connected,
+        CommunicationState::Parked,
+        CommunicationState::Disconnected,
+        CommunicationState::Terminated,
     ]);
     let disconnect = prop::sample::select(vec![DisconnectKind::Plain, DisconnectKind::Transfer]);
     let acw = prop::sample::select(vec![AcwState::Pending, AcwState::Skipped, AcwState::Complete]);
@@ -244,7 +245,7 @@ fn any_medium() -> impl Strategy<Value = Medium> {
         stamp(any::<bool>()),
     )
         .prop_map(
-            |(key, connected, disconnected, state, disconnect, req, acw, hold, held)| Medium {
+            |(key, connected, disconnected, state, disconnect, req, acw, hold, held)| Communication {
                 kind: key.0,
                 id: Id::new(&format!("m{}", key.1)),
                 connected,
@@ -277,10 +278,10 @@ fn any_participant() -> impl Strategy<Value = Participant> {
         stamp((0_u32..3).prop_map(|n| Id::new(&format!("00000000-0000-4000-8000-00000000000{n}")))),
         (stamp(any::<bool>()), stamp(any::<bool>())),
         (any::<bool>(), any::<bool>()),
-        vec(any_medium(), 0..3),
+        vec(any_communication(), 0..3),
     )
         .prop_map(
-            |(id, times, acw, purpose, queue, user, wrapup, flags, media)| Participant {
+            |(id, times, acw, purpose, queue, user, wrapup, flags, communications)| Participant {
                 id: Id::new(&format!("p{id}")),
                 connected: times.0,
                 ended: times.1,
@@ -293,7 +294,7 @@ fn any_participant() -> impl Strategy<Value = Participant> {
                 wrapup_required: wrapup.1,
                 wrapup_coded: flags.0,
                 listens_in: flags.1,
-                media,
+                communications,
             },
         )
 }

@@ -25,11 +25,11 @@ pub(crate) struct Totals {
     granularity_ms: i64,
     keep: i64,
     short_abandon_ms: u64,
-    /// Totals are of one local day; its offset from UTC.
+    /// Offset of local time from UTC, if totals are of one local day.
     day_offset_ms: Option<i64>,
-    /// What a threshold has beyond whole seconds, where a queue has none of its own.
+    /// Milliseconds beyond whole seconds of the threshold that holds for queues without one of their own.
     fraction_ms: u64,
-    /// Buckets before these are gone.
+    /// Older buckets are dropped.
     oldest_window: i64,
     oldest_day: i64,
     numbers: HashMap<Id, u32>,
@@ -47,9 +47,9 @@ pub(crate) struct QueueTotals {
 
 #[derive(Debug, Default)]
 struct MediaTotals {
-    /// By local day; the only one is 0 where totals count since the start. Two at midnight, seldom more.
+    /// By local day; only day 0 if totals count since the start. Around midnight there are two, seldom more.
     days: Vec<(i64, Bucket)>,
-    /// By start, in windows since 1970. Boxed, so that the way to one of thousands stays in the processor's cache.
+    /// By number of the window since 1970. Boxed, so that the nodes of the map stay in the processor's cache.
     windows: BTreeMap<i64, Box<Bucket>>,
 }
 
@@ -115,13 +115,13 @@ impl Totals {
         });
     }
 
-    /// Somebody of this queue held for so long, until `at`.
+    /// Adds a hold on this queue that lasted `millis` and ended at `at`.
     pub(crate) fn hold(&mut self, queue: &Id, media: MediaKind, at: Moment, millis: u64) {
         self.change(Sign::Add, queue, media, at, |bucket| bucket.hold(millis));
     }
 
-    /// The queue's own threshold for a medium. It holds for what was counted before, too; exactly so if it is a
-    /// multiple of a second or was known before the first answer.
+    /// Sets the queue's own threshold for a medium. It also holds for what was counted before: exactly if it is a
+    /// multiple of a second or was known before the first answered visit.
     pub(crate) fn set_threshold(&mut self, queue: &Id, media: MediaKind, threshold: Duration) {
         let number = self.queue_number(queue);
         let queue = &mut self.queues[number as usize];
@@ -147,12 +147,12 @@ impl Totals {
         self.queues.iter().filter(counted).map(|queue| &queue.id)
     }
 
-    /// A small number that stands for a queue as long as the run lasts.
+    /// A small number that stands for a queue until the end of the run.
     pub(crate) fn queue_number(&mut self, queue: &Id) -> u32 {
         if let Some(number) = self.numbers.get(queue) {
             return *number;
         }
-        // There are never 2^32 queues.
+        // An organization has far fewer than 2^32 queues.
         let number = u32::try_from(self.queues.len()).unwrap_or(u32::MAX);
         self.queues.push(QueueTotals {
             id: queue.clone(),
@@ -183,7 +183,7 @@ impl Totals {
         self.window_of(at).saturating_sub(self.keep - 1)
     }
 
-    /// The local midnight before `at`, where totals are of a day.
+    /// The local midnight before `at`, if totals are of one day.
     pub(crate) fn day_start(&self, at: Moment) -> Option<Moment> {
         let offset = self.day_offset_ms?;
         Some(Moment::from_epoch_ms(self.day_of(at) * DAY_MS - offset))
@@ -200,7 +200,7 @@ impl Totals {
         .into()
     }
 
-    /// 0 where totals count since the start.
+    /// The local day of a moment; 0 if totals count since the start.
     pub(crate) fn day_of(&self, at: Moment) -> i64 {
         self.day_offset_ms
             .map_or(0, |offset| (at.epoch_ms() + offset).div_euclid(DAY_MS))

@@ -17,11 +17,12 @@ const METRICS_AT_MOST: usize = 10_000;
 
 /// `events` protocol: which conversations are active.
 ///
-/// A conversation that is not active is remembered for the retention, so that an older event cannot revive it.
+/// A conversation that is no longer active is remembered for the retention, so that an older event does not make it
+/// active again.
 #[derive(Debug)]
-pub struct ConversationStates {
+pub(crate) struct ConversationStates {
     states: HashMap<Id, State>,
-    /// In the order of the last event.
+    /// All, in the order of their last event.
     by_idleness: BTreeSet<(u64, Id)>,
     /// Those that are not active, by the arrival of their last event.
     inactive: BTreeSet<(Moment, Id)>,
@@ -37,16 +38,17 @@ pub struct ConversationStates {
 #[derive(Clone, Copy, Debug)]
 struct State {
     active: bool,
-    /// The newest own time seen; older ones change nothing.
+    /// The newest time of its events; older events change nothing.
     newest: Option<Moment>,
     seen: Moment,
     order: u64,
 }
 
 impl ConversationStates {
-    /// Nothing is active. The bounds are those of [`super::conversations::Conversations`].
+    /// Without conversations. One that is not active is forgotten `retention` after its last event; at most
+    /// `max_conversations` are remembered.
     #[must_use]
-    pub fn new(retention: Duration, max_conversations: usize) -> Self {
+    pub(crate) fn new(retention: Duration, max_conversations: usize) -> Self {
         Self {
             states: HashMap::new(),
             by_idleness: BTreeSet::new(),
@@ -60,8 +62,8 @@ impl ConversationStates {
         }
     }
 
-    /// Takes one event that came at `now`. Returns whether the conversation had no id.
-    pub fn apply(&mut self, facts: &ConversationStateFacts, now: Moment) -> bool {
+    /// Takes an event that arrived at `now`. Returns whether the conversation had no id.
+    pub(crate) fn apply(&mut self, facts: &ConversationStateFacts, now: Moment) -> bool {
         self.forget(now);
         let Some(id) = &facts.conversation else {
             match facts.active {
@@ -105,7 +107,7 @@ impl ConversationStates {
     }
 
     /// Forgets those that are not active and whose last event came before `now` less the retention.
-    pub fn forget(&mut self, now: Moment) {
+    pub(crate) fn forget(&mut self, now: Moment) {
         let horizon = now.minus(self.retention);
         while let Some((_, id)) = self.inactive.first().filter(|(seen, _)| *seen < horizon).cloned() {
             self.remove(&id);
@@ -114,13 +116,13 @@ impl ConversationStates {
 
     /// Active conversations, those without an id included.
     #[must_use]
-    pub fn active(&self) -> u64 {
+    pub(crate) fn active(&self) -> u64 {
         self.active + self.unkeyed_active
     }
 
     /// Conversations forgotten for lack of room.
     #[must_use]
-    pub fn evicted(&self) -> u64 {
+    pub(crate) fn evicted(&self) -> u64 {
         self.evicted
     }
 
@@ -142,13 +144,13 @@ impl ConversationStates {
 
 /// `events` protocol: the queues' own average waits.
 #[derive(Debug, Default)]
-pub struct QueueAverages {
+pub(crate) struct QueueAverages {
     queues: BTreeMap<Id, (f64, Option<Moment>)>,
 }
 
 impl QueueAverages {
-    /// Takes one event: an older own time changes nothing, without one arrival decides.
-    pub fn apply(&mut self, facts: &QueueStatisticsFacts) {
+    /// Takes an event. One with an older time changes nothing; without times the last to arrive counts.
+    pub(crate) fn apply(&mut self, facts: &QueueStatisticsFacts) {
         let Some(secs) = facts.average_wait_secs.filter(|secs| secs.is_finite()) else {
             return;
         };
@@ -162,7 +164,7 @@ impl QueueAverages {
 
     /// Seconds, as the server said.
     #[must_use]
-    pub fn of(&self, queue: &Id) -> Option<f64> {
+    pub(crate) fn of(&self, queue: &Id) -> Option<f64> {
         self.queues.get(queue).map(|known| known.0)
     }
 
@@ -174,14 +176,14 @@ impl QueueAverages {
 
 /// `metrics` protocol: the last value of each metric.
 #[derive(Debug, Default)]
-pub struct Metrics {
+pub(crate) struct Metrics {
     values: BTreeMap<String, (MetricSnapshot, Option<Moment>)>,
 }
 
 impl Metrics {
-    /// Takes one event that came at `received_at`: an older own time changes nothing. One without counts as of its
-    /// arrival, so that it changes nothing where the value known has a newer time.
-    pub fn apply(&mut self, facts: &MetricFacts, received_at: Moment) {
+    /// Takes an event that arrived at `received_at`. One with an older time changes nothing; one without a time counts as
+    /// of its arrival.
+    pub(crate) fn apply(&mut self, facts: &MetricFacts, received_at: Moment) {
         for (name, value) in facts.values.iter().filter(|(_, value)| value.is_finite()) {
             let key = format!("{}.{name}", facts.metric_type);
             let newest = self.values.get(&key).and_then(|known| known.1);
@@ -201,7 +203,7 @@ impl Metrics {
 
     /// By `<metric type>.<metric>`.
     #[must_use]
-    pub fn snapshot(&self) -> BTreeMap<String, MetricSnapshot> {
+    pub(crate) fn snapshot(&self) -> BTreeMap<String, MetricSnapshot> {
         BTreeMap::from_iter(
             self.values
                 .iter()

@@ -1,6 +1,6 @@
 //! Presence and routing status of the users.
 //!
-//! In: both halves, each with its own time or none · Out: `UserSnapshot` · Thread: any (pure).
+//! In: presence and routing status, each with or without a time · Out: `UserSnapshot` · Thread: any (pure).
 
 use std::collections::BTreeMap;
 
@@ -13,37 +13,37 @@ const USERS_AT_MOST: usize = 200_000;
 
 /// What is known of all users.
 #[derive(Debug, Default)]
-pub struct Users {
+pub(crate) struct Users {
     users: BTreeMap<Id, User>,
 }
 
 #[derive(Debug, Default)]
 struct User {
     name: Option<Box<str>>,
-    presence: Option<Half>,
-    routing_status: Option<Half>,
+    presence: Option<Status>,
+    routing_status: Option<Status>,
 }
 
 #[derive(Debug)]
-struct Half {
+struct Status {
     value: Box<str>,
-    /// Its own time, else when this value first came.
+    /// Its own time, else when this value first arrived.
     since: Moment,
-    /// The newest own time seen; older ones change nothing.
+    /// The newest time of its events; older events change nothing.
     newest: Option<Moment>,
 }
 
 impl Users {
-    /// Takes both halves: each goes by its own time, else by arrival at `now`.
-    pub fn apply(&mut self, facts: &UserFacts, now: Moment) {
+    /// Takes presence and routing status, each by its own time, else by its arrival at `now`.
+    pub(crate) fn apply(&mut self, facts: &UserFacts, now: Moment) {
         if let Some(user) = self.user_mut(&facts.user) {
             set(&mut user.presence, facts.presence.as_ref(), now);
             set(&mut user.routing_status, facts.routing_status.as_ref(), now);
         }
     }
 
-    /// Names are labels. Users without any event yet are listed, too.
-    pub fn set_name(&mut self, id: &Id, name: Option<&str>) {
+    /// Sets the name of a user, who is listed even without an event.
+    pub(crate) fn set_name(&mut self, id: &Id, name: Option<&str>) {
         if let Some(user) = self.user_mut(id) {
             user.name = name.map(Into::into);
         }
@@ -51,9 +51,9 @@ impl Users {
 
     /// All users.
     #[must_use]
-    pub fn snapshot(&self) -> BTreeMap<Id, UserSnapshot> {
-        let value = |half: &Option<Half>| half.as_ref().map(|half| half.value.to_string());
-        let since = |half: &Option<Half>| half.as_ref().map(|half| half.since);
+    pub(crate) fn snapshot(&self) -> BTreeMap<Id, UserSnapshot> {
+        let value = |status: &Option<Status>| status.as_ref().map(|status| status.value.to_string());
+        let since = |status: &Option<Status>| status.as_ref().map(|status| status.since);
         let one = |user: &User| UserSnapshot {
             name: user.name.as_deref().map(str::to_owned),
             presence: value(&user.presence),
@@ -71,16 +71,16 @@ impl Users {
     }
 }
 
-fn set(half: &mut Option<Half>, said: Option<&(Box<str>, Option<Moment>)>, now: Moment) {
+fn set(status: &mut Option<Status>, said: Option<&(Box<str>, Option<Moment>)>, now: Moment) {
     let Some((value, own)) = said else { return };
-    let known = half.as_ref();
+    let known = status.as_ref();
     let newest = known.and_then(|known| known.newest);
     if own.is_some() && *own < newest {
         return;
     }
     let unchanged = known.filter(|known| known.value == *value);
     let since = own.or(unchanged.map(|known| known.since)).unwrap_or(now);
-    *half = Some(Half {
+    *status = Some(Status {
         value: value.clone(),
         since,
         newest: newest.max(*own),

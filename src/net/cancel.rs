@@ -241,10 +241,10 @@ mod tests {
         let cancel = Cancel::new();
         assert_eq!(cancel.wait(Duration::from_millis(1)), Waited::TimedOut);
         let other = cancel.clone();
-        let waiter = std::thread::spawn(move || other.wait(Duration::from_secs(30)));
+        let waiter = std::thread::spawn(move || other.wait(Duration::from_secs(600)));
         let started = Instant::now();
         cancel.cancel();
         assert_eq!(waiter.join().unwrap(), Waited::Cancelled);
-        assert!(started.elapsed() < Duration::from_secs(5));
+        assert!(started.elapsed() < Duration::from_secs(60));
     }
 }

@@ -18,7 +18,7 @@ fn at(url: &str) -> Target {
 }
 
 fn soon() -> Instant {
-    Instant::now() + Duration::from_secs(10)
+    Instant::now() + Duration::from_secs(60)
 }
 
 /// Sends back what it receives, under TLS with this certificate.
@@ -159,24 +159,22 @@ fn silent() -> Server {
 fn a_silent_peer_is_given_up_at_the_deadline() {
     let server = silent();
     let port = server.port();
-    let within = |net: &Net, url: String| {
-        let started = Instant::now();
-        let deadline = started + Duration::from_millis(150);
-        let error = open(&at(&url), net, deadline, &Cancel::new()).unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Transient, "{error}");
-        assert!(error.to_string().contains("in time"), "{error}");
-        assert!(
-            started.elapsed() < Duration::from_millis(600),
-            "{:?}",
+    let gives_up = |net: &Net, url: String| {
+        assert_quick(Duration::from_millis(600), || {
+            let started = Instant::now();
+            let deadline = started + Duration::from_millis(150);
+            let error = open(&at(&url), net, deadline, &Cancel::new()).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Transient, "{error}");
+            assert!(error.to_string().contains("in time"), "{error}");
             started.elapsed()
-        );
+        });
     };
-    within(&net(None), format!("https://localhost:{port}"));
-    within(
+    gives_up(&net(None), format!("https://localhost:{port}"));
+    gives_up(
         &net(Some(&format!("http://127.0.0.1:{port}"))),
         "https://api.example".to_owned(),
     );
-    within(
+    gives_up(
         &net(Some(&format!("https://localhost:{port}"))),
         "https://api.example".to_owned(),
     );
@@ -196,7 +194,7 @@ fn cancel_ends_a_handshake_within_100_ms() {
         let (own, target) = (run.child(), target.clone());
         let opening = std::thread::spawn(move || open(&target, &net(None), soon(), &own).unwrap_err());
         // The client's first bytes are here: it is inside the handshake.
-        has_accepted.recv_timeout(Duration::from_secs(10)).unwrap();
+        has_accepted.recv_timeout(Duration::from_secs(60)).unwrap();
         let started = Instant::now();
         run.cancel();
         assert_eq!(opening.join().unwrap().kind(), ErrorKind::Stopped);
@@ -294,7 +292,7 @@ fn a_stalled_tls_write_is_a_failure() {
     let server = Server::raw(move |stream, _| {
         let mut stream = accept_tls(&config, stream);
         let _ = stream.read(&mut [0; 1]);
-        let _ = held.recv_timeout(Duration::from_secs(20));
+        let _ = held.recv_timeout(Duration::from_secs(120));
     });
     let target = at(&format!("https://localhost:{}", server.port()));
     let mut stream = open(&target, &net(None), soon(), &Cancel::new()).unwrap();
@@ -309,7 +307,7 @@ fn a_stalled_tls_write_is_a_failure() {
         }
     }
     assert_eq!(outcome.unwrap_err().kind(), Io::TimedOut);
-    assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
+    assert!(started.elapsed() < Duration::from_secs(60), "{:?}", started.elapsed());
     drop(hold);
 }
 

@@ -1,6 +1,6 @@
-//! Files that grow: opened for their owner only, found again after their directory vanished.
+//! Files that are appended to: readable by their owner only, opened again when they were moved or removed.
 //!
-//! In: a path · Out: a file to append to, what to do when that fails · Thread: that of its output.
+//! In: a path · Out: a writer, advice for the operator when writing fails · Thread: that of its output.
 
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 
 use crate::{Error, ErrorKind};
 
-/// The end of a file is looked for in this much of it; a line is far shorter.
+/// How much of a file's end is read to find its last line; a line is far shorter.
 const TAIL_BYTES: u64 = 1 << 20;
 
-/// Opens `path` to append, and creates it, readable by its owner only.
+/// Opens `path` for appending; creates it, readable by its owner only, if it does not exist.
 pub(crate) fn open(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.append(true).create(true).read(true);
@@ -20,7 +20,7 @@ pub(crate) fn open(path: &Path) -> io::Result<File> {
     options.open(path)
 }
 
-/// Whether `path` still leads to `file`: not removed, not moved, not replaced. What is no regular file always does.
+/// Whether `path` still leads to `file`, which may have been removed, moved or replaced. Always true for a pipe or device.
 pub(crate) fn is_still(path: &Path, file: &File) -> bool {
     let Ok(ours) = file.metadata() else { return false };
     if !ours.is_file() {
@@ -37,16 +37,16 @@ fn same(one: &Metadata, other: &Metadata) -> bool {
 
 #[cfg(not(unix))]
 fn same(_: &Metadata, _: &Metadata) -> bool {
-    // An open file cannot be removed there.
+    // On these systems an open file cannot be removed.
     true
 }
 
 /// How a file ends.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Tail {
-    /// The last line that has an end, without it; none in an empty file.
+    /// The last complete line, without its newline; `None` if there is none.
     pub(crate) last: Option<Vec<u8>>,
-    /// What stands after it.
+    /// The bytes after it: a line that a crash cut off.
     pub(crate) torn: Vec<u8>,
 }
 
@@ -71,22 +71,22 @@ pub(crate) fn tail(file: &mut File) -> io::Result<Tail> {
     })
 }
 
-/// What can be done about it, in a few words.
+/// What the operator can do about a failed write.
 pub(crate) fn advice(error: &io::Error) -> &'static str {
     match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::WriteZero => {
-            "make room on its disk; it goes on by itself"
+            "free some space on its disk; writing resumes by itself"
         }
-        io::ErrorKind::NotFound => "create its directory again; it goes on by itself",
-        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => "let this user write there",
-        _ => "it is tried again with the next record",
+        io::ErrorKind::NotFound => "create its directory again; writing resumes by itself",
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => "allow this user to write there",
+        _ => "the next record tries again",
     }
 }
 
-/// Refuses what is better told before anything is connected: a directory that is none, a path that cannot be opened.
+/// The error for a file that cannot be opened, which is reported before anything is connected.
 pub(crate) fn refuse(what: &str, path: &Path, error: io::Error) -> Error {
     let why = match error.kind() {
-        io::ErrorKind::NotFound => "its directory is not there; create it first".to_owned(),
+        io::ErrorKind::NotFound => "its directory does not exist; create it first".to_owned(),
         _ => error.to_string(),
     };
     Error::new(
@@ -105,7 +105,7 @@ pub(crate) enum Lock {
     Taken,
 }
 
-/// Takes the file for this process until it is closed. Where the system cannot, it counts as ours.
+/// Locks the file for this process until it is closed. A system that cannot lock it counts as success.
 #[cfg(all(unix, feature = "cli"))]
 pub(crate) fn lock(file: &File) -> Lock {
     use rustix::fs::{FlockOperation, flock};
@@ -115,27 +115,27 @@ pub(crate) fn lock(file: &File) -> Lock {
     }
 }
 
-/// See the other one.
+/// Always succeeds: without `flock` there is no lock.
 #[cfg(not(all(unix, feature = "cli")))]
 pub(crate) fn lock(_: &File) -> Lock {
     Lock::Ours
 }
 
-/// A writer onto a growing file that follows its path.
+/// A writer that appends to the file at `path`, and opens it again when it was moved or removed.
 pub(crate) struct Appending {
     path: PathBuf,
     file: Option<File>,
     preface: Option<Preface>,
 }
 
-/// Makes what a new or emptied file begins with.
+/// Makes the lines that a new or truncated file begins with.
 pub(crate) type Preface = Box<dyn Fn() -> Vec<u8> + Send>;
 
 impl Appending {
-    /// Opens it, and ends a line that a crash tore.
+    /// Opens the file, and ends a last line that a crash cut off.
     ///
     /// # Errors
-    /// [`ErrorKind::Configuration`] where that fails, or another process has it.
+    /// [`ErrorKind::Configuration`] if that fails, or another process writes to the file.
     pub(crate) fn new(what: &str, path: &Path) -> Result<Self, Error> {
         let mut this = Self {
             path: path.to_owned(),
@@ -152,7 +152,7 @@ impl Appending {
         Ok(this)
     }
 
-    /// From here on a file that is found again begins with this.
+    /// Makes every file that is opened from now on, or was truncated, begin with the preface.
     pub(crate) fn with_preface(mut self, preface: Preface) -> Self {
         self.preface = Some(preface);
         self
@@ -166,7 +166,7 @@ impl Appending {
                 if file.metadata()?.is_file() && lock(&file) == Lock::Taken {
                     return Err(io::Error::new(
                         io::ErrorKind::AddrInUse,
-                        "another process writes to it; each needs its own",
+                        "another process writes to it; each process needs its own file",
                     ));
                 }
                 (file, true)
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn a_vanished_directory_is_told_and_come_back_from() {
+    fn a_removed_directory_is_reported_and_writing_resumes_when_it_is_back() {
         let directory = std::env::temp_dir().join(format!("gs-appending-{}", std::process::id()));
         std::fs::create_dir_all(&directory).unwrap();
         let path = directory.join("file");

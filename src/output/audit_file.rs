@@ -2,9 +2,9 @@
 //!
 //! In: `Item::Audited` · Out: lines of `audit::Chain`, rotated by size · Thread: that of its output.
 //!
-//! Each line is written with one call, so that a killed process leaves whole lines; what a crash of the machine tears is
-//! ended at the next start, chained over, and followed by a `torn` entry. What a full disk or a vanished directory cost
-//! is counted, and told in a `missed` entry when writing works again.
+//! Each line is written with one call, so that a killed process leaves whole lines. If a crash of the machine tears the last
+//! line, the next start ends it with a newline and goes on with a `torn` entry, whose `prev` is the hash of the torn line.
+//! Entries that a full disk or a vanished directory cost are counted in a `missed` entry once writing works again.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -14,17 +14,17 @@ use std::time::Instant;
 
 use super::Item;
 use super::appending::{self, Lock, advice, is_still, refuse};
-use super::complaint::Complaint;
-use super::sink::{Closed, Outlet, Snapshots, Wants};
-use super::tally::Tally;
+use super::counters::OutputCounters;
+use super::failure_log::FailureLog;
+use super::sink::{Closed, Sink, Snapshots, Wants};
 use crate::audit::{Chain, Entry, entries};
 use crate::model::snapshot::Snapshot;
 use crate::{Error, Moment};
 
 const NAME: &str = "audit_file";
-/// A file is rotated before it grows beyond this, …
+/// Size of a file at most; before it would grow beyond, it is rotated.
 pub(crate) const ROTATE_BYTES: u64 = 10 << 20;
-/// … and so many rotated ones are kept (`FILE.1` is the youngest).
+/// Rotated files that are kept; `FILE.1` is the youngest.
 pub(crate) const KEPT: u32 = 10;
 
 /// See the module.
@@ -35,7 +35,7 @@ pub(crate) struct AuditFile {
     open: Option<Open>,
     /// Entries that could not be written, and the time of the first.
     missed: Option<(u64, Moment)>,
-    complaint: Complaint,
+    failures: FailureLog,
 }
 
 struct Open {
@@ -56,12 +56,12 @@ impl AuditFile {
             chain: Chain::beginning(),
             open: None,
             missed: None,
-            complaint: Complaint::default(),
+            failures: FailureLog::default(),
         };
         this.chain = chain_of(&rotated(path, 1)).unwrap_or_else(Chain::beginning);
         match this.reopen() {
             Ok(()) => Ok(this),
-            // A disk that is full now may have room later: that is told while running.
+            // The disk may have room later; until then each entry fails and is counted.
             Err(error) if error.kind() == io::ErrorKind::StorageFull => Ok(this),
             Err(error) => Err(refuse("audit file", path, error)),
         }
@@ -116,7 +116,7 @@ impl AuditFile {
             return Err(io::ErrorKind::NotFound.into());
         };
         if let Err(error) = open.file.write_all(&line) {
-            // Half a line is taken back; where that fails it is found torn.
+            // Removes the half-written line; if that fails, the next opening finds it torn.
             let whole = open.bytes.map(|bytes| open.file.set_len(bytes));
             if !matches!(whole, Some(Ok(()))) {
                 self.open = None;
@@ -128,7 +128,7 @@ impl AuditFile {
         Ok(())
     }
 
-    /// `FILE` becomes `FILE.1`, that `FILE.2` …; the chain goes on in a new `FILE`.
+    /// Renames `FILE` to `FILE.1`, `FILE.1` to `FILE.2` and so on; the chain continues in a new `FILE`.
     fn rotate(&mut self) -> io::Result<()> {
         if let Some(open) = &self.open {
             open.file.sync_all()?;
@@ -144,7 +144,7 @@ impl AuditFile {
         self.reopen()
     }
 
-    /// Writes an entry, after what is to be told of those that could not be written.
+    /// Writes an entry, preceded by a `missed` entry if some could not be written before.
     fn write(&mut self, entry: &Entry) -> io::Result<()> {
         if let Some((count, since)) = self.missed {
             self.append(&entries::missed(count, since, Moment::now()))?;
@@ -153,22 +153,22 @@ impl AuditFile {
         self.append(entry)
     }
 
-    fn settle(&mut self, entry: &Entry, tally: &Tally) {
+    fn settle(&mut self, entry: &Entry, counters: &OutputCounters) {
         match self.write(entry) {
             Ok(()) => {
-                tally.wrote(1);
-                if let Some(line) = self.complaint.worked(NAME) {
+                counters.wrote(1);
+                if let Some(line) = self.failures.worked(NAME) {
                     log::info!("{line}");
                 }
             }
             Err(error) => {
-                tally.missed(1);
+                counters.missed(1);
                 self.missed = match self.missed {
                     Some((count, since)) => Some((count + 1, since)),
                     None => Some((1, entry.at())),
                 };
                 let what = format!("{}: {error}; {}", self.path.display(), advice(&error));
-                if let Some(line) = self.complaint.failed(NAME, &what, 1, Instant::now()) {
+                if let Some(line) = self.failures.failed(NAME, &what, 1, Instant::now()) {
                     log::warn!("{line}");
                 }
             }
@@ -201,7 +201,7 @@ fn chain_of(path: &Path) -> Option<Chain> {
     tail.last.map(|last| Chain::after(&last))
 }
 
-impl Outlet for AuditFile {
+impl Sink for AuditFile {
     fn wants(&self) -> Wants {
         Wants {
             events: false,
@@ -210,22 +210,22 @@ impl Outlet for AuditFile {
         }
     }
 
-    fn take(&mut self, item: Item, tally: &Tally) -> Result<(), Closed> {
+    fn take(&mut self, item: Item, counters: &OutputCounters) -> Result<(), Closed> {
         if let Item::Audited(entry) = item {
-            self.settle(&entry, tally);
+            self.settle(&entry, counters);
         }
         Ok(())
     }
 
-    fn flush(&mut self, _: &Tally) -> Result<(), Closed> {
+    fn flush(&mut self, _: &OutputCounters) -> Result<(), Closed> {
         Ok(())
     }
 
-    fn end(&mut self, last: Option<Arc<Snapshot>>, tally: &Tally) -> Result<(), Closed> {
-        tally.offered();
-        self.settle(&entries::stop(last.as_deref(), Moment::now()), tally);
+    fn end(&mut self, last: Option<Arc<Snapshot>>, counters: &OutputCounters) -> Result<(), Closed> {
+        counters.offered();
+        self.settle(&entries::stop(last.as_deref(), Moment::now()), counters);
         if let Some(open) = &self.open {
-            // The last word is worth waiting for the disk; where it cannot be synced it is written all the same.
+            // Where the file cannot be synced the entry is written all the same.
             let _ = open.file.sync_all();
         }
         Ok(())

@@ -33,9 +33,9 @@ fn item(n: u64) -> Item {
     Item::Audited(Arc::new(entries::token(Duration::from_secs(n), at, at)))
 }
 
-fn write(audit: &mut AuditFile, tally: &Tally, numbers: std::ops::Range<u64>) {
+fn write(audit: &mut AuditFile, counters: &OutputCounters, numbers: std::ops::Range<u64>) {
     for n in numbers {
-        audit.take(item(n), tally).unwrap();
+        audit.take(item(n), counters).unwrap();
     }
 }
 
@@ -68,16 +68,16 @@ fn assert_chained(paths: &[PathBuf]) {
 #[test]
 fn the_chain_goes_on_over_runs_and_torn_lines() {
     let directory = Directory::new("runs");
-    let (path, tally) = (directory.file(), Tally::default());
+    let (path, counters) = (directory.file(), OutputCounters::default());
     let mut audit = AuditFile::new(&path, ROTATE_BYTES).unwrap();
-    write(&mut audit, &tally, 0..2);
-    audit.end(None, &tally).unwrap();
+    write(&mut audit, &counters, 0..2);
+    audit.end(None, &counters).unwrap();
     drop(audit);
     let mut bytes = fs::read(&path).unwrap();
     bytes.extend_from_slice(b"{\"at\":\"20");
     fs::write(&path, bytes).unwrap();
     let mut audit = AuditFile::new(&path, ROTATE_BYTES).unwrap();
-    write(&mut audit, &tally, 2..3);
+    write(&mut audit, &counters, 2..3);
     assert_eq!(kinds(&path), ["token", "token", "stop", "?", "torn", "token"]);
     assert_chained(&[path]);
     #[cfg(unix)]
@@ -91,9 +91,9 @@ fn the_chain_goes_on_over_runs_and_torn_lines() {
 #[test]
 fn rotated_files_continue_the_chain_and_the_oldest_go() {
     let directory = Directory::new("rotation");
-    let (path, tally) = (directory.file(), Tally::default());
+    let (path, counters) = (directory.file(), OutputCounters::default());
     let mut audit = AuditFile::new(&path, 600).unwrap();
-    write(&mut audit, &tally, 0..20);
+    write(&mut audit, &counters, 0..20);
     // A crash between the rotation and the new file: the next start finds the end in `FILE.1`.
     drop(audit);
     fs::rename(&path, directory.0.join("lost")).unwrap();
@@ -104,7 +104,7 @@ fn rotated_files_continue_the_chain_and_the_oldest_go() {
     }
     fs::rename(directory.0.join("lost"), rotated(&path, 1)).unwrap();
     let mut audit = AuditFile::new(&path, 600).unwrap();
-    write(&mut audit, &tally, 20..24);
+    write(&mut audit, &counters, 20..24);
     let count = (1..=KEPT).take_while(|n| rotated(&path, *n).exists()).count() as u32;
     assert!(count >= 5, "{count}");
     let mut all: Vec<PathBuf> = (1..=count).rev().map(|n| rotated(&path, n)).collect();
@@ -113,10 +113,10 @@ fn rotated_files_continue_the_chain_and_the_oldest_go() {
     for file in &all {
         assert!(fs::metadata(file).unwrap().len() <= 600);
     }
-    write(&mut audit, &tally, 24..100);
+    write(&mut audit, &counters, 24..100);
     assert!(rotated(&path, KEPT).exists() && !rotated(&path, KEPT + 1).exists());
     assert_eq!(
-        tally.counts(),
+        counters.counts(),
         OutputSnapshot {
             written: 100,
             missed: 0
@@ -127,15 +127,15 @@ fn rotated_files_continue_the_chain_and_the_oldest_go() {
 #[test]
 fn what_a_vanished_directory_cost_is_counted_and_told() {
     let directory = Directory::new("vanished");
-    let (path, tally) = (directory.file(), Tally::default());
+    let (path, counters) = (directory.file(), OutputCounters::default());
     let mut audit = AuditFile::new(&path, ROTATE_BYTES).unwrap();
-    write(&mut audit, &tally, 0..2);
+    write(&mut audit, &counters, 0..2);
     let before = fs::read_to_string(&path).unwrap();
     fs::remove_dir_all(&directory.0).unwrap();
-    write(&mut audit, &tally, 2..5);
-    assert_eq!(tally.counts(), OutputSnapshot { written: 2, missed: 3 });
+    write(&mut audit, &counters, 2..5);
+    assert_eq!(counters.counts(), OutputSnapshot { written: 2, missed: 3 });
     fs::create_dir_all(&directory.0).unwrap();
-    write(&mut audit, &tally, 5..6);
+    write(&mut audit, &counters, 5..6);
     let after = fs::read_to_string(&path).unwrap();
     let missed: Value = serde_json::from_str(after.lines().next().unwrap()).unwrap();
     assert_eq!((&missed["kind"], &missed["entries"]), (&"missed".into(), &3.into()));
@@ -151,10 +151,10 @@ fn what_a_vanished_directory_cost_is_counted_and_told() {
 #[cfg(target_os = "linux")]
 #[test]
 fn a_full_disk_is_counted_and_told_once() {
-    let tally = Tally::default();
+    let counters = OutputCounters::default();
     let mut audit = AuditFile::new(Path::new("/dev/full"), ROTATE_BYTES).unwrap();
-    write(&mut audit, &tally, 0..3);
-    assert_eq!(tally.counts(), OutputSnapshot { written: 0, missed: 3 });
+    write(&mut audit, &counters, 0..3);
+    assert_eq!(counters.counts(), OutputSnapshot { written: 0, missed: 3 });
 }
 
 #[cfg(all(unix, feature = "cli"))]

@@ -1,4 +1,4 @@
-//! Closures of a library user as outputs: a slow, failing or panicking one ends nothing.
+//! Closures of a library user as outputs; a slow, failing or panicking closure does not end the stream.
 //!
 //! In: `Item`s · Out: calls of the closures · Thread: that of its output.
 
@@ -8,9 +8,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::Item;
-use super::complaint::Complaint;
-use super::sink::{Closed, Outlet, Snapshots, Wants};
-use super::tally::Tally;
+use super::counters::OutputCounters;
+use super::failure_log::FailureLog;
+use super::sink::{Closed, Sink, Snapshots, Wants};
 use crate::event::Event;
 use crate::model::snapshot::Snapshot;
 
@@ -40,11 +40,11 @@ enum Call {
     Snapshot(OnSnapshot),
 }
 
-/// One closure of a library user.
+/// The sink of one closure.
 pub(crate) struct Callback {
     name: &'static str,
     call: Call,
-    complaint: Complaint,
+    failures: FailureLog,
 }
 
 impl Callback {
@@ -53,7 +53,7 @@ impl Callback {
         Self::new("callback", Call::Event(Box::new(move |event| call(event).failure())))
     }
 
-    /// Called with the newest snapshot, each interval unless the last call still runs, and with the last of the run.
+    /// Called with the newest snapshot each interval (unless the last call is still running), and with the last of the run.
     pub(crate) fn on_snapshot<O: CallbackOutcome>(mut call: impl FnMut(&Snapshot) -> O + Send + 'static) -> Self {
         Self::new(
             "dashboard",
@@ -65,15 +65,15 @@ impl Callback {
         Self {
             name,
             call,
-            complaint: Complaint::default(),
+            failures: FailureLog::default(),
         }
     }
 
-    fn settle(&mut self, outcome: std::thread::Result<Option<String>>, tally: &Tally) {
+    fn settle(&mut self, outcome: std::thread::Result<Option<String>>, counters: &OutputCounters) {
         let failure = match outcome {
             Ok(None) => {
-                tally.wrote(1);
-                if let Some(line) = self.complaint.worked(self.name) {
+                counters.wrote(1);
+                if let Some(line) = self.failures.worked(self.name) {
                     log::info!("{line}");
                 }
                 return;
@@ -82,26 +82,26 @@ impl Callback {
             Err(panic) => {
                 let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
                 let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
-                // The payload is the user's: dropping it may panic as well.
+                // The payload belongs to the user's code: dropping it may panic too.
                 let _ = catch_unwind(AssertUnwindSafe(|| drop(panic)));
                 format!("panicked: {}", text.as_deref().unwrap_or("(no text)"))
             }
         };
-        tally.missed(1);
-        if let Some(line) = self.complaint.failed(self.name, &failure, 1, Instant::now()) {
+        counters.missed(1);
+        if let Some(line) = self.failures.failed(self.name, &failure, 1, Instant::now()) {
             log::error!("{line}");
         }
     }
 
-    fn snapshot(&mut self, snapshot: &Snapshot, tally: &Tally) {
+    fn snapshot(&mut self, snapshot: &Snapshot, counters: &OutputCounters) {
         if let Call::Snapshot(call) = &mut self.call {
             let outcome = catch_unwind(AssertUnwindSafe(|| call(snapshot)));
-            self.settle(outcome, tally);
+            self.settle(outcome, counters);
         }
     }
 }
 
-impl Outlet for Callback {
+impl Sink for Callback {
     fn wants(&self) -> Wants {
         let events = matches!(self.call, Call::Event(_));
         Wants {
@@ -111,26 +111,26 @@ impl Outlet for Callback {
         }
     }
 
-    fn take(&mut self, item: Item, tally: &Tally) -> Result<(), Closed> {
+    fn take(&mut self, item: Item, counters: &OutputCounters) -> Result<(), Closed> {
         match (&mut self.call, &item) {
             (Call::Event(call), Item::Event(event)) => {
                 let outcome = catch_unwind(AssertUnwindSafe(|| call(event)));
-                self.settle(outcome, tally);
+                self.settle(outcome, counters);
             }
-            (_, Item::Snapshot(snapshot)) => self.snapshot(snapshot, tally),
+            (_, Item::Snapshot(snapshot)) => self.snapshot(snapshot, counters),
             _ => {}
         }
         Ok(())
     }
 
-    fn flush(&mut self, _: &Tally) -> Result<(), Closed> {
+    fn flush(&mut self, _: &OutputCounters) -> Result<(), Closed> {
         Ok(())
     }
 
-    fn end(&mut self, last: Option<Arc<Snapshot>>, tally: &Tally) -> Result<(), Closed> {
+    fn end(&mut self, last: Option<Arc<Snapshot>>, counters: &OutputCounters) -> Result<(), Closed> {
         if let (Call::Snapshot(_), Some(last)) = (&self.call, last) {
-            tally.offered();
-            self.snapshot(&last, tally);
+            counters.offered();
+            self.snapshot(&last, counters);
         }
         Ok(())
     }

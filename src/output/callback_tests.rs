@@ -1,4 +1,4 @@
-//! Callbacks that fail and panic.
+//! Callbacks that fail or panic.
 //!
 //! In: closures · Out: assertions · Thread: the test's and `gs-out-*`.
 
@@ -11,12 +11,12 @@ use crossbeam_channel::{bounded, unbounded};
 fn spawn(callback: Callback) -> (Output, crossbeam_channel::Receiver<OutputEnded>) {
     let (told, ended) = bounded(1);
     let notice = Box::new(move |why| told.send(why).unwrap());
-    let output = Output::spawn("callback", Box::new(callback), Handover::Offer, CAPACITY, notice).unwrap();
+    let output = Output::spawn("callback", Box::new(callback), Handover::DropWhenFull, CAPACITY, notice).unwrap();
     (output, ended)
 }
 
 #[test]
-fn a_panic_and_an_error_end_nothing_and_are_counted() {
+fn panics_and_errors_are_counted_and_the_output_goes_on() {
     let (seen, sees) = unbounded();
     let (output, notice) = spawn(Callback::on_event(move |event: &Event| {
         let body = event.body.clone().unwrap();

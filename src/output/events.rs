@@ -1,4 +1,4 @@
-//! `events`: one JSON record an event, state changes and gaps between them, the last snapshot at the end.
+//! `events`: one JSON record for each event, state change and gap, and the last snapshot at the end.
 //!
 //! In: `Item`s · Out: NDJSON lines · Thread: that of its output.
 
@@ -8,14 +8,13 @@ use super::writer::{Render, Rendered};
 use crate::model::snapshot::Snapshot;
 use crate::output::record::{self, Bodies};
 
-/// Numbers what is written: `seq` starts at 1 and has no holes.
+/// Renders records and numbers the events: `seq` starts at 1 and has no holes.
 pub(crate) struct Records {
     bodies: Bodies,
     seq: u64,
 }
 
 impl Records {
-    /// Nothing written yet.
     pub(crate) fn new(bodies: Bodies) -> Self {
         Self { bodies, seq: 0 }
     }

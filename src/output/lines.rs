@@ -1,8 +1,9 @@
-//! `lines`: one short line an event for people, without customer data.
+//! `lines`: short lines for people about each event, without customer data.
 //!
-//! In: `Item`s · Out: text lines `<time> | <what>` and a last block that begins with `snapshot` · Thread: that of its output.
+//! In: `Item`s · Out: text lines `<time> | <what>`, at the end a block that begins with `snapshot` · Thread: that of its
+//! output.
 //!
-//! Only facts are read here, never bodies: what is not decoded cannot leak.
+//! Only decoded facts are shown, never bodies, so that no customer data can leak.
 
 use std::sync::Arc;
 
@@ -12,17 +13,18 @@ use super::summary;
 use super::text::{between, number, plain, seconds, secs, short, span};
 use super::writer::{Render, Rendered};
 use crate::event::facts::{
-    AcwState, ConversationFacts, Facts, MediaKind, MediumState, ObservationFacts, Participant, Purpose, UserFacts,
+    AcwState, CommunicationState, ConversationFacts, Facts, MediaKind, ObservationFacts, Participant, Purpose,
+    UserFacts,
 };
 use crate::event::{Event, EventKind};
 use crate::model::snapshot::{Gap, GapTopics, Snapshot};
 use crate::output::record::StateChange;
 use crate::{Id, Moment};
 
-/// How many numbers of one event are shown.
+/// The most numbers shown of one event.
 const SHOWN: usize = 4;
 
-/// Items as lines. Names come from the newest snapshot; before the first, identifiers are shown.
+/// Renders items as lines. Names come from the newest snapshot; before the first one, ids are shown.
 #[derive(Default)]
 pub(crate) struct Lines {
     names: Option<Arc<Snapshot>>,
@@ -133,8 +135,8 @@ impl Lines {
         let medium = facts
             .participants
             .iter()
-            .flat_map(|participant| &participant.media)
-            .map(|medium| medium.kind)
+            .flat_map(|participant| &participant.communications)
+            .map(|communication| communication.kind)
             .min()
             .map_or("conversation", MediaKind::as_str);
         self.of_queue(queue, &format!("{medium} {} {}", short(&facts.id), stage(facts, queue)))
@@ -190,22 +192,26 @@ fn line(out: &mut Vec<u8>, at: Moment, what: &str) {
     out.push(b'\n');
 }
 
-/// Where a conversation stands, as far as this one event tells; the numbers of the dashboard are joined elsewhere.
+/// The stage of a conversation by this one event alone; the dashboard's numbers come from all its events (`model`).
 fn stage(facts: &ConversationFacts, queue: Option<&Id>) -> &'static str {
     let here = |p: &&Participant| queue.is_none() || p.queue.as_ref().is_none_or(|q| Some(&q.value) == queue);
     let is = |p: &Participant, wanted: &[Purpose]| p.purpose.is_some_and(|purpose| wanted.contains(&purpose.value));
-    let state =
-        |p: &Participant, wanted: MediumState| p.media.iter().any(|m| m.state.is_some_and(|s| s.value == wanted));
+    let state = |p: &Participant, wanted: CommunicationState| {
+        p.communications
+            .iter()
+            .any(|c| c.state.is_some_and(|s| s.value == wanted))
+    };
     let agents = || {
         let all = facts.participants.iter().filter(here);
         all.filter(|p| is(p, &[Purpose::Agent, Purpose::User]) && !p.listens_in)
     };
-    let talking = |p: &Participant| p.ended.is_none() && (p.connected.is_some() || state(p, MediumState::Connected));
+    let talking =
+        |p: &Participant| p.ended.is_none() && (p.connected.is_some() || state(p, CommunicationState::Connected));
     let after = |p: &Participant| {
         let pending = p
-            .media
+            .communications
             .iter()
-            .any(|m| m.acw_state.is_some_and(|s| s.value == AcwState::Pending));
+            .any(|c| c.acw_state.is_some_and(|s| s.value == AcwState::Pending));
         p.acw_ended.is_none() && (p.acw_started.is_some() || pending)
     };
     let mut callers = facts
@@ -215,7 +221,11 @@ fn stage(facts: &ConversationFacts, queue: Option<&Id>) -> &'static str {
         .peekable();
     let caller_known = callers.peek().is_some();
     if let Some(agent) = agents().find(|p| talking(p)) {
-        if agent.media.iter().any(|m| m.held.is_some_and(|held| held.value)) {
+        if agent
+            .communications
+            .iter()
+            .any(|c| c.held.is_some_and(|held| held.value))
+        {
             "on hold"
         } else {
             "interacting"
@@ -224,7 +234,7 @@ fn stage(facts: &ConversationFacts, queue: Option<&Id>) -> &'static str {
         "after-call work"
     } else if caller_known && callers.all(|p| p.ended.is_some()) {
         "ended"
-    } else if agents().any(|p| p.ended.is_none() && state(p, MediumState::Alerting)) {
+    } else if agents().any(|p| p.ended.is_none() && state(p, CommunicationState::Alerting)) {
         "alerting"
     } else {
         let visits = || {

@@ -1,9 +1,11 @@
-//! What a person reads for each kind of event.
+//! The lines for each kind of event.
 //!
 //! In: facts · Out: assertions on lines · Thread: the test's.
 
 use super::*;
-use crate::event::facts::{ConversationStateFacts, Medium, MetricFacts, ObservationRow, QueueStatisticsFacts, Stamped};
+use crate::event::facts::{
+    Communication, ConversationStateFacts, MetricFacts, ObservationRow, QueueStatisticsFacts, Stamped,
+};
 use crate::model::snapshot::ConnectionState;
 use crate::output::record::tests::{an_event, moment};
 use crate::output::testing::{SALES, a_gap, a_snapshot};
@@ -31,7 +33,7 @@ fn stamped<T>(value: T) -> Option<Stamped<T>> {
     Some(Stamped { at: moment(AT), value })
 }
 
-fn participant(purpose: Purpose, medium: MediumState) -> Participant {
+fn participant(purpose: Purpose, medium: CommunicationState) -> Participant {
     Participant {
         id: Id::new("p"),
         connected: None,
@@ -45,7 +47,7 @@ fn participant(purpose: Purpose, medium: MediumState) -> Participant {
         wrapup_required: None,
         wrapup_coded: false,
         listens_in: false,
-        media: vec![Medium {
+        communications: vec![Communication {
             kind: MediaKind::Voice,
             id: Id::new("m"),
             connected: None,
@@ -86,27 +88,27 @@ fn a_conversation_through_its_stages() {
             Facts::Conversation(Box::new(ConversationFacts { id, participants })),
         )
     };
-    let caller = participant(Purpose::Customer, MediumState::Connected);
-    let mut visit = participant(Purpose::Acd, MediumState::Connected);
+    let caller = participant(Purpose::Customer, CommunicationState::Connected);
+    let mut visit = participant(Purpose::Acd, CommunicationState::Connected);
     visit.connected = Some(moment(AT));
     let line = say(vec![caller.clone(), visit.clone()]);
     assert_eq!(line, "2026-05-04T14:05:30Z | Sales | voice 1b3e08b8… waiting\n");
 
-    let mut agent = participant(Purpose::Agent, MediumState::Alerting);
+    let mut agent = participant(Purpose::Agent, CommunicationState::Alerting);
     assert!(say(vec![caller.clone(), visit.clone(), agent.clone()]).ends_with(" alerting\n"));
-    agent.media[0].state = stamped(MediumState::Connected);
+    agent.communications[0].state = stamped(CommunicationState::Connected);
     assert!(say(vec![caller.clone(), visit.clone(), agent.clone()]).ends_with(" interacting\n"));
     let mut monitor = agent.clone();
     monitor.listens_in = true;
     assert!(say(vec![caller.clone(), visit.clone(), monitor]).ends_with(" waiting\n"));
-    agent.media[0].held = stamped(true);
+    agent.communications[0].held = stamped(true);
     assert!(say(vec![caller.clone(), agent.clone()]).ends_with(" on hold\n"));
 
     let mut gone = caller.clone();
     gone.ended = Some(moment(AT));
     agent.connected = Some(moment(AT));
     agent.ended = Some(moment(AT));
-    agent.media[0].acw_state = stamped(AcwState::Pending);
+    agent.communications[0].acw_state = stamped(AcwState::Pending);
     assert!(say(vec![gone.clone(), agent.clone()]).ends_with(" after-call work\n"));
     agent.acw_started = Some(moment(AT));
     agent.acw_ended = Some(moment(AT));

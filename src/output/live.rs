@@ -1,4 +1,4 @@
-//! `live`: one screen on the terminal, redrawn in place, put back as it was on every way out.
+//! `live`: one screen on the terminal, redrawn in place; the terminal is restored however the output ends.
 //!
 //! In: the newest `Snapshot`, the last log line, the terminal's size · Out: ANSI sequences · Thread: that of its output.
 
@@ -15,10 +15,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::Item;
-use super::complaint::Complaint;
-use super::sink::{Closed, Outlet, Snapshots, Wants};
+use super::counters::OutputCounters;
+use super::failure_log::FailureLog;
+use super::sink::{Closed, Sink, Snapshots, Wants};
 use super::summary;
-use super::tally::Tally;
 use super::writer::is_closed;
 use crate::Moment;
 use crate::model::snapshot::Snapshot;
@@ -28,41 +28,41 @@ use terminal::Terminal;
 pub(crate) use terminal::Restorer;
 pub(crate) use view::{Ability, Size};
 
-/// At most 4 screens a second.
+/// The least time between two screens: at most 4 a second.
 const REDRAW: Duration = Duration::from_millis(250);
-/// Ages on the screen go on while nothing comes.
+/// A redraw after this long without a snapshot, so that the ages on the screen keep counting.
 const TICK: Duration = Duration::from_secs(1);
 
-/// The log while a screen owns the terminal. Called on the output's thread.
+/// The log while the screen is shown. Called on the output's thread.
 pub(crate) trait ScreenLog: Send {
-    /// The screen is on from now on: log lines must not reach the terminal.
+    /// The screen is shown: from now on log lines must not reach the terminal.
     fn screen_on(&self);
 
-    /// The screen is gone.
+    /// The screen is no longer shown.
     fn screen_off(&self);
 
-    /// The newest log line since the screen is on.
+    /// The newest log line since the screen is shown.
     fn latest(&self) -> Option<String>;
 }
 
-/// The screen as an output.
+/// The sink that draws the screen.
 pub(crate) struct Live {
     terminal: Terminal,
     log: Box<dyn ScreenLog>,
     region: String,
     since: &'static str,
     ability: Ability,
-    /// Size asked at each redraw: a resized window needs no signal.
+    /// Called at each redraw, so that a resized window needs no signal.
     size: Box<dyn FnMut() -> Size + Send>,
     newest: Option<Arc<Snapshot>>,
     history: History,
     dirty: bool,
     drawn: Option<Instant>,
-    complaint: Complaint,
+    failures: FailureLog,
 }
 
 impl Live {
-    /// Takes the terminal over with the first screen. `region` is what the user calls it, `since` says in words since when
+    /// Nothing is written before the first screen. `region` is as the user typed it, `since` says in words since when the
     /// totals count.
     pub(crate) fn new(
         writer: Box<dyn Write + Send>,
@@ -83,16 +83,16 @@ impl Live {
             history: History::default(),
             dirty: true,
             drawn: None,
-            complaint: Complaint::default(),
+            failures: FailureLog::default(),
         }
     }
 
-    /// Puts the terminal back in the main thread's place: for the second signal, and where this output was abandoned.
+    /// Restores the terminal from another thread: after the second signal, and when this output was abandoned.
     pub(crate) fn restorer(&self) -> Restorer {
         self.terminal.restorer()
     }
 
-    fn draw(&mut self, tally: &Tally) -> Result<(), Closed> {
+    fn draw(&mut self, counters: &OutputCounters) -> Result<(), Closed> {
         let Some(newest) = &self.newest else { return Ok(()) };
         let size = (self.size)();
         let log = self.log.latest();
@@ -106,19 +106,19 @@ impl Live {
         };
         let lines = screen::draw(&view, size, self.ability);
         self.log.screen_on();
-        let shown = self.terminal.show(&lines, size, tally);
-        // Also after a failure: the next attempt waits its turn.
+        let shown = self.terminal.show(&lines, size, counters);
+        // Also after a failure, so that the next attempt waits as long.
         self.drawn = Some(Instant::now());
         self.dirty = false;
         match shown {
             Ok(()) => {
-                tally.wrote(1);
-                self.complaint.worked("live");
+                counters.wrote(1);
+                self.failures.worked("live");
                 Ok(())
             }
             Err(error) if is_closed(&error) => Err(Closed),
             Err(error) => {
-                if let Some(line) = self.complaint.failed("live", &error, 0, Instant::now()) {
+                if let Some(line) = self.failures.failed("live", &error, 0, Instant::now()) {
                     log::warn!("{line}");
                 }
                 Ok(())
@@ -127,7 +127,7 @@ impl Live {
     }
 }
 
-impl Outlet for Live {
+impl Sink for Live {
     fn wants(&self) -> Wants {
         Wants {
             events: false,
@@ -136,7 +136,7 @@ impl Outlet for Live {
         }
     }
 
-    fn take(&mut self, item: Item, _: &Tally) -> Result<(), Closed> {
+    fn take(&mut self, item: Item, _: &OutputCounters) -> Result<(), Closed> {
         if let Item::Snapshot(snapshot) = item {
             self.history.add(&snapshot);
             self.newest = Some(snapshot);
@@ -145,10 +145,10 @@ impl Outlet for Live {
         Ok(())
     }
 
-    fn flush(&mut self, tally: &Tally) -> Result<(), Closed> {
+    fn flush(&mut self, counters: &OutputCounters) -> Result<(), Closed> {
         match self.due() {
             Some(due) if due > Instant::now() => Ok(()),
-            _ => self.draw(tally),
+            _ => self.draw(counters),
         }
     }
 
@@ -158,16 +158,16 @@ impl Outlet for Live {
         Some(self.drawn.map_or_else(Instant::now, |drawn| drawn + wait))
     }
 
-    fn end(&mut self, last: Option<Arc<Snapshot>>, tally: &Tally) -> Result<(), Closed> {
+    fn end(&mut self, last: Option<Arc<Snapshot>>, counters: &OutputCounters) -> Result<(), Closed> {
         self.terminal.restore();
         self.log.screen_off();
         let Some(last) = last.or_else(|| self.newest.take()) else {
             return Ok(());
         };
-        tally.offered();
-        match self.terminal.print(&summary::block(&last), tally) {
+        counters.offered();
+        match self.terminal.print(&summary::block(&last), counters) {
             Ok(()) => {
-                tally.wrote(1);
+                counters.wrote(1);
                 Ok(())
             }
             Err(error) if is_closed(&error) => Err(Closed),

@@ -1,15 +1,16 @@
-//! Where results leave: each output is one thread that never holds up the stream unless it is told to.
+//! The outputs: one thread each, which the stream waits for only with `buffer.when_full = block`.
 //!
 //! In: `Item`s from the aggregator · Out: bytes, files, screens, callbacks · Thread: `gs-out-<name>` each.
 //!
-//! An output is an [`sink::Outlet`] (what it makes of an item) driven by a thread of [`sink::Output`] (how it is handed
-//! over, counted, flushed and closed). [`Outputs`] is what the aggregator holds.
+//! An output is a [`sink::Sink`] (it writes the items) on the thread of a [`sink::Output`] (it queues, counts, flushes and
+//! ends). The aggregator holds all of them as [`Outputs`].
 
 pub(crate) mod appending;
 pub(crate) mod audit_file;
 pub(crate) mod callback;
-mod complaint;
+pub(crate) mod counters;
 mod events;
+mod failure_log;
 pub(crate) mod journal;
 pub(crate) mod lines;
 #[cfg(feature = "cli")]
@@ -21,7 +22,6 @@ pub(crate) mod sink;
 pub(crate) mod snapshot_file;
 pub(crate) mod snapshots;
 mod summary;
-pub(crate) mod tally;
 #[cfg(test)]
 mod testing;
 pub(crate) mod text;
@@ -42,67 +42,67 @@ use crate::model::snapshot::{Gap, OutputSnapshot, Snapshot};
 use crate::output::record::{Bodies, StateChange};
 use crate::output::recording::Line;
 use lines::Lines;
-use sink::Outlet;
+use sink::Sink;
 use snapshots::SnapshotLines;
-use writer::LineOutlet;
+use writer::LineSink;
 
-pub(crate) use sink::{Closing, Output};
+pub(crate) use sink::{Output, OutputReport};
 
-/// What the aggregator hands to outputs. Cheap to clone.
+/// What outputs are given. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(crate) enum Item {
-    /// An event that gets a record.
+    /// An event.
     Event(Arc<Event>),
-    /// The stream took on another state.
+    /// A change of the stream's state.
     State(Arc<StateChange>),
-    /// A gap opened or changed.
+    /// A gap that opened or changed.
     Gap(Arc<Gap>),
-    /// The dashboard of now.
+    /// The current dashboard.
     Snapshot(Arc<Snapshot>),
-    /// An entry of the audit file; it comes through a [`sink::Tap`] only.
+    /// An entry of the audit file; sent through a [`sink::OutputSender`] only.
     Audited(Arc<Entry>),
-    /// A line of the recording; likewise.
+    /// A line of the recording; sent through a [`sink::OutputSender`] only.
     Recorded(Arc<Line>),
 }
 
-/// The outlet of a line output on any writer.
-pub(crate) fn line_outlet<W: Write + Send + 'static>(
+/// A sink that writes such records as lines onto any writer.
+pub(crate) fn line_sink<W: Write + Send + 'static>(
     name: &'static str,
     records: record::Records,
     bodies: Bodies,
     writer: W,
-) -> Box<dyn Outlet> {
+) -> Box<dyn Sink> {
     match records {
-        record::Records::Events => Box::new(LineOutlet::new(name, Records::new(bodies), writer)),
-        record::Records::Snapshots => Box::new(LineOutlet::new(name, SnapshotLines, writer)),
-        record::Records::Lines => Box::new(LineOutlet::new(name, Lines::default(), writer)),
+        record::Records::Events => Box::new(LineSink::new(name, Records::new(bodies), writer)),
+        record::Records::Snapshots => Box::new(LineSink::new(name, SnapshotLines, writer)),
+        record::Records::Lines => Box::new(LineSink::new(name, Lines::default(), writer)),
     }
 }
 
-/// Items that may wait for outputs that are waited for: one event, and what happens to the stream meanwhile.
-const HELD_AT_MOST: usize = 1_000;
+/// The most items held back for outputs that the stream waits for: one event, and the changes of state and gaps until
+/// there is room for it.
+const MAX_HELD: usize = 1_000;
 
 /// All outputs of a stream.
 #[derive(Default)]
 pub(crate) struct Outputs {
     all: Vec<Output>,
-    /// What an output (by its place) had no room for and is not to miss, oldest first.
+    /// Items that an output (by its index) had no room for and must not miss, oldest first.
     held: VecDeque<(usize, Item)>,
 }
 
 impl Outputs {
-    /// Adds one.
     pub(crate) fn add(&mut self, output: Output) {
         self.all.push(output);
     }
 
-    /// Whether any output takes events: if not, none need be shared.
+    /// Whether any output wants events. If none does, the aggregator need not share them.
     pub(crate) fn want_events(&self) -> bool {
         self.all.iter().any(|output| output.wants().events)
     }
 
-    /// Hands an item to every output that wants it; never blocks. What an output that is waited for has no room for is
-    /// held: whoever gives events must give none while [`Outputs::is_holding`].
+    /// Gives an item to every output that wants it. Never blocks: an item for which an output has no room is held back if
+    /// the stream waits for that output. No event must be offered while [`Outputs::is_holding`].
     pub(crate) fn offer(&mut self, item: &Item) {
         for (at, output) in self.all.iter().enumerate() {
             let is_behind = output.wants_item(item) && self.held.iter().any(|(of, _)| *of == at);
@@ -112,19 +112,19 @@ impl Outputs {
             } else {
                 output.try_offer(item)
             };
-            // What is too much stays counted as offered and not written: missed.
-            if let Some(item) = back.filter(|_| self.held.len() < HELD_AT_MOST) {
+            // An item beyond the limit is dropped; it was counted as offered and is never written, so it counts as missed.
+            if let Some(item) = back.filter(|_| self.held.len() < MAX_HELD) {
                 self.held.push_back((at, item));
             }
         }
     }
 
-    /// Whether something waits for room in an output.
+    /// Whether an item is held back until an output has room.
     pub(crate) fn is_holding(&self) -> bool {
         !self.held.is_empty()
     }
 
-    /// Makes `select` wake when there may be room for what is held.
+    /// Makes `select` wake when there may be room for an item that is held back.
     pub(crate) fn select_room<'a>(&'a self, select: &mut Select<'a>) {
         for (at, output) in self.all.iter().enumerate() {
             if self.held.iter().any(|(of, _)| *of == at) {
@@ -133,7 +133,7 @@ impl Outputs {
         }
     }
 
-    /// Hands over what is held as far as there is room now.
+    /// Queues the items that were held back, as far as there is room now.
     pub(crate) fn offer_held(&mut self) {
         let mut still = Vec::new();
         for (at, item) in std::mem::take(&mut self.held) {
@@ -148,11 +148,11 @@ impl Outputs {
         }
     }
 
-    /// Waits until there may be room for what is held, or `deadline`, and hands over what there is room for.
+    /// Waits until there may be room for an item that is held back, until `deadline` at most, and queues what fits.
     pub(crate) fn wait_for_room(&mut self, deadline: Instant) {
         let mut ready = Select::new();
         self.select_room(&mut ready);
-        // Only the waiting matters.
+        // Which output it is does not matter: all are tried.
         let _ = ready.ready_deadline(deadline);
         self.offer_held();
     }
@@ -166,16 +166,16 @@ impl Outputs {
         )
     }
 
-    /// Waits until everything handed over so far was written or given up; whether that was before `deadline`.
+    /// Waits until everything offered so far was written or missed; whether that was before `deadline`.
     pub(crate) fn flush(&self, deadline: Instant) -> bool {
-        // First every request, then every answer: the outputs work at the same time.
+        // All requests before the first answer, so that the outputs work at the same time.
         let asked: Vec<_> = self.all.iter().map(|output| output.ask_flush(deadline)).collect();
         asked.into_iter().all(|flush| flush.wait(deadline))
     }
 
-    /// Ends all outputs at the same time, each with `last` after everything handed over before. What is not written by
-    /// `deadline` is abandoned and counted as missed.
-    pub(crate) fn close(self, last: Option<&Arc<Snapshot>>, deadline: Instant) -> Vec<Closing> {
+    /// Ends all outputs at the same time; each writes what is queued, then `last`. What is not written by `deadline` is
+    /// abandoned and counted as missed.
+    pub(crate) fn close(self, last: Option<&Arc<Snapshot>>, deadline: Instant) -> Vec<OutputReport> {
         let ending: Vec<_> = self.all.into_iter().map(|output| output.end(last.cloned())).collect();
         ending.into_iter().map(|ending| ending.join(deadline)).collect()
     }

@@ -1,4 +1,4 @@
-//! The record file: lines of a recording as they come, and how the run ended.
+//! The record file: the lines of a recording, and the stop of the run.
 //!
 //! In: `Item::Recorded` · Out: lines · Thread: that of its output; readers never wait for it.
 
@@ -17,14 +17,14 @@ pub(crate) const CAPACITY: usize = 8192;
 /// See the module.
 pub(crate) struct Recorder {
     bodies: Bodies,
-    /// What a new file begins with, as of the lines before those that wait to be written.
+    /// What a new file begins with: the state before the lines in `waiting`.
     preface: Arc<Mutex<Preface>>,
-    /// The lines that wait.
+    /// Lines that are rendered and not written yet.
     waiting: Vec<Arc<Line>>,
 }
 
 impl Recorder {
-    /// Writes bodies so.
+    /// A recorder that writes bodies in this form.
     pub(crate) fn new(bodies: Bodies) -> Self {
         Self {
             bodies,
@@ -33,7 +33,7 @@ impl Recorder {
         }
     }
 
-    /// Makes what a file must begin with that the run goes on in.
+    /// Renders the lines that a file must begin with if the run continues in it.
     pub(crate) fn preface(&self) -> impl Fn() -> Vec<u8> + Send + use<> {
         let (preface, bodies) = (Arc::clone(&self.preface), self.bodies);
         move || {
@@ -73,7 +73,7 @@ impl Render for Recorder {
         }
     }
 
-    /// The stop: the moment of the last snapshot, and what only this run knows of it.
+    /// Appends the stop, as of the last snapshot.
     fn end(&mut self, last: Option<&Snapshot>, out: &mut Vec<u8>) {
         let Some(last) = last else { return };
         let counters = &last.counters;

@@ -1,10 +1,10 @@
-//! The thread of one output, and how it is handed its items.
+//! The thread of one output and the queue in front of it.
 //!
-//! In: `Item`s over a bounded channel, snapshots over a slot that holds the newest · Out: calls of an `Outlet`, a notice at
-//! every end · Thread: `gs-out-<name>`.
+//! In: `Item`s over a bounded channel, snapshots over a slot that holds the newest · Out: calls of a `Sink`, one call of
+//! `OnEnd` · Thread: `gs-out-<name>`.
 //!
-//! Who wakes the thread: an item, a request to flush, the outlet's own next redraw, or the end of the senders.
-//! If it is full: by [`Handover`]. If the other side is gone: counted as missed.
+//! The thread wakes for an item, a flush, the time that the sink asked for, or when all senders are dropped.
+//! [`Handover`] says what happens when the queue is full. Items for an output that has ended count as missed.
 
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread::JoinHandle;
@@ -13,95 +13,95 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Select, SendTimeoutError, Sender, TrySendError, bounded, select};
 
 use super::Item;
-use super::tally::Tally;
+use super::counters::OutputCounters;
 use crate::model::snapshot::{OutputSnapshot, Snapshot};
 use crate::{Error, ErrorKind};
 
-/// Items that may wait for a slow output: about a tenth of a second at full speed; with bodies of 3 KB some 6 MB.
+/// Items that may wait for a slow output: about a tenth of a second of events at full speed; with bodies of 3 KB some 6 MB.
 pub(crate) const CAPACITY: usize = 2048;
-/// The longest that a record waits in a batch while more keep coming: a reader of a pipe sees it as at once.
+/// The longest that a record waits in a batch while more keep coming: too short for the reader of a pipe to notice.
 const BATCH: Duration = Duration::from_millis(100);
 
-/// What an output makes of items. Called on its own thread only.
-pub(crate) trait Outlet: Send {
-    /// Which items it wants.
+/// Where an output's items go. Called on the output's thread only.
+pub(crate) trait Sink: Send {
+    /// The items that it wants.
     fn wants(&self) -> Wants;
 
-    /// Told once, before it is driven: where it may count what it settles on threads of its own.
-    fn attach(&mut self, tally: &Arc<Tally>) {
-        let _ = tally;
+    /// Called once, before all else: a sink with threads of its own counts there what they write or lose.
+    fn attach(&mut self, counters: &Arc<OutputCounters>) {
+        let _ = counters;
     }
 
-    /// Takes an item; may keep it back until `flush`. Each wanted event and change, and each snapshot where
-    /// [`Snapshots::Each`] is wanted, must in the end be counted as written or missed.
-    fn take(&mut self, item: Item, tally: &Tally) -> Result<(), Closed>;
+    /// Takes an item; may buffer it until `flush`. Each wanted event and change, and with [`Snapshots::Each`] each
+    /// snapshot, must in the end be counted as written or missed.
+    fn take(&mut self, item: Item, counters: &OutputCounters) -> Result<(), Closed>;
 
-    /// Lets out what was kept back.
-    fn flush(&mut self, tally: &Tally) -> Result<(), Closed>;
+    /// Writes what is buffered.
+    fn flush(&mut self, counters: &OutputCounters) -> Result<(), Closed>;
 
-    /// When it wants to be flushed although nothing came.
+    /// When it wants to be flushed even if no item arrives.
     fn due(&self) -> Option<Instant> {
         None
     }
 
-    /// The end: nothing comes after. `last` is the last snapshot of the run.
-    fn end(&mut self, last: Option<Arc<Snapshot>>, tally: &Tally) -> Result<(), Closed>;
+    /// The last call. `last` is the last snapshot of the run.
+    fn end(&mut self, last: Option<Arc<Snapshot>>, counters: &OutputCounters) -> Result<(), Closed>;
 }
 
-/// Nobody reads this output any more.
+/// The reader of this output is gone (a closed pipe, a dropped receiver).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Closed;
 
-/// Which items an outlet wants.
+/// The items that a sink wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Wants {
-    /// Events.
     pub(crate) events: bool,
     /// State changes and gaps.
     pub(crate) changes: bool,
-    /// Snapshots while the stream runs; the last one is always given to `end`.
+    /// Snapshots while the stream runs; the last one always goes to `end`.
     pub(crate) snapshots: Snapshots,
 }
 
-/// Which snapshots an outlet wants.
+/// The snapshots that a sink wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Snapshots {
-    /// None but the last.
+    /// Only the last of the run.
     None,
-    /// The newest; that one replaces another is no loss.
+    /// The newest; one that is replaced before it was taken is not a loss.
     Newest,
-    /// Each is a record; one replaced before it was taken is missed.
+    /// Each; one that is replaced before it was taken is missed.
     Each,
 }
 
-/// What happens when an output does not keep up.
+/// What happens to an item when the queue is full.
 #[derive(Clone, Debug)]
 pub(crate) enum Handover {
-    /// The item is counted as missed.
-    Offer,
-    /// The giver waits until there is room, the output ends, or this channel is disconnected (the stream is stopping).
-    Wait(Receiver<()>),
+    /// It is dropped and counted as missed.
+    DropWhenFull,
+    /// It goes back to the caller, who keeps it until there is room, the output ends, or this channel is disconnected
+    /// (the stream is stopping).
+    WaitForRoom(Receiver<()>),
 }
 
 /// How an output's thread ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum OutputEnded {
-    /// Everything was taken.
+    /// It took every item.
     Finished,
-    /// Its reader is gone (a closed pipe): the program ends quietly with 0.
+    /// Its reader is gone (a closed pipe): the program ends quietly with exit code 0.
     Closed,
-    /// A defect.
+    /// A defect in this program.
     Panicked,
 }
 
-/// Told once, from the output's thread, when that ends.
-pub(crate) type Notice = Box<dyn FnOnce(OutputEnded) + Send>;
+/// Called once, on the output's thread, when the thread ends.
+pub(crate) type OnEnd = Box<dyn FnOnce(OutputEnded) + Send>;
 
 enum Message {
     Item(Item),
-    /// Look into the slot.
+    /// There is a snapshot in the slot.
     Snapshot,
-    /// Answered by dropping the sender.
+    /// Flush, then drop this sender.
     Flush(Sender<()>),
 }
 
@@ -115,54 +115,53 @@ fn swap<T>(place: &Mutex<Option<T>>, value: Option<T>) -> Option<T> {
     std::mem::replace(&mut *place.lock().unwrap_or_else(PoisonError::into_inner), value)
 }
 
-/// A running output, as its giver holds it. Dropping it ends the thread as soon as everything is taken.
+/// The handle of a running output. When it is dropped, the thread ends as soon as it has taken everything that is queued.
 pub(crate) struct Output {
     name: String,
     wants: Wants,
     handover: Handover,
-    /// Its end is the end of the thread's work; taps hold it weakly.
+    /// The only strong reference: when it goes, the channel closes and the thread ends. [`OutputSender`]s hold weak ones.
     messages: Arc<Sender<Message>>,
     slot: Arc<Slot>,
-    tally: Arc<Tally>,
+    counters: Arc<OutputCounters>,
     done: Receiver<()>,
     thread: JoinHandle<()>,
 }
 
-/// A second way to an output, for other threads than its giver's. It does not keep the output from ending.
+/// Sends items to an output from any thread. It does not keep the output alive.
 #[derive(Clone)]
-pub(crate) struct Tap {
+pub(crate) struct OutputSender {
     messages: Weak<Sender<Message>>,
-    tally: Arc<Tally>,
+    counters: Arc<OutputCounters>,
 }
 
-impl Tap {
-    /// Hands over an item; what there is no room for is counted as missed. Never blocks.
+impl OutputSender {
+    /// Queues an item. Never blocks: an item for which there is no room is dropped and counted as missed.
     pub(crate) fn offer(&self, item: Item) {
-        self.tally.offered();
+        self.counters.offered();
         let taken = self
             .messages
             .upgrade()
             .is_some_and(|messages| messages.try_send(Message::Item(item)).is_ok());
         if !taken {
-            self.tally.missed(1);
+            self.counters.missed(1);
         }
     }
 }
 
-/// What became of an output.
+/// How an output ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Closing {
-    /// Its name.
+pub(crate) struct OutputReport {
     pub(crate) name: String,
-    /// What it took and missed in all.
+    /// Written and missed in all.
     pub(crate) counts: OutputSnapshot,
-    /// How many of the missed were still waiting when its time was up; `None` if it ended by itself.
+    /// How many of the missed records were still waiting at the deadline; `None` if the output ended before it.
     pub(crate) abandoned: Option<u64>,
 }
 
-impl Closing {
-    /// The line that names what was left behind, if something was.
-    pub(crate) fn complaint(&self) -> Option<String> {
+impl OutputReport {
+    /// The warning about abandoned records, if there are any.
+    pub(crate) fn warning(&self) -> Option<String> {
         let name = &self.name;
         self.abandoned
             .map(|count| format!("output {name}: did not end in time, {count} records abandoned"))
@@ -173,36 +172,36 @@ impl Output {
     /// Starts the thread `gs-out-<name>`. `name` is also its key in `outputs` of the snapshot.
     ///
     /// # Errors
-    /// If the operating system gives no thread.
+    /// If the operating system cannot start a thread.
     pub(crate) fn spawn(
         name: &str,
-        outlet: Box<dyn Outlet>,
+        sink: Box<dyn Sink>,
         handover: Handover,
         capacity: usize,
-        notice: Notice,
+        on_end: OnEnd,
     ) -> Result<Self, Error> {
         let (messages, inbox) = bounded(capacity);
         let (alive, done) = bounded::<()>(0);
         let slot = Arc::new(Slot::default());
-        let tally = Arc::new(Tally::default());
-        let wants = outlet.wants();
-        let mut outlet = outlet;
-        outlet.attach(&tally);
-        let (its_slot, its_tally) = (Arc::clone(&slot), Arc::clone(&tally));
+        let counters = Arc::new(OutputCounters::default());
+        let wants = sink.wants();
+        let mut sink = sink;
+        sink.attach(&counters);
+        let (its_slot, its_counters) = (Arc::clone(&slot), Arc::clone(&counters));
         let thread = std::thread::Builder::new()
-            // 15 bytes is what Linux shows.
+            // Linux shows 15 bytes of a thread's name.
             .name(format!("gs-out-{name}").chars().take(15).collect())
             .spawn(move || {
                 let mut exit = Exit {
-                    tally: its_tally,
-                    notice: Some(notice),
+                    counters: its_counters,
+                    on_end: Some(on_end),
                     ended: OutputEnded::Panicked,
                     _alive: alive,
                 };
-                // A local after `exit`, so that also in a panic it is gone (a terminal restored) before anybody is told.
-                let mut outlet = outlet;
-                let ended = drive(&mut *outlet, &inbox, &its_slot, &exit.tally);
-                drop(outlet);
+                // Declared after `exit`, so that a panic too drops the sink (which restores a terminal) before `on_end`.
+                let mut sink = sink;
+                let ended = drive(&mut *sink, &inbox, &its_slot, &exit.counters);
+                drop(sink);
                 exit.ended = ended;
             })
             .map_err(|error| {
@@ -214,43 +213,41 @@ impl Output {
             handover,
             messages: Arc::new(messages),
             slot,
-            tally,
+            counters,
             done,
             thread,
         })
     }
 
-    /// A second way to it.
-    pub(crate) fn tap(&self) -> Tap {
-        Tap {
+    /// A sender to this output for other threads.
+    pub(crate) fn sender(&self) -> OutputSender {
+        OutputSender {
             messages: Arc::downgrade(&self.messages),
-            tally: Arc::clone(&self.tally),
+            counters: Arc::clone(&self.counters),
         }
     }
 
-    /// Its name.
     pub(crate) fn name(&self) -> &str {
         &self.name
     }
 
-    /// Which items it wants.
     pub(crate) fn wants(&self) -> Wants {
         self.wants
     }
 
     /// Written and missed so far.
     pub(crate) fn counts(&self) -> OutputSnapshot {
-        self.tally.counts()
+        self.counters.counts()
     }
 
-    /// Shares the counts beyond the life of this handle.
+    /// The counters, which outlive this handle.
     #[cfg(test)]
-    pub(crate) fn tally(&self) -> Arc<Tally> {
-        Arc::clone(&self.tally)
+    pub(crate) fn counters(&self) -> Arc<OutputCounters> {
+        Arc::clone(&self.counters)
     }
 
-    /// Hands over an item if it is wanted. Never blocks: where the stream waits for this output and there is no room, the
-    /// item comes back, for [`Output::offer_again`] once there is.
+    /// Queues an item if it is wanted. Never blocks: if there is no room and the stream waits for this output, it returns
+    /// the item, for [`Output::offer_again`] when there is room.
     pub(crate) fn try_offer(&self, item: &Item) -> Option<Item> {
         match item {
             Item::Snapshot(snapshot) => {
@@ -259,13 +256,14 @@ impl Output {
             }
             _ if !self.wants_item(item) => None,
             _ => {
-                self.tally.offered();
+                self.counters.offered();
                 self.offer_again(item.clone())
             }
         }
     }
 
-    /// Whether it takes this item into its queue.
+    /// Whether this item goes into its queue. (Snapshots go into a slot; audit entries and recorded lines come through an
+    /// [`OutputSender`].)
     pub(crate) fn wants_item(&self, item: &Item) -> bool {
         match item {
             Item::Event(_) => self.wants.events,
@@ -274,28 +272,28 @@ impl Output {
         }
     }
 
-    /// The item will have to wait behind others.
+    /// Counts an item as offered that the caller keeps behind others.
     pub(crate) fn count_offered(&self) {
-        self.tally.offered();
+        self.counters.offered();
     }
 
-    /// One more try with an item that was counted as offered; it comes back where there is still no room.
+    /// Tries to queue an item that is already counted as offered; returns it if there is still no room.
     pub(crate) fn offer_again(&self, item: Item) -> Option<Item> {
         match self.messages.try_send(Message::Item(item)) {
             Ok(()) => None,
             Err(TrySendError::Full(Message::Item(item))) if self.is_waited_for() => Some(item),
             Err(_) => {
-                self.tally.missed(1);
+                self.counters.missed(1);
                 None
             }
         }
     }
 
-    /// Whether the stream waits for it, which ends when the stream is stopping.
+    /// Whether the stream waits for this output. While it is stopping it no longer does.
     fn is_waited_for(&self) -> bool {
         match &self.handover {
-            Handover::Offer => false,
-            Handover::Wait(stopping) => {
+            Handover::DropWhenFull => false,
+            Handover::WaitForRoom(stopping) => {
                 !matches!(stopping.try_recv(), Err(crossbeam_channel::TryRecvError::Disconnected))
             }
         }
@@ -304,12 +302,12 @@ impl Output {
     /// Makes `select` wake when there is room, the output has ended, or the stream is stopping.
     pub(crate) fn select_room<'a>(&'a self, select: &mut Select<'a>) {
         select.send(&self.messages);
-        if let Handover::Wait(stopping) = &self.handover {
+        if let Handover::WaitForRoom(stopping) = &self.handover {
             select.recv(stopping);
         }
     }
 
-    /// Hands over an item, and waits for room where the stream waits for this output.
+    /// Queues an item, and waits for room if the stream waits for this output.
     #[cfg(test)]
     pub(crate) fn offer(&self, item: &Item) {
         let mut held = self.try_offer(item);
@@ -327,18 +325,18 @@ impl Output {
         }
         let each = self.wants.snapshots == Snapshots::Each;
         if each {
-            self.tally.offered();
+            self.counters.offered();
         }
         let replaced = swap(&self.slot.newest, Some(Arc::clone(snapshot)));
         if replaced.is_none() {
-            // No room means that the thread is busy: it looks into the slot before it waits again.
+            // If there is no room, the thread is busy: it looks into the slot before it waits again.
             let _ = self.messages.try_send(Message::Snapshot);
         } else if each {
-            self.tally.missed(1);
+            self.counters.missed(1);
         }
     }
 
-    /// Asks for everything handed over so far to be let out; waits for room in the channel until `deadline` at most.
+    /// Asks the output to write everything that it was given so far. Waits for room in the queue, until `deadline` at most.
     pub(crate) fn ask_flush(&self, deadline: Instant) -> Flush {
         let (ack, acknowledged) = bounded(0);
         let asked = self.messages.send_deadline(Message::Flush(ack), deadline);
@@ -348,33 +346,34 @@ impl Output {
         }
     }
 
-    /// Lets everything handed over so far out; whether that was done by `deadline`.
+    /// Writes everything that the output was given so far; whether that was done by `deadline`.
     #[cfg(test)]
     pub(crate) fn flush(&self, deadline: Instant) -> bool {
         self.ask_flush(deadline).wait(deadline)
     }
 
-    /// Nothing comes any more but `last`.
-    pub(crate) fn end(self, last: Option<Arc<Snapshot>>) -> Ending {
+    /// Ends the output: it takes what is queued, then `last`.
+    pub(crate) fn end(self, last: Option<Arc<Snapshot>>) -> EndingOutput {
         swap(&self.slot.last, last);
-        Ending {
+        EndingOutput {
             name: self.name,
-            tally: self.tally,
+            counters: self.counters,
             done: self.done,
             thread: self.thread,
         }
     }
 
-    /// Ends it with `last`: drains, then joins. What is not written by `deadline` is abandoned and counted as missed.
+    /// Ends the output with `last` and waits for its thread. What is not written by `deadline` is abandoned and counted as
+    /// missed.
     #[cfg(test)]
-    pub(crate) fn close(self, last: Option<Arc<Snapshot>>, deadline: Instant) -> Closing {
+    pub(crate) fn close(self, last: Option<Arc<Snapshot>>, deadline: Instant) -> OutputReport {
         self.end(last).join(deadline)
     }
 }
 
-/// A flush under way.
+/// A flush that was asked for.
 pub(crate) struct Flush {
-    /// None if there was no room to ask.
+    /// `None` if there was no room in the queue.
     acknowledged: Option<Receiver<()>>,
     done: Receiver<()>,
 }
@@ -385,7 +384,8 @@ impl Flush {
         let Some(acknowledged) = self.acknowledged else {
             return false;
         };
-        // Both: what waits in a bounded channel is not dropped with its receiver, so that after an end nobody may answer.
+        // `done` too: messages in a bounded channel are not dropped with its receiver, so after the thread's end the flush
+        // may stay unanswered.
         select! {
             recv(acknowledged) -> _ => true,
             recv(self.done) -> _ => true,
@@ -394,91 +394,91 @@ impl Flush {
     }
 }
 
-/// An output that is told to end.
-pub(crate) struct Ending {
+/// An output whose end was asked for.
+pub(crate) struct EndingOutput {
     name: String,
-    tally: Arc<Tally>,
+    counters: Arc<OutputCounters>,
     done: Receiver<()>,
     thread: JoinHandle<()>,
 }
 
-impl Ending {
+impl EndingOutput {
     /// Waits for the thread until `deadline`.
-    pub(crate) fn join(self, deadline: Instant) -> Closing {
+    pub(crate) fn join(self, deadline: Instant) -> OutputReport {
         let abandoned = match self.done.recv_deadline(deadline) {
-            // A thread that hangs in a write cannot be woken: it is left behind, its process is about to end.
-            Err(RecvTimeoutError::Timeout) => Some(self.tally.waiting()),
+            // A thread that hangs in a write cannot be woken. It is left running; the process is about to end.
+            Err(RecvTimeoutError::Timeout) => Some(self.counters.waiting()),
             Ok(()) | Err(RecvTimeoutError::Disconnected) => {
-                // The panic of an output was told by its notice.
+                // A panic was reported through `OnEnd`.
                 let _ = self.thread.join();
                 None
             }
         };
-        self.tally.end();
-        Closing {
+        self.counters.end();
+        OutputReport {
             name: self.name,
-            counts: self.tally.counts(),
+            counts: self.counters.counts(),
             abandoned,
         }
     }
 }
 
-/// Ends the counting and tells, whatever ended the thread.
+/// When dropped: closes the counters and calls `on_end`, also after a panic.
 struct Exit {
-    tally: Arc<Tally>,
-    notice: Option<Notice>,
+    counters: Arc<OutputCounters>,
+    on_end: Option<OnEnd>,
     ended: OutputEnded,
     _alive: Sender<()>,
 }
 
 impl Drop for Exit {
     fn drop(&mut self) {
-        self.tally.end();
-        if let Some(notice) = self.notice.take() {
-            notice(self.ended);
+        self.counters.end();
+        if let Some(on_end) = self.on_end.take() {
+            on_end(self.ended);
         }
     }
 }
 
-fn drive(outlet: &mut dyn Outlet, inbox: &Receiver<Message>, slot: &Slot, tally: &Tally) -> OutputEnded {
+fn drive(sink: &mut dyn Sink, inbox: &Receiver<Message>, slot: &Slot, counters: &OutputCounters) -> OutputEnded {
     loop {
-        let first = match outlet.due() {
+        let first = match sink.due() {
             Some(due) => inbox.recv_deadline(due),
             None => inbox.recv().map_err(|_| RecvTimeoutError::Disconnected),
         };
         let went = match first {
-            Ok(message) => batch(outlet, message, inbox, slot, tally),
-            Err(RecvTimeoutError::Timeout) => outlet.flush(tally),
+            Ok(message) => batch(sink, message, inbox, slot, counters),
+            Err(RecvTimeoutError::Timeout) => sink.flush(counters),
             Err(RecvTimeoutError::Disconnected) => break,
         };
         if went.is_err() {
             return OutputEnded::Closed;
         }
     }
-    let newest = take_newest(outlet, slot, tally);
-    match newest.and_then(|()| outlet.end(swap(&slot.last, None), tally)) {
+    let newest = take_newest(sink, slot, counters);
+    match newest.and_then(|()| sink.end(swap(&slot.last, None), counters)) {
         Ok(()) => OutputEnded::Finished,
         Err(Closed) => OutputEnded::Closed,
     }
 }
 
-/// Takes what waits, and lets it out when nothing waits any more or [`BATCH`] has passed.
+/// Takes what is queued, and flushes when the queue is empty or [`BATCH`] has passed.
 fn batch(
-    outlet: &mut dyn Outlet,
+    sink: &mut dyn Sink,
     first: Message,
     inbox: &Receiver<Message>,
     slot: &Slot,
-    tally: &Tally,
+    counters: &OutputCounters,
 ) -> Result<(), Closed> {
     let until = Instant::now() + BATCH;
     let mut next = Some(first);
     while let Some(message) = next {
         match message {
-            Message::Item(item) => outlet.take(item, tally)?,
-            Message::Snapshot => take_newest(outlet, slot, tally)?,
+            Message::Item(item) => sink.take(item, counters)?,
+            Message::Snapshot => take_newest(sink, slot, counters)?,
             Message::Flush(ack) => {
-                take_newest(outlet, slot, tally)?;
-                outlet.flush(tally)?;
+                take_newest(sink, slot, counters)?;
+                sink.flush(counters)?;
                 drop(ack);
             }
         }
@@ -487,13 +487,13 @@ fn batch(
         }
         next = inbox.try_recv().ok();
     }
-    take_newest(outlet, slot, tally)?;
-    outlet.flush(tally)
+    take_newest(sink, slot, counters)?;
+    sink.flush(counters)
 }
 
-fn take_newest(outlet: &mut dyn Outlet, slot: &Slot, tally: &Tally) -> Result<(), Closed> {
+fn take_newest(sink: &mut dyn Sink, slot: &Slot, counters: &OutputCounters) -> Result<(), Closed> {
     match swap(&slot.newest, None) {
-        Some(snapshot) => outlet.take(Item::Snapshot(snapshot), tally),
+        Some(snapshot) => sink.take(Item::Snapshot(snapshot), counters),
         None => Ok(()),
     }
 }

@@ -1,4 +1,4 @@
-//! Threads of outputs against writers that block, fail or close.
+//! Output threads with writers that block, fail or close.
 //!
 //! In: scripted writers · Out: assertions · Thread: the test's and `gs-out-*`.
 
@@ -7,21 +7,18 @@ use crate::output::Outputs;
 use crate::output::events::Records;
 use crate::output::record::Bodies;
 use crate::output::snapshots::SnapshotLines;
-use crate::output::testing::{Act, Scripted, event_item, numbered, soon, state_item};
-use crate::output::writer::LineOutlet;
+use crate::output::testing::{ScriptedWriter, WriteStep, event_item, numbered, soon, state_item};
+use crate::output::writer::LineSink;
 use std::io;
 
-fn records(writer: &Scripted) -> Box<dyn Outlet> {
-    Box::new(LineOutlet::new("test", Records::new(Bodies::Verbatim), writer.clone()))
+fn records(writer: &ScriptedWriter) -> Box<dyn Sink> {
+    Box::new(LineSink::new("test", Records::new(Bodies::Verbatim), writer.clone()))
 }
 
-fn spawn(outlet: Box<dyn Outlet>, handover: Handover, capacity: usize) -> (Output, Receiver<OutputEnded>) {
+fn spawn(sink: Box<dyn Sink>, handover: Handover, capacity: usize) -> (Output, Receiver<OutputEnded>) {
     let (told, ended) = bounded(1);
     let notice = Box::new(move |why| told.send(why).unwrap());
-    (
-        Output::spawn("test", outlet, handover, capacity, notice).unwrap(),
-        ended,
-    )
+    (Output::spawn("test", sink, handover, capacity, notice).unwrap(), ended)
 }
 
 fn ended(notice: &Receiver<OutputEnded>) -> OutputEnded {
@@ -29,11 +26,11 @@ fn ended(notice: &Receiver<OutputEnded>) -> OutputEnded {
 }
 
 #[test]
-fn lines_come_promptly_and_closing_drains() {
-    let writer = Scripted::default();
-    let (output, notice) = spawn(records(&writer), Handover::Offer, 8);
+fn lines_are_written_promptly_and_the_end_writes_the_rest() {
+    let writer = ScriptedWriter::default();
+    let (output, notice) = spawn(records(&writer), Handover::DropWhenFull, 8);
     output.offer(&event_item("1"));
-    // Without any flush.
+    // It is written without a flush.
     writer.wait_for_lines(1);
     output.offer(&state_item());
     output.offer(&event_item("2"));
@@ -53,9 +50,9 @@ fn lines_come_promptly_and_closing_drains() {
 }
 
 #[test]
-fn offering_to_a_stuck_reader_never_blocks_and_counts() {
-    let writer = Scripted::shut();
-    let (output, notice) = spawn(records(&writer), Handover::Offer, 4);
+fn offering_to_a_blocked_writer_never_blocks_and_counts() {
+    let writer = ScriptedWriter::blocked();
+    let (output, notice) = spawn(records(&writer), Handover::DropWhenFull, 4);
     output.offer(&event_item("1"));
     writer.wait_for_call();
     for _ in 0..100 {
@@ -63,8 +60,8 @@ fn offering_to_a_stuck_reader_never_blocks_and_counts() {
     }
     assert_eq!(output.counts(), OutputSnapshot { written: 0, missed: 96 });
     assert!(!output.flush(Instant::now()));
-    // Its time is up at once: the rest is abandoned, counted, and named.
-    let tally = output.tally();
+    // The deadline has passed already: the rest is abandoned, counted and reported.
+    let counters = output.counters();
     let closing = output.close(None, Instant::now());
     assert_eq!(
         closing.counts,
@@ -74,18 +71,18 @@ fn offering_to_a_stuck_reader_never_blocks_and_counts() {
         }
     );
     assert_eq!(closing.abandoned, Some(5));
-    assert!(closing.complaint().unwrap().contains("5 records abandoned"));
-    writer.open();
+    assert!(closing.warning().unwrap().contains("5 records abandoned"));
+    writer.unblock();
     assert_eq!(ended(&notice), OutputEnded::Finished);
-    // What still left in the end is not called missed.
-    assert_eq!(tally.counts(), OutputSnapshot { written: 5, missed: 96 });
+    // Records that were written after all no longer count as missed.
+    assert_eq!(counters.counts(), OutputSnapshot { written: 5, missed: 96 });
 }
 
 #[test]
-fn waiting_for_a_slow_reader_misses_nothing() {
-    let writer = Scripted::shut();
+fn waiting_for_a_slow_writer_misses_nothing() {
+    let writer = ScriptedWriter::blocked();
     let (keep, stopping) = bounded(0);
-    let (output, _notice) = spawn(records(&writer), Handover::Wait(stopping), 2);
+    let (output, _notice) = spawn(records(&writer), Handover::WaitForRoom(stopping), 2);
     let giver = std::thread::spawn(move || {
         for n in 0..500 {
             output.offer(&event_item(&n.to_string()));
@@ -93,7 +90,7 @@ fn waiting_for_a_slow_reader_misses_nothing() {
         output
     });
     writer.wait_for_call();
-    writer.open();
+    writer.unblock();
     let output = giver.join().unwrap();
     let closing = output.close(None, soon());
     drop(keep);
@@ -110,9 +107,9 @@ fn waiting_for_a_slow_reader_misses_nothing() {
 
 #[test]
 fn a_stop_ends_the_wait() {
-    let writer = Scripted::shut();
+    let writer = ScriptedWriter::blocked();
     let (keep, stopping) = bounded(0);
-    let (output, _notice) = spawn(records(&writer), Handover::Wait(stopping), 1);
+    let (output, _notice) = spawn(records(&writer), Handover::WaitForRoom(stopping), 1);
     output.offer(&event_item("1"));
     writer.wait_for_call();
     output.offer(&event_item("2"));
@@ -123,16 +120,16 @@ fn a_stop_ends_the_wait() {
     drop(keep);
     let output = giver.join().unwrap();
     assert_eq!(output.counts().missed, 1);
-    writer.open();
+    writer.unblock();
     let closing = output.close(None, soon());
     assert_eq!(closing.counts, OutputSnapshot { written: 2, missed: 1 });
 }
 
 #[test]
-fn a_closed_pipe_ends_the_output_and_nothing_waits_for_it() {
-    let writer = Scripted::new([Act::Fail(io::ErrorKind::BrokenPipe)]);
+fn a_closed_pipe_ends_the_output_and_offering_no_longer_waits() {
+    let writer = ScriptedWriter::new([WriteStep::Fail(io::ErrorKind::BrokenPipe)]);
     let (_keep, stopping) = bounded(0);
-    let (output, notice) = spawn(records(&writer), Handover::Wait(stopping), 1);
+    let (output, notice) = spawn(records(&writer), Handover::WaitForRoom(stopping), 1);
     output.offer(&event_item("1"));
     assert_eq!(ended(&notice), OutputEnded::Closed);
     for _ in 0..3 {
@@ -146,8 +143,8 @@ fn a_closed_pipe_ends_the_output_and_nothing_waits_for_it() {
 
 #[test]
 fn a_flush_is_acknowledged_after_the_write() {
-    let writer = Scripted::default();
-    let (output, _notice) = spawn(records(&writer), Handover::Offer, 8);
+    let writer = ScriptedWriter::default();
+    let (output, _notice) = spawn(records(&writer), Handover::DropWhenFull, 8);
     output.offer(&event_item("1"));
     assert!(output.flush(soon()));
     assert_eq!(writer.text().lines().count(), 1);
@@ -155,16 +152,16 @@ fn a_flush_is_acknowledged_after_the_write() {
 }
 
 #[test]
-fn only_the_newest_snapshot_waits_and_replaced_ones_are_counted() {
-    let writer = Scripted::shut();
-    let outlet = Box::new(LineOutlet::new("test", SnapshotLines, writer.clone()));
-    let (output, _notice) = spawn(outlet, Handover::Offer, 1);
+fn only_the_newest_snapshot_waits_and_replaced_ones_are_missed() {
+    let writer = ScriptedWriter::blocked();
+    let sink = Box::new(LineSink::new("test", SnapshotLines, writer.clone()));
+    let (output, _notice) = spawn(sink, Handover::DropWhenFull, 1);
     output.offer(&Item::Snapshot(numbered(1)));
     writer.wait_for_call();
     for revision in 2..=9 {
         output.offer(&Item::Snapshot(numbered(revision)));
     }
-    writer.open();
+    writer.unblock();
     let closing = output.close(Some(numbered(10)), soon());
     let text = writer.text();
     let revisions: Vec<u64> = text
@@ -181,7 +178,7 @@ fn only_the_newest_snapshot_waits_and_replaced_ones_are_counted() {
 
 struct Panics;
 
-impl Outlet for Panics {
+impl Sink for Panics {
     fn wants(&self) -> Wants {
         Wants {
             events: true,
@@ -190,24 +187,24 @@ impl Outlet for Panics {
         }
     }
 
-    fn take(&mut self, _: Item, _: &Tally) -> Result<(), Closed> {
+    fn take(&mut self, _: Item, _: &OutputCounters) -> Result<(), Closed> {
         panic!("on purpose")
     }
 
-    fn flush(&mut self, _: &Tally) -> Result<(), Closed> {
+    fn flush(&mut self, _: &OutputCounters) -> Result<(), Closed> {
         Ok(())
     }
 
-    fn end(&mut self, _: Option<Arc<Snapshot>>, _: &Tally) -> Result<(), Closed> {
+    fn end(&mut self, _: Option<Arc<Snapshot>>, _: &OutputCounters) -> Result<(), Closed> {
         Ok(())
     }
 }
 
 #[test]
-fn a_panic_is_told_and_the_other_outputs_go_on() {
-    let writer = Scripted::default();
-    let (broken, notice) = spawn(Box::new(Panics), Handover::Offer, 4);
-    let (sound, _notice) = spawn(records(&writer), Handover::Offer, 4);
+fn a_panic_is_reported_and_the_other_outputs_go_on() {
+    let writer = ScriptedWriter::default();
+    let (broken, notice) = spawn(Box::new(Panics), Handover::DropWhenFull, 4);
+    let (sound, _notice) = spawn(records(&writer), Handover::DropWhenFull, 4);
     let mut outputs = Outputs::default();
     outputs.add(broken);
     outputs.add(sound);
@@ -221,11 +218,11 @@ fn a_panic_is_told_and_the_other_outputs_go_on() {
 }
 
 #[test]
-fn two_stuck_outputs_share_one_deadline() {
-    let writers = [Scripted::shut(), Scripted::shut()];
+fn two_blocked_outputs_share_one_deadline() {
+    let writers = [ScriptedWriter::blocked(), ScriptedWriter::blocked()];
     let mut outputs = Outputs::default();
     for writer in &writers {
-        let (output, _notice) = spawn_unheard(writer);
+        let output = Output::spawn("test", records(writer), Handover::DropWhenFull, 4, Box::new(|_| {})).unwrap();
         output.offer(&event_item("1"));
         writer.wait_for_call();
         outputs.add(output);
@@ -235,10 +232,5 @@ fn two_stuck_outputs_share_one_deadline() {
     let closings = outputs.close(None, start + wait);
     assert!(closings.iter().all(|closing| closing.abandoned == Some(1)));
     assert!(start.elapsed() >= wait && start.elapsed() < Duration::from_secs(10));
-    writers.iter().for_each(Scripted::open);
-}
-
-fn spawn_unheard(writer: &Scripted) -> (Output, ()) {
-    let output = Output::spawn("test", records(writer), Handover::Offer, 4, Box::new(|_| {})).unwrap();
-    (output, ())
+    writers.iter().for_each(ScriptedWriter::unblock);
 }

@@ -1,14 +1,13 @@
-//! The snapshot file: always one whole snapshot, replaced in one step.
+//! The snapshot file: always one whole snapshot, replaced atomically.
 //!
 //! In: the newest `Snapshot` · Out: a file with one JSON object and a newline · Thread: that of its output.
 //!
 //! A temporary file in the same directory is written and renamed over the old one, so that a reader sees the old or the
-//! new, never a part. It is not synced to the disk each time: after a power cut the numbers of a dead process are worth
-//! nothing, while a sync a second wears out the flash of small devices and waits behind their slow disks. The last one
-//! of a run is synced.
+//! new snapshot, never a part. Only the last one of a run is synced to the disk: after a power cut the numbers of a dead
+//! process are worth nothing, while a sync each second wears out the flash of small devices and waits for their slow disks.
 //!
-//! A new file can be read by its owner only (names of users and queues are in it); the permissions of a file that is
-//! there already are kept, so that an operator decides once who may read it.
+//! A new file can be read by its owner only (it holds names of users and queues). The permissions of an existing file are
+//! kept, so that an operator decides once who may read it.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -17,15 +16,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::Item;
-use super::complaint::Complaint;
-use super::sink::{Closed, Outlet, Snapshots, Wants};
-use super::tally::Tally;
+use super::counters::OutputCounters;
+use super::failure_log::FailureLog;
+use super::sink::{Closed, Sink, Snapshots, Wants};
 use crate::model::snapshot::Snapshot;
 use crate::output::record;
 use crate::{Error, ErrorKind};
 
 const NAME: &str = "snapshot file";
-/// A temporary file older than this belongs to no living writer: writing one takes milliseconds.
+/// A temporary file older than this was left by a process that was killed: writing one takes milliseconds.
 const LEFTOVER_AGE: Duration = Duration::from_secs(60);
 
 /// Whether the content must outlive a power cut.
@@ -35,12 +34,12 @@ enum Sync {
     Yes,
 }
 
-/// Replaces one file.
+/// The sink of the snapshot file.
 pub(crate) struct SnapshotFile {
     path: PathBuf,
     temporary: PathBuf,
     bytes: Vec<u8>,
-    complaint: Complaint,
+    failures: FailureLog,
 }
 
 impl SnapshotFile {
@@ -48,30 +47,29 @@ impl SnapshotFile {
     /// process left behind.
     ///
     /// # Errors
-    /// [`ErrorKind::Configuration`] if `path` is no regular file, or its directory is none: both are mistakes that are
-    /// better told at once.
+    /// [`ErrorKind::Configuration`] if `path` exists and is not a regular file, or its directory does not exist.
     pub(crate) fn new(path: &Path) -> Result<Self, Error> {
         let did = || format!("preparing the snapshot file {}", path.display());
         let refuse = |what: String| Error::new(ErrorKind::Configuration, did(), what);
-        // A link stays a link; where nothing is yet, the path is taken as it is.
+        // A link stays a link. A path that does not exist yet is used as it is.
         let path_to = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
         if let Ok(there) = fs::metadata(&path_to)
             && !there.is_file()
         {
             return Err(refuse(
-                "is there and is no regular file; name a file that may be replaced".to_owned(),
+                "it exists and is not a regular file; name a file that may be replaced".to_owned(),
             ));
         }
         let name = path_to
             .file_name()
-            .ok_or_else(|| refuse("has no file name".to_owned()))?;
+            .ok_or_else(|| refuse("it has no file name".to_owned()))?;
         let directory = match path_to.parent() {
             Some(parent) if !parent.as_os_str().is_empty() => parent,
             _ => Path::new("."),
         };
         if !directory.is_dir() {
             return Err(refuse(format!(
-                "{} is no directory; create it first",
+                "{} is not a directory; create it first",
                 directory.display()
             )));
         }
@@ -82,26 +80,26 @@ impl SnapshotFile {
             path: path_to,
             temporary,
             bytes: Vec::new(),
-            complaint: Complaint::default(),
+            failures: FailureLog::default(),
         })
     }
 
-    fn replace(&mut self, snapshot: &Snapshot, sync: Sync, tally: &Tally) {
+    fn replace(&mut self, snapshot: &Snapshot, sync: Sync, counters: &OutputCounters) {
         self.bytes.clear();
         record::snapshot(&mut self.bytes, snapshot);
         match self.write(sync) {
             Ok(()) => {
-                tally.wrote(1);
-                if let Some(line) = self.complaint.worked(NAME) {
+                counters.wrote(1);
+                if let Some(line) = self.failures.worked(NAME) {
                     log::info!("{line}");
                 }
             }
             Err(error) => {
-                // Half a file helps nobody, least of all on a full disk.
+                // Half a file is of no use, and takes space on a disk that may be full.
                 let _ = fs::remove_file(&self.temporary);
-                tally.missed(1);
+                counters.missed(1);
                 let what = format!("{}: {error}", self.path.display());
-                if let Some(line) = self.complaint.failed(NAME, &what, 1, Instant::now()) {
+                if let Some(line) = self.failures.failed(NAME, &what, 1, Instant::now()) {
                     log::warn!("{line}");
                 }
             }
@@ -122,7 +120,7 @@ impl SnapshotFile {
     }
 }
 
-/// A new file that only its owner can read. One of the same name is a leftover of an earlier process with our number.
+/// Creates a file that only its owner can read. An existing one was left by an earlier process with the same id.
 fn create(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
@@ -164,7 +162,7 @@ fn remove_leftovers(directory: &Path, name: &str) {
     }
 }
 
-impl Outlet for SnapshotFile {
+impl Sink for SnapshotFile {
     fn wants(&self) -> Wants {
         Wants {
             events: false,
@@ -173,20 +171,20 @@ impl Outlet for SnapshotFile {
         }
     }
 
-    fn take(&mut self, item: Item, tally: &Tally) -> Result<(), Closed> {
+    fn take(&mut self, item: Item, counters: &OutputCounters) -> Result<(), Closed> {
         if let Item::Snapshot(snapshot) = item {
-            self.replace(&snapshot, Sync::No, tally);
+            self.replace(&snapshot, Sync::No, counters);
         }
         Ok(())
     }
 
-    fn flush(&mut self, _: &Tally) -> Result<(), Closed> {
+    fn flush(&mut self, _: &OutputCounters) -> Result<(), Closed> {
         Ok(())
     }
 
-    fn end(&mut self, last: Option<Arc<Snapshot>>, tally: &Tally) -> Result<(), Closed> {
+    fn end(&mut self, last: Option<Arc<Snapshot>>, counters: &OutputCounters) -> Result<(), Closed> {
         if let Some(last) = last {
-            self.replace(&last, Sync::Yes, tally);
+            self.replace(&last, Sync::Yes, counters);
         }
         Ok(())
     }

@@ -7,7 +7,7 @@ use crate::model::snapshot::OutputSnapshot;
 use crate::output::testing::numbered;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// A directory that goes with the test.
+/// A directory that is removed at the end of the test.
 struct Directory(PathBuf);
 
 impl Directory {
@@ -45,34 +45,34 @@ fn revision(path: &Path) -> u64 {
 fn the_file_is_replaced_whole_and_nothing_else_is_left() {
     let directory = Directory::new();
     let path = directory.0.join("now.json");
-    let tally = Tally::default();
+    let counters = OutputCounters::default();
     let mut file = SnapshotFile::new(&path).unwrap();
-    file.take(Item::Snapshot(numbered(1)), &tally).unwrap();
+    file.take(Item::Snapshot(numbered(1)), &counters).unwrap();
     assert_eq!(revision(&path), 1);
-    // Who opened the old one still reads the old one.
+    // A reader that opened the old file still reads the old one.
     let mut old = File::open(&path).unwrap();
-    file.end(Some(numbered(2)), &tally).unwrap();
+    file.end(Some(numbered(2)), &counters).unwrap();
     assert_eq!(revision(&path), 2);
     let mut text = String::new();
     io::Read::read_to_string(&mut old, &mut text).unwrap();
     assert!(text.contains("\"revision\":1,"));
     assert_eq!(directory.names(), ["now.json"]);
-    assert_eq!(tally.counts(), OutputSnapshot { written: 2, missed: 0 });
+    assert_eq!(counters.counts(), OutputSnapshot { written: 2, missed: 0 });
 }
 
 #[cfg(unix)]
 #[test]
-fn permissions_are_close_at_first_and_kept_later() {
+fn a_new_file_is_for_its_owner_only_and_later_permissions_are_kept() {
     use std::os::unix::fs::PermissionsExt;
     let directory = Directory::new();
     let path = directory.0.join("now.json");
     let mode = || fs::metadata(&path).unwrap().permissions().mode() & 0o777;
-    let tally = Tally::default();
+    let counters = OutputCounters::default();
     let mut file = SnapshotFile::new(&path).unwrap();
-    file.take(Item::Snapshot(numbered(1)), &tally).unwrap();
+    file.take(Item::Snapshot(numbered(1)), &counters).unwrap();
     assert_eq!(mode(), 0o600);
     fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
-    file.take(Item::Snapshot(numbered(2)), &tally).unwrap();
+    file.take(Item::Snapshot(numbered(2)), &counters).unwrap();
     assert_eq!((mode(), revision(&path)), (0o644, 2));
 }
 
@@ -84,31 +84,32 @@ fn a_link_stays_a_link() {
     fs::write(&real, "old").unwrap();
     std::os::unix::fs::symlink(&real, &link).unwrap();
     let mut file = SnapshotFile::new(&link).unwrap();
-    file.take(Item::Snapshot(numbered(3)), &Tally::default()).unwrap();
+    file.take(Item::Snapshot(numbered(3)), &OutputCounters::default())
+        .unwrap();
     assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
     assert_eq!(revision(&real), 3);
 }
 
 #[test]
-fn a_vanished_directory_is_counted_and_its_return_is_used() {
+fn snapshots_are_missed_while_the_directory_is_gone() {
     let directory = Directory::new();
     let sub = directory.0.join("sub");
     fs::create_dir(&sub).unwrap();
     let path = sub.join("now.json");
-    let tally = Tally::default();
+    let counters = OutputCounters::default();
     let mut file = SnapshotFile::new(&path).unwrap();
     fs::remove_dir(&sub).unwrap();
-    file.take(Item::Snapshot(numbered(1)), &tally).unwrap();
-    file.take(Item::Snapshot(numbered(2)), &tally).unwrap();
-    assert_eq!(tally.counts(), OutputSnapshot { written: 0, missed: 2 });
+    file.take(Item::Snapshot(numbered(1)), &counters).unwrap();
+    file.take(Item::Snapshot(numbered(2)), &counters).unwrap();
+    assert_eq!(counters.counts(), OutputSnapshot { written: 0, missed: 2 });
     fs::create_dir(&sub).unwrap();
-    file.take(Item::Snapshot(numbered(3)), &tally).unwrap();
+    file.take(Item::Snapshot(numbered(3)), &counters).unwrap();
     assert_eq!(revision(&path), 3);
-    assert_eq!(tally.counts(), OutputSnapshot { written: 1, missed: 2 });
+    assert_eq!(counters.counts(), OutputSnapshot { written: 1, missed: 2 });
 }
 
 #[test]
-fn mistakes_are_told_at_once() {
+fn unusable_paths_are_reported_at_once() {
     let directory = Directory::new();
     let refusal = |path: &Path| {
         let error = SnapshotFile::new(path).err().unwrap();
@@ -117,16 +118,16 @@ fn mistakes_are_told_at_once() {
         assert!(says.contains(&path.display().to_string()), "{says}");
         says
     };
-    assert!(refusal(&directory.0).contains("no regular file"));
+    assert!(refusal(&directory.0).contains("not a regular file"));
     let missing = directory.0.join("missing").join("now.json");
-    assert!(refusal(&missing).contains("no directory; create it first"));
+    assert!(refusal(&missing).contains("is not a directory; create it first"));
     if cfg!(unix) {
-        assert!(refusal(Path::new("/dev/null")).contains("no regular file"));
+        assert!(refusal(Path::new("/dev/null")).contains("not a regular file"));
     }
 }
 
 #[test]
-fn leftovers_of_killed_processes_go_and_other_files_stay() {
+fn old_temporary_files_are_removed_and_other_files_are_kept() {
     let directory = Directory::new();
     let path = directory.0.join("now.json");
     for name in [
@@ -143,7 +144,7 @@ fn leftovers_of_killed_processes_go_and_other_files_stay() {
         file.set_modified(long_ago).unwrap();
     }
     SnapshotFile::new(&path).unwrap();
-    // 88 is young: its writer may live.
+    // 88 is new: its process may still be writing it.
     assert_eq!(
         directory.names(),
         [".now.json.88.tmp", ".now.json.x.tmp", ".other.json.77.tmp"]
@@ -151,12 +152,13 @@ fn leftovers_of_killed_processes_go_and_other_files_stay() {
 }
 
 #[test]
-fn our_own_leftover_is_no_obstacle() {
+fn a_temporary_file_of_the_same_process_id_is_replaced() {
     let directory = Directory::new();
     let path = directory.0.join("now.json");
     let mut file = SnapshotFile::new(&path).unwrap();
     fs::write(&file.temporary, "half").unwrap();
-    file.take(Item::Snapshot(numbered(1)), &Tally::default()).unwrap();
+    file.take(Item::Snapshot(numbered(1)), &OutputCounters::default())
+        .unwrap();
     assert_eq!(revision(&path), 1);
     assert_eq!(directory.names(), ["now.json"]);
 }

@@ -1,4 +1,4 @@
-//! `snapshots`: one JSON snapshot a line, each interval and at the end.
+//! `snapshots`: one line with a JSON snapshot each interval and at the end.
 //!
 //! In: `Item::Snapshot` · Out: NDJSON lines · Thread: that of its output.
 
@@ -8,7 +8,7 @@ use super::writer::{Render, Rendered};
 use crate::model::snapshot::Snapshot;
 use crate::output::record;
 
-/// Snapshots as lines.
+/// Renders each snapshot as a line.
 pub(crate) struct SnapshotLines;
 
 impl Render for SnapshotLines {

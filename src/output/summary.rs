@@ -9,7 +9,7 @@ use crate::config::Protocol;
 use crate::model::counts::{Field, LiveNumbers, Numbers, Unit};
 use crate::model::snapshot::{Counters, QueueSnapshot, Snapshot};
 
-/// Queues, users' statuses and metrics shown; a longer list is what the JSON outputs are for.
+/// Queues, users' statuses and metrics shown at most; longer lists are in the JSON outputs.
 const SHOWN: usize = 40;
 /// Columns of a name.
 const NAME: usize = 28;
@@ -122,7 +122,7 @@ fn numbers(queue: &QueueSnapshot) -> String {
     parts.join(", ")
 }
 
-/// What happened.
+/// The important numbers of what happened.
 fn counted(numbers: &Numbers) -> Vec<String> {
     let shown = |field: &&Field<Numbers>| (1..=LEAST_RANK).contains(&field.rank);
     let fields = Numbers::FIELDS.iter().filter(shown);
@@ -140,7 +140,7 @@ fn said<T>(field: &Field<T>, of: &T) -> Option<String> {
     })
 }
 
-/// Whether the protocol tells of conversations: `metrics` does not, its zero would be made up.
+/// Whether the protocol tells of conversations; in `metrics`, which does not, a zero would be made up.
 pub(crate) fn knows_conversations(snapshot: &Snapshot) -> bool {
     snapshot.connection.protocol != Protocol::Metrics
 }
@@ -150,7 +150,7 @@ pub(crate) fn statuses(snapshot: &Snapshot) -> Vec<String> {
     let mut counts: std::collections::BTreeMap<&str, u64> = std::collections::BTreeMap::new();
     for user in snapshot.users.values() {
         let off_queue = |status: &str| status == "OFF_QUEUE";
-        // Who is off queue is better described by the presence: a break, a meal, a meeting.
+        // The presence says more of a user who is off queue: a break, a meal, a meeting.
         let status = match (user.routing_status.as_deref(), user.presence.as_deref()) {
             (Some(status), Some(presence)) if off_queue(status) => presence,
             (Some(status), _) => status,
@@ -168,7 +168,7 @@ pub(crate) fn statuses(snapshot: &Snapshot) -> Vec<String> {
         .collect()
 }
 
-/// What was lost or refused, only what is not zero.
+/// What was lost or refused; zeros are left out.
 pub(crate) fn losses(snapshot: &Snapshot) -> Vec<String> {
     let connection = &snapshot.connection;
     let Counters {

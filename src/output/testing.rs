@@ -1,6 +1,6 @@
-//! What the tests of outputs share: a snapshot, events, and writers that block, fail or close.
+//! Shared by the tests of outputs: a snapshot, events, and writers that block, fail or close.
 //!
-//! In: a test's wishes · Out: scripted writers and plain data · Thread: any.
+//! In: a script of writes · Out: scripted writers, sample records · Thread: any.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io::{self, Write};
@@ -17,15 +17,15 @@ use crate::output::record::StateChange;
 use crate::output::record::tests::{an_event, moment};
 use crate::{Id, Moment};
 
-/// How long a test waits for what must happen.
+/// The deadline for something that must happen.
 pub(crate) fn soon() -> Instant {
-    Instant::now() + Duration::from_secs(20)
+    Instant::now() + Duration::from_secs(60)
 }
 
 pub(crate) const SALES: &str = "509f5a7f-cb31-5a43-ac00-8041a8ba3690";
 pub(crate) const SUPPORT: &str = "0a93101a-f7f4-50f8-8121-7d9be44b0dca";
 
-/// Two queues, three users, all well.
+/// Two queues and three users of a stream without problems.
 pub(crate) fn a_snapshot() -> Snapshot {
     let at = moment("2026-05-04T14:05:30.500Z");
     let queue = |name: &str, waiting: u64, longest: Option<f64>| QueueSnapshot {
@@ -129,42 +129,41 @@ pub(crate) fn a_gap(from: Moment, to: Option<Moment>) -> Gap {
 
 /// What one call of `write` does.
 #[derive(Debug)]
-pub(crate) enum Act {
+pub(crate) enum WriteStep {
     /// Takes at most so many bytes.
     Take(usize),
-    /// Fails.
     Fail(io::ErrorKind),
 }
 
 #[derive(Debug, Default)]
 struct Inner {
-    script: VecDeque<Act>,
+    script: VecDeque<WriteStep>,
     written: Vec<u8>,
-    /// Calls of `write` wait while it is shut.
-    shut: bool,
-    /// How many calls wait or have waited at the gate.
-    came: usize,
+    /// Calls of `write` wait while this is set.
+    blocked: bool,
+    /// How many calls of `write` began.
+    calls: usize,
 }
 
-/// A writer that does what its script says, then takes everything; the test holds a clone.
+/// A writer that follows its script, then takes everything; the test holds a clone.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Scripted(Arc<(Mutex<Inner>, Condvar)>);
+pub(crate) struct ScriptedWriter(Arc<(Mutex<Inner>, Condvar)>);
 
-impl Scripted {
-    pub(crate) fn new(script: impl IntoIterator<Item = Act>) -> Self {
+impl ScriptedWriter {
+    pub(crate) fn new(script: impl IntoIterator<Item = WriteStep>) -> Self {
         let this = Self::default();
         this.0.0.lock().unwrap().script = script.into_iter().collect();
         this
     }
 
-    pub(crate) fn shut() -> Self {
+    pub(crate) fn blocked() -> Self {
         let this = Self::default();
-        this.0.0.lock().unwrap().shut = true;
+        this.0.0.lock().unwrap().blocked = true;
         this
     }
 
-    pub(crate) fn open(&self) {
-        self.0.0.lock().unwrap().shut = false;
+    pub(crate) fn unblock(&self) {
+        self.0.0.lock().unwrap().blocked = false;
         self.0.1.notify_all();
     }
 
@@ -177,17 +176,17 @@ impl Scripted {
         let (_inner, late) = self
             .0
             .1
-            .wait_timeout_while(inner, Duration::from_secs(20), |inner| !met(inner))
+            .wait_timeout_while(inner, Duration::from_secs(60), |inner| !met(inner))
             .unwrap();
-        assert!(!late.timed_out(), "the writer did not come to it in time");
+        assert!(!late.timed_out(), "the writer was not called in time");
     }
 
-    /// Waits until a write hangs at the gate.
+    /// Waits until `write` was called.
     pub(crate) fn wait_for_call(&self) {
-        self.wait(|inner| inner.came > 0);
+        self.wait(|inner| inner.calls > 0);
     }
 
-    /// Waits until so many lines were written.
+    /// Waits until this many lines were written.
     pub(crate) fn wait_for_lines(&self, count: usize) {
         self.wait(|inner| inner.written.iter().filter(|b| **b == b'\n').count() >= count);
     }
@@ -197,18 +196,18 @@ impl Scripted {
     }
 }
 
-impl Write for Scripted {
+impl Write for ScriptedWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let (mutex, changed) = &*self.0;
         let mut inner = mutex.lock().unwrap();
-        inner.came += 1;
+        inner.calls += 1;
         changed.notify_all();
-        while inner.shut {
+        while inner.blocked {
             inner = changed.wait(inner).unwrap();
         }
         let count = match inner.script.pop_front() {
-            Some(Act::Fail(kind)) => return Err(kind.into()),
-            Some(Act::Take(most)) => most.min(bytes.len()),
+            Some(WriteStep::Fail(kind)) => return Err(kind.into()),
+            Some(WriteStep::Take(most)) => most.min(bytes.len()),
             None => bytes.len(),
         };
         inner.written.extend_from_slice(&bytes[..count]);

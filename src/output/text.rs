@@ -1,15 +1,15 @@
-//! Foreign text made harmless for a terminal or a journal, and measured.
+//! Makes text from outside safe for a terminal or a log, measures and shortens it, and formats times and numbers.
 //!
-//! In: names, causes, topics · Out: one line of printable text of known width · Thread: any (pure).
+//! In: names, causes, topics · Out: printable text of known width · Thread: any (pure).
 //!
-//! Width is an approximation that rather counts too much than too little: a line must never be longer than counted.
+//! The width is approximate and rather too large than too small: a line must never be wider than measured.
 
 use std::borrow::Cow;
 use std::time::Duration;
 
 use crate::{Id, Moment};
 
-/// `text` without anything that moves a cursor, starts a sequence, or turns the direction of writing.
+/// Replaces everything that moves the cursor, starts a control sequence, or changes the direction of writing.
 pub(crate) fn plain(text: &str) -> Cow<'_, str> {
     if !text.chars().any(is_harmful) {
         return Cow::Borrowed(text);
@@ -28,10 +28,10 @@ fn is_harmful(c: char) -> bool {
             | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
 }
 
-/// Columns that a character takes, 2 where that depends.
+/// Columns that a character takes; 2 where terminals differ.
 pub(crate) fn char_width(c: char) -> usize {
     match u32::from(c) {
-        // Marks that are drawn onto the letter before them.
+        // Combining marks, drawn onto the letter before them.
         0x300..=0x36f
         | 0x483..=0x489
         | 0x591..=0x5bd
@@ -53,7 +53,7 @@ pub(crate) fn char_width(c: char) -> usize {
         | 0xfe30..=0xfe6f
         | 0xff00..=0xff60
         | 0xffe0..=0xffe6 => 2,
-        // Symbols that may be drawn as pictures.
+        // Symbols that may be drawn as emoji.
         0x231a..=0x231b | 0x23e9..=0x23fa | 0x25fd..=0x25fe | 0x2600..=0x27bf | 0x2b00..=0x2bff => 2,
         0x1_6fe0..=0x1_8fff | 0x1_b000..=0x1_b2ff | 0x1_f000..=0x1_faff | 0x2_0000..=0x3_ffff => 2,
         _ => 1,
@@ -65,7 +65,7 @@ pub(crate) fn width(text: &str) -> usize {
     text.chars().map(char_width).sum()
 }
 
-/// `text` in at most `columns`, with `…` where it was cut. At most two marks stay on a letter.
+/// `text` in at most `columns`, ending with `…` if it was cut. At most two combining marks stay on a letter.
 pub(crate) fn clip(text: &str, columns: usize) -> Cow<'_, str> {
     let mut marks = 0;
     let mut stacked = false;
@@ -101,7 +101,7 @@ pub(crate) fn clip(text: &str, columns: usize) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// An identifier short enough for a line and long enough to find it again.
+/// The beginning of an id: short enough for a line, long enough to search for.
 pub(crate) fn short(id: &Id) -> String {
     let text = id.to_string();
     match text.char_indices().nth(8) {
@@ -141,7 +141,7 @@ pub(crate) fn between(earlier: Moment, later: Moment) -> Duration {
     Duration::from_millis(u64::try_from(later.millis_since(earlier)).unwrap_or(0))
 }
 
-/// Seconds with at most one digit after the point: `12.5 s`; from a minute on as [`span`].
+/// Seconds with at most one decimal, `12.5 s`; from a minute on in the format of [`span`].
 pub(crate) fn secs(value: f64) -> String {
     match Duration::try_from_secs_f64(value) {
         Ok(length) if value >= 60.0 => span(length),
@@ -149,13 +149,13 @@ pub(crate) fn secs(value: f64) -> String {
     }
 }
 
-/// A number as a person writes it: no exponent for usual sizes, at most three digits after the point.
+/// A number without exponent for usual sizes, and with at most three decimals.
 pub(crate) fn number(value: f64) -> String {
     if !value.is_finite() || value.abs() >= 1e15 {
         return format!("{value:e}");
     }
     let rounded = (value * 1000.0).round() / 1000.0;
-    // `-0` is no number for people.
+    // Shows `-0` as `0`.
     format!("{}", if rounded == 0.0 { 0.0 } else { rounded })
 }
 

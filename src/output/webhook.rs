@@ -1,72 +1,72 @@
-//! The webhook: snapshots or events posted to a receiver, which never holds up the stream.
+//! The webhook: snapshots or events posted to a receiver.
 //!
-//! In: `Item`s · Out: what shall be posted, on the courier's desk · Thread: that of its output, which never waits for the
-//! receiver but at the end.
+//! In: `Item`s · Out: payloads in the queue of the thread that posts · Thread: that of its output; it waits for the
+//! receiver only at the end.
 //!
-//! Snapshots: the newest wins; one that was replaced before it was taken is missed. Events: in order, at most 500 a post;
-//! beyond [`MOST_WAITING`] the newest are missed.
+//! Snapshots: only the newest waits; one that is replaced before it is posted counts as missed. Events: in order, at most
+//! 500 in a post; while [`MAX_QUEUED`] wait, new ones are missed.
 
-mod courier;
-mod desk;
+mod poster;
+mod queue;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use self::courier::Courier;
-use self::desk::Desk;
+use self::poster::Poster;
+use self::queue::PostQueue;
 use super::Item;
-use super::sink::{Closed, Outlet, Snapshots, Wants};
-use super::tally::Tally;
+use super::counters::OutputCounters;
+use super::sink::{Closed, Sink, Snapshots, Wants};
 use crate::config::WebhookOn;
 use crate::model::snapshot::Snapshot;
 use crate::output::record::Bodies;
 use crate::rest::webhook::WebhookClient;
 use crate::{Error, ErrorKind};
 
-/// Records that may wait for the receiver: four posts.
-const MOST_WAITING: usize = 2000;
-/// A post under way when the end comes may take this much of the outputs' time (700 ms) …
-const UNDER_WAY_LIMIT: Duration = Duration::from_millis(250);
-/// … and the last one this much.
-const LAST_LIMIT: Duration = Duration::from_millis(350);
+/// Records that may wait for the receiver: four full posts.
+const MAX_QUEUED: usize = 2000;
+/// At the end all outputs together have 700 ms; the post that is running then gets this much of it.
+const RUNNING_POST_LIMIT: Duration = Duration::from_millis(250);
+/// The last post gets this much of it.
+const LAST_POST_LIMIT: Duration = Duration::from_millis(350);
 
-/// What the webhook is asked to do.
-pub(crate) struct Order {
+/// What is posted, and how.
+pub(crate) struct WebhookSettings {
     pub(crate) on: WebhookOn,
     pub(crate) bodies: Bodies,
-    /// Events are gathered for this long, unless they fill a post before.
+    /// How long events are gathered before they are posted, unless they fill a post earlier.
     pub(crate) gather: Duration,
 }
 
-/// The stream's side of the webhook.
+/// The sink of the webhook.
 pub(crate) struct Webhook {
     on: WebhookOn,
-    desk: Arc<Desk>,
+    queue: Arc<PostQueue>,
 }
 
 impl Webhook {
-    /// Starts the courier's thread `gs-webhook`.
+    /// Starts the thread `gs-webhook`, which posts.
     ///
     /// # Errors
-    /// When the system gives no thread.
-    pub(crate) fn new(client: WebhookClient, order: Order) -> Result<Self, Error> {
-        let (desk, on) = (Arc::new(Desk::default()), order.on);
-        let courier = Courier::new(client, order, Arc::clone(&desk));
+    /// If the operating system cannot start a thread.
+    pub(crate) fn new(client: WebhookClient, settings: WebhookSettings) -> Result<Self, Error> {
+        let (queue, on) = (Arc::new(PostQueue::default()), settings.on);
+        let poster = Poster::new(client, settings, Arc::clone(&queue));
         std::thread::Builder::new()
             .name("gs-webhook".to_owned())
-            .spawn(move || courier.run())
+            .spawn(move || poster.run())
             .map_err(|error| Error::caused_by(ErrorKind::Local, "starting the webhook's thread", error))?;
-        Ok(Self { on, desk })
+        Ok(Self { on, queue })
     }
 }
 
 impl Drop for Webhook {
     fn drop(&mut self) {
-        self.desk.abandon();
+        self.queue.abandon();
     }
 }
 
-impl Outlet for Webhook {
+impl Sink for Webhook {
     fn wants(&self) -> Wants {
         let events = self.on == WebhookOn::Events;
         Wants {
@@ -76,33 +76,33 @@ impl Outlet for Webhook {
         }
     }
 
-    fn attach(&mut self, tally: &Arc<Tally>) {
-        self.desk.attach(Arc::clone(tally));
+    fn attach(&mut self, counters: &Arc<OutputCounters>) {
+        self.queue.attach(Arc::clone(counters));
     }
 
-    fn take(&mut self, item: Item, tally: &Tally) -> Result<(), Closed> {
-        tally.missed(self.desk.put(item));
+    fn take(&mut self, item: Item, counters: &OutputCounters) -> Result<(), Closed> {
+        counters.missed(self.queue.push(item));
         Ok(())
     }
 
-    fn flush(&mut self, _: &Tally) -> Result<(), Closed> {
+    fn flush(&mut self, _: &OutputCounters) -> Result<(), Closed> {
         Ok(())
     }
 
-    fn end(&mut self, last: Option<Arc<Snapshot>>, tally: &Tally) -> Result<(), Closed> {
+    fn end(&mut self, last: Option<Arc<Snapshot>>, counters: &OutputCounters) -> Result<(), Closed> {
         if let Some(last) = last {
-            tally.offered();
-            tally.missed(self.desk.put_last(last, self.on));
+            counters.offered();
+            counters.missed(self.queue.push_last(last, self.on));
         }
-        self.desk.close();
-        if !self.desk.is_between_posts_by(Instant::now() + UNDER_WAY_LIMIT) {
-            // It would have to be replaced by the last one anyway.
-            self.desk.give_up_current();
+        self.queue.close();
+        if !self.queue.is_idle_by(Instant::now() + RUNNING_POST_LIMIT) {
+            // Its time is needed for the last post.
+            self.queue.cancel_current();
         }
-        if !self.desk.is_done_by(Instant::now() + LAST_LIMIT) {
-            let left = self.desk.abandon();
+        if !self.queue.is_done_by(Instant::now() + LAST_POST_LIMIT) {
+            let left = self.queue.abandon();
             log::warn!("output webhook: the receiver did not take {left} records before the end");
-            tally.missed(left);
+            counters.missed(left);
         }
         Ok(())
     }

@@ -1,14 +1,14 @@
-//! How deep a frame may nest.
+//! Refuses frames that are nested too deeply.
 //!
-//! In: JSON text of a peer · Out: a verdict · Thread: any (pure).
+//! In: JSON text of a peer · Out: an error for text nested too deeply · Thread: any (pure).
 
-/// Objects and lists may nest this deep in a frame. The service needs less than 20; readers of our records stop at 128
-/// (serde_json's own limit), and a record puts a body one level deeper.
+/// How deep objects and lists may be nested in a frame. The service uses less than 20. Readers of our records may stop at
+/// 128 (serde_json's limit), and in a record the body is one level deeper.
 const MAX_DEPTH: usize = 100;
 
-/// Refuses what nests deeper than [`MAX_DEPTH`].
+/// Refuses text that is nested deeper than [`MAX_DEPTH`].
 pub(crate) fn check_depth(text: &str) -> Result<(), String> {
-    // Nearly every frame holds fewer brackets than the limit in all, and counting is much cheaper than walking.
+    // Nearly every frame has fewer brackets in all than the limit, and counting them is much cheaper than tracking depth.
     let brackets = brackets(text.as_bytes());
     if brackets <= MAX_DEPTH || deepest(text.as_bytes()) <= MAX_DEPTH {
         return Ok(());
@@ -16,12 +16,12 @@ pub(crate) fn check_depth(text: &str) -> Result<(), String> {
     Err(format!("nested deeper than {MAX_DEPTH} levels"))
 }
 
-/// How many `[` and `{`, eight bytes at a time.
+/// Counts `[` and `{`, eight bytes at a time.
 fn brackets(bytes: &[u8]) -> usize {
     const EACH: u64 = 0x0101_0101_0101_0101;
     let (words, rest) = bytes.as_chunks::<8>();
     let in_word = |word: &[u8; 8]| {
-        // Zero where a byte is one of the two, which differ in one bit.
+        // A byte becomes zero if it is `[` or `{`, which differ in one bit only.
         let other = (u64::from_le_bytes(*word) | (EACH * 0x20)) ^ (EACH * u64::from(b'{'));
         let low = EACH * 0x7f;
         let set = ((other & low) + low) | other | low;

@@ -1,6 +1,6 @@
-//! The event socket of the first tutorial: subscribe, ack, events.
+//! The protocol `events`, from the first tutorial: subscribe, ack, events.
 //!
-//! In: text frames · Out: `Heard` · Thread: none of its own (a reader owns the machine).
+//! In: text frames · Out: `Heard` · Thread: that of the reader, which owns the machine.
 //!
 //! Genesys' published API lists no such socket; this follows the tutorial (`docs/numbers.md#other-protocols`).
 
@@ -40,9 +40,9 @@ enum State {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum FilteredBy {
-    /// The server filters, or there is nothing to filter by.
+    /// The server filters, or there is no filter.
     Server,
-    /// The server refused the filter with 403: the subscription went out without it.
+    /// The server refused the filter with 403, so the subscription was sent without it and events are filtered here.
     Us,
 }
 
@@ -116,7 +116,7 @@ struct Statistics {
 lenient_object!(Statistics);
 
 impl Events {
-    /// Subscribes `event_types`, of `queues` (ids) only where some are given.
+    /// Subscribes `event_types`, restricted to `queues` (ids) if any are given.
     #[must_use]
     pub fn new(options: Options, event_types: Vec<String>, queues: Vec<String>) -> Self {
         Self {
@@ -161,7 +161,7 @@ impl Events {
             self.filtered_by = FilteredBy::Us;
             return Heard::Send {
                 text: self.subscription(),
-                why: "the queue filter was refused with 403: subscribing without it, filtering here",
+                why: "the server refused the queue filter with 403: subscribing without it and filtering here",
             };
         }
         Heard::Refused(Refusal {
@@ -170,7 +170,7 @@ impl Events {
         })
     }
 
-    /// Whether an event that names `queue` is for us. One that names no queue is: nothing shows that it is not.
+    /// Whether an event of `queue` is wanted. An event that names no queue passes, as nothing shows that it is unwanted.
     fn passes(&self, queue: Option<&Id>) -> bool {
         match (self.filtered_by, queue) {
             (FilteredBy::Us, Some(queue)) => self.queues.iter().any(|wanted| Id::new(wanted) == *queue),
@@ -178,7 +178,7 @@ impl Events {
         }
     }
 
-    /// `Ok(None)`: an event of another queue, which a filtering server would not have sent.
+    /// `Ok(None)`: an event of a queue that is not wanted.
     fn on_event(&self, event: Option<&RawValue>, now: Moment) -> Result<Option<Event>, String> {
         let event: TypedEvent<'_> = read_object("event", event.map_or(NO_BODY, RawValue::get))?;
         let what = event.what.some().unwrap_or_default();
@@ -234,11 +234,11 @@ fn read_queue(body: &str) -> Result<QueueStatisticsFacts, String> {
     };
     let average = match data.statistics {
         Field::Absent => Field::Absent,
-        Field::Wrong => return Err(format!("{WHAT}: statistics is no object")),
+        Field::Wrong => return Err(format!("{WHAT}: statistics is not an object")),
         Field::Given(statistics) => statistics.average_wait_time,
     };
     if average == Field::Wrong {
-        return Err(format!("{WHAT}: averageWaitTime is no number"));
+        return Err(format!("{WHAT}: averageWaitTime is not a number"));
     }
     Ok(QueueStatisticsFacts {
         queue,
@@ -276,7 +276,7 @@ impl Machine for Events {
         let refuse = |heard: &mut Vec<Heard>, found: &str| {
             heard.push(Heard::Refused(Refusal {
                 status: None,
-                message: format!("expected an ack, came {found}"),
+                message: format!("expected an ack, received {found}"),
             }));
         };
         let frame = match check_depth(text).and_then(|()| read_object::<Frame<'_>>("the frame", text)) {
@@ -284,7 +284,7 @@ impl Machine for Events {
             Err(wrong) => {
                 heard.push(Heard::Malformed(wrong));
                 if self.state == State::AwaitingAck {
-                    refuse(heard, "a frame that is no JSON object");
+                    refuse(heard, "a frame that is not a JSON object");
                 }
                 return;
             }

@@ -1,6 +1,6 @@
-//! Lenient reading of JSON: a field of a wrong type loses itself, never its event.
+//! Lenient reading of JSON: a field of the wrong type is ignored, the rest of the event is used.
 //!
-//! In: JSON text of a peer · Out: typed fields that say "absent", "given" or "wrong" · Thread: any (pure).
+//! In: JSON text of a peer · Out: typed fields that are absent, given or of the wrong type · Thread: any (pure).
 
 use std::borrow::Cow;
 use std::fmt;
@@ -11,7 +11,8 @@ use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Vis
 
 use crate::{Id, Moment};
 
-/// What can be read out of one JSON value; everything it does not expect is `None`.
+/// A type that can be read from one JSON value. Each method handles one JSON type; by default it returns `None`, which
+/// means that the value is of the wrong type.
 pub(crate) trait Lenient<'de>: Sized {
     fn text(_: &str) -> Option<Self> {
         None
@@ -38,18 +39,18 @@ pub(crate) trait Lenient<'de>: Sized {
     }
 }
 
-/// A field of an object. `null` and absent are the same.
+/// A field of an object. `null` counts as absent.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) enum Field<T> {
     #[default]
     Absent,
     Given(T),
-    /// Something is there, but not of the type that was expected.
+    /// The value is of the wrong type.
     Wrong,
 }
 
 impl<T> Field<T> {
-    /// What was given; a wrong type counts as absent.
+    /// The value; one of the wrong type counts as absent.
     pub(crate) fn some(self) -> Option<T> {
         match self {
             Self::Given(value) => Some(value),
@@ -121,7 +122,7 @@ fn given<T>(value: Option<T>) -> Field<T> {
     value.map_or(Field::Wrong, Field::Given)
 }
 
-/// A list: what could be read of it, and how many entries could not.
+/// A list: the entries that could be read, and how many could not.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Entries<T> {
     pub(crate) good: Vec<T>,
@@ -145,13 +146,14 @@ impl<'de, T: Lenient<'de>> Lenient<'de> for Entries<T> {
 }
 
 impl<T> Field<Entries<T>> {
-    /// The readable entries; none where the list is absent or no list.
+    /// The readable entries; empty if the field is absent or not a list.
     pub(crate) fn entries(&self) -> &[T] {
         self.as_some().map_or(&[], |entries| &entries.good)
     }
 }
 
-/// Lets derived structures be read as objects, and as nothing else (a derived structure would take a list, too).
+/// Implements [`Lenient`] for structures that derive `Deserialize`: they are read from objects only, although derived code
+/// would accept a list of the fields' values too.
 macro_rules! lenient_object {
     ($($name:ty),+ $(,)?) => {$(
         impl<'de> $crate::protocol::json::Lenient<'de> for $name {
@@ -163,7 +165,7 @@ macro_rules! lenient_object {
 }
 pub(crate) use lenient_object;
 
-/// The body of `lenient_object!`.
+/// Reads a structure from an object, for `lenient_object!`.
 pub(crate) fn object_from<'de, T: Deserialize<'de>, A: MapAccess<'de>>(map: A) -> Result<T, A::Error> {
     T::deserialize(MapAccessDeserializer::new(map))
 }
@@ -174,14 +176,14 @@ impl<'de> Lenient<'de> for Moment {
     }
 }
 
-/// An empty identifier identifies nothing.
+/// An empty text is not an id.
 impl<'de> Lenient<'de> for Id {
     fn text(text: &str) -> Option<Self> {
         (!text.is_empty()).then(|| Self::new(text))
     }
 }
 
-/// An identifier that the tutorials' servers may also write as a whole number.
+/// An id that the tutorials' servers may write as text or as a whole number.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct LooseId(pub(crate) Id);
 
@@ -221,7 +223,7 @@ impl<'de: 'a, 'a> Lenient<'de> for Cow<'a, str> {
     }
 }
 
-/// Milliseconds since the epoch, written as a whole number.
+/// A time written as whole milliseconds since the epoch.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct EpochMs(pub(crate) Moment);
 
@@ -244,11 +246,11 @@ impl<'de> Lenient<'de> for Status {
     }
 }
 
-/// Any value, of which only its being there matters.
+/// A value of any type but `null`; only its presence matters.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Something;
+pub(crate) struct Present;
 
-impl<'de> Lenient<'de> for Something {
+impl<'de> Lenient<'de> for Present {
     fn text(_: &str) -> Option<Self> {
         Some(Self)
     }
@@ -268,18 +270,18 @@ impl<'de> Lenient<'de> for Something {
     }
 }
 
-/// Reads a JSON object. The error says what is wrong without showing content.
+/// Reads a JSON object. The error says what is wrong without quoting the text.
 pub(crate) fn read_object<'a, T: Deserialize<'a>>(what: &str, text: &'a str) -> Result<T, String> {
-    // A derived structure would accept a list of its fields' values.
+    // Derived code would accept a list of the fields' values too.
     if !text.trim_ascii_start().starts_with('{') {
         return Err(match serde_json::from_str::<IgnoredAny>(text) {
-            Ok(_) => format!("{what} is JSON, but no object"),
+            Ok(_) => format!("{what} is JSON, but not an object"),
             Err(error) => not_json(what, &error),
         });
     }
     serde_json::from_str(text).map_err(|error| {
         if error.is_data() {
-            // serde_json's own words may quote a value.
+            // serde_json's message may quote a value.
             format!(
                 "{what} has a field that cannot be read (line {}, column {})",
                 error.line(),
@@ -294,7 +296,7 @@ pub(crate) fn read_object<'a, T: Deserialize<'a>>(what: &str, text: &'a str) -> 
 fn not_json(what: &str, error: &serde_json::Error) -> String {
     let why = if error.is_eof() { "it ends too early" } else { "syntax" };
     format!(
-        "{what} is no JSON ({why}, line {}, column {})",
+        "{what} is not JSON ({why}, line {}, column {})",
         error.line(),
         error.column()
     )
@@ -326,7 +328,7 @@ mod tests {
     }
 
     #[test]
-    fn every_field_survives_every_other_type() {
+    fn a_field_may_be_of_any_type() {
         for value in [
             "null",
             "true",
@@ -348,7 +350,7 @@ mod tests {
     }
 
     #[test]
-    fn reads_what_is_right() {
+    fn reads_fields_of_the_right_type() {
         let outer: Outer<'_> = read_object(
             "x",
             r#"{"at":"1970-01-01T00:00:01Z","number":3,"status":"404","inner":{"id":"a"},"list":[{"id":"b"},7,null],"text":"plain"}"#,
@@ -380,9 +382,12 @@ mod tests {
     #[test]
     fn errors_show_no_content() {
         let errors = [
-            ("[1]", "the frame is JSON, but no object"),
-            ("geheim", "the frame is no JSON (syntax, line 1, column 1)"),
-            ("{\"at\":", "the frame is no JSON (it ends too early, line 1, column 6)"),
+            ("[1]", "the frame is JSON, but not an object"),
+            ("geheim", "the frame is not JSON (syntax, line 1, column 1)"),
+            (
+                "{\"at\":",
+                "the frame is not JSON (it ends too early, line 1, column 6)",
+            ),
             (
                 "{\"at\":1,\"at\":\"geheim\"}",
                 "the frame has a field that cannot be read (line 1, column 12)",

@@ -1,6 +1,6 @@
-//! The analytics socket of the second tutorial: one payload, a confirmation, values of metrics.
+//! The protocol `metrics`, from the second tutorial: one payload, a confirmation, values of metrics.
 //!
-//! In: text frames · Out: `Heard` · Thread: none of its own (a reader owns the machine).
+//! In: text frames · Out: `Heard` · Thread: that of the reader, which owns the machine.
 //!
 //! Genesys' published API lists no such socket; this follows the tutorial (`docs/numbers.md#other-protocols`).
 
@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::depth::check_depth;
-use super::json::{Entries, Field, LooseId, Something, Status, lenient_object, read_object};
+use super::json::{Entries, Field, LooseId, Present, Status, lenient_object, read_object};
 use super::{Heard, Machine, Options, Ping, Refusal, one_line};
 use crate::config::{MetricsPayload, Protocol};
 use crate::event::facts::{Facts, MetricFacts};
@@ -23,7 +23,7 @@ const CONFIRMATION_LIMIT: Duration = Duration::from_secs(10);
 /// The tutorial's limit for the payload.
 pub const MAX_PAYLOAD_BYTES: usize = 8192;
 
-/// The payload of a run: the chosen queues fill the filter where none is configured.
+/// The payload of a run: the configured one, with the chosen queues as its filter if it has none.
 pub(crate) fn payload(configured: &MetricsPayload, queues: Option<&[Id]>) -> MetricsPayload {
     let mut payload = configured.clone();
     if payload.entity_filters.is_empty()
@@ -40,7 +40,7 @@ pub(crate) fn payload(configured: &MetricsPayload, queues: Option<&[Id]>) -> Met
     payload
 }
 
-/// A payload as it is sent, known to be within [`MAX_PAYLOAD_BYTES`].
+/// The JSON of a payload, at most [`MAX_PAYLOAD_BYTES`] long.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PayloadText(String);
 
@@ -48,7 +48,7 @@ impl PayloadText {
     /// Serialises a payload.
     ///
     /// # Errors
-    /// [`ErrorKind::Configuration`] where it takes more than [`MAX_PAYLOAD_BYTES`].
+    /// [`ErrorKind::Configuration`] if it is longer than [`MAX_PAYLOAD_BYTES`].
     pub fn new(payload: &MetricsPayload) -> Result<Self, Error> {
         let text = serde_json::to_string(payload).map_err(|error| {
             Error::new(
@@ -95,7 +95,7 @@ enum State {
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 struct Frame<'a> {
-    // An event:
+    // In an event:
     #[serde(borrow)]
     metric_type: Field<Cow<'a, str>>,
     timestamp: Field<Moment>,
@@ -109,7 +109,7 @@ struct Frame<'a> {
     wrapup_code: Field<LooseId>,
     interaction_id: Field<LooseId>,
     conversation_id: Field<LooseId>,
-    // An answer or an error:
+    // In an answer or an error:
     #[serde(borrow, rename = "type")]
     what: Field<Cow<'a, str>>,
     status: Field<Status>,
@@ -128,7 +128,7 @@ struct Value {
 }
 lenient_object!(Value);
 
-/// `"error"` as a text or as anything else.
+/// The field `error`, and its text if it has one. `false` counts as absent.
 struct ErrorText<'a>(Option<Cow<'a, str>>);
 
 impl<'de: 'a, 'a> super::json::Lenient<'de> for ErrorText<'a> {
@@ -153,7 +153,7 @@ impl<'de: 'a, 'a> super::json::Lenient<'de> for ErrorText<'a> {
         )))
     }
     fn list<A: serde::de::SeqAccess<'de>>(list: A) -> Result<Option<Self>, A::Error> {
-        Ok(Something::list(list)?.map(|Something| Self(None)))
+        Ok(Present::list(list)?.map(|Present| Self(None)))
     }
 }
 
@@ -180,7 +180,7 @@ impl Frame<'_> {
 }
 
 impl Metrics {
-    /// Sends `payload` and reads what comes.
+    /// A machine that subscribes with `payload`.
     #[must_use]
     pub fn new(options: Options, payload: PayloadText) -> Self {
         Self {
@@ -193,12 +193,12 @@ impl Metrics {
     fn on_event(&self, frame: Frame<'_>, text: &str, now: Moment, heard: &mut Vec<Heard>) {
         let metrics = match frame.metrics {
             Field::Wrong => {
-                heard.push(Heard::Malformed("metrics is no list".to_owned()));
+                heard.push(Heard::Malformed("metrics is not a list".to_owned()));
                 return;
             }
             Field::Absent => Vec::new(),
             Field::Given(entries) if entries.wrong > 0 => {
-                heard.push(Heard::Malformed("an entry of metrics is no object".to_owned()));
+                heard.push(Heard::Malformed("an entry of metrics is not an object".to_owned()));
                 return;
             }
             Field::Given(entries) => entries.good,
@@ -225,7 +225,7 @@ impl Metrics {
         for metric in metrics {
             match (metric.name, metric.value) {
                 (Field::Given(name), Field::Given(value)) => values.push((name, value)),
-                // No value yet is a value that is absent, not a wrong one.
+                // A metric without a value yet is not an error.
                 (Field::Given(_), Field::Absent) => {}
                 _ => wrong_values = true,
             }
@@ -260,7 +260,7 @@ impl Metrics {
         heard.extend(incomplete);
     }
 
-    /// A frame that is no event: the answer, an error, or something new.
+    /// Reads a frame that is not an event: the confirmation, an error, or one of an unknown kind.
     fn on_answer(&mut self, frame: &Frame<'_>, text: &str, now: Moment) -> Heard {
         let status = frame.status();
         match (self.state, status) {

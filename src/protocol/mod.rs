@@ -1,6 +1,6 @@
-//! The three protocols as pure machines: frames in, events and verdicts out.
+//! The three protocols as state machines without I/O: they turn frames into events and control messages.
 //!
-//! In: text frames, the time they came · Out: `Heard` · Thread: none of its own (a reader owns a machine).
+//! In: text frames and their time of receipt · Out: `Heard` · Thread: that of the reader, which owns a machine.
 
 mod depth;
 pub mod events;
@@ -27,94 +27,96 @@ pub use events::Events;
 pub use metrics::Metrics;
 pub use notifications::Notifications;
 
-/// What a machine makes of a frame. One frame gives any number of these, in order.
+/// What a machine read in a frame. One frame gives any number of these, in order.
 #[derive(Debug)]
 pub enum Heard {
-    /// A fact about the contact centre.
+    /// An event of the contact centre.
     Event(Box<Event>),
-    /// The subscription stands: from here on the stream is covered.
+    /// The subscription is confirmed: from now on the stream is complete.
     Confirmed,
-    /// The other side refused the subscription for good or for now.
+    /// The peer refused the subscription, permanently or for the moment.
     Refused(Refusal),
-    /// The machine wants this sent (for instance the subscription once more, without its filter), and why.
+    /// The reader must send this (for instance the subscription again, without its filter).
     Send {
         /// The text frame.
         text: String,
-        /// For the log.
+        /// The reason, for the log.
         why: &'static str,
     },
-    /// A sign of life without content: a heartbeat.
+    /// A frame that only shows that the peer is alive, such as a heartbeat.
     Alive,
     /// The answer to our text ping.
     Pong,
-    /// The service closes this socket soon.
+    /// The service is about to close this socket.
     SocketClosing,
     /// The token of this channel was revoked.
     TokenRevoked,
-    /// Somebody else took the channel's subscriptions; the reason as sent.
+    /// Another client took the channel's subscriptions; the reason as sent.
     NoLongerSubscribed(String),
-    /// The channel is gone (a `404` result frame).
+    /// The channel no longer exists (a frame with `"result": 404`).
     ChannelGone,
-    /// The service reported an error that ends nothing.
+    /// The service reported an error; the connection goes on.
     ServerError(String),
-    /// A frame that is no JSON, or not of a shape this protocol knows; what was wrong, without its content.
+    /// A frame that is not JSON, or not of a shape that this protocol has: what is wrong, without quoting it.
     Malformed(String),
-    /// An event that misses its timestamp or its metrics (`metrics` protocol): counted and audited beside its event.
+    /// An event without a timestamp or without metrics (`metrics` protocol). It comes after its event, and is counted and
+    /// audited.
     Incomplete {
-        /// Its metric type, as the peer wrote it.
+        /// The event's metric type as sent.
         metric_type: Box<str>,
         /// What is missing.
         what: &'static str,
     },
 }
 
-/// How a connection of this protocol is asked for a sign of life.
+/// How a protocol pings its peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ping {
-    /// This text frame.
+    /// With this text frame.
     Text(&'static str),
-    /// A WebSocket ping.
+    /// With a WebSocket ping.
     Control,
 }
 
-/// A protocol without I/O. The reader feeds it and does what it says.
+/// The state machine of one connection. The reader passes each frame to it and acts on what it returns.
 pub trait Machine: Send {
     /// Text frames to send right after the upgrade.
     fn on_open(&mut self) -> Vec<String>;
 
-    /// How long after the upgrade the subscription must be confirmed; `None` where it was confirmed before.
+    /// The time limit for the confirmation of the subscription, from the upgrade on; `None` if the subscription was
+    /// confirmed before the connection was opened.
     fn handshake_limit(&self) -> Option<Duration>;
 
-    /// How to ask for a sign of life.
+    /// How to ping the peer.
     fn ping(&self) -> Ping;
 
-    /// A whole text frame, received at `now`. Appends to `heard`; never panics, whatever the text.
+    /// Reads a whole text frame that was received at `now`, and appends to `heard`. Never panics, whatever the text.
     fn on_text(&mut self, text: &str, now: Moment, heard: &mut Vec<Heard>);
 }
 
 /// Whether events carry their bodies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeepBody {
-    /// For records and webhooks that show the body.
+    /// They do: an output or a webhook writes bodies.
     Verbatim,
-    /// Nobody looks at bodies: memory and time are saved.
+    /// They do not: no output needs bodies, which saves memory and time.
     Drop,
 }
 
-/// What every machine is told.
+/// Settings of every machine.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// Number of the connection, for [`Event::connection`].
     pub connection: u32,
     /// Whether events carry their bodies.
     pub bodies: KeepBody,
-    /// Makes the fingerprints. All machines of a run share one (by `clone`), so that what two connections both deliver
-    /// has one fingerprint; a fresh one each run, so that a peer cannot prepare collisions.
+    /// Makes the fingerprints. All machines of a run have clones of the same hasher, so that an event delivered by two
+    /// connections has the same fingerprint. Each run has a new one, so that a peer cannot prepare collisions.
     pub hasher: RandomState,
 }
 
 impl Options {
-    /// For the connection of this number, with bodies and a hasher of its own.
+    /// Settings for the connection of this number, which keeps bodies and has a new hasher.
     #[cfg(any(test, feature = "cli", feature = "internals"))]
     #[must_use]
     pub fn new(connection: u32) -> Self {
@@ -125,11 +127,11 @@ impl Options {
         }
     }
 
-    /// An event that names nothing yet.
+    /// An event without ids and facts.
     fn event(&self, protocol: Protocol, kind: EventKind, topic: Arc<str>, body: &str, now: Moment) -> Event {
         let mut hasher = self.hasher.build_hasher();
         hasher.write(topic.as_bytes());
-        // No UTF-8 text holds this byte: it parts topic and body.
+        // Separates topic and body: this byte never occurs in UTF-8.
         hasher.write_u8(0xff);
         hasher.write(body.as_bytes());
         Event {
@@ -152,7 +154,7 @@ impl Options {
     }
 }
 
-/// The body of an event that has none: bodies are always JSON.
+/// The body of an event that has none; bodies are always JSON.
 const NO_BODY: &str = "null";
 
 /// A peer's text as one line of bounded length.

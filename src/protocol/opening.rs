@@ -1,6 +1,6 @@
 //! How a connection of each protocol is opened: its address, its bearer token and its machine.
 //!
-//! In: configuration, chosen queues, a channel · Out: what a reader needs · Thread: none of its own (pure).
+//! In: configuration, chosen queues, a channel · Out: address, bearer token, machine · Thread: any (pure).
 
 use super::metrics::{PayloadText, payload};
 use super::{Events, Machine, Metrics, Notifications, Options};
@@ -35,11 +35,12 @@ pub(crate) struct ChannelSocket {
 }
 
 impl Opening {
-    /// For the configured protocol. `queues` are the chosen ones; `None` = no filter. `notifications` needs a channel.
+    /// The opening for the configured protocol. `queues` are the chosen ones; `None` = no filter. `notifications` needs a
+    /// channel.
     ///
     /// # Errors
-    /// [`ErrorKind::Configuration`] where the payload of `metrics` is too large; [`ErrorKind::Internal`] where
-    /// `notifications` has no channel.
+    /// [`ErrorKind::Configuration`] if the payload of `metrics` is too large; [`ErrorKind::Internal`] if `notifications`
+    /// has no channel.
     pub(crate) fn new(config: &Config, queues: Option<&[Id]>, channel: Option<ChannelSocket>) -> Result<Self, Error> {
         let subscribe = &config.subscribe;
         match config.protocol {
@@ -54,7 +55,7 @@ impl Opening {
         }
     }
 
-    /// Where to connect. `api` is the configured `https://` address of the API.
+    /// The address to connect to. `api` is the configured `https://` address of the API.
     pub(crate) fn address(&self, api: &str, token: &Secret) -> Secret {
         match self {
             Self::Notifications(channel) => channel.connect_uri.clone(),
@@ -63,7 +64,7 @@ impl Opening {
         }
     }
 
-    /// The address for messages: without a secret. `None` for a channel, whose whole address is one.
+    /// The address for messages, without the token. `None` for a channel, whose whole address is secret.
     #[cfg(any(test, feature = "cli"))]
     pub(crate) fn shown_address(&self, api: &str) -> Option<String> {
         match self {
@@ -73,7 +74,7 @@ impl Opening {
         }
     }
 
-    /// The token for the header `Authorization`, where the protocol wants it there.
+    /// The token for the header `Authorization`, if the protocol needs that header.
     pub(crate) fn bearer(&self, token: &Secret) -> Option<Secret> {
         match self {
             Self::Metrics(_) => Some(token.clone()),

@@ -1,42 +1,42 @@
-//! The newest time that a body mentions, found without parsing the body.
+//! Finds the newest time in a body without parsing the body.
 //!
 //! In: a JSON text, a limit · Out: `Moment` · Thread: any (pure).
 //!
-//! A time is a string value, from quote to quote an ISO 8601 date-time with `T` and an offset or `Z`. Keys, intervals
-//! (`A/B`), dates alone and times inside longer strings are none. Times written with JSON escapes are not recognised:
-//! no serializer escapes digits, letters or `-:.+`.
+//! A time is a string value that is an ISO 8601 date-time with `T` and an offset or `Z`. Keys, intervals (`A/B`), dates
+//! without a time and times inside longer strings do not count. Neither do times with JSON escapes, because no serialiser
+//! escapes digits, letters or `-:.+`.
 
 use crate::Moment;
 
-/// Where the `T` stands, counted from the opening quote.
+/// Position of the `T`, counted from the opening quote.
 const T_AT: usize = 11;
-/// From the opening quote to the closing one at most: `"YYYY-MM-DDTHH:MM:SS.nnnnnnnnn+HH:MM"`, with some room.
+/// The most bytes between the quotes: `YYYY-MM-DDTHH:MM:SS.nnnnnnnnn+HH:MM`, with some room.
 const LONGEST: usize = 48;
 
 /// The newest time in `json` that is not later than `limit`.
 pub(crate) fn newest_until(json: &str, limit: Moment) -> Option<Moment> {
     let bytes = json.as_bytes();
-    // `T` is rare in JSON, and finding a byte is what the standard library does fastest.
+    // `T` is rare in JSON, and the standard library finds a single byte fast.
     json.match_indices('T')
-        .filter(|&(at, _)| stands_in_a_date_time(bytes, at))
+        .filter(|&(at, _)| may_be_a_date_time(bytes, at))
         .filter_map(|(at, _)| string_value(json, at - T_AT))
         .filter_map(Moment::parse)
         .filter(|&at| at <= limit)
         .max()
 }
 
-/// The cheap part of the decision: an opening quote and the dashes are where they belong.
-fn stands_in_a_date_time(bytes: &[u8], t: usize) -> bool {
+/// The cheap part of the check: the opening quote and the dashes are in their places around the `T`.
+fn may_be_a_date_time(bytes: &[u8], t: usize) -> bool {
     t >= T_AT
         && bytes[t - T_AT] == b'"'
         && bytes[t - 3] == b'-'
         && bytes[t - 6] == b'-'
         && bytes[t - 10].is_ascii_digit()
-        // An escaped quote is content of a longer string. Nothing but an escape ends in a backslash.
+        // A quote after a backslash is escaped, so it does not open a string.
         && (t == T_AT || bytes[t - T_AT - 1] != b'\\')
 }
 
-/// The string that the quote at `quote` opens, if it is short, without escapes, and no key.
+/// The string that begins at `quote`, if it is short, without escapes, and a value (not a key).
 fn string_value(json: &str, quote: usize) -> Option<&str> {
     let rest = json.get(quote + 1..)?;
     let end = rest.bytes().take(LONGEST).position(|b| matches!(b, b'"' | b'\\'))?;
@@ -51,7 +51,7 @@ mod tests {
     use proptest::prelude::*;
     use serde_json::{Value, json};
 
-    /// The same by walking a parsed tree.
+    /// The same result from the parsed tree.
     fn newest_by_walking(value: &Value, limit: Moment) -> Option<Moment> {
         match value {
             Value::String(text) if text.as_bytes().get(10) == Some(&b'T') => {
@@ -125,7 +125,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn equals_the_slow_walk(tree in trees(), limit in 0_i64..4_000_000_000_000) {
+        fn equals_the_result_from_the_parsed_tree(tree in trees(), limit in 0_i64..4_000_000_000_000) {
             let limit = Moment::from_epoch_ms(limit);
             prop_assert_eq!(newest_until(&tree.to_string(), limit), newest_by_walking(&tree, limit));
             let pretty = serde_json::to_string_pretty(&tree).unwrap();

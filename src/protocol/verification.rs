@@ -1,4 +1,4 @@
-//! The call that proves metrics to be available before the socket of the `metrics` protocol is opened.
+//! The query that checks that metrics are available before the socket of the `metrics` protocol is opened.
 //!
 //! In: the payload, the time · Out: the query's JSON · Thread: any (pure).
 
@@ -9,11 +9,11 @@ use serde_json::json;
 use crate::config::{MetricsPayload, TimeWindow};
 use crate::{Error, ErrorKind, Moment};
 
-/// The body of `POST /api/v2/analytics/conversations/details/query`: one conversation of the widest time window, of the
-/// queues that the payload's filters name.
+/// The body of `POST /api/v2/analytics/conversations/details/query`: one conversation in the longest time window and in
+/// the queues of the payload's filters.
 ///
 /// # Errors
-/// [`ErrorKind::Configuration`] where there is no window, or one whose bounds cannot be read or are not in order.
+/// [`ErrorKind::Configuration`] if there is no window, or the bounds of one cannot be read or are in the wrong order.
 pub fn query(payload: &MetricsPayload, now: Moment) -> Result<String, Error> {
     let windows = payload
         .time_windows
@@ -50,7 +50,7 @@ fn resolve(window: &TimeWindow, now: Moment) -> Result<(Moment, Moment), Error> 
     let wrong = |what: String| Error::new(ErrorKind::Configuration, "subscribe.metrics.timeWindows", what);
     let bound = |text: &str| {
         resolve_bound(text, now)
-            .ok_or_else(|| wrong(format!("{text:?} is no time; allowed are now, now-PT<n>H, now-PT<n>M, now-PT<n>S and ISO 8601 with Z or an offset")))
+            .ok_or_else(|| wrong(format!("{text:?} is not a time; allowed are now, now-PT<n>H, now-PT<n>M, now-PT<n>S and ISO 8601 with Z or an offset")))
     };
     let (start, end) = (bound(&window.start)?, bound(&window.end)?);
     if start >= end {
@@ -59,7 +59,8 @@ fn resolve(window: &TimeWindow, now: Moment) -> Result<(Moment, Moment), Error> 
     Ok((start, end))
 }
 
-/// Reads one bound of a time window: `now`, `now-PT…` (hours, minutes, seconds), ISO 8601 (a date alone begins in UTC).
+/// Reads one bound of a time window: `now`, `now-PT…` (hours, minutes, seconds) or ISO 8601 (a date without a time means
+/// midnight UTC).
 #[must_use]
 pub fn resolve_bound(text: &str, now: Moment) -> Option<Moment> {
     if text == "now" {
@@ -71,7 +72,7 @@ pub fn resolve_bound(text: &str, now: Moment) -> Option<Moment> {
     Moment::parse(text).or_else(|| Moment::parse(&format!("{text}T00:00:00Z")))
 }
 
-/// `PT1H`, `PT90M`, `PT1H30M`: whole numbers, each unit once, in this order.
+/// Reads `PT1H`, `PT90M`, `PT1H30M`: whole numbers, each unit at most once, in the order hours, minutes, seconds.
 fn parse_period(text: &str) -> Option<Duration> {
     let mut rest = text.strip_prefix("PT")?;
     let mut secs = 0_u64;
@@ -112,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn the_widest_window_without_filters() {
+    fn the_longest_window_without_filters() {
         assert_eq!(
             query(
                 &payload(&[
@@ -176,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn windows_that_cannot_be_asked_for() {
+    fn windows_that_are_refused() {
         for windows in [
             &[][..],
             &[("now", "now")],

@@ -1,11 +1,12 @@
-//! The words of the service in all their spellings: `transfer.noanswer`, `noAnswerTransfer`, `NO_ANSWER_TRANSFER`.
+//! Reads enumerated values in every spelling of the service: `transfer.noanswer`, `noAnswerTransfer`,
+//! `NO_ANSWER_TRANSFER`.
 //!
 //! In: text of enumerated fields · Out: the enums of `facts`, names in upper snake case · Thread: any (pure).
 
 use super::json::Lenient;
-use crate::event::facts::{AcwState, DisconnectKind, MediaKind, MediumState, Purpose};
+use crate::event::facts::{AcwState, CommunicationState, DisconnectKind, MediaKind, Purpose};
 
-/// Whether `text` is `name` when only its letters count, in any case. `name` is in lower-case letters.
+/// Whether the letters of `text`, in any case, are those of `name`, which is in lower case.
 pub(crate) fn same_letters(text: &str, name: &str) -> bool {
     letters(text).eq(name.bytes())
 }
@@ -38,7 +39,7 @@ impl<'de> Lenient<'de> for Purpose {
     }
 }
 
-impl<'de> Lenient<'de> for MediumState {
+impl<'de> Lenient<'de> for CommunicationState {
     fn text(text: &str) -> Option<Self> {
         Some(if same_letters(text, "connected") {
             Self::Connected
@@ -94,7 +95,7 @@ impl<'de> Lenient<'de> for MediaKind {
     }
 }
 
-/// A presence or routing status in upper snake case: `On Queue`, `onQueue` and `ON_QUEUE` are one.
+/// A presence or routing status in upper snake case: `On Queue`, `onQueue` and `ON_QUEUE` give `ON_QUEUE`.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct UpperSnake(pub(crate) Box<str>);
 
@@ -169,22 +170,22 @@ mod tests {
         assert_eq!(read::<AcwState>("pending"), AcwState::Pending);
         assert_eq!(read::<AcwState>("brand-new"), AcwState::Unknown);
         for (names, state) in [
-            (&["none", "brand.new", ""][..], MediumState::Other),
+            (&["none", "brand.new", ""][..], CommunicationState::Other),
             (
                 &["scheduled", "uploading", "transmitting", "converting"],
-                MediumState::Waiting,
+                CommunicationState::Waiting,
             ),
             (
                 &["alerting", "DIALING", "contacting", "offering"],
-                MediumState::Alerting,
+                CommunicationState::Alerting,
             ),
-            (&["connected", "CONNECTED"], MediumState::Connected),
-            (&["parked"], MediumState::Parked),
-            (&["disconnected"], MediumState::Disconnected),
-            (&["Terminated"], MediumState::Terminated),
+            (&["connected", "CONNECTED"], CommunicationState::Connected),
+            (&["parked"], CommunicationState::Parked),
+            (&["disconnected"], CommunicationState::Disconnected),
+            (&["Terminated"], CommunicationState::Terminated),
         ] {
             for name in names {
-                assert_eq!(read::<MediumState>(name), state, "{name}");
+                assert_eq!(read::<CommunicationState>(name), state, "{name}");
             }
         }
     }

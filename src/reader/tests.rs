@@ -11,8 +11,8 @@ use crate::reader::buffer::buffer;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Panics at the first frame; never confirms otherwise.
-struct Panics;
+/// Panics at the first frame; never confirms, for which it has so long.
+struct Panics(Duration);
 
 impl Machine for Panics {
     fn on_open(&mut self) -> Vec<String> {
@@ -20,7 +20,7 @@ impl Machine for Panics {
     }
 
     fn handshake_limit(&self) -> Option<Duration> {
-        Some(SECOND / 2)
+        Some(self.0)
     }
 
     fn ping(&self) -> Ping {
@@ -62,7 +62,7 @@ fn how_it_ends(says: Option<&'static str>) -> CloseReason {
         connection: 1,
         url: Secret::new(peer(says)),
         bearer: None,
-        machine: Box::new(Panics),
+        machine: Box::new(Panics(if says.is_some() { SECOND * 60 } else { SECOND / 2 })),
         heartbeat: HeartbeatConfig {
             interval: SECOND * 20,
             timeout: SECOND * 10,
@@ -74,7 +74,7 @@ fn how_it_ends(says: Option<&'static str>) -> CloseReason {
         net: Arc::new(Net::with(None, None, |_| None).expect("no proxy, no certificates")),
     };
     let reader = Reader::spawn(ticket).expect("a thread");
-    let reason = match inbox.recv_timeout(SECOND * 20).expect("a last notice") {
+    let reason = match inbox.recv_timeout(SECOND * 60).expect("a last notice") {
         Notice::Connection {
             connection: 1,
             news: ConnectionNews::Ended { reason, .. },

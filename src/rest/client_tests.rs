@@ -115,15 +115,15 @@ fn the_total_limit_holds_while_bytes_trickle() {
         limits.call = Duration::from_millis(400);
         let base = format!("{secure}://localhost:{}", server.port());
         let client = client_with(&base, None, Cancel::new(), limits);
-        let started = Instant::now();
-        let error = client.call(&get("/x", &token())).unwrap_err();
-        let took = started.elapsed();
-        assert_eq!(error.kind(), ErrorKind::Transient);
-        assert!(error.to_string().contains("within 0.4 s"), "{error}");
-        assert!(
-            took >= Duration::from_millis(390) && took < Duration::from_millis(700),
-            "{took:?}"
-        );
+        assert_quick(Duration::from_millis(700), || {
+            let started = Instant::now();
+            let error = client.call(&get("/x", &token())).unwrap_err();
+            let took = started.elapsed();
+            assert_eq!(error.kind(), ErrorKind::Transient);
+            assert!(error.to_string().contains("within 0.4 s"), "{error}");
+            assert!(took >= Duration::from_millis(390), "{took:?}");
+            took
+        });
     }
 }
 
@@ -142,7 +142,7 @@ fn cancel_ends_a_wait_for_the_answer_within_100_ms() {
             let base = format!("{scheme}://localhost:{}", server.port());
             let client = client_with(&base, None, cancel.clone(), limits());
             let calling = std::thread::spawn(move || client.call(&get("/x", &token())).unwrap_err());
-            was_asked.recv_timeout(Duration::from_secs(10)).unwrap();
+            was_asked.recv_timeout(Duration::from_secs(60)).unwrap();
             let started = Instant::now();
             cancel.cancel();
             assert_eq!(calling.join().unwrap().kind(), ErrorKind::Stopped);

@@ -121,7 +121,7 @@ impl StreamBuilder {
             Records::Snapshots | Records::Lines => KeepBody::Drop,
         };
         self.output(keep_body, move |spawner| {
-            spawner.spawn(name, output::line_outlet(name, records, bodies, writer))
+            spawner.spawn(name, output::line_sink(name, records, bodies, writer))
         })
     }
 

@@ -10,8 +10,8 @@ use crossbeam_channel::{Receiver, Sender, TrySendError, select};
 use crate::event::Event;
 use crate::model::snapshot::Snapshot;
 use crate::output::Item;
-use crate::output::sink::{Closed, Handover, Outlet, Snapshots, Wants};
-use crate::output::tally::Tally;
+use crate::output::counters::OutputCounters;
+use crate::output::sink::{Closed, Handover, Sink, Snapshots, Wants};
 
 /// Events of a stream, in the order in which they were applied: an iterator that ends with the stream.
 ///
@@ -53,8 +53,8 @@ pub(super) struct EventChannel {
 impl EventChannel {
     pub(super) fn new(sender: Sender<Arc<Event>>, handover: &Handover) -> Self {
         let stopping = match handover {
-            Handover::Wait(stopping) => Some(stopping.clone()),
-            Handover::Offer => None,
+            Handover::WaitForRoom(stopping) => Some(stopping.clone()),
+            Handover::DropWhenFull => None,
         };
         Self {
             sender: Some(sender),
@@ -63,7 +63,7 @@ impl EventChannel {
     }
 }
 
-impl Outlet for EventChannel {
+impl Sink for EventChannel {
     fn wants(&self) -> Wants {
         Wants {
             events: true,
@@ -72,7 +72,7 @@ impl Outlet for EventChannel {
         }
     }
 
-    fn take(&mut self, item: Item, tally: &Tally) -> Result<(), Closed> {
+    fn take(&mut self, item: Item, counters: &OutputCounters) -> Result<(), Closed> {
         let Item::Event(event) = item else { return Ok(()) };
         let sent = match (&self.sender, &self.stopping) {
             (None, _) => false,
@@ -91,18 +91,18 @@ impl Outlet for EventChannel {
             },
         };
         if sent {
-            tally.wrote(1)
+            counters.wrote(1)
         } else {
-            tally.missed(1)
+            counters.missed(1)
         }
         Ok(())
     }
 
-    fn flush(&mut self, _tally: &Tally) -> Result<(), Closed> {
+    fn flush(&mut self, _tally: &OutputCounters) -> Result<(), Closed> {
         Ok(())
     }
 
-    fn end(&mut self, _last: Option<Arc<Snapshot>>, _tally: &Tally) -> Result<(), Closed> {
+    fn end(&mut self, _last: Option<Arc<Snapshot>>, _tally: &OutputCounters) -> Result<(), Closed> {
         self.sender = None;
         Ok(())
     }

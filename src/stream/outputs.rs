@@ -16,10 +16,10 @@ use crate::output::audit_file::{AuditFile, ROTATE_BYTES};
 use crate::output::journal::Journal;
 use crate::output::record::Bodies;
 use crate::output::recorder::{self, Recorder};
-use crate::output::sink::{self, Handover, Outlet, OutputEnded};
+use crate::output::sink::{self, Handover, OutputEnded, Sink};
 use crate::output::snapshot_file::SnapshotFile;
-use crate::output::webhook::{Order, Webhook};
-use crate::output::writer::LineOutlet;
+use crate::output::webhook::{Webhook, WebhookSettings};
+use crate::output::writer::LineSink;
 use crate::output::{Item, Output, Outputs};
 use crate::protocol::KeepBody;
 use crate::rest::webhook::WebhookClient;
@@ -41,15 +41,15 @@ impl OutputSpawner {
     ///
     /// # Errors
     /// When the system gives no thread.
-    pub(crate) fn spawn(&self, name: &'static str, outlet: Box<dyn Outlet>) -> Result<Output, Error> {
-        self.spawn_with(name, outlet, self.handover.clone(), sink::CAPACITY)
+    pub(crate) fn spawn(&self, name: &'static str, sink: Box<dyn Sink>) -> Result<Output, Error> {
+        self.spawn_with(name, sink, self.handover.clone(), sink::CAPACITY)
     }
 
     /// Starts an output with its own way of being handed items, of which `capacity` may wait.
     fn spawn_with(
         &self,
         name: &'static str,
-        outlet: Box<dyn Outlet>,
+        sink: Box<dyn Sink>,
         handover: Handover,
         capacity: usize,
     ) -> Result<Output, Error> {
@@ -62,7 +62,7 @@ impl OutputSpawner {
             }
             OutputEnded::Panicked => log::error!("output {name}: a defect ended it; the stream goes on"),
         });
-        Output::spawn(name, outlet, handover, capacity, notice)
+        Output::spawn(name, sink, handover, capacity, notice)
     }
 }
 
@@ -81,8 +81,8 @@ pub(super) fn start(
     for make in makes {
         outputs.add(make(spawner)?);
     }
-    if let Some(outlet) = server.into_outlet() {
-        outputs.add(spawner.spawn("http", outlet)?);
+    if let Some(sink) = server.into_sink() {
+        outputs.add(spawner.spawn("http", sink)?);
     }
     if let Some(path) = &config.outputs.snapshot_file {
         outputs.add(spawner.spawn("snapshot_file", Box::new(SnapshotFile::new(path)?))?);
@@ -101,8 +101,8 @@ pub(super) fn start_journal(config: &Config, spawner: &OutputSpawner, outputs: &
     let mut journal = Journal::default();
     if let Some(path) = &config.outputs.audit_file {
         let output = spawner.spawn("audit_file", Box::new(AuditFile::new(path, ROTATE_BYTES)?))?;
-        let tap = output.tap();
-        journal.audit = Some(Arc::new(move |entry| tap.offer(Item::Audited(Arc::new(entry)))));
+        let sender = output.sender();
+        journal.audit = Some(Arc::new(move |entry| sender.offer(Item::Audited(Arc::new(entry)))));
         outputs.add(output);
         journal.audit(|| entries::start(config, std::process::id(), Moment::now()));
         journal.audit(|| entries::configuration(config, Moment::now()));
@@ -110,11 +110,11 @@ pub(super) fn start_journal(config: &Config, spawner: &OutputSpawner, outputs: &
     if let Some(path) = &config.outputs.record_file {
         let recorder = Recorder::new(bodies(config));
         let writer = Appending::new("record file", path)?.with_preface(Box::new(recorder.preface()));
-        let outlet = LineOutlet::new("record_file", recorder, writer);
+        let sink = LineSink::new("record_file", recorder, writer);
         let handover = spawner.handover.clone();
-        let output = spawner.spawn_with("record_file", Box::new(outlet), handover, recorder::CAPACITY)?;
-        let tap = output.tap();
-        journal.record = Some(Arc::new(move |line| tap.offer(Item::Recorded(Arc::new(line)))));
+        let output = spawner.spawn_with("record_file", Box::new(sink), handover, recorder::CAPACITY)?;
+        let sender = output.sender();
+        journal.record = Some(Arc::new(move |line| sender.offer(Item::Recorded(Arc::new(line)))));
         outputs.add(output);
     }
     Ok(journal)
@@ -138,7 +138,7 @@ pub(super) fn bodies(config: &Config) -> Bodies {
 
 fn webhook(webhook: &WebhookConfig, config: &Config, net: &Arc<Net>, spawner: &OutputSpawner) -> Result<Output, Error> {
     let client = WebhookClient::new(&webhook.url, webhook.secret.clone(), webhook.timeout, Arc::clone(net))?;
-    let order = Order {
+    let settings = WebhookSettings {
         on: webhook.on,
         bodies: bodies(config),
         gather: config.outputs.interval,
@@ -146,8 +146,8 @@ fn webhook(webhook: &WebhookConfig, config: &Config, net: &Arc<Net>, spawner: &O
     // Never waited for, whatever the buffer's policy: the receiver is somebody else's.
     spawner.spawn_with(
         "webhook",
-        Box::new(Webhook::new(client, order)?),
-        Handover::Offer,
+        Box::new(Webhook::new(client, settings)?),
+        Handover::DropWhenFull,
         sink::CAPACITY,
     )
 }

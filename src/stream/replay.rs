@@ -1,4 +1,4 @@
-//! A replay in place of a stream: the same outputs, fed from a recording.
+//! A replay: the outputs of a stream, fed from a recording.
 //!
 //! In: a builder with its outputs, a recording · Out: a `Report` · Thread: the caller's waits, `gs-replay` plays.
 
@@ -26,13 +26,13 @@ pub(crate) struct ReplayRun {
     /// Ends the player.
     cancel: Cancel,
     inbox: Receiver<Notice>,
-    /// Dropped when the player may not wait for an output any more.
+    /// Dropped when the player must no longer wait for outputs.
     output_waits: Sender<()>,
     stop: StopHandle,
 }
 
 impl StreamBuilder {
-    /// Prepares a replay with these outputs. The replay waits for slow outputs: a recording can wait.
+    /// Prepares a replay with these outputs. The replay waits for them.
     ///
     /// # Errors
     /// As [`StreamBuilder::start`].
@@ -44,7 +44,7 @@ impl StreamBuilder {
         let net = Arc::new(Net::new(&config)?);
         let spawner = OutputSpawner {
             notices: notices.clone(),
-            handover: Handover::Wait(stopping),
+            handover: Handover::WaitForRoom(stopping),
         };
         let mut all = Outputs::default();
         outputs::start(self.outputs, server, &config, &net, &spawner, &mut all)?;
@@ -68,7 +68,7 @@ impl ReplayRun {
         self.stop.clone()
     }
 
-    /// Returns when everything was played and taken, or soon after it was stopped.
+    /// Plays; returns when the outputs have taken everything, or soon after the replay was stopped.
     ///
     /// # Errors
     /// The first broken line.

@@ -114,8 +114,8 @@ impl StreamBuilder {
         let spawner = OutputSpawner {
             notices: notices.clone(),
             handover: match config.buffer.when_full {
-                WhenFull::Block => Handover::Wait(stopping),
-                WhenFull::Coalesce | WhenFull::DropOldest | WhenFull::DropNewest => Handover::Offer,
+                WhenFull::Block => Handover::WaitForRoom(stopping),
+                WhenFull::Coalesce | WhenFull::DropOldest | WhenFull::DropNewest => Handover::DropWhenFull,
             },
         };
         let mut all = Outputs::default();

@@ -9,8 +9,8 @@ use crate::Error;
 use crate::config::Config;
 use crate::model::snapshot::Snapshot;
 use crate::output::Item;
-use crate::output::sink::{Closed, Outlet, Snapshots, Wants};
-use crate::output::tally::Tally;
+use crate::output::counters::OutputCounters;
+use crate::output::sink::{Closed, Sink, Snapshots, Wants};
 use crate::web::Web;
 
 /// The server, if `http.listen` is set: bound, not fed yet.
@@ -34,16 +34,16 @@ impl BoundServer {
         self.0.as_ref().map(Web::address)
     }
 
-    /// The outlet that feeds it.
-    pub(super) fn into_outlet(self) -> Option<Box<dyn Outlet>> {
-        Some(Box::new(WebOutlet(Some(self.0?))))
+    /// The sink that feeds it.
+    pub(super) fn into_sink(self) -> Option<Box<dyn Sink>> {
+        Some(Box::new(WebSink(Some(self.0?))))
     }
 }
 
 /// Feeds the server until the end. A snapshot counts as written when viewers can see it.
-struct WebOutlet(Option<Web>);
+struct WebSink(Option<Web>);
 
-impl Outlet for WebOutlet {
+impl Sink for WebSink {
     fn wants(&self) -> Wants {
         Wants {
             events: false,
@@ -52,20 +52,20 @@ impl Outlet for WebOutlet {
         }
     }
 
-    fn take(&mut self, item: Item, tally: &Tally) -> Result<(), Closed> {
+    fn take(&mut self, item: Item, counters: &OutputCounters) -> Result<(), Closed> {
         if let (Some(web), Item::Snapshot(snapshot)) = (&self.0, item) {
-            tally.offered();
+            counters.offered();
             web.publish(snapshot);
-            tally.wrote(1);
+            counters.wrote(1);
         }
         Ok(())
     }
 
-    fn flush(&mut self, _: &Tally) -> Result<(), Closed> {
+    fn flush(&mut self, _: &OutputCounters) -> Result<(), Closed> {
         Ok(())
     }
 
-    fn end(&mut self, last: Option<Arc<Snapshot>>, _: &Tally) -> Result<(), Closed> {
+    fn end(&mut self, last: Option<Arc<Snapshot>>, _: &OutputCounters) -> Result<(), Closed> {
         if let Some(web) = self.0.take() {
             web.end(last);
         }

@@ -1,10 +1,10 @@
 //! A snapshot as Prometheus and OpenMetrics read it.
 //!
-//! In: a snapshot, the verdict on it · Out: text · Thread: any (pure).
+//! In: a snapshot, the state of this server · Out: text · Thread: any (pure).
 //!
-//! Base units (`_seconds`, ratios 0 to 1). What may fall is a gauge, the totals of queues too: a late fact moves a
-//! conversation from one to another. Series are bounded: by subscribed queues, users' statuses from a closed list, and
-//! metrics the run asked for.
+//! Base units (`_seconds`, ratios from 0 to 1). What may fall is a gauge, and so are the totals of queues: a late fact may
+//! move a conversation from one count to another. The number of series is bounded: subscribed queues, users' statuses from
+//! a closed list, metrics that the run asked for.
 
 mod centre;
 mod exposition;
@@ -15,18 +15,18 @@ use exposition::Exposition;
 
 pub(super) use exposition::Format;
 
-/// What a snapshot does not tell.
-pub(super) struct Surroundings {
-    /// `/readyz` says yes.
+/// What a snapshot does not tell of this server.
+pub(super) struct ServerState {
+    /// Whether `/readyz` answers 200.
     pub(super) ready: bool,
     /// Viewers of the page and of `/api/events`.
     pub(super) viewers: usize,
 }
 
-/// The whole exposition.
-pub(super) fn text(snapshot: &Snapshot, surroundings: &Surroundings, format: Format) -> String {
+/// All families as text.
+pub(super) fn text(snapshot: &Snapshot, server: &ServerState, format: Format) -> String {
     let mut to = Exposition::new(format);
-    health::write(&mut to, snapshot, surroundings);
+    health::write(&mut to, snapshot, server);
     centre::write(&mut to, snapshot);
     to.end()
 }

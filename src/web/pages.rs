@@ -15,6 +15,11 @@ use crate::http_server::Request;
 const LIVE: &str = include_str!("page/page.html");
 const LIVE_STYLE: &str = concat!(
     include_str!("page/colours.css"),
+    "@media (prefers-color-scheme: dark) { :root:not(.light) {\n",
+    include_str!("page/dark.css"),
+    "} }\n:root.dark {\n",
+    include_str!("page/dark.css"),
+    "}\n",
     include_str!("page/page.css"),
     include_str!("page/narrow.css"),
     include_str!("page/kiosk.css"),

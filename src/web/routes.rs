@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use super::access::{Access, Hosts, TokenCheck};
 use super::board::{Board, Picture};
-use super::metrics::{self, Format, Surroundings};
+use super::metrics::{self, Format, ServerState};
 use super::pages::{self, Mode, Page};
 use super::{readiness, viewer};
 use crate::Moment;
@@ -147,11 +147,11 @@ impl Site {
             return nothing_yet();
         };
         let format = Format::of_accept(request.header("accept"));
-        let surroundings = Surroundings {
+        let server = ServerState {
             ready: self.ready().is_ok(),
             viewers: self.board.pictures.viewers() + self.board.snapshots.viewers(),
         };
-        let text = metrics::text(&newest.snapshot, &surroundings, format);
+        let text = metrics::text(&newest.snapshot, &server, format);
         Response::with_body(200, format.media_type(), text)
     }
 

@@ -101,6 +101,22 @@ try {
   await page.emulateMedia({ colorScheme: 'light' });
   await page.setViewportSize({ width: 1280, height: 800 });
 
+  // The theme is the system's, unless the address names one.
+  const background = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+  const light = await background();
+  await page.emulateMedia({ colorScheme: 'dark' });
+  const dark = await background();
+  assert.notEqual(dark, light);
+  for (const [query, wanted] of [['?light', light], ['?dark', dark]]) {
+    await page.goto(site + query);
+    assert.equal(await background(), wanted, query);
+  }
+  await page.emulateMedia({ colorScheme: 'light' });
+  assert.equal(await background(), dark, '?dark');
+  step('themes');
+  await page.goto(site);
+  await page.waitForFunction(() => document.querySelector('#state')?.textContent === 'Live');
+
   // By keyboard: the first stop skips to the queues, a column's head sorts.
   await page.keyboard.press('Tab');
   assert.equal(await page.evaluate(() => document.activeElement.className), 'skip');

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::support::peer::{Answer, Behaviour, Socket, peer, sockets, sound, tls_peer};
 use crate::support::process::{Ended, program};
-use crate::support::{STOP_LIMIT, busy, control, fixture_path, for_all_protocols, start};
+use crate::support::{STOP_LIMIT, against_the_clock, busy, control, fixture_path, for_all_protocols, start};
 
 const CREDENTIALS: [(&str, &str); 2] = [
     ("GENESYS_CLIENT_ID", "simulator"),
@@ -305,7 +305,7 @@ fn certificates() {
     checked.says("life", "ok", &[]);
 }
 
-/// Tunnels for ever.
+/// A proxy that opens tunnels until the process ends; its port.
 fn proxy() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -375,15 +375,17 @@ fn a_wrong_configuration_is_a_usage_error() {
     checked.says("config", "fail", &["eu-west-1", "nothing was connected"]);
 }
 
-/// Whatever it waits for, it ends at once and cleans up.
+/// Whatever it waits for, it ends at once and cleans up, for which it has a second.
 #[test]
 fn a_signal_leaves_nothing_behind() {
-    let peer = peer(sockets(vec![Behaviour::MuteAfter(Vec::new(), 0)]));
-    let running = program(&["check", "--region", &peer.url()], &CREDENTIALS);
-    running.line("the socket is open", |line| line.starts_with("ok    channel"));
-    running.signal("INT");
-    let ended = running.wait();
-    assert_eq!(ended.code, 4, "not passed: {:?} {}", ended.lines, ended.stderr);
-    assert!(ended.took < STOP_LIMIT, "{:?}", ended.took);
-    assert_eq!(peer.log().count("DELETE", "/subscriptions"), 1);
+    against_the_clock(|_| {
+        let peer = peer(sockets(vec![Behaviour::MuteAfter(Vec::new(), 0)]));
+        let running = program(&["check", "--region", &peer.url()], &CREDENTIALS);
+        running.line("the socket is open", |line| line.starts_with("ok    channel"));
+        running.signal("INT");
+        let ended = running.wait();
+        assert_eq!(ended.code, 4, "not passed: {:?} {}", ended.lines, ended.stderr);
+        assert!(ended.took < STOP_LIMIT, "{:?}", ended.took);
+        assert_eq!(peer.log().count("DELETE", "/subscriptions"), 1);
+    });
 }

@@ -1,10 +1,10 @@
-//! Tests of the whole, one module a subject.
+//! Tests of the library and the program as a whole, one module a subject.
 //!
 //! In: the library and the program as their users see them · Out: verdicts · Thread: the tests'.
 //!
 //! | module | subject |
 //! |---|---|
-//! | `channels` | notification channels: used again, renewed, replaced, bounded, shared with others, many at once |
+//! | `channels` | notification channels: reused, renewed, replaced, bounded, shared with other programs, many at once |
 //! | `cli_config` | wrong command lines, environments and files: exit 2, nothing connected |
 //! | `cli_texts` | help, completions, the manual page |
 //! | `docs` | the pages of `docs`: keys, flags, schemas, the worked example, links |
@@ -12,10 +12,10 @@
 //! | `plan` | what would be subscribed, without subscribing |
 //! | `protocols` | one suite for all three protocols: streams, counts, pings, stops, refusals, tokens, 429 |
 //! | `reconnect` | every way in which a connection ends, for all three protocols: back by itself, the gap recorded |
-//! | `fault_matrix` | each fault of the simulator for each protocol, plain and under TLS: times, gaps, the truth after it |
-//! | `repair` | the beginning and gaps, filled in through REST: the numbers are the truth |
+//! | `fault_matrix` | each fault of the simulator for each protocol, plain and under TLS: times, gaps, numbers |
+//! | `repair` | backfill through REST, at the start and after gaps: the numbers are the true ones |
 //! | `stream` | `notifications`: topics, channels, subscriptions, permissions, the listing |
-//! | `overload` | more than the buffer holds, and receivers that do not keep up: nothing lost unseen |
+//! | `overload` | more events than the buffer holds, and receivers that do not keep up: every lost event is counted |
 //! | `library` | the stream in a program: callbacks, events, snapshots, handles |
 //! | `audit` | the audit file: entries, chain, crashes, `audit verify` |
 //! | `replay` | recordings: the same snapshot as live, torn and broken files, full disks |
@@ -23,13 +23,13 @@
 //! | `process` | the program: outputs, signals, exit codes |
 //! | `simulator` | the simulator from outside |
 //! | `web` | the page, metrics, health and snapshots over HTTP, and what hostile peers get |
-//! | `week` | a week of renewals and faults, compressed: the truth at its end, and nothing leaked |
+//! | `week` | a week of renewals and faults, compressed: the numbers are true at its end, and nothing leaks |
 //! | `api` | the public interface, compared with its listing in `docs/api.txt` |
 //! | `tidy` | the rules of the architecture, read from the sources |
 //!
 //! `support` has what they share: a watched stream, a scripted peer for the faults that the simulator does not play,
 //! and the program as a child process. No test sleeps to let something happen: each waits for a condition, under a
-//! deadline.
+//! deadline. See `support/patience.rs` for tests whose subject is a time.
 
 mod api;
 #[cfg(feature = "simulator")]

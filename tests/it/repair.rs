@@ -1,26 +1,26 @@
-//! Gaps and the beginning, filled in through REST: the numbers are what they would have been without the outage.
+//! Backfill through REST, at the start and after gaps: the numbers are what they would have been without the outage.
 //!
-//! In: a simulator that knows the truth, a scripted peer for what it does not play · Out: verdicts · Thread: the test's.
+//! In: a simulator that knows the truth, a scripted peer for other faults · Out: verdicts · Thread: the test's.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use genesys_stream::simulator::Simulator;
 use genesys_stream::{Gap, Protocol, Snapshot, WhenFull};
 use serde_json::{Value, json};
 
 use crate::support::peer::{Answer, Asked, Behaviour, Peer, QUEUES, Running, peer};
-use crate::support::{control, impatient, start, watch};
+use crate::support::{against_the_clock, control, impatient, start, watch};
 
 pub mod scene;
 mod truth;
 
 use self::scene::{Scene, notifications, settle, warm};
 
-/// Who waits and talks at the start, and what had happened to them, is known from REST alone.
+/// Conversations that are open at the start, and what had happened to them before, are known from REST alone.
 #[test]
 fn the_beginning() {
     let scene = Scene::begin(warm(), notifications);
-    let first = scene.stream.until("a snapshot", |_| true);
+    let first = scene.stream.fresh();
     assert!(
         first.totals.live.interacting > Some(100),
         "several pages: {:?}",
@@ -35,7 +35,7 @@ fn the_beginning() {
 #[test]
 fn the_day_so_far() {
     let now = time::OffsetDateTime::now_utc();
-    // Noon, whenever the test runs: the whole work of the centre is of this day.
+    // An offset that makes it noon now: everything that the centre did is of this day.
     let minutes = 720 - (i32::from(now.hour()) * 60 + i32::from(now.minute()));
     let sign = if minutes < 0 { '-' } else { '+' };
     let offset = format!("{sign}{:02}:{:02}", minutes.abs() / 60, minutes.abs() % 60);
@@ -144,7 +144,7 @@ fn without_backfill_a_gap_stays() {
 
 const DETAILS: &str = "/api/v2/analytics/conversations/details/query";
 
-/// A peer whose answers to details are the test's; each socket ends on demand of nothing but its place in the list.
+/// A peer with the test's answers to the details query; `sockets` says what one socket after the other does.
 fn answering(sockets: Vec<Behaviour>, details: impl Fn(&Asked, usize) -> Answer + Send + Sync + 'static) -> Running {
     let sockets = std::sync::Mutex::new(sockets.into_iter());
     let asked_before = std::sync::atomic::AtomicUsize::new(0);
@@ -208,7 +208,7 @@ fn a_filter_that_is_not_known_is_left_out() {
     stream.stop();
 }
 
-/// A failure in the middle: the same page again, and the token that was refused is replaced.
+/// After a failed call the same page is asked for again; a refused token is replaced first.
 #[test]
 fn a_repair_goes_on_where_it_was() {
     let peer = answering(vec![Behaviour::Close(Vec::new(), 1011)], |asked, before| match before {
@@ -229,7 +229,7 @@ fn a_repair_goes_on_where_it_was() {
     stream.stop();
 }
 
-/// A free topic that names a queue is reason enough to ask for it.
+/// A queue that only a free topic names is asked for as well.
 #[test]
 fn a_queue_that_only_a_topic_names_is_repaired() {
     let queue = QUEUES[1].0;
@@ -248,7 +248,7 @@ fn a_queue_that_only_a_topic_names_is_repaired() {
     stream.stop();
 }
 
-/// An open conversation of which nothing comes any more is asked for by its id.
+/// An open conversation without further events is asked for by its id.
 #[test]
 fn an_open_conversation_is_asked_for_again() {
     let waiting = crate::support::fixture("ws-queue-conversation-1-waiting.json");
@@ -274,12 +274,12 @@ fn an_open_conversation_is_asked_for_again() {
 /// A stop in the middle of a call that is not answered is prompt.
 #[test]
 fn a_stop_during_a_repair_is_prompt() {
-    let peer = answering(vec![Behaviour::Close(Vec::new(), 1011)], |_, _| Answer::Nothing);
-    let stream = watch(notifications(&peer.url()).queue(QUEUES[0].1));
-    stream.until_reconnected(1);
-    peer.until("asked", |log| (log.count("POST", DETAILS) > 0).then_some(()));
-    let began = Instant::now();
-    let last = stream.stop().snapshot;
-    assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
-    assert!(gaps(&last).iter().all(|gap| !gap.repaired));
+    against_the_clock(|_| {
+        let peer = answering(vec![Behaviour::Close(Vec::new(), 1011)], |_, _| Answer::Nothing);
+        let stream = watch(notifications(&peer.url()).queue(QUEUES[0].1));
+        stream.until_reconnected(1);
+        peer.until("asked", |log| (log.count("POST", DETAILS) > 0).then_some(()));
+        let last = stream.stop_within(Duration::from_secs(1)).snapshot;
+        assert!(gaps(&last).iter().all(|gap| !gap.repaired));
+    });
 }

@@ -8,13 +8,13 @@ mod asking;
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use genesys_stream::{ConfigBuilder, ErrorKind, Protocol, Stream};
 use serde_json::Value;
 
 use self::asking::{Answer, connect, events, get, raw};
-use crate::support::{PATIENCE, Watched, built, busy, config, control, start, watch};
+use crate::support::{PATIENCE, Watched, built, busy, config, control, eventually, start, watch};
 
 fn listening(url: &str, address: &str) -> ConfigBuilder {
     config(url, Protocol::Notifications).json("test", format!(r#"{{"http":{{"listen":"{address}"}}}}"#))
@@ -29,14 +29,13 @@ fn serving(url: &str) -> (Watched, SocketAddr) {
 /// Asks until the answer is as wanted.
 #[track_caller]
 fn until(what: &str, ask: impl Fn() -> Answer, holds: impl Fn(&Answer) -> bool) -> Answer {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
+    eventually(what, || {
         let answer = ask();
-        if holds(&answer) {
-            return answer;
+        match holds(&answer) {
+            true => Ok(answer),
+            false => Err(format!("{} {}", answer.status, answer.body)),
         }
-        assert!(Instant::now() < deadline, "{what}: {} {}", answer.status, answer.body);
-    }
+    })
 }
 
 /// Samples by series.
@@ -53,7 +52,7 @@ fn samples(text: &str) -> BTreeMap<&str, f64> {
 #[test]
 fn metrics_snapshot_and_events_tell_the_same() {
     let sim = start(busy());
-    // So long apart that both are asked within one.
+    // A second apart, so that both can be asked for between two.
     let builder = listening(&sim.url(), "127.0.0.1:0").snapshot_interval(Duration::from_secs(1));
     let stream = watch(builder);
     let address = stream.stream().http_address().expect("http.listen is set");
@@ -62,17 +61,15 @@ fn metrics_snapshot_and_events_tell_the_same() {
             .values()
             .any(|queue| queue.totals.is_some_and(|totals| totals.answered > 0))
     });
-    let deadline = Instant::now() + PATIENCE;
-    let (snapshot, metrics) = loop {
+    let (snapshot, metrics) = eventually("both of one snapshot", || {
         let snapshot = get(address, "/api/snapshot", &[]);
         let metrics = get(address, "/metrics", &[]);
         let after = get(address, "/api/snapshot", &[]);
         // The first snapshot may be at one output before it is at another.
-        if snapshot.status == 200 && snapshot.body == after.body {
-            break (snapshot, metrics);
-        }
-        assert!(Instant::now() < deadline);
-    };
+        let same = snapshot.status == 200 && snapshot.body == after.body;
+        same.then_some((snapshot, metrics))
+            .ok_or_else(|| "another one came".to_owned())
+    });
     assert_eq!(
         metrics.header("content-type"),
         Some("text/plain; version=0.0.4; charset=utf-8")
@@ -109,7 +106,7 @@ fn metrics_snapshot_and_events_tell_the_same() {
             .starts_with("application/openmetrics-text")
     );
 
-    // The tag of a snapshot spares sending it again.
+    // A snapshot is not sent again to whoever has its tag.
     let tag = until(
         "304",
         || {
@@ -123,7 +120,7 @@ fn metrics_snapshot_and_events_tell_the_same() {
     );
     assert!(tag.body.is_empty());
 
-    // Events are the same snapshots, each newer than the one before; the last is that of the end.
+    // Events are the same snapshots, each newer than the one before; the last one is the last of the run.
     let mut events = events(address, "/api/events", &[]);
     let mut seen = 0;
     for _ in 0..3 {
@@ -215,7 +212,7 @@ fn a_token_is_asked_for_and_opens_by_header_and_form() {
         log_in("/login", "open+sesame", "Sec-Fetch-Site: cross-site\r\n").status,
         403
     );
-    // Guessing ends.
+    // After some wrong tokens no more are judged.
     until("429", || log_in("/login", "wrong", ""), |answer| answer.status == 429);
     assert_eq!(log_in("/login", "open+sesame", "").status, 429);
     assert_eq!(get(address, "/", &[("Cookie", cookie)]).status, 200);
@@ -275,7 +272,7 @@ fn strange_hosts_methods_and_paths_are_refused() {
     stream.stop();
 }
 
-/// None of them is more than refused, and the stream and other viewers do not notice.
+/// Each of them is refused or cut off; the stream and other viewers are not disturbed.
 #[test]
 fn hostile_peers_are_cut_off_and_hold_up_nobody() {
     let sim = start(busy());
@@ -302,7 +299,7 @@ fn hostile_peers_are_cut_off_and_hold_up_nobody() {
     ] {
         assert_eq!(raw(address, bytes.as_bytes()).status, status, "{:.60}", bytes);
     }
-    // More slow heads than there is room for, and viewers that read nothing.
+    // More unfinished requests than there is room for, and viewers that read nothing.
     let mut slow: Vec<_> = (0..520).map(|_| connect(address)).collect();
     for stream in &mut slow {
         // The server may have cut it off already to make room.
@@ -318,7 +315,7 @@ fn hostile_peers_are_cut_off_and_hold_up_nobody() {
     assert_eq!(get(address, "/healthz", &[]).status, 200);
     assert!(events(address, "/api/page", &[]).take(3).count() == 3);
     stream.until("goes on", |s| s.counters.events_applied > before + 10);
-    // A slow head gets its answer or its end.
+    // A request whose head does not arrive is answered or cut off.
     let mut answer = String::new();
     slow[519].set_read_timeout(Some(PATIENCE)).expect("a limit");
     let _ = slow[519].read_to_string(&mut answer);

@@ -1,30 +1,32 @@
-//! Days of renewals, ends and outages, each passing in seconds: the numbers are the truth at the end, and nothing leaked.
+//! Days of renewals, closes and outages, compressed to seconds: the numbers are true at the end, and nothing leaks.
 //!
 //! In: the program as a child, a simulator that is disturbed by a script · Out: verdicts · Thread: the test's.
 //!
-//! A day here is the life of a token and of a channel (24 h at the service, 17 s here), with a reset, an announced close,
-//! an outage, a close and a spell of silence in each.
+//! A day here is the life of a token and of a channel (24 h at the service, 10 s here), with a reset, an announced
+//! close, an outage, a close and a silent connection in each.
 
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use genesys_stream::simulator::{Script, Simulator};
 use serde_json::Value;
 
 use crate::repair::scene::{Numbers, Settings, centre_time, settle};
 use crate::support::process::{Program, program};
-use crate::support::{PATIENCE, control, start};
+use crate::support::{control, eventually, start, until_true};
 
-const DAY: Duration = Duration::from_secs(17);
+/// By the centre's clock; a tenth of it by ours.
+const DAY: Duration = Duration::from_secs(100);
 const SPEED: f64 = 10.0;
 
+/// By our clock.
 const DAY_OF_FAULTS: &str = "\
-2s     reset
-4s     socket_closing?after_secs=20
-6.5s   outage?secs=1
-9.5s   close?code=1001
-12s    silence?secs=3600
-17s    loop
+1s     reset
+2s     socket_closing?after_secs=20
+3.8s   outage?secs=1
+5.8s   close?code=1001
+7s     silence?secs=3600
+10s    loop
 ";
 
 const CONFIG: &str = r#"{
@@ -38,30 +40,35 @@ const CONFIG: &str = r#"{
 /// What a process holds.
 #[derive(Clone, Copy, Debug)]
 struct Held {
-    threads: usize,
-    descriptors: usize,
+    threads: u64,
+    descriptors: u64,
     rss_kb: u64,
 }
 
 impl Held {
-    /// The least over some snapshots: a replacement under way holds more for a moment.
+    /// The least over some snapshots that show the stream on one connection: a replacement holds more for a moment, a
+    /// reconnect less.
     fn by(program: &Program, file: &SnapshotFile) -> Held {
-        let mut least = Held::now(program.id());
-        for _ in 0..10 {
-            file.next("another snapshot", |_| true);
+        let steady = |snapshot: &Value| is_on(snapshot) && snapshot["connection"]["connections"] == 1;
+        let mut samples = Vec::new();
+        while samples.len() < 10 {
+            file.next("one connection", steady);
             let now = Held::now(program.id());
-            least = Held {
-                threads: least.threads.min(now.threads),
-                descriptors: least.descriptors.min(now.descriptors),
-                rss_kb: least.rss_kb.min(now.rss_kb),
-            };
+            if file.read().is_some_and(|snapshot| steady(&snapshot)) {
+                samples.push(now);
+            }
         }
-        least
+        let least = |number: fn(&Held) -> u64| samples.iter().map(number).min().expect("samples");
+        Held {
+            threads: least(|held| held.threads),
+            descriptors: least(|held| held.descriptors),
+            rss_kb: least(|held| held.rss_kb),
+        }
     }
 
     fn now(pid: u32) -> Held {
         let of = |name: &str| PathBuf::from(format!("/proc/{pid}/{name}"));
-        let count = |name: &str| std::fs::read_dir(of(name)).expect("a process").count();
+        let count = |name: &str| std::fs::read_dir(of(name)).expect("a process").count() as u64;
         let status = std::fs::read_to_string(of("status")).expect("a process");
         let rss = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
         let rss = rss.and_then(|rest| rest.split_whitespace().next()).expect("VmRSS");
@@ -86,18 +93,12 @@ impl SnapshotFile {
 
     /// The next snapshot for which this holds.
     fn next(&self, what: &str, holds: impl Fn(&Value) -> bool) -> Value {
-        let deadline = Instant::now() + PATIENCE;
         let before = self.read().map(|snapshot| snapshot["revision"].clone());
-        loop {
-            if let Some(snapshot) = self.read()
-                && Some(&snapshot["revision"]) != before.as_ref()
-                && holds(&snapshot)
-            {
-                return snapshot;
-            }
-            assert!(Instant::now() < deadline, "not seen: {what}: {:?}", self.read());
-            std::thread::park_timeout(Duration::from_millis(10));
-        }
+        eventually(what, || {
+            let now = self.read();
+            let next = now.filter(|snapshot| Some(&snapshot["revision"]) != before.as_ref() && holds(snapshot));
+            next.ok_or_else(|| format!("{:?}", self.read()))
+        })
     }
 
     fn read(&self) -> Option<Value> {
@@ -111,8 +112,11 @@ impl Drop for SnapshotFile {
     }
 }
 
+fn is_on(snapshot: &Value) -> bool {
+    snapshot["connection"]["state"] == "streaming"
+}
+
 fn days(count: u32, name: &str) {
-    let life = DAY.mul_f64(SPEED);
     let sim = start(
         Simulator::builder()
             .seed(5)
@@ -120,8 +124,8 @@ fn days(count: u32, name: &str) {
             .queues(4)
             .agents(60)
             .requests_per_min(0)
-            .token_life(life)
-            .channel_life(life)
+            .token_life(DAY)
+            .channel_life(DAY)
             .retention(Duration::from_secs(7 * 86_400))
             .script(Script::read(DAY_OF_FAULTS).expect("a script")),
     );
@@ -149,36 +153,29 @@ fn days(count: u32, name: &str) {
             ("GENESYS_CLIENT_SECRET", "simulator"),
         ],
     );
-    let is_on = |snapshot: &Value| snapshot["connection"]["state"] == "streaming";
     file.next("streaming", is_on);
     control(&sim, "pause?on=0");
-    let began = Instant::now();
 
-    let wait_until = |at: Duration| {
-        while began.elapsed() < at {
-            file.next("a snapshot", |_| true);
-        }
+    let passed = |days: u32| {
+        let end = since + (DAY * days).as_millis() as i64;
+        until_true("the end of a day", || centre_time(&sim) >= end);
     };
-    wait_until(DAY);
-    file.next("streaming after the first day", is_on);
+    passed(1);
     let first = Held::by(&child, &file);
-    wait_until(DAY * count);
+    (2..=count).for_each(passed);
     let last = Held::by(&child, &file);
 
     settle(&sim);
     let truth = Numbers::of(&sim.truth(&Settings::default().query(Some(since))));
-    let deadline = Instant::now() + PATIENCE;
-    let end = loop {
+    let end = eventually("the true numbers", || {
         let snapshot = file.next("a snapshot", is_on);
         let wrong = truth.differences(&Numbers::of(&snapshot));
-        if wrong.is_empty() {
-            break snapshot;
-        }
-        assert!(Instant::now() < deadline, "the numbers are not true: {wrong:?}");
-    };
+        wrong.is_empty().then_some(snapshot).ok_or_else(|| wrong.join("; "))
+    });
     let connection = &end["connection"];
     let gaps = connection["gaps_total"].as_u64().expect("a number");
-    assert!(gaps >= u64::from(count) * 3, "the faults did not happen: {connection}");
+    // Four faults a day are gaps; on a busy machine one may begin before the last is over.
+    assert!(gaps >= u64::from(count) * 2, "the faults did not happen: {connection}");
     let state = control(&sim, "state");
     assert!(state["channels"].as_u64() <= Some(3), "{state}");
     assert_eq!(state["channels_evicted"], 0, "{state}");
@@ -200,9 +197,9 @@ fn two_days() {
     days(2, "two");
 }
 
-/// About two minutes: `cargo test --test it -- --ignored seven_days`.
+/// About a minute: `cargo test --test it -- --ignored seven_days`.
 #[test]
-#[ignore = "takes two minutes"]
+#[ignore = "takes a minute"]
 fn seven_days() {
     days(7, "seven");
 }

@@ -61,7 +61,7 @@ impl Delivery {
         let last = Arc::new(last);
         let mut abandoned = Vec::new();
         for closing in self.outputs.close(Some(&last), Instant::now() + limit) {
-            abandoned.extend(closing.complaint());
+            abandoned.extend(closing.warning());
             if closing.abandoned.is_none() && closing.counts.missed > 0 {
                 abandoned.push(format!(
                     "output {}: {} records missed",

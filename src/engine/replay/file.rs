@@ -15,13 +15,13 @@ const LONGEST_LINE_BYTES: u64 = 32 << 20;
 const READ_BUFFER_BYTES: usize = 64 << 10;
 const NO_START: &str = "it is no start of a recording; one is made by run --record FILE";
 
-/// An open recording, its first line read.
+/// An open recording whose first line was read.
 pub(crate) struct Recording {
     path: PathBuf,
     reader: BufReader<File>,
     bytes: u64,
     total: u64,
-    /// Of the line that was read last.
+    /// Number of the last line that was read, from 1.
     number: u64,
     start: (Moment, Start),
 }
@@ -29,9 +29,9 @@ pub(crate) struct Recording {
 /// One line of the file.
 enum Reading {
     Line(Line),
-    /// It cannot be read, and has an end.
+    /// A line with a newline that cannot be read.
     Broken(String),
-    /// It cannot be read, and nothing comes after it.
+    /// A last line without a newline that cannot be read.
     Torn,
     End,
 }
@@ -67,19 +67,19 @@ impl Recording {
         })
     }
 
-    /// When its first run started, and with what.
+    /// Time and content of the first line.
     pub(crate) fn start(&self) -> (Moment, &Start) {
         (self.start.0, &self.start.1)
     }
 
-    /// How much of it was read.
+    /// Percent of the file that was read.
     pub(crate) fn percent(&self) -> u64 {
         (self.bytes * 100)
             .checked_div(self.total)
             .map_or(100, |percent| percent.min(100))
     }
 
-    /// The next line; none at the end. A last line without an end that cannot be read was torn, and is left out.
+    /// The next line; none at the end. A torn last line is left out with a warning.
     ///
     /// # Errors
     /// [`ErrorKind::Local`] for a broken line, by its number, or a file that cannot be read any more.
@@ -96,7 +96,7 @@ impl Recording {
                 Ok(None)
             }
             Reading::Broken(what) => {
-                // A crash tore it, and another run goes on after it.
+                // If another run starts after it, a crash tore it.
                 match self.read()? {
                     Reading::Line(line) if line.as_start().is_some() => {
                         log::warn!(
@@ -112,7 +112,7 @@ impl Recording {
         }
     }
 
-    /// The error of the line that was read last.
+    /// An error about the last line that was read.
     pub(crate) fn broken(&self, what: &str) -> Error {
         failed(&self.path, format!("line {}: {what}", self.number), ErrorKind::Local)
     }

@@ -10,7 +10,7 @@ use super::*;
 use crate::event::facts::{MediaKind, Purpose};
 use crate::model::counts::{LiveSums, Numbers};
 use crate::model::testing::centre::{History, moment, uuid};
-use crate::model::testing::{at, medium, participant, stamped, store};
+use crate::model::testing::{at, communication, participant, stamped, store};
 
 const TWO_HOURS: Duration = Duration::from_secs(7200);
 
@@ -97,7 +97,7 @@ fn visit(conversation: &str, queue: &str, customer_ended: Option<i64>) -> Conver
     let mut customer = participant("customer", Purpose::Customer);
     customer.connected = Some(at(0));
     customer.ended = customer_ended.map(at);
-    customer.media.push(medium("m", MediaKind::Voice));
+    customer.communications.push(communication("m", MediaKind::Voice));
     let mut acd = participant("acd", Purpose::Acd);
     acd.queue = stamped(0, Id::new(queue));
     acd.connected = Some(at(5));

@@ -50,7 +50,7 @@ fn identities_medium_and_stamps() {
     assert_eq!(p.queue.as_ref().map(|s| &s.value), Some(&Id::new("Q")));
     assert_eq!(p.user.as_ref().map(|s| &s.value), Some(&Id::new("u")));
     assert_eq!(
-        (p.media[0].kind, p.media[0].id.to_string()),
+        (p.communications[0].kind, p.communications[0].id.to_string()),
         (MediaKind::Voice, "s".into())
     );
     assert_eq!(
@@ -177,12 +177,12 @@ fn after_call_work_is_from_the_first_start_to_the_last_end_of_wrapup_segments() 
     let mut skipping = session(&[talk]);
     skipping["acwSkipped"] = true.into();
     let p = read(None, "agent", &[skipping]);
-    assert_eq!(p.media[0].acw_state.map(|s| s.value), Some(AcwState::Skipped));
+    assert_eq!(p.communications[0].acw_state.map(|s| s.value), Some(AcwState::Skipped));
 }
 
 #[test]
 fn the_disconnect_type_is_that_of_the_last_segment_that_has_one() {
-    let kind = |segments: &[Value]| agent(None, segments).media[0].disconnect.map(|d| d.value);
+    let kind = |segments: &[Value]| agent(None, segments).communications[0].disconnect.map(|d| d.value);
     let first = segment("interact", 5, 9, "transfer");
     assert_eq!(
         kind(&[first.clone(), segment("hold", 9, 10, "")]),

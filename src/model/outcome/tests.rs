@@ -3,7 +3,7 @@
 //! In: little conversations in seconds · Out: asserted outcomes · Thread: any (tests only).
 
 use super::*;
-use crate::model::testing::{at, medium, participant, stamped};
+use crate::model::testing::{at, communication, participant, stamped};
 
 /// A participant with its times in seconds.
 fn p(id: &str, purpose: Purpose, queue: &str, connected: Option<i64>, ended: Option<i64>) -> Participant {
@@ -18,7 +18,7 @@ fn p(id: &str, purpose: Purpose, queue: &str, connected: Option<i64>, ended: Opt
 
 fn customer(from: i64, to: Option<i64>) -> Participant {
     let mut p = p("customer", Purpose::Customer, "", Some(from), to);
-    p.media.push(medium("customer-call", MediaKind::Voice));
+    p.communications.push(communication("customer-call", MediaKind::Voice));
     p
 }
 
@@ -54,10 +54,10 @@ fn now(outcome: &Outcome, queue: &str, kind: LiveKind) -> usize {
     outcome.live.iter().filter(is_of).count()
 }
 
-fn with_state(mut p: Participant, kind: MediaKind, state: MediumState) -> Participant {
-    let mut m = medium(&format!("{}-{}-{}", p.id, kind.as_str(), p.media.len()), kind);
+fn with_state(mut p: Participant, kind: MediaKind, state: CommunicationState) -> Participant {
+    let mut m = communication(&format!("{}-{}-{}", p.id, kind.as_str(), p.communications.len()), kind);
     m.state = stamped(1, state);
-    p.media.push(m);
+    p.communications.push(m);
     p
 }
 
@@ -187,8 +187,8 @@ fn visits_that_entered_together_are_answered_once_in_any_order() {
 #[test]
 fn a_transfer_to_another_queue_gives_each_queue_its_own_answer() {
     let mut first = agent("g1", "Q", 20, Some(60));
-    first.media.push(medium("g1-call", MediaKind::Voice));
-    first.media[0].disconnect = stamped(60, DisconnectKind::Transfer);
+    first.communications.push(communication("g1-call", MediaKind::Voice));
+    first.communications[0].disconnect = stamped(60, DisconnectKind::Transfer);
     let o = judge(vec![
         customer(0, None),
         acd("a", "Q", 5, Some(20)),
@@ -333,9 +333,9 @@ fn pending_after_call_work_counts_without_a_start_and_not_with_an_end() {
     let mut g = with_state(
         agent("g", "Q", 10, Some(60)),
         MediaKind::Voice,
-        MediumState::Disconnected,
+        CommunicationState::Disconnected,
     );
-    g.media[0].acw_state = stamped(60, AcwState::Pending);
+    g.communications[0].acw_state = stamped(60, AcwState::Pending);
     let o = judge(vec![g.clone()]);
     assert_eq!(now(&o, "Q", LiveKind::AfterCallWork), 1);
     g.acw_ended = Some(at(70));
@@ -348,7 +348,7 @@ fn handled_waits_for_after_call_work_only_where_it_is_expected() {
         with_state(
             agent("g", "Q", 10, Some(60)),
             MediaKind::Voice,
-            MediumState::Disconnected,
+            CommunicationState::Disconnected,
         )
     };
     let handled = |g: Participant| of(&judge(vec![g]), "Q", CountKind::Handled).len();
@@ -360,17 +360,17 @@ fn handled_waits_for_after_call_work_only_where_it_is_expected() {
     let mut overruled = base();
     overruled.wrapup_expected = stamped(1, false);
     overruled.wrapup_required = stamped(1, true);
-    overruled.media[0].acw_required = stamped(1, true);
+    overruled.communications[0].acw_required = stamped(1, true);
     assert_eq!(handled(overruled), 1, "wrapupExpected comes first");
     let mut required = base();
     required.wrapup_required = stamped(1, true);
     assert_eq!(handled(required), 0);
     let mut not_required = base();
     not_required.wrapup_required = stamped(1, false);
-    not_required.media[0].acw_required = stamped(1, true);
+    not_required.communications[0].acw_required = stamped(1, true);
     assert_eq!(handled(not_required), 1, "wrapupRequired comes second");
     let mut by_medium = base();
-    by_medium.media[0].acw_required = stamped(1, true);
+    by_medium.communications[0].acw_required = stamped(1, true);
     assert_eq!(handled(by_medium), 0);
 
     for (state, over) in [
@@ -381,7 +381,7 @@ fn handled_waits_for_after_call_work_only_where_it_is_expected() {
         (AcwState::Complete, 1),
     ] {
         let mut g = expected.clone();
-        g.media[0].acw_state = stamped(61, state);
+        g.communications[0].acw_state = stamped(61, state);
         assert_eq!(handled(g), over, "{state:?}");
     }
     let mut coded = expected.clone();
@@ -407,15 +407,21 @@ fn wrapups_are_codes_or_completed_after_call_work() {
         let mut g = with_state(
             agent("g", "Q", 10, Some(60)),
             MediaKind::Voice,
-            MediumState::Disconnected,
+            CommunicationState::Disconnected,
         );
         change(&mut g);
         of(&judge(vec![g]), "Q", CountKind::WrappedUp).len()
     };
     assert_eq!(wrapups(&|_| {}), 0);
     assert_eq!(wrapups(&|g| g.wrapup_coded = true), 1);
-    assert_eq!(wrapups(&|g| g.media[0].acw_state = stamped(61, AcwState::Complete)), 1);
-    assert_eq!(wrapups(&|g| g.media[0].acw_state = stamped(61, AcwState::Skipped)), 0);
+    assert_eq!(
+        wrapups(&|g| g.communications[0].acw_state = stamped(61, AcwState::Complete)),
+        1
+    );
+    assert_eq!(
+        wrapups(&|g| g.communications[0].acw_state = stamped(61, AcwState::Skipped)),
+        0
+    );
 }
 
 #[test]
@@ -423,15 +429,15 @@ fn connected_and_ended_come_from_the_media_where_the_participant_is_silent() {
     let mut g = with_state(
         p("g", Purpose::Agent, "Q", None, None),
         MediaKind::Voice,
-        MediumState::Disconnected,
+        CommunicationState::Disconnected,
     );
-    g = with_state(g, MediaKind::Callback, MediumState::Connected);
-    g.media[0].connected = Some(at(10));
-    g.media[0].disconnected = Some(at(20));
-    g.media[1].connected = Some(at(8));
+    g = with_state(g, MediaKind::Callback, CommunicationState::Connected);
+    g.communications[0].connected = Some(at(10));
+    g.communications[0].disconnected = Some(at(20));
+    g.communications[1].connected = Some(at(8));
     assert_eq!((g.connected_at(), g.ended_at()), (Some(at(8)), None));
-    g.media[1].state = stamped(30, MediumState::Terminated);
-    g.media[1].disconnected = Some(at(30));
+    g.communications[1].state = stamped(30, CommunicationState::Terminated);
+    g.communications[1].disconnected = Some(at(30));
     assert_eq!(g.ended_at(), Some(at(30)));
     g.connected = Some(at(9));
     g.ended = Some(at(28));
@@ -441,10 +447,14 @@ fn connected_and_ended_come_from_the_media_where_the_participant_is_silent() {
 
 #[test]
 fn a_parked_message_goes_on() {
-    let mut g = with_state(agent("g", "Q", 10, None), MediaKind::Message, MediumState::Parked);
-    g.media[0].disconnected = Some(at(15));
+    let mut g = with_state(
+        agent("g", "Q", 10, None),
+        MediaKind::Message,
+        CommunicationState::Parked,
+    );
+    g.communications[0].disconnected = Some(at(15));
     let mut c = p("customer", Purpose::Customer, "", Some(0), None);
-    c = with_state(c, MediaKind::Message, MediumState::Connected);
+    c = with_state(c, MediaKind::Message, CommunicationState::Connected);
     let o = judge(vec![c, acd("a", "Q", 5, Some(10)), g]);
     assert!(o.active && !o.finished);
     assert_eq!(now(&o, "Q", LiveKind::Interacting), 1);
@@ -456,7 +466,7 @@ fn a_scheduled_callback_waits_nowhere_and_is_not_finished() {
     let c = with_state(
         p("c", Purpose::Customer, "Q", None, None),
         MediaKind::Callback,
-        MediumState::Waiting,
+        CommunicationState::Waiting,
     );
     let o = judge(vec![c]);
     assert!(!o.active && !o.finished && o.live.is_empty() && o.counts.is_empty());
@@ -464,10 +474,14 @@ fn a_scheduled_callback_waits_nowhere_and_is_not_finished() {
 
 #[test]
 fn the_medium_is_ones_own_else_the_customers_and_a_callback_outranks_its_call() {
-    let g = with_state(agent("g", "Q", 10, None), MediaKind::Voice, MediumState::Connected);
-    let g = with_state(g, MediaKind::Callback, MediumState::Connected);
+    let g = with_state(
+        agent("g", "Q", 10, None),
+        MediaKind::Voice,
+        CommunicationState::Connected,
+    );
+    let g = with_state(g, MediaKind::Callback, CommunicationState::Connected);
     let mut c = p("customer", Purpose::Customer, "", Some(0), None);
-    c = with_state(c, MediaKind::Email, MediumState::Connected);
+    c = with_state(c, MediaKind::Email, CommunicationState::Connected);
     let o = judge(vec![c, acd("a", "Q", 5, None), acd("b", "R", 6, None), g]);
     let media = |kind| o.live.iter().find(|live| live.kind == kind).map(|live| live.media);
     assert_eq!(media(LiveKind::Interacting), Some(MediaKind::Callback));
@@ -486,7 +500,7 @@ fn finished_needs_everybody_gone_and_forgives_a_missing_time() {
     let silent = with_state(
         p("x", Purpose::Agent, "Q", None, None),
         MediaKind::Voice,
-        MediumState::Disconnected,
+        CommunicationState::Disconnected,
     );
     assert!(judge(vec![customer(0, Some(9)), silent]).finished);
     assert!(!judge(vec![customer(0, Some(9)), p("x", Purpose::Other, "", Some(1), None)]).finished);

@@ -3,8 +3,8 @@
 //! In: random facts · Out: verdicts · Thread: the test's.
 
 use super::*;
-use crate::event::facts::{MediaKind, MediumState, Purpose};
-use crate::model::testing::{facts_of_one_conversation, medium, participant};
+use crate::event::facts::{CommunicationState, MediaKind, Purpose};
+use crate::model::testing::{communication, facts_of_one_conversation, participant};
 use proptest::prelude::*;
 
 proptest! {
@@ -54,13 +54,13 @@ fn every_value_of_every_enum_survives() {
     for (n, purpose) in all().into_iter().enumerate() {
         facts.participants.push(participant(&format!("p{n}"), purpose));
     }
-    assert_eq!(all::<MediumState>().len(), MediaKind::ALL.len());
+    assert_eq!(all::<CommunicationState>().len(), MediaKind::ALL.len());
     for (n, kind) in MediaKind::ALL.into_iter().enumerate() {
-        let mut m = medium(&format!("m{n}"), kind);
+        let mut m = communication(&format!("m{n}"), kind);
         m.state = stamped(&all(), n, n as i64);
         m.acw_state = stamped(&all(), n, -1);
         m.disconnect = stamped(&all(), n, i64::MIN);
-        facts.participants[0].media.push(m);
+        facts.participants[0].communications.push(m);
     }
     assert_eq!(Packed::new(&facts).unpack(), facts);
 }

@@ -4,9 +4,9 @@
 
 use fastrand::Rng;
 
-use super::{at, medium, participant};
+use super::{at, communication, participant};
 use crate::event::facts::{
-    AcwState, ConversationFacts, DisconnectKind, MediaKind, MediumState, Participant, Purpose, Stamped,
+    AcwState, CommunicationState, ConversationFacts, DisconnectKind, MediaKind, Participant, Purpose, Stamped,
 };
 use crate::{Id, Moment};
 
@@ -244,16 +244,16 @@ impl History {
         p.acw_started = by_now(plan.after_call_work.map(|acw| acw.0));
         p.acw_ended = by_now(plan.after_call_work.map(|acw| acw.1));
         p.wrapup_coded = p.acw_ended.is_some();
-        let mut m = medium(&medium_of(&plan.id), self.media);
+        let mut m = communication(&medium_of(&plan.id), self.media);
         m.connected = p.connected;
         m.disconnected = p.ended;
         let on_break = plan.pause.filter(|(from, _)| *from <= now_ms);
         let on_pausenow = p.ended.is_none() && on_break.is_some_and(|(_, to)| now_ms < to);
         let state = match (p.connected, p.ended) {
-            (Some(_), None) if on_pausenow && self.media == MediaKind::Email => MediumState::Parked,
-            (None, None) => MediumState::Alerting,
-            (Some(_), None) => MediumState::Connected,
-            (_, Some(_)) => MediumState::Terminated,
+            (Some(_), None) if on_pausenow && self.media == MediaKind::Email => CommunicationState::Parked,
+            (None, None) => CommunicationState::Alerting,
+            (Some(_), None) => CommunicationState::Connected,
+            (_, Some(_)) => CommunicationState::Terminated,
         };
         m.state = with_value(stamp, state);
         if p.ended.is_some() {
@@ -281,9 +281,9 @@ impl History {
             let mut call = m.clone();
             call.kind = MediaKind::Voice;
             call.id = call_of(&m.id);
-            p.media.push(call);
+            p.communications.push(call);
         }
-        p.media.push(m);
+        p.communications.push(m);
         p
     }
 }

@@ -1,17 +1,17 @@
-//! Who waited over the last minutes, for sparklines.
+//! How many conversations waited during the last five minutes, for the sparkline.
 //!
-//! In: snapshots · Out: counts, oldest first · Thread: none of its own (pure).
+//! In: snapshots · Out: counts, oldest first · Thread: any (pure).
 
 use std::collections::VecDeque;
 
 use crate::model::snapshot::{ConnectionState, Snapshot};
 
-/// Samples kept: the width of the widest sparkline.
+/// How many samples are kept: the width of the widest sparkline.
 const KEEP: usize = 60;
 /// Least time between two samples: 60 of them show the last five minutes.
 const STEP_MS: i64 = 5000;
 
-/// Waiting counts by time; `None` where nothing was known.
+/// Counts of waiting conversations; `None` where the count was not known.
 #[derive(Clone, Debug, Default)]
 pub(super) struct History {
     slot: Option<i64>,
@@ -19,7 +19,7 @@ pub(super) struct History {
 }
 
 impl History {
-    /// Takes one snapshot. Within one step the greatest count stands, so that a short peak is seen.
+    /// Takes one snapshot. The greatest count within one step is kept, so that a short peak is seen.
     pub(super) fn add(&mut self, snapshot: &Snapshot) {
         let slot = snapshot.as_of.epoch_ms().div_euclid(STEP_MS);
         let steps = match self.slot {
@@ -44,7 +44,7 @@ fn push(samples: &mut VecDeque<Option<u64>>, steps: usize, value: Option<u64>) {
         }
         return;
     }
-    // A pause in the snapshots is a hole, no line drawn across it.
+    // A pause between snapshots is shown as a gap, not as a straight line.
     for _ in 1..steps {
         samples.push_back(None);
     }
@@ -54,7 +54,7 @@ fn push(samples: &mut VecDeque<Option<u64>>, steps: usize, value: Option<u64>) {
     }
 }
 
-/// The last `columns` samples as eight heights; a hole is a blank.
+/// The last `columns` samples as bars of eight heights; an unknown count is a space.
 pub(super) fn sparkline(samples: &[Option<u64>], columns: usize) -> String {
     const HEIGHTS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
     let samples = &samples[samples.len().saturating_sub(columns)..];
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn peaks_stay_and_pauses_are_holes() {
+    fn peaks_are_kept_and_pauses_are_unknown() {
         let mut samples = VecDeque::new();
         push(&mut samples, 1, Some(2));
         push(&mut samples, 0, Some(5));

@@ -1,11 +1,11 @@
-//! Lines of styled pieces that never grow wider than they may.
+//! Lines of styled text, cut to the width of the screen.
 //!
-//! In: text and styles · Out: one string a line, with or without colours · Thread: any (pure).
+//! In: text and styles · Out: one string for each line, with or without colours · Thread: any (pure).
 
 use super::view::Ability;
 use crate::output::text::{clip, plain, width};
 
-/// How a piece of a line looks. Without colours only the words speak.
+/// How a piece of a line looks. It has no effect on a terminal without colours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Style {
     Normal,
@@ -31,7 +31,7 @@ impl Style {
     }
 }
 
-/// A line under construction.
+/// A line as styled pieces.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Line {
     pieces: Vec<(Style, String)>,
@@ -39,7 +39,7 @@ pub(super) struct Line {
 }
 
 impl Line {
-    /// Appends text of any origin.
+    /// Appends text; control characters are replaced.
     pub(super) fn add(&mut self, style: Style, text: &str) -> &mut Self {
         let text = plain(text).into_owned();
         self.used += width(&text);
@@ -47,7 +47,7 @@ impl Line {
         self
     }
 
-    /// Appends `text` in exactly `columns`, to the left.
+    /// Appends `text` in exactly `columns`, left-aligned.
     pub(super) fn left(&mut self, style: Style, text: &str, columns: usize) -> &mut Self {
         let text = plain(text);
         let text = clip(&text, columns);
@@ -55,7 +55,7 @@ impl Line {
         self.add(style, &text).add(Style::Normal, &pad)
     }
 
-    /// Appends `text` in exactly `columns`, to the right.
+    /// Appends `text` in exactly `columns`, right-aligned.
     pub(super) fn right(&mut self, style: Style, text: &str, columns: usize) -> &mut Self {
         let text = plain(text);
         let text = clip(&text, columns);
@@ -75,7 +75,7 @@ impl Line {
         self.used
     }
 
-    /// Nothing in it shall look like a present fact.
+    /// The line in grey, because its numbers are not current.
     pub(super) fn dimmed(mut self) -> Self {
         for (style, _) in &mut self.pieces {
             *style = Style::Dim;
@@ -83,13 +83,13 @@ impl Line {
         self
     }
 
-    /// As it is written, at most `columns` wide.
+    /// The text of the line with its colour codes, at most `columns` wide.
     pub(super) fn render(&self, columns: usize, ability: Ability) -> String {
         let mut out = String::new();
         let mut room = columns;
         let overflows = self.used > columns;
         for (style, text) in &self.pieces {
-            // What does not fit as a whole is cut once, with a mark.
+            // The piece that does not fit is cut and ends with `…`; the pieces after it are left out.
             let fits = width(text) <= room && !(overflows && width(text) == room);
             let text = if fits { clip(text, room) } else { cut(text, room).into() };
             room -= width(&text);
@@ -111,7 +111,7 @@ impl Line {
     }
 }
 
-/// `text` in at most `room` columns with the mark at its end, although it may fit: more would follow.
+/// `text` in at most `room` columns, ending with `…` even if it fits, because pieces after it are left out.
 fn cut(text: &str, room: usize) -> String {
     clip(&format!("{text}……"), room).into_owned()
 }
@@ -143,7 +143,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn never_wider_than_it_may(pieces in prop::collection::vec(".{0,9}", 0..6), columns in 0_usize..30) {
+        fn never_wider_than_allowed(pieces in prop::collection::vec(".{0,9}", 0..6), columns in 0_usize..30) {
             let mut line = Line::default();
             for piece in &pieces {
                 line.add(Style::Normal, piece);

@@ -1,11 +1,11 @@
-//! The terminal is taken once, drawn at most 4 times a second, and always given back.
+//! The terminal is entered once, redrawn at most 4 times a second, and always restored.
 //!
 //! In: scripted writers · Out: assertions on ANSI sequences · Thread: the test's and `gs-out-*`.
 
 use super::*;
 use crate::model::snapshot::OutputSnapshot;
 use crate::output::sink::{Handover, Output, OutputEnded};
-use crate::output::testing::{Scripted, a_snapshot, numbered, soon};
+use crate::output::testing::{ScriptedWriter, a_snapshot, numbered, soon};
 use crossbeam_channel::bounded;
 use std::sync::Mutex;
 use std::sync::atomic::Ordering::SeqCst;
@@ -15,7 +15,7 @@ const ENTER: &str = "\x1b[?1049h";
 const LEAVE: &str = "\x1b[?1049l";
 const BEGIN: &str = "\x1b[?2026h";
 
-fn live(writer: &Scripted) -> Live {
+fn live(writer: &ScriptedWriter) -> Live {
     let size = || Size { cols: 80, rows: 24 };
     Live::new(
         Box::new(writer.clone()),
@@ -52,14 +52,14 @@ fn spawn(live: Live) -> (Output, crossbeam_channel::Receiver<OutputEnded>) {
     let (told, ended) = bounded(1);
     let notice = Box::new(move |why| told.send(why).unwrap());
     (
-        Output::spawn("stdout", Box::new(live), Handover::Offer, 16, notice).unwrap(),
+        Output::spawn("stdout", Box::new(live), Handover::DropWhenFull, 16, notice).unwrap(),
         ended,
     )
 }
 
 #[test]
-fn the_terminal_is_given_back_before_the_summary() {
-    let writer = Scripted::default();
+fn the_terminal_is_restored_before_the_summary() {
+    let writer = ScriptedWriter::default();
     let (output, ended) = spawn(live(&writer));
     output.offer(&Item::Snapshot(numbered(1)));
     writer.wait_for("Support");
@@ -71,15 +71,15 @@ fn the_terminal_is_given_back_before_the_summary() {
     assert_eq!((text.matches(ENTER).count(), text.matches(LEAVE).count()), (1, 1));
     assert!(
         screen.ends_with("\x1b[?7h\x1b[?25h"),
-        "wrapping and the cursor come back too"
+        "wrapping and the cursor are restored too"
     );
     assert!(after.starts_with("snapshot 2026-05-04T14:05:30Z"));
     assert_eq!(closing.counts.missed, 0);
 }
 
 #[test]
-fn it_redraws_by_itself_and_never_in_a_hurry() {
-    let writer = Scripted::default();
+fn it_redraws_by_itself_at_most_four_times_a_second() {
+    let writer = ScriptedWriter::default();
     let (output, _ended) = spawn(live(&writer));
     let start = Instant::now();
     let draws = || writer.text().matches(BEGIN).count();
@@ -101,7 +101,7 @@ fn it_redraws_by_itself_and_never_in_a_hurry() {
 
 #[test]
 fn a_resize_clears_and_uses_the_new_size() {
-    let writer = Scripted::default();
+    let writer = ScriptedWriter::default();
     let cols = Arc::new(AtomicU32::new(80));
     let asked = Arc::clone(&cols);
     let size = move || Size {
@@ -116,21 +116,21 @@ fn a_resize_clears_and_uses_the_new_size() {
         "since start",
         Box::new(LastLog::default()),
     );
-    let tally = Tally::default();
-    live.take(Item::Snapshot(numbered(1)), &tally).unwrap();
-    live.draw(&tally).unwrap();
-    live.draw(&tally).unwrap();
-    assert_eq!(writer.text().matches("\x1b[2J").count(), 1, "cleared when taken");
+    let counters = OutputCounters::default();
+    live.take(Item::Snapshot(numbered(1)), &counters).unwrap();
+    live.draw(&counters).unwrap();
+    live.draw(&counters).unwrap();
+    assert_eq!(writer.text().matches("\x1b[2J").count(), 1, "cleared when entered");
     cols.store(40, SeqCst);
-    live.draw(&tally).unwrap();
+    live.draw(&counters).unwrap();
     let text = writer.text();
     assert_eq!(text.matches("\x1b[2J").count(), 2);
     assert!(!text.rsplit(BEGIN).next().unwrap().contains("\x1b[11;1H"));
 }
 
 #[test]
-fn a_panic_gives_the_terminal_back() {
-    let writer = Scripted::default();
+fn a_panic_restores_the_terminal() {
+    let writer = ScriptedWriter::default();
     let mut calls = 0;
     let size = move || {
         calls += 1;
@@ -153,27 +153,27 @@ fn a_panic_gives_the_terminal_back() {
 }
 
 #[test]
-fn a_hanging_terminal_is_given_back_from_outside_once() {
-    let writer = Scripted::default();
+fn a_hanging_terminal_is_restored_from_another_thread_once() {
+    let writer = ScriptedWriter::default();
     let mut live = live(&writer);
     let restorer = live.restorer();
     let mut outside = Vec::new();
     restorer.restore(&mut outside);
-    assert!(outside.is_empty(), "not taken yet");
-    let tally = Tally::default();
-    live.take(Item::Snapshot(Arc::new(a_snapshot())), &tally).unwrap();
-    live.flush(&tally).unwrap();
+    assert!(outside.is_empty(), "not entered yet");
+    let counters = OutputCounters::default();
+    live.take(Item::Snapshot(Arc::new(a_snapshot())), &counters).unwrap();
+    live.flush(&counters).unwrap();
     restorer.clone().restore(&mut outside);
     restorer.restore(&mut outside);
     assert_eq!(String::from_utf8(outside).unwrap().matches(LEAVE).count(), 1);
     drop(live);
     assert!(!writer.text().contains(LEAVE));
-    assert_eq!(tally.counts(), OutputSnapshot { written: 1, missed: 0 });
+    assert_eq!(counters.counts(), OutputSnapshot { written: 1, missed: 0 });
 }
 
 #[test]
 fn the_log_goes_to_the_status_line_while_the_screen_is_on() {
-    let writer = Scripted::default();
+    let writer = ScriptedWriter::default();
     let log = LastLog::default();
     let size = || Size { cols: 80, rows: 24 };
     let mut live = Live::new(
@@ -184,14 +184,14 @@ fn the_log_goes_to_the_status_line_while_the_screen_is_on() {
         "since start",
         Box::new(log.clone()),
     );
-    let tally = Tally::default();
-    live.take(Item::Snapshot(numbered(1)), &tally).unwrap();
-    live.flush(&tally).unwrap();
+    let counters = OutputCounters::default();
+    live.take(Item::Snapshot(numbered(1)), &counters).unwrap();
+    live.flush(&counters).unwrap();
     assert!(log.on_screen.load(SeqCst));
     *log.line.lock().unwrap() = Some("WARN socket \x1b[31mclosed".to_owned());
-    live.draw(&tally).unwrap();
+    live.draw(&counters).unwrap();
     assert!(writer.text().contains("WARN socket \u{fffd}[31mclosed"));
-    live.end(None, &tally).unwrap();
+    live.end(None, &counters).unwrap();
     assert!(!log.on_screen.load(SeqCst));
 }
 
@@ -207,13 +207,13 @@ fn what_a_terminal_can_show() {
 
 #[test]
 fn a_full_line_keeps_its_last_column() {
-    let writer = Scripted::default();
+    let writer = ScriptedWriter::default();
     let mut terminal = Terminal::new(Box::new(writer.clone()));
     let lines = ["\x1b[1mabcd\x1b[0m".to_owned(), "abc".to_owned()];
     terminal
-        .show(&lines, Size { cols: 4, rows: 2 }, &Tally::default())
+        .show(&lines, Size { cols: 4, rows: 2 }, &OutputCounters::default())
         .unwrap();
-    // Erasing to the end of a full line would begin on its last column.
+    // After a full line, "erase to the end" would erase its last column.
     let text = writer.text();
     assert!(
         text.contains("\x1b[1;1H\x1b[K\x1b[1mabcd\x1b[0m\x1b[2;1Habc\x1b[K\x1b[1;1H"),

@@ -12,7 +12,7 @@ use crate::output::text::{clock, number, short, width};
 
 /// Least columns of a queue's name.
 const LEAST_NAME: usize = 8;
-/// Most columns of a queue's name: beyond it the eye loses the row.
+/// Most columns of a queue's name; with a longer one it is hard to follow the row.
 const MOST_NAME: usize = 32;
 /// Least and most columns of a sparkline in the table.
 const LEAST_SPARK: usize = 10;
@@ -26,12 +26,12 @@ const LONGEST_WAIT_RANK: u8 = 2;
 /// Rank of the least important number that is shown over all queues.
 const LEAST_RANK_OF_ALL: u8 = 8;
 
-/// What holds now, and below it what happened; what the protocol does not tell is not shown.
+/// A line of what holds now and a line of what happened, as far as the protocol tells.
 pub(super) fn totals(view: &View<'_>, cols: usize) -> Vec<Line> {
     [now(view, cols), so_far(view, cols)].into_iter().flatten().collect()
 }
 
-/// Active, waiting, interacting, after-call work.
+/// Active conversations and the live numbers over all queues.
 fn now(view: &View<'_>, cols: usize) -> Option<Line> {
     let totals = &view.snapshot.totals;
     let mut line = Line::default();
@@ -64,7 +64,7 @@ fn now(view: &View<'_>, cols: usize) -> Option<Line> {
     (line.used() > 0).then_some(line)
 }
 
-/// Offered, answered, abandoned, service level, since the start or midnight.
+/// The most important totals over all queues, since the start or midnight.
 fn so_far(view: &View<'_>, cols: usize) -> Option<Line> {
     let all = view.snapshot.all_queues.as_ref()?;
     let mut line = Line::default();
@@ -86,7 +86,7 @@ fn so_far(view: &View<'_>, cols: usize) -> Option<Line> {
     if open > 0 {
         let word = if open == 1 { "gap" } else { "gaps" };
         let mut marked = Line::default();
-        // First, so that no narrow screen cuts it off.
+        // In front, so that a narrow screen does not cut it off.
         marked.add(Style::Warn, &format!("NOT COMPLETE ({open} {word})   "));
         marked.join(&line.dimmed());
         line = marked;
@@ -99,7 +99,7 @@ fn so_far(view: &View<'_>, cols: usize) -> Option<Line> {
     Some(line)
 }
 
-/// Gaps that REST did not fill in: what was counted is less than what happened.
+/// Number of gaps that REST did not fill in; with any, less was counted than happened.
 fn unrepaired(snapshot: &Snapshot) -> usize {
     snapshot.connection.gaps.iter().filter(|gap| !gap.repaired).count()
 }
@@ -112,7 +112,7 @@ fn windows(line: &mut Line, windows: &[WindowSnapshot], columns: usize) {
         .iter()
         .map(|window| (window.coverage_percent > 0.0).then_some(window.numbers.offered))
         .collect();
-    // One piece for neighbours of one style.
+    // Neighbours of one style are written together.
     let mut piece = (Style::Accent, String::new());
     for (window, height) in windows.iter().zip(sparkline(&counts, columns).chars()) {
         let (style, height) = match height {
@@ -147,7 +147,7 @@ fn shown(unit: Unit, value: f64) -> String {
     }
 }
 
-/// Queues and metrics, headed; every line may be the last that fits.
+/// The tables of queues and metrics, each with a head.
 pub(super) fn table(view: &View<'_>, cols: usize) -> Vec<Line> {
     let snapshot = view.snapshot;
     let mut lines = Vec::new();
@@ -165,7 +165,7 @@ pub(super) fn table(view: &View<'_>, cols: usize) -> Vec<Line> {
     lines
 }
 
-/// The first lines that fit, with a line that tells how many do not.
+/// The first lines that fit, and a line that says how many do not.
 pub(super) fn fit(mut lines: Vec<Line>, room: usize) -> Vec<Line> {
     if lines.len() > room {
         let hidden = lines.len() - room.saturating_sub(1);
@@ -179,7 +179,7 @@ pub(super) fn fit(mut lines: Vec<Line>, room: usize) -> Vec<Line> {
     lines
 }
 
-/// What stands in a cell, and how it looks.
+/// Style and text of a cell.
 type Cell = (Style, String);
 
 /// A column of the table of queues.
@@ -236,7 +236,7 @@ impl Column {
                 let counted = || (field.of)(queue.totals.as_ref()?);
                 match field.key {
                     "service_level_percent" => Some(service_level(counted()?, queue.service_level_target_percent)),
-                    // The server's own number where it gives one.
+                    // The server's own number, if it gives one (`events` protocol).
                     "average_wait_secs" => queue.average_wait_secs.or_else(counted).map(minutes).map(normal),
                     _ => Some(normal(shown(field.unit, counted()?))),
                 }
@@ -245,13 +245,13 @@ impl Column {
         }
     }
 
-    /// Whether gaps make it incomplete.
+    /// Whether its numbers are incomplete while there are gaps.
     fn is_counted(&self) -> bool {
         matches!(self, Self::Counted(field) if field.key != "average_wait_secs")
     }
 }
 
-/// `81/80%`: what is, and the queue's own target. What misses it is marked, also without colours.
+/// Service level and the queue's own target: `81/80%`. A miss is marked with `!`, which is visible without colours, too.
 fn service_level(level: f64, target: Option<f64>) -> Cell {
     let shown = shown(Unit::Percent, level);
     match target {
@@ -263,7 +263,7 @@ fn service_level(level: f64, target: Option<f64>) -> Cell {
 
 /// `0:12`, `12:07`, `1:02:07`.
 fn minutes(secs: f64) -> String {
-    // Negative and what is no number becomes 0.
+    // The cast turns negative numbers and NaN into 0.
     let secs = secs as u64;
     let (hours, minutes, secs) = (secs / 3600, secs / 60 % 60, secs % 60);
     match hours {
@@ -294,8 +294,8 @@ fn queues(view: &View<'_>, cols: usize) -> Vec<Line> {
     let has_windows = rows.iter().any(|(_, queue)| queue.windows.is_some());
     let waits = rows.iter().any(|(_, queue)| queue.live.waiting.is_some());
 
-    // Columns while the name keeps its least width and the sparkline, once the first ones stand, its own; one that nobody
-    // can fill is left out.
+    // Columns are added while there is room for the least width of the name and, after the first ones, for the sparkline.
+    // A column without a value in any row is left out.
     let mut left = cols.saturating_sub(LEAST_NAME);
     let mut columns = Vec::new();
     for (at, column) in all_columns().into_iter().enumerate() {

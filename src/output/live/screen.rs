@@ -1,10 +1,10 @@
-//! The picture: what stands where on a screen of a given size.
+//! Lays out the whole screen for a given size.
 //!
 //! In: `View` (snapshot, time, history, log line), `Size` · Out: at most `rows` lines, none wider than `cols`
 //! · Thread: any (pure).
 //!
-//! From the top: who and how (header), what is wrong (only then), totals, queues or metrics, people, losses, log, hint.
-//! On a small screen the lower value goes first: hint, log, people, then rows of the table.
+//! From the top: header, problem (if there is one), totals, queues or metrics, users, losses, log line, hint. On a small
+//! screen the least important parts are left out first: hint, log line, losses, then rows of the table.
 
 use super::layout::{Line, Style};
 use super::panels;
@@ -21,7 +21,7 @@ pub(super) fn draw(view: &View<'_>, size: Size, ability: Ability) -> Vec<String>
     let dim = |line: Line| if stale.is_some() { line.dimmed() } else { line };
 
     let mut top = vec![header(view, stale.as_deref(), cols)];
-    top.extend(trouble(view, stale.as_deref()));
+    top.extend(problem(view, stale.as_deref()));
     if roomy {
         top.push(Line::default());
     }
@@ -30,7 +30,7 @@ pub(super) fn draw(view: &View<'_>, size: Size, ability: Ability) -> Vec<String>
         top.push(Line::default());
     }
 
-    // In the order in which they are given up, the first last.
+    // The last of these is left out first.
     let mut bottom = vec![losses(view.snapshot)];
     if let Some(people) = people(view.snapshot) {
         bottom.insert(0, dim(people));
@@ -74,7 +74,7 @@ fn header(view: &View<'_>, stale: Option<&str>, cols: usize) -> Line {
     line.add(style, connection.state.as_str());
     match connection.last_frame_at {
         Some(at) => {
-            // Both parts by one clock each: a replay's times are not those of the wall.
+            // Each difference is between two times of the same clock: in a replay `as_of` is not today's time.
             let age = between(at, snapshot.as_of) + between(snapshot.generated_at, view.now);
             line.add(Style::Normal, &format!(", last frame {} ago", span(age)));
         }
@@ -88,7 +88,7 @@ fn header(view: &View<'_>, stale: Option<&str>, cols: usize) -> Line {
     let title = "genesys-stream  ";
     let time = format!("  {} UTC", clock(snapshot.as_of));
     let region = format!("  {}", view.region);
-    // What fits beside the state, by what it is worth.
+    // Beside the state there may be room for these, the most important first.
     let mut room = cols.saturating_sub(line.used());
     let mut take = |columns: usize| {
         let fits = columns <= room;
@@ -115,8 +115,8 @@ fn header(view: &View<'_>, stale: Option<&str>, cols: usize) -> Line {
     whole
 }
 
-/// What keeps the numbers from being those of now; nothing while all is well.
-fn trouble(view: &View<'_>, stale: Option<&str>) -> Option<Line> {
+/// Why the numbers are not current, if they are not.
+fn problem(view: &View<'_>, stale: Option<&str>) -> Option<Line> {
     let stale = stale?;
     let connection = &view.snapshot.connection;
     let mut line = Line::default();

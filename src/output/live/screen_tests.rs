@@ -1,4 +1,4 @@
-//! Screens of several sizes as they are, and what must hold at any size.
+//! Golden screens of several sizes, and properties of screens of any size.
 //!
 //! In: snapshots · Out: assertions on whole screens · Thread: the test's.
 
@@ -46,7 +46,8 @@ fn screen_at(snapshot: &Snapshot, cols: u16, rows: u16, log: Option<&str>, now: 
     lines.iter().map(|line| format!("{}\n", line.trim_end())).collect()
 }
 
-/// The golden screens stand in `screens/`. To look at what changed, run with `--nocapture`.
+/// The golden screens are in `screens/`. To see what changed, run with `--nocapture`; with `GOLDEN_OUT` set, the screens
+/// are written into that directory.
 fn assert_screen(is: &str, want: &str) {
     println!("{is}");
     if let Some(directory) = std::env::var_os("GOLDEN_OUT") {
@@ -126,7 +127,7 @@ fn some_numbers(offered: u64) -> Numbers {
     }
 }
 
-/// An hour of windows: the first covered in part, one not at all, the last still running.
+/// An hour of windows: the first is covered in part, one is not covered, the last is not complete.
 fn some_windows(snapshot: &Snapshot) -> Vec<WindowSnapshot> {
     (0..60_u64)
         .map(|n| WindowSnapshot {
@@ -219,7 +220,7 @@ fn numbers_160x20() {
     );
 }
 
-/// What gaps make incomplete is dim and named, and what was not covered is no number.
+/// Numbers that gaps make incomplete are dim and marked, and a window without coverage shows no number.
 #[test]
 fn gaps_are_never_shown_as_fact() {
     let history = History::default();
@@ -264,7 +265,7 @@ fn metrics_80x24() {
 }
 
 #[test]
-fn old_numbers_never_look_present() {
+fn old_numbers_never_look_current() {
     let history = History::default();
     let coloured = |snapshot: &Snapshot, later: u64| {
         let view = View {
@@ -280,7 +281,7 @@ fn old_numbers_never_look_present() {
     let row = |text: &str| text.lines().find(|line| line.contains("Support")).unwrap().to_owned();
     let well = coloured(&a_snapshot(), 1);
     assert!(!well.contains("NO NEW NUMBERS") && row(&well).contains("\x1b[33m"));
-    // The aggregator hangs: nobody says so but the clock.
+    // The aggregator hangs: only the clock shows it.
     let hanging = coloured(&a_snapshot(), 9);
     assert!(hanging.contains("NO NEW NUMBERS FOR 9.0 s"), "{hanging}");
     assert!(row(&hanging).starts_with("\x1b[2m") && !row(&hanging).contains("\x1b[33m"));

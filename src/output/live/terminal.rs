@@ -1,9 +1,9 @@
-//! The terminal itself: taken over once, drawn on in place, given back exactly once.
+//! Switches the terminal to the alternate screen, draws on it, and restores it exactly once.
 //!
 //! In: lines · Out: ANSI sequences (alternate screen, cursor, wrapping) · Thread: that of `live`; `Restorer` any.
 //!
-//! No raw mode: Ctrl-C stays a signal. What somebody types is echoed by the terminal, so every screen is written whole,
-//! which at 4 a second costs some 10 KB/s and repairs any such mark.
+//! The terminal stays out of raw mode, so that Ctrl-C is a signal. It therefore echoes what somebody types; every screen is
+//! written whole and so erases that, at some 10 KB/s for 4 screens a second.
 
 use std::fmt::Write as _;
 use std::io::{self, Write};
@@ -11,19 +11,20 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
 use super::view::Size;
-use crate::output::tally::Tally;
+use crate::output::counters::OutputCounters;
 use crate::output::text::width;
 use crate::output::writer::write_out;
 
-/// Alternate screen, cursor hidden, no wrapping (should a width ever be guessed wrong), cleared.
+/// Alternate screen, cursor hidden, no wrapping (in case a width was measured wrong), cleared.
 const ENTER: &str = "\x1b[?1049h\x1b[?25l\x1b[?7l\x1b[2J";
-/// The reverse; also ends colours and a begun synchronized update.
+/// Undoes `ENTER`; also ends colours and an unfinished synchronized update.
 const LEAVE: &str = "\x1b[0m\x1b[?2026l\x1b[?7h\x1b[?25h\x1b[?1049l";
 
-/// A terminal that is drawn on.
+/// The terminal on which the screen is drawn.
 pub(super) struct Terminal {
     writer: Box<dyn Write + Send>,
-    taken: Arc<AtomicBool>,
+    /// Whether the terminal is in the state of `ENTER`.
+    entered: Arc<AtomicBool>,
     size: Option<Size>,
 }
 
@@ -31,19 +32,19 @@ impl Terminal {
     pub(super) fn new(writer: Box<dyn Write + Send>) -> Self {
         Self {
             writer,
-            taken: Arc::new(AtomicBool::new(false)),
+            entered: Arc::new(AtomicBool::new(false)),
             size: None,
         }
     }
 
     pub(super) fn restorer(&self) -> Restorer {
-        Restorer(Arc::clone(&self.taken))
+        Restorer(Arc::clone(&self.entered))
     }
 
-    /// Draws a whole screen; lines beyond `size` must not be given.
-    pub(super) fn show(&mut self, lines: &[String], size: Size, tally: &Tally) -> io::Result<()> {
+    /// Draws a whole screen. `lines` must fit into `size`.
+    pub(super) fn show(&mut self, lines: &[String], size: Size, counters: &OutputCounters) -> io::Result<()> {
         let mut out = String::with_capacity(4096);
-        if !self.taken.swap(true, SeqCst) {
+        if !self.entered.swap(true, SeqCst) {
             out.push_str(ENTER);
         } else if self.size != Some(size) {
             out.push_str("\x1b[2J");
@@ -52,36 +53,36 @@ impl Terminal {
         // Synchronized update: terminals that know it show the whole screen at once, others ignore it.
         out.push_str("\x1b[?2026h");
         for (row, line) in lines.iter().enumerate() {
-            // After a full line the cursor stands on its last column, which must not be erased.
+            // After a line that fills its row the cursor is on the last column, which "erase to the end" would erase.
             let _ = match shown_width(line) < usize::from(size.cols) {
                 true => write!(out, "\x1b[{};1H{line}\x1b[K", row + 1),
                 false => write!(out, "\x1b[{};1H\x1b[K{line}", row + 1),
             };
         }
-        // Everything below goes; the cursor waits at the top, where an echoed Enter cannot scroll the screen.
+        // Erases everything below; moves the cursor to the top, where an echoed Enter cannot scroll the screen.
         if lines.len() < usize::from(size.rows) {
             let _ = write!(out, "\x1b[{};1H\x1b[J", lines.len() + 1);
         }
         out.push_str("\x1b[1;1H\x1b[?2026l");
-        write_out(&mut *self.writer, out.as_bytes(), tally).1
+        write_out(&mut *self.writer, out.as_bytes(), counters).1
     }
 
-    /// Prints below what stood on the normal screen.
-    pub(super) fn print(&mut self, text: &str, tally: &Tally) -> io::Result<()> {
-        write_out(&mut *self.writer, text.as_bytes(), tally).1
+    /// Prints on the normal screen, after `restore`.
+    pub(super) fn print(&mut self, text: &str, counters: &OutputCounters) -> io::Result<()> {
+        write_out(&mut *self.writer, text.as_bytes(), counters).1
     }
 
-    /// Gives the terminal back if it was taken.
+    /// Restores the terminal if the screen is shown.
     pub(super) fn restore(&mut self) {
-        if self.taken.swap(false, SeqCst) {
-            // One that is gone needs no restoring.
+        if self.entered.swap(false, SeqCst) {
+            // A terminal that is gone needs no restoring.
             let _ = self.writer.write_all(LEAVE.as_bytes());
             let _ = self.writer.flush();
         }
     }
 }
 
-/// Columns of a line with colours in it.
+/// The width of a line without its colour codes.
 fn shown_width(line: &str) -> usize {
     let mut pieces = line.split('\x1b');
     let first = pieces.next().map_or(0, width);
@@ -97,12 +98,12 @@ impl Drop for Terminal {
     }
 }
 
-/// Gives the terminal back from outside, once.
+/// Restores the terminal from another thread, once.
 #[derive(Clone)]
 pub(crate) struct Restorer(Arc<AtomicBool>);
 
 impl Restorer {
-    /// Writes what gives the terminal back, if it is still taken.
+    /// Writes the codes that restore the terminal, if the screen is still shown.
     pub(crate) fn restore(&self, to: &mut dyn Write) {
         if self.0.swap(false, SeqCst) {
             let _ = to.write_all(LEAVE.as_bytes());

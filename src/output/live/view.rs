@@ -1,4 +1,4 @@
-//! What is drawn: the snapshot with what belongs to it, and what the terminal can show.
+//! The input of the screen: the snapshot with its surroundings, and the terminal's size and abilities.
 //!
 //! In: snapshot, time, history, log line · Out: `View`, `Size`, `Ability` · Thread: any (plain data).
 
@@ -12,14 +12,14 @@ use crate::output::text::{between, span};
 /// What a terminal can show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ability {
-    /// Text at any place, no colours.
+    /// Cursor movement, but no colours.
     Plain,
-    /// Also colours.
+    /// Cursor movement and colours.
     Colours,
 }
 
 impl Ability {
-    /// From `TERM` and `NO_COLOR`; `None` where a screen cannot be drawn in place and `lines` must do.
+    /// From `TERM` and `NO_COLOR`; `None` if the cursor cannot be moved, so that `lines` is used instead.
     pub(crate) fn from_environment(term: Option<&str>, no_color: Option<&str>) -> Option<Self> {
         match (term, no_color) {
             // Windows sets no TERM.
@@ -35,24 +35,22 @@ impl Ability {
 /// Columns and rows of a terminal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Size {
-    /// Columns.
     pub(crate) cols: u16,
-    /// Rows.
     pub(crate) rows: u16,
 }
 
 impl Size {
-    /// Of the terminal that this program runs on; 80x24 where it does not tell.
+    /// The size of the terminal that this program runs on; 80x24 if it is unknown.
     pub(crate) fn of_terminal() -> Self {
         let (cols, rows) = terminal_size::terminal_size().map_or((80, 24), |(cols, rows)| (cols.0, rows.0));
         Self { cols, rows }
     }
 }
 
-/// What is drawn.
+/// Everything that a screen shows.
 pub(super) struct View<'a> {
     pub(super) snapshot: &'a Snapshot,
-    /// Now, by the clock that stamped `generated_at`.
+    /// The current time, by the clock of `generated_at`.
     pub(super) now: Moment,
     pub(super) region: &'a str,
     /// Since when totals count, in words.
@@ -61,11 +59,11 @@ pub(super) struct View<'a> {
     pub(super) log: Option<&'a str>,
 }
 
-/// Without a new snapshot for this long the numbers are old, whatever they say of themselves.
+/// Without a new snapshot for this long the numbers are not current, even if the last one says "streaming".
 const SILENT: Duration = Duration::from_secs(5);
 
 impl View<'_> {
-    /// Why the numbers are not those of now, if they are not.
+    /// Why the numbers are not current, if they are not.
     pub(super) fn stale(&self) -> Option<String> {
         let connection = &self.snapshot.connection;
         let waited = between(self.snapshot.generated_at, self.now);

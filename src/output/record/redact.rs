@@ -1,18 +1,19 @@
-//! Empties what may tell who a customer is, inside any JSON text.
+//! Removes everything that may identify a customer from a JSON text.
 //!
-//! In: the JSON text of a body, known or not · Out: JSON text on one line, same shape, same order · Thread: any (pure).
+//! In: the JSON text of a body of any kind · Out: JSON text on one line, same shape, same order · Thread: any (pure).
 //!
-//! Decided by key, in lower case, from the published schemas (seen 2026-11); by value where a key gives nothing away:
-//! - emptied with all that is inside: keys that hold `name` (not `namespace` and `topicName`), `address`, `number` or `dnis`; `ani`,
-//!   `callerid`, `remote`, `subject`, `externaltag`, `uuidata`, and keys that end with `note` or `notes`;
-//! - made `{}` or `[]`: keys that end with `attributes`, and `messageparams`;
-//! - emptied where they are text: keys that hold `email`, `phone`, `transcript`, `text` or `comment`, that end with
-//!   `message` or `withparams`, and `word`, `phrase`;
-//! - any text that starts like an address (`tel:`, `sip:`, `sips:`, `mailto:`, `+` and digits) or holds an `@`.
+//! Text becomes `""`, a number `null`. Keys decide, in lower case, by the published schemas (seen 2026-11):
+//! - these are emptied with everything inside: keys that contain `name` (except `namespace` and `topicName`), `address`,
+//!   `number` or `dnis`; `ani`, `callerid`, `remote`, `subject`, `externaltag`, `uuidata`; keys that end with `note` or
+//!   `notes`;
+//! - these become `{}` or `[]`: keys that end with `attributes`, and `messageparams`;
+//! - these are emptied if they are text: keys that contain `email`, `phone`, `transcript`, `text` or `comment`, keys that
+//!   end with `message` or `withparams`, and `word`, `phrase`.
 //!
-//! `name` stays inside the entries of a `metrics` list: there it names a metric. Text becomes `""`, a number `null`.
+//! `name` is kept in the entries of a `metrics` list, where it is the name of a metric. Under any key, a text is emptied
+//! that starts like an address (`tel:`, `sip:`, `sips:`, `mailto:`, `+` and digits) or contains an `@`.
 
-/// Deeper values cannot be judged cheaply and are written as `null`; real bodies are about 10 deep.
+/// Values nested deeper are replaced by `null`, so that the recursion is bounded; real bodies are about 10 deep.
 const MAX_DEPTH: u32 = 128;
 
 /// Appends `text` without customers' names, addresses, attributes and notes; `null` if it is not JSON.
@@ -36,14 +37,14 @@ pub(crate) fn redact(out: &mut Vec<u8>, text: &str) {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Rule {
     Keep,
-    /// The entries of a `metrics` list: as `Keep`, but their `name` stays.
+    /// As `Keep`, and a `name` directly inside is kept: the entries of a `metrics` list.
     KeepMetrics,
-    /// All text and numbers inside.
+    /// All text and numbers inside are emptied.
     Empty,
-    /// Only if it is text.
+    /// The value is emptied if it is text or a list of texts.
     EmptyText,
-    /// Whatever is inside.
-    Hollow,
+    /// The object or list becomes `{}` or `[]`.
+    EmptyContainer,
 }
 
 fn rule_of(key: &str, inside: Rule) -> Rule {
@@ -51,8 +52,8 @@ fn rule_of(key: &str, inside: Rule) -> Rule {
     let has = |part: &str| key.contains(part);
     let ends = |part: &str| key.ends_with(part);
     if ends("attributes") || key == "messageparams" {
-        Rule::Hollow
-    } else if inside == Rule::Empty || inside == Rule::Hollow {
+        Rule::EmptyContainer
+    } else if inside == Rule::Empty || inside == Rule::EmptyContainer {
         Rule::Empty
     } else if inside == Rule::KeepMetrics && key == "name" {
         Rule::Keep
@@ -85,7 +86,7 @@ fn rule_of(key: &str, inside: Rule) -> Rule {
     }
 }
 
-/// Whether a text (in JSON quotes) gives away an address by itself.
+/// Whether a text (in JSON quotes) looks like an address.
 fn is_address(quoted: &[u8]) -> bool {
     let text = &quoted[1..quoted.len() - 1];
     let starts = |prefix: &[u8]| {
@@ -100,7 +101,7 @@ fn is_address(quoted: &[u8]) -> bool {
         || text.len() > 5 && text[0] == b'+' && text[1..5].iter().all(u8::is_ascii_digit)
 }
 
-/// A message that is the service's own.
+/// Whether this is the text `pong` of the service's answer to a ping.
 fn is_protocol(rule: Rule, quoted: &[u8]) -> bool {
     rule == Rule::EmptyText && quoted == b"\"pong\""
 }
@@ -110,7 +111,7 @@ struct Cursor<'a> {
     at: usize,
 }
 
-/// Every method returns `None` where the text is not JSON.
+/// Every method returns `None` if the text is not JSON.
 impl<'a> Cursor<'a> {
     fn space(&mut self) {
         while matches!(self.bytes.get(self.at), Some(b' ' | b'\n' | b'\r' | b'\t')) {
@@ -134,7 +135,7 @@ impl<'a> Cursor<'a> {
             return Some(());
         }
         match self.peek()? {
-            open @ (b'{' | b'[') if rule == Rule::Hollow => {
+            open @ (b'{' | b'[') if rule == Rule::EmptyContainer => {
                 self.skip()?;
                 out.extend_from_slice(if open == b'{' { b"{}" } else { b"[]" });
                 Some(())
@@ -151,7 +152,7 @@ impl<'a> Cursor<'a> {
             _ => {
                 let scalar = self.scalar()?;
                 let is_number = scalar[0] == b'-' || scalar[0].is_ascii_digit();
-                let emptied = is_number && matches!(rule, Rule::Empty | Rule::Hollow);
+                let emptied = is_number && matches!(rule, Rule::Empty | Rule::EmptyContainer);
                 out.extend_from_slice(if emptied { b"null" } else { scalar });
                 Some(())
             }
@@ -183,7 +184,7 @@ impl<'a> Cursor<'a> {
     }
 
     fn array(&mut self, out: &mut Vec<u8>, rule: Rule, depth: u32) -> Option<()> {
-        // A list under a key whose texts are emptied is a list of such texts.
+        // The rule of a key holds for the entries of its list.
         self.expect(b'[')?;
         out.push(b'[');
         if self.peek()? != b']' {
@@ -236,7 +237,7 @@ impl<'a> Cursor<'a> {
             .map(|_| scalar)
     }
 
-    /// Past a value of any depth.
+    /// Skips a value of any depth.
     fn skip(&mut self) -> Option<()> {
         let mut open = 0_usize;
         loop {
@@ -278,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn a_conversation_keeps_its_numbers_and_loses_the_person() {
+    fn a_conversation_keeps_its_numbers_but_nothing_about_the_customer() {
         let body = r#"{"id": "c1", "participants": [{
             "id":"p1","name":"Erika Mustermann","purpose":"customer","address":"tel:+15550100","queueId":"q1",
             "attributes":{"ssn":"123"},"ani":"tel:+15550100","dnis":"+15550199","externalTag":"VIP",
@@ -301,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn other_bodies_keep_what_they_are_about() {
+    fn other_bodies_keep_their_numbers_and_states() {
         for same in [
             r#"{"topicName":"v2.users.u.presence","eventBody":{"message":"pong"}}"#,
             r#"{"timestamp":"2026-05-04T14:05:30Z","metricType":"queue","metrics":[{"name":"offered","value":3}]}"#,
@@ -328,7 +329,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_json_is_not_passed_on() {
+    fn text_that_is_not_json_becomes_null() {
         for text in [
             "",
             "Erika",
@@ -351,7 +352,7 @@ mod tests {
         assert!(text.contains("null") && !text.contains("Erika"));
     }
 
-    /// The same rules on a parsed value: nothing that matters is left, and nothing else is changed.
+    /// Checks on parsed values that nothing is left under `address`, and that nothing is changed except by emptying.
     fn check(before: &Value, after: &Value, inside_named: bool) -> Result<(), TestCaseError> {
         match (before, after) {
             (Value::Object(b), Value::Object(a)) => {

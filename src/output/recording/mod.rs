@@ -61,7 +61,7 @@ pub(crate) enum Content {
 #[serde(rename_all = "snake_case")]
 pub(crate) enum State {
     /// The first line of a run.
-    Start(Start),
+    Start(Box<Start>),
     /// A connection is being made: what its decoder must know beside the channel.
     Opening { event_types: Vec<String>, queues: Vec<Id> },
     /// Frames that are no messages; 0 for the answer to the upgrade, which is a sign of life and counts as none.

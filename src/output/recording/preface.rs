@@ -1,8 +1,8 @@
-//! What a file must begin with that a run goes on in, so that the file can be replayed by itself.
+//! The lines that a file begins with if a run continues in it, so that the file can be replayed by itself.
 //!
-//! In: the lines of a run · Out: its start and what holds now, as lines · Thread: any (pure).
+//! In: the lines of a run · Out: its start and the current state, as lines · Thread: any (pure).
 //!
-//! A recording goes on in a new file when its file was deleted, moved or truncated.
+//! A recording continues in a new file after its file was deleted, moved or truncated.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,14 +11,14 @@ use super::{Content, Line, State};
 use crate::Moment;
 use crate::event::change::Change;
 
-/// What holds now.
+/// The current state of a run, as lines.
 #[derive(Debug, Default)]
 pub(crate) struct Preface {
     /// The newest line of each key.
     lines: BTreeMap<Key, Arc<Line>>,
     /// Events in the frames so far.
     events: u64,
-    /// Time of the line before.
+    /// Time of the last line.
     at: Moment,
 }
 
@@ -57,7 +57,7 @@ impl Preface {
         }
     }
 
-    /// The lines, as of the line before. The start says how many events came before it.
+    /// The lines, with the time of the last line. The start says how many events came before it.
     pub(crate) fn lines(&self) -> impl Iterator<Item = Line> {
         self.lines.values().map(|line| {
             let mut again = Line::clone(line);
@@ -86,7 +86,7 @@ fn key(line: &Line) -> Option<Key> {
         Change::Refused { line, .. } => Some(Key::Refused(*line)),
         Change::GapOpened { line, .. } => Some(Key::Gap(*line)),
         Change::ConnectionOpened { connection } => Some(Key::Connection(*connection)),
-        // The others tell of a moment. What REST gave of the time before is not in this file.
+        // The others describe a moment, not a state; and what REST told of the time before is not in the new file.
         _ => None,
     }
 }

@@ -45,7 +45,7 @@ fn start() -> Line {
         .build()
         .unwrap();
     let start = Start::new(config.hosts.region.clone(), Settings::from(&config));
-    Line::state(at(), None, State::Start(start))
+    Line::state(at(), None, State::Start(Box::new(start)))
 }
 
 #[test]

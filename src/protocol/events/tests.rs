@@ -1,4 +1,4 @@
-//! The handshake, the fallback of the filter, and every kind of frame of the `events` protocol.
+//! The handshake, the fallback without the filter, and every kind of frame of the `events` protocol.
 //!
 //! In: short frames · Out: verdicts · Thread: the test's own.
 
@@ -93,7 +93,7 @@ fn anything_else_before_the_ack_refuses() {
         let refusal = refusal(one(&mut machine(&["q1"]), text));
         assert_eq!(refusal.status, None);
         assert!(
-            refusal.message.starts_with("expected an ack, came "),
+            refusal.message.starts_with("expected an ack, received "),
             "{}",
             refusal.message
         );
@@ -168,7 +168,7 @@ fn without_the_servers_filter_events_are_filtered_here() {
         }
         hear(&mut machine, ACK);
     }
-    // With the server's filter everything passes that it sends.
+    // If the server filters, every event passes.
     let mut trusting = subscribed(&["q1"]);
     assert!(matches!(
         one(&mut trusting, &conversation(r#"{"id":"c","queueId":"q3"}"#)),
@@ -225,7 +225,7 @@ fn conversations_in_every_state() {
     ] {
         assert_eq!(active(state), expected, "{state}");
     }
-    // An id written as a number still keys the conversation; an empty or odd one does not.
+    // An id may be a number; an empty id or one of another type counts as absent.
     assert_eq!(
         self::event(&conversation(r#"{"id":17}"#)).conversation_id,
         Some(Id::new("17"))
@@ -283,7 +283,7 @@ fn queues_and_their_average_wait() {
 }
 
 #[test]
-fn after_the_ack_errors_end_nothing_and_unknown_things_are_kept() {
+fn after_the_ack_errors_are_reported_and_unknown_frames_are_kept() {
     let mut machine = subscribed(&["q1"]);
     for (text, said) in [
         (r#"{"type":"error","message":"slow\tdown"}"#, "slow down"),

@@ -34,7 +34,7 @@ fn streaming() -> Metrics {
     machine
 }
 
-/// The event's facts, and what was incomplete.
+/// The event's facts, and what it lacks.
 fn facts(text: &str) -> (MetricFacts, Option<&'static str>) {
     let heard = hear(&mut streaming(), text);
     match &heard[..] {
@@ -253,7 +253,7 @@ fn malformed_and_unknown_frames() {
             }
         }
     }
-    // Still waiting after an unknown frame.
+    // After an unknown frame the confirmation is still awaited.
     let mut machine = machine();
     hear(&mut machine, "{}");
     assert!(matches!(one(&mut machine, CONFIRMATION), Heard::Confirmed));

@@ -1,4 +1,4 @@
-//! Conversations, from the general topics and from those of one medium.
+//! Reads conversations from the general topics and from the topics of one medium.
 //!
 //! In: `eventBody` of conversation topics · Out: `ConversationFacts` · Thread: any (pure).
 
@@ -6,7 +6,8 @@ use serde::Deserialize;
 
 use super::super::json::{Entries, Field, lenient_object, read_object};
 use crate::event::facts::{
-    AcwState, ConversationFacts, DisconnectKind, MediaKind, Medium, MediumState, Participant, Purpose, Stamped,
+    AcwState, Communication, CommunicationState, ConversationFacts, DisconnectKind, MediaKind, Participant, Purpose,
+    Stamped,
 };
 use crate::{Id, Moment};
 
@@ -39,20 +40,20 @@ struct RawParticipant {
     screen_monitored_participant_id: Field<Id>,
     coached_participant_id: Field<Id>,
     barged_participant_id: Field<Id>,
-    calls: Field<Entries<RawMedium>>,
-    callbacks: Field<Entries<RawMedium>>,
-    chats: Field<Entries<RawMedium>>,
+    calls: Field<Entries<RawCommunication>>,
+    callbacks: Field<Entries<RawCommunication>>,
+    chats: Field<Entries<RawCommunication>>,
     #[serde(alias = "cobrowseSessions")]
-    cobrowsesessions: Field<Entries<RawMedium>>,
-    emails: Field<Entries<RawMedium>>,
-    messages: Field<Entries<RawMedium>>,
-    internal_messages: Field<Entries<RawMedium>>,
-    screen_monitorings: Field<Entries<RawMedium>>,
-    screenshares: Field<Entries<RawMedium>>,
-    social_expressions: Field<Entries<RawMedium>>,
-    videos: Field<Entries<RawMedium>>,
+    cobrowsesessions: Field<Entries<RawCommunication>>,
+    emails: Field<Entries<RawCommunication>>,
+    messages: Field<Entries<RawCommunication>>,
+    internal_messages: Field<Entries<RawCommunication>>,
+    screen_monitorings: Field<Entries<RawCommunication>>,
+    screenshares: Field<Entries<RawCommunication>>,
+    social_expressions: Field<Entries<RawCommunication>>,
+    videos: Field<Entries<RawCommunication>>,
     // Only in the topics of one medium:
-    state: Field<MediumState>,
+    state: Field<CommunicationState>,
     held: Field<bool>,
     start_hold_time: Field<Moment>,
     disconnect_type: Field<DisconnectKind>,
@@ -62,12 +63,12 @@ struct RawParticipant {
 
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-struct RawMedium {
+struct RawCommunication {
     id: Field<Id>,
     connected_time: Field<Moment>,
     disconnected_time: Field<Moment>,
     start_hold_time: Field<Moment>,
-    state: Field<MediumState>,
+    state: Field<CommunicationState>,
     held: Field<bool>,
     disconnect_type: Field<DisconnectKind>,
     after_call_work: Field<AfterCallWork>,
@@ -90,7 +91,7 @@ struct RoutingPart {
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 struct Wrapup {
-    /// Read like an identifier: an empty code is no code.
+    /// Read as an id, so that an empty code counts as absent.
     code: Field<Id>,
     end_time: Field<Moment>,
 }
@@ -103,40 +104,47 @@ struct AfterCallWork {
     end_time: Field<Moment>,
 }
 
-lenient_object!(RawParticipant, RawMedium, Reference, RoutingPart, Wrapup, AfterCallWork);
+lenient_object!(
+    RawParticipant,
+    RawCommunication,
+    Reference,
+    RoutingPart,
+    Wrapup,
+    AfterCallWork
+);
 
-/// How participants carry their media.
+/// Where participants have their communications.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Media {
+pub(super) enum Layout {
     /// In a list for each medium.
     Listed,
-    /// Written into the participant: the topic is about this medium only.
+    /// In the participant itself: the topic is about this medium only.
     Flat(MediaKind),
 }
 
 /// Reads a conversation. The error says what is wrong without showing content.
-pub(super) fn read(body: &str, media: Media) -> Result<ConversationFacts, String> {
-    into_facts(read_object("eventBody", body)?, media)
+pub(super) fn read(body: &str, layout: Layout) -> Result<ConversationFacts, String> {
+    into_facts(read_object("eventBody", body)?, layout)
 }
 
 /// Reads a conversation at the beginning of `text`; also gives its length. `None` where there is no readable object.
-pub(super) fn read_prefix(text: &str, media: Media) -> Option<(Result<ConversationFacts, String>, usize)> {
+pub(super) fn read_prefix(text: &str, layout: Layout) -> Option<(Result<ConversationFacts, String>, usize)> {
     if !text.starts_with('{') {
         return None;
     }
     let mut stream = serde_json::Deserializer::from_str(text).into_iter::<RawConversation>();
     let raw = stream.next()?.ok()?;
-    Some((into_facts(raw, media), stream.byte_offset()))
+    Some((into_facts(raw, layout), stream.byte_offset()))
 }
 
-fn into_facts(raw: RawConversation, media: Media) -> Result<ConversationFacts, String> {
+fn into_facts(raw: RawConversation, layout: Layout) -> Result<ConversationFacts, String> {
     let Some(id) = raw.id.some() else {
         return Err("a conversation without an id".to_owned());
     };
     let participants = match raw.participants {
         Field::Absent => Vec::new(),
-        Field::Wrong => return Err("participants is no list".to_owned()),
-        Field::Given(entries) if entries.wrong > 0 => return Err("a participant is no object".to_owned()),
+        Field::Wrong => return Err("participants is not a list".to_owned()),
+        Field::Given(entries) if entries.wrong > 0 => return Err("a participant is not an object".to_owned()),
         Field::Given(entries) => entries.good,
     };
     let stamp = participants
@@ -149,13 +157,13 @@ fn into_facts(raw: RawConversation, media: Media) -> Result<ConversationFacts, S
         participants: Vec::with_capacity(participants.len()),
     };
     for participant in participants {
-        facts.participants.extend(participant.into_facts(media, stamp));
+        facts.participants.extend(participant.into_facts(layout, stamp));
     }
     Ok(facts)
 }
 
-/// Times at which something happened. Not among them: what is planned (`callbackScheduledTime`, `resumeTime`) and what
-/// people wrote into attributes.
+/// The newest time at which something happened. Planned times (`callbackScheduledTime`, `resumeTime`) and times in
+/// attributes do not count.
 fn newest_of_participant(p: &RawParticipant) -> Option<Moment> {
     let own = [
         p.start_time.copied(),
@@ -167,7 +175,7 @@ fn newest_of_participant(p: &RawParticipant) -> Option<Moment> {
         wrapup_end(&p.wrapup),
         newest_of_acw(&p.after_call_work),
     ];
-    let media = p.lists().into_iter().flat_map(|(_, list)| list.entries()).map(|m| {
+    let communications = p.lists().into_iter().flat_map(|(_, list)| list.entries()).map(|m| {
         [
             m.connected_time.copied(),
             m.disconnected_time.copied(),
@@ -179,7 +187,7 @@ fn newest_of_participant(p: &RawParticipant) -> Option<Moment> {
         .max()
         .flatten()
     });
-    own.into_iter().chain(media).max().flatten()
+    own.into_iter().chain(communications).max().flatten()
 }
 
 fn wrapup_end(wrapup: &Field<Wrapup>) -> Option<Moment> {
@@ -200,7 +208,7 @@ fn reference(field: Field<Reference>) -> Option<Id> {
 }
 
 impl RawParticipant {
-    fn lists(&self) -> [(MediaKind, &Field<Entries<RawMedium>>); 11] {
+    fn lists(&self) -> [(MediaKind, &Field<Entries<RawCommunication>>); 11] {
         [
             (MediaKind::Voice, &self.calls),
             (MediaKind::Callback, &self.callbacks),
@@ -217,18 +225,18 @@ impl RawParticipant {
     }
 
     /// `None` without an id: nothing could be joined to it.
-    fn into_facts(self, media: Media, at: Moment) -> Option<Participant> {
+    fn into_facts(self, layout: Layout, at: Moment) -> Option<Participant> {
         let stamped = At(at);
         let id = self.id.as_some()?.clone();
-        let media = match media {
-            Media::Flat(kind) => vec![self.flat_medium(kind, id.clone(), stamped)],
-            Media::Listed => {
+        let communications = match layout {
+            Layout::Flat(kind) => vec![self.flat_communication(kind, id.clone(), stamped)],
+            Layout::Listed => {
                 let lists = self.lists();
-                let mut media = Vec::with_capacity(lists.iter().map(|(_, list)| list.entries().len()).sum());
+                let mut all = Vec::with_capacity(lists.iter().map(|(_, list)| list.entries().len()).sum());
                 for (kind, list) in lists {
-                    media.extend(list.entries().iter().map(|medium| medium.to_facts(kind, &id, stamped)));
+                    all.extend(list.entries().iter().map(|one| one.to_facts(kind, &id, stamped)));
                 }
-                media
+                all
             }
         };
         let listens = [
@@ -263,12 +271,12 @@ impl RawParticipant {
             ),
             user: stamped.value(self.user_id.some().or_else(|| reference(self.user))),
             id,
-            media,
+            communications,
         })
     }
 
-    fn flat_medium(&self, kind: MediaKind, id: Id, at: At) -> Medium {
-        Medium {
+    fn flat_communication(&self, kind: MediaKind, id: Id, at: At) -> Communication {
+        Communication {
             kind,
             id,
             connected: self.connected_time.copied(),
@@ -283,10 +291,10 @@ impl RawParticipant {
     }
 }
 
-impl RawMedium {
-    /// A medium without an id takes its participant's.
-    fn to_facts(&self, kind: MediaKind, participant: &Id, at: At) -> Medium {
-        Medium {
+impl RawCommunication {
+    /// A communication without an id gets the id of its participant.
+    fn to_facts(&self, kind: MediaKind, participant: &Id, at: At) -> Communication {
+        Communication {
             kind,
             id: self.id.as_some().unwrap_or(participant).clone(),
             connected: self.connected_time.copied(),
@@ -301,7 +309,7 @@ impl RawMedium {
     }
 }
 
-/// The stamp of an event's timeless values.
+/// The stamp for the values of an event that have no time of their own.
 #[derive(Clone, Copy)]
 struct At(Moment);
 

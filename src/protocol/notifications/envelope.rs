@@ -1,20 +1,20 @@
-//! The beginning of an envelope, read without parsing its body.
+//! Reads the beginning of an envelope without parsing its body.
 //!
-//! In: a frame's text · Out: topic name and where the body begins · Thread: any (pure).
+//! In: a frame's text · Out: topic name and position of the body · Thread: any (pure).
 //!
-//! Envelopes begin with `topicName` and `version`, then comes `eventBody`. Knowing the topic before the body lets the
-//! body be parsed once, straight into its type, instead of being skipped over first. Whatever does not look so is left
-//! to the general parser.
+//! Envelopes usually begin with `topicName` and `version`, then comes `eventBody`. When the topic is known before the body,
+//! the body can be parsed directly into its type, instead of being skipped first and parsed later. Frames of any other
+//! layout are left to the general parser.
 
 /// A frame of the usual layout.
 #[derive(Debug, PartialEq)]
 pub(super) struct Beginning<'a> {
     pub(super) topic_name: &'a str,
-    /// From the body's first byte to the frame's end.
+    /// The frame from the first byte of the body on.
     pub(super) from_body: &'a str,
 }
 
-/// Reads the beginning; `None` wherever it is not the usual one.
+/// Reads the beginning; `None` if the layout is not the usual one.
 pub(super) fn beginning(text: &str) -> Option<Beginning<'_>> {
     let mut topic_name = None;
     let mut rest = eat(text, '{')?;
@@ -37,12 +37,12 @@ pub(super) fn beginning(text: &str) -> Option<Beginning<'_>> {
     }
 }
 
-/// What follows the body, as an object of its own; `None` where nothing does.
+/// The fields after the body, as an object of their own; `None` if there are none.
 pub(super) fn remainder(after_body: &str) -> Option<String> {
     if after_body.trim_ascii() == "}" {
         return None;
     }
-    // Something stands before it, so that it is an object exactly where the frame is one.
+    // With a field before them, the text is valid JSON exactly if the frame is.
     Some(format!("{{\"\":0{after_body}"))
 }
 

@@ -1,6 +1,6 @@
-//! The Notification Service as Genesys documents it: topics in envelopes, heartbeats, system topics.
+//! The protocol `notifications`, Genesys' documented Notification Service: topics in envelopes, heartbeats, system topics.
 //!
-//! In: text frames · Out: `Heard` · Thread: none of its own (a reader owns the machine).
+//! In: text frames · Out: `Heard` · Thread: that of the reader, which owns the machine.
 
 mod conversation;
 mod envelope;
@@ -31,13 +31,13 @@ use topic::{Shape, System, Topic, Topics};
 /// The JSON ping that the service answers with a `pong` (Genesys' own SDKs send it).
 const PING: &str = r#"{"message":"ping"}"#;
 
-/// What stands for the channel id wherever a text could be shown.
+/// Replaces the channel id in every text that could be shown.
 const CHANNEL: &str = "<channel>";
 
 /// The machine of the `notifications` protocol.
 ///
-/// The channel was subscribed over REST before, so it sends nothing on opening and awaits no confirmation.
-/// The channel id opens the channel to anyone: it appears in system topics and never leaves this machine.
+/// The channel was subscribed through REST before, so the machine sends nothing on opening and waits for no confirmation.
+/// Anybody who knows the channel id can connect to the channel; the id occurs in system topics and must never be shown.
 pub struct Notifications {
     options: Options,
     channel: Secret,
@@ -74,7 +74,7 @@ impl fmt::Debug for Notifications {
 }
 
 impl Notifications {
-    /// `channel` is the channel's id (empty where it is not known).
+    /// `channel` is the channel's id (empty if it is not known).
     #[must_use]
     pub fn new(options: Options, channel: Secret) -> Self {
         Self {
@@ -90,7 +90,7 @@ impl Notifications {
     }
 
     fn without_channel<'a>(&self, text: &'a str) -> Cow<'a, str> {
-        // An id as short as this is none; replacing it would garble every text.
+        // Real ids are longer; replacing a shorter text would garble messages.
         const SHORTEST: usize = 8;
         let id = self.channel.reveal();
         if id.len() >= SHORTEST && text.contains(id) {
@@ -100,8 +100,8 @@ impl Notifications {
         }
     }
 
-    /// Frames without a topic: answers to what a client sent, or something new.
-    fn untitled(&self, text: &str, envelope: &Envelope<'_>, now: Moment) -> Heard {
+    /// Reads a frame without a topic: an answer to something that was sent, or a frame of an unknown kind.
+    fn without_topic(&self, text: &str, envelope: &Envelope<'_>, now: Moment) -> Heard {
         let message = envelope.message.as_some().map(|m| &**m);
         match (envelope.result.copied(), message) {
             (Some(Status(200..=299)), _) => Heard::Alive,
@@ -121,13 +121,13 @@ impl Notifications {
         }
     }
 
-    /// The short way for what comes most: a conversation in an envelope of the usual layout, whose body is parsed once.
-    /// Gives what the general way would, or `None`.
+    /// The fast path for the most frequent frames: a conversation in an envelope of the usual layout, whose body is parsed
+    /// once. Returns the same as [`Self::any_frame`], or `None`.
     fn usual_conversation(&mut self, text: &str, now: Moment) -> Option<Heard> {
         let Beginning { topic_name, from_body } = envelope::beginning(text)?;
         let topic = self.topics.find(topic_name);
-        let media = topic.shape.media()?;
-        let (facts, length) = conversation::read_prefix(from_body, media)?;
+        let layout = topic.shape.layout()?;
+        let (facts, length) = conversation::read_prefix(from_body, layout)?;
         let (body, after_body) = from_body.split_at_checked(length)?;
         if let Some(remainder) = envelope::remainder(after_body) {
             let rest: Envelope<'_> = read_object("the frame", &remainder).ok()?;
@@ -143,14 +143,14 @@ impl Notifications {
         Some(verdict(topic, read))
     }
 
-    /// The general way.
-    fn anything(&mut self, text: &str, now: Moment) -> Heard {
+    /// Reads a frame of any layout.
+    fn any_frame(&mut self, text: &str, now: Moment) -> Heard {
         let envelope: Envelope<'_> = match read_object("the frame", text) {
             Ok(envelope) => envelope,
             Err(wrong) => return Heard::Malformed(wrong),
         };
         let Field::Given(name) = &envelope.topic_name else {
-            return self.untitled(text, &envelope, now);
+            return self.without_topic(text, &envelope, now);
         };
         let body = envelope.event_body.map_or(NO_BODY, RawValue::get);
         let topic = self.topics.find(name).clone();
@@ -201,7 +201,7 @@ impl Machine for Notifications {
             Err(wrong) => Heard::Malformed(wrong),
             Ok(()) => match self.usual_conversation(text, now) {
                 Some(verdict) => verdict,
-                None => self.anything(text, now),
+                None => self.any_frame(text, now),
             },
         });
     }
@@ -214,7 +214,7 @@ fn verdict(topic: &Topic, read: Result<Event, String>) -> Heard {
     }
 }
 
-/// The event of a topic with what the topic's name says.
+/// An event with the ids in the topic's name, without facts.
 fn blank(options: &Options, topic: &Topic, body: &str, now: Moment) -> Event {
     Event {
         conversation_id: topic.conversation.clone(),
@@ -226,9 +226,9 @@ fn blank(options: &Options, topic: &Topic, body: &str, now: Moment) -> Event {
 
 fn decode(options: &Options, topic: &Topic, body: &str, now: Moment) -> Result<Event, String> {
     let user = || topic.user.as_ref().ok_or("a topic without a user");
-    // Read first: an event whose body cannot be read is not worth hashing and copying.
+    // The facts first: an event whose body cannot be read need not be hashed and copied.
     let facts = match topic.shape {
-        Shape::Conversation(media) => Facts::Conversation(Box::new(conversation::read(body, media)?)),
+        Shape::Conversation(layout) => Facts::Conversation(Box::new(conversation::read(body, layout)?)),
         Shape::Observations => Facts::Observations(Box::new(observations::read(body, topic.queue.as_ref())?)),
         Shape::Presence => Facts::User(Box::new(users::read_presence(body, user()?)?)),
         Shape::RoutingStatus | Shape::UserActivity => Facts::User(Box::new(users::read_activity(body, user()?)?)),
@@ -246,7 +246,7 @@ fn decode(options: &Options, topic: &Topic, body: &str, now: Moment) -> Result<E
     Ok(finished(blank(options, topic, body, now), facts, topic))
 }
 
-/// The event with its facts and with what they name.
+/// The event with its facts and the ids in them.
 fn finished(mut event: Event, facts: Facts, topic: &Topic) -> Event {
     match &facts {
         Facts::Conversation(conversation) => {
@@ -264,7 +264,7 @@ fn finished(mut event: Event, facts: Facts, topic: &Topic) -> Event {
     event
 }
 
-/// The queue that a user's conversation names: of the user's latest participation, else of any participant.
+/// The queue of a user's conversation: that of the user's last participant, else of the first participant with a queue.
 fn queue_of(conversation: &ConversationFacts, user: Option<&Id>) -> Option<Id> {
     let participants = &conversation.participants;
     let own = participants
@@ -276,7 +276,7 @@ fn queue_of(conversation: &ConversationFacts, user: Option<&Id>) -> Option<Id> {
         .map(|queue| queue.value.clone())
 }
 
-/// Whether the body of a `channel.metadata` frame answers our ping; anything else there is a heartbeat.
+/// Whether the body of a `channel.metadata` frame answers our ping; any other is a heartbeat.
 fn is_pong(body: &str) -> bool {
     #[derive(serde::Deserialize)]
     struct Metadata<'a> {

@@ -1,10 +1,10 @@
-//! Statistics of queues: observations and the newer activity topic.
+//! Reads statistics of queues: observations and the newer activity topic.
 //!
 //! In: `eventBody` of statistics topics · Out: `ObservationFacts` · Thread: any (pure).
 //!
 //! Observations are `{group, data:[{interval, metrics:[{metric, qualifier, stats}]}]}`, activity is
 //! `{results:[{mediaType, data:[{metric, count, calculatedMetricValue}]}]}`. The published type of activity has changed
-//! once (July to August 2026), so both are read as one shape in which every level may be there.
+//! once (July to August 2026), so both are read as one structure in which every level is optional.
 
 use std::collections::BTreeMap;
 
@@ -73,24 +73,24 @@ impl<'de> Lenient<'de> for Stats {
     }
 }
 
-/// Reads statistics; `queue` is the topic's. The error says what is wrong without showing content.
+/// Reads statistics; `queue` is the one in the topic's name. The error says what is wrong without quoting the text.
 pub(super) fn read(body: &str, queue: Option<&Id>) -> Result<ObservationFacts, String> {
     let mut body: Section = read_object("eventBody", body)?;
     if body.data == Field::Wrong || body.results == Field::Wrong {
-        return Err("statistics that are no list".to_owned());
+        return Err("the statistics are not a list".to_owned());
     }
     let results = std::mem::take(&mut body.results);
     let mut sections = vec![body];
     sections.extend(results.some().map(|results| results.good).unwrap_or_default());
     let Some(queue) = sections.iter().find_map(Section::queue).or(queue).cloned() else {
-        return Err("statistics of no queue".to_owned());
+        return Err("the statistics name no queue".to_owned());
     };
     let mut facts = ObservationFacts {
         queue,
         rows: Vec::new(),
     };
     for section in sections {
-        // One event is about one queue; a stray section must not be booked on it.
+        // An event is about one queue; a section of another one must not be counted for it.
         if section.queue().is_some_and(|queue| *queue != facts.queue) {
             continue;
         }
@@ -125,7 +125,7 @@ impl Section {
 }
 
 impl Datum {
-    /// `None` without a name or without a number.
+    /// `None` if it has no metric name or no number.
     fn into_row(self, media: Option<MediaKind>, interval: Option<(Moment, Moment)>) -> Option<ObservationRow> {
         let metric = self.metric.some()?;
         let mut stats = self.stats.some().map(|Stats(stats)| stats).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Frames of the Notification Service: control frames, unknown ones, secrets; and what the other tests share.
+//! Frames of the Notification Service: control frames, unknown frames, secrets; and helpers for the other tests.
 //!
 //! In: fixtures, short frames · Out: verdicts · Thread: the test's own.
 
@@ -27,7 +27,7 @@ macro_rules! fixture {
     };
 }
 
-// After the macro, which they use.
+// Below the macro, because they use it.
 mod arbitrary;
 mod conversations;
 mod statistics_and_users;
@@ -152,7 +152,7 @@ fn control_frames() {
 }
 
 #[test]
-fn what_is_no_frame_is_malformed_and_not_shown() {
+fn malformed_frames_are_reported_without_their_text() {
     for text in [
         "",
         " ",
@@ -230,7 +230,7 @@ fn the_channel_id_is_never_shown() {
 }
 
 #[test]
-fn fingerprints_tell_repetitions_apart_and_bodies_can_be_dropped() {
+fn repetitions_have_equal_fingerprints_and_bodies_can_be_dropped() {
     let options = Options::new(1);
     let other = Options {
         connection: 2,

@@ -1,11 +1,11 @@
-//! What a topic's name says: the kind of its events and the identifiers in it.
+//! Reads topic names: the kind of the topic's events and the ids in the name.
 //!
 //! In: topic names · Out: `Topic` · Thread: any (pure; the cache belongs to one machine).
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::conversation::Media;
+use super::conversation::Layout;
 use crate::Id;
 use crate::event::EventKind;
 use crate::event::facts::MediaKind;
@@ -14,24 +14,24 @@ use crate::event::facts::MediaKind;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Shape {
     /// A conversation: of all media, or of one.
-    Conversation(Media),
+    Conversation(Layout),
     /// Statistics: observations and activity.
     Observations,
     Presence,
     RoutingStatus,
     UserActivity,
     DetailEvent,
-    /// Kept without being read.
+    /// The body is kept but not read.
     Opaque,
-    /// The service speaks about itself.
+    /// A message about the channel itself.
     System(System),
 }
 
 impl Shape {
-    /// How participants carry their media, where the body is a conversation.
-    pub(super) fn media(self) -> Option<Media> {
+    /// Where participants have their communications, if the body is a conversation.
+    pub(super) fn layout(self) -> Option<Layout> {
         match self {
-            Self::Conversation(media) => Some(media),
+            Self::Conversation(layout) => Some(layout),
             _ => None,
         }
     }
@@ -39,7 +39,7 @@ impl Shape {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum System {
-    /// `channel.metadata`: heartbeats and pongs; and notes that ask for nothing.
+    /// `channel.metadata` (heartbeats and pongs), and system messages that need no action.
     Alive,
     SocketClosing,
     NoLongerSubscribed,
@@ -56,7 +56,7 @@ pub(super) struct Topic {
     pub(super) user: Option<Id>,
 }
 
-/// Topics of one medium, as the service lists them (August 2026).
+/// Last segments of the topics of one medium, as the service lists them (August 2026).
 const MEDIA_TOPICS: [&str; 10] = [
     "calls",
     "callbacks",
@@ -71,7 +71,7 @@ const MEDIA_TOPICS: [&str; 10] = [
 ];
 
 impl Topic {
-    /// Reads a name. Genesys compares topics with case; being tolerant here costs nothing.
+    /// Reads a name in any case, although Genesys' topics are case-sensitive.
     pub(super) fn parse(name: &str) -> Self {
         let parts: Vec<&str> = name.split('.').collect();
         let lower: Vec<String> = parts.iter().map(|part| part.to_ascii_lowercase()).collect();
@@ -100,13 +100,13 @@ impl Topic {
             ),
             ["v2", "routing", "queues", _, "conversations"] => Self {
                 queue: id(3),
-                ..topic(EventKind::QueueConversation, Shape::Conversation(Media::Listed))
+                ..topic(EventKind::QueueConversation, Shape::Conversation(Layout::Listed))
             },
             ["v2", "routing", "queues", _, "conversations", media] if MEDIA_TOPICS.contains(&media) => Self {
                 queue: id(3),
                 ..topic(
                     EventKind::QueueConversation,
-                    Shape::Conversation(Media::Flat(MediaKind::parse(media))),
+                    Shape::Conversation(Layout::Flat(MediaKind::parse(media))),
                 )
             },
             ["v2", "analytics", "queues", _, "observations"] => Self {
@@ -131,13 +131,13 @@ impl Topic {
             },
             ["v2", "users", _, "conversations"] => Self {
                 user: id(2),
-                ..topic(EventKind::UserConversation, Shape::Conversation(Media::Listed))
+                ..topic(EventKind::UserConversation, Shape::Conversation(Layout::Listed))
             },
             ["v2", "users", _, "conversations", media] if MEDIA_TOPICS.contains(&media) => Self {
                 user: id(2),
                 ..topic(
                     EventKind::UserConversation,
-                    Shape::Conversation(Media::Flat(MediaKind::parse(media))),
+                    Shape::Conversation(Layout::Flat(MediaKind::parse(media))),
                 )
             },
             ["v2", "detail", "events", "conversation", _, ..] => Self {
@@ -167,12 +167,12 @@ impl Topic {
     }
 }
 
-/// Topics already read, so that each name is read and stored once.
+/// A cache of topics, so that each name is read once.
 #[derive(Debug, Default)]
 pub(super) struct Topics(HashMap<Box<str>, Topic>);
 
-/// A channel has at most 1000 subscriptions; a few more names come from combined ones. A peer that invents names
-/// without end costs time, not memory.
+/// The most topics in the cache. A channel has at most 1000 subscriptions, and combined ones give a few more names. The
+/// cache is emptied when it is full, so that a peer that invents names cannot exhaust the memory.
 const MOST_TOPICS: usize = 4096;
 
 impl Topics {
@@ -195,7 +195,7 @@ mod tests {
             (
                 "v2.routing.queues.Q.conversations",
                 K::QueueConversation,
-                Shape::Conversation(Media::Listed),
+                Shape::Conversation(Layout::Listed),
                 None,
                 Some("Q"),
                 None,
@@ -203,7 +203,7 @@ mod tests {
             (
                 "v2.routing.queues.Q.conversations.calls",
                 K::QueueConversation,
-                Shape::Conversation(Media::Flat(MediaKind::Voice)),
+                Shape::Conversation(Layout::Flat(MediaKind::Voice)),
                 None,
                 Some("Q"),
                 None,
@@ -211,7 +211,7 @@ mod tests {
             (
                 "v2.routing.queues.Q.conversations.cobrowseSessions",
                 K::QueueConversation,
-                Shape::Conversation(Media::Flat(MediaKind::Other)),
+                Shape::Conversation(Layout::Flat(MediaKind::Other)),
                 None,
                 Some("Q"),
                 None,
@@ -219,7 +219,7 @@ mod tests {
             (
                 "v2.routing.queues.Q.conversations.videos",
                 K::QueueConversation,
-                Shape::Conversation(Media::Flat(MediaKind::Video)),
+                Shape::Conversation(Layout::Flat(MediaKind::Video)),
                 None,
                 Some("Q"),
                 None,
@@ -283,7 +283,7 @@ mod tests {
             (
                 "v2.users.U.conversations",
                 K::UserConversation,
-                Shape::Conversation(Media::Listed),
+                Shape::Conversation(Layout::Listed),
                 None,
                 None,
                 Some("U"),
@@ -291,7 +291,7 @@ mod tests {
             (
                 "v2.users.U.conversations.emails",
                 K::UserConversation,
-                Shape::Conversation(Media::Flat(MediaKind::Email)),
+                Shape::Conversation(Layout::Flat(MediaKind::Email)),
                 None,
                 None,
                 Some("U"),
@@ -343,7 +343,7 @@ mod tests {
     }
 
     #[test]
-    fn names_without_end_take_bounded_memory() {
+    fn the_cache_is_bounded() {
         let mut topics = Topics::default();
         for n in 0..MOST_TOPICS * 2 + 10 {
             assert_eq!(&*topics.find(&format!("t{n}")).name, format!("t{n}"));

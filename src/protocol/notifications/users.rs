@@ -1,6 +1,6 @@
-//! Users: presence, routing status, activity; and the short bodies of detail events.
+//! Reads presence, routing status and activity of users, and the short bodies of detail events.
 //!
-//! In: `eventBody` of user and detail topics · Out: `UserFacts`, identifiers · Thread: any (pure).
+//! In: `eventBody` of user and detail topics · Out: `UserFacts`, ids · Thread: any (pure).
 
 use serde::Deserialize;
 
@@ -13,7 +13,7 @@ use crate::{Id, Moment};
 #[serde(default, rename_all = "camelCase")]
 struct Presence {
     presence_definition: Field<PresenceDefinition>,
-    /// Presence is kept by source; only the primary one is the user's.
+    /// A user has a presence for each source; only the primary one counts.
     primary: Field<bool>,
     modified_date: Field<Moment>,
 }
@@ -69,7 +69,7 @@ pub(super) fn read_presence(body: &str, user: &Id) -> Result<UserFacts, String> 
     })
 }
 
-/// Reads `v2.users.{id}.routingStatus` and `v2.users.{id}.activity`, which has the former's field and presence.
+/// Reads `v2.users.{id}.routingStatus`, and `v2.users.{id}.activity`, which has the same field and the presence.
 pub(super) fn read_activity(body: &str, user: &Id) -> Result<UserFacts, String> {
     let activity: Activity = read_object("eventBody", body)?;
     Ok(UserFacts {
@@ -79,7 +79,7 @@ pub(super) fn read_activity(body: &str, user: &Id) -> Result<UserFacts, String> 
     })
 }
 
-/// What a detail event names.
+/// The ids and times of a detail event.
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(super) struct Detail {
@@ -96,7 +96,7 @@ impl Detail {
         read_object("eventBody", body)
     }
 
-    /// The newest of its times in epoch milliseconds that is not later than `limit`.
+    /// The newest of the event's times that is not later than `limit`.
     pub(super) fn newest_until(&self, limit: Moment) -> Option<Moment> {
         [&self.event_time, &self.current_state_start]
             .into_iter()

@@ -1,4 +1,4 @@
-//! What the service says to a subscription, topic by topic.
+//! Reads the service's answer to a subscription, topic by topic.
 //!
 //! In: requested ids, the entities of the answer · Out: `Answer` · Thread: any (pure).
 
@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer};
 
 use super::expand;
 
-/// One entry of the answer's `entities`. Missing fields and `null` are the same.
+/// One entry of the answer's `entities`. `null` counts as absent.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct Entity {
@@ -20,7 +20,7 @@ pub struct Entity {
     pub state: String,
     /// Why it was rejected.
     pub rejection_reason: Option<String>,
-    /// Permissions that would help.
+    /// The permissions that it needs.
     #[serde(deserialize_with = "null_is_default")]
     pub missing_permissions: Vec<String>,
 }
@@ -34,14 +34,14 @@ fn null_is_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(des
 pub struct Rejected {
     /// The single topic.
     pub topic: String,
-    /// The service's words.
+    /// The service's reason.
     pub reason: Option<String>,
-    /// Permissions that are missing.
+    /// The permissions that it needs.
     pub missing_permissions: Vec<String>,
 }
 
 impl Rejected {
-    /// The reason and the missing permissions in a line.
+    /// The reason and the missing permissions in one line.
     #[must_use]
     pub fn why(&self) -> String {
         let reason = self.reason.as_deref().unwrap_or("no reason given");
@@ -52,21 +52,21 @@ impl Rejected {
     }
 }
 
-/// The single topics of a request, sorted by what became of them, each in the order of the request.
+/// The single topics of a request by their result, in the order of the request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Answer {
-    /// Events will come.
+    /// Topics that are subscribed.
     pub permitted: Vec<String>,
-    /// Events will not come.
+    /// Topics that the service refused.
     pub rejected: Vec<Rejected>,
-    /// The answer does not mention them, or says neither.
+    /// Topics that the answer does not mention, or with another state.
     pub unknown: Vec<String>,
 }
 
 /// Reads the answer to a subscription of `requested` ids.
 ///
-/// An entry for exactly this topic wins over one for a combined id that holds it: a combined id may come back
-/// `Permitted` beside a `Rejected` entry for one of its topics. Of two entries of the same rank the refusal wins.
+/// An entry for a single topic counts more than one for a combined id that contains it: a combined id may be `Permitted`
+/// although there is a `Rejected` entry for one of its topics. Of two entries of the same kind the rejection counts.
 #[must_use]
 pub fn read_answer<S: AsRef<str>>(requested: &[S], entities: &[Entity]) -> Answer {
     let mut exact: HashMap<String, &Entity> = HashMap::new();

@@ -1,13 +1,13 @@
-//! Which topics are subscribed on which channels.
+//! Plans which topics are subscribed on which channels.
 //!
-//! In: queue ids, user ids, free topics, the plan before · Out: `TopicPlan` · Thread: any (pure).
+//! In: queue ids, user ids, configured topics, the previous plan · Out: `TopicPlan` · Thread: any (pure).
 //!
-//! An *id* is what a subscription list holds: one topic, or several combined (`v2.users.{id}?presence&routingStatus`).
-//! Events always come under the name of the single topic. Free topics are combined where one channel does not hold all.
+//! An *id* is an entry of a subscription list: one topic, or several combined (`v2.users.{id}?presence&routingStatus`).
+//! Events always carry the name of the single topic. Configured topics are combined if one channel cannot hold all.
 //!
-//! Ids fill the first channel, then the second, and so on: up to 1000 there is one channel. A plan made from the plan
-//! before it leaves every id where it was, takes away what is no longer wanted, and puts what is new into the first
-//! channel with room; so a queue more or less moves no other topic.
+//! Ids fill the first channel, then the second, and so on; up to 1000 ids need one channel. A new plan keeps every id of the
+//! previous plan on its channel, removes ids that are no longer wanted, and puts new ids on the first channel with room, so
+//! that a new or removed queue moves no other topic.
 
 mod answer;
 
@@ -19,42 +19,42 @@ use crate::{Error, ErrorKind, Id};
 pub use answer::Answer;
 pub use answer::{Entity, read_answer};
 
-/// Topics that one channel takes (Genesys' limit, seen 2026-08).
+/// The most ids on one channel (Genesys' limit, seen 2026-08).
 pub const MAX_IDS_PER_CHANNEL: usize = 1000;
 
-/// Channels that one process may use. Genesys allows 20 for a client; two stay free, so that a new channel can be
+/// The most channels of one process. Genesys allows 20 for an OAuth client; two stay free, so that a new channel can be
 /// subscribed before the old one is closed.
 pub const MAX_CHANNELS: usize = 18;
 
-/// Genesys' own client refuses ids of 200 characters and more.
+/// The most characters of an id: Genesys' own client refuses 200 and more.
 const MAX_ID_CHARS: usize = 199;
 
-/// What shall be subscribed.
+/// The queues, users and topics to subscribe.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Wish<'a> {
-    /// Each gives its conversations and its observations.
+    /// For each, its conversations and its observations are subscribed.
     pub queues: &'a [Id],
-    /// Each gives presence and routing status.
+    /// For each, presence and routing status are subscribed.
     pub users: &'a [Id],
-    /// As they are, single or combined.
+    /// Topics as the user configured them, single or combined.
     pub topics: &'a [String],
 }
 
 /// The ids of each channel, in the order of subscription.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TopicPlan {
-    /// One entry a channel. It may be empty where all its ids went away and a later channel still has some.
+    /// One list for each channel. A list may be empty if all its ids were removed while a later channel still has some.
     pub channels: Vec<Vec<String>>,
 }
 
-/// Ids that are better on one channel, because a gap of one is a gap of the other.
+/// Ids that belong on the same channel, because a gap of one makes the numbers of the other incomplete too.
 type Group = Vec<String>;
 
 impl TopicPlan {
-    /// Plans `wish`; `before` is the plan in force, or an empty one.
+    /// Makes a plan; `before` is the current plan, or an empty one.
     ///
     /// # Errors
-    /// [`ErrorKind::Configuration`] where an id is too long, or there are more than 18 channels can hold.
+    /// [`ErrorKind::Configuration`] if an id is too long, or there are more ids than 18 channels can hold.
     pub fn new(wish: &Wish<'_>, before: &Self) -> Result<Self, Error> {
         let groups = groups(wish)?;
         let total: usize = groups.iter().map(Vec::len).sum();
@@ -78,7 +78,7 @@ impl TopicPlan {
             .map(|ids| ids.iter().filter(|id| wanted.contains(id)).cloned().collect())
             .collect();
         let placed: HashSet<String> = channels.iter().flatten().cloned().collect();
-        // Channels only fill up, so the first one with room never lies before the last one found.
+        // Channels only become fuller, so the search for one with room can go on where it ended.
         let mut first_with_room = 0;
         for group in groups {
             let mut missing: Vec<String> = group.into_iter().filter(|id| !placed.contains(id)).collect();
@@ -93,8 +93,8 @@ impl TopicPlan {
                     channels.push(Vec::new());
                     continue;
                 }
-                // With every channel begun and none with room for the whole group, the group is divided.
-                // There is one with room: the total was checked.
+                // If all channels are in use and none has room for the whole group, the group is divided.
+                // One has room for some ids, because the total was checked.
                 let Some(ids) = channels.get_mut(first_with_room + whole.unwrap_or(0)) else {
                     break;
                 };
@@ -114,7 +114,7 @@ impl TopicPlan {
         self.channels.iter().flatten().map(String::as_str)
     }
 
-    /// Index of the channel that holds each id.
+    /// For each id, the index of its channel.
     #[cfg(test)]
     pub fn channel_of(&self) -> HashMap<&str, usize> {
         let numbered = self.channels.iter().enumerate();
@@ -124,7 +124,7 @@ impl TopicPlan {
     }
 }
 
-/// The groups of a wish, each single topic once; combined ones first.
+/// The groups of ids; each single topic is in one of them only.
 fn groups(wish: &Wish<'_>) -> Result<Vec<Group>, Error> {
     let mut taken = HashSet::new();
     let mut groups = Vec::new();
@@ -153,13 +153,13 @@ fn groups(wish: &Wish<'_>) -> Result<Vec<Group>, Error> {
         let singles = expand(topic);
         let new: Vec<String> = singles
             .iter()
-            .filter(|single| !comes_unasked(single) && taken.insert((*single).clone()))
+            .filter(|single| !is_system_topic(single) && taken.insert((*single).clone()))
             .cloned()
             .collect();
         if new.len() == singles.len() {
             free.push(vec![topic.trim().to_owned()]);
         } else if let Some((prefix, _)) = topic.trim().split_once('?') {
-            // Part of it is subscribed already: only the rest is added.
+            // Some of its topics are subscribed already: only the others are added.
             let lasts: Vec<&str> = new
                 .iter()
                 .filter_map(|single| single.strip_prefix(prefix)?.strip_prefix('.'))
@@ -194,12 +194,12 @@ fn groups(wish: &Wish<'_>) -> Result<Vec<Group>, Error> {
     }
 }
 
-/// The same topics in as few ids as can be, in the order of their first ones.
+/// The same topics in as few ids as possible, in the order of their first topics.
 fn combined(free: &[Group]) -> Vec<Group> {
     let mut order: Vec<String> = Vec::new();
     let mut lasts_of: HashMap<String, Vec<String>> = HashMap::new();
     for single in free.iter().flatten().flat_map(|id| expand(id)) {
-        // Without a dot it stands for itself.
+        // A topic without a dot cannot be combined.
         let (prefix, last) = single.rsplit_once('.').unwrap_or((&single, ""));
         let lasts = lasts_of.entry(prefix.to_owned()).or_insert_with(|| {
             order.push(prefix.to_owned());
@@ -217,17 +217,17 @@ fn combined(free: &[Group]) -> Vec<Group> {
     ids.map(|id| vec![id]).collect()
 }
 
-/// Queues that topics are about.
+/// The queues of the subscribed topics.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TopicQueues {
-    /// Those whose conversations are subscribed, of one medium or all.
+    /// Queues whose conversations are subscribed, with one medium or all.
     pub conversations: Vec<Id>,
-    /// Those whose statistics are subscribed.
+    /// Queues whose statistics are subscribed.
     pub statistics: Vec<Id>,
 }
 
 impl TopicQueues {
-    /// The queues of a wish, and those that its free topics name; each once.
+    /// The queues of `wish` and those that its topics name, each once.
     #[must_use]
     pub fn of(wish: &Wish<'_>) -> Self {
         let mut found = Self {
@@ -266,12 +266,13 @@ pub fn queue_topics(queue: &Id) -> [String; 2] {
     ]
 }
 
-/// System topics come without being subscribed, and must not be in a list (Genesys' SDKs leave them out, too).
-fn comes_unasked(topic: &str) -> bool {
+/// Whether this is a system topic. They are delivered without a subscription, and must not be in a subscription list
+/// (Genesys' SDKs leave them out too).
+fn is_system_topic(topic: &str) -> bool {
     topic == "channel.metadata" || topic.starts_with("v2.system.")
 }
 
-/// Joins topics that differ in their last segment only: as few ids as the limit on their length allows.
+/// Combines topics that differ in their last segment only into as few ids as the limit on their length allows.
 #[must_use]
 pub fn combine(prefix: &str, lasts: &[&str]) -> Vec<String> {
     let mut ids: Vec<(String, usize)> = Vec::new();

@@ -1,4 +1,4 @@
-//! Plans and answers.
+//! Plans, and answers to subscriptions.
 //!
 //! In: wishes, fixtures · Out: verdicts · Thread: the test's own.
 
@@ -53,7 +53,7 @@ fn queues_users_and_free_topics_on_one_channel() {
 }
 
 #[test]
-fn free_topics_repeat_nothing() {
+fn no_topic_is_subscribed_twice() {
     let free = |topics: &[&str]| plan(&["Q"], &["U"], topics).unwrap()[0][3..].to_vec();
     assert_eq!(
         free(&["v2.users.U.presence", "v2.routing.queues.Q.conversations"]),
@@ -114,7 +114,7 @@ fn free_topics_are_combined_once_one_channel_does_not_hold_all() {
         };
         TopicPlan::new(&wish, &TopicPlan::default()).unwrap()
     };
-    // As they are, as long as they fit.
+    // They are not changed as long as they fit.
     assert_eq!(plan(&free(250)).channels, [free(250)]);
     let many = plan(&free(251));
     assert_eq!(many.channels.len(), 1);
@@ -148,7 +148,7 @@ fn a_thousand_ids_are_one_channel_and_18_000_the_most() {
 
 #[test]
 fn both_topics_of_a_queue_share_a_channel_unless_nothing_else_fits() {
-    // One user takes one place of the first channel: 499 queues and one place left.
+    // One user and 499 queues leave one place on the first channel.
     let many = queues(0..500);
     let users = ids(&["U"]);
     let wish = Wish {
@@ -160,7 +160,7 @@ fn both_topics_of_a_queue_share_a_channel_unless_nothing_else_fits() {
     assert_eq!(plan.channels[0].len(), 999);
     assert_eq!(plan.channels[1].len(), 2);
 
-    // 2 + 8999 pairs: every channel begins odd, and the last pair has to be divided.
+    // 2 + 8999 pairs: the last pair has to be divided.
     let many = queues(0..8999);
     let topics: Vec<String> = (0..2).map(|n| format!("t{n}")).collect();
     let one = texts(&["t0"]);
@@ -183,7 +183,7 @@ fn both_topics_of_a_queue_share_a_channel_unless_nothing_else_fits() {
 }
 
 #[test]
-fn a_channel_that_ran_empty_keeps_its_place() {
+fn an_empty_channel_keeps_its_place() {
     let all = queues(0..600);
     let before = of_queues(&all, &TopicPlan::default());
     let after = of_queues(&all[500..], &before);
@@ -288,7 +288,7 @@ fn refusals_of_combined_ids_missing_topics_and_odd_states() {
 }
 
 #[test]
-fn queues_that_topics_are_about() {
+fn the_queues_of_the_topics() {
     let topics = [
         "v2.routing.queues.Q.conversations",
         " v2.routing.queues.R?conversations.calls&users ",

@@ -142,7 +142,7 @@ fn coalesce_waits_for_room_until_the_timer() {
             let ticket = rig
                 .receiver
                 .tickets()
-                .recv_timeout(Duration::from_secs(10))
+                .recv_timeout(Duration::from_secs(60))
                 .expect("both come");
             seen.push(rig.receiver.take(ticket).expect("its event").received_at.epoch_ms());
         }

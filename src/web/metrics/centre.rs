@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use super::exposition::{Exposition, Kind};
-use crate::model::counts::{Field, LiveNumbers, Numbers};
+use crate::model::counts::{Field, LiveNumbers, Numbers, Unit};
 use crate::model::snapshot::{MediaSnapshot, ObservationSnapshot, QueueSnapshot, Snapshot};
 
 /// Queues with series of their own; an organisation has a few hundred.
@@ -17,10 +17,10 @@ const MOST_METRICS: usize = 100;
 /// Statuses that Genesys documents; any other is `OTHER`.
 const STATUSES: [&str; 5] = ["OFF_QUEUE", "IDLE", "INTERACTING", "NOT_RESPONDING", "COMMUNICATING"];
 
-/// What a queue has beside its counted numbers: name, help, value.
-type Beside = (&'static str, &'static str, fn(&QueueSnapshot) -> Option<f64>);
+/// A metric of a queue that is not counted here: name, help, value.
+type Other = (&'static str, &'static str, fn(&QueueSnapshot) -> Option<f64>);
 
-const BESIDE: [Beside; 3] = [
+const OTHERS: [Other; 3] = [
     ("longest_wait_seconds", LONGEST_WAIT, |queue| queue.longest_wait_secs),
     (
         "reported_average_wait_seconds",
@@ -60,7 +60,7 @@ pub(super) fn write(to: &mut Exposition, snapshot: &Snapshot) {
             field.metric_value(&queue.live)
         });
     }
-    for (name, help, of) in BESIDE {
+    for (name, help, of) in OTHERS {
         by_queue(to, name, help, &queues, of);
     }
     for field in Numbers::FIELDS {
@@ -73,9 +73,14 @@ pub(super) fn write(to: &mut Exposition, snapshot: &Snapshot) {
     metrics(to, snapshot);
 }
 
-/// What a number of the totals means, and since when.
+/// What a number of the totals means, in which range, and since when.
 fn help(field: &Field<Numbers>) -> String {
-    format!("{} Since totals.since.", field.help)
+    let range = if field.unit == Unit::Percent {
+        " From 0 to 1."
+    } else {
+        ""
+    };
+    format!("{}{range} Since totals.since.", field.help)
 }
 
 fn by_media(to: &mut Exposition, queues: &[Queue<'_>]) {
@@ -171,7 +176,7 @@ fn by_queue(
     });
 }
 
-/// The closed list's own word for a status.
+/// A status of the closed list.
 fn status(text: &str) -> &'static str {
     STATUSES.into_iter().find(|known| *known == text).unwrap_or("OTHER")
 }

@@ -4,7 +4,7 @@
 
 use std::fmt::{Display, Write as _};
 
-/// Which of the two.
+/// One of the two formats.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::web) enum Format {
     Prometheus,
@@ -12,7 +12,7 @@ pub(in crate::web) enum Format {
 }
 
 impl Format {
-    /// What the reader prefers; Prometheus' own where it does not say.
+    /// The format that an `Accept` header prefers; Prometheus' own if it names none.
     pub(in crate::web) fn of_accept(accept: Option<&str>) -> Self {
         let (mut open, mut plain) = (0.0, 0.0);
         for range in accept.unwrap_or_default().split(',') {
@@ -68,7 +68,8 @@ impl Exposition {
         }
     }
 
-    /// Begins a family: `samples` writes it; without a sample it is left out. `help` holds no backslash, quote or line end.
+    /// Adds a family with the samples that `samples` writes; without any it is left out. `help` holds no backslash, quote
+    /// or line end.
     pub(super) fn family(&mut self, kind: Kind, name: &str, help: &str, samples: impl FnOnce(&mut Samples<'_>)) {
         let begun = self.text.len();
         let (suffix, type_name) = match kind {
@@ -123,7 +124,7 @@ impl Samples<'_> {
         }
     }
 
-    /// Adds a count: exact, where a float would round.
+    /// Adds a count, which is exact where a float would be rounded.
     pub(super) fn count(&mut self, labels: &Labels<'_>, value: u64) {
         self.write(labels, &value);
     }

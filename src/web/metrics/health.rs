@@ -2,12 +2,12 @@
 //!
 //! In: a snapshot · Out: families · Thread: any (pure).
 
-use super::Surroundings;
+use super::ServerState;
 use super::exposition::{Exposition, Kind};
 use crate::Moment;
 use crate::model::snapshot::{ConnectionState, Counters, Snapshot};
 
-/// Kinds of data remembered: a peer names metric types.
+/// Kinds of data with series of their own; the number is bounded because the service names metric types.
 const MOST_KINDS: usize = 50;
 
 /// A counter: name, help, value.
@@ -71,7 +71,7 @@ fn whole(count: impl TryInto<u32>) -> Option<f64> {
     Some(count.try_into().map_or(f64::from(u32::MAX), f64::from))
 }
 
-pub(super) fn write(to: &mut Exposition, snapshot: &Snapshot, surroundings: &Surroundings) {
+pub(super) fn write(to: &mut Exposition, snapshot: &Snapshot, server: &ServerState) {
     let connection = &snapshot.connection;
     to.family(
         Kind::Gauge,
@@ -101,7 +101,7 @@ pub(super) fn write(to: &mut Exposition, snapshot: &Snapshot, surroundings: &Sur
         (
             "ready",
             "1 while streaming and fresh, as /readyz says.",
-            whole(u8::from(surroundings.ready)),
+            whole(u8::from(server.ready)),
         ),
         (
             "start_time_seconds",
@@ -157,7 +157,7 @@ pub(super) fn write(to: &mut Exposition, snapshot: &Snapshot, surroundings: &Sur
         (
             "viewers",
             "Viewers of the live page and of /api/events.",
-            whole(surroundings.viewers),
+            whole(server.viewers),
         ),
     ] {
         to.gauge(&format!("genesys_stream_{name}"), help, value);

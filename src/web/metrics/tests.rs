@@ -7,7 +7,7 @@ use crate::model::snapshot::{LiveNumbers, Numbers, QueueSnapshot};
 use crate::web::testing;
 use crate::{Id, Moment};
 
-const SURROUNDINGS: Surroundings = Surroundings {
+const SERVER: ServerState = ServerState {
     ready: true,
     viewers: 2,
 };
@@ -41,7 +41,7 @@ fn value<'a>(text: &'a str, series: &str) -> Option<&'a str> {
 
 #[test]
 fn numbers_are_the_snapshots_in_base_units() {
-    let text = text(&snapshot(), &SURROUNDINGS, Format::Prometheus);
+    let text = text(&snapshot(), &SERVER, Format::Prometheus);
     let labels = r#"{queue_id="q1",queue="Sales \"east\\west\"\nnew"}"#;
     for (series, expected) in [
         ("genesys_queue_waiting_conversations", Some("3")),
@@ -69,7 +69,7 @@ fn numbers_are_the_snapshots_in_base_units() {
 #[test]
 fn families_are_whole_and_open_metrics_differs_where_it_must() {
     for format in [Format::Prometheus, Format::OpenMetrics] {
-        let text = text(&snapshot(), &SURROUNDINGS, format);
+        let text = text(&snapshot(), &SERVER, format);
         let mut seen = std::collections::BTreeSet::new();
         let mut family = String::new();
         let mut counter = false;

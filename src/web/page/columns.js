@@ -26,7 +26,7 @@ function numberColumn({ field, label, format = formatCount, isDimAtZero = false,
   };
 }
 
-/** Zero or unknown: the cell is dim, so that the eye goes to the others. */
+/** The cell of a number that is zero or unknown is less conspicuous than others. */
 function setNothing(cell, isNothing) {
   cell.td.classList.toggle('nothing', isNothing);
 }

@@ -8,13 +8,13 @@ const health = {
   wasLive: false,
 };
 
-/** The first picture should have come within this time. */
+/** Without a picture after this time the page says that nobody answers. */
 const FIRST_ANSWER_MS = 4000;
-/** The browser gets this long to make a lost connection again before the page speaks of it. */
+/** A lost connection is shown after this time; until then the browser may have made it again. */
 const RECONNECT_MS = 2500;
 /** Without a picture for this long (or for three intervals) the connection counts as lost. */
 const QUIET_MS = 5000;
-/** How long the good news is shown. */
+/** How long the banner says that the page is live again. */
 const LIVE_AGAIN_MS = 8000;
 
 let liveAgainUntil;

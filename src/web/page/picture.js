@@ -1,6 +1,7 @@
-// The newest picture: a snapshot without what the page does not show, in the snapshot's own names. What is in it is
-// said at the head of src/web/picture.rs; a test there reads these files and fails where they read a name of `picture`,
-// `queue`, `user`, `metric`, `numbers`, `totals`, `connection`, `settings`, `gap` or `timeWindow` that is never sent.
+// The newest picture: a snapshot without what the page does not show, with the snapshot's own names; the head of
+// src/web/picture.rs describes it. A test there (picture_tests.rs) reads these files: it fails where they read a name that
+// is never sent from a variable called `picture`, `queue`, `user`, `metric`, `numbers`, `connection`, `settings`, `gap` or
+// `timeWindow`. So parts of the picture are always held in variables of these names.
 
 let picture = bare();
 

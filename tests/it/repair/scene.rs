@@ -3,13 +3,13 @@
 //! In: a simulator, how numbers are asked for · Out: verdicts · Thread: the test's.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use genesys_stream::simulator::{Builder, ServiceLevel, Simulator, TruthQuery};
 use genesys_stream::{ConfigBuilder, ConnectionState, Protocol};
 use serde_json::Value;
 
-use crate::support::{PATIENCE, Watched, config, control, start, watch};
+use crate::support::{Watched, config, control, start, until_true, watch};
 
 /// A REST budget that does not slow a test.
 pub const PLENTY: &str = r#"{"rest":{"max_requests_per_min":100000},"backfill":{"max_requests_per_min":100000}}"#;
@@ -32,7 +32,7 @@ pub fn warm_centre() -> Builder {
         .warm_up(Duration::from_secs(240))
 }
 
-/// How the numbers are asked for, of both sides.
+/// The settings of the numbers, for the stream and for the simulator.
 #[derive(Clone, Copy)]
 pub struct Settings {
     pub granularity: &'static str,
@@ -51,7 +51,7 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// What differs from the defaults.
+    /// As a configuration.
     pub fn json(&self) -> String {
         let level = self
             .service_level_secs
@@ -79,13 +79,13 @@ impl Settings {
 pub struct Scene {
     pub sim: Simulator,
     pub stream: Watched,
-    /// The truth counts what was open then or began later; all there is without.
+    /// The simulator counts conversations that were open then or began later; all without it.
     pub since_ms: Option<i64>,
     pub settings: Settings,
 }
 
 impl Scene {
-    /// Starts while the centre stands still, and waits until the beginning is known.
+    /// Starts the stream while the centre is paused, and waits until the state at the start is known.
     pub fn begin(sim: Simulator, config: impl FnOnce(&str) -> ConfigBuilder) -> Scene {
         Scene::begin_with(sim, Settings::default(), config)
     }
@@ -103,7 +103,7 @@ impl Scene {
         scene
     }
 
-    /// Waits until all numbers are those of the centre, which stands still meanwhile, and lets it go on.
+    /// Pauses the centre, waits until all numbers are those of the centre, and lets it go on.
     #[track_caller]
     pub fn until_true(&self) {
         settle(&self.sim);
@@ -111,23 +111,16 @@ impl Scene {
         control(&self.sim, "pause?on=0");
     }
 
-    /// As [`Scene::until_true`], of a centre that stands still already and goes on doing so.
+    /// As [`Scene::until_true`], of a centre that is paused and stays so.
     #[track_caller]
     pub fn until_true_standing(&self) {
         let truth = Numbers::of(&self.sim.truth(&self.settings.query(self.since_ms)));
-        let deadline = Instant::now() + PATIENCE;
-        let mut wrong = Vec::new();
-        while Instant::now() < deadline {
-            // As often as snapshots come.
-            let snapshot = self.stream.until("a snapshot", |_| true);
-            let ours = Numbers::of(&serde_json::to_value(&*snapshot).unwrap());
-            wrong = truth.differences(&ours);
-            if wrong.is_empty() {
-                return;
-            }
-        }
-        wrong.truncate(20);
-        panic!("the numbers are not true: {}", wrong.join("; "));
+        self.stream.until_newest("the true numbers", |snapshot| {
+            let ours = Numbers::of(&serde_json::to_value(snapshot).unwrap());
+            let mut wrong = truth.differences(&ours);
+            wrong.truncate(20);
+            wrong.is_empty().then_some(()).ok_or_else(|| wrong.join("; "))
+        });
     }
 
     /// Waits until so many gaps are there, all of them repaired.
@@ -153,14 +146,10 @@ pub fn moment_ms(text: &Value) -> i64 {
     (at.unix_timestamp_nanos() / 1_000_000) as i64
 }
 
-/// Lets the centre stand still, with all its events on their way.
+/// Pauses the centre and waits until all its events are on their way.
 pub fn settle(sim: &Simulator) {
     control(sim, "pause?on=1");
-    let deadline = Instant::now() + PATIENCE;
-    while control(sim, "state")["settled"] != true {
-        assert!(Instant::now() < deadline, "the centre does not settle");
-        std::thread::yield_now();
-    }
+    until_true("the centre settled", || control(sim, "state")["settled"] == true);
 }
 
 /// All numbers of `docs/numbers.md` but `hold_secs`, which the stream tells approximately.
@@ -180,7 +169,7 @@ const TOTALS: [&str; 12] = [
 ];
 const LIVE: [&str; 3] = ["waiting", "interacting", "after_call_work"];
 
-/// All numbers of a snapshot by their places; a place that is missing counted nothing.
+/// All numbers of a snapshot by queue, medium and name; one that is missing is zero.
 pub struct Numbers {
     plain: BTreeMap<String, Value>,
     /// By place, then by start.
@@ -247,7 +236,7 @@ impl Numbers {
                 found.push(format!("{place}: no windows"));
                 continue;
             };
-            // Only so many are kept; of the first it may be that its like is gone there.
+            // A stream keeps a limited number of windows, so its first one may not be the first of the simulator.
             let first = shown.keys().next().copied().unwrap_or(i64::MAX);
             let starts = windows
                 .range(first..)

@@ -1,15 +1,15 @@
-//! Every number against the centre's own count, at any speed, after outages, from services that do not do as asked.
+//! Every number against the simulator's own count: at any speed, after outages, with services that ignore parameters.
 //!
 //! In: a simulator that knows the truth · Out: verdicts · Thread: the test's.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use genesys_stream::Protocol;
 use serde_json::json;
 
 use super::scene::{PLENTY, Scene, Settings, centre_time, notifications, settle, warm, warm_centre};
 use crate::simulator::details;
-use crate::support::{PATIENCE, control, impatient, start, watch};
+use crate::support::{control, impatient, start, until_true, watch};
 
 const TENS: Settings = Settings {
     granularity: "PT10S",
@@ -61,11 +61,7 @@ fn at_speed(speed: f64, settings: Settings) {
         let begun = centre_time(&scene.sim);
         control(&scene.sim, &format!("outage?secs=0.6&rest={}", gaps % 2));
         scene.stream.until_reconnected(gaps);
-        let deadline = Instant::now() + PATIENCE;
-        while centre_time(&scene.sim) < begun + 20_000 {
-            assert!(Instant::now() < deadline);
-            std::thread::yield_now();
-        }
+        until_true("20 s of the centre", || centre_time(&scene.sim) >= begun + 20_000);
         scene.until_true();
     }
     scene.until_repaired(3);
@@ -82,17 +78,15 @@ fn sixty_times_as_fast() {
     at_speed(60.0, Settings::default());
 }
 
-/// What happened in the outage is known from REST alone: the centre stands still before the stream is back. Calls on hold
-/// go on, and after-call work that outlasts its conversation does.
+/// The centre is paused before the stream is back, so what happened in the outage is known from REST alone: also calls
+/// that are still on hold, and after-call work that goes on after its conversation.
 #[test]
 fn holds_and_after_call_work_outlast_an_outage() {
     let scene = Scene::begin(warm(), notifications);
     control(&scene.sim, "outage?secs=2.5");
-    let deadline = Instant::now() + PATIENCE;
-    while control(&scene.sim, "state")["outage_secs_left"].as_f64().unwrap() > 0.7 {
-        assert!(Instant::now() < deadline);
-        std::thread::yield_now();
-    }
+    until_true("the outage nearly over", || {
+        control(&scene.sim, "state")["outage_secs_left"].as_f64().unwrap() <= 0.7
+    });
     settle(&scene.sim);
     scene.stream.until_reconnected(1);
     scene.until_repaired(1);
@@ -118,7 +112,7 @@ fn holds_and_after_call_work_outlast_an_outage() {
     assert_eq!(scene.stream.stop().snapshot.counters.drift, 0);
 }
 
-/// A service that ignores what it is asked gives the same numbers, with more pages.
+/// A service that ignores order, filters or paging leads to the same numbers, with more pages.
 #[test]
 fn services_that_do_not_do_as_asked() {
     let whims = [

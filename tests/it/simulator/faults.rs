@@ -28,7 +28,7 @@ fn listen(sim: &Simulator) -> (Client<'_>, String, Socket) {
     (client, uri, socket)
 }
 
-/// Nothing comes for so long.
+/// Nothing arrives for so long. On a busy machine this may miss a defect; it never fails without one.
 fn assert_silent(socket: &mut Socket, length: Duration) {
     socket.get_ref().set_read_timeout(Some(length)).unwrap();
     match socket.read() {
@@ -82,10 +82,7 @@ fn an_outage_resets_and_refuses_while_the_centre_works_on() {
         .status,
         503
     );
-    let deadline = Instant::now() + PATIENCE;
-    while offered() < before + 10 {
-        assert!(Instant::now() < deadline, "the centre stands still");
-    }
+    until_true("the centre works on", || offered() >= before + 10);
     // REST alone may go on.
     sim.control("outage?secs=600&rest=1").unwrap();
     client.get("/api/v2/tokens/me");
@@ -109,17 +106,21 @@ fn an_outage_resets_and_refuses_while_the_centre_works_on() {
 fn an_outage_ends_by_itself() {
     let sim = sim().start().unwrap();
     let client = log_in(&sim);
-    sim.control("outage?secs=0.3").unwrap();
     let call = || client.call("GET", "/api/v2/tokens/me", &Value::Null).status;
-    assert_eq!(call(), 503);
-    let deadline = Instant::now() + PATIENCE;
-    while call() != 200 {
-        assert!(Instant::now() < deadline);
-    }
+    against_the_clock(|factor| {
+        sim.control(&format!("outage?secs={}", 0.3 * f64::from(factor)))
+            .unwrap();
+        assert_eq!(call(), 503);
+    });
+    until_true("the end of the outage", || call() == 200);
 }
 
 #[test]
 fn a_silent_socket_answers_later_and_a_stalled_one_does_not_hold_up_the_stop() {
+    against_the_clock(|_| silent_and_stalled());
+}
+
+fn silent_and_stalled() {
     let sim = sim().arrivals_per_sec(0.0).warm_up(Duration::ZERO).start().unwrap();
     let (client, _, mut socket) = listen(&sim);
     sim.control("silence?secs=600").unwrap();
@@ -218,10 +219,7 @@ fn a_paused_centre_stands_still_and_goes_on_where_it_stood() {
     let (_, _, mut socket) = listen(&sim);
     sim.control("pause").unwrap();
     let state = || http(&sim, "GET", "/sim/state", &[], "").json();
-    let deadline = Instant::now() + PATIENCE;
-    while state()["settled"] != true {
-        assert!(Instant::now() < deadline);
-    }
+    until_true("the centre settled", || state()["settled"] == true);
     let truth = sim.truth(&TruthQuery::default());
     // What is on its way comes, and the service is alive.
     ping(&mut socket);

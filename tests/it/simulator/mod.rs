@@ -1,4 +1,4 @@
-//! The simulator seen from outside: a raw HTTP client and a bare WebSocket, nothing of our own client.
+//! The simulator over the wire: a raw HTTP client and a WebSocket, nothing of our own client.
 //!
 //! In: a running simulator · Out: answers for the tests beside · Thread: the test's.
 
@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use tungstenite::client::IntoClientRequest;
 use tungstenite::{Error, Message, WebSocket};
 
-const PATIENCE: Duration = Duration::from_secs(10);
+use crate::support::{PATIENCE, against_the_clock, eventually, until_true};
 
 struct Answer {
     status: u16,
@@ -84,7 +84,7 @@ struct Client<'a> {
 }
 
 fn log_in(sim: &Simulator) -> Client<'_> {
-    // simulator:simulator
+    // `simulator:simulator` in base64.
     let answer = login(
         sim,
         "Basic c2ltdWxhdG9yOnNpbXVsYXRvcg==",
@@ -200,7 +200,7 @@ fn is_interrupted(error: &Error) -> bool {
     matches!(error, Error::Io(e) if e.kind() == std::io::ErrorKind::Interrupted)
 }
 
-/// Reads frames until one gives an answer; a close or ten seconds are a failure.
+/// Reads frames until one gives an answer; a close is a failure.
 fn until<T>(socket: &mut Socket, mut found: impl FnMut(&Value) -> Option<T>) -> T {
     let deadline = Instant::now() + PATIENCE;
     while Instant::now() < deadline {

@@ -5,7 +5,7 @@
 use super::*;
 use std::collections::BTreeMap;
 
-/// What the frames so far say of a participant: a union, so that order and repetition do not matter.
+/// What the frames so far say about a participant; merged so that order and repetition do not matter.
 #[derive(Default, Clone)]
 struct Person {
     purpose: String,
@@ -155,7 +155,7 @@ impl Count {
     }
 }
 
-/// One side's numbers against the truth's fields.
+/// Compares our numbers with the fields of `/sim/truth`.
 fn compare(where_: &str, mine: &Numbers, truth: &Value) {
     let n = |name: &str| mine.get(name).copied().unwrap_or_default();
     for name in [
@@ -226,22 +226,18 @@ fn check(sim: &Simulator, seen: &Seen) -> Value {
 
 /// Reads on until the state says so and everything sent before has come.
 fn read_until(sim: &Simulator, socket: &mut Socket, seen: &mut Seen, state: &str) {
-    let deadline = Instant::now() + Duration::from_secs(60);
-    loop {
+    until_true(state, || {
         let is_so = http(sim, "GET", "/sim/state", &[], "").json()[state] == true;
         say(socket, &json!({"message": "ping"}));
         until(socket, |frame| {
             seen.frame(frame);
             (frame["eventBody"]["message"] == "pong").then_some(())
         });
-        if is_so {
-            return;
-        }
-        assert!(Instant::now() < deadline, "never {state}");
-    }
+        is_so
+    });
 }
 
-/// Where two answers differ, as paths; a failure should not print both.
+/// The paths where two answers differ: a failure should not print both answers.
 fn differences(path: &str, one: &Value, two: &Value) -> Vec<String> {
     let keys = |v: &Value| -> Vec<String> { v.as_object().map_or_else(Vec::new, |o| o.keys().cloned().collect()) };
     if one == two {
@@ -329,10 +325,7 @@ fn truth_of_the_past_of_some_queues_and_of_later_conversations() {
     // The past stays as it was, whatever has happened since.
     let then = ask(epoch).json();
     let state = |name: &str| http(&sim, "GET", "/sim/state", &[], "").json()[name].clone();
-    let deadline = Instant::now() + Duration::from_secs(30);
-    while state("conversations_open").as_u64().unwrap() > 20 {
-        assert!(Instant::now() < deadline);
-    }
+    until_true("most are over", || state("conversations_open").as_u64().unwrap() <= 20);
     assert_eq!(differences("", &then, &ask(epoch).json()), [""; 0]);
     let mut query = TruthQuery::default();
     query.as_of_ms = Some(1_777_903_500_000);

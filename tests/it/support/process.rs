@@ -18,14 +18,14 @@ pub struct Program {
     stderr: Receiver<String>,
 }
 
-/// What is left of one.
+/// A program that has ended.
 pub struct Ended {
     /// The exit code, or 128 + the signal that killed it.
     pub code: i32,
     /// Lines of stdout that were not taken before.
     pub lines: Vec<String>,
     pub stderr: String,
-    /// From the wait on.
+    /// From the call of [`Program::wait`] on.
     pub took: Duration,
 }
 
@@ -50,6 +50,15 @@ pub fn program(arguments: &[&str], variables: &[(&str, &str)]) -> Program {
     Program { child, lines, stderr }
 }
 
+/// Sends a signal by its name, as a shell would.
+pub fn signal(child: &Child, name: &str) {
+    let sent = Command::new("kill")
+        .args([&format!("-{name}"), &child.id().to_string()])
+        .status()
+        .expect("kill");
+    assert!(sent.success());
+}
+
 fn lines_of(pipe: impl Read + Send + 'static) -> Receiver<String> {
     let (tell, lines) = unbounded();
     std::thread::spawn(move || {
@@ -66,14 +75,22 @@ impl Program {
     /// The first line of stdout, from here on, for which this holds.
     #[track_caller]
     pub fn line(&self, what: &str, holds: impl Fn(&str) -> bool) -> String {
+        self.lines_until(what, holds).pop().expect("that line")
+    }
+
+    /// The lines of stdout from here on to the first for which this holds, with that one.
+    #[track_caller]
+    pub fn lines_until(&self, what: &str, holds: impl Fn(&str) -> bool) -> Vec<String> {
         let deadline = Instant::now() + PATIENCE;
+        let mut lines = Vec::new();
         while let Ok(line) = self.lines.recv_deadline(deadline) {
-            if holds(&line) {
-                return line;
+            lines.push(line);
+            if lines.last().is_some_and(|line| holds(line)) {
+                return lines;
             }
         }
         panic!(
-            "no line: {what}; stderr: {:?}",
+            "no line: {what}; stderr: {:?}; stdout: {lines:?}",
             self.stderr.try_iter().collect::<Vec<_>>()
         );
     }
@@ -85,11 +102,7 @@ impl Program {
 
     /// Sends a signal by its name, as a shell would.
     pub fn signal(&self, name: &str) {
-        let sent = Command::new("kill")
-            .args([&format!("-{name}"), &self.child.id().to_string()])
-            .status()
-            .expect("kill");
-        assert!(sent.success());
+        signal(&self.child, name);
     }
 
     /// Waits for its end.
@@ -97,7 +110,7 @@ impl Program {
     pub fn wait(mut self) -> Ended {
         let began = Instant::now();
         let deadline = began + PATIENCE;
-        // Its pipes end with it.
+        // Its pipes are closed when it ends.
         let mut lines = Vec::new();
         loop {
             match self.lines.recv_deadline(deadline) {

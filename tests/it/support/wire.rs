@@ -1,4 +1,4 @@
-//! Bytes of a scripted peer: plain or TLS, requests in, answers out, and bytes that come badly.
+//! The bytes of a scripted peer: plain or TLS, requests, answers, and frames that never end.
 //!
 //! In: a connection · Out: requests · Thread: the connection's.
 
@@ -80,7 +80,7 @@ pub fn hold(wire: &mut Wire) {
     while matches!(wire.read(&mut waste), Ok(n) if n > 0) {}
 }
 
-/// One byte of a frame after the other, until nobody takes them.
+/// Sends a frame byte by byte, until the other side ends the connection.
 pub fn dribble(wire: &mut Wire) {
     // A text frame of 1000 bytes: its head says so, its body never ends in time.
     let head = [0x81, 126, 0x03, 0xe8];
@@ -88,7 +88,7 @@ pub fn dribble(wire: &mut Wire) {
         if wire.write_all(&[byte]).and_then(|()| wire.flush()).is_err() {
             return;
         }
-        // The pace is the fault that is played here; nothing waits for it.
+        // Being slow is the fault that is played here; nothing waits for it.
         std::thread::sleep(Duration::from_millis(100));
     }
 }

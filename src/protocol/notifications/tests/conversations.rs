@@ -46,14 +46,14 @@ fn a_waiting_conversation_in_every_field() {
             wrapup_required: stamped(false),
             wrapup_coded: false,
             listens_in: false,
-            media: vec![Medium {
+            communications: vec![Communication {
                 kind: MediaKind::Voice,
                 id: Id::new("0a93101a-f7f4-50f8-8121-7d9be44b0dca"),
                 connected: Some(at),
                 disconnected: None,
                 state: Some(Stamped {
                     at,
-                    value: MediumState::Connected
+                    value: CommunicationState::Connected
                 }),
                 disconnect: None,
                 acw_required: None,
@@ -76,17 +76,23 @@ fn a_call_from_alert_to_wrap_up() {
     assert_eq!(value(&agent.purpose), Some(Purpose::Agent));
     assert_eq!(value(&agent.user), Some(Id::new(USER_1)));
     assert_eq!((agent.connected, agent.ended), (None, None));
-    assert_eq!(value(&agent.media[0].state), Some(MediumState::Alerting));
-    assert_eq!(value(&agent.media[0].acw_required), Some(true));
+    assert_eq!(
+        value(&agent.communications[0].state),
+        Some(CommunicationState::Alerting)
+    );
+    assert_eq!(value(&agent.communications[0].acw_required), Some(true));
     assert_eq!(value(&agent.wrapup_required), Some(true));
 
     let missed = conversation(fixture!("queue-conversation-3-no-answer-requeue"));
     let first = part(&missed, AGENT_1);
     assert_eq!(first.ended, Some(moment("2026-05-04T14:05:24Z")));
-    assert_eq!(value(&first.media[0].disconnect), Some(DisconnectKind::Plain));
-    assert_eq!(first.media[0].disconnected, Some(moment("2026-05-04T14:05:24Z")));
+    assert_eq!(value(&first.communications[0].disconnect), Some(DisconnectKind::Plain));
     assert_eq!(
-        part(&missed, AGENT_2).media[0].state.unwrap().at,
+        first.communications[0].disconnected,
+        Some(moment("2026-05-04T14:05:24Z"))
+    );
+    assert_eq!(
+        part(&missed, AGENT_2).communications[0].state.unwrap().at,
         moment("2026-05-04T14:05:24Z")
     );
 
@@ -99,36 +105,39 @@ fn a_call_from_alert_to_wrap_up() {
     assert_eq!(part(&connected, ACD).ended, Some(moment("2026-05-04T14:05:30Z")));
 
     let held = conversation(fixture!("queue-conversation-5-held"));
-    let medium = &part(&held, AGENT_2).media[0];
+    let communication = &part(&held, AGENT_2).communications[0];
     let holding = held
         .participants
         .iter()
-        .flat_map(|p| &p.media)
+        .flat_map(|p| &p.communications)
         .find(|m| value(&m.held) == Some(true))
         .unwrap();
     assert!(value(&holding.hold_started).is_some());
     assert_eq!(holding.hold_started.unwrap().at, holding.held.unwrap().at);
-    assert_eq!(medium.kind, MediaKind::Voice);
+    assert_eq!(communication.kind, MediaKind::Voice);
 
     let acw = conversation(fixture!("queue-conversation-6-acw"));
     let agent = part(&acw, AGENT_2);
     let at = moment("2026-05-04T14:10:00Z");
     assert_eq!((agent.acw_started, agent.acw_ended), (Some(at), None));
     assert_eq!(
-        agent.media[0].acw_state,
+        agent.communications[0].acw_state,
         Some(Stamped {
             at,
             value: AcwState::Pending
         })
     );
-    assert_eq!(value(&agent.media[0].state), Some(MediumState::Disconnected));
+    assert_eq!(
+        value(&agent.communications[0].state),
+        Some(CommunicationState::Disconnected)
+    );
     assert!(!agent.wrapup_coded);
 
     let done = conversation(fixture!("queue-conversation-7-wrapped-up"));
     let agent = part(&done, AGENT_2);
     assert!(agent.wrapup_coded);
     assert!(agent.acw_ended.is_some());
-    assert_eq!(value(&agent.media[0].acw_state), Some(AcwState::Complete));
+    assert_eq!(value(&agent.communications[0].acw_state), Some(AcwState::Complete));
 
     let abandoned = conversation(fixture!("queue-conversation-8-abandoned"));
     assert!(
@@ -138,8 +147,8 @@ fn a_call_from_alert_to_wrap_up() {
             .all(|p| p.ended == Some(moment("2026-05-04T14:12:44Z")))
     );
     assert_eq!(
-        value(&abandoned.participants[1].media[0].state),
-        Some(MediumState::Terminated)
+        value(&abandoned.participants[1].communications[0].state),
+        Some(CommunicationState::Terminated)
     );
 }
 
@@ -147,31 +156,31 @@ fn a_call_from_alert_to_wrap_up() {
 fn other_media_in_the_general_topic() {
     let text = fixture!("queue-conversation-callback");
     let callback = conversation(text);
-    let medium = &callback.participants[0].media[0];
-    assert_eq!(medium.kind, MediaKind::Callback);
+    let communication = &callback.participants[0].communications[0];
+    assert_eq!(communication.kind, MediaKind::Callback);
     // The only time in it is planned: it stamps nothing, and is later than now.
-    let state = medium.state.unwrap();
+    let state = communication.state.unwrap();
     assert_eq!(
         (state.at, state.value),
-        (Moment::from_epoch_ms(i64::MIN), MediumState::Waiting)
+        (Moment::from_epoch_ms(i64::MIN), CommunicationState::Waiting)
     );
     assert_eq!(event(text).event_time, None);
 
     let email = conversation(fixture!("queue-conversation-email"));
-    assert_eq!(email.participants[0].media[0].kind, MediaKind::Email);
+    assert_eq!(email.participants[0].communications[0].kind, MediaKind::Email);
 
     let message = conversation(fixture!("queue-conversation-message"));
-    assert_eq!(message.participants[1].media[0].kind, MediaKind::Message);
+    assert_eq!(message.participants[1].communications[0].kind, MediaKind::Message);
     assert_eq!(
-        value(&message.participants[1].media[0].state),
-        Some(MediumState::Alerting)
+        value(&message.participants[1].communications[0].state),
+        Some(CommunicationState::Alerting)
     );
 
     let everything = participant(
         r#""chats":[{"id":"1"}],"cobrowsesessions":[{"id":"2"}],"internalMessages":[{"id":"3"}],"screenMonitorings":[{"id":"4"}],
            "screenshares":[{"id":"5"}],"socialExpressions":[{"id":"6"}],"videos":[{"id":"7"}]"#,
     );
-    let kinds: Vec<MediaKind> = everything.media.iter().map(|m| m.kind).collect();
+    let kinds: Vec<MediaKind> = everything.communications.iter().map(|m| m.kind).collect();
     use MediaKind::{Chat, Other, Video};
     assert_eq!(kinds, [Chat, Other, Other, Other, Other, Other, Video]);
 }
@@ -193,15 +202,15 @@ fn a_topic_of_one_medium_has_flat_participants() {
     // `startTime` of the alert is the newest time.
     let at = moment("2026-05-04T14:05:09Z");
     assert_eq!(
-        agent.media,
-        [Medium {
+        agent.communications,
+        [Communication {
             kind: MediaKind::Voice,
             id: Id::new(AGENT_1),
             connected: None,
             disconnected: None,
             state: Some(Stamped {
                 at,
-                value: MediumState::Alerting
+                value: CommunicationState::Alerting
             }),
             disconnect: None,
             acw_required: None,
@@ -225,11 +234,14 @@ fn a_topic_of_one_medium_has_flat_participants() {
     let Facts::Conversation(facts) = &event.facts else {
         panic!()
     };
-    let medium = &facts.participants[0].media[0];
-    assert_eq!((medium.kind, &medium.id), (MediaKind::Email, &Id::new("p")));
-    assert_eq!(medium.disconnected, Some(moment("2026-05-04T14:01:00Z")));
-    assert_eq!(value(&medium.disconnect), Some(DisconnectKind::Transfer));
-    assert_eq!(value(&medium.hold_started), Some(moment("2026-05-04T14:00:00Z")));
+    let communication = &facts.participants[0].communications[0];
+    assert_eq!(
+        (communication.kind, &communication.id),
+        (MediaKind::Email, &Id::new("p"))
+    );
+    assert_eq!(communication.disconnected, Some(moment("2026-05-04T14:01:00Z")));
+    assert_eq!(value(&communication.disconnect), Some(DisconnectKind::Transfer));
+    assert_eq!(value(&communication.hold_started), Some(moment("2026-05-04T14:00:00Z")));
 }
 
 #[test]
@@ -246,7 +258,7 @@ fn users_conversations() {
 }
 
 #[test]
-fn where_queue_user_code_and_listening_come_from() {
+fn every_field_for_queue_user_wrap_up_code_and_listening() {
     let queue = |fields: &str| value(&participant(fields).queue);
     let all = r#""queueId":"a","conversationRoutingData":{"queue":{"id":"b"}},"queue":{"id":"c"}"#;
     assert_eq!(queue(all), Some(Id::new("a")));
@@ -280,7 +292,7 @@ fn where_queue_user_code_and_listening_come_from() {
 }
 
 #[test]
-fn null_is_absent_and_a_wrong_type_loses_its_field_only() {
+fn null_is_absent_and_a_field_of_the_wrong_type_is_ignored() {
     let bare = participant(r#""new":1"#);
     let names = [
         "connectedTime",
@@ -323,12 +335,16 @@ fn null_is_absent_and_a_wrong_type_loses_its_field_only() {
         (None, Some(moment("2026-05-04T14:00:00Z")))
     );
     assert_eq!(
-        (mixed.media.len(), mixed.media[0].state, mixed.media[0].connected),
+        (
+            mixed.communications.len(),
+            mixed.communications[0].state,
+            mixed.communications[0].connected
+        ),
         (1, None, None)
     );
-    // Without an id of its own a medium has its participant's.
+    // Without an id of its own a communication has its participant's.
     assert_eq!(
-        participant(r#""calls":[{"state":"connected"}]"#).media[0].id,
+        participant(r#""calls":[{"state":"connected"}]"#).communications[0].id,
         Id::new("p")
     );
 }
@@ -364,7 +380,7 @@ fn participants_must_be_a_list_of_objects() {
 }
 
 #[test]
-fn stamps_go_by_what_happened_not_by_what_is_planned_or_written() {
+fn planned_times_and_times_in_attributes_are_no_stamps() {
     let stamp = |fields: &str| {
         participant(&format!(r#""purpose":"agent",{fields}"#))
             .purpose
@@ -412,7 +428,7 @@ fn stamps_go_by_what_happened_not_by_what_is_planned_or_written() {
 }
 
 #[test]
-fn escapes_are_read_and_bodies_stay_verbatim() {
+fn escapes_are_decoded_and_bodies_are_kept_verbatim() {
     let body = r#"{"id":"caf\u00e9", "participants":[{"id":"p\n","name":"\"\\ \u00e9","purpose":"\u0061cd"}]}"#;
     let event = event(&frame(body));
     assert_eq!(event.body.as_deref(), Some(body));

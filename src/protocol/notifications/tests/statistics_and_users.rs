@@ -11,7 +11,7 @@ fn observations_by_group_interval_metric_and_qualifier() {
         (event.kind, event.queue_id),
         (EventKind::QueueObservation, Some(Id::new(Q)))
     );
-    // An interval is no time.
+    // An interval does not count as a time.
     assert_eq!(event.event_time, None);
     let Facts::Observations(facts) = event.facts else {
         panic!()

@@ -1,38 +1,37 @@
-//! What one output took and missed.
+//! How many records one output has written and missed.
 //!
-//! In: counts from both ends of the hand-over · Out: `OutputSnapshot` · Thread: any (atomics).
+//! In: counts from both sides of the output's queue · Out: `OutputSnapshot` · Thread: any (atomics).
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
 
 use crate::model::snapshot::OutputSnapshot;
 
-/// Counts of one output. `offered` is kept beside the two that are shown, so that after the end everything that was
-/// offered and not written is missed, wherever it got stuck.
+/// Counts of one output. `offered` is not shown; after the end, everything that was offered and not written is missed.
 #[derive(Debug, Default)]
-pub(crate) struct Tally {
+pub(crate) struct OutputCounters {
     offered: AtomicU64,
     written: AtomicU64,
     missed: AtomicU64,
     over: AtomicBool,
 }
 
-impl Tally {
-    /// An item that must be written or missed is about to be handed over.
+impl OutputCounters {
+    /// Counts an item that is about to be queued and must end as written or missed.
     pub(crate) fn offered(&self) {
         self.offered.fetch_add(1, Relaxed);
     }
 
-    /// Records that left.
+    /// Counts records that were written.
     pub(crate) fn wrote(&self, count: u64) {
         self.written.fetch_add(count, Relaxed);
     }
 
-    /// Records that could not be taken, or were lost on the way out.
+    /// Counts records for which there was no room, or whose write failed.
     pub(crate) fn missed(&self, count: u64) {
         self.missed.fetch_add(count, Relaxed);
     }
 
-    /// From now on everything that was offered and not written is missed.
+    /// Ends the output's counting: everything that was offered and is not written is missed from now on.
     pub(crate) fn end(&self) {
         self.over.store(true, SeqCst);
     }
@@ -42,13 +41,13 @@ impl Tally {
         self.over.load(SeqCst)
     }
 
-    /// Offered, and neither written nor missed yet.
+    /// How many items were offered and are neither written nor missed yet.
     pub(crate) fn waiting(&self) -> u64 {
         let settled = self.written.load(Relaxed) + self.missed.load(Relaxed);
         self.offered.load(Relaxed).saturating_sub(settled)
     }
 
-    /// As shown in a snapshot.
+    /// The counts as a snapshot shows them.
     pub(crate) fn counts(&self) -> OutputSnapshot {
         let written = self.written.load(Relaxed);
         let missed = self.missed.load(Relaxed);
@@ -69,15 +68,15 @@ mod tests {
 
     #[test]
     fn after_the_end_nothing_is_in_between() {
-        let tally = Tally::default();
+        let counters = OutputCounters::default();
         for _ in 0..5 {
-            tally.offered();
+            counters.offered();
         }
-        tally.wrote(2);
-        tally.missed(1);
-        assert_eq!(tally.waiting(), 2);
-        assert_eq!(tally.counts(), OutputSnapshot { written: 2, missed: 1 });
-        tally.end();
-        assert_eq!(tally.counts(), OutputSnapshot { written: 2, missed: 3 });
+        counters.wrote(2);
+        counters.missed(1);
+        assert_eq!(counters.waiting(), 2);
+        assert_eq!(counters.counts(), OutputSnapshot { written: 2, missed: 1 });
+        counters.end();
+        assert_eq!(counters.counts(), OutputSnapshot { written: 2, missed: 3 });
     }
 }
