@@ -34,11 +34,14 @@ const VARIABLES: [(&str, &[&str]); 2] = [
 pub struct ConfigBuilder {
     given: Vec<Given>,
     secret: Option<Secret>,
-    variables: Option<Box<dyn Fn(&str) -> Option<OsString> + Send>>,
+    variables: Option<BoxedVariables>,
     proxy_variables: ProxyVariables,
     file: Option<Source>,
     problems: Vec<ConfigProblem>,
 }
+
+/// Looks a variable of the environment up; a builder may move to another thread.
+type BoxedVariables = Box<dyn Fn(&str) -> Option<OsString> + Send>;
 
 enum Source {
     Path(PathBuf),

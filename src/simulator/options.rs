@@ -59,11 +59,11 @@ pub struct Options {
     pub arrivals_per_sec: Option<f64>,
     /// Who may log in. Default `simulator`/`simulator`.
     pub credentials: Vec<Credentials>,
-    /// Life of an access token. Default 24 h.
+    /// Life of an access token, 1 ms to 366 days. Default 24 h.
     pub token_life: Duration,
-    /// Life of a notification channel, counted from its making or its last subscription. Default 24 h.
+    /// Life of a notification channel, counted from its making or its last subscription, 1 ms to 366 days. Default 24 h.
     pub channel_life: Duration,
-    /// Between two heartbeats of a notification socket. Default 30 s.
+    /// Between two heartbeats of a notification socket, 1 ms to 366 days. Default 30 s.
     pub heartbeat: Duration,
     /// REST requests a minute and token; 0 sets no limit. Default 300.
     pub requests_per_min: u32,
@@ -81,10 +81,10 @@ pub struct Options {
     pub socket_frames: usize,
     /// The centre's time at the start, in Unix milliseconds; `None` is the wall clock.
     pub epoch_ms: Option<i64>,
-    /// How long the centre has been at work when the simulator starts. Default 5 min.
+    /// How long the centre has been at work when the simulator starts, at most 24 h. Default 5 min.
     pub warm_up: Duration,
     /// Ended conversations are kept for this long of the centre's time (at most 100,000 of them); REST and
-    /// the true numbers know no older ones. Default 6 h.
+    /// the true numbers know no older ones. At most 366 days, default 6 h.
     pub retention: Duration,
     /// Clients come through a TLS front, so addresses of sockets begin with `wss`. Default false.
     pub tls_front: bool,
@@ -137,8 +137,19 @@ impl Options {
         if self.credentials.is_empty() {
             return Some("credentials: none given, at least one client must be able to log in".to_owned());
         }
-        if self.heartbeat.is_zero() || self.token_life.is_zero() || self.channel_life.is_zero() {
-            return Some("heartbeat, token_life and channel_life must be longer than 0".to_owned());
+        const MS: Duration = Duration::from_millis(1);
+        const YEAR: Duration = Duration::from_secs(366 * 86_400);
+        const DAY: Duration = Duration::from_secs(86_400);
+        let lengths = [
+            ("heartbeat", self.heartbeat, MS, YEAR),
+            ("token_life", self.token_life, MS, YEAR),
+            ("channel_life", self.channel_life, MS, YEAR),
+            ("warm_up", self.warm_up, Duration::ZERO, DAY),
+            ("retention", self.retention, Duration::ZERO, YEAR),
+        ];
+        if let Some((name, found, low, high)) = lengths.iter().find(|(_, found, low, high)| found < low || found > high)
+        {
+            return Some(format!("{name}: found {found:?}, allowed {low:?} to {high:?}"));
         }
         range("queues", self.queues, 1, 2000)
             .or_else(|| range("agents", self.agents, 1, 20_000))

@@ -267,3 +267,19 @@ fn debug_shows_what_it_is_and_no_secret() {
         assert!(!text.contains("hunter2"), "{text}");
     }
 }
+
+/// A length that is too long for a simulator is an error at its start, not a panic.
+#[test]
+fn a_simulator_refuses_lengths_out_of_range() {
+    let refused = |builder: genesys_stream::simulator::Builder, name: &str| {
+        let error = builder.speed(0.01).start().expect_err("out of range");
+        assert_eq!(error.kind(), std::io::ErrorKind::InvalidInput);
+        assert!(error.to_string().starts_with(name), "{error}");
+    };
+    refused(busy().heartbeat(Duration::ZERO), "heartbeat:");
+    refused(busy().heartbeat(Duration::MAX), "heartbeat:");
+    refused(busy().token_life(Duration::MAX), "token_life:");
+    refused(busy().channel_life(Duration::MAX), "channel_life:");
+    refused(busy().warm_up(Duration::MAX), "warm_up:");
+    refused(busy().retention(Duration::MAX), "retention:");
+}

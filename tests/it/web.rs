@@ -354,7 +354,7 @@ fn an_address_in_use_is_a_configuration_error_before_anything_is_connected() {
     let peer = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     peer.set_nonblocking(true).expect("set");
     let url = format!("http://{}", peer.local_addr().expect("an address"));
-    let error = Stream::start(built(listening(&url, &address))).err().expect("refused");
+    let error = Stream::start(built(listening(&url, &address))).expect_err("refused");
     assert_eq!(error.kind(), ErrorKind::Configuration);
     assert!(
         error.to_string().contains(&address) && error.to_string().contains("another program"),
