@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-/// Different events made before they begin anew under other conversation ids.
+/// Different events made at most, before they begin anew under other conversation ids.
 const MADE: usize = 4_000;
 /// A socket that takes nothing for this long is left.
 const STALL: Duration = Duration::from_secs(30);
@@ -30,7 +30,8 @@ struct Made {
 
 /// Sends and gives how many were sent: an event counts once, however many sockets hear it.
 pub(super) fn run(shared: &Arc<Shared>, events: u64, bytes: usize) -> Result<u64, String> {
-    let made = make(shared, bytes);
+    let count = usize::try_from(events).map_or(MADE, |events| events.min(MADE));
+    let made = make(shared, count, bytes);
     let listened: Vec<(&Made, Vec<Arc<Outbox>>)> = {
         let hub = shared.hub();
         made.iter()
@@ -71,8 +72,8 @@ pub(super) fn run(shared: &Arc<Shared>, events: u64, bytes: usize) -> Result<u64
     Ok(sent)
 }
 
-/// Events of conversations that all come to their end, in order.
-fn make(shared: &Arc<Shared>, bytes: usize) -> Vec<Made> {
+/// At least `count` events of conversations that all come to their end, in order.
+fn make(shared: &Arc<Shared>, count: usize, bytes: usize) -> Vec<Made> {
     let options = Options {
         seed: shared.options.seed ^ 0x666c_6f6f_6400_0003,
         warm_up: Duration::ZERO,
@@ -106,7 +107,7 @@ fn make(shared: &Arc<Shared>, bytes: usize) -> Vec<Made> {
         }
         made.len()
     };
-    while gather(centre.advance(centre.now() + 10_000)) < MADE && centre.now() < begin + 1_800_000 {}
+    while gather(centre.advance(centre.now() + 10_000)) < count && centre.now() < begin + 1_800_000 {}
     centre.set_rate(0.0);
     for _ in 0..200 {
         if centre.open_count() == 0 {

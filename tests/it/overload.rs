@@ -11,9 +11,8 @@ use tungstenite::Message;
 use crate::support::peer::{Behaviour, event, peer, sockets};
 use crate::support::{PATIENCE, built, config, control, eventually, for_all_protocols, start, watch_with};
 
-const FLOOD: u64 = 6_000;
-/// Enough to overrun a buffer of one.
-const SMALLER: u64 = 4_000;
+/// Events of a flood: enough to overrun the small buffers here.
+const FLOOD: u64 = 2_000;
 const BYTES: u64 = 3_000;
 
 /// A centre at rest: all its events are those of the flood.
@@ -30,12 +29,7 @@ fn quiet() -> Simulator {
 }
 
 /// Floods a stream with this policy that is subscribed to conversations only; returns its last snapshot.
-fn flood(
-    policy: WhenFull,
-    capacity: usize,
-    events: u64,
-    with: impl FnOnce(StreamBuilder) -> StreamBuilder,
-) -> Snapshot {
+fn flood(policy: WhenFull, capacity: usize, with: impl FnOnce(StreamBuilder) -> StreamBuilder) -> Snapshot {
     let sim = quiet();
     let mut builder = config(&sim.url(), Protocol::Notifications)
         .buffer_capacity(capacity)
@@ -46,29 +40,29 @@ fn flood(
     let stream = watch_with(with(Stream::builder(built(builder))));
     stream.until_streaming();
     std::thread::scope(|scope| {
-        let flooding = scope.spawn(|| control(&sim, &format!("flood?events={events}&bytes={BYTES}")));
+        let flooding = scope.spawn(|| control(&sim, &format!("flood?events={FLOOD}&bytes={BYTES}")));
         stream.until("all events", |s| {
             let c = &s.counters;
-            c.events_decoded == events && c.events_buffered == 0
+            c.events_decoded == FLOOD && c.events_buffered == 0
         });
-        assert_eq!(flooding.join().expect("the flood")["sent"], events);
+        assert_eq!(flooding.join().expect("the flood")["sent"], FLOOD);
     });
     let snapshot = stream.stop().snapshot;
-    assert_eq!(snapshot.counters.events_decoded, events);
+    assert_eq!(snapshot.counters.events_decoded, FLOOD);
     assert_eq!(snapshot.connection.reconnects, 0);
     (*snapshot).clone()
 }
 
 #[test]
 fn by_default_what_does_not_fit_is_merged() {
-    let c = flood(WhenFull::default(), 4, FLOOD, |builder| builder).counters;
+    let c = flood(WhenFull::default(), 4, |builder| builder).counters;
     assert_eq!(c.events_applied + c.events_coalesced, FLOOD, "{c:?}");
     assert_eq!(c.events_dropped, 0, "{c:?}");
 }
 
 #[test]
 fn with_block_everything_is_applied() {
-    let c = flood(WhenFull::Block, 4, FLOOD, |builder| builder).counters;
+    let c = flood(WhenFull::Block, 4, |builder| builder).counters;
     assert_eq!(
         (c.events_applied, c.events_coalesced, c.events_dropped),
         (FLOOD, 0, 0),
@@ -91,20 +85,20 @@ fn slow(builder: StreamBuilder) -> StreamBuilder {
 /// With `block` a slow callback makes the socket wait: no event is missed.
 #[test]
 fn with_block_a_slow_callback_misses_nothing() {
-    let snapshot = flood(WhenFull::Block, 8, 4_000, slow);
+    let snapshot = flood(WhenFull::Block, 8, slow);
     let c = snapshot.counters;
-    assert_eq!((c.events_applied, c.events_dropped), (4_000, 0), "{c:?}");
+    assert_eq!((c.events_applied, c.events_dropped), (FLOOD, 0), "{c:?}");
     let callback = snapshot.outputs["callback"];
-    assert_eq!((callback.written, callback.missed), (4_000, 0));
+    assert_eq!((callback.written, callback.missed), (FLOOD, 0));
 }
 
 /// The dropping policies lose events, count every one, and record a gap.
 #[test]
 fn the_dropping_policies_count_what_they_drop() {
     for policy in [WhenFull::DropOldest, WhenFull::DropNewest] {
-        let snapshot = flood(policy, 1, SMALLER, |builder| builder);
+        let snapshot = flood(policy, 1, |builder| builder);
         let c = snapshot.counters;
-        assert_eq!(c.events_applied + c.events_dropped, SMALLER, "{policy:?}: {c:?}");
+        assert_eq!(c.events_applied + c.events_dropped, FLOOD, "{policy:?}: {c:?}");
         assert!(c.events_dropped > 0, "{policy:?}: the flood fitted through: {c:?}");
         assert_eq!(c.events_coalesced, 0, "{policy:?}");
         assert!(snapshot.connection.gaps_total >= 1, "{policy:?}");
@@ -117,7 +111,7 @@ fn the_dropping_policies_count_what_they_drop() {
 #[test]
 fn an_unread_channel_of_events_stops_nothing() {
     let mut unread = None;
-    let snapshot = flood(WhenFull::default(), 5_000, SMALLER, |builder| {
+    let snapshot = flood(WhenFull::default(), 5_000, |builder| {
         let (builder, events) = builder.events(10);
         unread = Some(events);
         builder
@@ -125,7 +119,7 @@ fn an_unread_channel_of_events_stops_nothing() {
     let c = snapshot.counters;
     assert_eq!(
         (c.events_applied + c.events_coalesced, c.events_dropped),
-        (SMALLER, 0),
+        (FLOOD, 0),
         "{c:?}"
     );
     let channel = snapshot.outputs["events"];

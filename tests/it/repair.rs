@@ -121,7 +121,7 @@ fn dropped_events_are_asked_for() {
         .when_full(WhenFull::DropNewest);
     let stream = watch(tight.queue("all"));
     stream.until_streaming();
-    control(&sim, "flood?events=4000&bytes=2000");
+    control(&sim, "flood?events=2000&bytes=2000");
     let repaired = stream.until("repaired", |s| {
         s.counters.events_dropped > 0 && !gaps(s).is_empty() && gaps(s).iter().all(|gap| gap.repaired)
     });
