@@ -227,7 +227,7 @@ fn events_that_waited_have_the_same_numbers() {
     let recording = std::fs::read_to_string(&path).unwrap();
     let last = recording
         .lines()
-        .rfind(|line| line.contains("\\\"held\\\":false"))
+        .rfind(|line| line.contains(r#"\"held\":false"#))
         .unwrap();
     let last: Value = serde_json::from_str(last).unwrap();
     let received = Moment::parse(last["received_at"].as_str().unwrap()).unwrap();
