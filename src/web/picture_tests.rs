@@ -147,17 +147,19 @@ fn a_picture_has_the_names_of_the_snapshot() {
     let whole = read(&event(&full(), None, SETTINGS));
     assert_eq!(whole["whole"], true);
     let picture = &whole["patch"];
+    // All numbers of the totals, with one digit behind the point.
+    let mut totals = serde_json::to_value(full().queues[&Id::new("a")].totals).unwrap();
+    totals["service_level_percent"] = json!(66.7);
+    totals["average_wait_secs"] = json!(10.1);
+    totals["average_speed_of_answer_secs"] = json!(9);
+    totals["hold_secs"] = json!(0);
     assert_eq!(
         picture["queues"]["a"],
         json!({
             "name": "<b>Sales</b>\n\"", "waiting": 1, "interacting": 2, "after_call_work": 3,
             "longest_wait_since": "2026-05-04T14:05:27.750Z", "average_wait_secs": 12.3,
             "service_level_target_percent": 80,
-            "totals": {
-                "offered": 3, "answered": 2, "abandoned": 1, "short_abandoned": 0, "flow_out": 0, "transferred": 0,
-                "handled": 0, "wrapups": 0, "service_level_percent": 66.7, "average_wait_secs": 10.1,
-                "average_speed_of_answer_secs": 9, "average_handle_secs": 60.5, "hold_secs": 0,
-            },
+            "totals": totals,
             "windows": {"1970-01-01T00:01:00.000Z": {
                 "answered": 2, "abandoned": 0, "service_level_percent": 66.7, "coverage_percent": 100,
             }},
