@@ -12,9 +12,9 @@
 mod access;
 mod pass;
 mod query;
-mod room;
 mod schedule;
 mod walk;
+mod worker;
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -24,7 +24,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
 use self::access::Access;
 use self::pass::Asker;
-use self::room::Room;
+use self::worker::Worker;
 use crate::config::Config;
 use crate::engine::{ControlSender, Repair};
 use crate::event::notice::Notice;
@@ -76,13 +76,13 @@ impl RepairThread {
             cancel: cancel.clone(),
             pauses: parts.config.reconnect,
         };
-        let room = Room::new(parts.config, asker, inbox);
+        let worker = Worker::new(parts.config, asker, inbox);
         let thread = std::thread::Builder::new()
             .name("gs-repair".to_owned())
             .spawn(move || {
                 let _alive: Sender<Never> = alive;
                 // The stop needs no word of its own.
-                let _ = room.run();
+                let _ = worker.run();
             })
             .map_err(|error| Error::caused_by(ErrorKind::Local, "starting the repair's thread", error))?;
         Ok(Self {

@@ -39,7 +39,7 @@ const MOST_PAGES: u64 = 10_000;
 
 /// Why a pass ended before its end.
 #[derive(Debug)]
-pub(super) enum Over {
+pub(super) enum Aborted {
     /// The run was stopped.
     Stopped,
     /// The service will not answer this, however often it is asked.
@@ -65,7 +65,7 @@ enum Reached {
 
 /// What a pass is after, and what it found.
 #[derive(Debug)]
-pub(super) struct Sheet {
+pub(super) struct Findings {
     /// What is open, or ended at this moment or later, enters the numbers. None: only what the model knows.
     pub(super) since: Option<Moment>,
     /// Of those only what is on one of these: a service may ignore the filter.
@@ -77,7 +77,7 @@ pub(super) struct Sheet {
     said: Instant,
 }
 
-impl Sheet {
+impl Findings {
     pub(super) fn new(since: Option<Moment>, queues: &[Id], open: HashSet<Id>) -> Self {
         Self {
             since,
@@ -126,18 +126,18 @@ pub(super) struct Asker {
 
 impl Asker {
     /// Does one call until it succeeds.
-    pub(super) fn call<T>(&self, call: impl Fn(&RestClient, &Secret) -> Result<T, Error>) -> Result<T, Over> {
+    pub(super) fn call<T>(&self, call: impl Fn(&RestClient, &Secret) -> Result<T, Error>) -> Result<T, Aborted> {
         let mut backoff = Backoff::new(self.pauses);
         let mut refused_tokens = 0;
         loop {
-            let token = self.access.token(&self.cancel).ok_or(Over::Stopped)?;
+            let token = self.access.token(&self.cancel).ok_or(Aborted::Stopped)?;
             let error = match call(&self.client, &token) {
                 Ok(answer) => return Ok(answer),
-                Err(_) if self.cancel.is_cancelled() => return Err(Over::Stopped),
+                Err(_) if self.cancel.is_cancelled() => return Err(Aborted::Stopped),
                 Err(error) => error,
             };
             match (error.kind(), error.status()) {
-                (ErrorKind::Stopped, _) => return Err(Over::Stopped),
+                (ErrorKind::Stopped, _) => return Err(Aborted::Stopped),
                 (_, Some(401)) if refused_tokens + 1 < TOKENS_TRIED => {
                     refused_tokens += 1;
                     if self.access.refuse(&token) {
@@ -147,7 +147,7 @@ impl Asker {
                     }
                     continue;
                 }
-                (ErrorKind::Credentials | ErrorKind::Refused, _) => return Err(Over::Refused(error)),
+                (ErrorKind::Credentials | ErrorKind::Refused, _) => return Err(Aborted::Refused(error)),
                 _ => {}
             }
             let failures = backoff.on_failure(Instant::now());
@@ -159,24 +159,24 @@ impl Asker {
             };
             log::log!(level, "repair: {error}; the same again in {:.1} s", pause.as_secs_f64());
             if self.cancel.wait(pause) == Waited::Cancelled {
-                return Err(Over::Stopped);
+                return Err(Aborted::Stopped);
             }
         }
     }
 
     /// Asks the aggregator, and waits for its answer.
-    pub(super) fn ask<T>(&self, question: impl FnOnce(Sender<T>) -> Ask) -> Result<T, Over> {
+    pub(super) fn ask<T>(&self, question: impl FnOnce(Sender<T>) -> Ask) -> Result<T, Aborted> {
         let (answer, answered) = bounded(1);
         self.control.send(question(answer));
         select! {
             // No answer: the aggregator has ended.
-            recv(answered) -> answer => answer.map_err(|_| Over::Stopped),
-            recv(self.cancel.receiver()) -> _ => Err(Over::Stopped),
+            recv(answered) -> answer => answer.map_err(|_| Aborted::Stopped),
+            recv(self.cancel.receiver()) -> _ => Err(Aborted::Stopped),
         }
     }
 
     /// The queues' statistics.
-    pub(super) fn observations(&self, queues: &[Id]) -> Result<(), Over> {
+    pub(super) fn observations(&self, queues: &[Id]) -> Result<(), Aborted> {
         for some in queues.chunks(analytics::QUEUES_A_CALL) {
             let facts = self.call(|client, token| {
                 analytics::queue_observations(client, token, some, &analytics::QUEUE_METRICS, Purpose::Backfill)
@@ -187,11 +187,11 @@ impl Asker {
     }
 
     /// All pages of a query, or those up to the end that it names. A service that refuses a deep page is asked in parts.
-    pub(super) fn conversations(&self, query: Query<'_>, sheet: &mut Sheet) -> Result<Read, Over> {
+    pub(super) fn conversations(&self, query: Query<'_>, findings: &mut Findings) -> Result<Read, Aborted> {
         let chunks = query.queues.chunks(QUEUES_A_QUERY).rev();
         let mut parts: Vec<Query<'_>> = chunks.map(|queues| Query { queues, ..query }).collect();
         while let Some(part) = parts.pop() {
-            match self.read(part, sheet)? {
+            match self.read(part, findings)? {
                 Reached::End => {}
                 Reached::Untrue => return Ok(Read::Untrue),
                 Reached::Depth(number, error) => match part.halves() {
@@ -203,7 +203,7 @@ impl Asker {
                         log::warn!(
                             "repair: one queue has more on a day than the service shows, page {number} is refused"
                         );
-                        return Err(Over::Refused(error));
+                        return Err(Aborted::Refused(error));
                     }
                 },
             }
@@ -211,7 +211,7 @@ impl Asker {
         Ok(Read::Whole)
     }
 
-    fn read(&self, query: Query<'_>, sheet: &mut Sheet) -> Result<Reached, Over> {
+    fn read(&self, query: Query<'_>, findings: &mut Findings) -> Result<Reached, Aborted> {
         let mut number = 0;
         let mut round = 1;
         let mut walk = Walk::new(query.which);
@@ -223,14 +223,14 @@ impl Asker {
                 Ok((read_page(&answer.body)?, answer.conversations, answer.total_hits))
             });
             let (page, shown, total) = match asked {
-                Err(Over::Refused(error)) if number > 1 && error.status() == Some(400) => {
+                Err(Aborted::Refused(error)) if number > 1 && error.status() == Some(400) => {
                     return Ok(Reached::Depth(number, error));
                 }
                 asked => asked?,
             };
             let entries: Vec<Entry> = page.conversations.iter().map(entry).collect();
-            self.take(page, sheet)?;
-            sheet.say(number, total);
+            self.take(page, findings)?;
+            findings.say(number, total);
             match walk.page(&entries, shown, total) {
                 Next::Page => {}
                 Next::Untrue => return Ok(Reached::Untrue),
@@ -245,7 +245,7 @@ impl Asker {
     }
 
     /// These conversations, whatever became of them.
-    pub(super) fn by_ids(&self, mut ids: Vec<Id>, sheet: &mut Sheet) -> Result<(), Over> {
+    pub(super) fn by_ids(&self, mut ids: Vec<Id>, findings: &mut Findings) -> Result<(), Aborted> {
         let mut refused = 0;
         ids.sort_unstable();
         let mut parts: Vec<&[Id]> = ids.chunks(DETAILS_A_CALL).rev().collect();
@@ -261,10 +261,10 @@ impl Asker {
             match page {
                 Ok(page) => {
                     refused = 0;
-                    self.take(page, sheet)?;
+                    self.take(page, findings)?;
                 }
                 // One of them may be unknown there; what is known of it from the stream stands.
-                Err(Over::Refused(error)) if matches!(error.status(), Some(400 | 404)) => {
+                Err(Aborted::Refused(error)) if matches!(error.status(), Some(400 | 404)) => {
                     refused += 1;
                     if refused == REFUSED_IN_A_ROW {
                         log::info!("repair: open conversations cannot be asked for by their ids: {error}");
@@ -275,23 +275,23 @@ impl Asker {
                         parts.extend([other, one]);
                     }
                 }
-                Err(over) => return Err(over),
+                Err(aborted) => return Err(aborted),
             }
         }
         Ok(())
     }
 
-    fn take(&self, page: DetailsPage, sheet: &mut Sheet) -> Result<(), Over> {
+    fn take(&self, page: DetailsPage, findings: &mut Findings) -> Result<(), Aborted> {
         if page.unreadable > 0 {
             log::warn!("repair: {} entries of an answer are no conversations", page.unreadable);
         }
-        sheet.pages += 1;
-        sheet.conversations += page.conversations.len();
+        findings.pages += 1;
+        findings.conversations += page.conversations.len();
         let mut found = Vec::with_capacity(page.conversations.len());
         for conversation in page.conversations {
-            sheet.open.remove(&conversation.facts.id);
+            findings.open.remove(&conversation.facts.id);
             found.push(FoundConversation {
-                enters: sheet.enters(&conversation),
+                enters: findings.enters(&conversation),
                 facts: conversation.facts,
             });
         }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, select};
 
-use super::pass::{Asker, Over, Read, Sheet};
+use super::pass::{Aborted, Asker, Findings, Read};
 use super::query::{Query, Which, span};
 use super::schedule::{Again, Schedule, Work};
 use crate::config::Config;
@@ -58,7 +58,7 @@ enum Round {
 }
 
 /// The thread's own.
-pub(super) struct Room {
+pub(super) struct Worker {
     asker: Asker,
     config: Arc<Config>,
     inbox: Receiver<Repair>,
@@ -80,7 +80,7 @@ pub(super) struct Room {
     unsorted: bool,
 }
 
-impl Room {
+impl Worker {
     pub(super) fn new(config: Arc<Config>, asker: Asker, inbox: Receiver<Repair>) -> Self {
         Self {
             asker,
@@ -99,15 +99,15 @@ impl Room {
         }
     }
 
-    /// Ends with [`Over::Stopped`] only.
-    pub(super) fn run(mut self) -> Result<(), Over> {
+    /// Ends with [`Aborted::Stopped`] only.
+    pub(super) fn run(mut self) -> Result<(), Aborted> {
         loop {
             let due = [self.schedule.next_due(), self.next_look].into_iter().flatten().min();
             let due = due.map_or_else(crossbeam_channel::never, crossbeam_channel::at);
             let job = select! {
-                recv(self.inbox) -> job => Some(job.map_err(|_| Over::Stopped)?),
+                recv(self.inbox) -> job => Some(job.map_err(|_| Aborted::Stopped)?),
                 recv(due) -> _ => None,
-                recv(self.asker.cancel.receiver()) -> _ => return Err(Over::Stopped),
+                recv(self.asker.cancel.receiver()) -> _ => return Err(Aborted::Stopped),
             };
             if let Some(job) = job {
                 let work = self.gather(job)?;
@@ -123,7 +123,7 @@ impl Room {
     }
 
     /// This job and all that wait: one pass serves them.
-    fn gather(&mut self, first: Repair) -> Result<Work, Over> {
+    fn gather(&mut self, first: Repair) -> Result<Work, Aborted> {
         let mut work = Work::default();
         let waiting: Vec<Repair> = self.inbox.try_iter().collect();
         for job in std::iter::once(first).chain(waiting) {
@@ -155,13 +155,13 @@ impl Room {
 
     /// The moment `at` by the service's clock, not too early: what ends later is told by the stream. An answer shows how
     /// the clocks differ.
-    fn begins(&mut self, at: Moment) -> Result<Moment, Over> {
+    fn begins(&mut self, at: Moment) -> Result<Moment, Aborted> {
         let queues = self.asker.access.queues();
         self.observe(&queues)?;
         Ok(self.asker.client.clock().surely_by(at))
     }
 
-    fn see_to(&mut self, work: Work) -> Result<(), Over> {
+    fn see_to(&mut self, work: Work) -> Result<(), Aborted> {
         let queues = self.asker.access.queues();
         if work.start.is_none() {
             self.observe(&queues)?;
@@ -189,14 +189,14 @@ impl Room {
             None => HashSet::new(),
             Some(_) => self.open()?,
         };
-        let mut sheet = Sheet::new(work.enters_since(), &queues.conversations, open);
-        match self.pass(&work, Round::First, &queues.conversations, &mut sheet) {
+        let mut findings = Findings::new(work.enters_since(), &queues.conversations, open);
+        match self.pass(&work, Round::First, &queues.conversations, &mut findings) {
             Ok(()) => {}
-            Err(Over::Refused(error)) => {
+            Err(Aborted::Refused(error)) => {
                 self.give_up(&error);
                 return Ok(());
             }
-            Err(Over::Stopped) => return Err(Over::Stopped),
+            Err(Aborted::Stopped) => return Err(Aborted::Stopped),
         }
         self.details = Willing::Yes;
         if let Some(from) = work.covered_from {
@@ -209,8 +209,8 @@ impl Room {
         }
         log::info!(
             "repair: done, {} conversations in {} answers in {:.1} s",
-            sheet.conversations,
-            sheet.pages,
+            findings.conversations,
+            findings.pages,
             began.elapsed().as_secs_f64()
         );
         let open = self.open()?;
@@ -218,7 +218,7 @@ impl Room {
         Ok(())
     }
 
-    fn see_to_again(&mut self, mut again: Again) -> Result<(), Over> {
+    fn see_to_again(&mut self, mut again: Again) -> Result<(), Aborted> {
         let queues = self.asker.access.queues().conversations;
         if !self.details.is_asked() || queues.is_empty() {
             return Ok(());
@@ -227,11 +227,11 @@ impl Room {
         again.open.retain(|id| still.contains(id));
         // What is not remembered any more may have been counted and forgotten.
         let since = again.work.enters_since().max(Some(self.remembered_since()));
-        let mut sheet = Sheet::new(since, &queues, again.open.clone());
-        match self.pass(&again.work, Round::Again, &queues, &mut sheet) {
-            Ok(()) => log::debug!("repair: asked again, {} conversations", sheet.conversations),
-            Err(Over::Refused(error)) => self.give_up(&error),
-            Err(Over::Stopped) => return Err(Over::Stopped),
+        let mut findings = Findings::new(since, &queues, again.open.clone());
+        match self.pass(&again.work, Round::Again, &queues, &mut findings) {
+            Ok(()) => log::debug!("repair: asked again, {} conversations", findings.conversations),
+            Err(Aborted::Refused(error)) => self.give_up(&error),
+            Err(Aborted::Stopped) => return Err(Aborted::Stopped),
         }
         self.schedule.done_again(again, Instant::now());
         Ok(())
@@ -239,7 +239,7 @@ impl Room {
 
     /// The open ones, those that ended since, and by their ids what no page showed: as much as happened, not as much as
     /// there is. Only a service that does not keep to filter or order is read through.
-    fn pass(&mut self, work: &Work, round: Round, queues: &[Id], sheet: &mut Sheet) -> Result<(), Over> {
+    fn pass(&mut self, work: &Work, round: Round, queues: &[Id], findings: &mut Findings) -> Result<(), Aborted> {
         let now = self.asker.client.clock().latest(Moment::now());
         let of = |which, from: Moment, reach| Query {
             span: span(from, reach, now),
@@ -249,83 +249,83 @@ impl Room {
         let lookback = Duration::from_secs(u64::from(self.config.backfill.lookback_days) * 86_400);
         let from = work.enters_since().unwrap_or(now);
         if !self.unfiltered {
-            match self.asker.conversations(of(Which::Open, from, lookback), sheet) {
+            match self.asker.conversations(of(Which::Open, from, lookback), findings) {
                 Ok(Read::Whole) => {}
                 Ok(Read::Untrue) => {
                     log::info!("repair: the service does not filter, asking for all conversations");
                     self.unfiltered = true;
                 }
-                Err(Over::Refused(error)) if error.status() == Some(400) => {
+                Err(Aborted::Refused(error)) if error.status() == Some(400) => {
                     log::info!("repair: asking for all conversations instead of the open ones: {error}");
                     self.unfiltered = true;
                 }
-                Err(over) => return Err(over),
+                Err(aborted) => return Err(aborted),
             }
         }
         if self.unfiltered && round == Round::First {
-            self.asker.conversations(of(Which::All, from, lookback), sheet)?;
+            self.asker.conversations(of(Which::All, from, lookback), findings)?;
         } else {
             if let Some(at) = work.start {
-                self.after_call_work(at, of(Which::OpenSegment, at, lookback), sheet)?;
+                self.after_call_work(at, of(Which::OpenSegment, at, lookback), findings)?;
             }
             if let Some(since) = work.since {
-                let since = since.max(sheet.since.unwrap_or(since));
-                let is_sorted = self.ended(of(Which::Ended(since), since, lookback), sheet)?;
+                let since = since.max(findings.since.unwrap_or(since));
+                let is_sorted = self.ended(of(Which::Ended(since), since, lookback), findings)?;
                 match round {
                     _ if is_sorted => {}
-                    Round::First => drop(self.asker.conversations(of(Which::All, since, lookback), sheet)?),
+                    Round::First => drop(self.asker.conversations(of(Which::All, since, lookback), findings)?),
                     Round::Again => {
                         let query = of(Which::Began(since.minus(LATE_REACH)), since, LATE_REACH);
                         // Where it does not sort at all, what is open is asked for by ids still.
-                        self.asker.conversations(query, sheet)?;
+                        self.asker.conversations(query, findings)?;
                     }
                 }
             }
         }
-        self.asker.by_ids(sheet.open.iter().cloned().collect(), sheet)
+        self.asker.by_ids(findings.open.iter().cloned().collect(), findings)
     }
 
     /// Those that ended since; false where the service does not sort by ends.
-    fn ended(&mut self, query: Query<'_>, sheet: &mut Sheet) -> Result<bool, Over> {
+    fn ended(&mut self, query: Query<'_>, findings: &mut Findings) -> Result<bool, Aborted> {
         if self.unsorted {
             return Ok(false);
         }
-        match self.asker.conversations(query, sheet) {
+        match self.asker.conversations(query, findings) {
             Ok(Read::Whole) => return Ok(true),
             Ok(Read::Untrue) => log::info!("repair: the service does not sort by ends, asking for all conversations"),
-            Err(Over::Refused(error)) if error.status() == Some(400) => {
+            Err(Aborted::Refused(error)) if error.status() == Some(400) => {
                 log::info!("repair: asking for all conversations instead of the last to end: {error}");
             }
-            Err(over) => return Err(over),
+            Err(aborted) => return Err(aborted),
         }
         self.unsorted = true;
         Ok(false)
     }
 
     /// Who has after-call work at a start, though the conversation ended.
-    fn after_call_work(&mut self, at: Moment, query: Query<'_>, sheet: &mut Sheet) -> Result<(), Over> {
-        match self.asker.conversations(query, sheet) {
+    fn after_call_work(&mut self, at: Moment, query: Query<'_>, findings: &mut Findings) -> Result<(), Aborted> {
+        match self.asker.conversations(query, findings) {
             Ok(Read::Whole) => Ok(()),
-            Err(Over::Refused(error)) if error.status() != Some(400) => Err(Over::Refused(error)),
-            Err(Over::Stopped) => Err(Over::Stopped),
-            Ok(Read::Untrue) | Err(Over::Refused(_)) => {
+            Err(Aborted::Refused(error)) if error.status() != Some(400) => Err(Aborted::Refused(error)),
+            Err(Aborted::Stopped) => Err(Aborted::Stopped),
+            Ok(Read::Untrue) | Err(Aborted::Refused(_)) => {
                 let since = at.minus(AFTER_CALL_WORK);
                 let which = Which::Ended(since);
-                if !self.ended(Query { which, ..query }, sheet)? {
+                if !self.ended(Query { which, ..query }, findings)? {
                     let which = Which::Began(since);
-                    self.asker.conversations(Query { which, ..query }, sheet)?;
+                    self.asker.conversations(Query { which, ..query }, findings)?;
                 }
                 Ok(())
             }
         }
     }
 
-    fn observe(&mut self, queues: &TopicQueues) -> Result<(), Over> {
+    fn observe(&mut self, queues: &TopicQueues) -> Result<(), Aborted> {
         if !self.observations.is_asked() {
             return Ok(());
         }
         match self.asker.observations(&queues.statistics) {
-            Err(Over::Refused(error)) => {
+            Err(Aborted::Refused(error)) => {
                 self.observations = refused(self.observations, &error, |error| {
                     log::warn!("the queues' statistics are missing where the stream did not carry them: {error}");
                 });
@@ -347,7 +347,7 @@ impl Room {
     }
 
     /// Asks for open conversations of which nothing came for long.
-    fn recheck(&mut self) -> Result<(), Over> {
+    fn recheck(&mut self) -> Result<(), Aborted> {
         self.next_look = Some(Instant::now() + between_looks(&self.config));
         if !self.details.is_asked() {
             return Ok(());
@@ -372,8 +372,8 @@ impl Room {
         );
         let now = Instant::now();
         self.rechecked.extend(idle.iter().map(|id| (id.clone(), now)));
-        match self.asker.by_ids(idle, &mut Sheet::new(None, &[], HashSet::new())) {
-            Err(Over::Refused(error)) => {
+        match self.asker.by_ids(idle, &mut Findings::new(None, &[], HashSet::new())) {
+            Err(Aborted::Refused(error)) => {
                 self.give_up(&error);
                 Ok(())
             }
@@ -388,7 +388,7 @@ impl Room {
         self.asker.client.clock().latest(at)
     }
 
-    fn open(&self) -> Result<HashSet<Id>, Over> {
+    fn open(&self) -> Result<HashSet<Id>, Aborted> {
         Ok(self.asker.ask(Ask::Open)?.into_iter().collect())
     }
 
