@@ -11,6 +11,7 @@ use super::when::Ms;
 use serde_json::Value;
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 /// What was published last, so that analytics topics speak only when something changed.
@@ -117,7 +118,9 @@ impl Publisher {
         }
         announced(shared);
         // Held back for others to overtake, but never for long.
+        shared.unpublished.store(1, Ordering::SeqCst);
         shared.all_sockets().iter().for_each(|s| s.send_late());
+        shared.unpublished.store(0, Ordering::SeqCst);
         self.analytics(shared);
         self.waits(shared);
         metrics::publish(shared);

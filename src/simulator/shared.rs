@@ -74,7 +74,7 @@ pub(super) struct Shared {
     pub world: Arc<World>,
     pub counters: Arc<Counters>,
     pub weather: Arc<Weather>,
-    /// Changes of the centre that are not yet on their way to the sockets.
+    /// Changes of the centre, and frames that were held back, that are being sent to the sockets.
     pub unpublished: AtomicU64,
     pub stopping: AtomicBool,
     /// Wakes the centre's thread after a change of its plans.

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use genesys_stream::simulator::Simulator;
 use genesys_stream::{ConnectionState, Protocol, Snapshot};
 
-use crate::repair::scene::{PLENTY, Scene, Settings, centre_time, settle};
+use crate::repair::scene::{INTERVAL, PLENTY, Scene, Settings, centre_time, settle};
 use crate::support::front::Front;
 use crate::support::{against_the_clock, control, fixture_path, for_all_protocols, impatient, start, watch};
 
@@ -174,6 +174,7 @@ fn begin(protocol: Protocol, transport: Transport) -> Scene {
     };
     let builder = impatient(&url, protocol)
         .json("plenty.json", PLENTY)
+        .snapshot_interval(INTERVAL)
         .ca_file(fixture_path("tls/ca.pem"));
     if protocol == Protocol::Notifications {
         return Scene::begin(sim, |_| builder);
@@ -255,5 +256,5 @@ matrix! {
     text_that_is_no_text: Fault::gap(&["garbage?kind=utf8"], |_| Seen::Gap(&["WebSocket protocol broken"]), AT_ONCE);
     an_unknown_opcode: Fault::gap(&["garbage?kind=opcode"], |_| Seen::Gap(&["WebSocket protocol broken"]), AT_ONCE);
     a_message_beyond_all_limits:
-        Fault::gap(&["oversize"], |_| Seen::Gap(&["message longer than the limit"]), AT_ONCE);
+        Fault::gap(&["oversize?bytes=5000000"], |_| Seen::Gap(&["message longer than the limit"]), AT_ONCE);
 }

@@ -113,7 +113,7 @@ fn a_refused_token_is_renewed_once() {
         assert_eq!(once.log().count("POST", "/oauth/token"), 2);
 
         let always = peer(move |asked, peer| refused(asked, usize::MAX, peer));
-        let error = watch(config(&always.url(), protocol)).gives_up_at_once();
+        let error = watch(config(&always.url(), protocol)).ends().expect_err("gives up");
         assert_eq!(error.kind(), ErrorKind::Credentials, "{error}");
         assert_eq!(always.log().count("POST", "/oauth/token"), 2);
     });

@@ -204,6 +204,9 @@ fn restarted(address: &str) -> Simulator {
     })
 }
 
+/// Enough to verify `metrics` with, and little to fill in through REST.
+const SHORT_PAST: Duration = Duration::from_secs(20);
+
 /// A token near its end is replaced without interruption: no gap, and nothing that another connection hears is missed
 /// or told twice.
 #[test]
@@ -219,7 +222,7 @@ fn is_replaced(protocol: Protocol, factor: u32) {
             .queues(3)
             .agents(60)
             .arrivals_per_sec(20.0)
-            .warm_up(Duration::ZERO)
+            .warm_up(SHORT_PAST)
             .token_life(Duration::from_secs(5) * factor),
     );
     let (builder, events) = Stream::builder(built(config(&sim.url(), protocol))).events(100_000);
@@ -443,7 +446,7 @@ fn several_short_tokens_in_a_row_leave_no_gap() {
                 busy()
                     .speed(1.0)
                     .arrivals_per_sec(20.0)
-                    .warm_up(Duration::ZERO)
+                    .warm_up(SHORT_PAST)
                     .token_life(Duration::from_secs(4) * factor),
             );
             let stream = watch(config(&sim.url(), protocol));

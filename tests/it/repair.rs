@@ -98,7 +98,8 @@ fn after_a_hundred_outages() {
 #[test]
 fn after_silence() {
     let scene = Scene::begin(warm(), |url| {
-        impatient(url, Protocol::Notifications).json("plenty.json", scene::PLENTY)
+        let builder = impatient(url, Protocol::Notifications).snapshot_interval(scene::INTERVAL);
+        builder.json("plenty.json", scene::PLENTY)
     });
     control(&scene.sim, "silence?secs=3600");
     scene.until_repaired(1);

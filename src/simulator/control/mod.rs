@@ -141,8 +141,9 @@ fn state(shared: &Shared) -> Value {
             centre.next_due().is_none_or(|due| due > clock),
         )
     };
-    let published =
-        shared.unpublished.load(Ordering::SeqCst) == 0 && !shared.all_sockets().iter().any(|s| s.has_late());
+    let nothing_leaves = || shared.unpublished.load(Ordering::SeqCst) == 0;
+    // Before and after: what is no longer held back may be about to be sent.
+    let published = nothing_leaves() && !shared.all_sockets().iter().any(|s| s.has_late()) && nothing_leaves();
     let outage = shared
         .outage()
         .map_or(0.0, |o| o.until.saturating_duration_since(Instant::now()).as_secs_f64());

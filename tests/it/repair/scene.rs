@@ -14,8 +14,12 @@ use crate::support::{Watched, config, control, start, until_true, watch};
 /// A REST budget that does not slow a test.
 pub const PLENTY: &str = r#"{"rest":{"max_requests_per_min":100000},"backfill":{"max_requests_per_min":100000}}"#;
 
+/// Between two snapshots, of which each is compared with the truth and costs some milliseconds.
+pub const INTERVAL: Duration = Duration::from_millis(100);
+
 pub fn notifications(url: &str) -> ConfigBuilder {
-    config(url, Protocol::Notifications).json("plenty.json", PLENTY)
+    let builder = config(url, Protocol::Notifications).snapshot_interval(INTERVAL);
+    builder.json("plenty.json", PLENTY)
 }
 
 /// A centre that has been at work for some minutes: several pages of conversations.

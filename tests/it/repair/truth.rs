@@ -7,7 +7,7 @@ use std::time::Duration;
 use genesys_stream::Protocol;
 use serde_json::json;
 
-use super::scene::{PLENTY, Scene, Settings, centre_time, notifications, settle, warm, warm_centre};
+use super::scene::{INTERVAL, PLENTY, Scene, Settings, centre_time, notifications, settle, warm, warm_centre};
 use crate::simulator::details;
 use crate::support::{control, impatient, start, until_true, watch};
 
@@ -23,7 +23,8 @@ fn shuffled_and_doubled_with_every_kind_of_outage() {
     control(&sim, "reorder?percent=30");
     control(&sim, "duplicate?percent=30");
     let scene = Scene::begin_with(sim, TENS, |url| {
-        impatient(url, Protocol::Notifications).json("plenty.json", PLENTY)
+        let builder = impatient(url, Protocol::Notifications).snapshot_interval(INTERVAL);
+        builder.json("plenty.json", PLENTY)
     });
     control(&scene.sim, "reset");
     scene.stream.until_reconnected(1);
