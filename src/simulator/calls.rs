@@ -9,7 +9,7 @@ pub(super) const CALLS: &[(&str, &str, &str)] = &[
     (
         "state",
         "",
-        "counts: conversations, channels, sockets, tokens, frames and requests; settled: everything up to the centre's time is on its way to the sockets; quiet: so it is, and no conversation is open",
+        "counts: conversations, channels, sockets, tokens, frames and requests; settled: everything up to the centre's time was handed to the sockets; quiet: that too, and no conversation is open",
     ),
     (
         "truth",
@@ -19,12 +19,12 @@ pub(super) const CALLS: &[(&str, &str, &str)] = &[
     (
         "pause",
         "on=1",
-        "the centre stands still, its clock too, while the service goes on (`state` says settled when its last events are out); on=0 lets it go on",
+        "stops the centre and its clock, while the service goes on (`state` says settled when the last events are sent); on=0 resumes",
     ),
     (
         "drain",
         "",
-        "no new arrivals: what is open runs to its end; `state` says quiet when all is over (load begins anew)",
+        "stops new arrivals; open conversations run to their end, then `state` says quiet (load starts arrivals again)",
     ),
     (
         "load",
@@ -34,7 +34,7 @@ pub(super) const CALLS: &[(&str, &str, &str)] = &[
     (
         "flood",
         "events, bytes=3000",
-        "sends so many conversation events of about this size as fast as the sockets take them; answers when done",
+        "sends this many conversation events of about this size as fast as the sockets take them; answers when done",
     ),
     (
         "forbid",
@@ -72,13 +72,13 @@ pub(super) const CALLS: &[(&str, &str, &str)] = &[
     (
         "silence",
         "secs=3600",
-        "half-open: nothing is written to the sockets open now, pings stay unanswered; what waits is written after it",
+        "half-open: nothing is written to the sockets open now, pings stay unanswered; queued frames are written afterwards",
     ),
     ("stall", "secs=3600", "as silence, and nothing is read from them either"),
     (
         "dribble",
         "ms",
-        "writes one byte in so many milliseconds on all sockets, also later ones; 0 ends it",
+        "writes one byte each so many milliseconds on all sockets, also later ones; 0 ends it",
     ),
     (
         "no_heartbeat",
@@ -98,7 +98,7 @@ pub(super) const CALLS: &[(&str, &str, &str)] = &[
     (
         "garbage",
         "count=1, kind=text",
-        "sends frames that are no events to all sockets: text (in turn: no JSON, cut off, wrong types, empty, very deep), binary, utf8 (not UTF-8), opcode (an unknown one)",
+        "sends invalid frames to all sockets: text (in turn: not JSON, cut off, wrong types, empty, very deep), binary, utf8 (not UTF-8), opcode (an unknown one)",
     ),
     (
         "oversize",
@@ -109,7 +109,7 @@ pub(super) const CALLS: &[(&str, &str, &str)] = &[
     (
         "details",
         "ignore, deepest=0",
-        "the query of conversation details ignores what is listed of order, filters, paging, and refuses deeper pages (0: none); without parameters it does as asked again",
+        "the query of conversation details ignores the listed ones of order, filters, paging, and refuses pages deeper than deepest (0: none); without parameters it works normally again",
     ),
     (
         "refuse_filters",
@@ -118,7 +118,7 @@ pub(super) const CALLS: &[(&str, &str, &str)] = &[
     ),
 ];
 
-/// Whether there is such a call with such parameters; their values are not looked at.
+/// Whether there is such a call with such parameters. Does not check the values.
 pub(super) fn known(call: &str) -> Result<(), String> {
     let (name, query) = call.split_once('?').unwrap_or((call, ""));
     let Some((_, parameters, _)) = CALLS.iter().find(|known| known.0 == name) else {

@@ -1,6 +1,7 @@
-//! Tokens and notification channels: who may do what, who listens to which topic.
+//! Tokens, notification channels, and which channel is subscribed to which topic.
 //!
-//! In: logins, subscriptions, sockets, the service's time · Out: who gets a frame, who has to go · Thread: under one lock.
+//! In: logins, subscriptions, sockets, the service's time · Out: the sockets of a topic, sockets to close · Thread: under
+//! one lock.
 
 use super::stream::Outbox;
 use super::tokens::Tokens;
@@ -14,16 +15,16 @@ pub(super) struct Channel {
     pub token: String,
     pub client_id: String,
     pub expires: Ms,
-    // Counts uses, since milliseconds would tie.
+    // A counter of uses: times in milliseconds could be equal.
     last_used: u64,
-    /// As subscribed, combined ids included, in order.
+    /// The subscribed ids, single and combined, in order.
     pub topics: Vec<String>,
     pub socket: Option<Arc<Outbox>>,
 }
 
-/// The answer to one subscribed id.
+/// The result for one id of a subscription.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Verdict {
+pub(super) struct TopicResult {
     pub id: String,
     pub rejection: Option<(String, Vec<String>)>,
 }
@@ -44,7 +45,7 @@ pub(super) enum Mode {
     Replace,
 }
 
-/// Whether one bad topic fails the request.
+/// Whether one refused topic fails the whole request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Errors {
     Fail,
@@ -52,12 +53,12 @@ pub(super) enum Errors {
 }
 
 #[derive(Default)]
-pub(super) struct Hub {
+pub(super) struct Registry {
     pub(super) tokens: Tokens,
     channels: BTreeMap<String, Channel>,
     listeners: HashMap<String, Vec<String>>,
     uses: u64,
-    // How often something was forgotten, for /sim/state.
+    // How many channels were evicted, for /sim/state.
     pub evicted: u64,
 }
 
@@ -92,8 +93,8 @@ impl Rules {
     }
 }
 
-impl Hub {
-    /// Takes a token away, and with it its channels, whose sockets are given back with their channel's id.
+impl Registry {
+    /// Removes a token and its channels. Returns their sockets with the ids of the channels.
     pub(super) fn log_out(&mut self, token: &str) -> Vec<(String, Arc<Outbox>)> {
         self.tokens.remove(token);
         self.drop_channels(|c| c.token == token)
@@ -104,7 +105,7 @@ impl Hub {
         self.drop_channels(|_| true)
     }
 
-    /// Drops every channel, as if others had taken their places.
+    /// Drops every channel, as if newer channels had replaced them.
     pub(super) fn evict_all(&mut self) -> Vec<(String, Arc<Outbox>)> {
         self.evicted += self.channels.len() as u64;
         self.drop_channels(|_| true)
@@ -124,7 +125,7 @@ impl Hub {
 
     fn drop_channel(&mut self, id: &str) -> Option<Arc<Outbox>> {
         let channel = self.channels.remove(id)?;
-        self.unlisten(&channel);
+        self.unsubscribe_all(&channel);
         channel.socket
     }
 
@@ -133,7 +134,7 @@ impl Hub {
         self.uses
     }
 
-    /// Makes a channel; the socket of one that had to go for it is given back.
+    /// Makes a channel. Returns the socket of the channel that was evicted for it, if any.
     pub(super) fn create(
         &mut self,
         id: String,
@@ -170,7 +171,7 @@ impl Hub {
         self.channels.values()
     }
 
-    /// A channel that is alive now and belongs to this client (or to anybody, for sockets).
+    /// The channel with this id, if it belongs to this client. Without a client (for sockets) any owner will do.
     pub(super) fn channel(&self, id: &str, client_id: Option<&str>) -> Option<&Channel> {
         self.channels
             .get(id)
@@ -185,7 +186,7 @@ impl Hub {
         (mode, errors): (Mode, Errors),
         rules: &Rules,
         (expires, max): (Ms, usize),
-    ) -> Result<Vec<Verdict>, Refusal> {
+    ) -> Result<Vec<TopicResult>, Refusal> {
         let channel = self.channels.get(id).ok_or(Refusal::NoChannel)?;
         let mut list = if mode == Mode::Add {
             channel.topics.clone()
@@ -193,14 +194,14 @@ impl Hub {
             Vec::new()
         };
         let mut known: HashSet<String> = list.iter().cloned().collect();
-        let mut verdicts = Vec::with_capacity(wanted.len());
+        let mut results = Vec::with_capacity(wanted.len());
         for topic in wanted {
             let Some(single) = topics::expand(topic) else {
                 if errors == Errors::Fail {
                     return Err(Refusal::InvalidTopic(topic.clone()));
                 }
                 let why = "The subscription topic is not valid.".to_owned();
-                verdicts.push(Verdict {
+                results.push(TopicResult {
                     id: topic.clone(),
                     rejection: Some((why, Vec::new())),
                 });
@@ -218,12 +219,16 @@ impl Hub {
                 list.push(topic.clone());
             }
             let combined = single.len() > 1 || single[0] != *topic;
-            verdicts.push(Verdict {
+            results.push(TopicResult {
                 id: topic.clone(),
                 rejection: rejected.first().filter(|_| whole).map(|(_, r)| r.clone()),
             });
             if combined && !whole {
-                verdicts.extend(rejected.into_iter().map(|(id, r)| Verdict { id, rejection: Some(r) }));
+                results.extend(
+                    rejected
+                        .into_iter()
+                        .map(|(id, r)| TopicResult { id, rejection: Some(r) }),
+                );
             }
         }
         if list.len() > max {
@@ -235,10 +240,10 @@ impl Hub {
             channel.last_used = used;
             channel.expires = channel.expires.max(expires);
         }
-        Ok(verdicts)
+        Ok(results)
     }
 
-    /// Takes topics off a channel's list; all of them without a list.
+    /// Removes topics from a channel's list; all of them if `unwanted` is `None`. False if there is no such channel.
     pub(super) fn unsubscribe(&mut self, id: &str, unwanted: Option<&[String]>, rules: &Rules) -> bool {
         let Some(channel) = self.channels.get(id) else {
             return false;
@@ -260,16 +265,16 @@ impl Hub {
         let Some(mut channel) = self.channels.remove(id) else {
             return;
         };
-        self.unlisten(&channel);
+        self.unsubscribe_all(&channel);
         channel.topics = list;
-        for topic in listened(&channel).filter(|t| rules.rejection(t).is_none()) {
+        for topic in single_topics(&channel).filter(|t| rules.rejection(t).is_none()) {
             self.listeners.entry(topic).or_default().push(channel.id.clone());
         }
         self.channels.insert(id.to_owned(), channel);
     }
 
-    fn unlisten(&mut self, channel: &Channel) {
-        for topic in listened(channel) {
+    fn unsubscribe_all(&mut self, channel: &Channel) {
+        for topic in single_topics(channel) {
             if let Some(ids) = self.listeners.get_mut(&topic) {
                 ids.retain(|id| *id != channel.id);
                 if ids.is_empty() {
@@ -279,7 +284,7 @@ impl Hub {
         }
     }
 
-    /// The sockets that listen to a topic now.
+    /// The open sockets that are subscribed to a topic.
     pub(super) fn sockets_of(&self, topic: &str) -> Vec<Arc<Outbox>> {
         let ids = self.listeners.get(topic).map_or(&[][..], Vec::as_slice);
         ids.iter()
@@ -287,17 +292,17 @@ impl Hub {
             .collect()
     }
 
-    /// Topics with at least one listener.
+    /// Topics that at least one channel is subscribed to.
     pub(super) fn topics(&self) -> impl Iterator<Item = &str> {
         self.listeners.keys().map(String::as_str)
     }
 
-    /// Whether anybody listens to anything.
-    pub(super) fn is_quiet(&self) -> bool {
+    /// Whether no channel has a subscription.
+    pub(super) fn has_no_subscriptions(&self) -> bool {
         self.listeners.is_empty()
     }
 
-    /// Gives a channel its socket; the one it had before is given back. `Err` if there is no such channel.
+    /// Sets the socket of a channel, and returns the previous one. `Err` if there is no such channel.
     pub(super) fn attach(&mut self, id: &str, socket: &Arc<Outbox>) -> Result<Option<Arc<Outbox>>, ()> {
         let used = self.next_use();
         let channel = self.channels.get_mut(id).ok_or(())?;
@@ -323,7 +328,7 @@ impl Hub {
             .collect()
     }
 
-    /// Forgets tokens and channels whose time is over; their sockets are given back.
+    /// Removes expired tokens and channels. Returns the sockets of the channels.
     pub(super) fn expire(&mut self, clock: &Clock) -> Vec<(String, Arc<Outbox>)> {
         let now = clock.wall();
         self.tokens.forget_expired(now);
@@ -341,7 +346,7 @@ impl Hub {
     }
 }
 
-fn listened(channel: &Channel) -> impl Iterator<Item = String> + use<> {
+fn single_topics(channel: &Channel) -> impl Iterator<Item = String> + use<> {
     let mut seen = HashSet::new();
     let all: Vec<String> = channel
         .topics
@@ -352,7 +357,7 @@ fn listened(channel: &Channel) -> impl Iterator<Item = String> + use<> {
     all.into_iter().filter(move |t| seen.insert(t.clone()))
 }
 
-/// When something made now ends.
+/// The wall-clock time at which something created now ends.
 pub(super) fn end_of(clock: &Clock, life: std::time::Duration) -> Ms {
     clock.wall() + millis(clock.shorten(life))
 }

@@ -1,6 +1,7 @@
-//! A flood of conversation events: as many as asked, as fast as the sockets take them.
+//! Sends a given number of conversation events as fast as the sockets take them.
 //!
-//! In: a count and a size · Out: whole conversations' events, from a centre of its own, on the subscribed topics · Thread: the caller's.
+//! In: a count and a size · Out: events of whole conversations, from a separate centre, on the subscribed topics · Thread:
+//! the caller's.
 
 use super::centre::Centre;
 use super::centre::facts::Change;
@@ -15,27 +16,27 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-/// Different events made at most, before they begin anew under other conversation ids.
-const MADE: usize = 4_000;
-/// A socket that takes nothing for this long is left.
+/// How many different events are prepared at most; then they are repeated with other conversation ids.
+const MOST_PREPARED: usize = 4_000;
+/// How long a socket may take no frame before it is skipped.
 const STALL: Duration = Duration::from_secs(30);
 
-struct Made {
+struct PreparedEvent {
     topic: String,
     body: String,
-    /// The conversation, and where its id stands in the body.
+    /// The conversation, and the positions of its id in the body.
     conversation: Id,
     at: Vec<usize>,
 }
 
-/// Sends and gives how many were sent: an event counts once, however many sockets hear it.
+/// Sends the events and returns how many were sent. An event counts once, however many sockets get it.
 pub(super) fn run(shared: &Arc<Shared>, events: u64, bytes: usize) -> Result<u64, String> {
-    let count = usize::try_from(events).map_or(MADE, |events| events.min(MADE));
+    let count = usize::try_from(events).map_or(MOST_PREPARED, |events| events.min(MOST_PREPARED));
     let made = make(shared, count, bytes);
-    let listened: Vec<(&Made, Vec<Arc<Outbox>>)> = {
-        let hub = shared.hub();
+    let listened: Vec<(&PreparedEvent, Vec<Arc<Outbox>>)> = {
+        let registry = shared.registry();
         made.iter()
-            .map(|m| (m, hub.sockets_of(&m.topic)))
+            .map(|m| (m, registry.sockets_of(&m.topic)))
             .filter(|(_, sockets)| !sockets.is_empty())
             .collect()
     };
@@ -49,7 +50,7 @@ pub(super) fn run(shared: &Arc<Shared>, events: u64, bytes: usize) -> Result<u64
                 return Ok(sent);
             }
             let mut body = made.body.clone();
-            // Each round is about conversations of its own.
+            // Each round has its own conversations.
             let id = Id(made.conversation.0 ^ u128::from(round)).to_string();
             made.at
                 .iter()
@@ -72,8 +73,8 @@ pub(super) fn run(shared: &Arc<Shared>, events: u64, bytes: usize) -> Result<u64
     Ok(sent)
 }
 
-/// At least `count` events of conversations that all come to their end, in order.
-fn make(shared: &Arc<Shared>, count: usize, bytes: usize) -> Vec<Made> {
+/// Prepares at least `count` events, in order, of conversations that all end.
+fn make(shared: &Arc<Shared>, count: usize, bytes: usize) -> Vec<PreparedEvent> {
     let options = Options {
         seed: shared.options.seed ^ 0x666c_6f6f_6400_0003,
         warm_up: Duration::ZERO,
@@ -97,7 +98,7 @@ fn make(shared: &Arc<Shared>, count: usize, bytes: usize) -> Vec<Made> {
             let at: Vec<usize> = body.match_indices(&c.id.to_string()).map(|(at, _)| at).collect();
             for queue in c.queues() {
                 let topic = format!("v2.routing.queues.{}.conversations", shared.world.queues[queue].id);
-                made.push(Made {
+                made.push(PreparedEvent {
                     topic,
                     body: body.clone(),
                     conversation: c.id,
@@ -115,11 +116,11 @@ fn make(shared: &Arc<Shared>, count: usize, bytes: usize) -> Vec<Made> {
         }
         gather(centre.advance(centre.now() + 10_000));
     }
-    shapely(made, bytes)
+    without_oversized(made, bytes)
 }
 
-/// Leaves out conversations that grow far beyond the size asked for (many transfers), if enough others remain.
-fn shapely(made: Vec<Made>, bytes: usize) -> Vec<Made> {
+/// Removes conversations with events far larger than asked for (many transfers), if enough others remain.
+fn without_oversized(made: Vec<PreparedEvent>, bytes: usize) -> Vec<PreparedEvent> {
     let most = bytes + bytes / 4;
     let large: HashSet<Id> = made
         .iter()

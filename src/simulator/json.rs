@@ -1,4 +1,4 @@
-//! Objects in the published shapes: absent rather than null.
+//! Builds JSON objects as the service writes them: fields without a value are left out, not `null`.
 //!
 //! In: fields · Out: JSON values and ids · Thread: any.
 
@@ -16,7 +16,7 @@ impl Id {
         Id(bits & !(0xf << 76) & !(0x3 << 62) | (0x4 << 76) | (0x2 << 62))
     }
 
-    /// Reads the 36-character form, either case.
+    /// Reads the 36-character form, in upper or lower case.
     pub(super) fn parse(text: &str) -> Option<Id> {
         let dashes = [8, 13, 18, 23];
         let well_formed = text.len() == 36
@@ -54,7 +54,7 @@ impl From<Id> for Value {
     }
 }
 
-/// An object being filled.
+/// A JSON object under construction.
 #[derive(Default)]
 pub(super) struct Object(Map<String, Value>);
 
@@ -89,7 +89,7 @@ impl Object {
         self.maybe(key, at.map(iso))
     }
 
-    /// Takes over the fields of another object.
+    /// Adds the fields of another object.
     pub(super) fn with(mut self, other: Object) -> Self {
         self.0.extend(other.0);
         self
@@ -112,7 +112,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ids_are_version_4_and_come_back() {
+    fn ids_are_version_4_and_are_read_back() {
         let id = Id::random(&mut fastrand::Rng::with_seed(3));
         let text = id.to_string();
         assert_eq!((&text[14..15], text.len()), ("4", 36));

@@ -1,9 +1,10 @@
-//! A Genesys Cloud organisation in a box: the whole service on one loopback port.
+//! Simulates a Genesys Cloud organisation: the whole service on one loopback port.
 //!
-//! In: HTTP and WebSocket clients · Out: the service's answers and events · Thread: `sim-centre`, `sim-accept`, one or two a connection.
+//! In: HTTP and WebSocket clients · Out: the service's answers and events · Thread: `sim-centre`, `sim-accept`, one or two
+//! for each connection.
 //!
-//! Login, REST, notifications and the tutorials' sockets are fed by a contact-centre model that is the same for the same seed.
-//! The simulator shares no decoding code with the client: what the client reads was written by other hands.
+//! Login, REST, notifications and the tutorials' sockets show one model of a contact centre, which is the same for the same
+//! seed. The simulator shares no decoding code with the client, so that it cannot repeat the client's mistakes.
 //!
 //! While it runs, it is controlled by `GET` or `POST /sim/NAME?parameters` (no login; `/sim/` lists the calls), or by
 //! [`Simulator::control`]. Times in events are the centre's: the wall clock at speed 1, ahead of it
@@ -47,12 +48,13 @@ use std::time::{Duration, Instant};
 use when::Clock;
 use world::World;
 
-/// Between two beats of the analytics topics, at speed 1.
-const BEAT: Duration = Duration::from_secs(1);
-/// The centre sleeps at least this long, so that a fast clock does not take a whole core.
+/// Time between two updates of the analytics topics, at speed 1.
+const TICK: Duration = Duration::from_secs(1);
+/// The centre's thread sleeps at least this long, so that a high speed does not use a whole core.
 const LEAST_SLEEP: Duration = Duration::from_millis(2);
 
-/// Actions of the centre run before others get its lock; a centre with more to do than the machine can falls behind its clock.
+/// The most actions that the centre runs before it releases its lock. If there are more than the machine can run, the
+/// centre falls behind its clock.
 const ACTIONS_AT_ONCE: usize = 2_000;
 
 /// A running simulator. Dropping it closes all sockets and joins all threads, within about a second.
@@ -78,10 +80,11 @@ impl Simulator {
         }
     }
 
-    /// Starts an organisation as told.
+    /// Starts an organisation with these options.
     ///
     /// # Errors
-    /// [`io::ErrorKind::InvalidInput`] if an option is out of range or the address is none; otherwise what binding it said.
+    /// [`io::ErrorKind::InvalidInput`] if an option is out of range or the address is not valid; otherwise the error of
+    /// binding it.
     pub fn start(options: Options) -> io::Result<Simulator> {
         if let Some(problem) = options.problem() {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, problem));
@@ -104,7 +107,7 @@ impl Simulator {
         let for_centre = Arc::clone(&shared);
         let centre = ThreadBuilder::new()
             .name("sim-centre".to_owned())
-            .spawn(move || live(&for_centre, &woken))?;
+            .spawn(move || run_centre(&for_centre, &woken))?;
         let mut simulator = Simulator {
             shared,
             server,
@@ -132,7 +135,7 @@ impl Simulator {
         self.server.local_addr()
     }
 
-    /// Lines for a shell that point a client here: region, client id, client secret.
+    /// Lines for a shell that make a client use this simulator: region, client id, client secret.
     pub fn env_lines(&self) -> Vec<String> {
         let mut lines = vec![format!("export GENESYS_REGION={}", self.url())];
         if let Some(client) = self.shared.options.credentials.first() {
@@ -145,7 +148,7 @@ impl Simulator {
         lines
     }
 
-    /// A control call as over HTTP, without it: `simulator.control("close?code=1011")`. Gives the JSON of what was done.
+    /// Makes a control call without HTTP: `simulator.control("close?code=1011")`. Returns the JSON answer.
     ///
     /// # Errors
     /// The JSON that says what is wrong with the call.
@@ -156,9 +159,9 @@ impl Simulator {
         if answer.status == 200 { Ok(text) } else { Err(text) }
     }
 
-    /// The true numbers: `queues`, `totals` and `all_queues` of a snapshot as they must be, from the centre's own facts;
-    /// beside them `as_of`, `since`, `granularity`, how many `conversations` they come from, and how many ended ones the
-    /// centre has `forgotten` ([`Options::retention`]). Takes up to two seconds if `as_of_ms` is still to come.
+    /// The true numbers: `queues`, `totals` and `all_queues` of a snapshot as they must be, from the centre's own facts.
+    /// Also `as_of`, `since`, `granularity`, the number of `conversations` counted, and how many ended conversations the
+    /// centre has `forgotten` ([`Options::retention`]). Waits up to two seconds if `as_of_ms` is in the future.
     pub fn truth(&self, query: &TruthQuery) -> serde_json::Value {
         match control::truth(&self.shared, query) {
             Ok(answer) => answer,
@@ -199,7 +202,7 @@ impl fmt::Debug for Simulator {
 impl Drop for Simulator {
     fn drop(&mut self) {
         self.shared.stopping.store(true, Ordering::SeqCst);
-        self.shared.weather.stopping.store(true, Ordering::SeqCst);
+        self.shared.socket_faults.stopping.store(true, Ordering::SeqCst);
         let _ = self.shared.wake.try_send(());
         if let Some((stop, script)) = self.script.take() {
             drop(stop);
@@ -212,7 +215,7 @@ impl Drop for Simulator {
     }
 }
 
-/// Sets options one by one; see [`Options`] for what they mean.
+/// Sets options one by one; [`Options`] describes them.
 #[derive(Debug, Clone)]
 pub struct Builder {
     options: Options,
@@ -278,7 +281,7 @@ fn address(listen: &str) -> io::Result<SocketAddr> {
         .ok_or_else(|| invalid("the host has no address".to_owned()))
 }
 
-/// As one word for a shell.
+/// Quotes a text as one word for a shell.
 fn quoted(text: &str) -> String {
     let plain = !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
     if plain {
@@ -288,11 +291,12 @@ fn quoted(text: &str) -> String {
     }
 }
 
-/// The centre's thread: lives on with the clock, publishes what changes, beats once a second.
-fn live(shared: &Shared, woken: &Receiver<()>) {
-    let every = shared.clock.shorten(BEAT);
+/// The centre's thread: advances the centre with the clock, publishes its changes, updates the analytics topics once a
+/// second.
+fn run_centre(shared: &Shared, woken: &Receiver<()>) {
+    let every = shared.clock.shorten(TICK);
     let mut publisher = Publisher::default();
-    let mut next_beat = Instant::now() + every;
+    let mut next_tick = Instant::now() + every;
     while !shared.stopping.load(Ordering::SeqCst) {
         let (changes, next) = {
             let mut centre = shared.centre();
@@ -303,13 +307,13 @@ fn live(shared: &Shared, woken: &Receiver<()>) {
         publisher.changes(shared, changes);
         shared.unpublished.store(0, Ordering::SeqCst);
         let now = Instant::now();
-        if next_beat <= now {
-            publisher.beat(shared);
-            next_beat = now + every;
+        if next_tick <= now {
+            publisher.tick(shared);
+            next_tick = now + every;
         }
-        let until_beat = next_beat.saturating_duration_since(Instant::now());
-        let until_due = next.map_or(until_beat, |at| shared.clock.until(at));
-        match woken.recv_timeout(until_due.min(until_beat).max(LEAST_SLEEP)) {
+        let until_tick = next_tick.saturating_duration_since(Instant::now());
+        let until_due = next.map_or(until_tick, |at| shared.clock.until(at));
+        match woken.recv_timeout(until_due.min(until_tick).max(LEAST_SLEEP)) {
             Ok(()) | Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return,
         }

@@ -1,4 +1,4 @@
-//! What a simulator can be told before it starts.
+//! The options with which a simulator starts.
 //!
 //! In: the command line or a test · Out: [`Options`] · Thread: the caller's.
 
@@ -36,7 +36,7 @@ impl fmt::Debug for Credentials {
     }
 }
 
-/// Everything that shapes a simulated organisation; [`Options::default`] is a small busy centre on a free loopback port.
+/// The options of a simulated organisation; [`Options::default`] is a small busy centre on a free loopback port.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Options {
@@ -44,10 +44,10 @@ pub struct Options {
     pub listen: String,
     /// The same seed (and `epoch_ms`) gives the same centre: names, ids, and every conversation. Default 1.
     pub seed: u64,
-    /// How many times faster than the wall clock the centre lives, 0.01 to 100,000. All times that the service tells (in
-    /// events and answers, `expires`, `Date` headers) are by the centre's clock, which then runs ahead of the wall's. Lives
-    /// and intervals of the service (token, channel, heartbeat, rate window) get shorter by this factor, and where it tells
-    /// a length (`expires_in`, `Retry-After`, `expires` less `Date`) that is what really remains. Default 1.
+    /// How many times faster than the wall clock the centre's clock runs, 0.01 to 100,000. All times that the service sends
+    /// (in events and answers, `expires`, `Date` headers) are by the centre's clock. Lives and intervals of the service
+    /// (token, channel, heartbeat, rate window) are shorter by this factor. Lengths of time that it sends (`expires_in`,
+    /// `Retry-After`, `expires` less `Date`) are in real time. Default 1.
     pub speed: f64,
     /// Routing queues, 1 to 2,000. Default 6.
     pub queues: usize,
@@ -55,21 +55,21 @@ pub struct Options {
     pub agents: usize,
     /// Users in all (those beyond `agents` never take a conversation); less than `agents` counts as `agents`. Default 0.
     pub users: usize,
-    /// Mean conversations arriving a second of the centre's time; `None` fits the number of agents.
+    /// Mean number of conversations that arrive in a second of the centre's time; `None` suits the number of agents.
     pub arrivals_per_sec: Option<f64>,
     /// Who may log in. Default `simulator`/`simulator`.
     pub credentials: Vec<Credentials>,
     /// Life of an access token, 1 ms to 366 days. Default 24 h.
     pub token_life: Duration,
-    /// Life of a notification channel, counted from its making or its last subscription, 1 ms to 366 days. Default 24 h.
+    /// Life of a notification channel, from its creation or its last subscription on, 1 ms to 366 days. Default 24 h.
     pub channel_life: Duration,
-    /// Between two heartbeats of a notification socket, 1 ms to 366 days. Default 30 s.
+    /// Time between two heartbeats of a notification socket, 1 ms to 366 days. Default 30 s.
     pub heartbeat: Duration,
-    /// REST requests a minute and token; 0 sets no limit. Default 300.
+    /// REST requests in a minute for each token; 0 sets no limit. Default 300.
     pub requests_per_min: u32,
-    /// Channels a client may have; one more evicts the longest unused. Default 20.
+    /// Channels that a client may have; one more evicts the one that was unused longest. Default 20.
     pub max_channels: usize,
-    /// Topics (combined ones count once) a channel may have. Default 1000.
+    /// Topics that a channel may have; combined ones count once. Default 1000.
     pub max_topics: usize,
     /// Topics that contain one of these texts are refused.
     pub forbidden_topics: Vec<String>,
@@ -81,14 +81,14 @@ pub struct Options {
     pub socket_frames: usize,
     /// The centre's time at the start, in Unix milliseconds; `None` is the wall clock.
     pub epoch_ms: Option<i64>,
-    /// How long the centre has been at work when the simulator starts, at most 24 h. Default 5 min.
+    /// How long the centre has been running when the simulator starts, at most 24 h. Default 5 min.
     pub warm_up: Duration,
     /// Ended conversations are kept for this long of the centre's time (at most 100,000 of them); REST and
     /// the true numbers know no older ones. At most 366 days, default 6 h.
     pub retention: Duration,
-    /// Clients come through a TLS front, so addresses of sockets begin with `wss`. Default false.
+    /// Clients connect through a TLS proxy, so addresses of sockets begin with `wss`. Default false.
     pub tls_front: bool,
-    /// Control calls that it makes by itself, each at its time. Default none.
+    /// Control calls that the simulator makes by itself, each at its time. Default none.
     pub script: Option<Script>,
 }
 
@@ -123,7 +123,7 @@ impl Default for Options {
 }
 
 impl Options {
-    /// What is out of range, in words.
+    /// The first option that is out of range, as a message.
     pub(super) fn problem(&self) -> Option<String> {
         let range = |name: &str, value: usize, low: usize, high: usize| {
             (value < low || value > high).then(|| format!("{name}: found {value}, allowed {low} to {high}"))

@@ -1,6 +1,6 @@
-//! From changes of the centre to frames on sockets.
+//! Turns changes of the centre into frames for the subscribed sockets.
 //!
-//! In: changes, the beat of the analytics topics · Out: frames to whoever subscribed · Thread: the centre's.
+//! In: changes, the tick of the analytics topics · Out: frames · Thread: the centre's.
 
 use super::centre::facts::{Change, Conversation, Step};
 use super::render::conversation::Shape;
@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-/// What was published last, so that analytics topics speak only when something changed.
+/// The numbers published last, so that analytics topics send only changes.
 #[derive(Default)]
 pub(super) struct Publisher {
     observed: HashMap<usize, (Vec<Value>, usize)>,
@@ -29,9 +29,9 @@ pub(super) fn notification(topic: &str, body: &str, correlation: &str) -> Frame 
     ))
 }
 
-/// Sends a body to the listeners of a topic; it is made only if there are any.
+/// Sends a body to the sockets that are subscribed to a topic. `body` is called only if there are any.
 fn deliver(shared: &Shared, topic: &str, body: impl FnOnce() -> Value) {
-    let sockets = shared.hub().sockets_of(topic);
+    let sockets = shared.registry().sockets_of(topic);
     if sockets.is_empty() {
         return;
     }
@@ -42,9 +42,9 @@ fn deliver(shared: &Shared, topic: &str, body: impl FnOnce() -> Value) {
 }
 
 impl Publisher {
-    /// Publishes what changed.
+    /// Publishes changes.
     pub(super) fn changes(&mut self, shared: &Shared, changes: Vec<Change>) {
-        let quiet = shared.hub().is_quiet();
+        let quiet = shared.registry().has_no_subscriptions();
         for change in changes {
             match change {
                 Change::Conversation {
@@ -92,11 +92,11 @@ impl Publisher {
         }
     }
 
-    /// What happens once a second: lives that end, announced closings, analytics.
-    pub(super) fn beat(&mut self, shared: &Shared) {
-        let gone = shared.hub().expire(&shared.clock);
+    /// Runs once a second: expires tokens and channels, closes announced sockets, publishes analytics.
+    pub(super) fn tick(&mut self, shared: &Shared) {
+        let gone = shared.registry().expire(&shared.clock);
         for (_, socket) in gone {
-            notifications::say_gone(&socket);
+            notifications::close_as_gone(&socket);
         }
         let now = shared.clock.wall();
         let mut others: Vec<(String, Arc<Outbox>)> = shared
@@ -111,15 +111,15 @@ impl Publisher {
                 .map(|s| (s.token.clone(), Arc::clone(&s.outbox))),
         );
         for (token, outbox) in others {
-            let good = shared.hub().tokens.valid(&token, now).is_some();
+            let good = shared.registry().tokens.valid(&token, now).is_some();
             if !good {
                 outbox.close(1008, "token expired");
             }
         }
         announced(shared);
-        // Held back for others to overtake, but never for long.
+        // Frames that were delayed for reordering wait for a second at most.
         shared.unpublished.store(1, Ordering::SeqCst);
-        shared.all_sockets().iter().for_each(|s| s.send_late());
+        shared.all_sockets().iter().for_each(|s| s.send_delayed());
         shared.unpublished.store(0, Ordering::SeqCst);
         self.analytics(shared);
         self.waits(shared);
@@ -128,8 +128,8 @@ impl Publisher {
 
     fn analytics(&mut self, shared: &Shared) {
         let wanted: Vec<(usize, bool)> = {
-            let hub = shared.hub();
-            let topics = hub.topics().filter_map(|t| t.strip_prefix("v2.analytics.queues."));
+            let registry = shared.registry();
+            let topics = registry.topics().filter_map(|t| t.strip_prefix("v2.analytics.queues."));
             topics
                 .filter_map(|t| t.split_once('.'))
                 .filter_map(|(id, last)| Some((shared.world.queue_index(id)?, last == "activity")))
@@ -148,7 +148,7 @@ impl Publisher {
         }
     }
 
-    /// At most one message: the next group, in turn, that changed.
+    /// Sends at most one message: the next group, in turn, that changed.
     fn observations(&mut self, shared: &Shared, queue: usize, present: &[[(usize, usize, usize); 4]]) {
         let bodies = observations::notifications(&mut shared.centre(), queue, present);
         let Some((last, turn)) = self.observed.get_mut(&queue) else {
@@ -236,11 +236,11 @@ fn conversation_change(shared: &Shared, c: &Conversation, steps: &[Step], at: Ms
         .map(|u| format!("v2.users.{}.conversations", world.users[u].id));
     for topic in queues.chain(users) {
         for (topic, is_flat) in [(topic.clone(), false), (format!("{topic}.{media}"), true)] {
-            let sockets = shared.hub().sockets_of(&topic);
+            let sockets = shared.registry().sockets_of(&topic);
             if sockets.is_empty() {
                 continue;
             }
-            // One rendering for all topics of the change.
+            // Rendered once for all topics of the change.
             let body = if is_flat {
                 single.get_or_insert_with(|| flat::conversation(world, c).to_string())
             } else {

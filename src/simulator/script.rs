@@ -9,7 +9,8 @@
 //! 2m30s  socket_closing?after_secs=60
 //! 5m     loop
 //! ```
-//! Times count from the start, by the wall clock, as the seconds in the calls do. `loop`, on the last line, begins anew.
+//! Times count from the start, by the wall clock, like the seconds in the calls. `loop`, on the last line, restarts the
+//! script.
 
 use std::time::Duration;
 
@@ -21,11 +22,11 @@ const LONGEST: Duration = Duration::from_secs(366 * 86_400);
 /// One control call of a [`Script`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Step {
-    /// From the start of the script, or of its turn.
+    /// Time since the start of the script, or since it was restarted.
     pub(super) at: Duration,
     /// Number of its line, from 1.
     pub(super) line: usize,
-    /// As over HTTP: `outage?secs=20`.
+    /// The call without `/sim/`: `outage?secs=20`.
     pub(super) call: String,
 }
 
@@ -33,8 +34,8 @@ pub(super) struct Step {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Script {
     pub(super) steps: Vec<Step>,
-    /// After this time the script begins again.
-    pub(super) turn: Option<Duration>,
+    /// After this time the script starts again.
+    pub(super) loop_after: Option<Duration>,
 }
 
 impl Script {
@@ -42,8 +43,8 @@ impl Script {
     /// lines and those that begin with `#` are comments.
     ///
     /// # Errors
-    /// Everything that is wrong with it, each with the number of its line: times that are none or go back, unknown calls
-    /// and parameters. Values are judged when the call is made; one that is refused then is logged as a warning.
+    /// All mistakes with the numbers of their lines: invalid times, times in the wrong order, unknown calls and parameters.
+    /// Values are checked when the call is made; a call that is refused then is logged as a warning.
     pub fn read(text: &str) -> Result<Script, String> {
         let mut script = Script::default();
         let mut problems = Vec::new();
@@ -66,10 +67,10 @@ impl Script {
     fn add(&mut self, line: usize, text: &str) -> Result<(), String> {
         let (time, call) = text
             .split_once(char::is_whitespace)
-            .ok_or_else(|| format!("found {text:?}, needed is a time and a call, as in 1m30s outage?secs=20"))?;
+            .ok_or_else(|| format!("found {text:?}, expected a time and a call, such as 1m30s outage?secs=20"))?;
         let at = read_time(time)
             .ok_or_else(|| format!("found the time {time:?}, allowed are 90s, 1m30s, 2h, 0.5s and so on"))?;
-        if self.turn.is_some() {
+        if self.loop_after.is_some() {
             return Err("nothing can follow a loop".to_owned());
         }
         if let Some(before) = self.steps.last().filter(|before| before.at > at) {
@@ -79,9 +80,9 @@ impl Script {
         let call = call.trim().trim_start_matches("/sim/");
         if call == "loop" {
             if at.is_zero() {
-                return Err("a loop takes longer than 0 s".to_owned());
+                return Err("a loop must take longer than 0 s".to_owned());
             }
-            self.turn = Some(at);
+            self.loop_after = Some(at);
             return Ok(());
         }
         calls::known(call)?;
@@ -94,7 +95,7 @@ impl Script {
     }
 }
 
-/// `1h2m3.5s`, each part once at most, in this order.
+/// Reads `1h2m3.5s`: each part at most once, in this order.
 fn read_time(text: &str) -> Option<Duration> {
     let mut rest = text;
     let mut secs = 0.0;
@@ -140,12 +141,12 @@ mod tests {
             steps,
             [(0, 3, "drain"), (60, 4, "outage?secs=20&rest=1"), (60, 5, "reset")]
         );
-        assert_eq!(script.turn, Some(Duration::from_secs(120)));
+        assert_eq!(script.loop_after, Some(Duration::from_secs(120)));
         assert_eq!(Script::read(""), Ok(Script::default()));
     }
 
     #[test]
-    fn everything_wrong_is_told_at_once_with_its_line() {
+    fn all_mistakes_are_reported_at_once_with_their_lines() {
         let wrong = "2m reset\n1m reset\nsoon reset\n3m resett\n3m outage?seconds=1\n3m\n0s loop\n4m loop\n5m reset";
         let told = Script::read(wrong).unwrap_err();
         let lines: Vec<&str> = told.lines().collect();

@@ -1,12 +1,12 @@
-//! What the threads of one simulator share, and in which order its locks are taken: none while another is held.
+//! The state that the threads of one simulator share. No lock is taken while another one is held.
 //!
 //! In: everything · Out: everything · Thread: all.
 
 use super::centre::Centre;
-use super::channels::{Hub, Rules};
+use super::channels::{Registry, Rules};
 use super::options::Options;
 use super::stream::subscribed::{EventSocket, MetricSocket};
-use super::stream::{Counters, Outbox, Weather};
+use super::stream::{Counters, Outbox, SocketFaults};
 use super::when::Clock;
 use super::world::World;
 use crossbeam_channel::Sender;
@@ -14,17 +14,17 @@ use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-/// How a refusal says when to come again.
+/// The form of `Retry-After`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum RetryAfter {
     Secs(u64),
-    /// As an HTTP date, so many seconds from the answer.
+    /// As an HTTP date, this many seconds after the answer.
     Date(u64),
 }
 
-/// REST calls refused on demand.
+/// REST calls that a control call told the service to refuse.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Trouble {
+pub(super) struct RefusedCalls {
     pub status: u16,
     /// How many calls are still to be refused.
     pub count: u64,
@@ -33,23 +33,23 @@ pub(super) struct Trouble {
     pub path: Option<String>,
 }
 
-/// The service is out of reach for a while, though the centre goes on working.
+/// The service cannot be reached for a while; the centre goes on working.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Outage {
     pub until: Instant,
-    pub rest: Reach,
+    pub rest: RestAccess,
 }
 
-/// What login and REST do in an outage.
+/// Whether login and REST work in an outage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Reach {
+pub(super) enum RestAccess {
     Refused,
     Served,
 }
 
-/// How the query of conversation details departs from what is asked.
+/// How the query of conversation details deviates from the request.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Whims {
+pub(super) struct DetailsQuirks {
     pub ignores_order: bool,
     pub ignores_filters: bool,
     pub ignores_paging: bool,
@@ -57,13 +57,13 @@ pub(super) struct Whims {
     pub deepest: Option<usize>,
 }
 
-/// What control calls change while the simulator runs.
+/// Faults that control calls set while the simulator runs.
 pub(super) struct Faults {
     pub rules: Rules,
     pub refuse_event_filters: bool,
-    pub trouble: Option<Trouble>,
+    pub refused_calls: Option<RefusedCalls>,
     pub outage: Option<Outage>,
-    pub whims: Whims,
+    pub details_quirks: DetailsQuirks,
     /// Announced closings: when, and of which sockets.
     pub closings: Vec<(Instant, Vec<Arc<Outbox>>)>,
 }
@@ -73,15 +73,15 @@ pub(super) struct Shared {
     pub clock: Clock,
     pub world: Arc<World>,
     pub counters: Arc<Counters>,
-    pub weather: Arc<Weather>,
-    /// Changes of the centre, and frames that were held back, that are being sent to the sockets.
+    pub socket_faults: Arc<SocketFaults>,
+    /// Changes of the centre, and delayed frames, that are being sent to the sockets.
     pub unpublished: AtomicU64,
     pub stopping: AtomicBool,
-    /// Wakes the centre's thread after a change of its plans.
+    /// Wakes the centre's thread when something may be due earlier than before.
     pub wake: Sender<()>,
     pub local_addr: Mutex<String>,
     centre: Mutex<Centre>,
-    hub: Mutex<Hub>,
+    registry: Mutex<Registry>,
     faults: Mutex<Faults>,
     events: Mutex<Vec<EventSocket>>,
     metrics: Mutex<Vec<MetricSocket>>,
@@ -97,22 +97,22 @@ impl Shared {
             },
             closings: Vec::new(),
             refuse_event_filters: options.refuse_event_filters,
-            trouble: None,
+            refused_calls: None,
             outage: None,
-            whims: Whims::default(),
+            details_quirks: DetailsQuirks::default(),
         };
         Shared {
             options,
             clock,
             world,
             counters: Arc::default(),
-            weather: Arc::default(),
+            socket_faults: Arc::default(),
             unpublished: AtomicU64::new(0),
             stopping: AtomicBool::new(false),
             wake,
             local_addr: Mutex::new(String::new()),
             centre: Mutex::new(centre),
-            hub: Mutex::default(),
+            registry: Mutex::default(),
             faults: Mutex::new(faults),
             events: Mutex::default(),
             metrics: Mutex::default(),
@@ -125,24 +125,24 @@ impl Shared {
         lock(&self.centre)
     }
 
-    /// The outage that goes on now.
+    /// The current outage.
     pub(super) fn outage(&self) -> Option<Outage> {
         self.faults().outage.filter(|o| o.until > Instant::now())
     }
 
-    /// Every socket of any kind.
+    /// All open sockets of all protocols.
     pub(super) fn all_sockets(&self) -> Vec<Arc<Outbox>> {
-        let mut all: Vec<Arc<Outbox>> = self.hub().sockets().into_iter().map(|(_, s)| s).collect();
+        let mut all: Vec<Arc<Outbox>> = self.registry().sockets().into_iter().map(|(_, s)| s).collect();
         all.extend(self.events().iter().map(|s| Arc::clone(&s.outbox)));
         all.extend(self.metrics().iter().map(|s| Arc::clone(&s.outbox)));
         all
     }
 
-    pub(super) fn hub(&self) -> MutexGuard<'_, Hub> {
-        lock(&self.hub)
+    pub(super) fn registry(&self) -> MutexGuard<'_, Registry> {
+        lock(&self.registry)
     }
 
-    /// A copy of what is refused now.
+    /// A copy of the rules that say which topics are refused now.
     pub(super) fn rules(&self) -> Rules {
         self.faults().rules.clone()
     }
@@ -159,7 +159,7 @@ impl Shared {
         lock(&self.metrics)
     }
 
-    /// A random text of the letters that channel ids are made of.
+    /// A random text of the characters that channel ids consist of.
     pub(super) fn random_text(&self, chars: usize) -> String {
         const LETTERS: &[u8] = b"abcdefghijklmnopqrstuvwxyz0123456789";
         let mut rng = lock(&self.rng);

@@ -1,6 +1,6 @@
-//! Access tokens and their requests a minute.
+//! Access tokens and their limits of requests in a minute.
 //!
-//! In: logins, requests · Out: who is allowed · Thread: under the hub's lock.
+//! In: logins, requests · Out: which requests are allowed · Thread: under the lock of the registry.
 
 use super::options::Options;
 use super::when::Ms;
@@ -16,17 +16,17 @@ pub(super) struct Token {
     window_count: u32,
 }
 
-/// What a request has left of its token's minute.
+/// The state of a token's limit after a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Allowance {
     pub count: u32,
     pub allowed: u32,
-    /// Seconds until the window begins anew, at least 1.
+    /// Seconds until the next window, at least 1.
     pub reset_secs: i64,
     pub refused: bool,
 }
 
-/// All tokens that were given out, by their text.
+/// All tokens that were issued, by their text.
 #[derive(Default)]
 pub(super) struct Tokens(HashMap<String, Token>);
 
@@ -43,7 +43,7 @@ impl Tokens {
         );
     }
 
-    /// The token, if it is good now.
+    /// The token, if it is valid now.
     pub(super) fn valid(&self, token: &str, now: Ms) -> Option<&Token> {
         self.0.get(token).filter(|t| t.expires > now)
     }
@@ -52,8 +52,8 @@ impl Tokens {
         self.0.len()
     }
 
-    /// Counts one request against the token's minute.
-    pub(super) fn spend(&mut self, token: &str, now: Ms, options: &Options) -> Option<Allowance> {
+    /// Counts one request against the token's limit.
+    pub(super) fn count_request(&mut self, token: &str, now: Ms, options: &Options) -> Option<Allowance> {
         let window = (WINDOW_MS as f64 / options.speed).max(100.0) as Ms;
         let token = self.0.get_mut(token)?;
         if now - token.window_start >= window {
@@ -71,7 +71,6 @@ impl Tokens {
         })
     }
 
-    /// Takes a token away.
     pub(super) fn remove(&mut self, token: &str) {
         self.0.remove(token);
     }
@@ -84,7 +83,6 @@ impl Tokens {
         self.0.retain(|_, token| token.expires > now);
     }
 
-    /// Takes all tokens away.
     pub(super) fn clear(&mut self) {
         self.0.clear();
     }

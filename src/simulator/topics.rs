@@ -1,6 +1,6 @@
-//! The topics that can be subscribed, which permissions they need, and combined topics.
+//! The topics that can be subscribed, the permissions that they need, and combined topics.
 //!
-//! In: topic texts · Out: individual topics or refusals · Thread: any; pure.
+//! In: topic texts · Out: individual topics or refusals · Thread: any (pure).
 
 use super::json::Object;
 use serde_json::{Value, json};
@@ -37,7 +37,7 @@ templates! {
     "v2.routing.queues.{id}.users" &["routing:queue:view"], "Members who join or leave a queue";
     "v2.analytics.queues.{id}.observations" &["analytics:queueObservation:view", "analytics:conversationAggregate:view"], "Queue observations and half-hour counts";
     "v2.analytics.queues.{id}.activity" &["analytics:queueObservation:view"], "Counts of a queue by medium";
-    "v2.analytics.users.{id}.aggregates" &["analytics:userAggregate:view", "analytics:conversationAggregate:view"], "Half-hour counts of a user";
+    "v2.analytics.users.{id}.aggregates" &["analytics:userAggregate:view", "analytics:conversationAggregate:view"], "SocketIo-hour counts of a user";
     "v2.users.{id}.presence" &["directory:user:view"], "A user's presence";
     "v2.users.{id}.routingStatus" &["routing:status:view"], "A user's routing status";
     "v2.users.{id}.activity" &["directory:user:view"], "A user's presence, routing status and active queues";
@@ -83,7 +83,7 @@ fn matches(template: &str, topic: &str) -> bool {
     }
 }
 
-/// The individual topics of an id (several if it is combined as `prefix?a&b`); `None` if it is no valid topic.
+/// The individual topics of an id (several if it is combined as `prefix?a&b`); `None` if it is not a valid topic.
 pub(super) fn expand(id: &str) -> Option<Vec<String>> {
     if id.len() >= MAX_ID_CHARS {
         return None;
@@ -100,7 +100,7 @@ pub(super) fn expand(id: &str) -> Option<Vec<String>> {
     (topics.len() == parts && topics.iter().all(|t| template(t).is_some())).then_some(topics)
 }
 
-/// One entry of `availabletopics` with the asked expansions.
+/// One entry of `availabletopics` with the requested expansions.
 pub(super) fn available(template: &Template, expand: &[String]) -> Value {
     let wants = |what: &str| expand.iter().any(|e| e == what);
     let parameter = if template.id.contains(".queues.") {

@@ -1,4 +1,4 @@
-//! Times as the service writes them, and the two clocks of the simulator.
+//! Formats of times, and the two clocks of the simulator.
 //!
 //! In: the wall clock, ISO 8601 text · Out: Unix milliseconds and text · Thread: any.
 
@@ -28,7 +28,7 @@ pub(super) fn parse_iso(text: &str) -> Option<Ms> {
     i64::try_from(at.unix_timestamp_nanos() / 1_000_000).ok()
 }
 
-/// Reads `A/B` with A before B.
+/// Reads an interval `A/B` with A before B.
 pub(super) fn parse_interval(text: &str) -> Option<(Ms, Ms)> {
     let (from, to) = text.split_once('/')?;
     let (from, to) = (parse_iso(from)?, parse_iso(to)?);
@@ -48,7 +48,7 @@ pub(super) fn parse_period(text: &str) -> Option<Duration> {
     (rest.is_empty() && secs > 0).then(|| Duration::from_secs(secs))
 }
 
-/// `Mon, 04 May 2026 14:05:30 GMT`, for the Date field.
+/// `Mon, 04 May 2026 14:05:30 GMT`, for the header `Date`.
 pub(super) fn http_date(ms: Ms) -> String {
     let at = OffsetDateTime::from_unix_timestamp(ms / 1000).unwrap_or(OffsetDateTime::UNIX_EPOCH);
     let (weekday, month) = (at.weekday().to_string(), at.month().to_string());
@@ -64,22 +64,22 @@ pub(super) fn http_date(ms: Ms) -> String {
     )
 }
 
-/// How long the centre's clock has stood still.
+/// The time for which the centre's clock was paused.
 #[derive(Debug, Default)]
 struct Pauses {
     over: Duration,
     since: Option<Instant>,
 }
 
-/// The wall's clock, by which lives end, and the centre's, which runs `speed` times as fast from its epoch. The service
-/// tells the centre's: in facts, in `Date` headers, as `expires`.
+/// Two clocks: the wall clock, by which tokens and channels expire, and the centre's clock, which runs `speed` times as
+/// fast from its epoch. The service sends times of the centre's clock: in facts, in `Date` headers, as `expires`.
 #[derive(Debug)]
 pub(super) struct Clock {
     started: Instant,
     wall_start: Ms,
     epoch: Ms,
     speed: f64,
-    // Nothing else is locked while this is held.
+    // No other lock is taken while this one is held.
     pauses: Mutex<Pauses>,
 }
 
@@ -100,12 +100,12 @@ impl Clock {
         self.pauses.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The centre's clock stands still from now on.
+    /// Pauses the centre's clock.
     pub(super) fn pause(&self) {
         self.pauses().since.get_or_insert_with(Instant::now);
     }
 
-    /// The centre's clock goes on from where it stood.
+    /// Resumes the centre's clock from the time at which it was paused.
     pub(super) fn resume(&self) {
         let mut pauses = self.pauses();
         if let Some(since) = pauses.since.take() {
@@ -117,17 +117,17 @@ impl Clock {
         self.pauses().since.is_some()
     }
 
-    /// Where the centre's time began.
+    /// The centre's time at the start.
     pub(super) fn epoch(&self) -> Ms {
         self.epoch
     }
 
-    /// The wall's time.
+    /// The time of the wall clock.
     pub(super) fn wall(&self) -> Ms {
         self.wall_start + millis(self.started.elapsed())
     }
 
-    /// The centre's time.
+    /// The time of the centre's clock.
     pub(super) fn centre(&self) -> Ms {
         let pauses = self.pauses();
         let now = pauses.since.unwrap_or_else(Instant::now);
@@ -135,13 +135,13 @@ impl Clock {
         self.epoch + (lived.as_secs_f64() * self.speed * 1000.0) as Ms
     }
 
-    /// A moment of the wall's time as the service tells it: by the centre's clock, as far from now as it is. Lengths are
-    /// told as they last for whoever waits for them.
-    pub(super) fn told(&self, at: Ms) -> Ms {
+    /// Converts a time of the wall clock to the centre's clock, for the service's answers. Its distance from now stays the
+    /// same, so that a client that waits for it waits the right time.
+    pub(super) fn to_centre(&self, at: Ms) -> Ms {
         self.centre() + (at - self.wall())
     }
 
-    /// How long of the wall's time it is until the centre's clock shows `at`.
+    /// The real time until the centre's clock reaches `at`.
     pub(super) fn until(&self, at: Ms) -> Duration {
         if self.is_paused() {
             return Duration::from_secs(3600);
@@ -150,7 +150,7 @@ impl Clock {
         Duration::from_secs_f64(left.min(3600.0))
     }
 
-    /// A length of the service's time, shortened by the speed, but never under 100 ms.
+    /// A life or interval of the service in real time: divided by the speed, but not below 100 ms.
     pub(super) fn shorten(&self, length: Duration) -> Duration {
         length.div_f64(self.speed).max(Duration::from_millis(100).min(length))
     }
@@ -166,7 +166,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_go_there_and_back() {
+    fn times_are_written_and_read() {
         assert_eq!(iso(1_777_903_530_123), "2026-05-04T14:05:30.123Z");
         assert_eq!(parse_iso("2026-05-04T14:05:30.123Z"), Some(1_777_903_530_123));
         assert_eq!(parse_iso("2026-05-04T16:05:30.123+02:00"), Some(1_777_903_530_123));

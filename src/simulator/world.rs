@@ -1,4 +1,4 @@
-//! The organisation: queues, people, presences, wrap-up codes; the same for the same seed.
+//! The organisation: queues, users, presences, wrap-up codes; the same for the same seed.
 //!
 //! In: seed and sizes · Out: [`World`] · Thread: built once, then only read.
 
@@ -19,7 +19,7 @@ pub(super) enum Media {
 pub(super) const ALL_MEDIA: [Media; 4] = [Media::Voice, Media::Message, Media::Email, Media::Callback];
 
 impl Media {
-    /// As analytics writes it.
+    /// The name in analytics.
     pub(super) fn analytics_name(self) -> &'static str {
         match self {
             Media::Voice => "voice",
@@ -29,7 +29,7 @@ impl Media {
         }
     }
 
-    /// As the array of a participant and the last word of a media topic.
+    /// The name of a participant's array and of the last segment of a media topic.
     pub(super) fn array_name(self) -> &'static str {
         match self {
             Media::Voice => "calls",
@@ -70,22 +70,21 @@ pub(super) struct Queue {
     /// Service level: percentage (0 to 1) and threshold for each medium.
     pub service_level: [(f64, i64); 4],
     pub wrapup_required: bool,
-    /// Where calls that wait too long go on, as an index.
+    /// Index of the queue to which calls are moved that wait too long.
     pub overflow: Option<usize>,
     /// Agents, as indexes of users.
     pub members: Vec<usize>,
 }
 
-/// A person.
 #[derive(Debug)]
 pub(super) struct User {
     pub id: Id,
     pub name: String,
     pub email: String,
     pub title: &'static str,
-    /// Queues, as indexes; empty for those who are no agents.
+    /// Queues, as indexes; empty for users who are not agents.
     pub queues: Vec<usize>,
-    /// Team leads are on and off queue all the time, and take no conversations.
+    /// Team leads go on and off queue often, and take no conversations.
     pub lead: bool,
 }
 
@@ -93,9 +92,9 @@ pub(super) struct User {
 #[derive(Debug)]
 pub(super) struct Presence {
     pub id: Id,
-    /// As in notifications and analytics, e.g. `ON_QUEUE`.
+    /// The name in notifications and analytics, e.g. `ON_QUEUE`.
     pub system: &'static str,
-    /// As in the presence definitions, e.g. `OnQueue`.
+    /// The name in the presence definitions, e.g. `OnQueue`.
     pub definition: &'static str,
     pub label: &'static str,
 }
@@ -110,7 +109,7 @@ pub(super) struct World {
     pub users: Vec<User>,
     pub presences: Vec<Presence>,
     pub wrapup_codes: Vec<(Id, &'static str)>,
-    /// When everything was set up.
+    /// When the organisation was set up.
     pub created: Ms,
 }
 
@@ -264,12 +263,12 @@ fn queue(index: usize, count: usize, rng: &mut Rng) -> Queue {
 fn user(index: usize, options: &Options, rng: &mut Rng) -> User {
     let (first, last) = (FIRST_NAMES[rng.usize(..24)], LAST_NAMES[rng.usize(..24)]);
     let agent = index < options.agents;
-    // The first one always is, so that the head of every listing is lively.
+    // The first user is always a team lead, so that the first entry of each listing changes often.
     let lead = rng.u8(..7) == 0 || index == 0;
     let lead = agent && lead && options.agents >= 10;
     let mut queues = Vec::new();
     if agent {
-        // Round robin first, so that every queue has somebody.
+        // Round robin first, so that every queue has an agent.
         queues.push(index % options.queues);
         for _ in 0..rng.usize(..3) {
             let other = rng.usize(..options.queues);

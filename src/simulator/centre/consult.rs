@@ -1,4 +1,4 @@
-//! Asking a colleague or somebody outside: the customer on hold, advice, a conference, or a transfer with it.
+//! Consulting a colleague or an external expert while the customer is on hold, with a conference or a transfer at the end.
 //!
 //! In: due actions · Out: facts · Thread: the centre's lock.
 
@@ -7,7 +7,7 @@ use super::{Action, Begins, Centre};
 use crate::simulator::world::Media;
 
 impl Centre {
-    /// Puts the customer on hold and rings a free colleague, or somebody outside.
+    /// Puts the customer on hold and calls a free colleague or an external expert.
     pub(super) fn consult(&mut self, key: u64, who: usize) {
         if !self.participant(key, who).is_some_and(|p| p.is_talking()) {
             return;
@@ -50,7 +50,7 @@ impl Centre {
         self.after(advice, Action::ConsultEnd(key, second));
     }
 
-    /// Somebody outside joins, as a party of his own.
+    /// The external expert answers and joins as a participant.
     pub(super) fn external_answer(&mut self, key: u64, asker: usize) {
         if !self.participant(key, asker).is_some_and(|p| p.is_talking()) {
             return;
@@ -70,7 +70,7 @@ impl Centre {
         }
     }
 
-    /// Who was called in gives advice and leaves, takes the customer over, or makes it three.
+    /// Ends a consultation: the consulted person leaves, takes over the customer, or stays for a conference.
     pub(super) fn consult_end(&mut self, key: u64, second: usize) {
         let Some(participant) = self.participant(key, second).filter(|p| p.is_talking()) else {
             return;
@@ -92,7 +92,7 @@ impl Centre {
         }
     }
 
-    /// One of the three leaves: the one who was called in, or the agent.
+    /// Ends a conference: the consulted person or the agent leaves.
     pub(super) fn conference_end(&mut self, key: u64, second: usize) {
         let Some(participant) = self.participant(key, second).filter(|p| p.is_talking()) else {
             return;

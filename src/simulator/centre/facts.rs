@@ -1,6 +1,6 @@
-//! What happened: conversations and their participants with the times of everything, each set once.
+//! The facts of the centre: conversations and participants with all their times, each of which is set once.
 //!
-//! In: the traffic model · Out: facts that every answer, event and count is rendered from · Thread: any.
+//! In: the traffic model · Out: the facts from which all answers, events and counts are made · Thread: any (plain data).
 
 use crate::simulator::json::Id;
 use crate::simulator::when::Ms;
@@ -13,10 +13,10 @@ pub(in crate::simulator) enum Purpose {
     Workflow,
     Acd,
     Voicemail,
-    /// Somebody outside whom an agent called in.
+    /// An external expert whom an agent consulted.
     External,
     Agent,
-    /// A colleague asked without a queue.
+    /// A consulted colleague, who takes part without a queue.
     User,
 }
 
@@ -35,7 +35,7 @@ impl Purpose {
     }
 }
 
-/// Why a participant left; the three names are those of notifications, analytics and detail events.
+/// Why a participant left. The three spellings are those of notifications, analytics and detail events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::simulator) enum Disconnect {
     Endpoint,
@@ -91,7 +91,7 @@ pub(in crate::simulator) struct AfterCall {
 }
 
 impl AfterCall {
-    /// Still to come or going on, for an agent who has left the conversation.
+    /// Whether it has begun and not ended.
     pub(in crate::simulator) fn is_open(&self) -> bool {
         self.start.is_some() && self.end.is_none()
     }
@@ -107,7 +107,7 @@ pub(in crate::simulator) struct Participant {
     pub queue: Option<usize>,
     /// For a consulted colleague: the index of the participant who asked.
     pub consulted_by: Option<usize>,
-    /// Begins to alert, or (all others) begins.
+    /// When it began to alert, or, for other participants, joined.
     pub start: Ms,
     pub connected: Option<Ms>,
     pub end: Option<Ms>,
@@ -130,7 +130,7 @@ impl Participant {
         self.connected.is_none() && self.end.is_none()
     }
 
-    pub(in crate::simulator) fn is_person_of_ours(&self) -> bool {
+    pub(in crate::simulator) fn is_internal(&self) -> bool {
         matches!(self.purpose, Purpose::Agent | Purpose::User)
     }
 
@@ -150,12 +150,12 @@ impl Participant {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::simulator) struct Conversation {
-    /// Numbers conversations in the order of their start.
+    /// The number of the conversation, in the order of their starts.
     pub key: u64,
     pub id: Id,
     pub media: Media,
     pub start: Ms,
-    /// When the last participant's last piece of work was over.
+    /// When the last participant had left and all after-call work was done.
     pub end: Option<Ms>,
     pub caller: String,
     /// The customer's number or address, without scheme.
@@ -167,7 +167,7 @@ pub(in crate::simulator) struct Conversation {
 }
 
 impl Conversation {
-    /// When the last participant left; agents may have after-call work still.
+    /// When the last participant left; agents may still have after-call work.
     pub(in crate::simulator) fn over(&self) -> Option<Ms> {
         self.participants
             .iter()
@@ -178,7 +178,7 @@ impl Conversation {
         &self.participants[0]
     }
 
-    /// The queues visited, each once, in the order of the first visit.
+    /// The visited queues, each once, in the order of the first visit.
     pub(in crate::simulator) fn queues(&self) -> Vec<usize> {
         let mut queues = Vec::new();
         for queue in self
@@ -205,13 +205,13 @@ impl Conversation {
         users
     }
 
-    /// Whether something but an agent has the customer now: another queue, the voicemail.
+    /// Whether the customer is in a queue or in voicemail now.
     pub(in crate::simulator) fn goes_on(&self) -> bool {
         let voicemail = |p: &Participant| p.purpose == Purpose::Voicemail && p.is_open();
         self.open_visit().is_some() || self.participants.iter().any(voicemail)
     }
 
-    /// The open visit of a queue.
+    /// The open visit to a queue.
     pub(in crate::simulator) fn open_visit(&self) -> Option<&Participant> {
         self.participants
             .iter()
@@ -220,7 +220,7 @@ impl Conversation {
     }
 }
 
-/// What a step did to a conversation; each has its detail event.
+/// What happened to a conversation; all but `Other` have a detail event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::simulator) enum Step {
     CustomerStart,
@@ -272,11 +272,11 @@ pub(in crate::simulator) enum Change {
     Routing {
         user: usize,
     },
-    /// The user's work on conversations changed.
+    /// The user's conversations changed.
     Load {
         user: usize,
     },
-    /// The user joined or left the queues he is a member of.
+    /// The user joined or left all queues of which the user is a member.
     Joined {
         user: usize,
         joined: bool,

@@ -1,4 +1,4 @@
-//! The customer's way: arriving, the menu before the queue, waiting, giving up, going on to another queue.
+//! The customer's side: arriving, the menu before the queue, waiting, abandoning, moving to another queue.
 //!
 //! In: due actions · Out: facts · Thread: the centre's lock.
 
@@ -8,7 +8,7 @@ use crate::simulator::json::Id;
 use crate::simulator::when::Ms;
 use crate::simulator::world::{ALL_MEDIA, FIRST_NAMES, LAST_NAMES, Media};
 
-/// The rate swings around its mean by at most this factor.
+/// The rate is at most this factor above its mean.
 const PEAK: f64 = 1.5;
 
 const SUBJECTS: [&str; 6] = [
@@ -26,13 +26,13 @@ impl Centre {
         if self.rate <= 0.0 {
             return;
         }
-        // Thinning: candidates come at the peak rate, and each counts with the share of the present rate in it.
+        // Thinning: candidates arrive at the peak rate; each is accepted with the ratio of the current rate to the peak.
         let gap = -(1.0 - self.rng.f64()).ln() / (self.rate * PEAK) * 1000.0;
         self.after(gap as Ms, Action::Arrival(self.rate_generation));
     }
 
-    /// The present rate as a share of its mean: a slow swell and a quicker one on top.
-    fn swell(&self) -> f64 {
+    /// The ratio of the current rate to its mean: a slow wave and a faster one.
+    fn rate_factor(&self) -> f64 {
         let secs = (self.now - self.epoch) as f64 / 1000.0;
         let wave = |period: f64| (secs / period * std::f64::consts::TAU).sin();
         1.0 + 0.35 * wave(900.0) + 0.15 * wave(170.0)
@@ -43,12 +43,12 @@ impl Centre {
             return;
         }
         self.schedule_arrival();
-        if self.chance(self.swell() / PEAK) {
-            self.customer_comes();
+        if self.chance(self.rate_factor() / PEAK) {
+            self.start_conversation();
         }
     }
 
-    fn customer_comes(&mut self) {
+    fn start_conversation(&mut self) {
         let queue = self.pick_queue();
         let media = self.pick_media(queue);
         let (first, last) = (FIRST_NAMES[self.rng.usize(..24)], LAST_NAMES[self.rng.usize(..24)]);
@@ -89,7 +89,7 @@ impl Centre {
                     Purpose::Workflow
                 };
                 let flow = self.join(key, purpose, None, None, Begins::Connected);
-                // The menu leads to this queue; until then it is nobody's visit.
+                // The queue to which the menu will lead; this is not a visit to the queue yet.
                 if let Some(flow) = self.participant_mut(key, flow) {
                     flow.queue = Some(queue);
                 }
@@ -155,7 +155,7 @@ impl Centre {
         }
     }
 
-    /// Begins a visit of the queue, now.
+    /// Begins a visit to the queue now.
     pub(super) fn enter_queue(&mut self, key: u64, queue: usize) {
         let Some(media) = self.conversations.get(&key).map(|c| c.media) else {
             return;
@@ -177,14 +177,14 @@ impl Centre {
             self.after(limit, Action::Overflow(key, visit));
         }
         self.waiting[queue].push_back(Waiting { key, visit });
-        self.offer_to_somebody(key, visit, queue);
+        self.offer_to_idle_agent(key, visit, queue);
     }
 
     pub(super) fn stop_waiting(&mut self, key: u64, visit: usize) {
         let Some(queue) = self.participant(key, visit).and_then(|p| p.queue) else {
             return;
         };
-        // Who leaves has mostly waited longest, so the search is short and so is the shift.
+        // The one that leaves has usually waited longest, so it is found at the front.
         if let Some(at) = self.waiting[queue].iter().position(|w| w.key == key) {
             self.waiting[queue].remove(at);
         }
@@ -213,11 +213,11 @@ impl Centre {
         };
         self.leave(key, 0, how);
         self.touch(key, Step::CustomerEnd);
-        self.outsiders_leave(key);
+        self.external_experts_leave(key);
     }
 
-    /// Who was called in from outside notices a little later that the customer has gone.
-    fn outsiders_leave(&mut self, key: u64) {
+    /// External experts leave a little after the customer.
+    fn external_experts_leave(&mut self, key: u64) {
         let outside: Vec<usize> = self.conversations.get(&key).map_or_else(Vec::new, |c| {
             let open = |p: &Participant| p.purpose == Purpose::External && p.is_open();
             (0..c.participants.len())
@@ -230,7 +230,7 @@ impl Centre {
         }
     }
 
-    /// Nobody comes: the caller leaves a message.
+    /// The caller gives up waiting and leaves a voicemail message.
     fn leave_message(&mut self, key: u64, visit: usize) {
         self.leave(key, visit, Disconnect::Transfer);
         self.stop_waiting(key, visit);
@@ -248,10 +248,10 @@ impl Centre {
         self.leave(key, voicemail, Disconnect::Peer);
         self.leave(key, 0, Disconnect::Endpoint);
         self.touch(key, Step::CustomerEnd);
-        self.outsiders_leave(key);
+        self.external_experts_leave(key);
     }
 
-    /// Waited too long here: on to the other queue, unless somebody's phone is ringing already.
+    /// Moves a caller who waited too long to the overflow queue, unless an agent is alerting already.
     pub(super) fn overflow(&mut self, key: u64, visit: usize) {
         let Some(conversation) = self.conversations.get(&key) else {
             return;

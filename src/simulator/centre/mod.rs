@@ -1,9 +1,10 @@
-//! The contact centre: a discrete-event model of arrivals, queues and agents, the same for the same seed.
+//! The contact centre: a discrete-event simulation of arrivals, queues and agents, the same for the same seed.
 //!
-//! In: seed, sizes, the time to go on to · Out: facts, states and the changes since the last call · Thread: under one lock.
+//! In: seed, sizes, the time to advance to · Out: facts, states and the changes since the last call · Thread: under one
+//! lock.
 //!
-//! Everything that happens is an action due at its own millisecond; `advance` runs what is due, in order. Randomness is drawn
-//! in that order only, so the facts do not depend on how often or how late `advance` is called.
+//! Everything that happens is an action that is due at a certain millisecond; `advance` runs the due actions in order.
+//! Random numbers are drawn in that order only, so the facts do not depend on how often or how late `advance` is called.
 
 mod consult;
 pub(super) mod facts;
@@ -25,13 +26,13 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap, VecDeque};
 use std::sync::Arc;
 
-/// Ended conversations kept, however long the retention: about 150 MB.
+/// The most ended conversations that are kept, whatever the retention: about 150 MB.
 const MAX_ENDED: usize = 100_000;
 
-/// Something that will be tried at its time; whether it still makes sense is looked at then.
+/// Something to do at a certain time. Whether it still applies is checked then.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Action {
-    /// The next possible arrival, of this generation of the rate.
+    /// The next possible arrival; it applies if the rate was not changed since (the number counts changes of the rate).
     Arrival(u64),
     FlowDone(u64),
     GiveUp(u64, usize),
@@ -55,7 +56,7 @@ enum Action {
     Presence(usize),
 }
 
-/// How a participant begins.
+/// The state in which a participant joins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Begins {
     Connected,
@@ -87,13 +88,13 @@ pub(super) struct Centre {
     rate_generation: u64,
     retention: Ms,
     forgotten: u64,
-    // What the running action did, by conversation.
+    // The steps of the running action, by conversation.
     touched: Vec<(u64, Step)>,
     changes: Vec<Change>,
 }
 
 impl Centre {
-    /// A centre that has been at work for the warm-up before `epoch`.
+    /// A centre that has been running for the warm-up time before `epoch`.
     pub(super) fn new(options: &Options, world: Arc<World>, epoch: Ms) -> Centre {
         let begin = epoch - millis(options.warm_up);
         let rate = options
@@ -120,7 +121,7 @@ impl Centre {
             changes: Vec::new(),
             world,
         };
-        centre.people_arrive();
+        centre.init_agents();
         centre.schedule_arrival();
         centre.advance(epoch);
         centre
@@ -131,17 +132,17 @@ impl Centre {
         self.now
     }
 
-    /// When something is due next.
+    /// When the next action is due.
     pub(super) fn next_due(&self) -> Option<Ms> {
         self.due.peek().map(|Reverse((at, _, _))| *at)
     }
 
-    /// Lives on to `to` and gives what changed, in order.
+    /// Advances the centre to `to`, and returns the changes in order.
     pub(super) fn advance(&mut self, to: Ms) -> Vec<Change> {
         self.advance_some(to, usize::MAX)
     }
 
-    /// Lives on to `to`, but runs at most so many actions; the rest is for the next call.
+    /// Advances the centre towards `to`, but runs at most this many actions; the next call goes on.
     pub(super) fn advance_some(&mut self, to: Ms, most: usize) -> Vec<Change> {
         let mut left = most;
         let mut all = true;
@@ -166,29 +167,29 @@ impl Centre {
         std::mem::take(&mut self.changes)
     }
 
-    /// Sets the mean number of arrivals a second of the centre's time.
+    /// Sets the mean number of arrivals in a second of the centre's time.
     pub(super) fn set_rate(&mut self, per_sec: f64) {
         self.rate = per_sec;
         self.rate_generation += 1;
         self.schedule_arrival();
     }
 
-    /// Whether somebody may still come.
+    /// Whether new conversations may arrive.
     pub(super) fn has_arrivals(&self) -> bool {
         self.rate > 0.0
     }
 
-    /// All known conversations in the order of their start.
+    /// All conversations that are kept, in the order of their starts.
     pub(super) fn conversations(&self) -> impl DoubleEndedIterator<Item = &Conversation> {
         self.conversations.values()
     }
 
-    /// Conversations with something still going on.
+    /// Conversations that have not ended.
     pub(super) fn open(&self) -> impl Iterator<Item = &Conversation> {
         self.open.iter().filter_map(|key| self.conversations.get(key))
     }
 
-    /// Ended conversations that are remembered no more.
+    /// How many ended conversations are no longer kept.
     pub(super) fn forgotten(&self) -> u64 {
         self.forgotten
     }
@@ -203,7 +204,7 @@ impl Centre {
             .and_then(|key| self.conversations.get(key))
     }
 
-    /// The user's part in each conversation that takes his time.
+    /// The user's part in each of the user's current conversations.
     pub(super) fn work_of(&self, user: usize) -> impl Iterator<Item = (Media, &Participant)> {
         let engaged = self.agents[user]
             .engaged
@@ -248,7 +249,7 @@ impl Centre {
         self.due.push(Reverse((self.now + delay.max(1), self.order, action)));
     }
 
-    /// A length drawn between two bounds, in milliseconds.
+    /// A random length between two bounds, in milliseconds.
     fn between(&mut self, low: Ms, high: Ms) -> Ms {
         self.rng.i64(low..=high)
     }
@@ -261,7 +262,7 @@ impl Centre {
         self.touched.push((key, step));
     }
 
-    /// Ends conversations in which nothing is left to do, and writes the changes down: one per touched conversation.
+    /// Ends conversations in which nothing is left to do, and adds one change for each touched conversation.
     fn settle(&mut self) {
         while let Some(&(key, _)) = self.touched.first() {
             let mut steps = Vec::new();
@@ -340,7 +341,7 @@ impl Centre {
         self.conversations.get_mut(&key)?.participants.get_mut(who)
     }
 
-    /// Ends one participant now, his hold and parking with him. False if he had left already.
+    /// Ends a participant, with its hold and parking, now. False if it had ended before.
     fn leave(&mut self, key: u64, who: usize, disconnect: Disconnect) -> bool {
         let now = self.now;
         let Some(participant) = self.participant_mut(key, who).filter(|p| p.is_open()) else {

@@ -1,4 +1,4 @@
-//! Agents: presence, routing status, what they are engaged in.
+//! Agents: presence, routing status and current conversations.
 //!
 //! In: due actions, the work of conversations · Out: states and their changes · Thread: the centre's lock.
 
@@ -7,7 +7,7 @@ use super::{Action, Centre};
 use crate::simulator::when::Ms;
 use crate::simulator::world::{AVAILABLE, Media, OFFLINE, ON_QUEUE};
 
-/// Where people go when they leave the queue, as indexes of presences, with weights by repetition.
+/// The presences (as indexes) that agents take when they go off queue; repetitions are weights.
 const BREAKS: [usize; 8] = [2, 3, 4, 4, 5, 6, 7, AVAILABLE];
 
 /// A user's state.
@@ -19,7 +19,7 @@ pub(in crate::simulator) struct Agent {
     pub routing: Routing,
     pub routing_since: Ms,
     pub not_responding: bool,
-    /// Conversations that take his time: alerting, talking, after-call work. With whether each is digital.
+    /// Keys of the conversations in which the agent alerts, talks or does after-call work, and whether each is digital.
     pub engaged: Vec<(u64, bool)>,
     pub idle_since: Ms,
     lead: bool,
@@ -27,7 +27,7 @@ pub(in crate::simulator) struct Agent {
 }
 
 impl Agent {
-    /// One voice conversation, or two digital ones.
+    /// Whether the agent can take a conversation: one voice conversation or two digital ones at a time.
     pub(super) fn can_take(&self, media: Media) -> bool {
         let digital = matches!(media, Media::Message | Media::Email);
         let room = self.engaged.is_empty() || (digital && self.engaged.len() < 2 && self.engaged.iter().all(|e| e.1));
@@ -36,7 +36,8 @@ impl Agent {
 }
 
 impl Centre {
-    pub(super) fn people_arrive(&mut self) {
+    /// Sets the initial state of all users.
+    pub(super) fn init_agents(&mut self) {
         for user in 0..self.world.users.len() {
             let is_agent = !self.world.users[user].queues.is_empty();
             let presence = match self.rng.u8(..10) {
@@ -95,7 +96,7 @@ impl Centre {
         self.offer_work(user);
     }
 
-    /// Works out the routing status anew from everything else.
+    /// Derives the routing status from presence and conversations.
     pub(super) fn refresh_routing(&mut self, user: usize) {
         let mut talking = false;
         let mut consulted = false;

@@ -1,11 +1,11 @@
-//! Half-hour counts per queue and medium, as the analytics topics carry them.
+//! SocketIo-hour counts by queue and medium for the analytics topics.
 //!
-//! In: moments of conversations · Out: counts · Thread: the centre's lock.
+//! In: events of conversations · Out: counts · Thread: the centre's lock.
 
 use crate::simulator::when::Ms;
 use crate::simulator::world::Media;
 
-/// The service's own interval of aggregates in notifications.
+/// The interval of aggregates in the service's notifications.
 pub(in crate::simulator) const INTERVAL_MS: Ms = 30 * 60 * 1000;
 
 /// Count, sum and extremes of lengths, in milliseconds.
@@ -62,7 +62,7 @@ impl Stats {
         &mut self.counts[queue][media.index()]
     }
 
-    /// Begins a new interval if it is time.
+    /// Begins a new interval if the current one is over.
     fn turn(&mut self, now: Ms) {
         let interval = now.div_euclid(INTERVAL_MS) * INTERVAL_MS;
         if interval != self.interval {

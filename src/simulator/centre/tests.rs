@@ -1,6 +1,6 @@
-//! The traffic model: determinism, variety, order of its facts.
+//! The traffic model: its facts are deterministic, varied and in order.
 //!
-//! In: a seed · Out: verdicts on an hour of work · Thread: the test's.
+//! In: a seed · Out: results on an hour of work · Thread: the test's.
 
 use super::*;
 

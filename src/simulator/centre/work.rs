@@ -1,4 +1,4 @@
-//! The agent's way: alert, answer or miss, talk, hold, park, consult, transfer, after-call work.
+//! The agent's side: alert, answer or miss, talk, hold, park, consult, transfer, after-call work.
 //!
 //! In: due actions · Out: facts · Thread: the centre's lock.
 
@@ -7,15 +7,15 @@ use super::{Action, Begins, Centre, Waiting};
 use crate::simulator::when::Ms;
 use crate::simulator::world::Media;
 
-/// How long an agent's client alerts before the conversation goes back to the queue.
+/// How long an agent is alerted before the conversation goes back to the queue.
 pub(in crate::simulator) const ALERTING_TIMEOUT_MS: Ms = 8_000;
 
-/// How far into a queue an agent who can take only some media looks for work.
+/// How many waiting conversations of a queue are searched for one of a medium that the agent can take.
 const SEARCHED: usize = 500;
 
 impl Centre {
-    /// A conversation waits: the agent who has been idle longest gets it.
-    pub(super) fn offer_to_somebody(&mut self, key: u64, visit: usize, queue: usize) {
+    /// Offers a waiting conversation to the agent who has been idle longest, if one is free.
+    pub(super) fn offer_to_idle_agent(&mut self, key: u64, visit: usize, queue: usize) {
         let Some(media) = self.conversations.get(&key).map(|c| c.media) else {
             return;
         };
@@ -26,7 +26,7 @@ impl Centre {
         }
     }
 
-    /// An agent is free: what has waited longest in any of his queues goes to him.
+    /// Offers a free agent the conversation that has waited longest in the agent's queues.
     pub(super) fn offer_work(&mut self, user: usize) {
         let mut best: Option<(Ms, u64, usize, usize)> = None;
         for &queue in &self.world.users[user].queues {
@@ -87,17 +87,16 @@ impl Centre {
             && let Some(queue) = self.participant(key, visit).and_then(|p| p.queue)
         {
             self.waiting[queue].push_front(Waiting { key, visit });
-            self.offer_to_somebody(key, visit, queue);
+            self.offer_to_idle_agent(key, visit, queue);
         }
     }
 
-    /// The customer has gone while somebody's client alerted.
+    /// Ends the alert of an agent after the customer has left.
     pub(super) fn withdraw_alert(&mut self, key: u64, how: Disconnect) {
-        let alerting = self.conversations.get(&key).and_then(|c| {
-            c.participants
-                .iter()
-                .position(|p| p.is_person_of_ours() && p.is_alerting())
-        });
+        let alerting = self
+            .conversations
+            .get(&key)
+            .and_then(|c| c.participants.iter().position(|p| p.is_internal() && p.is_alerting()));
         if let Some(who) = alerting
             && self.leave(key, who, how)
         {
@@ -214,15 +213,15 @@ impl Centre {
             c.participants.iter().filter(|p| p.purpose == Purpose::Acd).count()
         });
         let goes_on = queue.is_some() && media != Media::Callback && visits < 4 && self.chance(0.10);
-        // Now and then somebody from outside stays on the line with the customer.
+        // Sometimes an external expert stays with the customer.
         let stays = goes_on && self.chance(0.5);
-        // The others go first, so that nobody is left alone on the line.
+        // The others leave first, so that none of them is left alone in the conversation.
         let others: Vec<usize> = self.conversations.get(&key).map_or_else(Vec::new, |c| {
             (1..c.participants.len())
                 .filter(|&i| {
                     let p = &c.participants[i];
                     let outside = p.purpose == Purpose::External;
-                    i != who && p.is_open() && (p.is_person_of_ours() || (outside && !stays))
+                    i != who && p.is_open() && (p.is_internal() || (outside && !stays))
                 })
                 .collect()
         });
@@ -230,7 +229,7 @@ impl Centre {
             self.agent_leaves(key, other, Disconnect::Peer);
         }
         if let (Some(from), true) = (queue, goes_on) {
-            // Mostly to another queue, now and then back into the same one.
+            // Usually to another queue, sometimes back to the same one.
             let to = if queues == 1 || self.chance(0.15) {
                 from
             } else {
@@ -252,7 +251,7 @@ impl Centre {
         self.agent_leaves(key, who, agent);
     }
 
-    /// An agent or colleague leaves; agents go into after-call work where their queue wants it.
+    /// An agent or another participant leaves; agents begin after-call work if their queue requires it.
     pub(super) fn agent_leaves(&mut self, key: u64, who: usize, how: Disconnect) {
         if !self.leave(key, who, how) {
             return;
@@ -292,7 +291,7 @@ impl Centre {
         }
     }
 
-    /// Counts what an agent did, once he has nothing left to do.
+    /// Counts an agent's handled conversation, once all its work is done.
     fn finished(&mut self, key: u64, who: usize) {
         let Some(conversation) = self.conversations.get(&key) else {
             return;

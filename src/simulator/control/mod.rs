@@ -1,6 +1,6 @@
-//! Control over HTTP: `/sim/…`, without login, for tests and rehearsals.
+//! Control of the simulator over HTTP: `/sim/…`, without login, for tests and rehearsals.
 //!
-//! In: `GET` or `POST /sim/NAME?parameters` · Out: JSON of what was done · Thread: the connection's.
+//! In: `GET` or `POST /sim/NAME?parameters` · Out: JSON answers · Thread: the connection's.
 
 pub(super) mod script;
 mod service;
@@ -19,12 +19,13 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-struct Ask<'a> {
+/// A control call with its parameters.
+struct ControlCall<'a> {
     shared: &'a Arc<Shared>,
     parameters: Vec<(String, String)>,
 }
 
-impl Ask<'_> {
+impl ControlCall<'_> {
     fn text(&self, name: &str) -> Option<&str> {
         self.parameters
             .iter()
@@ -42,7 +43,7 @@ impl Ask<'_> {
         }
     }
 
-    /// A length of the wall clock, fractions allowed.
+    /// A parameter in seconds of real time, fractions allowed.
     fn secs(&self, name: &str, default: Option<f64>) -> Result<Duration, String> {
         const MOST: f64 = 86_400.0;
         let secs = match self.text(name) {
@@ -80,35 +81,35 @@ pub(super) fn handle(shared: &Arc<Shared>, request: &Request) -> Response {
 /// Answers a call by its path and parameters.
 pub(super) fn call(shared: &Arc<Shared>, path: &str, parameters: Vec<(String, String)>) -> Response {
     let name = path.trim_start_matches("/sim").trim_matches('/');
-    let ask = Ask { shared, parameters };
+    let call = ControlCall { shared, parameters };
     let outcome = match name {
         "" => Ok(list()),
-        "state" => ask.only(&[]).map(|()| state(shared)),
-        "load" => load(&ask),
-        "flood" => flood(&ask),
-        "truth" => truth::ask(&ask),
-        "pause" => pause(&ask),
-        "drain" => ask.only(&[]).map(|()| drain(shared)),
-        "forbid" => service::forbid(&ask),
-        "close" => sockets::close(&ask),
-        "reset" => sockets::reset(&ask),
-        "revoke" => ask.only(&[]).map(|()| service::revoke(shared)),
-        "evict" => ask.only(&[]).map(|()| service::evict(shared)),
-        "socket_closing" => sockets::socket_closing(&ask),
-        "429" => service::trouble(&ask, Some(429)),
-        "error" => service::trouble(&ask, None),
-        "outage" => sockets::outage(&ask),
-        "silence" => sockets::spell(&ask, Outbox::silence),
-        "stall" => sockets::spell(&ask, Outbox::stall),
-        "dribble" => sockets::setting(&ask, "ms", 10_000, &shared.weather.dribble_ms),
-        "no_heartbeat" => sockets::no_heartbeat(&ask),
-        "duplicate" => sockets::setting(&ask, "percent", 100, &shared.weather.duplicate_percent),
-        "reorder" => sockets::setting(&ask, "percent", 100, &shared.weather.reorder_percent),
-        "garbage" => sockets::garbage(&ask),
-        "oversize" => sockets::oversize(&ask),
-        "error_frame" => sockets::error_frame(&ask),
-        "details" => service::whims(&ask),
-        "refuse_filters" => service::refuse_filters(&ask),
+        "state" => call.only(&[]).map(|()| state(shared)),
+        "load" => load(&call),
+        "flood" => flood(&call),
+        "truth" => truth::from_call(&call),
+        "pause" => pause(&call),
+        "drain" => call.only(&[]).map(|()| drain(shared)),
+        "forbid" => service::forbid(&call),
+        "close" => sockets::close(&call),
+        "reset" => sockets::reset(&call),
+        "revoke" => call.only(&[]).map(|()| service::revoke(shared)),
+        "evict" => call.only(&[]).map(|()| service::evict(shared)),
+        "socket_closing" => sockets::socket_closing(&call),
+        "429" => service::refuse_calls(&call, Some(429)),
+        "error" => service::refuse_calls(&call, None),
+        "outage" => sockets::outage(&call),
+        "silence" => sockets::halt(&call, Outbox::silence),
+        "stall" => sockets::halt(&call, Outbox::stall),
+        "dribble" => sockets::setting(&call, "ms", 10_000, &shared.socket_faults.dribble_ms),
+        "no_heartbeat" => sockets::no_heartbeat(&call),
+        "duplicate" => sockets::setting(&call, "percent", 100, &shared.socket_faults.duplicate_percent),
+        "reorder" => sockets::setting(&call, "percent", 100, &shared.socket_faults.reorder_percent),
+        "garbage" => sockets::garbage(&call),
+        "oversize" => sockets::oversize(&call),
+        "error_frame" => sockets::error_frame(&call),
+        "details" => service::details_quirks(&call),
+        "refuse_filters" => service::refuse_filters(&call),
         other => {
             let names: Vec<&str> = CALLS.iter().map(|c| c.0).collect();
             let body = json!({"error": format!("unknown call {other}"), "allowed": names});
@@ -141,19 +142,19 @@ fn state(shared: &Shared) -> Value {
             centre.next_due().is_none_or(|due| due > clock),
         )
     };
-    let nothing_leaves = || shared.unpublished.load(Ordering::SeqCst) == 0;
-    // Before and after: what is no longer held back may be about to be sent.
-    let published = nothing_leaves() && !shared.all_sockets().iter().any(|s| s.has_late()) && nothing_leaves();
+    let is_idle = || shared.unpublished.load(Ordering::SeqCst) == 0;
+    // Before and after: a frame that is no longer delayed may be about to be sent.
+    let published = is_idle() && !shared.all_sockets().iter().any(|s| s.has_delayed()) && is_idle();
     let outage = shared
         .outage()
         .map_or(0.0, |o| o.until.saturating_duration_since(Instant::now()).as_secs_f64());
     let (channels, sockets, tokens, evicted) = {
-        let hub = shared.hub();
+        let registry = shared.registry();
         (
-            hub.channels().count(),
-            hub.sockets().len(),
-            hub.tokens.len(),
-            hub.evicted,
+            registry.channels().count(),
+            registry.sockets().len(),
+            registry.tokens.len(),
+            registry.evicted,
         )
     };
     json!({
@@ -177,9 +178,9 @@ fn state(shared: &Shared) -> Value {
     })
 }
 
-fn load(ask: &Ask<'_>) -> Result<Value, String> {
-    ask.only(&["per_second"])?;
-    let text = ask
+fn load(call: &ControlCall<'_>) -> Result<Value, String> {
+    call.only(&["per_second"])?;
+    let text = call
         .text("per_second")
         .ok_or("per_second: missing, a number from 0 to 10000 is needed")?;
     let rate: f64 = text
@@ -187,20 +188,20 @@ fn load(ask: &Ask<'_>) -> Result<Value, String> {
         .ok()
         .filter(|r| (0.0..=10_000.0).contains(r))
         .ok_or(format!("per_second: found {text}, allowed 0 to 10000"))?;
-    ask.shared.centre().set_rate(rate);
-    // Already due plans may be later than the new ones.
-    let _ = ask.shared.wake.try_send(());
+    call.shared.centre().set_rate(rate);
+    // The next arrival may now be due earlier than the time for which the centre's thread sleeps.
+    let _ = call.shared.wake.try_send(());
     Ok(json!({"per_second": rate}))
 }
 
-fn pause(ask: &Ask<'_>) -> Result<Value, String> {
-    ask.only(&["on"])?;
-    let on = ask.switch("on", "1")?;
+fn pause(call: &ControlCall<'_>) -> Result<Value, String> {
+    call.only(&["on"])?;
+    let on = call.switch("on", "1")?;
     if on {
-        ask.shared.clock.pause();
+        call.shared.clock.pause();
     } else {
-        ask.shared.clock.resume();
-        let _ = ask.shared.wake.try_send(());
+        call.shared.clock.resume();
+        let _ = call.shared.wake.try_send(());
     }
     Ok(json!({"paused": on}))
 }
@@ -211,11 +212,11 @@ fn drain(shared: &Shared) -> Value {
     json!({"conversations_open": centre.open_count()})
 }
 
-fn flood(ask: &Ask<'_>) -> Result<Value, String> {
-    ask.only(&["events", "bytes"])?;
-    let events = ask.number("events", None, 100_000_000)?;
-    let bytes = ask.number("bytes", Some(3000), 500_000)?;
+fn flood(call: &ControlCall<'_>) -> Result<Value, String> {
+    call.only(&["events", "bytes"])?;
+    let events = call.number("events", None, 100_000_000)?;
+    let bytes = call.number("bytes", Some(3000), 500_000)?;
     let begin = Instant::now();
-    let sent = flood::run(ask.shared, events, bytes as usize)?;
+    let sent = flood::run(call.shared, events, bytes as usize)?;
     Ok(json!({"events": events, "sent": sent, "secs": begin.elapsed().as_secs_f64()}))
 }

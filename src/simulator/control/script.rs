@@ -28,15 +28,15 @@ pub(in crate::simulator) fn run(shared: &Arc<Shared>, script: &Script, stop: &Re
                 log::warn!("script, line {}: {}: {said}", step.line, step.call);
             }
         }
-        let Some(turn) = script.turn else { return };
-        begin += turn;
+        let Some(loop_after) = script.loop_after else { return };
+        begin += loop_after;
         if is_stopped(stop, begin) {
             return;
         }
     }
 }
 
-/// Waits until `at`; whether the simulator ends before.
+/// Waits until `at`. True if the simulator ends before.
 fn is_stopped(stop: &Receiver<()>, at: Instant) -> bool {
     stop.recv_deadline(at) != Err(RecvTimeoutError::Timeout)
 }

@@ -1,28 +1,28 @@
-//! Control calls that the service suffers from: rights, refusals, lives cut short.
+//! Control calls for login, REST and channels: permissions, refusals, revoked tokens, evicted channels.
 //!
 //! In: parameters · Out: changed rules, ended tokens and channels · Thread: the connection's.
 
-use super::Ask;
-use crate::simulator::shared::{RetryAfter, Shared, Trouble, Whims};
+use super::ControlCall;
+use crate::simulator::shared::{DetailsQuirks, RefusedCalls, RetryAfter, Shared};
 use crate::simulator::stream::{Outbox, notifications};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
-pub(super) fn forbid(ask: &Ask<'_>) -> Result<Value, String> {
-    ask.only(&["topic", "permission", "clear"])?;
-    let mut faults = ask.shared.faults();
-    if ask.text("clear").is_some() {
+pub(super) fn forbid(call: &ControlCall<'_>) -> Result<Value, String> {
+    call.only(&["topic", "permission", "clear"])?;
+    let mut faults = call.shared.faults();
+    if call.text("clear").is_some() {
         faults.rules = Default::default();
     }
-    let none = ask.parameters.is_empty();
+    let none = call.parameters.is_empty();
     faults
         .rules
         .forbidden
-        .extend(ask.text("topic").filter(|t| !t.is_empty()).map(str::to_owned));
+        .extend(call.text("topic").filter(|t| !t.is_empty()).map(str::to_owned));
     faults
         .rules
         .missing_permissions
-        .extend(ask.text("permission").filter(|p| !p.is_empty()).map(str::to_owned));
+        .extend(call.text("permission").filter(|p| !p.is_empty()).map(str::to_owned));
     if none {
         Err("topic, permission or clear is needed".to_owned())
     } else {
@@ -31,7 +31,7 @@ pub(super) fn forbid(ask: &Ask<'_>) -> Result<Value, String> {
 }
 
 pub(super) fn revoke(shared: &Shared) -> Value {
-    let gone = shared.hub().log_out_all();
+    let gone = shared.registry().log_out_all();
     for (channel, socket) in &gone {
         socket.send(notifications::system(
             shared,
@@ -39,7 +39,7 @@ pub(super) fn revoke(shared: &Shared) -> Value {
             channel,
             Some("user_tokens_revoked"),
         ));
-        notifications::say_gone(socket);
+        notifications::close_as_gone(socket);
     }
     let mut others: Vec<Arc<Outbox>> = shared.events().iter().map(|s| Arc::clone(&s.outbox)).collect();
     others.extend(shared.metrics().iter().map(|s| Arc::clone(&s.outbox)));
@@ -48,36 +48,36 @@ pub(super) fn revoke(shared: &Shared) -> Value {
 }
 
 pub(super) fn evict(shared: &Shared) -> Value {
-    let gone = shared.hub().evict_all();
-    gone.iter().for_each(|(_, socket)| notifications::say_gone(socket));
+    let gone = shared.registry().evict_all();
+    gone.iter().for_each(|(_, socket)| notifications::close_as_gone(socket));
     json!({"sockets": gone.len()})
 }
 
-pub(super) fn trouble(ask: &Ask<'_>, fixed: Option<u16>) -> Result<Value, String> {
-    ask.only(if fixed.is_some() {
+pub(super) fn refuse_calls(call: &ControlCall<'_>, fixed: Option<u16>) -> Result<Value, String> {
+    call.only(if fixed.is_some() {
         &["secs", "count", "date", "path"]
     } else {
         &["status", "secs", "count", "date", "path"]
     })?;
     let status = match fixed {
         Some(status) => status,
-        None => ask.number("status", Some(503), 599)? as u16,
+        None => call.number("status", Some(503), 599)? as u16,
     };
     if status < 400 {
         return Err(format!("status: found {status}, allowed 400 to 599"));
     }
-    let count = ask.number("count", Some(1), 1_000_000)?;
-    let secs = ask.number("secs", Some(5), 86_400)?;
-    let date = ask.switch("date", "0")?;
-    let wanted = status == 429 || ask.text("secs").is_some();
+    let count = call.number("count", Some(1), 1_000_000)?;
+    let secs = call.number("secs", Some(5), 86_400)?;
+    let date = call.switch("date", "0")?;
+    let wanted = status == 429 || call.text("secs").is_some();
     let retry_after = wanted.then_some(if date {
         RetryAfter::Date(secs)
     } else {
         RetryAfter::Secs(secs)
     });
-    let path = ask.text("path").map(str::to_owned);
+    let path = call.text("path").map(str::to_owned);
     let answer = json!({"status": status, "count": count, "path": path.as_deref().unwrap_or("")});
-    ask.shared.faults().trouble = (count > 0).then_some(Trouble {
+    call.shared.faults().refused_calls = (count > 0).then_some(RefusedCalls {
         status,
         count,
         retry_after,
@@ -86,16 +86,16 @@ pub(super) fn trouble(ask: &Ask<'_>, fixed: Option<u16>) -> Result<Value, String
     Ok(answer)
 }
 
-pub(super) fn refuse_filters(ask: &Ask<'_>) -> Result<Value, String> {
-    ask.only(&["on"])?;
-    let on = ask.switch("on", "1")?;
-    ask.shared.faults().refuse_event_filters = on;
+pub(super) fn refuse_filters(call: &ControlCall<'_>) -> Result<Value, String> {
+    call.only(&["on"])?;
+    let on = call.switch("on", "1")?;
+    call.shared.faults().refuse_event_filters = on;
     Ok(json!({"refuse_filters": on}))
 }
 
-pub(super) fn whims(ask: &Ask<'_>) -> Result<Value, String> {
-    ask.only(&["ignore", "deepest"])?;
-    let ignored: Vec<&str> = ask
+pub(super) fn details_quirks(call: &ControlCall<'_>) -> Result<Value, String> {
+    call.only(&["ignore", "deepest"])?;
+    let ignored: Vec<&str> = call
         .text("ignore")
         .unwrap_or_default()
         .split(',')
@@ -105,8 +105,8 @@ pub(super) fn whims(ask: &Ask<'_>) -> Result<Value, String> {
     if let Some(other) = ignored.iter().find(|what| !known.contains(what)) {
         return Err(format!("ignore: found {other}, allowed {}", known.join(", ")));
     }
-    let deepest = ask.number("deepest", Some(0), 1_000_000)? as usize;
-    ask.shared.faults().whims = Whims {
+    let deepest = call.number("deepest", Some(0), 1_000_000)? as usize;
+    call.shared.faults().details_quirks = DetailsQuirks {
         ignores_order: ignored.contains(&"order"),
         ignores_filters: ignored.contains(&"filters"),
         ignores_paging: ignored.contains(&"paging"),

@@ -1,6 +1,6 @@
-//! A whole conversation: the body of `…conversations` topics and the answer of `GET /api/v2/conversations/{id}`.
+//! Renders a whole conversation: the body of `…conversations` topics and the answer of `GET /api/v2/conversations/{id}`.
 //!
-//! In: facts of one conversation · Out: JSON · Thread: any; pure.
+//! In: facts of one conversation · Out: JSON · Thread: any (pure).
 
 use crate::simulator::centre::facts::{Conversation, Participant, Purpose};
 use crate::simulator::json::{Object, id_ref};
@@ -12,12 +12,12 @@ use serde_json::{Value, json};
 pub(in crate::simulator) const WRAPUP_TIMEOUT_MS: i64 = 30_000;
 /// The centre's own number.
 pub(in crate::simulator) const OUR_NUMBER: &str = "+15550199";
-/// The number of whom agents call in.
+/// The number of the external expert whom agents consult.
 const OUTSIDE_NUMBER: &str = "tel:+15550177";
 /// The centre's own mailbox.
 pub(in crate::simulator) const OUR_MAILBOX: &str = "service@example.com";
 
-/// The two shapes of a conversation with arrays per medium.
+/// The two forms of a conversation with one array for each medium.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::simulator) enum Shape {
     Notification,
@@ -114,7 +114,7 @@ pub(super) fn routing_data(world: &World, p: &Participant) -> Option<Value> {
 }
 
 fn participant(world: &World, c: &Conversation, p: &Participant, shape: Shape) -> Value {
-    let ours = p.is_person_of_ours();
+    let ours = p.is_internal();
     let expected = p.after_call.expected;
     let queue = p
         .queue
@@ -178,7 +178,7 @@ pub(super) fn initial_state(c: &Conversation, p: &Participant) -> &'static str {
 }
 
 fn after_call_work(p: &Participant) -> Option<Value> {
-    if !p.is_person_of_ours() || p.connected.is_none() || p.end.is_none() {
+    if !p.is_internal() || p.connected.is_none() || p.end.is_none() {
         return None;
     }
     let a = &p.after_call;
@@ -199,7 +199,7 @@ fn after_call_work(p: &Participant) -> Option<Value> {
 
 fn medium(world: &World, c: &Conversation, p: &Participant, shape: Shape) -> Value {
     let customer = c.customer();
-    let ours = p.is_person_of_ours();
+    let ours = p.is_internal();
     let common = Object::new()
         .set("id", p.communication)
         .set("state", state(c, p))

@@ -1,6 +1,6 @@
-//! Detail events of one conversation (`v2.detail.events.conversation.{id}.*`).
+//! Renders detail events of one conversation (`v2.detail.events.conversation.{id}.*`).
 //!
-//! In: a step and the facts after it · Out: topic suffix and JSON · Thread: any; pure.
+//! In: a step and the facts after it · Out: topic suffix and JSON · Thread: any (pure).
 
 use super::conversation::{our_address, uri_address};
 use crate::simulator::centre::facts::{Conversation, Purpose, Step};

@@ -1,6 +1,6 @@
-//! Analytics details: a conversation as sessions and segments.
+//! Renders a conversation as analytics details: sessions and segments.
 //!
-//! In: facts of one conversation · Out: JSON · Thread: any; pure.
+//! In: facts of one conversation · Out: JSON · Thread: any (pure).
 
 use super::conversation::{name, our_address, uri_address};
 use crate::simulator::centre::facts::{Conversation, Participant, Purpose};
@@ -9,7 +9,7 @@ use crate::simulator::when::Ms;
 use crate::simulator::world::{Media, World};
 use serde_json::Value;
 
-/// One segment before it is written.
+/// One segment before it is rendered.
 struct Segment {
     kind: &'static str,
     start: Ms,
@@ -126,7 +126,7 @@ fn segments(world: &World, c: &Conversation, p: &Participant) -> Vec<Value> {
     out
 }
 
-/// An agent's segments: the alert, then talk cut by holds and parkings.
+/// An agent's segments: the alert, then the talk, interrupted by holds and parking.
 fn talk(p: &Participant, list: &mut Vec<Segment>) {
     list.push(Segment {
         kind: "alert",

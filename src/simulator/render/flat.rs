@@ -1,6 +1,6 @@
-//! The bodies of topics of one medium (`…conversations.calls` and so on): participants without arrays.
+//! Renders the bodies of topics of one medium (`…conversations.calls` and so on): participants without arrays of media.
 //!
-//! In: facts of one conversation · Out: JSON · Thread: any; pure.
+//! In: facts of one conversation · Out: JSON · Thread: any (pure).
 
 use super::conversation::{
     WRAPUP_TIMEOUT_MS, address, attributes, initial_state, name, our_address, routing_data, state, uri_address, wrapup,
@@ -57,7 +57,7 @@ fn participant(world: &World, c: &Conversation, p: &Participant) -> Value {
         .maybe_time("startAcwTime", p.after_call.start)
         .maybe_time("endAcwTime", p.after_call.end)
         .when(
-            p.is_person_of_ours(),
+            p.is_internal(),
             "alertingTimeoutMs",
             crate::simulator::centre::ALERTING_TIMEOUT_MS,
         )

@@ -1,6 +1,6 @@
-//! Facts into the JSON of the published schemas.
+//! Renders facts as the JSON of the published schemas.
 //!
-//! In: facts and states of the centre · Out: JSON values · Thread: any; pure.
+//! In: facts and states of the centre · Out: JSON values · Thread: any (pure).
 
 pub(super) mod conversation;
 pub(super) mod detail_event;

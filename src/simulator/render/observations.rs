@@ -1,6 +1,6 @@
-//! Queue observations: what holds now, for REST and for the analytics topics.
+//! Renders queue observations, the current numbers, for REST and for the analytics topics.
 //!
-//! In: the centre · Out: JSON · Thread: any; pure.
+//! In: the centre · Out: JSON · Thread: any (pure).
 
 use crate::simulator::centre::Centre;
 use crate::simulator::centre::facts::{Conversation, Participant, Purpose};
@@ -11,7 +11,7 @@ use crate::simulator::world::{ALL_MEDIA, Media, ON_QUEUE};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
-/// What conversations do in one queue and medium now: who waits, alerts, talks, each with since when.
+/// The conversations that wait, alert and talk in one queue and medium now, each with the time since when.
 #[derive(Default)]
 pub(in crate::simulator) struct Present<'a> {
     pub waiting: Vec<(Ms, &'a Conversation, &'a Participant)>,
@@ -19,7 +19,7 @@ pub(in crate::simulator) struct Present<'a> {
     pub interacting: Vec<(Ms, &'a Conversation, &'a Participant)>,
 }
 
-/// The present of every queue and medium.
+/// The current conversations of every queue and medium.
 pub(in crate::simulator) fn present(centre: &Centre) -> Vec<[Present<'_>; 4]> {
     let mut all: Vec<[Present<'_>; 4]> = centre.world.queues.iter().map(|_| Default::default()).collect();
     for c in centre.open() {
@@ -45,7 +45,7 @@ fn qualified(metric: &str, qualifier: &str, count: usize) -> Value {
     json!({"metric": metric, "qualifier": qualifier, "stats": {"count": count}})
 }
 
-/// The user metrics of a queue, each with its name; those without a person are missing.
+/// The user metrics of a queue, each with its name; metrics that count no user are left out.
 pub(in crate::simulator) fn user_metrics(centre: &Centre, queue: usize) -> Vec<Value> {
     let world = &centre.world;
     let members = &world.queues[queue].members;
@@ -158,7 +158,7 @@ fn interval_metrics(counts: &Counts) -> Vec<Value> {
     out
 }
 
-/// The bodies of `v2.analytics.queues.{id}.observations` as they stand: one for the people, one for each medium.
+/// The current bodies of `v2.analytics.queues.{id}.observations`: one for the users, one for each medium.
 pub(in crate::simulator) fn notifications(
     centre: &mut Centre,
     queue: usize,
@@ -192,7 +192,7 @@ pub(in crate::simulator) fn notifications(
     out
 }
 
-/// The present as numbers: waiting, alerting, interacting of every queue and medium.
+/// The current numbers of waiting, alerting and interacting conversations of every queue and medium.
 pub(in crate::simulator) fn present_counts(centre: &Centre) -> Vec<[(usize, usize, usize); 4]> {
     present(centre)
         .iter()

@@ -1,6 +1,6 @@
-//! Users: entities, presence, routing status, and the bodies of users' topics.
+//! Renders users: entities, presence, routing status, and the bodies of user topics.
 //!
-//! In: the organisation and its users' states · Out: JSON · Thread: any; pure.
+//! In: the organisation and its users' states · Out: JSON · Thread: any (pure).
 
 use crate::simulator::centre::Centre;
 use crate::simulator::json::{Object, id_ref};
@@ -44,7 +44,7 @@ pub(in crate::simulator) fn user(centre: &Centre, index: usize, expand: &[String
         .into()
 }
 
-/// As `GET …/presences/purecloud` gives it.
+/// `GET …/presences/purecloud`.
 pub(in crate::simulator) fn presence(centre: &Centre, index: usize) -> Value {
     let world = &centre.world;
     let agent = &centre.agents[index];
@@ -68,7 +68,7 @@ pub(in crate::simulator) fn presence(centre: &Centre, index: usize) -> Value {
         .into()
 }
 
-/// As `GET …/routingstatus` gives it.
+/// `GET …/routingstatus`.
 pub(in crate::simulator) fn routing_status(centre: &Centre, index: usize) -> Value {
     let agent = &centre.agents[index];
     Object::new()
@@ -78,7 +78,7 @@ pub(in crate::simulator) fn routing_status(centre: &Centre, index: usize) -> Val
         .into()
 }
 
-/// `v2.users.{id}.presence`: the body does not say whose it is.
+/// `v2.users.{id}.presence`; the body does not name the user.
 pub(in crate::simulator) fn presence_event(centre: &Centre, index: usize) -> Value {
     let agent = &centre.agents[index];
     let definition = &centre.world.presences[agent.presence];

@@ -1,6 +1,6 @@
-//! Queues, their members, wrap-up codes.
+//! Renders queues, their members and wrap-up codes.
 //!
-//! In: the organisation and its agents' states · Out: JSON · Thread: any; pure.
+//! In: the organisation and its agents' states · Out: JSON · Thread: any (pure).
 
 use super::people::{self, division};
 use crate::simulator::centre::Centre;

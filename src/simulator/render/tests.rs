@@ -1,6 +1,6 @@
-//! REST details and notifications of the same moment tell the same facts.
+//! REST details and notifications of the same moment contain the same facts.
 //!
-//! In: an hour of a centre · Out: verdicts, moment by moment · Thread: the test's.
+//! In: an hour of a centre · Out: comparisons, moment by moment · Thread: the test's.
 
 use super::conversation::Shape;
 use super::{conversation, details, flat};
@@ -12,7 +12,7 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// What a client gets to know of a participant, from either source.
+/// What a client learns about a participant from either source.
 #[derive(Debug, Default, PartialEq)]
 struct Facts {
     purpose: String,
@@ -139,7 +139,7 @@ fn from_notification(c: &Value, one: Option<&str>) -> BTreeMap<String, Facts> {
         .collect()
 }
 
-/// The shapes that a moment shows, so that the test knows it saw them all.
+/// The situations in a conversation, so that the test can check that all have occurred.
 fn shapes(c: &Conversation) -> Vec<&'static str> {
     let any = |test: &dyn Fn(&crate::simulator::centre::facts::Participant) -> bool| c.participants.iter().any(test);
     let visits = c.participants.iter().filter(|p| p.purpose == Purpose::Acd);
@@ -147,14 +147,14 @@ fn shapes(c: &Conversation) -> Vec<&'static str> {
     let talking = c
         .participants
         .iter()
-        .filter(|p| p.is_person_of_ours() && p.is_talking())
+        .filter(|p| p.is_internal() && p.is_talking())
         .count();
     let list = [
         ("waiting", c.open_visit().is_some()),
         ("alerting", any(&|p| p.is_alerting())),
         (
             "missed",
-            any(&|p| p.is_person_of_ours() && p.connected.is_none() && p.end.is_some()),
+            any(&|p| p.is_internal() && p.connected.is_none() && p.end.is_some()),
         ),
         ("on hold", any(&|p| p.held_since().is_some())),
         ("parked", any(&|p| p.parked_since().is_some())),
@@ -179,7 +179,7 @@ fn shapes(c: &Conversation) -> Vec<&'static str> {
 }
 
 #[test]
-fn details_and_notifications_tell_the_same_at_every_moment() {
+fn details_and_notifications_agree_at_every_moment() {
     let options = Options {
         seed: 5,
         queues: 4,

@@ -1,8 +1,8 @@
-//! Analytics over REST: queue observations and conversation details, from the same facts as the events.
+//! Analytics through REST: queue observations and conversation details, from the same facts as the events.
 //!
 //! In: queries · Out: results · Thread: the connection's.
 
-use super::filters::{Filter, Seen};
+use super::filters::{DimensionValues, Filter};
 use super::problem::Problem;
 use super::{Answer, Call, Outcome};
 use crate::simulator::centre::facts::{Conversation, Participant, Purpose};
@@ -58,9 +58,9 @@ pub(super) fn observations(call: &Call<'_>) -> Outcome {
         let subject = |media: Option<&str>| {
             let (id, media) = (id.clone(), media.map(str::to_owned));
             move |dimension: &str| match dimension {
-                "queueId" => Seen::Values(vec![id.clone()]),
-                "mediaType" => Seen::Values(media.clone().into_iter().collect()),
-                _ => Seen::Unknown,
+                "queueId" => DimensionValues::Known(vec![id.clone()]),
+                "mediaType" => DimensionValues::Known(media.clone().into_iter().collect()),
+                _ => DimensionValues::Unknown,
             }
         };
         if filter.passes(&subject(None)) {
@@ -129,14 +129,14 @@ pub(super) fn details_query(call: &Call<'_>) -> Outcome {
     )?;
     let mut conversation_filters = filters(&body, "conversationFilters", &CONVERSATION_DIMENSIONS)?;
     let mut segment_filters = filters(&body, "segmentFilters", &SEGMENT_DIMENSIONS)?;
-    let whims = call.shared.faults().whims;
-    if whims.deepest.is_some_and(|deepest| number > deepest) {
+    let quirks = call.shared.faults().details_quirks;
+    if quirks.deepest.is_some_and(|deepest| number > deepest) {
         return Err(Problem::bad_request(format!(
-            "paging.pageNumber: no deeper page than {} is given.",
-            whims.deepest.unwrap_or(0)
+            "paging.pageNumber: pages deeper than {} are not available.",
+            quirks.deepest.unwrap_or(0)
         )));
     }
-    if whims.ignores_filters {
+    if quirks.ignores_filters {
         conversation_filters.clear();
         segment_filters.clear();
     }
@@ -145,7 +145,7 @@ pub(super) fn details_query(call: &Call<'_>) -> Outcome {
             return Err(Problem::bad_request(format!("{other} are not simulated.")));
         }
     }
-    // By start day: every conversation that began on a day which the interval touches.
+    // Whole days: every conversation that began on a day which overlaps the interval.
     let (first, last) = (
         from.div_euclid(DAY_MS) * DAY_MS,
         (to - 1).div_euclid(DAY_MS) * DAY_MS + DAY_MS,
@@ -168,7 +168,7 @@ pub(super) fn details_query(call: &Call<'_>) -> Outcome {
             })
         })
         .collect();
-    if !whims.ignores_order {
+    if !quirks.ignores_order {
         if matches!(order_by, Some("conversationEnd" | "segmentEnd")) {
             let key = |c: &Conversation| (c.over().unwrap_or(Ms::MAX), c.key);
             hits.sort_by_key(|one| key(one));
@@ -177,7 +177,7 @@ pub(super) fn details_query(call: &Call<'_>) -> Outcome {
             hits.reverse();
         }
     }
-    let (size, number) = if whims.ignores_paging {
+    let (size, number) = if quirks.ignores_paging {
         (hits.len(), 1)
     } else {
         (size, number)
@@ -243,22 +243,22 @@ const SEGMENT_DIMENSIONS: [&str; 8] = [
     "disconnectType",
 ];
 
-fn values(value: Option<impl ToString>) -> Seen {
-    Seen::Values(value.map(|v| v.to_string()).into_iter().collect())
+fn values(value: Option<impl ToString>) -> DimensionValues {
+    DimensionValues::Known(value.map(|v| v.to_string()).into_iter().collect())
 }
 
-fn conversation_dimension(world: &World, c: &Conversation, dimension: &str) -> Seen {
+fn conversation_dimension(world: &World, c: &Conversation, dimension: &str) -> DimensionValues {
     match dimension {
         "conversationEnd" => values(c.over()),
         "conversationStart" => values(Some(c.start)),
         "conversationId" => values(Some(c.id)),
         "originatingDirection" => values(Some("inbound")),
         "divisionId" => values(Some(world.division)),
-        _ => Seen::Unknown,
+        _ => DimensionValues::Unknown,
     }
 }
 
-fn segment_dimension(world: &World, c: &Conversation, p: &Participant, dimension: &str) -> Seen {
+fn segment_dimension(world: &World, c: &Conversation, p: &Participant, dimension: &str) -> DimensionValues {
     match dimension {
         "queueId" => values(
             p.queue
@@ -272,7 +272,7 @@ fn segment_dimension(world: &World, c: &Conversation, p: &Participant, dimension
         "segmentEnd" => values(p.end.filter(|_| !p.after_call.is_open())),
         "wrapUpCode" => values(p.after_call.code.map(|code| world.wrapup_codes[code].0)),
         "disconnectType" => values(p.disconnect.map(|d| d.camel())),
-        _ => Seen::Unknown,
+        _ => DimensionValues::Unknown,
     }
 }
 

@@ -1,14 +1,14 @@
 //! The filter language of analytics queries: and/or over predicates, one level of clauses.
 //!
-//! In: a filter as JSON · Out: true or false for a subject · Thread: any; pure.
+//! In: a filter as JSON · Out: true or false for a subject · Thread: any (pure).
 
 use super::problem::Problem;
 use serde_json::Value;
 
-/// What a subject says of a dimension.
-pub(super) enum Seen {
-    /// Its values; empty means it has none.
-    Values(Vec<String>),
+/// The values that a conversation, segment or queue has for a dimension.
+pub(super) enum DimensionValues {
+    /// The dimension is simulated; the list may be empty.
+    Known(Vec<String>),
     /// The dimension is not simulated.
     Unknown,
 }
@@ -34,13 +34,13 @@ struct Group {
 pub(super) struct Filter(Group);
 
 impl Filter {
-    /// Reads a filter; dimensions must be among those named.
+    /// Reads a filter, which may use these dimensions only.
     pub(super) fn parse(value: &Value, dimensions: &[&str]) -> Result<Filter, Problem> {
         group(value, dimensions, 0).map(Filter)
     }
 
     /// Whether a subject passes.
-    pub(super) fn passes(&self, subject: &dyn Fn(&str) -> Seen) -> bool {
+    pub(super) fn passes(&self, subject: &dyn Fn(&str) -> DimensionValues) -> bool {
         passes(&self.0, subject)
     }
 }
@@ -107,9 +107,9 @@ fn predicate(value: &Value, dimensions: &[&str]) -> Result<Predicate, Problem> {
     })
 }
 
-fn passes(group: &Group, subject: &dyn Fn(&str) -> Seen) -> bool {
+fn passes(group: &Group, subject: &dyn Fn(&str) -> DimensionValues) -> bool {
     let predicates = group.predicates.iter().map(|p| {
-        let Seen::Values(values) = subject(&p.dimension) else {
+        let DimensionValues::Known(values) = subject(&p.dimension) else {
             return false;
         };
         match &p.test {
@@ -139,8 +139,8 @@ mod tests {
         let filter = Filter::parse(&filter, &["queueId", "mediaType"]).unwrap();
         let subject = |queue: &'static str| {
             move |dimension: &str| match dimension {
-                "mediaType" => Seen::Values(vec!["voice".into()]),
-                _ => Seen::Values(if queue.is_empty() { vec![] } else { vec![queue.into()] }),
+                "mediaType" => DimensionValues::Known(vec!["voice".into()]),
+                _ => DimensionValues::Known(if queue.is_empty() { vec![] } else { vec![queue.into()] }),
             }
         };
         assert!(filter.passes(&subject("a")));

@@ -1,13 +1,13 @@
 //! Paged listings with their links.
 //!
-//! In: page parameters, all entities · Out: one page · Thread: any; pure but for the call.
+//! In: page parameters, all entities · Out: one page · Thread: the connection's.
 
 use super::problem::Problem;
 use super::{Answer, Call, Outcome};
 use crate::simulator::json::Object;
 use serde_json::Value;
 
-/// The page asked for.
+/// The requested page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Page {
     pub size: usize,
@@ -41,7 +41,7 @@ impl Page {
     }
 }
 
-/// Whether a listing tells how many there are in all.
+/// Whether a listing contains the total number of entities.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Totals {
     Told,
@@ -102,7 +102,7 @@ fn encode(text: &str) -> String {
         .collect()
 }
 
-/// Whether a name fits a filter, in which `*` stands for anything; case does not count.
+/// Whether a name matches a filter, in which `*` matches any text; case is ignored.
 pub(super) fn fits(filter: &str, name: &str) -> bool {
     let (filter, name) = (filter.to_lowercase(), name.to_lowercase());
     let mut parts = filter.split('*');
@@ -118,7 +118,7 @@ pub(super) fn fits(filter: &str, name: &str) -> bool {
             None => return false,
         }
     }
-    // Without a star at the end, the last part must be the name's end; `rest` is what lies behind its first occurrence.
+    // Without a star at the end, the name must end with the last part; `rest` follows the first occurrence of that part.
     ended && filter.ends_with('*')
         || rest.is_empty()
         || (filter.contains('*') && name.ends_with(filter.rsplit('*').next().unwrap_or_default()))
@@ -129,7 +129,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn stars_stand_for_anything() {
+    fn stars_match_any_text() {
         for (filter, name, fit) in [
             ("Sales", "sales", true),
             ("Sales", "Sales 2", false),

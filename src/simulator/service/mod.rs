@@ -1,4 +1,4 @@
-//! The REST service: login, rights, rate limit, routes.
+//! The REST service: login, permissions, rate limit, routes.
 //!
 //! In: HTTP requests · Out: responses in the published shapes, sockets handed over · Thread: the connection's.
 
@@ -11,7 +11,7 @@ mod organization;
 pub(super) mod problem;
 
 use super::control;
-use super::shared::{Reach, RetryAfter, Shared, Trouble};
+use super::shared::{RefusedCalls, RestAccess, RetryAfter, Shared};
 use super::stream;
 use super::tokens::Allowance;
 use super::tokens::bearer;
@@ -31,7 +31,7 @@ pub(super) struct Call<'a> {
     pub client_id: String,
 }
 
-/// What a route answers when all is well.
+/// The successful answer of a route.
 pub(super) enum Answer {
     Json(Value),
     Empty(u16),
@@ -64,7 +64,7 @@ impl Call<'_> {
         serde_json::from_str(text).map_err(|e| Problem::bad_request(format!("The request body is not JSON: {e}")))
     }
 
-    /// The address under which the client reached us.
+    /// The host and port that the client connected to.
     fn host(&self) -> String {
         match self.request.header("host") {
             Some(host) if !host.is_empty() => host.to_owned(),
@@ -72,7 +72,7 @@ impl Call<'_> {
         }
     }
 
-    /// Fails if the OAuth client was told to lack this permission.
+    /// Fails if the OAuth client lacks this permission ([`super::Options::missing_permissions`]).
     fn need(&self, permission: &str) -> Result<(), Problem> {
         let missing = self
             .shared
@@ -95,7 +95,7 @@ pub(super) fn handle(shared: &Arc<Shared>, request: &Request) -> Reply {
     let correlation = shared.random_id().to_string();
     let reply = match request.path.as_str() {
         path if !is_control(path)
-            && let Some(refusal) = out_of_reach(shared, request, &correlation) =>
+            && let Some(refusal) = outage_reply(shared, request, &correlation) =>
         {
             refusal
         }
@@ -123,31 +123,31 @@ fn is_control(path: &str) -> bool {
     path == "/sim" || path.starts_with("/sim/")
 }
 
-/// In an outage upgrades end in a reset, login and REST in a 503, unless they are to be served.
-fn out_of_reach(shared: &Shared, request: &Request, correlation: &str) -> Option<Reply> {
+/// The answer in an outage: upgrades are reset; login and REST get 503, unless the outage lets them work.
+fn outage_reply(shared: &Shared, request: &Request, correlation: &str) -> Option<Reply> {
     let outage = shared.outage()?;
     if stream::wants_upgrade(request) {
         Some(Reply::Drop)
-    } else if outage.rest == Reach::Refused {
+    } else if outage.rest == RestAccess::Refused {
         Some(Problem::of_status(503).response(correlation).into())
     } else {
         None
     }
 }
 
-/// A refusal of this path ordered by a control call, if one is left.
-pub(super) fn trouble(shared: &Shared, path: &str) -> Option<Problem> {
+/// The refusal of this path that a control call asked for, if there is one left.
+pub(super) fn refused_call(shared: &Shared, path: &str) -> Option<Problem> {
     let mut faults = shared.faults();
-    let trouble = faults.trouble.as_mut()?;
-    if trouble.path.as_ref().is_some_and(|part| !path.contains(part)) {
+    let refused = faults.refused_calls.as_mut()?;
+    if refused.path.as_ref().is_some_and(|part| !path.contains(part)) {
         return None;
     }
-    let Trouble {
+    let RefusedCalls {
         status, retry_after, ..
-    } = *trouble;
-    trouble.count = trouble.count.saturating_sub(1);
-    if trouble.count == 0 {
-        faults.trouble = None;
+    } = *refused;
+    refused.count = refused.count.saturating_sub(1);
+    if refused.count == 0 {
+        faults.refused_calls = None;
     }
     let secs = retry_after.map(|r| match r {
         RetryAfter::Secs(secs) | RetryAfter::Date(secs) => secs,
@@ -164,18 +164,18 @@ pub(super) fn trouble(shared: &Shared, path: &str) -> Option<Problem> {
 }
 
 fn rest(shared: &Arc<Shared>, request: &Request, correlation: &str) -> Response {
-    if let Some(problem) = trouble(shared, &request.path) {
+    if let Some(problem) = refused_call(shared, &request.path) {
         return problem.response(correlation);
     }
     let Some(token) = request.header("authorization").and_then(bearer) else {
         return Problem::no_token().response(correlation);
     };
     let now = shared.clock.wall();
-    let client = shared.hub().tokens.valid(token, now).map(|t| t.client_id.clone());
+    let client = shared.registry().tokens.valid(token, now).map(|t| t.client_id.clone());
     let Some(client_id) = client else {
         return Problem::bad_credentials().response(correlation);
     };
-    let allowance = shared.hub().tokens.spend(token, now, &shared.options);
+    let allowance = shared.registry().tokens.count_request(token, now, &shared.options);
     let call = Call {
         shared,
         request,

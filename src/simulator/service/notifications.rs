@@ -4,9 +4,9 @@
 
 use super::problem::Problem;
 use super::{Answer, Call, Outcome};
-use crate::simulator::channels::{Channel, Errors, Mode, Refusal, Verdict, end_of};
+use crate::simulator::channels::{Channel, Errors, Mode, Refusal, TopicResult, end_of};
 use crate::simulator::json::Object;
-use crate::simulator::stream::notifications::say_gone;
+use crate::simulator::stream::notifications::close_as_gone;
 use crate::simulator::topics;
 use serde_json::{Value, json};
 
@@ -18,7 +18,7 @@ fn channel_json(call: &Call<'_>, channel: &Channel) -> Value {
             format!("{scheme}://{}/channels/{}", call.host(), channel.id),
         )
         .set("id", channel.id.clone())
-        .time("expires", call.shared.clock.told(channel.expires))
+        .time("expires", call.shared.clock.to_centre(channel.expires))
         .into()
 }
 
@@ -27,18 +27,18 @@ pub(super) fn create(call: &Call<'_>) -> Outcome {
     let id = format!("streaming-5-{}", shared.random_text(26));
     let expires = end_of(&shared.clock, shared.options.channel_life);
     let (evicted, answer) = {
-        let mut hub = shared.hub();
-        let evicted = hub.create(
+        let mut registry = shared.registry();
+        let evicted = registry.create(
             id.clone(),
             &call.token,
             &call.client_id,
             expires,
             shared.options.max_channels,
         );
-        (evicted, hub.channel(&id, None).map(|c| channel_json(call, c)))
+        (evicted, registry.channel(&id, None).map(|c| channel_json(call, c)))
     };
     if let Some((_, socket)) = evicted {
-        say_gone(&socket);
+        close_as_gone(&socket);
     }
     answer.map(Answer::Json).ok_or_else(Problem::not_found)
 }
@@ -53,13 +53,17 @@ pub(super) fn list(call: &Call<'_>) -> Outcome {
             )));
         }
     };
-    let hub = call.shared.hub();
-    let mine = hub.channels().filter(|c| c.client_id == call.client_id);
+    let registry = call.shared.registry();
+    let mine = registry.channels().filter(|c| c.client_id == call.client_id);
     let entities: Vec<Value> = mine
         .filter_map(|c| match c.token == call.token {
             true => Some(channel_json(call, c)),
-            // Another token's channel is known to exist, but its id is a secret.
-            false => all.then(|| Object::new().time("expires", call.shared.clock.told(c.expires)).into()),
+            // The client may know that another token has a channel, but the channel's id is secret.
+            false => all.then(|| {
+                Object::new()
+                    .time("expires", call.shared.clock.to_centre(c.expires))
+                    .into()
+            }),
         })
         .collect();
     Ok(Answer::Json(json!({"entities": entities})))
@@ -69,7 +73,7 @@ pub(super) fn exists(call: &Call<'_>, id: &str) -> Outcome {
     if call.request.method != "HEAD" {
         return Err(Problem::new(405, "method.not.allowed", "Only HEAD is allowed here."));
     }
-    let found = call.shared.hub().channel(id, Some(&call.client_id)).is_some();
+    let found = call.shared.registry().channel(id, Some(&call.client_id)).is_some();
     if found {
         Ok(Answer::Empty(200))
     } else {
@@ -78,8 +82,10 @@ pub(super) fn exists(call: &Call<'_>, id: &str) -> Outcome {
 }
 
 pub(super) fn subscriptions(call: &Call<'_>, id: &str) -> Outcome {
-    let hub = call.shared.hub();
-    let channel = hub.channel(id, Some(&call.client_id)).ok_or_else(Problem::not_found)?;
+    let registry = call.shared.registry();
+    let channel = registry
+        .channel(id, Some(&call.client_id))
+        .ok_or_else(Problem::not_found)?;
     let entities: Vec<Value> = channel
         .topics
         .iter()
@@ -120,13 +126,13 @@ pub(super) fn subscribe(call: &Call<'_>, id: &str) -> Outcome {
         shared.options.max_topics,
     );
     let done = {
-        let mut hub = shared.hub();
-        if hub.channel(id, Some(&call.client_id)).is_none() {
+        let mut registry = shared.registry();
+        if registry.channel(id, Some(&call.client_id)).is_none() {
             return Err(Problem::not_found());
         }
-        hub.subscribe(id, &wanted, (mode, errors), &rules, limits)
+        registry.subscribe(id, &wanted, (mode, errors), &rules, limits)
     };
-    let verdicts = done.map_err(|refusal| match refusal {
+    let results = done.map_err(|refusal| match refusal {
         Refusal::NoChannel => Problem::not_found(),
         Refusal::InvalidTopic(_) => Problem::new(
             400,
@@ -142,13 +148,13 @@ pub(super) fn subscribe(call: &Call<'_>, id: &str) -> Outcome {
             Problem::new(403, "notification.unauthorized.topic", "Not authorized for this topic.")
         }
     })?;
-    let entities: Vec<Value> = verdicts.iter().map(verdict_json).collect();
+    let entities: Vec<Value> = results.iter().map(topic_result_json).collect();
     Ok(Answer::Json(json!({"entities": entities})))
 }
 
-fn verdict_json(verdict: &Verdict) -> Value {
-    let object = Object::new().set("id", verdict.id.clone());
-    match &verdict.rejection {
+fn topic_result_json(result: &TopicResult) -> Value {
+    let object = Object::new().set("id", result.id.clone());
+    match &result.rejection {
         None => object.set("state", "Permitted"),
         Some((why, missing)) => object
             .set("state", "Rejected")
@@ -160,8 +166,8 @@ fn verdict_json(verdict: &Verdict) -> Value {
 
 pub(super) fn unsubscribe(call: &Call<'_>, id: &str) -> Outcome {
     let rules = call.shared.rules();
-    let mut hub = call.shared.hub();
-    if hub.channel(id, Some(&call.client_id)).is_none() || !hub.unsubscribe(id, None, &rules) {
+    let mut registry = call.shared.registry();
+    if registry.channel(id, Some(&call.client_id)).is_none() || !registry.unsubscribe(id, None, &rules) {
         return Err(Problem::not_found());
     }
     Ok(Answer::Empty(200))

@@ -1,8 +1,8 @@
-//! Login by client credentials, and what a token says of itself.
+//! Login with client credentials, and information about a token.
 //!
 //! In: `POST /oauth/token`, `…/tokens/me` · Out: tokens · Thread: the connection's.
 
-use super::{Answer, Call, Outcome, trouble};
+use super::{Answer, Call, Outcome, refused_call};
 use crate::http_server::{Request, Response};
 use crate::simulator::channels::end_of;
 use crate::simulator::json::Object;
@@ -19,7 +19,7 @@ fn refusal(status: u16, error: &str, description: &str, correlation: &str) -> Re
 }
 
 pub(super) fn token(shared: &Arc<Shared>, request: &Request, correlation: &str) -> Response {
-    if let Some(problem) = trouble(shared, &request.path) {
+    if let Some(problem) = refused_call(shared, &request.path) {
         return problem.response(correlation);
     }
     if request.method != "POST" {
@@ -53,7 +53,7 @@ pub(super) fn token(shared: &Arc<Shared>, request: &Request, correlation: &str) 
     }
     let token = shared.random_text(64);
     let expires = end_of(&shared.clock, shared.options.token_life);
-    shared.hub().tokens.add(&id, token.clone(), expires);
+    shared.registry().tokens.add(&id, token.clone(), expires);
     // Whole seconds, rounded down as the service does, but never 0.
     let secs = ((expires - shared.clock.wall()) / 1000).max(1);
     let body = json!({"access_token": token, "token_type": "bearer", "expires_in": secs});
@@ -75,10 +75,10 @@ fn credentials(value: &str) -> Option<(String, String)> {
 pub(super) fn token_info(call: &Call<'_>) -> Outcome {
     let expires = call
         .shared
-        .hub()
+        .registry()
         .tokens
         .valid(&call.token, call.shared.clock.wall())
-        .map(|t| call.shared.clock.told(t.expires));
+        .map(|t| call.shared.clock.to_centre(t.expires));
     let organization = json!({"id": call.shared.world.organization.to_string(), "name": "Simulated Organization"});
     let client = json!({
         "id": call.shared.world.oauth_client.to_string(),
@@ -97,9 +97,9 @@ pub(super) fn token_info(call: &Call<'_>) -> Outcome {
 }
 
 pub(super) fn log_out(call: &Call<'_>) -> Outcome {
-    let gone = call.shared.hub().log_out(&call.token);
+    let gone = call.shared.registry().log_out(&call.token);
     for (_, socket) in gone {
-        notifications::say_gone(&socket);
+        notifications::close_as_gone(&socket);
     }
     Ok(Answer::Empty(200))
 }

@@ -18,7 +18,7 @@ fn user_index(call: &Call<'_>, id: &str) -> Result<usize, Problem> {
     call.shared.world.user_index(id).ok_or_else(Problem::not_found)
 }
 
-/// Whether the listing is to be sorted backwards.
+/// Whether the listing is sorted in descending order.
 fn descending(call: &Call<'_>) -> bool {
     call.parameter("sortOrder")
         .is_some_and(|order| order.to_lowercase().starts_with("desc"))

@@ -1,4 +1,4 @@
-//! Refusals in the service's own form.
+//! Error responses in the service's format.
 //!
 //! In: status, code, message · Out: a response whose `contextId` is the correlation id · Thread: any.
 
@@ -63,7 +63,7 @@ impl Problem {
         Problem::new(403, "missing.permissions", message)
     }
 
-    /// The code that belongs to a status asked for by a control call.
+    /// The problem for a status that a control call asked for.
     pub(in crate::simulator) fn of_status(status: u16) -> Self {
         match status {
             400 => Problem::bad_request("The request could not be understood by the server due to malformed syntax."),

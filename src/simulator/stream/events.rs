@@ -1,6 +1,7 @@
 //! The tutorial's `events` socket: subscribe, ack, then conversation and queue events.
 //!
-//! In: an upgrade of `/api/v2/events?access_token=…`, one subscription · Out: event frames · Thread: the connection's; frames come from the centre's.
+//! In: an upgrade of `/api/v2/events?access_token=…`, one subscription · Out: event frames · Thread: the connection's; the
+//! centre's sends the frames.
 
 use super::subscribed::EventSocket;
 use super::{Frame, Outbox, serve, text_frame, upgrade, wants_upgrade};
@@ -14,7 +15,7 @@ use serde_json::{Value, json};
 use std::net::TcpStream;
 use std::sync::Arc;
 
-/// The event types there are.
+/// The event types that can be subscribed.
 const TYPES: [&str; 2] = ["conversation:updated", "routing:queue:updated"];
 
 pub(in crate::simulator) fn open(shared: &Arc<Shared>, request: &Request, correlation: &str) -> Reply {
@@ -30,7 +31,7 @@ pub(in crate::simulator) fn open(shared: &Arc<Shared>, request: &Request, correl
         .find(|(key, _)| key == "access_token")
         .map(|(_, value)| value);
     let token = match token {
-        Some(token) if shared.hub().tokens.valid(&token, shared.clock.wall()).is_some() => token,
+        Some(token) if shared.registry().tokens.valid(&token, shared.clock.wall()).is_some() => token,
         _ => return Problem::bad_credentials().response(correlation).into(),
     };
     let shared = Arc::clone(shared);
@@ -42,7 +43,7 @@ pub(in crate::simulator) fn open(shared: &Arc<Shared>, request: &Request, correl
 
 fn run(shared: &Shared, token: &str, stream: TcpStream, early: Vec<u8>) {
     let outbox_of = |outbox: &Arc<Outbox>| {
-        // Registered without any type, so that a revoked token finds the socket.
+        // Registered before it subscribes to any type, so that revoking the token closes the socket.
         let socket = EventSocket {
             outbox: Arc::clone(outbox),
             token: token.to_owned(),
@@ -124,7 +125,7 @@ fn state(c: &Conversation) -> &'static str {
     }
 }
 
-/// Sends a conversation's change to the sockets that asked for it: those without filter, and those of any queue it visited.
+/// Sends a conversation's change to the sockets without a filter, and to those that filter by a queue that it visited.
 pub(in crate::simulator) fn publish(shared: &Shared, c: &Conversation, at: Ms) {
     let sockets = shared.events();
     if !sockets.iter().any(|s| s.conversations) {
@@ -143,7 +144,7 @@ pub(in crate::simulator) fn publish(shared: &Shared, c: &Conversation, at: Ms) {
         .set("timestamp", iso(at));
     let frame = event(TYPES[0], body.into());
     for socket in sockets.iter().filter(|s| s.conversations) {
-        if socket.queues.is_none() || queues.iter().any(|q| socket.hears(q)) {
+        if socket.queues.is_none() || queues.iter().any(|q| socket.wants_queue(q)) {
             socket.outbox.send_event(Arc::clone(&frame));
         }
     }
@@ -157,7 +158,7 @@ pub(in crate::simulator) fn publish_queue(shared: &Shared, queue: usize, average
         TYPES[1],
         json!({"id": id, "statistics": {"averageWaitTime": average_wait_secs}}),
     );
-    for socket in sockets.iter().filter(|s| s.queue_updates && s.hears(&id)) {
+    for socket in sockets.iter().filter(|s| s.queue_updates && s.wants_queue(&id)) {
         socket.outbox.send_event(Arc::clone(&frame));
     }
 }
@@ -166,7 +167,7 @@ fn event(kind: &str, data: Value) -> Frame {
     text_frame(&json!({"type": "event", "event": {"type": kind, "data": data}}).to_string())
 }
 
-/// An error frame for every socket, on demand.
+/// Sends an error frame to every `events` socket. Returns how many there are.
 pub(in crate::simulator) fn publish_error(shared: &Shared, message: &str) -> usize {
     let frame = text_frame(&json!({"type": "error", "message": message}).to_string());
     let sockets = shared.events();

@@ -1,10 +1,10 @@
-//! WebSocket frames as bytes, unmasked, as a server sends them.
+//! Encodes the unmasked WebSocket frames of a server.
 //!
 //! In: opcode and payload · Out: [`Frame`] · Thread: any (pure).
 
 use std::sync::Arc;
 
-/// Bytes of one whole frame as they go on the wire.
+/// The bytes of one whole frame.
 pub(in crate::simulator) type Frame = Arc<[u8]>;
 
 /// A text message as an unmasked, unfragmented frame.
@@ -12,7 +12,7 @@ pub(in crate::simulator) fn text_frame(text: &str) -> Frame {
     frame(0x1, text.as_bytes())
 }
 
-/// Any frame, also one that no peer should get.
+/// Any frame, including invalid ones.
 pub(in crate::simulator) fn frame(opcode: u8, payload: &[u8]) -> Frame {
     let mut bytes = Vec::with_capacity(payload.len() + 10);
     bytes.push(0x80 | opcode);

@@ -1,13 +1,13 @@
-//! The tutorial's metrics, counted from the facts of a time window.
+//! Computes the tutorial's metrics from the facts of a time window.
 //!
-//! In: the centre's facts, a window · Out: numbers per queue · Thread: the centre's; pure.
+//! In: the centre's facts, a window · Out: numbers per queue · Thread: the centre's (pure).
 
 use crate::simulator::centre::Centre;
 use crate::simulator::centre::facts::{Disconnect, Purpose};
 use crate::simulator::when::Ms;
 use serde_json::{Value, json};
 
-/// What happened to one queue within a window.
+/// The counts of one queue in a window.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Measured {
     offered: i64,
@@ -67,7 +67,7 @@ impl Measured {
     }
 }
 
-/// Counts from the facts, each by the moment it happened.
+/// Counts the facts by the time at which each happened.
 pub(super) fn measure(centre: &Centre, from: Ms, to: Ms) -> Vec<Measured> {
     let world = &centre.world;
     let mut all: Vec<Measured> = world
@@ -79,7 +79,7 @@ pub(super) fn measure(centre: &Centre, from: Ms, to: Ms) -> Vec<Measured> {
         })
         .collect();
     let within = |at: Ms| at >= from && at < to;
-    // Nothing here lasts longer than an hour.
+    // No conversation lasts longer than an hour.
     for c in centre.conversations().rev().take_while(|c| c.start >= from - 3_600_000) {
         for p in &c.participants {
             let Some(queue) = p.queue else { continue };

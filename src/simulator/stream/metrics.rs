@@ -1,10 +1,10 @@
 //! The tutorial's `metrics` socket: one validated payload, then numbers every second.
 //!
 //! In: an upgrade of `/api/v2/analytics/conversations/details/query` with a bearer token, one payload · Out: metric frames ·
-//! Thread: the connection's; frames come from the centre's.
+//! Thread: the connection's; the centre's sends the frames.
 
 use super::measure::{Measured, measure};
-use super::subscribed::{Ask, Bound, MetricSocket};
+use super::subscribed::{Bound, MetricRequest, MetricSocket};
 use super::{Outbox, serve, text_frame, upgrade, wants_upgrade};
 use crate::http_server::{Reply, Request, Response};
 use crate::simulator::json::Object;
@@ -32,7 +32,7 @@ const METRICS: [&str; 10] = [
     "wrapupCount",
 ];
 const MAX_PAYLOAD_BYTES: usize = 8192;
-/// Unchanged numbers are repeated after this time, so that a client sees they are fresh.
+/// Unchanged numbers are repeated after this time, so that a client sees that they are current.
 const REPEAT: Duration = Duration::from_secs(10);
 
 pub(in crate::simulator) fn open(shared: &Arc<Shared>, request: &Request, correlation: &str) -> Reply {
@@ -44,7 +44,7 @@ pub(in crate::simulator) fn open(shared: &Arc<Shared>, request: &Request, correl
     }
     let token = request.header("authorization").and_then(bearer).map(str::to_owned);
     let token = match token {
-        Some(token) if shared.hub().tokens.valid(&token, shared.clock.wall()).is_some() => token,
+        Some(token) if shared.registry().tokens.valid(&token, shared.clock.wall()).is_some() => token,
         Some(_) => return Problem::bad_credentials().response(correlation).into(),
         None => return Problem::no_token().response(correlation).into(),
     };
@@ -60,16 +60,16 @@ fn run(shared: &Shared, token: &str, stream: TcpStream, early: Vec<u8>) {
         shared.metrics().push(MetricSocket {
             outbox: Arc::clone(outbox),
             token: token.to_owned(),
-            ask: None,
+            wanted: None,
             sent: HashMap::new(),
         });
         true
     };
     let outbox = serve(shared, stream, early, None, register, |outbox, text| {
         let answer = match parse(text) {
-            Ok(ask) => {
+            Ok(wanted) => {
                 if let Some(socket) = shared.metrics().iter_mut().find(|s| s.outbox.id == outbox.id) {
-                    socket.ask = Some(ask);
+                    socket.wanted = Some(wanted);
                     socket.sent.clear();
                 }
                 json!({"status": 200, "connectionId": shared.random_id().to_string()})
@@ -83,7 +83,7 @@ fn run(shared: &Shared, token: &str, stream: TcpStream, early: Vec<u8>) {
     }
 }
 
-fn parse(text: &str) -> Result<Ask, String> {
+fn parse(text: &str) -> Result<MetricRequest, String> {
     if text.len() > MAX_PAYLOAD_BYTES {
         return Err(format!(
             "payload: found {} bytes, allowed at most {MAX_PAYLOAD_BYTES}",
@@ -137,7 +137,7 @@ fn parse(text: &str) -> Result<Ask, String> {
         },
         Some(_) => return Err("entityFilters: no object".to_owned()),
     };
-    Ok(Ask {
+    Ok(MetricRequest {
         types,
         metrics,
         windows,
@@ -147,44 +147,45 @@ fn parse(text: &str) -> Result<Ask, String> {
 
 /// Sends every socket the numbers that changed.
 pub(in crate::simulator) fn publish(shared: &Shared) {
-    // What is asked is copied first: the two locks are never held together.
-    let asks: Vec<(u64, Ask)> = shared
+    // The requests are copied first, because the two locks must not be held together.
+    let requests: Vec<(u64, MetricRequest)> = shared
         .metrics()
         .iter()
-        .filter_map(|s| Some((s.outbox.id, s.ask.clone()?)))
+        .filter_map(|s| Some((s.outbox.id, s.wanted.clone()?)))
         .collect();
-    for (id, ask) in asks {
+    for (id, wanted) in requests {
         let (now, measured) = {
             let centre = shared.centre();
             let now = centre.now();
-            let from = ask.windows.iter().map(|w| w.0.at(now)).min().unwrap_or(now);
-            let to = ask.windows.iter().map(|w| w.1.at(now)).max().unwrap_or(now);
+            let from = wanted.windows.iter().map(|w| w.0.at(now)).min().unwrap_or(now);
+            let to = wanted.windows.iter().map(|w| w.1.at(now)).max().unwrap_or(now);
             (now, measure(&centre, from, to + 1))
         };
         if let Some(socket) = shared.metrics().iter_mut().find(|s| s.outbox.id == id) {
-            numbers(shared, socket, &ask, now, &measured);
+            numbers(shared, socket, &wanted, now, &measured);
         }
     }
 }
 
-fn numbers(shared: &Shared, socket: &mut MetricSocket, ask: &Ask, now: Ms, measured: &[Measured]) {
+fn numbers(shared: &Shared, socket: &mut MetricSocket, wanted: &MetricRequest, now: Ms, measured: &[Measured]) {
     let heard = |queue: &usize| {
-        ask.queues
+        wanted
+            .queues
             .as_ref()
             .is_none_or(|list| list.contains(&shared.world.queues[*queue].id.to_string()))
     };
     let queues: Vec<usize> = (0..measured.len()).filter(heard).collect();
     let mut together = Measured::default();
     queues.iter().for_each(|&q| together.add(&measured[q]));
-    for (index, kind) in ask.types.iter().enumerate() {
-        // Only queues can be told apart by the frame; the other types are totals.
+    for (index, kind) in wanted.types.iter().enumerate() {
+        // Frames have an id for queues only, so the other types are totals.
         let rows: Vec<(Option<usize>, &Measured)> = if kind == "queue" {
             queues.iter().map(|&q| (Some(q), &measured[q])).collect()
         } else {
             vec![(None, &together)]
         };
         for (queue, m) in rows {
-            let values: Vec<Value> = ask
+            let values: Vec<Value> = wanted
                 .metrics
                 .iter()
                 .map(|name| json!({"name": name, "value": m.value(name)}))

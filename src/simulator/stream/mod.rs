@@ -1,4 +1,4 @@
-//! WebSockets of the simulator: one reader and one writer thread each, over a bounded queue of ready frames.
+//! WebSockets of the simulator: one reading and one writing thread each, with a bounded queue of encoded frames.
 //!
 //! In: an upgraded TCP connection · Out: frames both ways · Thread: the connection's reads, `sim-write-N` writes.
 
@@ -8,16 +8,16 @@ mod measure;
 pub(super) mod metrics;
 pub(super) mod notifications;
 mod outbox;
+mod socket_faults;
 pub(super) mod subscribed;
-mod weather;
 
 pub(super) use frame::{Frame, frame, text_frame};
 pub(super) use outbox::{Counters, Outbox};
-pub(super) use weather::Weather;
+pub(super) use socket_faults::SocketFaults;
 
 use crate::http_server::{Reply, Request, Response};
 use crate::simulator::shared::Shared;
-use outbox::Half;
+use outbox::SocketIo;
 use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,7 +29,7 @@ use tungstenite::{Error, Message};
 /// The largest message a client may send, in bytes.
 const MAX_MESSAGE_BYTES: usize = 1024 * 1024;
 
-/// The answer that upgrades, or the one that says why not.
+/// The answer that upgrades the connection, or the refusal.
 pub(super) fn upgrade(
     request: &Request,
     response: Response,
@@ -53,7 +53,8 @@ pub(super) fn wants_upgrade(request: &Request) -> bool {
     request.method == "GET" && request.header_has("connection", "upgrade") && request.header_has("upgrade", "websocket")
 }
 
-/// Serves one socket until it ends. `ready` gets the outbox before anything is read; `on_text` gets each text message.
+/// Serves one socket until it ends. `ready` is called with the outbox before anything is read, and may refuse the socket;
+/// `on_text` is called with each text message.
 fn serve(
     shared: &Shared,
     stream: TcpStream,
@@ -62,17 +63,17 @@ fn serve(
     ready: impl FnOnce(&Arc<Outbox>) -> bool,
     mut on_text: impl FnMut(&Outbox, &str),
 ) -> Option<Arc<Outbox>> {
-    let books = (&shared.counters, &shared.weather);
-    let (outbox, writer) = Outbox::open(&stream, shared.options.socket_frames, heartbeat, books)?;
+    let common = (&shared.counters, &shared.socket_faults);
+    let (outbox, writer) = Outbox::open(&stream, shared.options.socket_frames, heartbeat, common)?;
     let config = WebSocketConfig::default()
         .read_buffer_size(8 * 1024)
         .write_buffer_size(0)
         .max_message_size(Some(MAX_MESSAGE_BYTES))
         .max_frame_size(Some(MAX_MESSAGE_BYTES));
-    let half = Half::new(stream, Arc::clone(&outbox));
+    let half = SocketIo::new(stream, Arc::clone(&outbox));
     let mut socket = WebSocket::from_partially_read(half, early, Role::Server, Some(config));
     if ready(&outbox) {
-        // An outage that began during the upgrade did not find this socket yet.
+        // An outage that began during the upgrade could not reset this socket.
         if shared.outage().is_some() {
             outbox.reset();
         }
@@ -84,7 +85,7 @@ fn serve(
                     outbox.close(1009, "message too big");
                     break;
                 }
-                // An end without a close, or our own reset: nobody is left to be told.
+                // The connection ended without a close, or was reset here: a close frame could not be sent.
                 Err(Error::Protocol(ProtocolError::ResetWithoutClosingHandshake)) => break,
                 Err(Error::Protocol(_) | Error::Utf8(_)) => {
                     outbox.close(1002, "protocol error");

@@ -1,6 +1,7 @@
 //! The socket of a notification channel.
 //!
-//! In: an upgrade for `/channels/{id}`, the client's JSON messages · Out: their answers; events come from elsewhere · Thread: the connection's.
+//! In: an upgrade for `/channels/{id}`, the client's JSON messages · Out: answers to them (`publish` sends the events) ·
+//! Thread: the connection's.
 
 use super::{Outbox, serve, text_frame, upgrade, wants_upgrade};
 use crate::http_server::{Reply, Request, Response};
@@ -16,7 +17,7 @@ const HEARTBEAT: &str = r#"{"topicName":"channel.metadata","eventBody":{"message
 const PONG: &str = r#"{"topicName":"channel.metadata","eventBody":{"message":"pong"}}"#;
 
 pub(in crate::simulator) fn open(shared: &Arc<Shared>, request: &Request, id: &str, correlation: &str) -> Reply {
-    if shared.hub().channel(id, None).is_none() {
+    if shared.registry().channel(id, None).is_none() {
         return Problem::not_found().response(correlation).into();
     }
     if !wants_upgrade(request) {
@@ -33,8 +34,8 @@ pub(in crate::simulator) fn open(shared: &Arc<Shared>, request: &Request, id: &s
 fn run(shared: &Shared, id: &str, stream: TcpStream, early: Vec<u8>) {
     let heartbeat = (shared.clock.shorten(shared.options.heartbeat), text_frame(HEARTBEAT));
     let attach = |outbox: &Arc<Outbox>| {
-        // A statement of its own, so that the lock is free before anything else is done.
-        let attached = shared.hub().attach(id, outbox);
+        // A separate statement, so that the lock is released before the frames are sent.
+        let attached = shared.registry().attach(id, outbox);
         match attached {
             Ok(Some(first)) => {
                 first.send(system(
@@ -48,7 +49,7 @@ fn run(shared: &Shared, id: &str, stream: TcpStream, early: Vec<u8>) {
             }
             Ok(None) => true,
             Err(()) => {
-                say_gone(outbox);
+                close_as_gone(outbox);
                 false
             }
         }
@@ -57,12 +58,12 @@ fn run(shared: &Shared, id: &str, stream: TcpStream, early: Vec<u8>) {
         message(shared, id, outbox, text)
     });
     if let Some(outbox) = outbox {
-        shared.hub().detach(id, &outbox);
+        shared.registry().detach(id, &outbox);
     }
 }
 
-/// The channel is no more: says so and closes.
-pub(in crate::simulator) fn say_gone(outbox: &Outbox) {
+/// Tells the client that the channel is gone, and closes the socket.
+pub(in crate::simulator) fn close_as_gone(outbox: &Outbox) {
     outbox.send(text_frame(
         r#"{"result":"404","message":"Channel not found or expired"}"#,
     ));
@@ -100,7 +101,7 @@ pub(in crate::simulator) fn socket_closing(shared: &Shared) -> super::Frame {
 }
 
 fn message(shared: &Shared, id: &str, outbox: &Outbox, text: &str) {
-    // Text that is no JSON object is let pass, as the service seems to do.
+    // Text that is not a JSON object is ignored, as the service seems to do.
     let Ok(Value::Object(message)) = serde_json::from_str::<Value>(text) else {
         return;
     };
@@ -140,7 +141,7 @@ fn change(shared: &Shared, id: &str, kind: &str, topics: &[String]) -> Result<&'
     let gone = ("404", "Channel not found or expired".to_owned());
     if kind == "unsubscribe" {
         return shared
-            .hub()
+            .registry()
             .unsubscribe(id, Some(topics), &rules)
             .then_some("unsubscribed")
             .ok_or(gone);
@@ -150,7 +151,7 @@ fn change(shared: &Shared, id: &str, kind: &str, topics: &[String]) -> Result<&'
         shared.options.max_topics,
     );
     let done = shared
-        .hub()
+        .registry()
         .subscribe(id, topics, (Mode::Add, Errors::Fail), &rules, limits);
     match done {
         Ok(_) => Ok("subscribed"),

@@ -1,12 +1,12 @@
-//! The writing half of a socket: a bounded queue of ready frames and the thread that writes them.
+//! The writing side of a socket: a bounded queue of encoded frames and the thread that writes them.
 //!
-//! In: frames from any thread, never waiting · Out: bytes on the connection, heartbeats · Thread: `sim-write-N`.
+//! In: frames from any thread, without waiting · Out: bytes on the connection, heartbeats · Thread: `sim-write-N`.
 //!
-//! Frames are encoded once and shared by all sockets. A peer that falls further behind than the queue holds is cut off, so
-//! that no slow client can hold up the centre.
+//! Frames are encoded once and shared by all sockets. A peer whose queue is full is disconnected, so that a slow client
+//! cannot delay the centre.
 
 use super::frame::{Frame, frame};
-use super::weather::{Late, Spell, Spells, Weather};
+use super::socket_faults::{DelayedFrames, Halt, Halts, SocketFaults};
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded, never, select};
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -17,16 +17,16 @@ use std::time::{Duration, Instant};
 
 /// Frames are gathered into one write up to about this many bytes.
 const WRITE_BYTES: usize = 64 * 1024;
-/// After our close frame the peer gets this long to answer with its own.
+/// How long the peer may take to answer our close frame.
 const CLOSE_TIME: Duration = Duration::from_secs(1);
 /// A write that makes no progress for this long ends the connection.
 const STALL_TIME: Duration = Duration::from_secs(30);
-/// Frames of a flood that may wait beside the ordinary queue.
+/// Frames of `/sim/flood` that may wait, in a queue of their own.
 const BULK_FRAMES: usize = 64;
 
 static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 
-/// What the simulator has done so far, for `/sim/state`.
+/// Counts for `/sim/state`.
 #[derive(Default)]
 pub(in crate::simulator) struct Counters {
     pub frames_sent: AtomicU64,
@@ -39,18 +39,18 @@ enum Item {
     End,
 }
 
-/// Where everybody puts frames for one socket.
+/// The queue of frames for one socket.
 pub(in crate::simulator) struct Outbox {
-    /// Tells sockets apart.
+    /// Unique in this process.
     pub id: u64,
     queue: Sender<Item>,
     bulk: Sender<Frame>,
-    // Emptied at the end, so that nobody keeps the connection half alive.
+    // `None` after the end, so that this handle does not keep the connection open.
     stream: Mutex<Option<TcpStream>>,
     dead: AtomicBool,
-    weather: Arc<Weather>,
-    spells: Spells,
-    late: Mutex<Late>,
+    socket_faults: Arc<SocketFaults>,
+    halts: Halts,
+    delayed: Mutex<DelayedFrames>,
 }
 
 impl Outbox {
@@ -59,7 +59,7 @@ impl Outbox {
         stream: &TcpStream,
         frames: usize,
         heartbeat: Option<(Duration, Frame)>,
-        (counters, weather): (&Arc<Counters>, &Arc<Weather>),
+        (counters, socket_faults): (&Arc<Counters>, &Arc<SocketFaults>),
     ) -> Option<(Arc<Outbox>, JoinHandle<()>)> {
         let (queue, from_queue) = bounded(frames);
         let (bulk, from_bulk) = bounded(BULK_FRAMES);
@@ -72,9 +72,9 @@ impl Outbox {
             bulk,
             stream: Mutex::new(Some(stream.try_clone().ok()?)),
             dead: AtomicBool::new(false),
-            weather: Arc::clone(weather),
-            spells: Spells::default(),
-            late: Mutex::new(Late::new(id)),
+            socket_faults: Arc::clone(socket_faults),
+            halts: Halts::default(),
+            delayed: Mutex::new(DelayedFrames::new(id)),
         });
         let writer = Writer {
             stream: writing,
@@ -91,53 +91,53 @@ impl Outbox {
         Some((outbox, thread))
     }
 
-    /// Puts a frame into the queue. If it is full, the peer is too slow and is cut off.
+    /// Queues a frame. If the queue is full, the peer is too slow and is disconnected.
     pub(in crate::simulator) fn send(&self, frame: Frame) {
         if let Err(TrySendError::Full(_)) = self.queue.try_send(Item::Frame(frame)) {
             self.cut();
         }
     }
 
-    /// Sends an event's frame as the weather is: twice, or later than others, or as it comes.
+    /// Queues an event's frame; with faults set, it may be sent twice or after later frames.
     pub(in crate::simulator) fn send_event(&self, frame: Frame) {
-        let now = self.late().pass(frame, &self.weather);
+        let now = self.delayed().pass(frame, &self.socket_faults);
         now.into_iter().for_each(|frame| self.send(frame));
     }
 
-    /// Sends what was held back.
-    pub(in crate::simulator) fn send_late(&self) {
-        let rest = self.late().rest();
+    /// Queues the frames that were delayed.
+    pub(in crate::simulator) fn send_delayed(&self) {
+        let rest = self.delayed().rest();
         rest.into_iter().for_each(|frame| self.send(frame));
     }
 
-    /// Whether something is held back.
-    pub(in crate::simulator) fn has_late(&self) -> bool {
-        !self.late().is_empty()
+    /// Whether frames are delayed.
+    pub(in crate::simulator) fn has_delayed(&self) -> bool {
+        !self.delayed().is_empty()
     }
 
-    fn late(&self) -> MutexGuard<'_, Late> {
-        self.late.lock().unwrap_or_else(PoisonError::into_inner)
+    fn delayed(&self) -> MutexGuard<'_, DelayedFrames> {
+        self.delayed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Writes nothing until then; what is to be sent waits.
+    /// Stops writing until `end`; frames wait in the queue.
     pub(in crate::simulator) fn silence(&self, end: Instant) {
-        self.spells.begin(Spell::Silent, end);
+        self.halts.begin(Halt::Writing, end);
     }
 
-    /// Neither reads nor writes until then.
+    /// Stops reading and writing until `end`.
     pub(in crate::simulator) fn stall(&self, end: Instant) {
-        self.spells.begin(Spell::Silent, end);
-        self.spells.begin(Spell::Deaf, end);
+        self.halts.begin(Halt::Writing, end);
+        self.halts.begin(Halt::Reading, end);
     }
 
-    /// Puts one frame of a flood beside the queue, waiting for room up to `limit`. False when there was none.
+    /// Queues one frame of `/sim/flood`; waits for room up to `limit`. False if there was none.
     pub(in crate::simulator) fn send_bulk(&self, frame: Frame, limit: Duration) -> bool {
         !self.dead.load(Ordering::Relaxed) && self.bulk.send_timeout(frame, limit).is_ok()
     }
 
-    /// Closes from our side after what waits already.
+    /// Sends a close frame after the frames in the queue.
     pub(in crate::simulator) fn close(&self, code: u16, reason: &str) {
-        self.send_late();
+        self.send_delayed();
         let mut payload = code.to_be_bytes().to_vec();
         payload.extend_from_slice(reason.as_bytes().get(..reason.len().min(120)).unwrap_or_default());
         if self.queue.try_send(Item::Close(frame(0x8, &payload))).is_err() {
@@ -145,10 +145,10 @@ impl Outbox {
         }
     }
 
-    /// Cuts the connection off without a word.
+    /// Ends the connection without a close frame.
     pub(in crate::simulator) fn cut(&self) {
         self.dead.store(true, Ordering::SeqCst);
-        self.spells.wake();
+        self.halts.wake();
         if let Some(stream) = self.stream.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
             let _ = stream.shutdown(Shutdown::Both);
         }
@@ -156,29 +156,29 @@ impl Outbox {
         let _ = self.queue.try_send(Item::End);
     }
 
-    /// Resets the connection: the peer sees an error, not an end.
+    /// Resets the connection: the peer sees an error instead of an end.
     pub(in crate::simulator) fn reset(&self) {
         self.dead.store(true, Ordering::SeqCst);
-        self.spells.wake();
+        self.halts.wake();
         if let Some(stream) = self.stream.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
-            // With no time to linger, closing the last handle sends RST; reading is shut down to wake the reader, who
-            // would otherwise keep a handle.
+            // With a linger time of zero, closing the last handle sends RST. Shutting down the reading side wakes the
+            // reading thread, which holds a handle too.
             let _ = socket2::SockRef::from(stream).set_linger(Some(Duration::ZERO));
             let _ = stream.shutdown(Shutdown::Read);
         }
         let _ = self.queue.try_send(Item::End);
     }
 
-    /// The reader is done: the writer writes what waits and ends.
+    /// Called when reading has ended: the writer writes the frames in the queue and ends.
     pub(super) fn finish(&self) {
-        // A silent socket has no last words.
-        if self.spells.is(Spell::Silent) || self.queue.try_send(Item::End).is_err() {
+        // A socket that must not write does not write its queue either.
+        if self.halts.is(Halt::Writing) || self.queue.try_send(Item::End).is_err() {
             self.cut();
         }
     }
 }
 
-/// The writer's own side.
+/// The thread that writes.
 struct Writer {
     stream: TcpStream,
     outbox: Arc<Outbox>,
@@ -200,28 +200,28 @@ impl Writer {
     }
 
     fn write_all(&mut self) {
-        let mut next_beat = self.heartbeat.as_ref().map(|(every, _)| Instant::now() + *every);
+        let mut next_heartbeat = self.heartbeat.as_ref().map(|(every, _)| Instant::now() + *every);
         let mut closing: Option<Instant> = None;
         let mut bytes = Vec::new();
         let no_bulk = never();
         while !self.outbox.dead.load(Ordering::SeqCst) {
             let now = Instant::now();
-            if let (Some(at), Some((every, frame))) = (next_beat, &self.heartbeat)
+            if let (Some(at), Some((every, frame))) = (next_heartbeat, &self.heartbeat)
                 && at <= now
                 && closing.is_none()
             {
-                if !self.outbox.weather.no_heartbeat.load(Ordering::Relaxed) {
+                if !self.outbox.socket_faults.no_heartbeat.load(Ordering::Relaxed) {
                     bytes.extend_from_slice(frame);
                     self.counters.frames_sent.fetch_add(1, Ordering::Relaxed);
                 }
-                next_beat = Some(now + *every);
+                next_heartbeat = Some(now + *every);
             }
             if closing.is_some_and(|limit| limit <= now) {
                 return;
             }
             if bytes.is_empty() {
                 let wake = closing
-                    .or(next_beat)
+                    .or(next_heartbeat)
                     .map_or(Duration::from_secs(3600), |at| at.saturating_duration_since(now));
                 let bulk = if closing.is_some() { &no_bulk } else { &self.from_bulk };
                 let item = select! {
@@ -255,11 +255,12 @@ impl Writer {
 
     fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         let (outbox, mut left) = (&self.outbox, bytes);
-        outbox.spells.wait(Spell::Silent, &outbox.dead, &outbox.weather);
-        while let (ms @ 1.., Some((first, rest))) =
-            (outbox.weather.dribble_ms.load(Ordering::Relaxed), left.split_first())
-        {
-            if outbox.dead.load(Ordering::SeqCst) || outbox.weather.stopping.load(Ordering::SeqCst) {
+        outbox.halts.wait(Halt::Writing, &outbox.dead, &outbox.socket_faults);
+        while let (ms @ 1.., Some((first, rest))) = (
+            outbox.socket_faults.dribble_ms.load(Ordering::Relaxed),
+            left.split_first(),
+        ) {
+            if outbox.dead.load(Ordering::SeqCst) || outbox.socket_faults.stopping.load(Ordering::SeqCst) {
                 break;
             }
             self.stream.write_all(&[*first])?;
@@ -272,10 +273,10 @@ impl Writer {
         self.stream.write_all(left)
     }
 
-    /// False when this was the end.
+    /// Adds an item to `bytes`. False if it was the end.
     fn take(&self, item: Option<Item>, bytes: &mut Vec<u8>, closing: &mut Option<Instant>) -> bool {
         match item {
-            // Nothing follows our close frame but the end.
+            // Nothing is written after our close frame.
             Some(Item::Frame(_) | Item::Close(_)) if closing.is_some() => true,
             Some(Item::Frame(frame)) => {
                 bytes.extend_from_slice(&frame);
@@ -292,29 +293,29 @@ impl Writer {
     }
 }
 
-/// What tungstenite reads from and writes its own pongs and close answers to.
-pub(super) struct Half {
+/// The connection for tungstenite, which reads from it, and writes its pongs and answers to close frames to it.
+pub(super) struct SocketIo {
     stream: TcpStream,
     outbox: Arc<Outbox>,
 }
 
-impl Half {
+impl SocketIo {
     pub(super) fn new(stream: TcpStream, outbox: Arc<Outbox>) -> Self {
-        Half { stream, outbox }
+        SocketIo { stream, outbox }
     }
 }
 
-impl Read for Half {
+impl Read for SocketIo {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.stream.read(buffer)?;
         let outbox = &self.outbox;
-        // After the read, since the thread stands in it most of the time; what it brought is not looked at until then.
-        outbox.spells.wait(Spell::Deaf, &outbox.dead, &outbox.weather);
+        // After the read, in which the thread is most of the time; the bytes are used when reading is allowed again.
+        outbox.halts.wait(Halt::Reading, &outbox.dead, &outbox.socket_faults);
         Ok(read)
     }
 }
 
-impl Write for Half {
+impl Write for SocketIo {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.outbox.send(bytes.into());
         Ok(bytes.len())

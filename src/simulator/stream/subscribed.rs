@@ -1,6 +1,6 @@
-//! The sockets of the tutorials' protocols, and what each asked for.
+//! The sockets of the tutorials' protocols and their subscriptions.
 //!
-//! In: accepted subscriptions · Out: who gets what · Thread: under the lock of the list that holds them.
+//! In: accepted subscriptions · Out: which socket gets what · Thread: under the lock of the list that holds them.
 
 use super::Outbox;
 use crate::simulator::when::{Ms, millis, parse_iso, parse_period};
@@ -9,33 +9,33 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// One subscribed socket.
+/// One `events` socket.
 pub(in crate::simulator) struct EventSocket {
     pub outbox: Arc<Outbox>,
     pub token: String,
     pub(super) conversations: bool,
     pub(super) queue_updates: bool,
-    /// Ids of the queues asked for, in lower case; all without a list.
+    /// Ids of the queues in the filter, in lower case; `None` = no filter.
     pub(super) queues: Option<Vec<String>>,
 }
 
 impl EventSocket {
-    pub(super) fn hears(&self, queue: &str) -> bool {
+    pub(super) fn wants_queue(&self, queue: &str) -> bool {
         self.queues.as_ref().is_none_or(|list| list.iter().any(|q| q == queue))
     }
 }
 
-/// One socket; `ask` is there once its payload was accepted.
+/// One `metrics` socket; `wanted` is `None` until its payload is accepted.
 pub(in crate::simulator) struct MetricSocket {
     pub outbox: Arc<Outbox>,
     pub token: String,
-    pub(super) ask: Option<Ask>,
+    pub(super) wanted: Option<MetricRequest>,
     pub(super) sent: HashMap<(usize, Option<usize>), (Vec<Value>, Instant)>,
 }
 
 /// An accepted payload.
 #[derive(Clone)]
-pub(super) struct Ask {
+pub(super) struct MetricRequest {
     pub(super) types: Vec<String>,
     pub(super) metrics: Vec<String>,
     pub(super) windows: Vec<(Bound, Bound)>,

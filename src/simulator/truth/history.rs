@@ -1,12 +1,12 @@
-//! A conversation as it stood at an earlier moment.
+//! Reconstructs a conversation as it was at an earlier time.
 //!
-//! In: facts and a moment · Out: the facts that had happened by then · Thread: any; pure.
+//! In: facts and a moment · Out: the facts that had happened by then · Thread: any (pure).
 
 use crate::simulator::centre::facts::{AfterCall, Conversation, Participant, Span};
 use crate::simulator::when::Ms;
 use std::borrow::Cow;
 
-/// The facts up to and including `at`; nothing if the conversation began later.
+/// The facts up to and including `at`; `None` if the conversation began later.
 pub(super) fn at(c: &Conversation, at: Ms) -> Option<Cow<'_, Conversation>> {
     if c.start > at {
         return None;

@@ -1,9 +1,10 @@
-//! The true numbers: what a dashboard of this centre must show, from the centre's own facts.
+//! The true numbers: the numbers that a dashboard of this centre must show, counted from the centre's own facts.
 //!
-//! In: facts of all known conversations, a question · Out: a snapshot's `queues`, `totals` and `all_queues` · Thread: any; pure.
+//! In: facts of all known conversations, a query · Out: a snapshot's `queues`, `totals` and `all_queues` · Thread: any
+//! (pure).
 //!
-//! Nothing here is shared with the client that is measured by it: these are the definitions of `docs/numbers.md`,
-//! written a second time on facts that were never rendered.
+//! No code is shared with the client that is checked by these numbers: this is a second implementation of
+//! `docs/numbers.md`, on facts that were never rendered as JSON.
 
 mod history;
 mod outcomes;
@@ -14,13 +15,12 @@ use super::centre::facts::Conversation;
 use super::json::Object;
 use super::when::{Ms, millis};
 use super::world::{ALL_MEDIA, World};
-use outcomes::account;
 use serde_json::{Map, Value};
 use std::borrow::Cow;
 use std::time::Duration;
-use sums::{Course, Grid, Limits, Live, moment, period};
+use sums::{Grid, Limits, Live, WindowedSums, moment, period};
 
-/// Within which wait an answer counts for the service level.
+/// The wait within which an answer counts for the service level.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ServiceLevel {
@@ -31,25 +31,25 @@ pub enum ServiceLevel {
     Within(Duration),
 }
 
-/// A question for the true numbers; [`TruthQuery::default`] asks as a client with default settings counts.
+/// A query for the true numbers; [`TruthQuery::default`] matches a client with default settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TruthQuery {
     /// Length of a window in whole seconds, at least one. Default 1 min.
     pub granularity: Duration,
-    /// Windows given at most, the newest. Default 60.
+    /// The most windows in the answer; the newest ones are kept. Default 60.
     pub keep: usize,
     /// The service level's threshold.
     pub service_level: ServiceLevel,
-    /// Abandons with a shorter wait are short ones; zero knows none. Default 0.
+    /// Abandons with a shorter wait count as short abandons; zero: none do. Default 0.
     pub short_abandon: Duration,
-    /// The moment in the centre's time, as Unix milliseconds: what happened later is left out. `None` is now. A moment that
-    /// the centre does not reach within two seconds is taken as now.
+    /// The moment in the centre's time, as Unix milliseconds; later facts are left out. `None` is now. For a moment that
+    /// the centre does not reach within two seconds, now is used.
     pub as_of_ms: Option<i64>,
-    /// Only conversations that were open at this moment (Unix milliseconds, the centre's time) or began later. `None` takes all
-    /// that the centre remembers.
+    /// Only conversations that were open at this moment (Unix milliseconds, the centre's time) or began later. `None`: all
+    /// that the centre keeps.
     pub since_ms: Option<i64>,
-    /// Only these queues, by id, and only conversations that visited one of them; empty means all. Unknown ids are left out.
+    /// Only these queues, by id, and only conversations that visited one of them; empty means all. Unknown ids are ignored.
     pub queues: Vec<String>,
 }
 
@@ -67,14 +67,14 @@ impl Default for TruthQuery {
     }
 }
 
-/// One queue's books.
-struct Book {
-    course: Course,
+/// The numbers of one queue.
+struct QueueNumbers {
+    sums: WindowedSums,
     live: Live,
-    media: [Option<(Course, Live)>; 4],
+    media: [Option<(WindowedSums, Live)>; 4],
 }
 
-/// Answers a question from what the centre remembers.
+/// Answers a query from the facts that the centre keeps.
 pub(super) fn answer(centre: &Centre, query: &TruthQuery, as_of: Ms) -> Value {
     let (answer, counted) = number(&centre.world, centre.conversations(), query, as_of);
     answer
@@ -83,7 +83,7 @@ pub(super) fn answer(centre: &Centre, query: &TruthQuery, as_of: Ms) -> Value {
         .into()
 }
 
-/// The numbers, and how many conversations they come from.
+/// The numbers, and from how many conversations they were counted.
 fn number<'a>(
     world: &World,
     conversations: impl Iterator<Item = &'a Conversation>,
@@ -98,14 +98,14 @@ fn number<'a>(
     let wanted: Vec<bool> = (world.queues.iter())
         .map(|q| query.queues.is_empty() || query.queues.iter().any(|id| id.eq_ignore_ascii_case(&q.id.to_string())))
         .collect();
-    let mut books: Vec<Book> = (world.queues.iter())
-        .map(|_| Book {
-            course: Course::default(),
+    let mut by_queue: Vec<QueueNumbers> = (world.queues.iter())
+        .map(|_| QueueNumbers {
+            sums: WindowedSums::default(),
             live: Live::default(),
             media: Default::default(),
         })
         .collect();
-    let (mut all, mut everywhere) = (Course::default(), Live::default());
+    let (mut all, mut everywhere) = (WindowedSums::default(), Live::default());
     let (mut active, mut counted) = (0u64, 0u64);
     let was_there = |c: &Conversation| query.since_ms.is_none_or(|since| c.end.is_none_or(|end| end > since));
     for c in conversations
@@ -117,9 +117,9 @@ fn number<'a>(
             continue;
         }
         counted += 1;
-        let account = account(&c);
-        active += u64::from(account.active);
-        for outcome in account.outcomes.iter().filter(|o| wanted[o.queue]) {
+        let result = outcomes::of_conversation(&c);
+        active += u64::from(result.active);
+        for outcome in result.outcomes.iter().filter(|o| wanted[o.queue]) {
             let own = world.queues[outcome.queue].service_level[c.media.index()].1;
             let limits = Limits {
                 in_time: match query.service_level {
@@ -128,25 +128,25 @@ fn number<'a>(
                 },
                 short: millis(query.short_abandon),
             };
-            let book = &mut books[outcome.queue];
-            let of_media = book.media[c.media.index()].get_or_insert_default();
-            for course in [&mut all, &mut book.course, &mut of_media.0] {
-                course.add(outcome.at, outcome.kind, limits, grid);
+            let numbers = &mut by_queue[outcome.queue];
+            let of_media = numbers.media[c.media.index()].get_or_insert_default();
+            for sums in [&mut all, &mut numbers.sums, &mut of_media.0] {
+                sums.add(outcome.at, outcome.kind, limits, grid);
             }
         }
-        for ongoing in account.ongoing.iter().filter(|o| wanted[o.queue]) {
-            let book = &mut books[ongoing.queue];
-            let of_media = book.media[c.media.index()].get_or_insert_default();
-            for live in [&mut everywhere, &mut book.live, &mut of_media.1] {
+        for ongoing in result.ongoing.iter().filter(|o| wanted[o.queue]) {
+            let numbers = &mut by_queue[ongoing.queue];
+            let of_media = numbers.media[c.media.index()].get_or_insert_default();
+            for live in [&mut everywhere, &mut numbers.live, &mut of_media.1] {
                 live.add(ongoing.what);
             }
         }
     }
     let mut queues = Map::new();
     queues.extend(
-        (world.queues.iter().zip(&books).zip(&wanted))
+        (world.queues.iter().zip(&by_queue).zip(&wanted))
             .filter(|(_, wanted)| **wanted)
-            .map(|((queue, book), _)| (queue.id.to_string(), of_queue(queue, book, grid))),
+            .map(|((queue, numbers), _)| (queue.id.to_string(), of_queue(queue, numbers, grid))),
     );
     let totals = Object::new()
         .set("active_conversations", active)
@@ -170,19 +170,20 @@ fn number<'a>(
     (answer, counted)
 }
 
-fn of_queue(queue: &super::world::Queue, book: &Book, grid: Grid) -> Value {
+fn of_queue(queue: &super::world::Queue, numbers: &QueueNumbers, grid: Grid) -> Value {
     let mut by_media = Map::new();
     by_media.extend(ALL_MEDIA.into_iter().filter_map(|media| {
-        let (course, live) = book.media[media.index()].as_ref()?;
-        let value = live.object(grid.as_of).set("totals", course.totals());
+        let (sums, live) = numbers.media[media.index()].as_ref()?;
+        let value = live.object(grid.as_of).set("totals", sums.totals());
         Some((media.analytics_name().to_owned(), Value::from(value)))
     }));
-    book.live
+    numbers
+        .live
         .object(grid.as_of)
         .set("name", queue.name.clone())
         .set("service_level_target_percent", queue.service_level[0].0 * 100.0)
-        .set("totals", book.course.totals())
-        .set("windows", book.course.windows(grid))
+        .set("totals", numbers.sums.totals())
+        .set("windows", numbers.sums.windows(grid))
         .set("by_media", by_media)
         .into()
 }

@@ -1,14 +1,15 @@
-//! What one conversation counts for, by the definitions of `docs/numbers.md` and the centre's own facts.
+//! Counts one conversation by the definitions of `docs/numbers.md`, from the centre's own facts.
 //!
-//! In: facts of one conversation · Out: dated outcomes by queue, and what goes on at the end of the facts · Thread: any; pure.
+//! In: facts of one conversation · Out: outcomes with queue and time, and what is going on at the end of the facts ·
+//! Thread: any (pure).
 
 use crate::simulator::centre::facts::{Conversation, Disconnect, Participant, Purpose};
 use crate::simulator::when::Ms;
 
-/// An agent who is connected so much later than the visit's end still answered it.
+/// An agent answered a visit if connected at most this long after its end.
 const HAND_OVER_MS: Ms = 5_000;
 
-/// Something that counts, dated by the moment whose window it belongs to.
+/// Something that counts, with the time that decides in which window it counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Outcome {
     pub queue: usize,
@@ -25,7 +26,7 @@ pub(super) enum Kind {
     Handled(Handled),
 }
 
-/// An agent's finished part.
+/// What an agent has finished.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Handled {
     /// Connected plus after-call work.
@@ -35,23 +36,23 @@ pub(super) struct Handled {
     pub wrapped_up: bool,
 }
 
-/// Something that goes on.
+/// Something that is going on at the end of the facts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Ongoing {
     pub queue: usize,
-    pub what: Doing,
+    pub what: Activity,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Doing {
+pub(super) enum Activity {
     Waiting { since: Ms },
     Interacting,
     AfterCallWork,
 }
 
-/// All that one conversation counts for.
+/// Everything that one conversation counts for.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Account {
+pub(super) struct Counted {
     pub outcomes: Vec<Outcome>,
     pub ongoing: Vec<Ongoing>,
     /// A customer side is connected and has not ended.
@@ -67,25 +68,25 @@ struct Visit {
     again: Option<Ms>,
 }
 
-pub(super) fn account(c: &Conversation) -> Account {
-    let mut account = Account {
-        // Whoever is outside and was there from the start is on the customer's side as well.
+pub(super) fn of_conversation(c: &Conversation) -> Counted {
+    let mut counted = Counted {
+        // Without a customer, an external participant is the customer's side.
         active: c
             .participants
             .iter()
             .any(|p| is_customer_side(c, p, None) && p.is_talking()),
-        ..Account::default()
+        ..Counted::default()
     };
     for visit in visits(c) {
-        judge(c, &visit, &mut account);
+        count_visit(c, &visit, &mut counted);
     }
     for p in &c.participants {
         let Some(queue) = p.queue.filter(|&q| is_agent_of(p, q)) else {
             continue;
         };
-        work(p, queue, &mut account);
+        count_work(p, queue, &mut counted);
     }
-    account
+    counted
 }
 
 fn visits(c: &Conversation) -> Vec<Visit> {
@@ -111,10 +112,11 @@ fn visits(c: &Conversation) -> Vec<Visit> {
 }
 
 fn is_agent_of(p: &Participant, queue: usize) -> bool {
-    p.is_person_of_ours() && p.queue == Some(queue)
+    p.is_internal() && p.queue == Some(queue)
 }
 
-/// With the time at which a visit was entered, for that visit; without one, for the conversation.
+/// Whether a participant is on the customer's side: of the visit that was entered at this time, or of the whole
+/// conversation if there is no time.
 fn is_customer_side(c: &Conversation, p: &Participant, entered: Option<Ms>) -> bool {
     match p.purpose {
         Purpose::Customer => true,
@@ -126,9 +128,9 @@ fn is_customer_side(c: &Conversation, p: &Participant, entered: Option<Ms>) -> b
     }
 }
 
-fn judge(c: &Conversation, visit: &Visit, account: &mut Account) {
+fn count_visit(c: &Conversation, visit: &Visit, counted: &mut Counted) {
     let queue = visit.queue;
-    let mut count = |at, kind| account.outcomes.push(Outcome { queue, at, kind });
+    let mut count = |at, kind| counted.outcomes.push(Outcome { queue, at, kind });
     count(visit.entered, Kind::Offered);
     let in_time = |at: Ms| {
         at >= visit.entered
@@ -151,9 +153,9 @@ fn judge(c: &Conversation, visit: &Visit, account: &mut Account) {
         );
     }
     let Some(left) = visit.left else {
-        return account.ongoing.push(Ongoing {
+        return counted.ongoing.push(Ongoing {
             queue,
-            what: Doing::Waiting { since: visit.entered },
+            what: Activity::Waiting { since: visit.entered },
         });
     };
     let (ours, theirs): (Vec<_>, Vec<_>) = c
@@ -177,24 +179,24 @@ fn judge(c: &Conversation, visit: &Visit, account: &mut Account) {
     }
 }
 
-fn work(p: &Participant, queue: usize, account: &mut Account) {
+fn count_work(p: &Participant, queue: usize, counted: &mut Counted) {
     let Some(connected) = p.connected else { return };
     let after = &p.after_call;
     let Some(end) = p.end else {
-        return account.ongoing.push(Ongoing {
+        return counted.ongoing.push(Ongoing {
             queue,
-            what: Doing::Interacting,
+            what: Activity::Interacting,
         });
     };
     let due = after.expected && !after.skipped && after.end.is_none() && after.code.is_none();
     if due || after.is_open() {
-        return account.ongoing.push(Ongoing {
+        return counted.ongoing.push(Ongoing {
             queue,
-            what: Doing::AfterCallWork,
+            what: Activity::AfterCallWork,
         });
     }
     let span = after.start.zip(after.end).map_or(0, |(start, end)| end - start);
-    account.outcomes.push(Outcome {
+    counted.outcomes.push(Outcome {
         queue,
         at: after.end.map_or(end, |done| done.max(end)),
         kind: Kind::Handled(Handled {

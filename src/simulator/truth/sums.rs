@@ -1,8 +1,8 @@
-//! Sums over outcomes, in all and by window, as a snapshot writes them.
+//! Sums of outcomes, in total and by window, in the format of a snapshot.
 //!
-//! In: outcomes · Out: JSON · Thread: any; pure.
+//! In: outcomes · Out: JSON · Thread: any (pure).
 
-use super::outcomes::{Doing, Kind};
+use super::outcomes::{Activity, Kind};
 use crate::simulator::json::Object;
 use crate::simulator::when::{Ms, iso};
 use serde_json::{Value, json};
@@ -26,7 +26,7 @@ pub(super) struct Sums {
     held: Ms,
 }
 
-/// From which lengths on waits count differently, in milliseconds.
+/// Thresholds of waits, in milliseconds.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Limits {
     pub in_time: Ms,
@@ -88,7 +88,7 @@ impl Sums {
     }
 }
 
-/// What goes on now.
+/// The live numbers.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Live {
     pub waiting: u64,
@@ -98,14 +98,14 @@ pub(super) struct Live {
 }
 
 impl Live {
-    pub(super) fn add(&mut self, what: Doing) {
+    pub(super) fn add(&mut self, what: Activity) {
         match what {
-            Doing::Waiting { since } => {
+            Activity::Waiting { since } => {
                 self.waiting += 1;
                 self.longest = Some(self.longest.map_or(since, |other| other.min(since)));
             }
-            Doing::Interacting => self.interacting += 1,
-            Doing::AfterCallWork => self.after_call_work += 1,
+            Activity::Interacting => self.interacting += 1,
+            Activity::AfterCallWork => self.after_call_work += 1,
         }
     }
 
@@ -119,7 +119,7 @@ impl Live {
     }
 }
 
-/// Which windows there are.
+/// The windows of a query.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Grid {
     pub granularity: Ms,
@@ -127,14 +127,14 @@ pub(super) struct Grid {
     pub as_of: Ms,
 }
 
-/// Sums in all and by window.
+/// Sums in total and by window.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Course {
+pub(super) struct WindowedSums {
     totals: Sums,
     windows: BTreeMap<Ms, Sums>,
 }
 
-impl Course {
+impl WindowedSums {
     pub(super) fn add(&mut self, at: Ms, kind: Kind, limits: Limits, grid: Grid) {
         self.totals.add(kind, limits);
         let start = at.div_euclid(grid.granularity) * grid.granularity;
@@ -145,7 +145,7 @@ impl Course {
         self.totals.object().into()
     }
 
-    /// Every window from the first with a fact to that of `as_of`, empty ones too, but no more than are kept.
+    /// All windows from the first with an outcome to that of `as_of`, including empty ones, but at most `keep`.
     pub(super) fn windows(&self, grid: Grid) -> Value {
         let last = grid.as_of.div_euclid(grid.granularity);
         let first = self
@@ -172,7 +172,7 @@ impl Course {
     }
 }
 
-/// Whole seconds as `PT1H30M`.
+/// A length in whole seconds, as `PT1H30M`.
 pub(super) fn period(length: Ms) -> String {
     let secs = length / 1000;
     let parts = [(secs / 3600, 'H'), (secs / 60 % 60, 'M'), (secs % 60, 'S')];
@@ -184,7 +184,7 @@ pub(super) fn period(length: Ms) -> String {
     text
 }
 
-/// As text, for the top of an answer.
+/// A time as text, or `null`.
 pub(super) fn moment(at: Option<Ms>) -> Value {
     at.map_or(Value::Null, |at| iso(at).into())
 }

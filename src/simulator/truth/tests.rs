@@ -1,6 +1,6 @@
-//! The rules of `docs/numbers.md` one by one, on small histories with known numbers.
+//! The rules of `docs/numbers.md` one by one, on small conversations with known numbers.
 //!
-//! In: hand-written facts · Out: verdicts · Thread: the test's.
+//! In: hand-written facts · Out: assertions · Thread: the test's.
 
 use super::*;
 use crate::simulator::centre::facts::{AfterCall, Disconnect, Participant, Purpose, Span};
@@ -9,20 +9,20 @@ use crate::simulator::options::Options;
 use crate::simulator::world::Media;
 use serde_json::json;
 
-/// 2026-05-04T14:05:00Z, the begin of a minute.
+/// 2026-05-04T14:05:00Z, the beginning of a minute.
 const T0: Ms = 1_777_903_500_000;
 
-/// Milliseconds of seconds after [`T0`].
+/// The time this many seconds after [`T0`].
 fn t(secs: f64) -> Ms {
     T0 + (secs * 1000.0) as Ms
 }
 
-struct Story(Conversation);
+struct TestConversation(Conversation);
 
-impl Story {
-    /// A customer who is there from the first second on.
-    fn new(media: Media) -> Story {
-        let mut story = Story(Conversation {
+impl TestConversation {
+    /// A conversation whose customer is connected from [`T0`] on.
+    fn new(media: Media) -> TestConversation {
+        let mut story = TestConversation(Conversation {
             key: 1,
             id: Id(1),
             media,
@@ -58,46 +58,46 @@ impl Story {
         self.0.participants.last_mut().unwrap()
     }
 
-    fn visit(mut self, queue: usize, from: f64, to: Option<f64>) -> Story {
+    fn visit(mut self, queue: usize, from: f64, to: Option<f64>) -> TestConversation {
         self.join(Purpose::Acd, Some(queue), from, to);
         self
     }
 
-    fn agent(mut self, queue: usize, from: f64, to: Option<f64>) -> Story {
+    fn agent(mut self, queue: usize, from: f64, to: Option<f64>) -> TestConversation {
         self.join(Purpose::Agent, Some(queue), from, to);
         self
     }
 
-    fn other(mut self, purpose: Purpose, from: f64, to: Option<f64>) -> Story {
+    fn other(mut self, purpose: Purpose, from: f64, to: Option<f64>) -> TestConversation {
         self.join(purpose, None, from, to);
         self
     }
 
     /// Changes the last participant.
-    fn with(mut self, change: impl FnOnce(&mut Participant)) -> Story {
+    fn with(mut self, change: impl FnOnce(&mut Participant)) -> TestConversation {
         change(self.0.participants.last_mut().unwrap());
         self
     }
 
-    fn customer_gone(mut self, at: f64) -> Story {
+    fn customer_gone(mut self, at: f64) -> TestConversation {
         self.0.participants[0].end = Some(t(at));
         self
     }
 }
 
-fn truth(stories: &[Story], query: &TruthQuery, as_of: f64) -> (World, Value) {
+fn truth(conversations: &[TestConversation], query: &TruthQuery, as_of: f64) -> (World, Value) {
     let options = Options {
         queues: 3,
         ..Options::default()
     };
     let world = World::build(&options, T0);
-    let answer = number(&world, stories.iter().map(|s| &s.0), query, t(as_of)).0;
+    let answer = number(&world, conversations.iter().map(|s| &s.0), query, t(as_of)).0;
     (world, answer.into())
 }
 
-/// The fields of one queue that are not zero or null, at a time when everything is over.
-fn totals(stories: &[Story], queue: usize) -> Value {
-    let (world, answer) = truth(stories, &TruthQuery::default(), 3600.0);
+/// The totals of one queue that are not zero or null, at a time when everything is over.
+fn totals(conversations: &[TestConversation], queue: usize) -> Value {
+    let (world, answer) = truth(conversations, &TruthQuery::default(), 3600.0);
     let all = answer["queues"][world.queues[queue].id.to_string()]["totals"].clone();
     let kept = all
         .as_object()
@@ -109,7 +109,7 @@ fn totals(stories: &[Story], queue: usize) -> Value {
 
 #[test]
 fn an_answered_call_with_hold_and_after_call_work() {
-    let story = Story::new(Media::Voice)
+    let story = TestConversation::new(Media::Voice)
         .visit(0, 8.0, Some(17.25))
         .agent(0, 17.25, Some(80.0))
         .with(|p| {
@@ -137,7 +137,7 @@ fn an_answered_call_with_hold_and_after_call_work() {
 #[test]
 fn the_answer_may_come_five_seconds_after_the_visit_but_no_later() {
     let answered = |at: f64| {
-        let story = Story::new(Media::Voice)
+        let story = TestConversation::new(Media::Voice)
             .visit(0, 0.0, Some(10.0))
             .agent(0, at, Some(30.0));
         totals(&[story.customer_gone(30.0)], 0)["answered"].clone()
@@ -148,7 +148,7 @@ fn the_answer_may_come_five_seconds_after_the_visit_but_no_later() {
 
 #[test]
 fn of_two_agents_the_earlier_answered_and_both_handled() {
-    let story = Story::new(Media::Voice)
+    let story = TestConversation::new(Media::Voice)
         .visit(0, 0.0, Some(8.0))
         .agent(0, 9.0, Some(30.0))
         .agent(0, 8.0, Some(20.0))
@@ -161,8 +161,8 @@ fn of_two_agents_the_earlier_answered_and_both_handled() {
 
 #[test]
 fn an_agent_of_the_second_visit_does_not_answer_the_first() {
-    // Back into the same queue within the five seconds; the first visit flowed out to the second.
-    let story = Story::new(Media::Voice)
+    // Back to the same queue within five seconds: the first visit flowed out to the second.
+    let story = TestConversation::new(Media::Voice)
         .visit(0, 0.0, Some(10.0))
         .visit(0, 10.0, Some(13.0))
         .agent(0, 13.0, Some(20.0))
@@ -174,8 +174,8 @@ fn an_agent_of_the_second_visit_does_not_answer_the_first() {
 }
 
 #[test]
-fn who_never_connected_neither_answered_nor_handled() {
-    let story = Story::new(Media::Voice)
+fn an_agent_who_never_connected_neither_answered_nor_handled() {
+    let story = TestConversation::new(Media::Voice)
         .visit(0, 0.0, Some(20.0))
         .agent(0, 3.0, Some(11.0))
         .with(|p| {
@@ -191,15 +191,15 @@ fn who_never_connected_neither_answered_nor_handled() {
 
 #[test]
 fn abandoned_only_when_the_customer_side_has_ended() {
-    let story = || Story::new(Media::Voice).visit(0, 0.0, Some(20.0));
+    let story = || TestConversation::new(Media::Voice).visit(0, 0.0, Some(20.0));
     assert_eq!(totals(&[story()], 0), json!({"offered": 1}), "undecided");
     assert_eq!(totals(&[story().customer_gone(21.0)], 0)["abandoned"], 1);
 }
 
 #[test]
-fn an_outsider_counts_as_customer_side_if_there_before_the_visit() {
+fn an_external_participant_is_customer_side_if_connected_before_the_visit() {
     let story = |from: f64, to: Option<f64>| {
-        let story = Story::new(Media::Voice).other(Purpose::External, from, to);
+        let story = TestConversation::new(Media::Voice).other(Purpose::External, from, to);
         totals(&[story.visit(0, 10.0, Some(20.0)).customer_gone(20.0)], 0)
     };
     assert_eq!(story(5.0, None)["abandoned"], Value::Null, "still on the line");
@@ -212,29 +212,29 @@ fn an_outsider_counts_as_customer_side_if_there_before_the_visit() {
 }
 
 #[test]
-fn without_a_customer_the_outsider_is_the_customer() {
-    let mut story = Story::new(Media::Voice).visit(0, 1.0, Some(20.0));
+fn without_a_customer_the_external_participant_is_the_customer_side() {
+    let mut story = TestConversation::new(Media::Voice).visit(0, 1.0, Some(20.0));
     story.0.participants[0].purpose = Purpose::External;
-    let (_, answer) = truth(&[Story(story.0.clone())], &TruthQuery::default(), 30.0);
+    let (_, answer) = truth(&[TestConversation(story.0.clone())], &TruthQuery::default(), 30.0);
     assert_eq!(answer["totals"]["active_conversations"], 1);
     assert_eq!(totals(&[story.customer_gone(20.0)], 0)["abandoned"], 1);
 }
 
 #[test]
 fn flow_out_to_another_queue_or_to_the_voicemail() {
-    let overflow = Story::new(Media::Voice)
+    let overflow = TestConversation::new(Media::Voice)
         .visit(0, 0.0, Some(20.0))
         .visit(1, 20.0, Some(25.0))
         .customer_gone(25.0);
-    let voicemail = Story::new(Media::Voice)
+    let voicemail = TestConversation::new(Media::Voice)
         .visit(0, 0.0, Some(30.0))
         .other(Purpose::Voicemail, 30.0, Some(40.0))
         .customer_gone(40.0);
     let both = [overflow, voicemail];
     assert_eq!(totals(&both, 0), json!({"offered": 2, "flow_out": 2}));
     assert_eq!(totals(&both, 1)["abandoned"], 1);
-    // What was over when the visit ended took nobody further.
-    let menu = Story::new(Media::Voice)
+    // A participant that had ended before the end of the visit did not take the customer over.
+    let menu = TestConversation::new(Media::Voice)
         .other(Purpose::Ivr, 0.0, Some(5.0))
         .visit(0, 5.0, Some(20.0))
         .other(Purpose::User, 6.0, Some(20.0))
@@ -243,9 +243,9 @@ fn flow_out_to_another_queue_or_to_the_voicemail() {
 }
 
 #[test]
-fn handled_waits_for_after_call_work_and_does_without_where_it_is_skipped() {
+fn handled_counts_after_after_call_work_or_at_once_if_it_is_skipped() {
     let story = |after: AfterCall| {
-        let story = Story::new(Media::Voice)
+        let story = TestConversation::new(Media::Voice)
             .visit(0, 0.0, Some(1.0))
             .agent(0, 1.0, Some(10.0));
         [story.with(|p| p.after_call = after).customer_gone(10.0)]
@@ -280,9 +280,9 @@ fn handled_waits_for_after_call_work_and_does_without_where_it_is_skipped() {
 }
 
 #[test]
-fn transferred_by_the_way_of_leaving() {
+fn transferred_depends_on_the_disconnect_type() {
     let handled = |how: Disconnect| {
-        let story = Story::new(Media::Voice)
+        let story = TestConversation::new(Media::Voice)
             .visit(0, 0.0, Some(1.0))
             .agent(0, 1.0, Some(10.0));
         totals(&[story.with(|p| p.disconnect = Some(how)).customer_gone(99.0)], 0)["transferred"].clone()
@@ -302,32 +302,36 @@ fn transferred_by_the_way_of_leaving() {
 #[test]
 fn service_level_and_short_abandons() {
     let answered = |wait: f64| {
-        let story = Story::new(Media::Message)
+        let story = TestConversation::new(Media::Message)
             .visit(0, 0.0, Some(wait))
             .agent(0, wait, Some(90.0));
         story.customer_gone(90.0)
     };
-    let gone = |wait: f64| Story::new(Media::Voice).visit(0, 0.0, Some(wait)).customer_gone(wait);
-    let stories = [answered(20.0), answered(20.001), gone(4.999), gone(5.0)];
+    let gone = |wait: f64| {
+        TestConversation::new(Media::Voice)
+            .visit(0, 0.0, Some(wait))
+            .customer_gone(wait)
+    };
+    let conversations = [answered(20.0), answered(20.001), gone(4.999), gone(5.0)];
     let query = TruthQuery {
         service_level: ServiceLevel::Within(Duration::from_secs(20)),
         short_abandon: Duration::from_secs(5),
         ..TruthQuery::default()
     };
-    let (_, answer) = truth(&stories, &query, 100.0);
+    let (_, answer) = truth(&conversations, &query, 100.0);
     let all = &answer["all_queues"]["totals"];
     assert_eq!((&all["abandoned"], &all["short_abandoned"]), (&json!(2), &json!(1)));
     assert_eq!(all["service_level_percent"], 100.0 / 3.0);
     assert_eq!(all["average_wait_secs"], 12.5);
     assert_eq!(all["average_speed_of_answer_secs"], 20.0005);
     // The queue's own threshold for messages is 30 s.
-    let (_, answer) = truth(&stories, &TruthQuery::default(), 100.0);
+    let (_, answer) = truth(&conversations, &TruthQuery::default(), 100.0);
     assert_eq!(answer["all_queues"]["totals"]["service_level_percent"], 50.0);
 }
 
 #[test]
 fn each_fact_in_the_window_of_its_moment() {
-    let story = Story::new(Media::Voice)
+    let story = TestConversation::new(Media::Voice)
         .visit(0, 59.999, Some(121.0))
         .agent(0, 121.0, Some(170.0))
         .with(|p| {
@@ -364,15 +368,15 @@ fn each_fact_in_the_window_of_its_moment() {
 }
 
 #[test]
-fn an_earlier_moment_knows_nothing_of_what_came_later() {
-    let story = Story::new(Media::Voice)
+fn later_facts_do_not_count_at_an_earlier_moment() {
+    let story = TestConversation::new(Media::Voice)
         .visit(0, 5.0, Some(20.0))
         .agent(0, 20.0, Some(60.0))
         .with(|p| p.start = t(15.0))
         .customer_gone(60.0);
-    let stories = [story];
+    let conversations = [story];
     let at = |secs: f64| {
-        let answer = truth(&stories, &TruthQuery::default(), secs).1;
+        let answer = truth(&conversations, &TruthQuery::default(), secs).1;
         let (live, all) = (&answer["totals"], &answer["all_queues"]["totals"]);
         let n = |v: &Value| v.as_u64().unwrap();
         (
@@ -388,7 +392,7 @@ fn an_earlier_moment_knows_nothing_of_what_came_later() {
     assert_eq!(at(16.0), ([1, 1, 0], [1, 0, 0]));
     assert_eq!(at(20.0), ([1, 0, 1], [1, 1, 0]));
     assert_eq!(at(60.0), ([0, 0, 0], [1, 1, 1]));
-    let (world, answer) = truth(&stories, &TruthQuery::default(), 16.0);
+    let (world, answer) = truth(&conversations, &TruthQuery::default(), 16.0);
     let queue = &answer["queues"][world.queues[0].id.to_string()];
     assert_eq!(queue["longest_wait_secs"], 11.0);
     assert_eq!(queue["by_media"]["voice"]["waiting"], 1);
@@ -396,15 +400,17 @@ fn an_earlier_moment_knows_nothing_of_what_came_later() {
 }
 
 #[test]
-fn since_leaves_out_what_was_over_and_queue_what_was_elsewhere() {
+fn since_leaves_out_ended_conversations_and_queue_those_of_other_queues() {
     let story = |queue: usize, end: f64| {
-        let mut story = Story::new(Media::Voice).visit(queue, 0.0, Some(end)).customer_gone(end);
+        let mut story = TestConversation::new(Media::Voice)
+            .visit(queue, 0.0, Some(end))
+            .customer_gone(end);
         story.0.end = Some(t(end));
         story
     };
-    let stories = [story(0, 10.0), story(0, 20.0), story(1, 30.0)];
+    let conversations = [story(0, 10.0), story(0, 20.0), story(1, 30.0)];
     let counted = |query: &TruthQuery| {
-        let answer = truth(&stories, query, 60.0).1;
+        let answer = truth(&conversations, query, 60.0).1;
         answer["all_queues"]["totals"]["abandoned"].as_u64().unwrap()
     };
     let since = TruthQuery {
@@ -419,7 +425,7 @@ fn since_leaves_out_what_was_over_and_queue_what_was_elsewhere() {
 }
 
 #[test]
-fn periods_are_written_short() {
+fn periods_are_written_in_their_short_form() {
     assert_eq!(
         [10_000, 60_000, 1_800_000, 5_400_000].map(period),
         ["PT10S", "PT1M", "PT30M", "PT1H30M"]
