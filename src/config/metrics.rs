@@ -2,6 +2,8 @@
 //!
 //! In: metric types, windows, names, the whole payload · Out: what is wrong with them · Thread: any (pure).
 
+use std::time::Duration;
+
 use super::message::nearest;
 use super::period;
 use super::{MetricsPayload, TimeWindow};
@@ -67,6 +69,19 @@ fn bound(text: &str) -> Option<Bound> {
         return period::parse_compound(period).map(Bound::Ago);
     }
     Moment::parse(text).map(Bound::At)
+}
+
+impl TimeWindow {
+    /// Its bounds at `now`; `None` where one cannot be read.
+    pub(crate) fn at(&self, now: Moment) -> Option<(Moment, Moment)> {
+        let resolved = |text| {
+            bound(text).map(|bound| match bound {
+                Bound::Ago(secs) => now.minus(Duration::from_secs(secs)),
+                Bound::At(at) => at,
+            })
+        };
+        Some((resolved(&self.start)?, resolved(&self.end)?))
+    }
 }
 
 /// `now`, `now-PT…`, or a date and time with zone.
@@ -135,10 +150,36 @@ mod tests {
             "now-",
             "now-1H",
             "now-PT",
+            "now-PTH",
+            "now-PT-1H",
+            "now-PT1.5H",
+            "now-PT5M1H",
+            "now-P1D",
+            "now-PT1",
+            "now-PT99999999999999999999H",
             "2026-05-04",
             "yesterday",
         ] {
             assert!(check_bound(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn bounds_are_resolved_at_a_moment() {
+        let now = Moment::parse("2026-05-04T14:05:30.000Z").unwrap();
+        for (start, secs_ago) in [
+            ("now", 0),
+            ("now-PT1H", 3600),
+            ("now-PT90M", 5400),
+            ("now-PT1H30M5S", 5405),
+            ("2026-05-04T14:05:00Z", 30),
+        ] {
+            let window = TimeWindow {
+                start: start.to_owned(),
+                end: "now".to_owned(),
+            };
+            let expected = now.minus(Duration::from_secs(secs_ago));
+            assert_eq!(window.at(now), Some((expected, now)), "{start}");
         }
     }
 
