@@ -25,7 +25,7 @@ pub(super) type CallId = u64;
 pub(super) enum News {
     /// News of a connection.
     Connection(u32, ConnectionNews),
-    /// A socket could not be opened, for a reason on this side: it cannot be described, or there is no thread for it.
+    /// A socket could not be opened because of this side: its ticket could not be made, or the system gave no thread.
     NotOpened(u32, Error),
     /// A REST call came to its end.
     Answered(CallId, Result<Answer, Error>),

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// At most so many creations in any hour: half of them may come at once, the others come back one by one.
+/// Bounds the channels created in any hour: half of them may be created at once, the others become available one by one.
 ///
 /// So a row of failures is answered at once, and the bound never makes a connection wait for long: with 60 an hour the
 /// 31st channel in a row comes after two minutes, not after an hour.
@@ -35,7 +35,7 @@ impl Allowance {
     /// How long until one more is allowed.
     pub(super) fn wait(&self, now: Instant) -> Duration {
         let missing = 1.0 - self.left_at(now);
-        // Rounded up, so that whoever waits this long does not come too early.
+        // Rounded up, so that the wait is long enough.
         if missing <= 0.0 {
             Duration::ZERO
         } else {

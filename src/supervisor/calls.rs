@@ -137,7 +137,7 @@ fn make(call: Call, client: &RestClient, config: &Config) -> Result<Answer, Erro
                 self::verify(&token, queues.as_deref(), client, config)?;
             }
             if count_channels {
-                // What cannot be counted is no reason not to stream.
+                // A failure to count the channels does not hold up the stream.
                 let counted = channels::list(client, &token, Whose::Client);
                 listing.channels = Some(counted.map(|list| list.len()));
             }

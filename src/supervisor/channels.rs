@@ -21,7 +21,7 @@ use crate::{Error, Moment, Secret};
 const MARGIN: Duration = Duration::from_secs(600);
 /// Channels of one OAuth client (Genesys' limit, seen 2026-08).
 const CHANNELS_A_CLIENT: usize = 20;
-/// From so many on, those that exist at the start are worth a warning.
+/// A warning is logged if at least this many channels exist at the start.
 const MANY_CHANNELS: usize = 15;
 
 /// Names a channel of this run.
@@ -179,7 +179,7 @@ impl Channels {
         }
     }
 
-    /// It is no more.
+    /// The channel does not exist any more.
     pub(super) fn forget(&mut self, key: ChannelKey) {
         self.held.remove(&key);
     }

@@ -13,7 +13,7 @@ use crate::{Error, ErrorKind, Id, Secret};
 /// The chosen queues.
 #[derive(Debug, Default)]
 pub(crate) struct Choice {
-    /// `None` = whatever comes: all are meant, and the protocol wants no ids.
+    /// `None` = all queues, where the protocol needs no ids for that.
     pub(crate) queues: Option<Vec<Queue>>,
     /// All that the client sees; empty where the listing was not read.
     pub(crate) listing: Vec<Queue>,
@@ -70,7 +70,7 @@ pub(crate) fn queues(config: &Config, rest: &RestClient, token: &Secret) -> Resu
             choice.listed = true;
             Ok(choice)
         }
-        // Ids need no listing: without it there are no names, and everything else works.
+        // The listing would only add names to the ids; the stream works without.
         Err(error) if !all && only_ids && error.kind() != ErrorKind::Stopped && error.status() != Some(401) => {
             choice.unnamed = Some(error);
             Ok(choice)

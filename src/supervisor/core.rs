@@ -133,7 +133,7 @@ impl Core {
         !self.lines.is_empty() && self.lines.iter().all(Line::is_settled)
     }
 
-    /// The queues of the plan; `None` = whatever comes.
+    /// The queues of the plan; `None` = all.
     pub(super) fn queues(&self) -> Option<&[Id]> {
         self.planning.plan()?.queues.as_deref()
     }
@@ -317,7 +317,7 @@ impl Core {
             self.process.reconnects,
             expires.min(),
         );
-        // After the state: whoever sees the reconnect sees the stream on.
+        // After the state, so that a snapshot that counts the reconnect also shows the state `streaming`.
         if self.told != now {
             self.told = now;
             let (open, reconnects, channel_expires_at) = now;

@@ -54,7 +54,7 @@ pub(crate) enum End {
     Stopped,
     /// The server ended the stream normally, and that was to be the end.
     ServerEnded,
-    /// An output's reader is gone.
+    /// Nobody reads the output any more (closed stdout).
     OutputClosed,
     /// It cannot go on.
     GaveUp(Error),
@@ -82,11 +82,11 @@ pub(crate) struct Parts {
     pub(crate) telemetry: Arc<Telemetry>,
     pub(crate) keep_body: KeepBody,
     pub(crate) journal: Journal,
-    /// There where gaps can be repaired.
+    /// `None` where gaps cannot be repaired (`events`, `metrics`, backfill switched off).
     pub(crate) repair: Option<RepairThread>,
 }
 
-/// See the module.
+/// The driver of the state machine.
 pub(crate) struct Supervisor {
     core: Core,
     calls: Calls,

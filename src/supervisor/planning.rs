@@ -19,7 +19,7 @@ use crate::{Error, Id};
 /// What is subscribed, in ids.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Plan {
-    /// Queues of the plan; `None` = whatever comes (no listing was asked for).
+    /// Queues of the plan; `None` = all (the listing was not read).
     pub(super) queues: Option<Vec<Id>>,
     /// Topics, one list a channel; one empty list in the other protocols.
     pub(super) topics: TopicPlan,

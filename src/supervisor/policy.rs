@@ -67,7 +67,7 @@ pub(crate) enum Renew {
     Token,
 }
 
-/// Whether the channel is no more.
+/// Whether this end means that the channel does not exist any more.
 pub(crate) fn channel_is_gone(reason: &CloseReason) -> bool {
     match reason {
         CloseReason::ChannelGone | CloseReason::TakenOver(_) => true,

@@ -131,7 +131,7 @@ impl RepairThread {
     }
 }
 
-/// Whoever loses the thread out of sight has stopped it.
+/// Dropping the handle stops the thread.
 struct StopOnDrop(Cancel);
 
 impl Drop for StopOnDrop {

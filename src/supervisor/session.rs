@@ -2,7 +2,7 @@
 //!
 //! In: the answers of the login, refusals, the time · Out: calls for a token · Thread: none of its own (pure).
 //!
-//! At most one call for a token is under way. Whoever needs a token waits for the same call.
+//! At most one call for a token is under way; everything that needs a token waits for that call.
 
 use std::time::{Duration, Instant};
 
@@ -95,7 +95,7 @@ impl Session {
         }
     }
 
-    /// The token of this number is no good; a younger one may be.
+    /// The service refused the token of this number. A newer one may still be valid.
     pub(super) fn refuse(&mut self, number: u64) {
         if number == self.number {
             self.held = None;

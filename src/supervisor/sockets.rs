@@ -49,7 +49,7 @@ impl Sockets {
     /// Starts a reader. `queues` are those of the plan.
     ///
     /// # Errors
-    /// Where the connection cannot be described, or there is no thread for it.
+    /// When the ticket cannot be made, or the system gives no thread.
     pub(super) fn open(&mut self, open: Open, queues: Option<&[Id]>) -> Result<(), Error> {
         let with = &self.equipment;
         let number = open.connection;

@@ -391,7 +391,7 @@ impl Line {
         }
     }
 
-    /// It is no longer wanted: its connections are cut, its channels left, and nothing of it is awaited any more.
+    /// Ends the line, because the plan has no topics for it any more: cuts its connections and leaves its channels.
     pub(super) fn end(mut self, process: &mut Process, turn: &mut Turn<'_>) {
         for connection in self.connections() {
             turn.act(Act::Cut(connection.number));
@@ -399,7 +399,7 @@ impl Line {
                 connection: connection.number,
             });
         }
-        // Its topics are no longer asked for: what of them was uncovered is so up to now.
+        // Its topics are not wanted any more, so a gap of theirs ends now.
         if self.is_in_gap {
             turn.tell(Change::GapClosed {
                 line: self.number,

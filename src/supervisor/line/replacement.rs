@@ -267,7 +267,7 @@ impl Line {
         }
     }
 
-    /// The replacement ended before it took over. What carries the stream goes on, whatever the verdict.
+    /// The replacement ended before it took over. The current connection goes on in any case.
     pub(super) fn on_next_ended(&mut self, reason: &CloseReason, process: &mut Process, turn: &mut Turn<'_>) {
         let Some(ended) = self.take_next() else { return };
         turn.warn(format!("the replacement ended before it took over: {reason}"));

@@ -244,7 +244,7 @@ impl Asker {
         Ok(Reached::End)
     }
 
-    /// These conversations, whatever became of them.
+    /// These conversations, open or ended.
     pub(super) fn by_ids(&self, mut ids: Vec<Id>, findings: &mut Findings) -> Result<(), Aborted> {
         let mut refused = 0;
         ids.sort_unstable();

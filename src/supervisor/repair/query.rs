@@ -34,7 +34,7 @@ pub(super) enum Which {
     OpenSegment,
 }
 
-/// One query, whatever its page.
+/// A query without its page number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Query<'a> {
     pub(super) span: Interval,
