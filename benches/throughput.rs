@@ -1,10 +1,10 @@
-//! Throughput of the whole stream against a ceiling measured in the same run, and the cost of its two heaviest steps.
+//! Throughput of the whole stream compared with a plain read, and the cost of its two most expensive steps.
 //!
-//! In: conversation events of 3 KB, made from the examples of the service · Out: numbers on stdout · Thread: main; one
-//! writes frames flat out, the stream has its own.
+//! In: conversation events of 3 KB, made from the service's examples · Out: numbers on stdout · Thread: main; one more
+//! writes frames as fast as it can, and the stream has its own threads.
 //!
-//! The ceiling is a bare read of the same bytes from a loopback socket. `cargo bench` measures; without `--bench` (as
-//! under `cargo test --all-targets`) a small number of events only shows that it works.
+//! The upper limit ("ceiling") is a plain read of the same bytes from a loopback socket, measured in the same run.
+//! `cargo bench` measures; without `--bench` (as under `cargo test --all-targets`) a few events only show that it works.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -18,9 +18,9 @@ use tungstenite::handshake::derive_accept_key;
 const QUEUE: &str = "509f5a7f-cb31-5a43-ac00-8041a8ba3690";
 /// The conversation of the examples.
 const CONVERSATION: &str = "1b3e08b8-e7c3-538a-87c3-a10b68b6b415";
-/// Bytes of an event's frame; what is larger in the examples stays so.
+/// Smaller examples are padded to this size.
 const EVENT_BYTES: usize = 3_000;
-/// The life of a conversation, event after event.
+/// The events of one conversation from its beginning to its end.
 const EXAMPLES: [&str; 7] = [
     include_str!("../tests/fixtures/ws-queue-conversation-1-waiting.json"),
     include_str!("../tests/fixtures/ws-queue-conversation-2-alerting.json"),
@@ -78,7 +78,7 @@ fn cost(what: &str, events: usize, took: Duration) {
     println!("{what:42} {ns:>9.0} ns an event, on one thread");
 }
 
-/// One conversation after the other, each from its beginning to its end, within the last hour.
+/// The events of whole conversations, one conversation after the other, with times in the last hour.
 fn texts(events: usize) -> Result<Vec<String>, AnyError> {
     let an_hour_ago = Moment::now().minus(Duration::from_secs(3600)).to_string();
     let hour = &an_hour_ago[.."2026-05-04T14".len()];
@@ -96,7 +96,7 @@ fn texts(events: usize) -> Result<Vec<String>, AnyError> {
     Ok((0..events).map(text).collect())
 }
 
-/// The texts as a server's WebSocket frames.
+/// The texts as WebSocket frames of a server.
 fn frames(texts: &[String]) -> Vec<u8> {
     let mut bytes = Vec::new();
     for text in texts {
@@ -108,7 +108,7 @@ fn frames(texts: &[String]) -> Vec<u8> {
     bytes
 }
 
-/// Reads the bytes and looks at none.
+/// The time of reading the bytes without using them.
 fn read_bare(bytes: &[u8]) -> Result<Duration, AnyError> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let address = listener.local_addr()?;
@@ -138,7 +138,7 @@ fn config(region: &str) -> ConfigBuilder {
         .queue(QUEUE)
 }
 
-/// From the first byte of the first frame to the snapshot that has them all.
+/// The time from the first byte of the first frame to the snapshot that contains all events.
 fn stream(bytes: &[u8], events: u64, policy: WhenFull) -> Result<Duration, AnyError> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let address = listener.local_addr()?;
@@ -154,11 +154,11 @@ fn stream(bytes: &[u8], events: u64, policy: WhenFull) -> Result<Duration, AnyEr
             .on_snapshot(move |snapshot| {
                 let c = snapshot.counters;
                 let done = c.events_applied + c.events_coalesced + c.events_dropped;
-                // Nobody listens any more once all have come.
+                // After the last event the receiver is gone.
                 let _ = tell.send((Instant::now(), done, c.events_dropped));
             })
             .start()?;
-        // Connections of this stream, until the socket has been served.
+        // Accepts connections until the socket has been served.
         scope.spawn(move || {
             while let Ok((connection, _)) = listener.accept() {
                 if serve(connection, address, bytes, &begun) {
@@ -180,7 +180,7 @@ fn stream(bytes: &[u8], events: u64, policy: WhenFull) -> Result<Duration, AnyEr
     })
 }
 
-/// Answers requests of one connection; true once it was the socket, and is over.
+/// Serves one connection; true if it was the socket, which is then closed.
 fn serve(
     mut connection: TcpStream,
     address: SocketAddr,
@@ -212,14 +212,14 @@ fn serve(
         if connection.write_all(answer.as_bytes()).is_ok() {
             let _ = begun.send(Instant::now());
             let _ = connection.write_all(bytes);
-            // Until the client ends it.
+            // Waits until the client closes the socket.
             while matches!(connection.read(&mut [0; 1024]), Ok(n) if n > 0) {}
         }
         return true;
     } else {
         "{}".to_owned()
     };
-    // One request a connection, so that one thread serves them all.
+    // One request for each connection, so that one thread can serve all connections.
     let answer = format!(
         "HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
         body.len()
@@ -228,7 +228,7 @@ fn serve(
     false
 }
 
-/// One request's head, once its body has come, too.
+/// Reads a request with its body, and returns its head.
 fn head(connection: &mut TcpStream) -> Option<String> {
     let mut request = Vec::new();
     let mut some = [0; 4096];
@@ -256,7 +256,7 @@ fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
         .map(|(_, value)| value.trim())
 }
 
-/// The decoder alone, on texts that are at hand.
+/// The time of decoding alone, and the events.
 fn decode(texts: &[String]) -> (Duration, Vec<Event>) {
     let options = Options {
         bodies: KeepBody::Drop,
@@ -279,7 +279,7 @@ fn decode(texts: &[String]) -> (Duration, Vec<Event>) {
     (took, events)
 }
 
-/// The model alone, on events that are at hand.
+/// The time of applying the events to the model alone.
 fn apply(events: &[Event]) -> Result<Duration, AnyError> {
     let settings = Settings::from(&config("eu-west-1").build()?);
     let now = Moment::now();

@@ -1,7 +1,8 @@
-//! Reads enumerated values in every spelling of the service: `transfer.noanswer`, `noAnswerTransfer`,
-//! `NO_ANSWER_TRANSFER`.
+//! Reads enumerated values in every spelling of the service.
 //!
 //! In: text of enumerated fields · Out: the enums of `facts`, names in upper snake case · Thread: any (pure).
+//!
+//! For instance the disconnect type `transfer.noanswer` is also written `noAnswerTransfer` and `NO_ANSWER_TRANSFER`.
 
 use super::json::Lenient;
 use crate::event::facts::{AcwState, CommunicationState, DisconnectKind, MediaKind, Purpose};
