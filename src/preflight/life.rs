@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, Sender, select_biased, unbounded};
 
 use super::{Awaited, Check, CheckEnded, Judgement, Step, StepResult, Verdict, advice_for_transient, role_advice};
+use crate::base::plural::counted;
 use crate::config::{BufferConfig, HeartbeatConfig, Protocol, WhenFull};
 use crate::event::notice::{CloseReason, ConnectionNews, Notice};
 use crate::output::journal::Journal;
@@ -225,8 +226,7 @@ impl Check<'_> {
         }
         match trial.seen.events {
             0 => message.push_str("; no event yet, which is normal for quiet queues"),
-            1 => message.push_str("; 1 event came"),
-            several => message.push_str(&format!("; {several} events came")),
+            events => message.push_str(&format!("; {} came", counted(events as usize, "event"))),
         }
         let judgement = match &trial.seen.server_error {
             Some(text) => Judgement::warn(
