@@ -14,12 +14,12 @@ use crate::support::{against_the_clock, control, impatient, start, watch};
 pub mod scene;
 mod truth;
 
-use self::scene::{Scene, notifications, settle, warm};
+use self::scene::{Scene, notifications, settle, warm, warm_centre};
 
 /// Conversations that are open at the start, and what had happened to them before, are known from REST alone.
 #[test]
 fn the_beginning() {
-    let scene = Scene::begin(warm(), notifications);
+    let scene = Scene::begin(start(warm_centre().agents(250)), notifications);
     let first = scene.stream.fresh();
     assert!(
         first.totals.live.interacting > Some(100),

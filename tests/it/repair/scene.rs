@@ -31,7 +31,7 @@ pub fn warm_centre() -> Builder {
     Simulator::builder()
         .seed(11)
         .queues(4)
-        .agents(250)
+        .agents(120)
         .requests_per_min(0)
         .warm_up(Duration::from_secs(240))
 }

@@ -83,7 +83,7 @@ fn sixty_times_as_fast() {
 /// that are still on hold, and after-call work that goes on after its conversation.
 #[test]
 fn holds_and_after_call_work_outlast_an_outage() {
-    let scene = Scene::begin(warm(), notifications);
+    let scene = Scene::begin(start(warm_centre().agents(250)), notifications);
     control(&scene.sim, "outage?secs=2.5");
     until_true("the outage nearly over", || {
         control(&scene.sim, "state")["outage_secs_left"].as_f64().unwrap() <= 0.7

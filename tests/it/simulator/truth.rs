@@ -257,7 +257,7 @@ fn differences(path: &str, one: &Value, two: &Value) -> Vec<String> {
     }
 }
 
-/// A socket for all queues' conversations, before the first of them begins.
+/// A socket for all queues' conversations that hears them already, before the first of them begins.
 fn listen(sim: &Simulator) -> Socket {
     let client = log_in(sim);
     let queues = sim.queues();
@@ -267,7 +267,10 @@ fn listen(sim: &Simulator) -> Socket {
         .collect();
     let (id, uri) = client.channel();
     assert_eq!(client.subscribe("PUT", &id, "", &topics).status, 200);
-    connect(sim, &uri)
+    let mut socket = connect(sim, &uri);
+    say(&mut socket, &json!({"message": "ping"}));
+    until(&mut socket, |f| (f["eventBody"]["message"] == "pong").then_some(()));
+    socket
 }
 
 fn empty() -> Builder {
