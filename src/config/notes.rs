@@ -2,7 +2,9 @@
 //!
 //! In: `Config` · Out: one line each · Thread: any (pure).
 
-use super::{Config, Stdout, WhenFull};
+#[cfg(feature = "cli")]
+use super::Stdout;
+use super::{Config, WhenFull};
 
 impl Config {
     /// One line for the log, without secrets: region, client, protocol, what is subscribed.
@@ -44,6 +46,7 @@ impl WhenFull {
     }
 }
 
+#[cfg(feature = "cli")]
 impl Stdout {
     /// Replaces `Auto` by `Live` on a terminal and by `Lines` elsewhere.
     #[must_use]
@@ -57,6 +60,7 @@ impl Stdout {
 }
 
 /// Whether stdout is a terminal.
+#[cfg(feature = "cli")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Terminal {
     /// A terminal.
@@ -65,6 +69,7 @@ pub enum Terminal {
     No,
 }
 
+#[cfg(feature = "cli")]
 impl Terminal {
     /// Asks the operating system about this process's stdout.
     #[must_use]

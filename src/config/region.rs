@@ -4,6 +4,7 @@
 
 use super::message::nearest;
 use crate::base::url::{Scheme, Security, Url, is_host_name};
+#[cfg(any(test, all(feature = "cli", feature = "simulator")))]
 use crate::{Error, ErrorKind};
 
 /// AWS region and domain, from Genesys' own SDKs (Python 269.0.0, JavaScript e09e27aa), seen 2026-11-22.
@@ -182,6 +183,7 @@ pub(crate) fn hosts(
     })
 }
 
+#[cfg(any(test, all(feature = "cli", feature = "simulator")))]
 impl super::Hosts {
     /// Everything at one base URL, as the simulator serves it: `http://127.0.0.1:8080`.
     ///

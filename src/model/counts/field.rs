@@ -27,6 +27,7 @@ pub(crate) struct Field<T> {
     /// Its name for people.
     pub(crate) label: &'static str,
     /// Its name at the head of a column.
+    #[cfg_attr(not(feature = "cli"), allow(dead_code))]
     pub(crate) head: &'static str,
     /// One sentence; no backslash, quote or line end.
     pub(crate) help: &'static str,
