@@ -23,6 +23,7 @@ const GUTTER: usize = 1;
 const BEFORE_SPARK: usize = 6;
 /// Rank of the longest wait among the live numbers.
 const LONGEST_WAIT_RANK: u8 = 2;
+const LONGEST_WAIT_HEAD: &str = "longest";
 /// Rank of the least important number that is shown over all queues.
 const LEAST_RANK_OF_ALL: u8 = 8;
 
@@ -183,71 +184,61 @@ pub(super) fn fit(mut lines: Vec<Line>, room: usize) -> Vec<Line> {
 type Cell = (Style, String);
 
 /// A column of the table of queues.
-#[derive(Clone, Copy)]
-enum Column {
-    Live(&'static Field<LiveNumbers>),
-    LongestWait,
-    Counted(&'static Field<Numbers>),
-    OnQueue,
+struct Column {
+    rank: u8,
+    head: &'static str,
+    /// Whether its numbers are incomplete while there are gaps.
+    is_counted: bool,
+    cell: Box<dyn Fn(&QueueSnapshot) -> Option<Cell>>,
 }
 
 /// The most important first: on a narrow screen the last are left out.
 fn all_columns() -> Vec<Column> {
-    let live = LiveNumbers::FIELDS.iter().map(Column::Live);
-    let counted = Numbers::FIELDS.iter().map(Column::Counted);
-    let mut columns = Vec::from([Column::LongestWait, Column::OnQueue]);
-    columns.extend(live.chain(counted).filter(|column| column.rank() > 0));
-    columns.sort_by_key(Column::rank);
+    let normal = |text: String| (Style::Normal, text);
+    let longest_wait = Column {
+        rank: LONGEST_WAIT_RANK,
+        head: LONGEST_WAIT_HEAD,
+        is_counted: false,
+        cell: Box::new(move |queue| queue.longest_wait_secs.map(minutes).map(normal)),
+    };
+    let on_queue = Column {
+        rank: u8::MAX,
+        head: "on queue",
+        is_counted: false,
+        cell: Box::new(move |queue| on_queue(queue).map(normal)),
+    };
+    let live = LiveNumbers::FIELDS.iter().map(|field| Column {
+        rank: field.rank,
+        head: field.head,
+        is_counted: false,
+        cell: Box::new(|queue| {
+            let value = (field.of)(&queue.live)?;
+            Some((live_style(field, value, Style::Normal), shown(field.unit, value)))
+        }),
+    });
+    let counted = Numbers::FIELDS.iter().map(|field| Column {
+        rank: field.rank,
+        head: field.head,
+        is_counted: field.key != "average_wait_secs",
+        cell: Box::new(move |queue| {
+            let counted = || (field.of)(queue.totals.as_ref()?);
+            match field.key {
+                "service_level_percent" => Some(service_level(counted()?, queue.service_level_target_percent)),
+                // The server's own number, if it gives one (`events` protocol).
+                "average_wait_secs" => queue.average_wait_secs.or_else(counted).map(minutes).map(normal),
+                _ => Some(normal(shown(field.unit, counted()?))),
+            }
+        }),
+    });
+    let mut columns: Vec<Column> = live.chain(counted).filter(|column| column.rank > 0).collect();
+    columns.extend([longest_wait, on_queue]);
+    columns.sort_by_key(|column| column.rank);
     columns
 }
 
 impl Column {
-    fn rank(&self) -> u8 {
-        match self {
-            Self::Live(field) => field.rank,
-            Self::LongestWait => LONGEST_WAIT_RANK,
-            Self::Counted(field) => field.rank,
-            Self::OnQueue => u8::MAX,
-        }
-    }
-
-    fn head(&self) -> &'static str {
-        match self {
-            Self::Live(field) => field.head,
-            Self::LongestWait => "longest",
-            Self::Counted(field) => field.head,
-            Self::OnQueue => "on queue",
-        }
-    }
-
     fn width(&self) -> usize {
-        width(self.head())
-    }
-
-    fn cell(&self, queue: &QueueSnapshot) -> Option<Cell> {
-        let normal = |text: String| (Style::Normal, text);
-        match self {
-            Self::Live(field) => {
-                let value = (field.of)(&queue.live)?;
-                Some((live_style(field, value, Style::Normal), shown(field.unit, value)))
-            }
-            Self::LongestWait => queue.longest_wait_secs.map(minutes).map(normal),
-            Self::Counted(field) => {
-                let counted = || (field.of)(queue.totals.as_ref()?);
-                match field.key {
-                    "service_level_percent" => Some(service_level(counted()?, queue.service_level_target_percent)),
-                    // The server's own number, if it gives one (`events` protocol).
-                    "average_wait_secs" => queue.average_wait_secs.or_else(counted).map(minutes).map(normal),
-                    _ => Some(normal(shown(field.unit, counted()?))),
-                }
-            }
-            Self::OnQueue => on_queue(queue).map(normal),
-        }
-    }
-
-    /// Whether its numbers are incomplete while there are gaps.
-    fn is_counted(&self) -> bool {
-        matches!(self, Self::Counted(field) if field.key != "average_wait_secs")
+        width(self.head)
     }
 }
 
@@ -299,14 +290,14 @@ fn queues(view: &View<'_>, cols: usize) -> Vec<Line> {
     let mut left = cols.saturating_sub(LEAST_NAME);
     let mut columns = Vec::new();
     for (at, column) in all_columns().into_iter().enumerate() {
-        let is_longest = matches!(column, Column::LongestWait);
-        let filled = rows.iter().any(|(_, queue)| column.cell(queue).is_some()) || is_longest && waits;
+        let is_shown =
+            rows.iter().any(|(_, queue)| (column.cell)(queue).is_some()) || column.head == LONGEST_WAIT_HEAD && waits;
         let kept = if has_windows && at >= BEFORE_SPARK {
             LEAST_SPARK + 2 * GUTTER + (wanted - LEAST_NAME)
         } else {
             0
         };
-        if filled && left >= column.width() + GUTTER + kept {
+        if is_shown && left >= column.width() + GUTTER + kept {
             left -= column.width() + GUTTER;
             columns.push(column);
         }
@@ -321,7 +312,7 @@ fn queues(view: &View<'_>, cols: usize) -> Vec<Line> {
     let mut head = Line::default();
     head.left(Style::Dim, "queue", name);
     for column in &columns {
-        head.right(Style::Dim, column.head(), column.width() + GUTTER);
+        head.right(Style::Dim, column.head, column.width() + GUTTER);
     }
     if spark > 0 {
         let title = if spark < 17 { "over time" } else { "offered over time" };
@@ -333,8 +324,8 @@ fn queues(view: &View<'_>, cols: usize) -> Vec<Line> {
         let mut line = Line::default();
         line.left(Style::Normal, &name_of(id, queue), name);
         for column in &columns {
-            let (style, text) = column.cell(queue).unwrap_or((Style::Dim, "-".to_owned()));
-            let style = if incomplete && column.is_counted() {
+            let (style, text) = (column.cell)(queue).unwrap_or((Style::Dim, "-".to_owned()));
+            let style = if incomplete && column.is_counted {
                 Style::Dim
             } else {
                 style
