@@ -148,8 +148,6 @@ macro_rules! numbers {
         impl Sums {
             /// Adds one count of a kind, with its milliseconds where they are summed, or takes it back.
             pub(crate) fn count(&mut self, sign: Sign, kind: CountKind, millis: u64) {
-                // Kinds whose milliseconds are not summed have none.
-                let _ = millis;
                 match kind {
                     $( CountKind::$kind => {
                         sign.apply(&mut self.$count, 1);
