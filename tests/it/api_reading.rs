@@ -9,11 +9,18 @@ use proc_macro2::{Span, TokenStream, TokenTree};
 use syn::{Attribute, Item, UseTree, Visibility};
 
 /// All modules with their items; tests and the internals of the benchmarks are left out.
-pub struct Sources(BTreeMap<Vec<String>, Vec<Item>>);
+pub struct Sources {
+    modules: BTreeMap<Vec<String>, Vec<Item>>,
+    /// Each `macro_rules!` by name, with its text.
+    macros: Vec<(String, String)>,
+}
 
 impl Sources {
     pub fn read() -> Self {
-        let mut sources = Self(BTreeMap::new());
+        let mut sources = Self {
+            modules: BTreeMap::new(),
+            macros: Vec::new(),
+        };
         let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
         sources.read_module(Vec::new(), src.join("lib.rs"), &src);
         sources
@@ -24,6 +31,11 @@ impl Sources {
         let parsed = syn::parse_file(&text).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
         let items: Vec<Item> = parsed.items.into_iter().filter(|item| !is_left_out(item)).collect();
         for item in &items {
+            if let Item::Macro(item) = item
+                && let Some(name) = &item.ident
+            {
+                self.macros.push((name.to_string(), item.mac.tokens.to_string()));
+            }
             let Item::Mod(inner) = item else { continue };
             if inner.content.is_some() {
                 continue;
@@ -36,15 +48,15 @@ impl Sources {
             path.push(name);
             self.read_module(path, file, &below);
         }
-        self.0.insert(module, items);
+        self.modules.insert(module, items);
     }
 
     pub fn modules(&self) -> impl Iterator<Item = (&Vec<String>, &Vec<Item>)> {
-        self.0.iter()
+        self.modules.iter()
     }
 
     pub fn items(&self, module: &[String]) -> &[Item] {
-        self.0.get(module).map_or(&[], Vec::as_slice)
+        self.modules.get(module).map_or(&[], Vec::as_slice)
     }
 
     /// The definition of a path that is written in `module`; none if it is no name of this crate.
@@ -58,7 +70,7 @@ impl Sources {
             _ if rest.is_empty() => return self.find(module, first),
             name => {
                 at.push(name.to_owned());
-                if !self.0.contains_key(&at) {
+                if !self.modules.contains_key(&at) {
                     return None;
                 }
             }
@@ -96,12 +108,9 @@ impl Sources {
                 return found;
             }
         }
-        // A type that a macro of this module makes: the call of the macro stands for its definition.
+        // A type that a macro makes: the call of the macro stands for its definition.
         let made = format!("struct {name} ");
-        let maker = items.iter().find_map(|item| match item {
-            Item::Macro(item) if item.mac.tokens.to_string().contains(&made) => item.ident.as_ref(),
-            _ => None,
-        })?;
+        let (maker, _) = self.macros.iter().find(|(_, text)| text.contains(&made))?;
         items
             .iter()
             .find(|item| matches!(item, Item::Macro(item) if item.mac.path.is_ident(maker)))
