@@ -267,7 +267,11 @@ mod program {
         running.signal("TERM");
         let ended = running.wait();
         assert_eq!(ended.code, 0, "{}", ended.stderr);
-        let told = ended.stderr.lines().filter(|line| line.contains("free some space")).count();
+        let told = ended
+            .stderr
+            .lines()
+            .filter(|line| line.contains("free some space"))
+            .count();
         assert_eq!(told, 1, "{}", ended.stderr);
     }
 }
