@@ -183,13 +183,16 @@ pub(super) fn fit(mut lines: Vec<Line>, room: usize) -> Vec<Line> {
 /// Style and text of a cell.
 type Cell = (Style, String);
 
+/// The cell of a queue in a column; `None` where the number is not known.
+type MakeCell = Box<dyn Fn(&QueueSnapshot) -> Option<Cell>>;
+
 /// A column of the table of queues.
 struct Column {
     rank: u8,
     head: &'static str,
     /// Whether its numbers are incomplete while there are gaps.
     is_counted: bool,
-    cell: Box<dyn Fn(&QueueSnapshot) -> Option<Cell>>,
+    cell: MakeCell,
 }
 
 /// The most important first: on a narrow screen the last are left out.
