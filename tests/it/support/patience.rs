@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 pub const PATIENCE: Duration = Duration::from_secs(90);
 
 /// Between two looks at a condition that nothing announces.
-const LOOK_AGAIN: Duration = Duration::from_millis(5);
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
 /// Looks until there is something to return; fails with what was there instead.
 #[track_caller]
