@@ -53,9 +53,9 @@ pub(super) enum Act {
     /// Write into the log.
     Log(Level, String),
     /// Give the repair of gaps this token.
-    LendToken(Secret),
+    TokenForRepair(Secret),
     /// Tell the repair of gaps which queues are subscribed.
-    LendQueues(TopicQueues),
+    QueuesForRepair(TopicQueues),
     /// End the run.
     End(End),
 }

@@ -194,3 +194,6 @@ fn verify(token: &Secret, queues: Option<&[Id]>, client: &RestClient, config: &C
         "no conversations in the widest time window: check the time windows and filters, or go on with --no-verify",
     ))
 }
+
+#[cfg(test)]
+mod tests;

@@ -15,7 +15,7 @@ pub(crate) mod choose;
 mod core;
 mod line;
 mod planning;
-pub(crate) mod policy;
+mod policy;
 mod process;
 mod repair;
 mod session;
@@ -32,7 +32,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use self::acts::{Act, Level, News};
 use self::calls::Calls;
 use self::core::{Clock, Core};
-use self::sockets::{Equipment, Sockets};
+use self::sockets::{ReaderParts, Sockets};
 use crate::config::Config;
 use crate::engine::ControlSender;
 use crate::event::notice::{ConnectionNews, Notice};
@@ -107,7 +107,7 @@ impl Supervisor {
             core: Core::new(&parts.config, parts.until.end_of_stream, now),
             calls: Calls::new(&parts.config, &parts.rest, parts.notices.clone()),
             ends_at: parts.until.duration.and_then(|duration| now.checked_add(duration)),
-            sockets: Sockets::new(Equipment {
+            sockets: Sockets::new(ReaderParts {
                 config: parts.config,
                 net: parts.net,
                 buffer: parts.buffer,
@@ -225,12 +225,12 @@ impl Supervisor {
                 Act::Tell(change) => self.control.send(change),
                 Act::Audit(entry) => self.journal.audit(|| entry),
                 Act::Log(level, text) => log(level, &text),
-                Act::LendToken(token) => {
+                Act::TokenForRepair(token) => {
                     if let Some(repair) = &self.repair {
                         repair.set_token(token);
                     }
                 }
-                Act::LendQueues(queues) => {
+                Act::QueuesForRepair(queues) => {
                     if let Some(repair) = &mut self.repair {
                         repair.set_queues(queues);
                     }

@@ -200,7 +200,7 @@ impl Planning {
         };
         let before = self.plan.as_ref().map(|plan| plan.topics.clone()).unwrap_or_default();
         let topics = TopicPlan::new(&wish, &before)?;
-        turn.act(Act::LendQueues(TopicQueues::of(&wish)));
+        turn.act(Act::QueuesForRepair(TopicQueues::of(&wish)));
         match channels {
             Some(Ok(existing)) => warn_of_count(existing, topics.channels.len().max(1), turn),
             Some(Err(error)) => turn.debug(format!("the existing channels were not counted: {error}")),

@@ -8,25 +8,25 @@ use crate::{Error, ErrorKind};
 
 /// What went before.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct History {
-    pub(crate) protocol: Protocol,
+pub(super) struct History {
+    pub(super) protocol: Protocol,
     /// A stream was established in this run before.
-    pub(crate) ever_streamed: bool,
+    pub(super) ever_streamed: bool,
     /// The token was replaced because it was refused, and nothing has worked since.
-    pub(crate) token_is_second_try: bool,
+    pub(super) token_is_second_try: bool,
     /// How often the channel was connected again.
-    pub(crate) reuses: u32,
+    pub(super) reuses: u32,
     /// Connections of the channel in a row that the peer closed soon after they opened, this one included.
-    pub(crate) closed_early: u32,
+    pub(super) closed_early: u32,
     /// Channels in a row that somebody took from us, this one included; 0 where it was not taken.
-    pub(crate) taken: u32,
+    pub(super) taken: u32,
     /// Channels of the plan.
-    pub(crate) channels: u32,
+    pub(super) channels: u32,
 }
 
 impl History {
     /// Nothing went before.
-    pub(crate) fn new(protocol: Protocol) -> Self {
+    pub(super) fn new(protocol: Protocol) -> Self {
         Self {
             protocol,
             ever_streamed: false,
@@ -40,14 +40,14 @@ impl History {
 }
 
 /// A channel that was connected again so often is replaced (Genesys' own client does so after 10, seen 2026-08).
-pub(crate) const MAX_REUSES: u32 = 10;
+pub(super) const MAX_REUSES: u32 = 10;
 /// A channel whose connections the peer closed so often in a row, each soon after it opened, is replaced: somebody else may
 /// connect to it as often as we do.
-pub(crate) const MAX_CLOSED_EARLY: u32 = 5;
+pub(super) const MAX_CLOSED_EARLY: u32 = 5;
 
 /// What to do.
 #[derive(Clone, Debug)]
-pub(crate) enum Verdict {
+pub(super) enum Verdict {
     /// Try again after a pause, with what is renewed first.
     Retry(Renew),
     /// Somebody takes our channels again and again: a new one, but not before a long pause.
@@ -58,7 +58,7 @@ pub(crate) enum Verdict {
 
 /// What is renewed before the next attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Renew {
+pub(super) enum Renew {
     /// Nothing: the same channel is used while it is valid.
     Nothing,
     /// The channel and its subscriptions.
@@ -77,7 +77,7 @@ pub(crate) fn channel_is_gone(reason: &CloseReason) -> bool {
 }
 
 /// After a connection ended.
-pub(crate) fn after_close(reason: &CloseReason, history: History) -> Verdict {
+pub(super) fn after_close(reason: &CloseReason, history: History) -> Verdict {
     let is_worn = history.reuses >= MAX_REUSES || history.closed_early >= MAX_CLOSED_EARLY;
     match verdict_on(reason, history) {
         // The service ends one of our channels for each that another process creates, so each of ours may be taken once
@@ -133,7 +133,7 @@ fn after_status(status: u16, did: &str, reason: &CloseReason, history: History) 
 }
 
 /// After a step before the connection failed: token, listing, channel, subscription, address.
-pub(crate) fn after_error(error: &Error, history: History) -> Verdict {
+pub(super) fn after_error(error: &Error, history: History) -> Verdict {
     match error.kind() {
         // A token that is refused may have been revoked or have ended early: one fresh one is tried.
         ErrorKind::Credentials if error.status() == Some(401) && !history.token_is_second_try => {

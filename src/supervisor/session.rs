@@ -151,7 +151,7 @@ impl Session {
         turn.tell(Change::Token {
             expires_at: token.expires_at,
         });
-        turn.act(Act::LendToken(token.secret.clone()));
+        turn.act(Act::TokenForRepair(token.secret.clone()));
         self.number += 1;
         self.backoff = Backoff::new(self.reconnect);
         // A fifth of its life at most: a short-lived token is to be used, too.

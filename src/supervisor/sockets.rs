@@ -21,7 +21,7 @@ use crate::reader::{Reader, Ticket};
 use crate::{Error, Id, Moment};
 
 /// What every reader of a run is given.
-pub(super) struct Equipment {
+pub(super) struct ReaderParts {
     pub(super) config: Arc<Config>,
     pub(super) net: Arc<Net>,
     pub(super) buffer: BufferSender,
@@ -34,14 +34,14 @@ pub(super) struct Equipment {
 
 /// See the module.
 pub(super) struct Sockets {
-    equipment: Equipment,
+    parts: ReaderParts,
     readers: BTreeMap<u32, Reader>,
 }
 
 impl Sockets {
-    pub(super) fn new(equipment: Equipment) -> Self {
+    pub(super) fn new(parts: ReaderParts) -> Self {
         Self {
-            equipment,
+            parts,
             readers: BTreeMap::new(),
         }
     }
@@ -51,30 +51,30 @@ impl Sockets {
     /// # Errors
     /// When the ticket cannot be made, or the system gives no thread.
     pub(super) fn open(&mut self, open: Open, queues: Option<&[Id]>) -> Result<(), Error> {
-        let with = &self.equipment;
+        let parts = &self.parts;
         let number = open.connection;
         let hidden = open.channel.as_ref().map(|channel| channel.id.clone());
-        let opening = Opening::new(&with.config, queues, open.channel)?;
-        with.journal.record(|| {
-            let event_types = with.config.subscribe.event_types.clone();
+        let opening = Opening::new(&parts.config, queues, open.channel)?;
+        parts.journal.record(|| {
+            let event_types = parts.config.subscribe.event_types.clone();
             let queues = queues.unwrap_or_default().to_vec();
             Line::state(Moment::now(), Some(number), State::Opening { event_types, queues })
         });
         let reader = Reader::spawn(Ticket {
             connection: number,
-            url: opening.address(&with.config.hosts.api, &open.token),
+            url: opening.address(&parts.config.hosts.api, &open.token),
             bearer: opening.bearer(&open.token),
             machine: opening.machine(Options {
                 connection: number,
-                bodies: with.keep_body,
-                hasher: with.hasher.clone(),
+                bodies: parts.keep_body,
+                hasher: parts.hasher.clone(),
             }),
-            heartbeat: with.config.heartbeat,
-            buffer: with.buffer.clone(),
-            notices: with.notices.clone(),
-            telemetry: Arc::clone(&with.telemetry),
-            net: Arc::clone(&with.net),
-            journal: with.journal.clone(),
+            heartbeat: parts.config.heartbeat,
+            buffer: parts.buffer.clone(),
+            notices: parts.notices.clone(),
+            telemetry: Arc::clone(&parts.telemetry),
+            net: Arc::clone(&parts.net),
+            journal: parts.journal.clone(),
             hidden,
         })?;
         self.readers.insert(number, reader);

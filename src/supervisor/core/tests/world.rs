@@ -5,7 +5,7 @@
 mod service;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use super::super::{Clock, Core};
@@ -44,6 +44,18 @@ impl UnderWay {
     }
 }
 
+fn sound_config() -> &'static Config {
+    static CONFIG: OnceLock<Config> = OnceLock::new();
+    CONFIG.get_or_init(|| {
+        Config::builder()
+            .region("http://127.0.0.1:1")
+            .client_id("id")
+            .client_secret(Secret::new("secret"))
+            .build()
+            .expect("a configuration")
+    })
+}
+
 /// A socket as the other side knows it.
 struct Socket {
     line: usize,
@@ -64,7 +76,7 @@ pub(super) struct World {
     calls: BTreeMap<CallId, Call>,
     sockets: BTreeMap<u32, Socket>,
     /// Connections that were cut.
-    ghosts: Vec<u32>,
+    cut: Vec<u32>,
     /// Open gaps of each line.
     gaps: BTreeMap<usize, Moment>,
     /// Lines that were covered before.
@@ -78,20 +90,12 @@ pub(super) struct World {
 
 impl World {
     pub(super) fn new(protocol: Protocol, choices: &[u32]) -> Self {
-        let config = Config::builder()
-            .region("http://127.0.0.1:1")
-            .client_id("id")
-            .client_secret(Secret::new("secret"))
-            .protocol(protocol)
-            .reconnect_initial(Duration::from_secs(1))
-            .reconnect_max(Duration::from_secs(60))
-            .max_attempts(match choices.first() {
-                Some(first) if first.is_multiple_of(4) => 20,
-                _ => 0,
-            })
-            .max_channels_per_hour(choices.last().map_or(60, |last| 2 + last % 60))
-            .build()
-            .expect("a configuration");
+        let mut config = sound_config().clone();
+        config.protocol = protocol;
+        if choices.first().is_some_and(|first| first.is_multiple_of(4)) {
+            config.reconnect.max_attempts = 20;
+        }
+        config.reconnect.max_channels_per_hour = 2 + choices.last().map_or(58, |last| last % 60);
         let now = Instant::now();
         let mut world = Self {
             core: Core::new(&Arc::new(config), choices.len().is_multiple_of(5), now),
@@ -102,7 +106,7 @@ impl World {
             next_choice: 0,
             calls: BTreeMap::new(),
             sockets: BTreeMap::new(),
-            ghosts: Vec::new(),
+            cut: Vec::new(),
             gaps: BTreeMap::new(),
             covered: BTreeSet::new(),
             ended: false,
@@ -233,7 +237,7 @@ impl World {
                 Act::Cut(number) => {
                     let socket = self.sockets.remove(&number);
                     assert!(socket.is_some(), "an act names connection {number}, which is over");
-                    self.ghosts.push(number);
+                    self.cut.push(number);
                 }
                 Act::Tell(Change::GapOpened { line, from, .. }) => {
                     let before = self.gaps.insert(line, from);
@@ -249,7 +253,7 @@ impl World {
                     self.ended = true;
                 }
                 Act::End(_) => self.ended = true,
-                Act::Tell(_) | Act::Audit(_) | Act::Log(..) | Act::LendToken(_) | Act::LendQueues(_) => {}
+                Act::Tell(_) | Act::Audit(_) | Act::Log(..) | Act::TokenForRepair(_) | Act::QueuesForRepair(_) => {}
             }
         }
     }
@@ -339,7 +343,7 @@ impl World {
                         self.plan(lines);
                     }
                 }
-                22 => self.news_of_a_ghost(),
+                22 => self.news_of_one_that_was_cut(),
                 _ => self.fail_to_open_one(),
             }
         }
@@ -444,9 +448,9 @@ impl World {
         }
     }
 
-    fn news_of_a_ghost(&mut self) {
-        let ghosts = self.ghosts.clone();
-        if let Some(number) = self.pick(&ghosts) {
+    fn news_of_one_that_was_cut(&mut self) {
+        let cut = self.cut.clone();
+        if let Some(number) = self.pick(&cut) {
             let news = match self.number(3) {
                 0 => ConnectionNews::Confirmed(self.at),
                 1 => ConnectionNews::Alive,
