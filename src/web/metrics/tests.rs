@@ -3,7 +3,7 @@
 //! In: made snapshots · Out: verdicts · Thread: the test's.
 
 use super::*;
-use crate::model::snapshot::{LiveNumbers, Numbers, QueueSnapshot};
+use crate::model::snapshot::{AllQueues, LiveNumbers, Numbers, QueueSnapshot};
 use crate::web::testing;
 use crate::{Id, Moment};
 
@@ -63,6 +63,66 @@ fn numbers_are_the_snapshots_in_base_units() {
         value(&text, "genesys_stream_snapshot_timestamp_seconds"),
         Some("1777903530.25")
     );
+}
+
+/// Dashboards and alerts of users hold these names; the declaration of a number only implies them.
+#[test]
+fn families_of_queues_keep_their_names() {
+    let mut snapshot = snapshot();
+    let numbers = Numbers {
+        service_level_percent: Some(80.0),
+        average_wait_secs: Some(1.0),
+        average_speed_of_answer_secs: Some(1.0),
+        average_handle_secs: Some(1.0),
+        ..Numbers::default()
+    };
+    let live = LiveNumbers {
+        waiting: Some(1),
+        interacting: Some(1),
+        after_call_work: Some(1),
+    };
+    snapshot.totals.live = live;
+    snapshot.all_queues = Some(AllQueues {
+        totals: numbers,
+        windows: Vec::new(),
+    });
+    let queue = snapshot.queues.values_mut().next().unwrap();
+    queue.live = live;
+    queue.totals = Some(numbers);
+    let media = queue.by_media.entry("voice".to_owned()).or_default();
+    media.live = live;
+    media.longest_wait_secs = Some(1.0);
+    let text = text(&snapshot, &SERVER, Format::Prometheus);
+    let live = ["waiting_conversations", "interacting_agents", "after_call_work_agents"];
+    let counted = [
+        "offered",
+        "answered",
+        "abandoned",
+        "short_abandoned",
+        "flow_out",
+        "transferred",
+        "handled",
+        "wrapups",
+        "service_level_ratio",
+        "average_wait_seconds",
+        "average_speed_of_answer_seconds",
+        "average_handle_seconds",
+        "hold_seconds",
+    ];
+    let waits = ["longest_wait_seconds"];
+    for (prefix, names) in [
+        ("genesys_", &live[..]),
+        ("genesys_all_queues_", &counted),
+        ("genesys_queue_", &live),
+        ("genesys_queue_", &counted),
+        ("genesys_queue_", &waits),
+        ("genesys_queue_media_", &live),
+        ("genesys_queue_media_", &waits),
+    ] {
+        for name in names {
+            assert!(text.contains(&format!("# TYPE {prefix}{name} gauge\n")), "{prefix}{name}");
+        }
+    }
 }
 
 /// Each family once, headed, and no sample outside its family: what a strict parser demands.
