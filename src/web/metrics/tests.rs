@@ -120,7 +120,10 @@ fn families_of_queues_keep_their_names() {
         ("genesys_queue_media_", &waits),
     ] {
         for name in names {
-            assert!(text.contains(&format!("# TYPE {prefix}{name} gauge\n")), "{prefix}{name}");
+            assert!(
+                text.contains(&format!("# TYPE {prefix}{name} gauge\n")),
+                "{prefix}{name}"
+            );
         }
     }
 }
