@@ -32,6 +32,7 @@ pub mod queue;
 mod service_time;
 mod slots;
 pub mod snapshot;
+mod stays;
 #[cfg(test)]
 pub(crate) mod testing;
 mod totals;
@@ -43,7 +44,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use self::conversations::{Conversations, Taken};
+use self::conversations::{Conversations, Limits, Taken};
 use self::duplicates::{Delivery, Duplicates};
 use self::freshness::Freshness;
 use self::gap::GapLedger;
@@ -73,6 +74,8 @@ pub struct Settings {
     pub retention: Duration,
     /// Conversations in memory at most.
     pub max_conversations: usize,
+    /// Bytes of conversations in memory at most, those included of which only the counts are known.
+    pub max_bytes: usize,
     /// Windows of the numbers.
     pub windows: WindowsConfig,
     /// Since when totals count.
@@ -86,6 +89,7 @@ impl From<&Config> for Settings {
             stale_after: config.stale_after,
             retention: config.model.retention,
             max_conversations: config.model.max_conversations,
+            max_bytes: config.model.max_bytes,
             windows: config.windows,
             totals: config.totals,
         }
@@ -177,8 +181,11 @@ impl Model {
             revision: 0,
             counters: OwnCounters::default(),
             conversations: Conversations::new(
-                settings.retention,
-                settings.max_conversations,
+                Limits {
+                    retention: settings.retention,
+                    max_conversations: settings.max_conversations,
+                    max_bytes: settings.max_bytes,
+                },
                 Totals::new(settings.windows, settings.totals),
             ),
             observations: Observations::default(),
