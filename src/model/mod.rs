@@ -75,11 +75,17 @@ pub struct Settings {
     /// Conversations in memory at most.
     pub max_conversations: usize,
     /// Bytes of conversations in memory at most, those included of which only the counts are known.
+    #[serde(default = "default_max_bytes")]
     pub max_bytes: usize,
     /// Windows of the numbers.
     pub windows: WindowsConfig,
     /// Since when totals count.
     pub totals: TotalsConfig,
+}
+
+/// For recordings made before the key existed.
+fn default_max_bytes() -> usize {
+    128 << 20
 }
 
 impl From<&Config> for Settings {
