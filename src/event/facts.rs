@@ -402,7 +402,7 @@ pub struct MetricFacts {
     /// Queue, user or other entity that the event names.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub entity: Option<Id>,
-    /// The event's `timestamp`; an event without one is counted as incomplete and audited.
+    /// The event's `timestamp`; a frame without one is no event.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub at: Option<Moment>,
     /// Name and value.

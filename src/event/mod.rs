@@ -130,6 +130,8 @@ pub struct Event {
     pub fingerprint: u64,
     /// What the event says.
     pub facts: Facts,
+    /// Parts of the body that were left out because they cannot be read: times, and entries without an id.
+    pub unreadable: u32,
 }
 
 impl Event {

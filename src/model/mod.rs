@@ -175,6 +175,7 @@ struct OwnCounters {
     unkeyed: u64,
     late: u64,
     repairs: u64,
+    unreadable: u64,
 }
 
 impl Model {
@@ -229,6 +230,7 @@ impl Model {
                 self.latencies.record(event.kind, ms);
             }
             self.counters.stale += u64::from(stale.is_some());
+            self.counters.unreadable += u64::from(event.unreadable);
             applied.stale = stale;
         } else {
             self.counters.duplicates += 1;
@@ -423,7 +425,7 @@ impl Model {
         false
     }
 
-    /// Repetitions count, too: a server that repeats a value without a timestamp is not silent.
+    /// Repetitions count, too: a server that repeats a value is not silent.
     fn note_metric_time(&mut self, event: &Event) -> Option<Stale> {
         let Facts::Metrics(metrics) = &event.facts else {
             return None;

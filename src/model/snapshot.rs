@@ -131,10 +131,8 @@ pub struct Counters {
     pub events_buffered: u64,
     /// Repetitions; also counted as decoded and applied.
     pub duplicates: u64,
-    /// Frames that are no events of this protocol.
+    /// Frames that are no events of this protocol; in `metrics` also events without timestamp or metrics.
     pub malformed: u64,
-    /// `metrics` protocol: events without timestamp or metrics; also counted as decoded.
-    pub incomplete: u64,
     /// Events of unknown topics or types; kept.
     pub unknown: u64,
     /// Errors that the service reported.

@@ -135,6 +135,7 @@ pub fn event(kind: EventKind, facts: Facts, received_at: Moment) -> Event {
         body: None,
         fingerprint: 0,
         facts,
+        unreadable: 0,
     }
 }
 

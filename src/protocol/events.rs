@@ -183,9 +183,11 @@ impl Events {
         let event: TypedEvent<'_> = read_object("event", event.map_or(NO_BODY, RawValue::get))?;
         let what = event.what.some().unwrap_or_default();
         let body = event.data.map_or(NO_BODY, RawValue::get);
+        let mut unreadable = 0;
         let (kind, conversation_id, queue_id, facts) = match &*what {
             "conversation:updated" => {
                 let data: Conversation<'_> = read_object("the data of conversation:updated", body)?;
+                unreadable = data.timestamp.unreadable();
                 let facts = ConversationStateFacts {
                     conversation: data.id.some().map(|LooseId(id)| id),
                     queue: data.queue_id.some().map(|LooseId(id)| id),
@@ -200,7 +202,9 @@ impl Events {
                 )
             }
             "routing:queue:updated" => {
-                let facts = read_queue(body)?;
+                let data: Queue = read_object(QUEUE, body)?;
+                unreadable = data.timestamp.unreadable();
+                let facts = data.into_facts()?;
                 (
                     EventKind::Queue,
                     None,
@@ -221,30 +225,34 @@ impl Events {
             conversation_id,
             queue_id,
             facts,
+            unreadable,
             ..self.options.event(Protocol::Events, kind, what.into(), body, now)
         }))
     }
 }
 
-fn read_queue(body: &str) -> Result<QueueStatisticsFacts, String> {
-    const WHAT: &str = "the data of routing:queue:updated";
-    let data: Queue = read_object(WHAT, body)?;
-    let Some(LooseId(queue)) = data.id.some() else {
-        return Err(format!("{WHAT} has no id"));
-    };
-    let average = match data.statistics {
-        Field::Absent => Field::Absent,
-        Field::Wrong => return Err(format!("{WHAT}: statistics is not an object")),
-        Field::Given(statistics) => statistics.average_wait_time,
-    };
-    if average == Field::Wrong {
-        return Err(format!("{WHAT}: averageWaitTime is not a number"));
+/// The body of a queue's event, in messages.
+const QUEUE: &str = "the data of routing:queue:updated";
+
+impl Queue {
+    fn into_facts(self) -> Result<QueueStatisticsFacts, String> {
+        let Some(LooseId(queue)) = self.id.some() else {
+            return Err(format!("{QUEUE} has no id"));
+        };
+        let average = match self.statistics {
+            Field::Absent => Field::Absent,
+            Field::Wrong => return Err(format!("{QUEUE}: statistics is not an object")),
+            Field::Given(statistics) => statistics.average_wait_time,
+        };
+        if average == Field::Wrong {
+            return Err(format!("{QUEUE}: averageWaitTime is not a number"));
+        }
+        Ok(QueueStatisticsFacts {
+            queue,
+            average_wait_secs: average.some(),
+            at: self.timestamp.some(),
+        })
     }
-    Ok(QueueStatisticsFacts {
-        queue,
-        average_wait_secs: average.some(),
-        at: data.timestamp.some(),
-    })
 }
 
 fn is_active(state: &str) -> Option<bool> {

@@ -220,24 +220,27 @@ impl Metrics {
             .or(user_id.clone())
             .or(others.into_iter().find_map(id))
             .or(conversation_id.clone());
-        let mut wrong_values = false;
+        let mut unreadable = 0;
         let mut values = Vec::with_capacity(metrics.len());
         for metric in metrics {
             match (metric.name, metric.value) {
                 (Field::Given(name), Field::Given(value)) => values.push((name, value)),
                 // A metric without a value yet is not an error.
                 (Field::Given(_), Field::Absent) => {}
-                _ => wrong_values = true,
+                _ => unreadable += 1,
             }
         }
-        let at = frame.timestamp.some();
-        let incomplete = match (at.is_none(), values.is_empty()) {
-            (true, true) => Some("timestamp and metrics"),
-            (true, false) => Some("timestamp"),
-            (false, true) => Some("metrics"),
-            (false, false) if wrong_values => Some("name or number of a metric"),
-            (false, false) => None,
+        let missing = match (&frame.timestamp, values.is_empty()) {
+            (Field::Given(_), false) => None,
+            (Field::Given(_), true) => Some("metrics"),
+            (_, false) => Some("timestamp"),
+            (_, true) => Some("timestamp and metrics"),
         };
+        if let Some(what) = missing {
+            let metric_type = (&*metric_type).into();
+            heard.push(Heard::Incomplete { metric_type, what });
+            return;
+        }
         let event = Event {
             conversation_id,
             queue_id,
@@ -245,19 +248,15 @@ impl Metrics {
             facts: Facts::Metrics(Box::new(MetricFacts {
                 metric_type: (&*metric_type).into(),
                 entity,
-                at,
+                at: frame.timestamp.some(),
                 values,
             })),
+            unreadable,
             ..self
                 .options
                 .event(Protocol::Metrics, EventKind::Metric, metric_type.into(), text, now)
         };
-        let incomplete = incomplete.map(|what| Heard::Incomplete {
-            metric_type: event.topic.as_ref().into(),
-            what,
-        });
         heard.push(Heard::Event(Box::new(event)));
-        heard.extend(incomplete);
     }
 
     /// Reads a frame that is not an event: the confirmation, an error, or one of an unknown kind.

@@ -59,8 +59,8 @@ pub enum Heard {
     ServerError(String),
     /// A frame that is not JSON, or not of a shape that this protocol has: what is wrong, without quoting it.
     Malformed(String),
-    /// An event without a timestamp or without metrics (`metrics` protocol). It comes after its event, and is counted and
-    /// audited.
+    /// An event without a timestamp or without metrics (`metrics` protocol): it changes no value, and is counted as malformed
+    /// and audited.
     Incomplete {
         /// The event's metric type as sent.
         metric_type: Box<str>,
@@ -150,6 +150,7 @@ impl Options {
             },
             fingerprint: hasher.finish(),
             facts: Facts::None,
+            unreadable: 0,
         }
     }
 }

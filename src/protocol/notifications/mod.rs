@@ -138,7 +138,11 @@ impl Notifications {
         let options = &self.options;
         let read = read.map(|read| {
             let facts = Facts::Conversation(Box::new(read.facts));
-            finished(blank(options, topic, body, now), facts, topic)
+            let event = finished(blank(options, topic, body, now), facts, topic);
+            Event {
+                unreadable: read.unreadable,
+                ..event
+            }
         });
         Some(verdict(topic, read))
     }
@@ -227,23 +231,37 @@ fn blank(options: &Options, topic: &Topic, body: &str, now: Moment) -> Event {
 fn decode(options: &Options, topic: &Topic, body: &str, now: Moment) -> Result<Event, String> {
     let user = || topic.user.as_ref().ok_or("a topic without a user");
     // The facts first: an event whose body cannot be read need not be hashed and copied.
-    let facts = match topic.shape {
-        Shape::Conversation(layout) => Facts::Conversation(Box::new(conversation::read(body, layout, trusted_until(now))?.facts)),
-        Shape::Observations => Facts::Observations(Box::new(observations::read(body, topic.queue.as_ref())?)),
-        Shape::Presence => Facts::User(Box::new(users::read_presence(body, user()?)?)),
-        Shape::RoutingStatus | Shape::UserActivity => Facts::User(Box::new(users::read_activity(body, user()?)?)),
+    let (facts, unreadable) = match topic.shape {
+        Shape::Conversation(layout) => {
+            let read = conversation::read(body, layout, trusted_until(now))?;
+            (Facts::Conversation(Box::new(read.facts)), read.unreadable)
+        }
+        Shape::Observations => {
+            let (facts, unreadable) = observations::read(body, topic.queue.as_ref())?;
+            (Facts::Observations(Box::new(facts)), unreadable)
+        }
+        Shape::Presence => {
+            let (facts, unreadable) = users::read_presence(body, user()?)?;
+            (Facts::User(Box::new(facts)), unreadable)
+        }
+        Shape::RoutingStatus | Shape::UserActivity => {
+            let (facts, unreadable) = users::read_activity(body, user()?)?;
+            (Facts::User(Box::new(facts)), unreadable)
+        }
         Shape::DetailEvent => {
             let detail = users::Detail::read(body)?;
             let mut event = blank(options, topic, body, now);
             event.event_time = event.event_time.max(detail.newest_until(now));
+            event.unreadable = detail.unreadable();
             event.conversation_id = event.conversation_id.or(detail.conversation_id.some());
             event.queue_id = event.queue_id.or(detail.queue_id.some());
             event.user_id = event.user_id.or(detail.user_id.some());
             return Ok(event);
         }
-        Shape::Opaque | Shape::System(_) => Facts::None,
+        Shape::Opaque | Shape::System(_) => (Facts::None, 0),
     };
-    Ok(finished(blank(options, topic, body, now), facts, topic))
+    let event = finished(blank(options, topic, body, now), facts, topic);
+    Ok(Event { unreadable, ..event })
 }
 
 /// Times inside an event are trusted up to this one.
