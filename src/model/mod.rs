@@ -32,6 +32,7 @@ pub mod queue;
 mod service_time;
 mod slots;
 pub mod snapshot;
+mod stays;
 #[cfg(test)]
 pub(crate) mod testing;
 mod totals;
@@ -43,7 +44,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use self::conversations::{Conversations, Taken};
+use self::conversations::{Conversations, Limits, Taken};
 use self::duplicates::{Delivery, Duplicates};
 use self::freshness::Freshness;
 use self::gap::GapLedger;
@@ -73,10 +74,18 @@ pub struct Settings {
     pub retention: Duration,
     /// Conversations in memory at most.
     pub max_conversations: usize,
+    /// Bytes of conversations in memory at most, those included of which only the counts are known.
+    #[serde(default = "default_max_bytes")]
+    pub max_bytes: usize,
     /// Windows of the numbers.
     pub windows: WindowsConfig,
     /// Since when totals count.
     pub totals: TotalsConfig,
+}
+
+/// For recordings made before the key existed.
+fn default_max_bytes() -> usize {
+    128 << 20
 }
 
 impl From<&Config> for Settings {
@@ -86,6 +95,7 @@ impl From<&Config> for Settings {
             stale_after: config.stale_after,
             retention: config.model.retention,
             max_conversations: config.model.max_conversations,
+            max_bytes: config.model.max_bytes,
             windows: config.windows,
             totals: config.totals,
         }
@@ -178,8 +188,11 @@ impl Model {
             revision: 0,
             counters: OwnCounters::default(),
             conversations: Conversations::new(
-                settings.retention,
-                settings.max_conversations,
+                Limits {
+                    retention: settings.retention,
+                    max_conversations: settings.max_conversations,
+                    max_bytes: settings.max_bytes,
+                },
                 Totals::new(settings.windows, settings.totals),
             ),
             observations: Observations::default(),

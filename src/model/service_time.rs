@@ -37,9 +37,7 @@ pub(crate) struct ServiceTime {
 impl ServiceTime {
     /// Takes the times inside facts that arrived at `now`.
     pub(crate) fn saw(&mut self, facts: &ConversationFacts, now: Moment) {
-        let participants = facts.participants.iter();
-        let times = participants.flat_map(|p| [p.connected, p.ended, p.acw_started, p.acw_ended]);
-        let Some(at) = times.flatten().max() else { return };
+        let Some(at) = facts.newest() else { return };
         let known = self.at_least(now);
         if at <= known {
             return;

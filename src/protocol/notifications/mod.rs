@@ -127,7 +127,7 @@ impl Notifications {
         let Beginning { topic_name, from_body } = envelope::beginning(text)?;
         let topic = self.topics.find(topic_name);
         let layout = topic.shape.layout()?;
-        let (facts, length) = conversation::read_prefix(from_body, layout)?;
+        let (read, length) = conversation::read_prefix(from_body, layout, trusted_until(now))?;
         let (body, after_body) = from_body.split_at_checked(length)?;
         if let Some(remainder) = envelope::remainder(after_body) {
             let rest: Envelope<'_> = read_object("the frame", &remainder).ok()?;
@@ -136,9 +136,13 @@ impl Notifications {
             }
         }
         let options = &self.options;
-        let read = facts.map(|facts| {
-            let facts = Facts::Conversation(Box::new(facts));
-            finished(blank(options, topic, body, now), facts, topic)
+        let read = read.map(|read| {
+            let facts = Facts::Conversation(Box::new(read.facts));
+            let event = finished(blank(options, topic, body, now), facts, topic);
+            Event {
+                unreadable: read.unreadable,
+                ..event
+            }
         });
         Some(verdict(topic, read))
     }
@@ -228,7 +232,10 @@ fn decode(options: &Options, topic: &Topic, body: &str, now: Moment) -> Result<E
     let user = || topic.user.as_ref().ok_or("a topic without a user");
     // The facts first: an event whose body cannot be read need not be hashed and copied.
     let (facts, unreadable) = match topic.shape {
-        Shape::Conversation(layout) => (Facts::Conversation(Box::new(conversation::read(body, layout)?)), 0),
+        Shape::Conversation(layout) => {
+            let read = conversation::read(body, layout, trusted_until(now))?;
+            (Facts::Conversation(Box::new(read.facts)), read.unreadable)
+        }
         Shape::Observations => {
             let (facts, unreadable) = observations::read(body, topic.queue.as_ref())?;
             (Facts::Observations(Box::new(facts)), unreadable)
@@ -255,6 +262,11 @@ fn decode(options: &Options, topic: &Topic, body: &str, now: Moment) -> Result<E
     };
     let event = finished(blank(options, topic, body, now), facts, topic);
     Ok(Event { unreadable, ..event })
+}
+
+/// Times inside an event are trusted up to this one.
+fn trusted_until(now: Moment) -> Moment {
+    now.plus(Duration::from_secs(600))
 }
 
 /// The event with its facts and the ids in them.
