@@ -97,6 +97,10 @@ pub struct ConnectionSnapshot {
     /// When the channel ends (`notifications`).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub channel_expires_at: Option<Moment>,
+    /// How far this machine's clock is ahead of the service's, in milliseconds: negative where it is behind, 0 where the
+    /// difference is under 1 s or not known.
+    #[serde(default)]
+    pub clock_ahead_ms: i64,
     /// Why the state changed last, in a line.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cause: Option<String>,

@@ -124,6 +124,8 @@ pub fn communication(id: &str, kind: MediaKind) -> Communication {
 pub fn event(kind: EventKind, facts: Facts, received_at: Moment) -> Event {
     Event {
         received_at,
+        service_time: received_at,
+        travel_ms: None,
         connection: 1,
         protocol: Protocol::Notifications,
         kind,
@@ -134,8 +136,8 @@ pub fn event(kind: EventKind, facts: Facts, received_at: Moment) -> Event {
         event_time: None,
         body: None,
         fingerprint: 0,
-        facts,
         unreadable: 0,
+        facts,
     }
 }
 
@@ -150,6 +152,7 @@ pub fn shown(model: &mut Model, as_of: Moment) -> Snapshot {
         last_frame_at: None,
         token_expires_at: None,
         channel_expires_at: None,
+        clock_ahead_ms: 0,
         cause: None,
         refused_topics: BTreeMap::new(),
         gaps_total: 0,
