@@ -100,6 +100,7 @@ fn refused_topics_of_all_lines_are_shown() {
             .iter()
             .map(|topic| ((*topic).to_owned(), "no".to_owned()))
             .collect(),
+        since: at(0),
     };
     core.apply(refused(0, &["a"]), at(1));
     core.apply(refused(1, &["b"]), at(1));

@@ -73,6 +73,7 @@ pub struct Conversations {
     live: Live,
     totals: Totals,
     drift: u64,
+    lost: u64,
     retention: Duration,
     max_conversations: usize,
     evicted: u64,
@@ -91,6 +92,7 @@ impl Conversations {
             live: Live::default(),
             totals,
             drift: 0,
+            lost: 0,
             retention,
             max_conversations: max_conversations.clamp(1, CONVERSATIONS_AT_MOST),
             evicted: 0,
@@ -215,6 +217,20 @@ impl Conversations {
     #[must_use]
     pub(crate) fn evicted(&self) -> u64 {
         self.evicted
+    }
+
+    /// REST does not know this open conversation: it leaves the live numbers.
+    pub(crate) fn lose(&mut self, id: &Id) {
+        if let Some(at) = self.slots.find(id) {
+            self.condense(at, Cause::Evicted);
+            self.lost += 1;
+        }
+    }
+
+    /// Conversations that left the live numbers because REST does not know them.
+    #[must_use]
+    pub(crate) fn lost(&self) -> u64 {
+        self.lost
     }
 
     /// The joined state of a conversation, completed by REST, if it is remembered whole.
