@@ -12,7 +12,7 @@ use std::sync::Arc;
 use super::clock_log::ClockLog;
 use super::connection::ConnectionView;
 use super::control::{FoundConversation, Repair, StateAndCause};
-use super::gaps::{OpenGaps, Owner};
+use super::gaps::{Closed, OpenGaps, Owner};
 use crate::audit::{Entry, entries};
 use crate::event::change::{Change, ClockLook};
 use crate::event::facts::{ConversationFacts, Facts};
@@ -132,6 +132,7 @@ impl Core {
             Change::Tick { .. } | Change::Drained { .. } => {}
             Change::State(change) => {
                 self.connection.set_state(&change);
+                self.model.on_state(change.state);
                 effects.push(Effect::Record(Item::State(Arc::new(change))));
             }
             Change::Token { expires_at } => self.connection.set_token(expires_at),
@@ -140,7 +141,13 @@ impl Core {
                 reconnects,
                 channel_expires_at,
             } => self.connection.set_connections(open, reconnects, channel_expires_at),
-            Change::Refused { line, topics } => self.connection.set_refused(line, topics),
+            Change::Covered { topics, since, .. } => {
+                let since = self.model.service_time(since);
+                self.model.subscriptions_mut().covered(&topics, since);
+            }
+            Change::Refused { line, topics, since } => effects.extend(self.set_refused(line, topics, since, now)),
+            Change::Gone(queues) => self.model.subscriptions_mut().set_gone(&queues),
+            Change::Lost(ids) => self.model.lose(&ids, now),
             Change::Queues(queues) => self.set_queues(queues),
             Change::AnyQueue {} => self.model.set_queues(QueueSet::All),
             Change::Users(names) => {
@@ -219,12 +226,23 @@ impl Core {
     }
 
     fn close_gap(&mut self, owner: Owner, to: Moment, now: Moment) -> Vec<Effect> {
-        let Some((gap, repair)) = self.gaps.close(&mut self.model, owner, to) else {
-            return Vec::new();
-        };
-        let mut effects = Vec::from(gap_changed(gap, now));
-        effects.extend(repair.map(Effect::Repair));
-        effects
+        let closed = self.gaps.close(&mut self.model, owner, to);
+        closed.into_iter().flat_map(|closed| gap_closed(closed, now)).collect()
+    }
+
+    fn set_refused(
+        &mut self,
+        line: usize,
+        topics: BTreeMap<String, String>,
+        since: Moment,
+        now: Moment,
+    ) -> Vec<Effect> {
+        let (opened, closed) = self.gaps.set_refused(&mut self.model, line, &topics, (since, now));
+        self.connection.set_refused(line, topics.clone());
+        self.model.subscriptions_mut().set_refused(line, topics);
+        let opened = opened.into_iter().flat_map(|gap| gap_changed(gap, now));
+        let closed = closed.into_iter().flat_map(|closed| gap_closed(closed, now));
+        opened.chain(closed).collect()
     }
 
     fn set_queues(&mut self, queues: Vec<Queue>) {
@@ -242,6 +260,12 @@ impl Core {
             self.model.set_queue_settings(queue.id, settings);
         }
     }
+}
+
+fn gap_closed((gap, repair): Closed, now: Moment) -> Vec<Effect> {
+    let mut effects = Vec::from(gap_changed(gap, now));
+    effects.extend(repair.map(Effect::Repair));
+    effects
 }
 
 fn gap_changed(gap: Gap, now: Moment) -> [Effect; 2] {

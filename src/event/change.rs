@@ -13,6 +13,9 @@ use super::queue::Queue;
 use super::state::StateChange;
 use crate::{Id, Moment};
 
+/// The reason of a topic that the service's answer does not name, among those of refused topics.
+pub(crate) const NOT_SUBSCRIBED: &str = "not subscribed";
+
 /// One change. Its JSON form is described in `docs/recording.md`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -27,11 +30,23 @@ pub(crate) enum Change {
         reconnects: u64,
         channel_expires_at: Option<Moment>,
     },
-    /// The topics of one line that the service refused, with its reasons; replaces what was known of that line.
+    /// The topics of one line that the service accepted, once its socket is open, told when they change. Those that were
+    /// never covered before are covered since `since`.
+    Covered {
+        line: usize,
+        topics: Vec<String>,
+        since: Moment,
+    },
+    /// The topics of one line that the service refused, with the missing permissions or else its reason, and those that its
+    /// answer does not name, as [`NOT_SUBSCRIBED`]; replaces what was known of that line. Those that are new are uncovered
+    /// since `since`.
     Refused {
         line: usize,
         topics: BTreeMap<String, String>,
+        since: Moment,
     },
+    /// Named queues that the listing does not contain any more; replaces those before.
+    Gone(Vec<Id>),
     /// The subscribed queues, with what the listing says of them.
     Queues(Vec<Queue>),
     /// No queue was named: each that appears counts as subscribed.
@@ -46,7 +61,9 @@ pub(crate) enum Change {
     Observations(Vec<ObservationFacts>),
     /// Conversations from REST.
     Conversations(Vec<ConversationFacts>),
-    /// REST gave everything since `at`, which is before the start.
+    /// Conversations that are open in the numbers and that REST did not know three times in a row.
+    Lost(Vec<Id>),
+    /// REST gave everything since `at` of the queues that are subscribed now.
     CoveredFrom { at: Moment },
     /// The topics of a line are uncovered since `from`.
     GapOpened {
@@ -93,7 +110,12 @@ impl Change {
     pub(crate) fn is_from_rest(&self) -> bool {
         matches!(
             self,
-            Self::Queues(_) | Self::Users(_) | Self::Observations(_) | Self::Conversations(_)
+            Self::Queues(_)
+                | Self::Gone(_)
+                | Self::Users(_)
+                | Self::Observations(_)
+                | Self::Conversations(_)
+                | Self::Lost(_)
         )
     }
 

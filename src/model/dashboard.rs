@@ -89,14 +89,19 @@ impl Model {
         let totals = self.conversations.totals();
         let (oldest, current) = (totals.oldest_kept(as_of), totals.window_of(as_of));
         let started = self.service_time.start(self.started_at);
-        let begins = self.covered_from.unwrap_or(started).min(as_of);
+        let subscribed = self.subscriptions.begin(as_of).unwrap_or(started);
+        let begins = self.covered_from.unwrap_or(subscribed).min(as_of);
+        let mut coverage = Coverage::new(self.gaps.by_service_clock(), totals.start_of(oldest), begins, as_of);
+        let queues = self.queue_ids().into_iter();
+        self.subscriptions
+            .limit(&mut coverage, queues, (begins, started, as_of));
         Frame {
             as_of,
             day: totals.day_of(as_of),
             windows: oldest..=current,
             listed_from: oldest.max(totals.window_of(begins)),
             granularity: totals.granularity(),
-            coverage: Coverage::new(self.gaps.by_service_clock(), totals.start_of(oldest), begins, as_of),
+            coverage,
         }
     }
 

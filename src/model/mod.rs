@@ -33,6 +33,7 @@ mod service_time;
 mod slots;
 pub mod snapshot;
 mod stays;
+mod subscriptions;
 #[cfg(test)]
 pub(crate) mod testing;
 mod totals;
@@ -48,11 +49,13 @@ use self::conversations::{Conversations, Limits, Taken};
 use self::duplicates::{Delivery, Duplicates};
 use self::freshness::Freshness;
 use self::gap::GapLedger;
+pub(crate) use self::gap::Opened;
 use self::latency::Latencies;
 use self::observation::Observations;
 use self::queue::{QueueSet, QueueSettings, Queues};
 use self::service_time::ServiceTime;
-use self::snapshot::{ConnectionSnapshot, Counters, OutputSnapshot, Snapshot};
+use self::snapshot::{ConnectionSnapshot, ConnectionState, Counters, OutputSnapshot, Snapshot};
+use self::subscriptions::{Subscriptions, Unknown};
 use self::totals::Totals;
 use self::tutorial::{ConversationStates, Metrics, QueueAverages};
 use self::user::Users;
@@ -163,6 +166,7 @@ pub struct Model {
     metric_types: Freshness,
     duplicates: Duplicates,
     gaps: GapLedger,
+    subscriptions: Subscriptions,
     service_time: ServiceTime,
 }
 
@@ -207,6 +211,7 @@ impl Model {
             metric_types: Freshness::new(settings.stale_after),
             duplicates: Duplicates::default(),
             gaps: GapLedger::default(),
+            subscriptions: Subscriptions::default(),
             service_time: ServiceTime::default(),
             settings,
         }
@@ -260,6 +265,7 @@ impl Model {
     /// REST gave all facts since `at`, which is before the start: windows count as covered from that moment on.
     pub(crate) fn set_covered_from(&mut self, at: Moment) {
         self.covered_from = Some(self.covered_from.map_or(at, |from| from.min(at)));
+        self.subscriptions.covered_by_rest(at);
     }
 
     /// Takes what the clocks showed at a tick.
@@ -357,6 +363,37 @@ impl Model {
         &mut self.gaps
     }
 
+    /// The stream took on this state.
+    pub(crate) fn on_state(&mut self, state: ConnectionState) {
+        match state {
+            ConnectionState::Connecting | ConnectionState::Backoff => self.subscriptions.on_connecting(),
+            ConnectionState::Streaming => self.subscriptions.on_streaming(),
+            ConnectionState::Stopped => {}
+        }
+    }
+
+    /// What is subscribed.
+    pub(crate) fn subscriptions_mut(&mut self) -> &mut Subscriptions {
+        &mut self.subscriptions
+    }
+
+    /// Why the live numbers of a queue are unknown now; `None` where its conversation topic is covered, and in the
+    /// protocols that have no such topics.
+    pub(crate) fn unknown_reason(&self, queue: &Id) -> Option<Unknown> {
+        match self.settings.protocol {
+            Protocol::Notifications => self.subscriptions.unknown(queue, &self.gaps),
+            Protocol::Events | Protocol::Metrics => None,
+        }
+    }
+
+    /// These conversations leave the live numbers, because REST does not know them.
+    pub(crate) fn lose(&mut self, ids: &[Id], now: Moment) {
+        let now = self.service_time.at(now);
+        for id in ids {
+            self.conversations.lose(id, now);
+        }
+    }
+
     /// Events applied so far, as in [`Counters::events_applied`].
     #[cfg(any(test, feature = "internals"))]
     #[must_use]
@@ -407,6 +444,7 @@ impl Model {
                 unkeyed: self.counters.unkeyed,
                 late: self.counters.late,
                 evicted: self.conversations.evicted() + self.states.evicted(),
+                lost: self.conversations.lost(),
                 drift: self.conversations.drift(),
                 repairs: self.counters.repairs,
                 ..counters

@@ -149,6 +149,8 @@ pub struct Counters {
     pub late: u64,
     /// Conversations forgotten for lack of room.
     pub evicted: u64,
+    /// Open conversations that REST did not know three times in a row.
+    pub lost: u64,
     /// Differences found between stream and REST.
     pub drift: u64,
     /// Facts from REST.

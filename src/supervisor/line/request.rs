@@ -197,6 +197,7 @@ pub(super) fn take_in(topics: &Topics, entities: &[Entity], turn: &mut Turn<'_>)
     turn.tell(Change::Refused {
         line: topics.line,
         topics: refused,
+        since: turn.at,
     });
     Ok(())
 }

@@ -13,7 +13,7 @@ const MOST_KINDS: usize = 50;
 /// A counter: name, help, value.
 type Counted = (&'static str, &'static str, fn(&Counters) -> u64);
 
-const COUNTERS: [Counted; 16] = [
+const COUNTERS: [Counted; 17] = [
     ("frames_received", "Text and binary messages received.", |c| {
         c.frames_received
     }),
@@ -52,6 +52,11 @@ const COUNTERS: [Counted; 16] = [
         c.late
     }),
     ("evicted", "Conversations forgotten for lack of room.", |c| c.evicted),
+    (
+        "lost",
+        "Open conversations that REST did not know three times in a row.",
+        |c| c.lost,
+    ),
     ("drift", "Differences found between stream and REST.", |c| c.drift),
     ("repairs", "Facts taken from REST.", |c| c.repairs),
 ];
