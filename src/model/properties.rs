@@ -46,6 +46,7 @@ fn settings() -> Settings {
         stale_after: Duration::from_secs(30),
         retention: Duration::from_secs(7200),
         max_conversations: 100,
+        max_bytes: 1 << 27,
         windows: windows_config(),
         totals: totals_config(),
     }
@@ -125,8 +126,18 @@ fn contradicting(facts: &ConversationFacts, rng: &mut fastrand::Rng) -> Conversa
                 at.minus(by)
             }
         };
-        for time in [&mut p.connected, &mut p.ended, &mut p.acw_started, &mut p.acw_ended] {
+        for time in [&mut p.connected, &mut p.ended] {
             *time = time.map(moved);
+        }
+        for work in &mut p.after_call_work {
+            for time in [&mut work.started, &mut work.ended] {
+                *time = time.map(moved);
+            }
+        }
+        for c in &mut p.communications {
+            for time in [&mut c.connected, &mut c.disconnected, &mut c.acw_started, &mut c.acw_ended] {
+                *time = time.map(moved);
+            }
         }
         if let Some(purpose) = p.purpose.as_mut().filter(|_| rng.u8(..3) == 0) {
             purpose.at = moved(purpose.at);

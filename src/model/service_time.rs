@@ -105,6 +105,7 @@ mod tests {
         customer.connected = Some(at(secs));
         ConversationFacts {
             id: Id::new(id),
+            ended: None,
             participants: vec![customer],
         }
     }

@@ -17,6 +17,7 @@ fn model(protocol: Protocol) -> Model {
         stale_after: Duration::from_secs(30),
         retention: Duration::from_secs(7200),
         max_conversations: 100,
+        max_bytes: 1 << 27,
         windows: windows_config(),
         totals: totals_config(),
     };
@@ -35,6 +36,7 @@ fn waiting(conversation: &str, queue: &str) -> Facts {
     acd.queue = stamped(1, Id::new(queue));
     Facts::Conversation(Box::new(ConversationFacts {
         id: Id::new(conversation),
+        ended: None,
         participants: vec![customer, acd],
     }))
 }

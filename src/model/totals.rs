@@ -316,6 +316,7 @@ mod tests {
             at: Moment::parse(at).unwrap(),
             millis: 0,
             participant: 0,
+            stay: Moment::parse(at).unwrap(),
         }
     }
 
