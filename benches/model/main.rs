@@ -46,6 +46,7 @@ fn model(keep: usize, now: Moment) -> Model {
     let settings = Settings {
         retention: Duration::from_secs(200_000),
         max_conversations: 1_000_000,
+        max_bytes: 1 << 40,
         ..Settings::from(&config)
     };
     let mut model = Model::new(settings, now);

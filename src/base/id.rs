@@ -11,13 +11,15 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// A Genesys identifier: of a conversation, a participant, a queue, a user.
 ///
-/// Nearly all are lower-case UUIDs and take 16 bytes; any other text is kept as it is: `Id::new(text).to_string() == text`.
+/// Identifiers compare without regard to letter case: the ASCII letters of the text become lower case. Nearly all are UUIDs
+/// and take 16 bytes; any other text is kept.
 ///
 /// ```
 /// use genesys_stream::Id;
-/// let id = Id::new("509f5a7f-cb31-5a43-ac00-8041a8ba3690");
+/// let id = Id::new("509F5A7F-cb31-5a43-ac00-8041a8ba3690");
 /// assert_eq!(id.to_string(), "509f5a7f-cb31-5a43-ac00-8041a8ba3690");
-/// assert_ne!(Id::new("Sales"), id);
+/// assert_eq!(Id::new("Agent-7"), Id::new("agent-7"));
+/// assert_ne!(Id::new("agent-7"), id);
 /// ```
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Id(Form);
@@ -30,12 +32,12 @@ enum Form {
 }
 
 impl Id {
-    /// An identifier of any text.
+    /// An identifier of any text; its ASCII letters become lower case.
     #[must_use]
     pub fn new(text: &str) -> Self {
         Self(match parse_uuid(text.as_bytes()) {
             Some((high, low)) => Form::Uuid(high, low),
-            None => Form::Other(text.into()),
+            None => Form::Other(text.to_ascii_lowercase().into_boxed_str()),
         })
     }
 
@@ -53,7 +55,7 @@ impl Id {
     }
 }
 
-/// Only the canonical lower-case spelling, so that writing it gives the same text again.
+/// Only the canonical spelling, in either case: writing it gives the same text again, in lower case.
 fn parse_uuid(b: &[u8]) -> Option<(u64, u64)> {
     if b.len() != 36 {
         return None;
@@ -65,6 +67,7 @@ fn parse_uuid(b: &[u8]) -> Option<(u64, u64)> {
             (8 | 13 | 18 | 23, _) => return None,
             (_, b'0'..=b'9') => c - b'0',
             (_, b'a'..=b'f') => c - b'a' + 10,
+            (_, b'A'..=b'F') => c - b'A' + 10,
             _ => return None,
         };
         value = value << 4 | u128::from(nibble);
@@ -170,21 +173,41 @@ mod tests {
 
     #[test]
     fn a_uuid_takes_no_heap_and_other_text_is_kept() {
-        assert!(matches!(
-            Id::new("509f5a7f-cb31-5a43-ac00-8041a8ba3690").0,
-            Form::Uuid(..)
-        ));
-        assert!(matches!(
-            Id::new("509F5A7F-cb31-5a43-ac00-8041a8ba3690").0,
-            Form::Other(_)
-        ));
+        for uuid in [
+            "509f5a7f-cb31-5a43-ac00-8041a8ba3690",
+            "509F5A7F-CB31-5A43-AC00-8041A8BA3690",
+        ] {
+            assert!(matches!(Id::new(uuid).0, Form::Uuid(..)));
+        }
+        for text in [
+            "509f5a7fcb315a43ac008041a8ba3690",
+            "509g5a7f-cb31-5a43-ac00-8041a8ba3690",
+        ] {
+            assert!(matches!(Id::new(text).0, Form::Other(_)));
+        }
         assert_eq!(size_of::<Option<Id>>(), 24);
+    }
+
+    #[test]
+    fn letter_case_makes_no_other_id() {
+        for (one, other) in [
+            (
+                "509F5a7f-cb31-5A43-ac00-8041a8ba369D",
+                "509f5a7f-cb31-5a43-ac00-8041a8ba369d",
+            ),
+            ("Agent-7É", "agent-7É"),
+        ] {
+            assert_eq!(Id::new(one), Id::new(other));
+            assert_eq!(short_hash(&Id::new(one)), short_hash(&Id::new(other)));
+            assert_eq!(Id::new(one).to_string(), other);
+        }
+        assert_ne!(Id::new("é"), Id::new("É"), "ASCII letters only");
     }
 
     proptest! {
         #[test]
-        fn what_went_in_comes_out(text in "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|\\PC{0,40}") {
-            prop_assert_eq!(Id::new(&text).to_string(), text);
+        fn what_went_in_comes_out_in_lower_case(text in "(?i:[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})|\\PC{0,40}") {
+            prop_assert_eq!(Id::new(&text).to_string(), text.to_ascii_lowercase());
         }
     }
 

@@ -7,7 +7,6 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 
 /// Milliseconds since 1970-01-01T00:00:00Z; negative before. From the year 0 to the year 9999: what is outside counts as the
 /// nearest.
@@ -48,12 +47,16 @@ impl Moment {
         self.0
     }
 
-    /// Reads an ISO 8601 date and time with `Z` or an offset; digits beyond the millisecond are cut off.
+    /// Reads an ISO 8601 date and time; digits beyond the millisecond are cut off.
     ///
-    /// Returns `None` for anything else: a date alone, a local time without offset, an interval.
+    /// A time without `Z` or an offset is UTC, and one without seconds is read. The offset may lack its colon (`+0200`, as
+    /// Genesys writes it) or its minutes, the fraction may follow a comma, `t` and `z` may be lower case, and a blank may
+    /// stand for the `T`.
+    ///
+    /// Returns `None` for anything else: a date alone, an interval.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        parse_utc_shape(text.as_bytes()).or_else(|| parse_any(text))
+        parse(text.as_bytes())
     }
 
     /// `self − earlier` in milliseconds; negative when `earlier` is later.
@@ -80,39 +83,41 @@ impl Moment {
     }
 }
 
-/// The form of nearly every time of the service: `2026-05-04T14:05:04Z`, with a fraction of up to 9 digits.
-fn parse_utc_shape(b: &[u8]) -> Option<Moment> {
+/// Reads `YYYY-MM-DD`, a separator, `HH:MM`, then seconds, a fraction and a zone where there are any.
+fn parse(b: &[u8]) -> Option<Moment> {
     let digits = |from: usize, to: usize| -> Option<i64> {
         b.get(from..to)?
             .iter()
             .try_fold(0_i64, |n, c| c.is_ascii_digit().then(|| n * 10 + i64::from(c - b'0')))
     };
-    let sep = |at: usize, c: u8| (b.get(at) == Some(&c)).then_some(());
+    let is = |at: usize, wanted: &[u8]| b.get(at).is_some_and(|c| wanted.contains(c));
+    let sep = |at: usize, wanted: &[u8]| is(at, wanted).then_some(());
     let year = digits(0, 4)?;
-    sep(4, b'-')?;
+    sep(4, b"-")?;
     let month = digits(5, 7)?;
-    sep(7, b'-')?;
+    sep(7, b"-")?;
     let day = digits(8, 10)?;
-    sep(10, b'T')?;
+    sep(10, b"Tt ")?;
     let hour = digits(11, 13)?;
-    sep(13, b':')?;
+    sep(13, b":")?;
     let minute = digits(14, 16)?;
-    sep(16, b':')?;
-    let second = digits(17, 19)?;
-    let (millis, end) = match b.get(19)? {
-        b'Z' => (0, 19),
-        b'.' => {
-            let len = b.get(20..)?.iter().take_while(|c| c.is_ascii_digit()).count();
-            if len == 0 || len > 9 {
+    let mut end = 16;
+    let (mut second, mut millis) = (0, 0);
+    if is(end, b":") {
+        second = digits(17, 19)?;
+        end = 19;
+        if is(end, b".,") {
+            let len = b[20..].iter().take_while(|c| c.is_ascii_digit()).count();
+            if len == 0 {
                 return None;
             }
-            let kept = digits(20, 20 + len.min(3))?;
-            (kept * [0, 100, 10, 1][len.min(3)], 20 + len)
+            let kept = len.min(3);
+            millis = digits(20, 20 + kept)? * [0, 100, 10, 1][kept];
+            end = 20 + len;
         }
-        _ => return None,
-    };
-    sep(end, b'Z')?;
-    if b.len() != end + 1 || !(1..=12).contains(&month) || hour > 23 || minute > 59 || second > 59 {
+    }
+    let offset_minutes = offset_minutes(&b[end..])?;
+    if !(1..=12).contains(&month) || hour > 23 || minute > 59 || second > 59 {
         return None;
     }
     let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
@@ -134,29 +139,27 @@ fn parse_utc_shape(b: &[u8]) -> Option<Moment> {
     let yoe = y.rem_euclid(400);
     let doe = yoe * 365 + yoe / 4 - yoe / 100 + (153 * m + 2) / 5 + day - 1;
     let days = era_days + doe - 719_468;
-    Some(Moment(
-        ((days * 24 + hour) * 60 + minute) * 60_000 + second * 1000 + millis,
-    ))
+    let minutes = (days * 24 + hour) * 60 + minute - offset_minutes;
+    Some(Moment::from_epoch_ms(minutes * 60_000 + second * 1000 + millis))
 }
 
-/// Offsets and rarer forms; Genesys also writes offsets without a colon (`+0000`).
-fn parse_any(text: &str) -> Option<Moment> {
-    if text.len() < 20 || text.len() > 40 || !text.is_ascii() {
-        return None;
-    }
-    let with_colon;
-    let bytes = text.as_bytes();
-    let sign_at = bytes.len() - 5;
-    let text = if matches!(bytes[sign_at], b'+' | b'-') && bytes[sign_at + 1..].iter().all(u8::is_ascii_digit) {
-        with_colon = format!("{}:{}", &text[..sign_at + 3], &text[sign_at + 3..]);
-        &with_colon
-    } else {
-        text
+/// The minutes of `Z`, `+02:00`, `+0200` or `+02`; none is UTC.
+fn offset_minutes(zone: &[u8]) -> Option<i64> {
+    let two = |tens: u8, ones: u8| {
+        (tens.is_ascii_digit() && ones.is_ascii_digit()).then(|| i64::from(tens - b'0') * 10 + i64::from(ones - b'0'))
     };
-    let at = OffsetDateTime::parse(text, &Rfc3339).ok()?;
-    i64::try_from(at.unix_timestamp_nanos().div_euclid(1_000_000))
-        .ok()
-        .map(Moment::from_epoch_ms)
+    let (sign, hours, minutes) = match *zone {
+        [] | [b'Z' | b'z'] => return Some(0),
+        [sign, a, b] => (sign, two(a, b)?, 0),
+        [sign, a, b, c, d] | [sign, a, b, b':', c, d] => (sign, two(a, b)?, two(c, d)?),
+        _ => return None,
+    };
+    let offset = (hours < 24 && minutes < 60).then_some(hours * 60 + minutes)?;
+    match sign {
+        b'+' => Some(offset),
+        b'-' => Some(-offset),
+        _ => None,
+    }
 }
 
 impl fmt::Display for Moment {
@@ -228,7 +231,7 @@ impl de::Visitor<'_> for MomentText {
     type Value = Moment;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an ISO 8601 date and time with Z or an offset")
+        f.write_str("an ISO 8601 date and time")
     }
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<Moment, E> {
@@ -251,6 +254,29 @@ mod tests {
         assert_eq!(ms("2026-05-04T16:05:30.000+0200"), Some(1_777_903_530_000));
         assert_eq!(ms("2026-05-04T16:05:30+02:00"), Some(1_777_903_530_000));
         assert_eq!(ms("2024-02-29T00:00:00Z"), Some(1_709_164_800_000));
+        assert_eq!(ms("0000-01-01T00:00:00+12:00"), Some(MIN_MS), "clamped");
+    }
+
+    #[test]
+    fn a_time_without_zone_is_utc_and_one_without_seconds_is_read() {
+        let at = Moment::parse("2026-05-04T14:05:00.000Z").unwrap();
+        for text in [
+            "2026-05-04T14:05Z",
+            "2026-05-04T14:05",
+            "2026-05-04T14:05:00",
+            "2026-05-04T14:05:00.000",
+            "2026-05-04T14:05:00,000000Z",
+            "2026-05-04t14:05:00z",
+            "2026-05-04 14:05",
+            "2026-05-04T16:05+02:00",
+            "2026-05-04T16:05+0200",
+            "2026-05-04T16:05+02",
+            "2026-05-04T08:35:00,0-0530",
+            "2026-05-05T00:05:00.0000000000+10:00",
+        ] {
+            assert_eq!(Moment::parse(text), Some(at), "{text}");
+        }
+        assert_eq!(Moment::parse("2026-05-04T14:05:00,25"), Some(at.plus_ms(250)));
     }
 
     #[test]
@@ -258,7 +284,18 @@ mod tests {
         for text in [
             "",
             "2026-05-04",
-            "2026-05-04T14:05:30",
+            "2026-05-04T14",
+            "2026-05-04T14:05:",
+            "2026-05-04T14:5",
+            "2026-05-04T14:05.5Z",
+            "2026-05-04T14:05:30ZZ",
+            "2026-05-04T14:05:30+",
+            "2026-05-04T14:05:30+2",
+            "2026-05-04T14:05:30+24:00",
+            "2026-05-04T14:05:30+02:60",
+            "2026-05-04T14:05:30*02:00",
+            "2026-05-04T14:05:30 +02:00",
+            "2026-13-04T14:05:30Z",
             "2026-02-30T14:05:30Z",
             "2026-05-04T24:05:30Z",
             "2026-05-04T14:05:30.Z",

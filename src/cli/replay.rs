@@ -52,6 +52,7 @@ fn take_over(config: &mut Config, start: &Start) {
     config.model = ModelConfig {
         retention: settings.retention,
         max_conversations: settings.max_conversations,
+        max_bytes: settings.max_bytes,
         ..config.model
     };
 }

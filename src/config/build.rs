@@ -104,6 +104,7 @@ pub(crate) fn build(layers: &Layers<'_>) -> Result<(Config, Vec<String>), Error>
     let model = ModelConfig {
         retention: r.duration("model.retention_secs", 1..=30 * DAY_SECS, 7200),
         max_conversations: r.whole("model.max_conversations", 1..=10_000_000, 200_000) as usize,
+        max_bytes: r.whole("model.max_bytes", 1 << 20..=1 << 40, 128 << 20) as usize,
         recheck: r.duration("model.recheck_secs", 1..=7 * DAY_SECS, 3600),
     };
     let rest_max_requests_per_min = r.whole("rest.max_requests_per_min", 1..=100_000, 300) as u32;

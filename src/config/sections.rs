@@ -227,6 +227,8 @@ pub struct ModelConfig {
     pub retention: Duration,
     /// Conversations in memory at most; at least 1.
     pub max_conversations: usize,
+    /// Bytes of conversations in memory at most, those included of which only the counts are known; at least 1 MiB.
+    pub max_bytes: usize,
     /// An open conversation unseen for this long is asked for.
     pub recheck: Duration,
 }

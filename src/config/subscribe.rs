@@ -6,6 +6,7 @@ use super::json::{Node, Value};
 use super::metrics;
 use super::reading::{Complaints, Null, Reading, allowed_words};
 use super::{MetricsPayload, Protocol, Subscribe, TimeWindow};
+use crate::Id;
 use crate::base::problem::Origin;
 
 const DAY_SECS: u64 = 86_400;
@@ -15,6 +16,7 @@ pub(super) fn read_subscribe(r: &mut Reading<'_>, protocol: Protocol, notes: &mu
     let queues = r.texts("subscribe.queues", 0..=MANY, check_queue).unwrap_or_default();
     let users = r.texts("subscribe.users", 0..=MANY, check_user).unwrap_or_default();
     let topics = r.texts("subscribe.topics", 0..=MANY, check_topic).unwrap_or_default();
+    let topics = topics.iter().map(|topic| with_lower_case_ids(topic)).collect();
     let refresh = r.duration("subscribe.refresh_secs", 1..=DAY_SECS, 300);
     let event_types = r
         .texts("subscribe.event_types", 1..=100, check_event_type)
@@ -83,6 +85,18 @@ fn check_topic(text: &str) -> Result<(), String> {
         return Err("channel.metadata and v2.system.* come by themselves and cannot be subscribed".to_owned());
     }
     Ok(())
+}
+
+/// The topic with its UUIDs in lower case, as the service writes them; its words keep their case.
+fn with_lower_case_ids(topic: &str) -> String {
+    let lower = |part: &str| {
+        let id = Id::new(part.trim_end_matches(['.', '?']));
+        match id.as_uuid() {
+            Some(_) => part.to_ascii_lowercase(),
+            None => part.to_owned(),
+        }
+    };
+    topic.split_inclusive(['.', '?']).map(lower).collect()
 }
 
 fn check_event_type(text: &str) -> Result<(), String> {

@@ -22,7 +22,7 @@ const EXAMPLE: &str = r#"{"region":"mypurecloud.com","login_url":null,"api_url":
  "token":{"refresh_before_secs":300},"freshness":{"stale_after_secs":30},
  "windows":{"granularity":"PT1M","keep":60,"service_level_secs":"queue","short_abandon_secs":0},
  "totals":{"since":"start","utc_offset":"+00:00"},
- "model":{"retention_secs":7200,"max_conversations":200000,"recheck_secs":3600},
+ "model":{"retention_secs":7200,"max_conversations":200000,"max_bytes":134217728,"recheck_secs":3600},
  "rest":{"max_requests_per_min":300},"backfill":{"enabled":true,"max_requests_per_min":120,"lookback_days":7},
  "outputs":{"stdout":"auto","redact":false,"interval_ms":1000,"snapshot_file":null,"audit_file":null,"record_file":null,"log_file":null,
             "webhook":{"url":"https://hook.example/in","secret_file":null,"on":"snapshot","timeout_secs":5,"allow_http":false}},
@@ -382,6 +382,20 @@ fn wrong_files() {
 }
 
 #[test]
+fn ids_in_topics_are_in_lower_case_and_their_words_keep_theirs() {
+    let id = "509F5A7F-CB31-5A43-AC00-8041A8BA3690";
+    let topics = [
+        format!("v2.users.{id}.routingStatus"),
+        format!("v2.users.{id}?routingStatus&presence"),
+        format!("v2.detail.events.agent.{id}"),
+        "v2.X.y".to_owned(),
+    ];
+    let config = topics.iter().fold(whole(), |builder, topic| builder.topic(topic));
+    let expected = topics.map(|topic| topic.replace(id, &id.to_lowercase()));
+    assert_eq!(config.build().unwrap().subscribe.topics, expected);
+}
+
+#[test]
 fn limits_of_the_metrics_payload() {
     let window = r#"{"start":"now-PT1H","end":"now"}"#;
     let windows = [window; 4].join(",");
@@ -390,6 +404,13 @@ fn limits_of_the_metrics_payload() {
         format!(r#"{{"subscribe":{{"metrics":{{"timeWindows":[{windows}]}}}}}}"#),
     ));
     assert!(found.contains("found 4 time windows; allowed are at most 3"), "{found}");
+    let none = whole()
+        .json("f", r#"{"subscribe":{"metrics":{"timeWindows":[]}}}"#)
+        .build();
+    assert_eq!(
+        none.expect("no time window is allowed").subscribe.metrics.time_windows,
+        []
+    );
     let names = vec!["\"offered\""; 21].join(",");
     let found = complaint(whole().json("f", format!(r#"{{"subscribe":{{"metrics":{{"metrics":[{names}]}}}}}}"#)));
     assert!(found.contains("found 21 items; allowed are 1 to 20"), "{found}");

@@ -62,9 +62,11 @@ pub(crate) fn merge(waiting: &mut Event, newer: Event) {
     }
     let facts = std::mem::replace(&mut waiting.facts, Facts::None);
     let event_time = waiting.event_time.max(newer.event_time);
+    let unreadable = waiting.unreadable.saturating_add(newer.unreadable);
     *waiting = Event {
         facts,
         event_time,
+        unreadable,
         // The merged event repeats neither of the two.
         fingerprint: 0,
         ..newer

@@ -4,8 +4,10 @@
 //!
 //! Times are joined by the earliest start and the latest end. Values without a time of their own are [`Stamped`] with the
 //! newest time in their event: the later stamp wins, and with equal stamps the greater value. The variants of each enum are
-//! therefore declared in the order in which a conversation goes through them.
+//! therefore declared so that what comes later in the life of a conversation is greater, else by the service's name for
+//! it; for a flag that ends as false the value is a [`Reverse`].
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -48,6 +50,9 @@ pub struct Stamped<T> {
 pub struct ConversationFacts {
     /// The conversation.
     pub id: Id,
+    /// `conversationEnd`, which only REST tells; latest wins.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended: Option<Moment>,
     /// All participants seen so far (their order has no meaning).
     pub participants: Vec<Participant>,
 }
@@ -64,12 +69,9 @@ pub struct Participant {
     /// `endTime`; latest wins.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ended: Option<Moment>,
-    /// `startAcwTime`; earliest wins.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub acw_started: Option<Moment>,
-    /// `endAcwTime`; latest wins.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub acw_ended: Option<Moment>,
+    /// Pairs of `startAcwTime` and `endAcwTime`, in the order of their starts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub after_call_work: Vec<AfterCallWork>,
     /// `purpose`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub purpose: Option<Stamped<Purpose>>,
@@ -81,18 +83,49 @@ pub struct Participant {
     pub user: Option<Stamped<Id>>,
     /// `wrapupExpected`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub wrapup_expected: Option<Stamped<bool>>,
+    pub wrapup_expected: Option<Stamped<Reverse<bool>>>,
     /// `wrapupRequired`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub wrapup_required: Option<Stamped<bool>>,
-    /// A wrap-up code was seen. Once true, always true.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub wrapup_coded: bool,
-    /// Monitors, coaches or barges in, so it does not count as an agent. Once true, always true.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub listens_in: bool,
+    pub wrapup_required: Option<Stamped<Reverse<bool>>>,
+    /// `wrapup.endTime` of each wrap-up with a code, in order; of one without a time the newest time in the oldest event
+    /// that showed it.
+    #[serde(default, skip_serializing_if = "Wrapups::is_empty")]
+    pub wrapups: Wrapups,
+    /// Monitors, coaches or barges in, so it does not count as an agent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub listens_in: Option<Stamped<Reverse<bool>>>,
     /// Its communications: calls, messages, e-mails …
     pub communications: Vec<Communication>,
+}
+
+/// One pair of `startAcwTime` and `endAcwTime`: pairs with equal starts are one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct AfterCallWork {
+    /// `startAcwTime`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub started: Option<Moment>,
+    /// `endAcwTime`; latest wins.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ended: Option<Moment>,
+}
+
+/// Wrap-ups with a code of one participant.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Wrapups {
+    /// Their end times, in order, each once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub timed: Vec<Moment>,
+    /// One without an end time was seen: the newest time in the oldest event that showed it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub untimed: Option<Moment>,
+}
+
+impl Wrapups {
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.timed.is_empty() && self.untimed.is_none()
+    }
 }
 
 /// One communication of a participant: a call, a message, a chat … In REST it is a session.
@@ -112,21 +145,40 @@ pub struct Communication {
     /// `state`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub state: Option<Stamped<CommunicationState>>,
+    /// The queue of the participant in the newest event that showed the communication open; in REST that of the session.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub queue: Option<Stamped<Id>>,
+    /// The queue of the participant in the oldest event that showed the communication.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub oldest_queue: Option<Stamped<Id>>,
+    /// When a callback was scheduled: the newest time in the oldest event that showed it as scheduled; in REST the start of
+    /// its `scheduled` segment. Earliest wins.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scheduled: Option<Moment>,
     /// `disconnectType`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub disconnect: Option<Stamped<DisconnectKind>>,
     /// `afterCallWorkRequired`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub acw_required: Option<Stamped<bool>>,
+    pub acw_required: Option<Stamped<Reverse<bool>>>,
     /// `afterCallWork.state`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub acw_state: Option<Stamped<AcwState>>,
-    /// `startHoldTime` of the hold that was seen last.
+    /// `afterCallWork.startTime`; earliest wins.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub hold_started: Option<Stamped<Moment>>,
-    /// `held`.
+    pub acw_started: Option<Moment>,
+    /// `afterCallWork.endTime`; latest wins.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub held: Option<Stamped<bool>>,
+    pub acw_ended: Option<Moment>,
+    /// A wrap-up code was seen on it. Once true, always true.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub wrapup_coded: bool,
+    /// `startHoldTime`, unless it is not held: the hold that the event received last showed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hold_started: Option<Moment>,
+    /// Start of the newest hold that is over.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hold_over: Option<Moment>,
 }
 
 /// Purposes that the numbers distinguish.
@@ -134,18 +186,18 @@ pub struct Communication {
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Purpose {
-    /// Any other purpose: ivr, workflow, voicemail, dialer, station, api … and unknown ones.
-    Other,
+    /// `acd`: a visit to a queue.
+    Acd,
+    /// `agent`.
+    Agent,
     /// `customer`.
     Customer,
     /// `external`.
     External,
-    /// `acd`: a visit to a queue.
-    Acd,
+    /// Any other purpose: ivr, workflow, voicemail, dialer, station, api … and unknown ones.
+    Other,
     /// `user`: counts like an agent.
     User,
-    /// `agent`.
-    Agent,
 }
 
 /// Media as the snapshot names them.
@@ -217,21 +269,21 @@ impl MediaKind {
     }
 }
 
-/// States of a communication, in the order in which it moves on.
+/// States of a communication.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum CommunicationState {
-    /// `none` and unknown ones.
-    Other,
-    /// `scheduled`, `uploading`, `transmitting`, `converting`.
-    Waiting,
     /// `alerting`, `dialing`, `contacting`, `offering`.
     Alerting,
     /// `connected`.
     Connected,
+    /// `none`, `uploading`, `transmitting`, `converting`, and unknown ones.
+    Other,
     /// `parked`.
     Parked,
+    /// `scheduled`: it has not begun.
+    Scheduled,
     /// `disconnected`.
     Disconnected,
     /// `terminated`.
@@ -249,21 +301,21 @@ pub enum DisconnectKind {
     Transfer,
 }
 
-/// States of after-call work, in the order in which it goes through them.
+/// States of after-call work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum AcwState {
-    /// `unknown`, and any value that is not known here.
-    Unknown,
     /// `pending`.
     Pending,
-    /// `skipped`.
-    Skipped,
-    /// `notApplicable`.
-    NotApplicable,
     /// `complete`.
     Complete,
+    /// `notApplicable`.
+    NotApplicable,
+    /// `skipped`.
+    Skipped,
+    /// `unknown`, and any value that is not known here.
+    Unknown,
 }
 
 /// Statistics of one queue from one event or answer.
@@ -350,7 +402,7 @@ pub struct MetricFacts {
     /// Queue, user or other entity that the event names.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub entity: Option<Id>,
-    /// The event's `timestamp`; an event without one is counted as incomplete and audited.
+    /// The event's `timestamp`; a frame without one is no event.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub at: Option<Moment>,
     /// Name and value.

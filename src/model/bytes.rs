@@ -4,6 +4,8 @@
 //!
 //! Bytes that are not there read as zero: what is written here is read here, so none is ever missing.
 
+use std::cmp::Reverse;
+
 use crate::event::facts::{AcwState, CommunicationState, DisconnectKind, MediaKind, Purpose};
 
 /// Appends a number: seven bits a byte, the lowest first; the top bit says that more follow.
@@ -68,19 +70,19 @@ macro_rules! coded {
     };
 }
 
-coded!(Purpose: Other Customer External Acd User Agent);
+coded!(Purpose: Acd Agent Customer External Other User);
 coded!(MediaKind: Voice Message Email Chat Callback Video Other);
-coded!(CommunicationState: Other Waiting Alerting Connected Parked Disconnected Terminated);
+coded!(CommunicationState: Alerting Connected Other Parked Scheduled Disconnected Terminated);
 coded!(DisconnectKind: Plain Transfer);
-coded!(AcwState: Unknown Pending Skipped NotApplicable Complete);
+coded!(AcwState: Pending Complete NotApplicable Skipped Unknown);
 
-impl Coded for bool {
+impl Coded for Reverse<bool> {
     fn code(self) -> u8 {
-        u8::from(self)
+        u8::from(self.0)
     }
 
     fn of_code(code: u8) -> Option<Self> {
-        Some(code != 0)
+        Some(Reverse(code != 0))
     }
 }
 

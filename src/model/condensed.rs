@@ -17,15 +17,18 @@ use crate::{Id, Moment};
 
 /// A chunk with this many bytes is full.
 const CHUNK_BYTES: usize = 1 << 16;
-/// Bits of a position for the offset in its chunk; the bits above are the number of the chunk.
+/// Bits of a position for the offset in its chunk; the bits above are the number of the chunk and, in the lowest of them,
+/// the [`Lifetime`].
 const OFFSET_BITS: u32 = 24;
+/// Estimated bytes of an entry of the index, its free places included.
+const INDEX_ENTRY_BYTES: usize = 24;
 
 /// The first byte of a count: its kind and three flags.
 const KIND: u8 = (1 << 5) - 1;
 /// It has milliseconds.
 const HAS_MILLIS: u8 = 1 << 5;
-/// It is about the same participant, queue and medium as the one before.
-const SAME_PARTICIPANT: u8 = 1 << 6;
+/// It is about the same stay, queue and medium as the one before.
+const SAME_STAY: u8 = 1 << 6;
 /// It happened at the same moment as the one before.
 const SAME_MOMENT: u8 = 1 << 7;
 const _: () = assert!(CountKind::ALL.len() <= KIND as usize + 1);
@@ -48,10 +51,27 @@ pub(crate) enum Cause {
     Evicted,
 }
 
+/// How long a condensed conversation is remembered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lifetime {
+    /// A day.
+    Day,
+    /// 31 days: it has an e-mail, message or callback, whose threads go on under the same id.
+    Month,
+}
+
 /// All condensed conversations.
 #[derive(Debug, Default)]
 pub(crate) struct Condensed {
     index: HashMap<u64, u64>,
+    /// By [`Lifetime`].
+    logs: [Log; 2],
+    bytes: usize,
+}
+
+/// Chunks in the order in which they were begun.
+#[derive(Debug, Default)]
+struct Log {
     chunks: VecDeque<Chunk>,
     /// The number of the first chunk in `chunks`.
     first: u64,
@@ -71,21 +91,22 @@ impl Condensed {
         id: &Id,
         seen: Moment,
         kept: &Kept,
-        cause: Cause,
+        (cause, lifetime): (Cause, Lifetime),
         queue_number: impl FnMut(&Id) -> u32,
     ) {
         let hash = hash_of(id);
-        if self.chunks.back().is_none_or(|chunk| chunk.bytes.len() >= CHUNK_BYTES) {
-            if let Some(full) = self.chunks.back_mut() {
+        let Log { chunks, first } = &mut self.logs[lifetime as usize];
+        if chunks.back().is_none_or(|chunk| chunk.bytes.len() >= CHUNK_BYTES) {
+            if let Some(full) = chunks.back_mut() {
                 full.bytes.shrink_to_fit();
             }
-            self.chunks.push_back(Chunk {
+            chunks.push_back(Chunk {
                 bytes: Vec::new(),
                 seen,
             });
         }
-        let last = self.first + self.chunks.len() as u64 - 1;
-        let Some(chunk) = self.chunks.back_mut() else { return };
+        let last = *first + chunks.len() as u64 - 1;
+        let Some(chunk) = chunks.back_mut() else { return };
         let offset = chunk.bytes.len() as u64;
         let mut entry = Vec::with_capacity(64);
         write(&mut entry, kept, queue_number);
@@ -96,7 +117,8 @@ impl Condensed {
         );
         chunk.bytes.extend_from_slice(&entry);
         chunk.seen = chunk.seen.max(seen);
-        self.index.insert(hash, last << OFFSET_BITS | offset);
+        self.bytes += chunk.bytes.len() - offset as usize;
+        self.index.insert(hash, position(last, lifetime as u64, offset));
     }
 
     /// The newest time of a conversation that is kept.
@@ -111,25 +133,28 @@ impl Condensed {
         self.entry(at).map(|bytes| read(bytes, queue_of))
     }
 
-    /// Forgets the chunks of which all conversations were last seen before `horizon`.
-    pub(crate) fn forget(&mut self, horizon: Moment) {
-        while self.chunks.front().is_some_and(|chunk| chunk.seen < horizon) {
-            self.drop_oldest();
+    /// Forgets the chunks of which all conversations were last seen before the horizon of their lifetime.
+    pub(crate) fn forget(&mut self, day: Moment, month: Moment) {
+        for (log, horizon) in [(0, day), (1, month)] {
+            while self.logs[log].chunks.front().is_some_and(|chunk| chunk.seen < horizon) {
+                self.drop_oldest(log);
+            }
         }
     }
 
-    /// Drops the oldest until `at_most` are left. Returns how many finished ones were dropped that were seen at
-    /// `forgotten` or later; older ones are due anyway, and evicted ones were counted as evicted already.
-    pub(crate) fn shrink_to(&mut self, at_most: usize, forgotten: Moment) -> u64 {
-        let mut finished = 0;
-        while self.index.len() > at_most
-            && let Some(oldest) = self.chunks.front()
-        {
-            let counts = oldest.seen >= forgotten;
-            let gone = self.drop_oldest();
-            finished += if counts { gone } else { 0 };
-        }
-        finished
+    /// Drops the chunk that was begun first. Returns how many finished conversations in it were seen at `forgotten` or
+    /// later; older ones are due anyway, and evicted ones were counted as evicted already. `None` if there is no chunk.
+    pub(crate) fn drop_some(&mut self, forgotten: Moment) -> Option<u64> {
+        let oldest = |log: &usize| self.logs[*log].chunks.front().map(|chunk| chunk.seen);
+        let log = (0..self.logs.len()).filter(|log| oldest(log).is_some()).min_by_key(oldest)?;
+        let counts = oldest(&log) >= Some(forgotten);
+        let finished = self.drop_oldest(log);
+        Some(if counts { finished } else { 0 })
+    }
+
+    /// Bytes in memory, as an estimate.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes + self.index.len() * INDEX_ENTRY_BYTES
     }
 
     #[cfg(any(test, feature = "internals"))]
@@ -138,16 +163,18 @@ impl Condensed {
     }
 
     /// Returns how many finished ones were dropped.
-    fn drop_oldest(&mut self) -> u64 {
+    fn drop_oldest(&mut self, log: usize) -> u64 {
         let mut finished = 0;
-        let Some(chunk) = self.chunks.pop_front() else { return 0 };
-        let number = self.first;
-        self.first += 1;
+        let Log { chunks, first } = &mut self.logs[log];
+        let Some(chunk) = chunks.pop_front() else { return 0 };
+        let number = *first;
+        *first += 1;
+        self.bytes -= chunk.bytes.len();
         let mut offset = 0;
         while let Some((head, mut rest)) = chunk.bytes.get(offset..).and_then(|b| b.split_first_chunk::<8>()) {
             let hash = u64::from_le_bytes(*head);
             let head = take(&mut rest);
-            if self.index.get(&hash) == Some(&(number << OFFSET_BITS | offset as u64)) {
+            if self.index.get(&hash) == Some(&position(number, log as u64, offset as u64)) {
                 self.index.remove(&hash);
                 finished += u64::from(head & 1 == 0);
             }
@@ -161,12 +188,18 @@ impl Condensed {
 
     /// The bytes of an entry after its hash and length.
     fn entry(&self, position: u64) -> Option<&[u8]> {
-        let chunk = (position >> OFFSET_BITS).checked_sub(self.first)?;
+        let number = position >> OFFSET_BITS;
+        let log = self.logs.get((number & 1) as usize)?;
+        let chunk = (number >> 1).checked_sub(log.first)?;
         let offset = (position & ((1 << OFFSET_BITS) - 1)) as usize + 8;
-        let mut bytes = self.chunks.get(usize::try_from(chunk).ok()?)?.bytes.get(offset..)?;
+        let mut bytes = log.chunks.get(usize::try_from(chunk).ok()?)?.bytes.get(offset..)?;
         let len = (take(&mut bytes) >> 1) as usize;
         bytes.get(..len)
     }
+}
+
+fn position(chunk: u64, log: u64, offset: u64) -> u64 {
+    (chunk << 1 | log) << OFFSET_BITS | offset
 }
 
 fn hash_of(id: &Id) -> u64 {
@@ -180,18 +213,19 @@ fn write(to: &mut Vec<u8>, kept: &Kept, mut queue_number: impl FnMut(&Id) -> u32
     let mut before: Option<&Count> = None;
     for count in &kept.counts {
         let is_same =
-            |b: &Count| (b.participant, b.media) == (count.participant, count.media) && b.queue == count.queue;
-        let same_participant = before.is_some_and(is_same);
+            |b: &Count| (b.participant, b.stay, b.media) == (count.participant, count.stay, count.media) && b.queue == count.queue;
+        let same_stay = before.is_some_and(is_same);
         let same_moment = before.is_some_and(|b| b.at == count.at);
         let mut head = count.kind as u8;
         head |= if count.millis > 0 { HAS_MILLIS } else { 0 };
-        head |= if same_participant { SAME_PARTICIPANT } else { 0 };
+        head |= if same_stay { SAME_STAY } else { 0 };
         head |= if same_moment { SAME_MOMENT } else { 0 };
         to.push(head);
-        if !same_participant {
+        if !same_stay {
             to.extend_from_slice(&count.participant.to_le_bytes());
             put(to, u64::from(queue_number(&count.queue)));
             to.push(count.media.code());
+            put_signed(to, kept.newest.millis_since(count.stay));
         }
         if !same_moment {
             put_signed(to, kept.newest.millis_since(count.at));
@@ -221,19 +255,21 @@ fn read_count<'a>(
     queue_of: impl Fn(u32) -> Option<&'a Id>,
 ) -> Option<Count> {
     let head = take_byte(bytes)?;
-    let (participant, queue, media) = match before {
-        Some(before) if head & SAME_PARTICIPANT != 0 => (before.participant, before.queue.clone(), before.media),
+    let before_newest = |ms: i64| Moment::from_epoch_ms(newest.epoch_ms().saturating_sub(ms));
+    let (participant, queue, media, stay) = match before {
+        Some(before) if head & SAME_STAY != 0 => (before.participant, before.queue.clone(), before.media, before.stay),
         _ => {
             let (participant, rest) = bytes.split_first_chunk::<4>()?;
             *bytes = rest;
             let queue = u32::try_from(take(bytes)).ok().and_then(&queue_of)?;
             let media = take_byte(bytes).and_then(MediaKind::of_code)?;
-            (u32::from_le_bytes(*participant), queue.clone(), media)
+            let stay = before_newest(take_signed(bytes));
+            (u32::from_le_bytes(*participant), queue.clone(), media, stay)
         }
     };
     let at = match before {
         Some(before) if head & SAME_MOMENT != 0 => before.at,
-        _ => Moment::from_epoch_ms(newest.epoch_ms().saturating_sub(take_signed(bytes))),
+        _ => before_newest(take_signed(bytes)),
     };
     Some(Count {
         queue,
@@ -242,6 +278,7 @@ fn read_count<'a>(
         at,
         millis: if head & HAS_MILLIS != 0 { take(bytes) } else { 0 },
         participant,
+        stay,
     })
 }
 
@@ -264,8 +301,11 @@ mod tests {
             at: at(secs),
             millis,
             participant,
+            stay: at(secs / 2),
         }
     }
+
+    const FINISHED: (Cause, Lifetime) = (Cause::Finished, Lifetime::Day);
 
     fn kept(newest: i64, counts: Vec<Count>) -> Kept {
         Kept {
@@ -298,12 +338,12 @@ mod tests {
                 &Id::new(&format!("c{n}")),
                 at(secs),
                 &whole,
-                Cause::Finished,
+                (Cause::Finished, [Lifetime::Day, Lifetime::Month][n as usize % 2]),
                 queue_number,
             );
             all.push(whole);
         }
-        assert_eq!((condensed.len(), condensed.chunks.len() > 2), (3_000, true));
+        assert_eq!((condensed.len(), condensed.logs[0].chunks.len() > 1), (3_000, true));
         for (n, whole) in all.iter().enumerate() {
             let id = Id::new(&format!("c{n}"));
             assert_eq!(condensed.newest(&id), Some(whole.newest));
@@ -317,26 +357,47 @@ mod tests {
     fn the_oldest_are_forgotten_and_a_newer_entry_of_the_same_conversation_is_not() {
         let mut condensed = Condensed::default();
         let again = Id::new("again");
-        condensed.keep(&again, at(0), &kept(0, Vec::new()), Cause::Finished, |_| 0);
+        condensed.keep(&again, at(0), &kept(0, Vec::new()), FINISHED, |_| 0);
         let mut n = 0;
-        while condensed.chunks.len() < 3 {
+        while condensed.logs[0].chunks.len() < 3 {
             let long = vec![count(n, "Q", CountKind::Offered, 0, 0); 500];
             let id = Id::new(&format!("c{n}"));
             let cause = if n % 2 == 0 { Cause::Finished } else { Cause::Evicted };
-            condensed.keep(&id, at(i64::from(n)), &kept(0, long), cause, |_| 0);
+            condensed.keep(
+                &id,
+                at(i64::from(n)),
+                &kept(0, long),
+                (cause, Lifetime::Day),
+                |_| 0,
+            );
             n += 1;
         }
-        condensed.keep(&again, at(i64::from(n)), &kept(1, Vec::new()), Cause::Evicted, |_| 0);
+        let evicted = (Cause::Evicted, Lifetime::Day);
+        condensed.keep(&again, at(i64::from(n)), &kept(1, Vec::new()), evicted, |_| 0);
         let whole = condensed.len();
-        condensed.forget(at(0));
+        condensed.forget(at(0), at(0));
         assert_eq!(condensed.len(), whole);
-        condensed.forget(at(i64::from(n)));
+        condensed.forget(at(i64::from(n)), at(0));
         let left = condensed.len();
         assert!(left > 1 && left < whole, "{left} of {whole}");
         assert_eq!(condensed.newest(&again), Some(at(1)));
         assert_eq!(condensed.newest(&Id::new("c0")), None);
-        let finished = condensed.shrink_to(0, Moment::from_epoch_ms(0)) as usize;
+        let finished = condensed.drop_some(Moment::from_epoch_ms(0)).unwrap() as usize;
         assert!(finished.abs_diff(left / 2) <= 2, "{finished} of {left}");
         assert_eq!((condensed.len(), condensed.newest(&again)), (0, None));
+        assert_eq!((condensed.bytes(), condensed.drop_some(at(0))), (0, None));
+    }
+
+    #[test]
+    fn threads_are_remembered_for_longer() {
+        let mut condensed = Condensed::default();
+        let (call, mail) = (Id::new("call"), Id::new("mail"));
+        condensed.keep(&call, at(0), &kept(0, Vec::new()), FINISHED, |_| 0);
+        let thread = (Cause::Finished, Lifetime::Month);
+        condensed.keep(&mail, at(0), &kept(0, Vec::new()), thread, |_| 0);
+        condensed.forget(at(1), at(0));
+        assert_eq!((condensed.newest(&call), condensed.newest(&mail)), (None, Some(at(0))));
+        condensed.forget(at(1), at(1));
+        assert_eq!(condensed.len(), 0);
     }
 }

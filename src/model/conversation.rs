@@ -4,16 +4,22 @@
 //!
 //! The join is commutative, associative and idempotent up to the order of the lists: the earliest start and connected
 //! time, the latest end, the value with the later stamp (of equal stamps the greater value), `true` over `false`; and a
-//! participant that was seen once stays.
+//! participant that was seen once stays. Only holds go by the order of receipt.
 
 use std::collections::HashMap;
 use std::hash::Hash;
 
-use crate::event::facts::{Communication, ConversationFacts, MediaKind, Participant, Stamped};
+use crate::event::facts::{AfterCallWork, Communication, ConversationFacts, MediaKind, Participant, Stamped, Wrapups};
 use crate::{Id, Moment};
 
 /// A list with more entries is searched through an index, so that joining a very long list takes linear time.
 const LINEAR_SEARCH_AT_MOST: usize = 32;
+
+/// Participants of one conversation at most; further ones are not taken.
+const PARTICIPANTS_AT_MOST: usize = 256;
+
+/// Communications of one participant at most, and pairs of after-call work and wrap-ups; further ones are not taken.
+const COMMUNICATIONS_AT_MOST: usize = 64;
 
 impl ConversationFacts {
     /// A conversation of which nothing was seen: the neutral element of the join.
@@ -21,6 +27,7 @@ impl ConversationFacts {
     pub(crate) fn nothing_of(id: Id) -> Self {
         Self {
             id,
+            ended: None,
             participants: Vec::new(),
         }
     }
@@ -32,7 +39,9 @@ impl ConversationFacts {
 
     /// Adds what `other` knows of the same conversation. Returns whether anything changed.
     pub(crate) fn join_from(&mut self, other: &ConversationFacts) -> bool {
-        self.id == other.id && join_list(&mut self.participants, &other.participants)
+        self.id == other.id
+            && latest(&mut self.ended, other.ended)
+                | join_list(&mut self.participants, &other.participants, PARTICIPANTS_AT_MOST)
     }
 
     /// The newest time in it, stamps included; `None` if it holds no time.
@@ -44,7 +53,7 @@ impl ConversationFacts {
     }
 
     /// The same facts with their lists in the order of their ids, and entries of equal id joined: two states that know
-    /// the same are equal in this form.
+    /// the same are equal in this form. Holds are left out: they go by the order of receipt.
     #[cfg(test)]
     #[must_use]
     pub(crate) fn canonical(&self) -> Self {
@@ -53,6 +62,9 @@ impl ConversationFacts {
         canonical.participants.sort_by(|a, b| a.id.cmp(&b.id));
         for participant in &mut canonical.participants {
             participant.communications.sort_by_key(Entry::key);
+            for communication in &mut participant.communications {
+                (communication.hold_started, communication.hold_over) = (None, None);
+            }
         }
         canonical
     }
@@ -62,27 +74,37 @@ impl ConversationFacts {
         fn stamp<T>(of: &Option<Stamped<T>>) -> Option<Moment> {
             of.as_ref().map(|stamped| stamped.at)
         }
+        self.ended.into_iter().for_each(&mut with);
         for p in &self.participants {
-            let own = [p.connected, p.ended, p.acw_started, p.acw_ended];
+            let own = [p.connected, p.ended, p.wrapups.untimed];
             let stamps = [
                 stamp(&p.purpose),
                 stamp(&p.queue),
                 stamp(&p.user),
                 stamp(&p.wrapup_expected),
                 stamp(&p.wrapup_required),
+                stamp(&p.listens_in),
             ];
             own.into_iter().chain(stamps).flatten().for_each(&mut with);
+            p.wrapups.timed.iter().copied().for_each(&mut with);
+            let work = p.after_call_work.iter();
+            work.flat_map(|work| [work.started, work.ended])
+                .flatten()
+                .for_each(&mut with);
             for m in &p.communications {
                 let moments = [
                     m.connected,
                     m.disconnected,
-                    m.hold_started.map(|hold| hold.value),
+                    m.scheduled,
+                    m.acw_started,
+                    m.acw_ended,
+                    m.hold_started,
                     stamp(&m.state),
+                    stamp(&m.queue),
+                    stamp(&m.oldest_queue),
                     stamp(&m.disconnect),
                     stamp(&m.acw_required),
                     stamp(&m.acw_state),
-                    stamp(&m.hold_started),
-                    stamp(&m.held),
                 ];
                 moments.into_iter().flatten().for_each(&mut with);
             }
@@ -102,23 +124,33 @@ trait Entry: Clone {
     fn taken(&self) -> Self;
 }
 
-/// Returns whether anything changed.
-fn join_list<T: Entry>(list: &mut Vec<T>, other: &[T]) -> bool {
+/// Takes at most so many entries. Returns whether anything changed.
+fn join_list<T: Entry>(list: &mut Vec<T>, other: &[T], at_most: usize) -> bool {
     let mut changed = false;
+    let mut take = |list: &mut Vec<T>, entry: &T| {
+        let is_room = list.len() < at_most;
+        if is_room {
+            list.push(entry.taken());
+            changed = true;
+        }
+        is_room
+    };
     if list.len().max(other.len()) > LINEAR_SEARCH_AT_MOST {
         let mut index: HashMap<T::Key, usize> = list.iter().enumerate().map(|(at, e)| (e.key(), at)).collect();
+        let mut joined = false;
         for entry in other {
             match index.get(&entry.key()) {
-                Some(&at) => changed |= list[at].join_from(entry),
+                Some(&at) => joined |= list[at].join_from(entry),
                 None => {
-                    index.insert(entry.key(), list.len());
-                    list.push(entry.taken());
-                    changed = true;
+                    if take(list, entry) {
+                        index.insert(entry.key(), list.len() - 1);
+                    }
                 }
             }
         }
-        return changed;
+        return changed | joined;
     }
+    let mut joined = false;
     for (at, entry) in other.iter().enumerate() {
         // Events list the same participants in the same order, so the entry is nearly always at the same place.
         let found = match list.get(at) {
@@ -126,14 +158,11 @@ fn join_list<T: Entry>(list: &mut Vec<T>, other: &[T]) -> bool {
             _ => list.iter().position(|there| there.is_same(entry)),
         };
         match found {
-            Some(at) => changed |= list[at].join_from(entry),
-            None => {
-                list.push(entry.taken());
-                changed = true;
-            }
+            Some(at) => joined |= list[at].join_from(entry),
+            None => drop(take(list, entry)),
         }
     }
-    changed
+    changed | joined
 }
 
 impl Entry for Participant {
@@ -150,29 +179,70 @@ impl Entry for Participant {
     fn join_from(&mut self, other: &Self) -> bool {
         earliest(&mut self.connected, other.connected)
             | latest(&mut self.ended, other.ended)
-            | earliest(&mut self.acw_started, other.acw_started)
-            | latest(&mut self.acw_ended, other.acw_ended)
+            | join_work(&mut self.after_call_work, &other.after_call_work)
             | later(&mut self.purpose, &other.purpose)
             | later(&mut self.queue, &other.queue)
             | later(&mut self.user, &other.user)
             | later(&mut self.wrapup_expected, &other.wrapup_expected)
             | later(&mut self.wrapup_required, &other.wrapup_required)
-            | once(&mut self.wrapup_coded, other.wrapup_coded)
-            | once(&mut self.listens_in, other.listens_in)
-            | join_list(&mut self.communications, &other.communications)
+            | self.wrapups.join_from(&other.wrapups)
+            | later(&mut self.listens_in, &other.listens_in)
+            | join_list(
+                &mut self.communications,
+                &other.communications,
+                COMMUNICATIONS_AT_MOST,
+            )
     }
 
     fn taken(&self) -> Self {
-        let mut communications = Vec::with_capacity(self.communications.len());
-        join_list(&mut communications, &self.communications);
+        let mut communications = Vec::with_capacity(self.communications.len().min(COMMUNICATIONS_AT_MOST));
+        join_list(&mut communications, &self.communications, COMMUNICATIONS_AT_MOST);
+        let mut after_call_work = Vec::new();
+        join_work(&mut after_call_work, &self.after_call_work);
+        let mut wrapups = Wrapups::default();
+        wrapups.join_from(&self.wrapups);
         Self {
             communications,
+            after_call_work,
+            wrapups,
             queue: self.queue.clone(),
             user: self.user.clone(),
             id: self.id.clone(),
             ..*self
         }
     }
+}
+
+impl Wrapups {
+    /// Returns whether anything changed.
+    fn join_from(&mut self, other: &Self) -> bool {
+        let mut changed = earliest(&mut self.untimed, other.untimed);
+        for at in &other.timed {
+            if let Err(place) = self.timed.binary_search(at)
+                && self.timed.len() < COMMUNICATIONS_AT_MOST
+            {
+                self.timed.insert(place, *at);
+                changed = true;
+            }
+        }
+        changed
+    }
+}
+
+/// Returns whether anything changed.
+fn join_work(list: &mut Vec<AfterCallWork>, other: &[AfterCallWork]) -> bool {
+    let mut changed = false;
+    for work in other {
+        match list.binary_search_by_key(&work.started, |known| known.started) {
+            Ok(at) => changed |= latest(&mut list[at].ended, work.ended),
+            Err(at) if list.len() < COMMUNICATIONS_AT_MOST => {
+                list.insert(at, *work);
+                changed = true;
+            }
+            Err(_) => {}
+        }
+    }
+    changed
 }
 
 impl Entry for Communication {
@@ -190,15 +260,41 @@ impl Entry for Communication {
         earliest(&mut self.connected, other.connected)
             | latest(&mut self.disconnected, other.disconnected)
             | later(&mut self.state, &other.state)
+            | later(&mut self.queue, &other.queue)
+            | older(&mut self.oldest_queue, &other.oldest_queue)
+            | earliest(&mut self.scheduled, other.scheduled)
             | later(&mut self.disconnect, &other.disconnect)
             | later(&mut self.acw_required, &other.acw_required)
             | later(&mut self.acw_state, &other.acw_state)
-            | later(&mut self.hold_started, &other.hold_started)
-            | later(&mut self.held, &other.held)
+            | earliest(&mut self.acw_started, other.acw_started)
+            | latest(&mut self.acw_ended, other.acw_ended)
+            | once(&mut self.wrapup_coded, other.wrapup_coded)
+            | self.join_hold(other)
     }
 
     fn taken(&self) -> Self {
         self.clone()
+    }
+}
+
+impl Communication {
+    /// The hold that an event received after this state shows; one that is over already does not begin again.
+    pub(super) fn next_hold(&self, event: &Self) -> Option<Moment> {
+        event.hold_started.filter(|started| self.hold_over < Some(*started))
+    }
+
+    /// Returns whether anything changed.
+    fn join_hold(&mut self, other: &Self) -> bool {
+        let next = self.next_hold(other);
+        let changed = latest(&mut self.hold_over, other.hold_over);
+        if next == self.hold_started {
+            return changed;
+        }
+        if next.is_none() {
+            self.hold_over = self.hold_over.max(self.hold_started);
+        }
+        self.hold_started = next;
+        true
     }
 }
 
@@ -228,6 +324,18 @@ fn later<T: Ord + Clone>(mine: &mut Option<Stamped<T>>, theirs: &Option<Stamped<
     is_new
 }
 
+/// The value with the earlier stamp; with equal stamps the greater value.
+fn older<T: Ord + Clone>(mine: &mut Option<Stamped<T>>, theirs: &Option<Stamped<T>>) -> bool {
+    let Some(new) = theirs else { return false };
+    let is_new = mine
+        .as_ref()
+        .is_none_or(|known| new.at < known.at || new.at == known.at && new.value > known.value);
+    if is_new {
+        mine.clone_from(theirs);
+    }
+    is_new
+}
+
 fn once(mine: &mut bool, theirs: bool) -> bool {
     let is_new = theirs && !*mine;
     *mine |= theirs;
@@ -238,7 +346,7 @@ fn once(mine: &mut bool, theirs: bool) -> bool {
 mod tests {
     use super::*;
     use crate::event::facts::{CommunicationState, Purpose};
-    use crate::model::testing::{at, communication, facts_of_one_conversation, participant};
+    use crate::model::testing::{at, communication, conversation, facts_of_one_conversation, participant, work};
     use proptest::prelude::*;
 
     fn joined(parts: &[&ConversationFacts]) -> ConversationFacts {
@@ -297,21 +405,16 @@ mod tests {
         let mut early = participant("p", Purpose::Agent);
         early.connected = Some(at(10));
         early.ended = Some(at(20));
-        early.acw_started = Some(at(20));
-        early.acw_ended = Some(at(25));
+        early.after_call_work = vec![work(20, None)];
         let mut late = participant("p", Purpose::Agent);
         late.connected = Some(at(11));
         late.ended = Some(at(21));
-        late.acw_started = Some(at(19));
-        late.acw_ended = Some(at(24));
-        let one = |p| ConversationFacts {
-            id: Id::new("c"),
-            participants: vec![p],
-        };
+        late.after_call_work = vec![work(19, Some(24)), work(20, Some(25))];
+        let one = |p| conversation(vec![p]);
         let both = joined(&[&one(early), &one(late)]);
         let p = &both.participants[0];
         assert_eq!((p.connected, p.ended), (Some(at(10)), Some(at(21))));
-        assert_eq!((p.acw_started, p.acw_ended), (Some(at(19)), Some(at(25))));
+        assert_eq!(p.after_call_work, [work(19, Some(24)), work(20, Some(25))]);
     }
 
     #[test]
@@ -324,10 +427,7 @@ mod tests {
                 value: state,
             });
             p.communications.push(m);
-            ConversationFacts {
-                id: Id::new("c"),
-                participants: vec![p],
-            }
+            conversation(vec![p])
         };
         let state = |facts: &ConversationFacts| facts.participants[0].communications[0].state.map(|s| s.value);
         let newer = with(9, CommunicationState::Connected);
@@ -345,16 +445,10 @@ mod tests {
 
     #[test]
     fn nobody_seen_is_ever_gone_and_entries_of_equal_id_in_one_event_are_one() {
-        let one = ConversationFacts {
-            id: Id::new("c"),
-            participants: vec![participant("a", Purpose::Customer), participant("b", Purpose::Acd)],
-        };
+        let one = conversation(vec![participant("a", Purpose::Customer), participant("b", Purpose::Acd)]);
         let mut twin = participant("a", Purpose::Customer);
         twin.ended = Some(at(3));
-        let other = ConversationFacts {
-            id: Id::new("c"),
-            participants: vec![participant("a", Purpose::Customer), twin],
-        };
+        let other = conversation(vec![participant("a", Purpose::Customer), twin]);
         let both = joined(&[&one, &other]);
         assert_eq!(both.participants.len(), 2);
         assert_eq!(both.participants[0].ended, Some(at(3)));
@@ -362,16 +456,20 @@ mod tests {
 
     #[test]
     fn long_lists_join_like_short_ones() {
-        let many = |from: u32, to: u32| ConversationFacts {
-            id: Id::new("c"),
-            participants: (from..to)
-                .map(|n| participant(&format!("p{n}"), Purpose::Other))
-                .collect(),
+        let many = |from: u32, to: u32| {
+            let participants = from..to;
+            conversation(
+                participants
+                    .map(|n| participant(&format!("p{n}"), Purpose::Other))
+                    .collect(),
+            )
         };
         let mut whole = many(0, 100);
         whole.join(many(50, 150));
         whole.join(many(90, 92));
         assert_eq!(whole.participants.len(), 150);
+        whole.join(many(100, 400));
+        assert_eq!(whole.participants.len(), PARTICIPANTS_AT_MOST);
     }
 
     #[test]

@@ -7,43 +7,56 @@
 //! the event, what it means is computed before and after, and the numbers are changed by the difference.
 //!
 //! Two states are kept of a conversation: the join of what the stream said, and the join of what REST said, which fills
-//! in what the first lacks. A finished conversation without an event for ten minutes is condensed to what it was counted
-//! for, and so is an evicted one. A later event of a condensed conversation counts unless its newest time was known
-//! already: earlier counts stand, an agent who was handled later than was known is counted at the later time, and new
-//! participants count. One thing is inexact: an older fact that arrives for the first time after its conversation was
-//! condensed is lost.
+//! in what the first lacks. A finished conversation is kept whole until the retention has passed since its newest time;
+//! then, and earlier where there is no room, it is condensed to what it was counted for. A later event of a condensed
+//! conversation counts unless its newest time was known already: earlier counts stand, an agent's stay that was handled
+//! later than was known is counted at the later time, and new stays count. One thing is inexact: an older fact that
+//! arrives for the first time after its conversation was condensed is lost.
+//!
+//! Time alone changes what a conversation counts for when after-call work is expected no longer; `changing` says when.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::condensed::{Cause, Condensed, Kept};
+use super::condensed::{Cause, Condensed, Kept, Lifetime};
 use super::counts::Sign;
-use super::layers::{Layered, count_hold, held};
+use super::layers::{Layered, ended_holds};
 use super::live::{Live, differences};
-use super::outcome::Outcome;
+use super::outcome::{Count, Outcome};
 use super::packed::Packed;
 use super::slots::{Extra, Slot, Slots};
+use super::stays::{is_over, stays};
 use super::totals::Totals;
-use crate::event::facts::{ConversationFacts, Participant};
+use crate::event::facts::{ConversationFacts, MediaKind, Participant};
 use crate::{Id, Moment};
-
-/// A finished conversation is kept whole for this long after its last event: late and repeated events of a reconnect or
-/// of a repair (which asks again after 300 s) arrive within it.
-const SETTLE: Duration = Duration::from_secs(600);
 
 /// Slots have numbers of 32 bits.
 const CONVERSATIONS_AT_MOST: usize = u32::MAX as usize - 1;
 
-/// Participants of one conversation at most; real ones have some dozens. Further ones are not taken, so that one
-/// conversation can neither fill the memory nor make its events slow.
-const PARTICIPANTS_AT_MOST: usize = 2_000;
+/// Finished conversations that are kept whole at most (about 10 MB); the one with the oldest newest time is condensed
+/// first.
+const FINISHED_AT_MOST: usize = 16_384;
 
-/// What a finished conversation was counted for stays known for this long after it was forgotten, if there is room: a
-/// late event does not bring it back, and if it goes on, nothing is counted twice.
+/// What a finished conversation was counted for stays known for this long after it was forgotten: a late event does not
+/// bring it back, and if it goes on, nothing is counted twice.
 const REMEMBERED_COUNTS: Duration = Duration::from_secs(24 * 3600);
 
-/// As many condensed conversations are kept as whole ones may be, and at least this many: a few dozen kilobytes.
-const CONDENSED_AT_LEAST: usize = 1_000;
+/// The same for a conversation with an e-mail, message or callback: threads go on under the same id.
+const REMEMBERED_THREADS: Duration = Duration::from_secs(31 * 24 * 3600);
+
+/// Estimated bytes of a whole conversation beside its state: slot, entry of the index, entries in the lists by time.
+const SLOT_BYTES: usize = size_of::<Slot>() + size_of::<Option<Packed>>() + 48;
+
+/// How much is remembered.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    /// A finished conversation is forgotten so long after its newest time.
+    pub(crate) retention: Duration,
+    /// Whole conversations at most.
+    pub(crate) max_conversations: usize,
+    /// Bytes of all conversations at most, condensed ones included.
+    pub(crate) max_bytes: usize,
+}
 
 /// What was done with an event's facts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,35 +80,38 @@ pub struct Conversations {
     slots: Slots,
     /// Finished conversations by their newest time.
     finished: BTreeSet<(Moment, u32)>,
-    /// Finished ones in the order in which they are condensed unless an event arrives: when, which slot.
-    settling: VecDeque<(Moment, u32)>,
+    /// Conversations that time alone changes, by when.
+    changing: BTreeSet<(Moment, u32)>,
     condensed: Condensed,
     live: Live,
     totals: Totals,
     drift: u64,
-    lost: u64,
-    retention: Duration,
-    max_conversations: usize,
+    limits: Limits,
+    /// Bytes of whole conversations, as an estimate.
+    bytes: usize,
     evicted: u64,
+    lost: u64,
 }
 
 impl Conversations {
-    /// An empty store that forgets finished conversations `retention` after their newest time and holds
-    /// `max_conversations` at most.
+    /// An empty store.
     #[must_use]
-    pub(crate) fn new(retention: Duration, max_conversations: usize, totals: Totals) -> Self {
+    pub(crate) fn new(limits: Limits, totals: Totals) -> Self {
         Self {
             slots: Slots::default(),
             finished: BTreeSet::new(),
-            settling: VecDeque::new(),
+            changing: BTreeSet::new(),
             condensed: Condensed::default(),
             live: Live::default(),
             totals,
             drift: 0,
-            lost: 0,
-            retention,
-            max_conversations: max_conversations.clamp(1, CONVERSATIONS_AT_MOST),
+            limits: Limits {
+                max_conversations: limits.max_conversations.clamp(1, CONVERSATIONS_AT_MOST),
+                ..limits
+            },
+            bytes: 0,
             evicted: 0,
+            lost: 0,
         }
     }
 
@@ -125,10 +141,11 @@ impl Conversations {
         let slot = match self.slots.find(&facts.id) {
             Some(slot) => slot,
             None => {
-                let horizon = now.minus(self.retention);
+                let horizon = now.minus(self.limits.retention);
                 let kept = self.condensed.newest(&facts.id);
                 let is_old = kept.is_none_or(|newest| newest < horizon);
-                if source == Source::Stream && is_old && facts.participants.iter().all(|p| ended_before(p, horizon)) {
+                let ended = |p: &Participant| ended_before(p, facts.end(), horizon, now);
+                if source == Source::Stream && is_old && facts.participants.iter().all(ended) {
                     return Taken::Late;
                 }
                 if kept.is_some() && facts.newest() <= kept {
@@ -138,7 +155,9 @@ impl Conversations {
                 let kept = self.condensed.take(&facts.id, |number| totals.queue_of(number));
                 let settled = kept.map(|kept| kept.counts.into_boxed_slice());
                 let nothing = Packed::new(&ConversationFacts::nothing_of(facts.id.clone()));
-                self.slots.insert(nothing, settled, now)
+                let slot = self.slots.insert(nothing, settled, now);
+                self.bytes += self.bytes_of(slot);
+                slot
             }
         };
         self.join(slot, facts, source, now);
@@ -147,35 +166,43 @@ impl Conversations {
         Taken::Joined
     }
 
-    /// Condenses finished conversations without an event for ten minutes or with a newest time before `now` less the
-    /// retention; forgets condensed ones a day later; drops windows and days that are no longer kept.
+    /// Lets time pass: counts what it decides, condenses finished conversations with a newest time before `now` less the
+    /// retention, forgets condensed ones later; drops windows and days that are no longer kept.
     pub(crate) fn forget(&mut self, now: Moment) {
         self.totals.advance(now);
-        let horizon = now.minus(self.retention);
-        while let Some(&(newest, slot)) = self.finished.first() {
-            if newest >= horizon {
-                break;
-            }
+        while let Some(&(at, slot)) = self.changing.first()
+            && at <= now
+        {
+            self.compute_again(slot, now);
+        }
+        let horizon = now.minus(self.limits.retention);
+        while let Some(&(newest, slot)) = self.finished.first()
+            && (newest < horizon || self.finished.len() > FINISHED_AT_MOST)
+        {
             self.condense(slot, Cause::Finished);
         }
-        while let Some(&(due, at)) = self.settling.front() {
-            if due > now {
-                break;
-            }
-            self.settling.pop_front();
-            if !self.leaves_settling(at) {
-                continue;
-            }
-            let (_, slot) = self.slots.both_mut(at);
-            let due = slot.seen.plus(SETTLE);
-            if due <= now {
-                self.condense(at, Cause::Finished);
-            } else {
-                slot.settles = true;
-                self.settling.push_back((due, at));
-            }
+        self.condensed
+            .forget(horizon.minus(REMEMBERED_COUNTS), horizon.minus(REMEMBERED_THREADS));
+    }
+
+    /// REST does not know an open conversation any more: it leaves the live numbers until something is told of it again.
+    pub(crate) fn lose(&mut self, id: &Id, now: Moment) {
+        let Some(at) = self.slots.find(id) else { return };
+        let slot = self.slots.slot(at);
+        if slot.finished().is_some() || slot.is_lost() {
+            return;
         }
-        self.condensed.forget(horizon.minus(REMEMBERED_COUNTS));
+        self.lost += 1;
+        self.change(at, now, |_, slot| {
+            slot.extra_mut().is_lost = true;
+            true
+        });
+    }
+
+    /// Conversations that REST did not know any more so far.
+    #[must_use]
+    pub(crate) fn lost(&self) -> u64 {
+        self.lost
     }
 
     /// Whether anything is remembered of a conversation, condensed ones included.
@@ -219,20 +246,6 @@ impl Conversations {
         self.evicted
     }
 
-    /// REST does not know this open conversation: it leaves the live numbers.
-    pub(crate) fn lose(&mut self, id: &Id) {
-        if let Some(at) = self.slots.find(id) {
-            self.condense(at, Cause::Evicted);
-            self.lost += 1;
-        }
-    }
-
-    /// Conversations that left the live numbers because REST does not know them.
-    #[must_use]
-    pub(crate) fn lost(&self) -> u64 {
-        self.lost
-    }
-
     /// The joined state of a conversation, completed by REST, if it is remembered whole.
     #[cfg(test)]
     pub(crate) fn facts(&self, id: &Id) -> Option<ConversationFacts> {
@@ -242,6 +255,12 @@ impl Conversations {
             super::overlay::overlay(&mut facts, &rest.unpack());
         }
         Some(facts)
+    }
+
+    /// Bytes in memory, as an estimate.
+    #[must_use]
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes + self.condensed.bytes()
     }
 
     /// Whole conversations that are not finished, in no order; a repair asks for them.
@@ -271,59 +290,70 @@ impl Conversations {
     }
 
     fn join(&mut self, at: u32, facts: &ConversationFacts, source: Source, now: Moment) {
+        let mut holds = Vec::new();
+        self.change(at, now, |known, slot| {
+            if source == Source::Stream {
+                holds = ended_holds(&known.stream, facts, now);
+            }
+            let joined = match source {
+                Source::Stream => &mut known.stream,
+                Source::Rest => {
+                    let nothing = || ConversationFacts::nothing_of(facts.id.clone());
+                    known.rest.get_or_insert_with(nothing)
+                }
+            };
+            let was_lost = slot.is_lost();
+            if was_lost {
+                slot.extra_mut().is_lost = false;
+            }
+            joined.join_from(facts) | was_lost
+        });
+        for hold in holds {
+            self.totals.hold(&hold.queue, hold.media, hold.at, hold.millis);
+        }
+    }
+
+    fn compute_again(&mut self, at: u32, now: Moment) {
+        self.change(at, now, |_, _| true);
+    }
+
+    /// Changes what is known of a conversation, and the numbers by the difference. `change` returns whether it changed
+    /// anything.
+    fn change(&mut self, at: u32, now: Moment, change: impl FnOnce(&mut Known, &mut Slot) -> bool) {
+        let bytes_before = self.bytes_of(at);
         let (of_stream, slot) = self.slots.both_mut(at);
         let Some(packed) = of_stream else { return };
-        let stream = packed.unpack();
-        let rest = slot.rest().map(Packed::unpack);
-        let before = Layered::of(&stream, rest.as_ref(), slot.settled());
-        let on_hold = match source {
-            Source::Stream => held(&stream),
-            Source::Rest => Vec::new(),
+        let mut known = Known {
+            stream: packed.unpack(),
+            rest: slot.rest().map(Packed::unpack),
         };
-
-        let (mut stream, mut rest) = (stream, rest);
-        let joined = match source {
-            Source::Stream => &mut stream,
-            Source::Rest => rest.get_or_insert_with(|| ConversationFacts::nothing_of(facts.id.clone())),
-        };
-        if !joined.join_from(facts) {
+        let before = known.computed(slot, slot.computed);
+        if !change(&mut known, slot) {
             return;
         }
-        joined.participants.truncate(PARTICIPANTS_AT_MOST);
-        let packed = match source {
-            Source::Stream => of_stream,
-            Source::Rest => &mut slot.extra_mut().rest,
-        };
-        match packed {
-            Some(packed) => packed.replace(joined),
-            None => *packed = Some(Packed::new(joined)),
+        slot.computed = now;
+        packed.replace(&known.stream);
+        if let Some(rest) = &known.rest {
+            match &mut slot.extra_mut().rest {
+                Some(packed) => packed.replace(rest),
+                none => *none = Some(Packed::new(rest)),
+            }
         }
-        for (participant, communication) in on_hold {
-            count_hold(&mut self.totals, &stream.participants[participant], communication, now);
-        }
-        let after = Layered::of(&stream, rest.as_ref(), slot.settled());
+        let after = known.computed(slot, now);
 
-        let finished = after.outcome.finished.then(|| {
-            let of_stream = stream.newest();
-            let newest = of_stream.max(rest.as_ref().and_then(ConversationFacts::newest));
-            newest.unwrap_or(slot.seen)
-        });
-        let was_finished = slot.finished();
-        if was_finished != finished {
-            if let Some(newest) = was_finished {
-                self.finished.remove(&(newest, at));
-            }
-            if let Some(newest) = finished {
-                self.finished.insert((newest, at));
-            }
-            slot.extra_mut().finished = finished;
-        }
-        if finished.is_some() && !slot.settles {
-            slot.settles = true;
-            self.settling.push_back((now.plus(SETTLE), at));
+        let newest = || known.newest().unwrap_or(slot.seen);
+        let (was_finished, changed_at) = (slot.finished(), slot.changes_at());
+        let finished = (after.outcome.finished || slot.is_lost()).then(newest);
+        let changes_at = after.outcome.changes_at;
+        if (was_finished, changed_at) != (finished, changes_at) {
+            let extra = slot.extra_mut();
+            (extra.finished, extra.changes_at) = (finished, changes_at);
+            move_to(&mut self.finished, at, was_finished, finished);
+            move_to(&mut self.changing, at, changed_at, changes_at);
         }
         self.drift = (self.drift + after.differences).saturating_sub(before.differences);
         self.replace(at, &before.outcome, &after.outcome);
+        self.bytes = self.bytes + self.bytes_of(at) - bytes_before;
     }
 
     fn replace(&mut self, at: u32, before: &Outcome, after: &Outcome) {
@@ -341,78 +371,127 @@ impl Conversations {
         }
     }
 
-    /// Takes a slot out of `settling`. Returns whether it still holds a finished conversation.
-    fn leaves_settling(&mut self, at: u32) -> bool {
-        let (packed, slot) = self.slots.both_mut(at);
-        slot.settles = false;
-        let (is_free, is_finished) = (packed.is_none(), slot.finished().is_some());
-        if is_free {
-            self.slots.release(at);
-        }
-        is_finished
+    /// Bytes of a whole conversation, as an estimate.
+    fn bytes_of(&self, at: u32) -> usize {
+        let packed = self.slots.packed(at).map_or(0, Packed::heap_bytes);
+        SLOT_BYTES + packed + self.slots.slot(at).heap_bytes()
     }
 
-    /// Condenses finished conversations first, which loses no count, then the longest idle.
+    /// Condenses finished conversations first, which loses no count, then drops what was condensed first, then condenses
+    /// the longest idle.
     fn make_room(&mut self, now: Moment) {
-        while self.slots.len() > self.max_conversations {
-            match self.settling.pop_front() {
-                Some((_, at)) => {
-                    if self.leaves_settling(at) {
-                        self.condense(at, Cause::Finished);
-                    }
-                }
-                None => {
-                    let Some(at) = self.slots.idlest() else { break };
-                    self.condense(at, Cause::Evicted);
-                    self.evicted += 1;
-                }
+        loop {
+            let is_full = self.slots.len() > self.limits.max_conversations;
+            let is_large = self.bytes() > self.limits.max_bytes;
+            if !is_full && !is_large {
+                return;
             }
+            if let Some(&(_, at)) = self.finished.first() {
+                self.condense(at, Cause::Finished);
+                continue;
+            }
+            let forgotten = now.minus(self.limits.retention);
+            if !is_full && let Some(evicted) = self.condensed.drop_some(forgotten) {
+                self.evicted += evicted;
+                continue;
+            }
+            // The conversation whose event came last stays, however large it is.
+            if self.slots.len() <= 1 {
+                return;
+            }
+            let Some(at) = self.slots.idlest() else { return };
+            self.condense(at, Cause::Evicted);
+            self.evicted += 1;
         }
-        let at_most = self.max_conversations.max(CONDENSED_AT_LEAST);
-        let forgotten = now.minus(self.retention);
-        self.evicted += self.condensed.shrink_to(at_most, forgotten);
     }
 
     /// Keeps only what a conversation was counted for, and takes it out of the live numbers.
     fn condense(&mut self, at: u32, cause: Cause) {
-        let Slot { seen, settles, .. } = *self.slots.slot(at);
-        if let Some((
-            packed,
-            Extra {
-                rest,
-                settled,
-                finished,
-            },
-        )) = self.slots.take(at)
-        {
-            if let Some(newest) = finished {
-                self.finished.remove(&(newest, at));
-            }
-            let stream = packed.unpack();
-            let rest = rest.map(|rest| rest.unpack());
-            let mut outcome = Layered::of(&stream, rest.as_ref(), settled.as_deref()).outcome;
-            let newest = stream.newest().max(rest.as_ref().and_then(ConversationFacts::newest));
-            let counts = std::mem::take(&mut outcome.counts);
-            self.live.replace(at, &outcome, &Outcome::default());
-            let kept = Kept {
-                newest: newest.unwrap_or(seen),
-                counts,
-            };
-            let totals = &mut self.totals;
-            self.condensed
-                .keep(&stream.id, seen, &kept, cause, |queue| totals.queue_number(queue));
-        }
-        // A slot that is still in `settling` is released when it leaves it.
-        if !settles {
-            self.slots.release(at);
-        }
+        self.bytes -= self.bytes_of(at);
+        let (seen, computed) = (self.slots.slot(at).seen, self.slots.slot(at).computed);
+        let Some((packed, extra)) = self.slots.take(at) else {
+            return;
+        };
+        let Extra {
+            rest,
+            settled,
+            finished,
+            changes_at,
+            is_lost,
+        } = extra;
+        move_to(&mut self.finished, at, finished, None);
+        move_to(&mut self.changing, at, changes_at, None);
+        let known = Known {
+            stream: packed.unpack(),
+            rest: rest.map(|rest| rest.unpack()),
+        };
+        let mut outcome = known.layered(settled.as_deref(), is_lost, computed).outcome;
+        let counts = std::mem::take(&mut outcome.counts);
+        self.live.replace(at, &outcome, &Outcome::default());
+        let kept = Kept {
+            newest: known.newest().unwrap_or(seen),
+            counts,
+        };
+        let kind = (cause, known.lifetime());
+        let totals = &mut self.totals;
+        self.condensed
+            .keep(&known.stream.id, seen, &kept, kind, |queue| totals.queue_number(queue));
     }
 }
 
-/// Whether it ended before the horizon, and so did its after-call work, if that has a time.
-fn ended_before(participant: &Participant, horizon: Moment) -> bool {
-    participant.ended_at().is_some_and(|ended| ended < horizon)
-        && participant.acw_ended.is_none_or(|ended| ended < horizon)
+/// What is known of a whole conversation, unpacked.
+struct Known {
+    stream: ConversationFacts,
+    rest: Option<ConversationFacts>,
+}
+
+impl Known {
+    fn computed(&self, slot: &Slot, as_of: Moment) -> Layered {
+        self.layered(slot.settled(), slot.is_lost(), as_of)
+    }
+
+    fn layered(&self, settled: Option<&[Count]>, is_lost: bool, as_of: Moment) -> Layered {
+        let mut layered = Layered::of(&self.stream, self.rest.as_ref(), settled, as_of);
+        if is_lost {
+            layered.outcome.active = false;
+            layered.outcome.live.clear();
+        }
+        layered
+    }
+
+    fn newest(&self) -> Option<Moment> {
+        let of_rest = self.rest.as_ref().and_then(ConversationFacts::newest);
+        self.stream.newest().max(of_rest)
+    }
+
+    fn lifetime(&self) -> Lifetime {
+        let facts = [Some(&self.stream), self.rest.as_ref()];
+        let participants = facts.into_iter().flatten().flat_map(|facts| &facts.participants);
+        let mut communications = participants.flat_map(|p| &p.communications);
+        let is_thread = communications
+            .any(|c| matches!(c.kind, MediaKind::Email | MediaKind::Message | MediaKind::Callback));
+        if is_thread { Lifetime::Month } else { Lifetime::Day }
+    }
+}
+
+/// Moves a slot in a list by time.
+fn move_to(list: &mut BTreeSet<(Moment, u32)>, at: u32, from: Option<Moment>, to: Option<Moment>) {
+    if let Some(from) = from {
+        list.remove(&(from, at));
+    }
+    if let Some(to) = to {
+        list.insert((to, at));
+    }
+}
+
+/// Whether it ended before the horizon, and so did its after-call work.
+fn ended_before(participant: &Participant, end: Option<Moment>, horizon: Moment, now: Moment) -> bool {
+    let stays = stays(participant, end);
+    let ended = participant.ended.max(stays.iter().filter_map(|stay| stay.end).max());
+    let work = stays.iter().filter_map(|stay| stay.after_call_work.ended).max();
+    ended.is_some_and(|ended| ended < horizon)
+        && work.is_none_or(|ended| ended < horizon)
+        && is_over(participant, &stays, end, now)
 }
 
 #[cfg(test)]

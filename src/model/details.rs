@@ -5,13 +5,15 @@
 //! Where the mapping leaves something open:
 //! * Segments are ordered by `segmentStart`, then by their place in the list.
 //! * If the conversation has ended and the last segment has no end, the segment ended with the conversation.
-//! * After-call work whose last wrap-up segment is open has not ended and is expected.
-//! * If an agent has left and nothing is known of after-call work, none is expected.
+//! * After-call work whose last wrap-up segment is open has not ended.
+//! * A session that names whom it monitors, without a segment that says so, listens in.
+
+use std::cmp::Reverse;
 
 use serde::Deserialize;
 
 use crate::event::facts::{
-    AcwState, Communication, ConversationFacts, DisconnectKind, MediaKind, Participant, Purpose, Stamped,
+    AcwState, Communication, CommunicationState, ConversationFacts, DisconnectKind, MediaKind, Participant, Purpose, Stamped, Wrapups,
 };
 use crate::protocol::json::{Entries, Field, Lenient, lenient_object, read_object};
 use crate::{Id, Moment};
@@ -34,6 +36,8 @@ pub(crate) struct DetailsPage {
     pub conversations: Vec<RestConversation>,
     /// Entries that are no conversation.
     pub unreadable: usize,
+    /// Times that are not readable or not trusted, and participants without an id.
+    pub unreadable_times: u32,
 }
 
 impl RestConversation {
@@ -51,21 +55,27 @@ impl RestConversation {
     /// Whether an agent is still in after-call work.
     #[must_use]
     pub(crate) fn wraps_up(&self) -> bool {
-        self.facts.participants.iter().any(Participant::in_after_call_work)
+        self.communications()
+            .any(|c| c.acw_started.is_some() && c.acw_ended.is_none())
+    }
+
+    fn communications(&self) -> impl Iterator<Item = &Communication> {
+        self.facts.participants.iter().flat_map(|p| &p.communications)
     }
 
     fn last_time(&self) -> Option<Moment> {
-        let participants = self.facts.participants.iter();
-        let times = participants.flat_map(|p| [p.connected, p.ended, p.acw_started, p.acw_ended]);
+        let times = self
+            .communications()
+            .flat_map(|c| [c.connected, c.disconnected, c.acw_started, c.acw_ended]);
         times.flatten().max()
     }
 }
 
-/// Reads a whole answer.
+/// Reads a whole answer; times later than `trusted_until` count as absent.
 ///
 /// # Errors
 /// Says what is wrong where the body is no object with a list of conversations; it never shows content.
-pub(crate) fn read_answer(body: &[u8]) -> Result<DetailsPage, String> {
+pub(crate) fn read_answer(body: &[u8], trusted_until: Moment) -> Result<DetailsPage, String> {
     let text = std::str::from_utf8(body).map_err(|_| "the answer is no UTF-8".to_owned())?;
     let answer: RawAnswer = read_object("the answer", text)?;
     let entries = match answer.conversations {
@@ -77,8 +87,10 @@ pub(crate) fn read_answer(body: &[u8]) -> Result<DetailsPage, String> {
     let mut page = DetailsPage {
         conversations: Vec::with_capacity(entries.good.len()),
         unreadable: entries.wrong,
+        unreadable_times: 0,
     };
-    for raw in entries.good {
+    for mut raw in entries.good {
+        page.unreadable_times += raw.remove_unreadable(trusted_until);
         match raw.into_conversation() {
             Some(conversation) => page.conversations.push(conversation),
             None => page.unreadable += 1,
@@ -93,7 +105,8 @@ pub(crate) fn read_answer(body: &[u8]) -> Result<DetailsPage, String> {
 /// Says what is wrong where the text is no object or has no `conversationId`; it never shows content.
 #[cfg(test)]
 pub(crate) fn read_conversation(json: &str) -> Result<RestConversation, String> {
-    let raw: RawConversation = read_object("the conversation", json)?;
+    let mut raw: RawConversation = read_object("the conversation", json)?;
+    raw.remove_unreadable(Moment::from_epoch_ms(i64::MAX));
     raw.into_conversation()
         .ok_or_else(|| "a conversation without a conversationId".to_owned())
 }
@@ -152,12 +165,18 @@ lenient_object!(RawConversation, RawParticipant, RawSession, RawSegment);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum SegmentKind {
     /// `interact`, `hold`, `parked`: an agent is connected.
-    Connected,
+    Talk,
+    /// `monitoring`, `coaching`, `barging`, `screenmonitoring`: an agent is connected and listens in.
+    Listen,
     /// `wrapup`.
     Wrapup,
-    /// `monitoring`, `coaching`, `barging`, `screenmonitoring`.
-    ListensIn,
-    /// `alert`, `dialing`, `ivr` …
+    /// `scheduled`.
+    Scheduled,
+    /// `system`.
+    System,
+    /// `delay`, `dialing`, `contacting`, `alert`, `converting`, `transmitting`, `uploading`: nobody is connected yet.
+    Before,
+    /// `ivr`, `voicemail` …: connects everybody but agents.
     Other,
 }
 
@@ -165,11 +184,25 @@ impl<'de> Lenient<'de> for SegmentKind {
     fn text(text: &str) -> Option<Self> {
         let is = |names: &[&str]| names.iter().any(|name| text.eq_ignore_ascii_case(name));
         Some(if is(&["interact", "hold", "parked"]) {
-            Self::Connected
+            Self::Talk
         } else if is(&["wrapup"]) {
             Self::Wrapup
         } else if is(&["monitoring", "coaching", "barging", "screenmonitoring"]) {
-            Self::ListensIn
+            Self::Listen
+        } else if is(&["scheduled"]) {
+            Self::Scheduled
+        } else if is(&["system"]) {
+            Self::System
+        } else if is(&[
+            "delay",
+            "dialing",
+            "contacting",
+            "alert",
+            "converting",
+            "transmitting",
+            "uploading",
+        ]) {
+            Self::Before
         } else {
             Self::Other
         })
@@ -178,52 +211,166 @@ impl<'de> Lenient<'de> for SegmentKind {
 
 impl RawSegment {
     fn is(&self, kind: SegmentKind) -> bool {
-        self.segment_type.copied() == Some(kind)
+        self.kind() == kind
+    }
+
+    fn kind(&self) -> SegmentKind {
+        self.segment_type.copied().unwrap_or(SegmentKind::Other)
+    }
+
+    fn start(&self) -> Option<Moment> {
+        self.segment_start.copied()
+    }
+
+    fn end(&self) -> Option<Moment> {
+        self.segment_end.copied()
+    }
+}
+
+/// The segments of a session in the order of their starts; those without one first.
+struct Segments<'a>(Vec<&'a RawSegment>);
+
+impl<'a> Segments<'a> {
+    fn of_kind(&self, kind: SegmentKind) -> impl DoubleEndedIterator<Item = &'a RawSegment> {
+        self.0.iter().copied().filter(move |s| s.is(kind))
+    }
+
+    /// All but after-call work.
+    fn talk(&self) -> impl DoubleEndedIterator<Item = &'a RawSegment> {
+        self.0.iter().copied().filter(|s| !s.is(SegmentKind::Wrapup))
+    }
+
+    fn connected(&self, purpose: Option<Purpose>) -> Option<Moment> {
+        let is_agent = matches!(purpose, Some(Purpose::Agent | Purpose::User));
+        let has_system_only = self.0.iter().all(|s| s.is(SegmentKind::System)) && purpose != Some(Purpose::Acd);
+        let connects = |s: &&RawSegment| match s.kind() {
+            SegmentKind::Talk | SegmentKind::Listen => true,
+            SegmentKind::Other => !is_agent,
+            SegmentKind::System => !is_agent && has_system_only,
+            SegmentKind::Wrapup | SegmentKind::Scheduled | SegmentKind::Before => false,
+        };
+        self.0.iter().copied().filter(connects).find_map(RawSegment::start)
+    }
+
+    /// While the conversation is open, its last segment must have been disconnected: who is on hold has not ended.
+    fn disconnected(&self, conversation_end: Option<Moment>) -> Option<Moment> {
+        let last = self.talk().next_back()?;
+        let is_disconnected = last.end().is_some() && last.disconnect_type.as_some().is_some();
+        if !is_disconnected && conversation_end.is_none() {
+            return None;
+        }
+        match last.end() {
+            // The end of a `scheduled` segment is planned.
+            Some(_) => {
+                let real = self.talk().filter(|s| !s.is(SegmentKind::Scheduled));
+                real.filter_map(RawSegment::end).max().or(last.end())
+            }
+            None => conversation_end,
+        }
     }
 }
 
 impl RawSession {
-    /// Whether it monitors, coaches or barges in: it then names the participant it listens to, whatever its segments say.
-    fn listens_in(&self) -> bool {
-        [
-            &self.monitored_participant_id,
-            &self.coached_participant_id,
-            &self.barged_participant_id,
-        ]
-        .iter()
-        .any(|id| id.as_some().is_some())
-    }
-
-    /// Its segments in the order of their starts; those without one first.
-    fn sorted(&self) -> Vec<&RawSegment> {
+    fn sorted(&self) -> Segments<'_> {
         let mut segments: Vec<&RawSegment> = self.segments.entries().iter().collect();
         segments.sort_by_key(|one| one.segment_start.copied());
-        segments
+        Segments(segments)
     }
 
-    fn to_communication(&self, participant: &Id, stamp: Moment) -> Communication {
-        let disconnect = self.sorted().iter().rev().find_map(|s| s.disconnect_type.copied());
+    /// Whether it monitors, coaches or barges in by its last word.
+    fn listens_in(&self, segments: &Segments<'_>) -> bool {
+        let names_whom = || {
+            let whom = [
+                &self.monitored_participant_id,
+                &self.coached_participant_id,
+                &self.barged_participant_id,
+            ];
+            whom.iter().any(|id| id.as_some().is_some())
+        };
+        match segments.of_kind(SegmentKind::Listen).next() {
+            Some(_) => segments.talk().next_back().is_some_and(|s| s.is(SegmentKind::Listen)),
+            None => names_whom(),
+        }
+    }
+
+    fn to_communication(&self, owner: &Owner<'_>) -> Communication {
+        let segments = self.sorted();
+        let kind = self.media_type.copied().unwrap_or(MediaKind::Other);
+        let stamp = owner.stamp;
+        let queue = segments.0.iter().rev().find_map(|s| s.queue_id.as_some());
+        let disconnect = segments.0.iter().rev().find_map(|s| s.disconnect_type.copied());
         let skipped = self.acw_skipped.copied() == Some(true);
+        let wrapup = || segments.of_kind(SegmentKind::Wrapup);
+        let wrapup_is_over = wrapup().next_back().is_some_and(|s| s.end().is_some());
+        let scheduled = segments.of_kind(SegmentKind::Scheduled).find_map(RawSegment::start);
+        let disconnected = segments.disconnected(owner.conversation_end);
         Communication {
-            kind: self.media_type.copied().unwrap_or(MediaKind::Other),
-            id: self.session_id.as_some().unwrap_or(participant).clone(),
-            connected: None,
-            disconnected: None,
-            state: None,
+            kind,
+            id: self.session_id.as_some().unwrap_or(owner.id).clone(),
+            connected: segments.connected(owner.purpose),
+            disconnected,
+            state: disconnected.map(|_| Stamped {
+                at: stamp,
+                value: CommunicationState::Disconnected,
+            }),
+            queue: queue.cloned().map(|value| Stamped { at: stamp, value }),
+            oldest_queue: None,
+            scheduled: scheduled.filter(|_| kind == MediaKind::Callback),
             disconnect: disconnect.map(|value| Stamped { at: stamp, value }),
             acw_required: None,
             acw_state: skipped.then_some(Stamped {
                 at: stamp,
                 value: AcwState::Skipped,
             }),
+            acw_started: wrapup().find_map(RawSegment::start),
+            acw_ended: wrapup().filter(|_| wrapup_is_over).filter_map(RawSegment::end).max(),
+            wrapup_coded: segments.0.iter().any(|s| s.wrap_up_code.as_some().is_some()),
             hold_started: None,
-            held: None,
+            hold_over: None,
         }
     }
 }
 
 impl RawConversation {
-    /// `None` without an id. Participants without an id are left out, because later facts could not be joined to them.
+    /// Removes times that are not readable or later than `trusted_until`, and participants without an id, because later
+    /// facts could not be joined to them. Returns how many.
+    fn remove_unreadable(&mut self, trusted_until: Moment) -> u32 {
+        let mut unreadable = 0;
+        let mut check = |time: &mut Field<Moment>, until: Moment| {
+            let is_trusted = match time {
+                Field::Absent => true,
+                Field::Given(at) => *at <= until,
+                Field::Wrong => false,
+            };
+            if !is_trusted {
+                unreadable += 1;
+                *time = Field::Absent;
+            }
+        };
+        check(&mut self.conversation_start, trusted_until);
+        check(&mut self.conversation_end, trusted_until);
+        let Field::Given(participants) = &mut self.participants else {
+            return unreadable;
+        };
+        for session in participants.good.iter_mut().flat_map(RawParticipant::sessions_mut) {
+            let Field::Given(segments) = &mut session.segments else { continue };
+            for segment in &mut segments.good {
+                let until = if segment.is(SegmentKind::Scheduled) {
+                    // The end of such a segment is planned.
+                    Moment::from_epoch_ms(i64::MAX)
+                } else {
+                    trusted_until
+                };
+                check(&mut segment.segment_start, trusted_until);
+                check(&mut segment.segment_end, until);
+            }
+        }
+        let before = participants.good.len();
+        participants.good.retain(|p| p.participant_id.as_some().is_some());
+        unreadable + u32::try_from(before - participants.good.len()).unwrap_or(u32::MAX)
+    }
+
+    /// `None` without an id.
     fn into_conversation(self) -> Option<RestConversation> {
         let (start, end) = (self.conversation_start.copied(), self.conversation_end.copied());
         let participants = self.participants.entries();
@@ -231,12 +378,16 @@ impl RawConversation {
             .iter()
             .flat_map(|p| p.sessions.entries())
             .flat_map(|session| session.segments.entries());
-        let times = segments.flat_map(|s| [s.segment_start.copied(), s.segment_end.copied()]);
+        let times = segments.flat_map(|s| {
+            let end = s.end().filter(|_| !s.is(SegmentKind::Scheduled));
+            [s.start(), end]
+        });
         let newest = times.chain([start, end]).flatten().max();
         let stamp = newest.unwrap_or_else(|| Moment::from_epoch_ms(i64::MIN));
         Some(RestConversation {
             facts: ConversationFacts {
                 participants: participants.iter().filter_map(|p| p.to_facts(end, stamp)).collect(),
+                ended: end,
                 id: self.conversation_id.some()?,
             },
             start,
@@ -245,76 +396,63 @@ impl RawConversation {
     }
 }
 
+/// What a session takes from its participant and conversation.
+struct Owner<'a> {
+    id: &'a Id,
+    purpose: Option<Purpose>,
+    conversation_end: Option<Moment>,
+    /// Newest time in the conversation.
+    stamp: Moment,
+}
+
 impl RawParticipant {
+    fn sessions_mut(&mut self) -> &mut [RawSession] {
+        match &mut self.sessions {
+            Field::Given(sessions) => &mut sessions.good,
+            Field::Absent | Field::Wrong => &mut [],
+        }
+    }
+
     fn to_facts(&self, conversation_end: Option<Moment>, stamp: Moment) -> Option<Participant> {
-        let id = self.participant_id.as_some()?.clone();
-        let sessions = self.sessions.entries();
-        let segments = || sessions.iter().flat_map(|session| session.segments.entries());
-        let is_agent = matches!(self.purpose.copied(), Some(Purpose::Agent | Purpose::User));
-        let connects = |s: &&RawSegment| !is_agent || s.is(SegmentKind::Connected);
-        let queue = segments().find_map(|s| s.queue_id.as_some());
-        let wrapup = || segments().filter(|s| s.is(SegmentKind::Wrapup));
-        let has_wrapup = wrapup().next().is_some();
-        let wrapup_is_over = wrapup()
-            .max_by_key(|s| s.segment_start.copied())
-            .is_some_and(|s| s.segment_end.copied().is_some());
-        let expected = match (has_wrapup, conversation_end) {
-            (true, _) => (!wrapup_is_over).then_some(true),
-            (false, Some(_)) => Some(false),
-            (false, None) => None,
+        let id = self.participant_id.as_some()?;
+        let owner = Owner {
+            id,
+            purpose: self.purpose.copied(),
+            conversation_end,
+            stamp,
         };
-        let stamped = |value| Stamped { at: stamp, value };
+        let sessions = self.sessions.entries();
+        // The session with the newest segment decides.
+        let newest = sessions.iter().map(|session| (session, session.sorted()));
+        let newest = newest.max_by_key(|(_, segments)| segments.talk().next_back().and_then(RawSegment::start));
+        let queue = sessions.iter().rev().find_map(|session| {
+            let segments = session.sorted();
+            segments.0.iter().rev().find_map(|s| s.queue_id.as_some()).cloned()
+        });
         Some(Participant {
-            connected: segments()
-                .filter(connects)
-                .filter_map(|s| s.segment_start.copied())
-                .min(),
-            ended: self.ended(conversation_end),
-            acw_started: wrapup().filter_map(|s| s.segment_start.copied()).min(),
-            acw_ended: wrapup()
-                .filter(|_| wrapup_is_over)
-                .filter_map(|s| s.segment_end.copied())
-                .max(),
-            purpose: self.purpose.copied().map(|value| Stamped { at: stamp, value }),
-            queue: queue.cloned().map(|value| Stamped { at: stamp, value }),
+            id: id.clone(),
+            connected: None,
+            ended: None,
+            after_call_work: Vec::new(),
+            purpose: owner.purpose.map(|value| Stamped { at: stamp, value }),
+            queue: queue.map(|value| Stamped { at: stamp, value }),
             user: self
                 .user_id
                 .as_some()
                 .cloned()
                 .map(|value| Stamped { at: stamp, value }),
-            wrapup_expected: expected.filter(|_| is_agent).map(stamped),
+            wrapup_expected: None,
             wrapup_required: None,
-            wrapup_coded: segments().any(|s| s.wrap_up_code.as_some().is_some()),
-            listens_in: sessions.iter().any(RawSession::listens_in) || segments().any(|s| s.is(SegmentKind::ListensIn)),
+            wrapups: Wrapups::default(),
+            listens_in: newest.map(|(session, segments)| Stamped {
+                at: stamp,
+                value: Reverse(session.listens_in(&segments)),
+            }),
             communications: sessions
                 .iter()
-                .map(|session| session.to_communication(&id, stamp))
+                .map(|session| session.to_communication(&owner))
                 .collect(),
-            id,
         })
-    }
-
-    /// While the conversation is open, each session must have been disconnected: a participant on hold has not ended.
-    fn ended(&self, conversation_end: Option<Moment>) -> Option<Moment> {
-        let mut latest = None;
-        for session in self.sessions.entries() {
-            let segments = session.sorted();
-            let talk = || segments.iter().filter(|s| !s.is(SegmentKind::Wrapup));
-            let Some(last) = talk().next_back() else { continue };
-            let disconnected = last
-                .segment_end
-                .copied()
-                .filter(|_| last.disconnect_type.as_some().is_some());
-            if disconnected.is_none() && conversation_end.is_none() {
-                return None;
-            }
-            let ended = match last.segment_end.copied() {
-                Some(_) => talk().filter_map(|s| s.segment_end.copied()).max(),
-                None => conversation_end,
-            };
-            latest = latest.max(ended);
-        }
-        latest
     }
 }
 

@@ -1,14 +1,14 @@
 //! What a conversation means when stream, REST and what it was counted for before are taken together.
 //!
-//! In: the state from the stream, from REST, earlier counts · Out: `Outcome`, differences; ended holds · Thread: any
-//! (pure).
+//! In: the state from the stream, from REST, earlier counts, the time · Out: `Outcome`, differences; ended holds · Thread:
+//! any (pure).
 
 use super::counts::CountKind;
-use super::outcome::{Count, Outcome, foremost, outcome};
+use super::outcome::{Conversation, Count, Outcome, outcome};
 use super::overlay::overlay;
-use super::totals::Totals;
-use crate::Moment;
-use crate::event::facts::{Communication, ConversationFacts, Participant};
+use super::stays::millis_between;
+use crate::event::facts::{ConversationFacts, MediaKind};
+use crate::{Id, Moment};
 
 /// What a conversation means, all three taken together.
 pub(super) struct Layered {
@@ -19,13 +19,18 @@ pub(super) struct Layered {
 
 impl Layered {
     /// `settled`: what the conversation was counted for before it was condensed, if an event for it arrived afterwards.
-    pub(super) fn of(stream: &ConversationFacts, rest: Option<&ConversationFacts>, settled: Option<&[Count]>) -> Self {
+    pub(super) fn of(
+        stream: &ConversationFacts,
+        rest: Option<&ConversationFacts>,
+        settled: Option<&[Count]>,
+        as_of: Moment,
+    ) -> Self {
         let (mut outcome, differences) = match rest {
-            None => (outcome(stream), 0),
+            None => (outcome(stream, as_of), 0),
             Some(rest) => {
                 let mut whole = stream.clone();
                 let differences = overlay(&mut whole, rest);
-                (outcome(&whole), differences)
+                (outcome(&whole, as_of), differences)
             }
         };
         if let Some(settled) = settled {
@@ -35,68 +40,76 @@ impl Layered {
     }
 }
 
-/// Earlier counts stand, because of a conversation that was condensed only a part is known. Participant by participant,
-/// new counts replace the earlier ones only if the participant had no verdict yet, or if it is an agent who was handled
-/// later than was known.
+/// Of a conversation that was condensed only a part may be told again, so earlier counts stand. Stay by stay, new counts
+/// replace the earlier ones only if the stay had no verdict yet, or if it is an agent's that was handled later than was
+/// known.
 fn with_settled(settled: &[Count], found: Vec<Count>) -> Vec<Count> {
-    let verdict_at = |counts: &[Count], participant: u32| {
-        let own = counts.iter().filter(|c| c.participant == participant);
+    let key = |count: &Count| (count.participant, count.stay);
+    let verdict_at = |counts: &[Count], stay: (u32, Moment)| {
+        let own = counts.iter().filter(|c| key(c) == stay);
         own.filter(|c| c.kind != CountKind::Offered).map(|c| c.at).max()
     };
-    let is_agent = |participant: u32| {
-        let mut own = settled.iter().filter(|c| c.participant == participant);
-        own.any(|c| c.kind == CountKind::Handled)
+    let is_agent = |stay| settled.iter().any(|c| key(c) == stay && c.kind == CountKind::Handled);
+    let is_in = |counts: &[Count], stay| counts.iter().any(|c| key(c) == stay);
+    let gives_way = |stay| {
+        let (old, new) = (verdict_at(settled, stay), verdict_at(&found, stay));
+        old.is_none() || (is_agent(stay) && new > old)
     };
-    let is_in = |counts: &[Count], participant: u32| counts.iter().any(|c| c.participant == participant);
-    let gives_way = |participant: u32| {
-        let (old, new) = (verdict_at(settled, participant), verdict_at(&found, participant));
-        old.is_none() || (is_agent(participant) && new > old)
-    };
-    let stands = |c: &&Count| !(is_in(&found, c.participant) && gives_way(c.participant));
+    let stands = |c: &&Count| !(is_in(&found, key(c)) && gives_way(key(c)));
     let mut whole: Vec<Count> = settled.iter().filter(stands).cloned().collect();
-    let is_new = |c: &&Count| !is_in(settled, c.participant) || gives_way(c.participant);
+    let is_new = |c: &&Count| !is_in(settled, key(c)) || gives_way(key(c));
     whole.extend(found.iter().filter(is_new).cloned());
     whole
 }
 
-/// Agents' communications that are on hold: place of the participant, place of the communication.
-pub(super) fn held(facts: &ConversationFacts) -> Vec<(usize, usize)> {
-    let mut held = Vec::new();
-    for (p, participant) in facts.participants.iter().enumerate() {
-        if participant.is_agent() && participant.ended_at().is_none() {
-            let on_hold = |c: &Communication| c.held.is_some_and(|held| held.value) && c.hold_started.is_some();
-            for (c, communication) in participant.communications.iter().enumerate() {
-                if on_hold(communication) {
-                    held.push((p, c));
-                }
+/// A hold of an agent that is over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct EndedHold {
+    pub(super) queue: Id,
+    pub(super) media: MediaKind,
+    pub(super) at: Moment,
+    pub(super) millis: u64,
+}
+
+/// The holds that an event ends. The stream does not tell when a hold ended: at the newest time in the event, if that is
+/// later than its begin, else when the event was received.
+pub(super) fn ended_holds(stream: &ConversationFacts, event: &ConversationFacts, received: Moment) -> Vec<EndedHold> {
+    let mut over = Vec::new();
+    for told in &event.participants {
+        let Some(known) = stream.participants.iter().find(|p| p.id == told.id) else {
+            continue;
+        };
+        for communication in known.communications.iter().filter(|c| c.hold_started.is_some()) {
+            let told = told.communications.iter().find(|c| c.id == communication.id && c.kind == communication.kind);
+            if let (Some(began), Some(told)) = (communication.hold_started, told)
+                && communication.next_hold(told).is_none()
+            {
+                over.push((&known.id, communication, began));
             }
         }
     }
-    held
-}
-
-/// Adds a hold that has ended. The stream does not tell when a hold ends: it ended when its agent did, else `now`.
-pub(super) fn count_hold(totals: &mut Totals, participant: &Participant, communication: usize, now: Moment) {
-    let (Some(queue), Some(held)) = (&participant.queue, participant.communications.get(communication)) else {
-        return;
-    };
-    let ended = participant.ended_at();
-    if ended.is_none() && held.held.is_some_and(|held| held.value) {
-        return;
+    if over.is_empty() {
+        return Vec::new();
     }
-    let (Some(began), until) = (held.hold_started, ended.unwrap_or(now)) else {
-        return;
-    };
-    let millis = u64::try_from(until.millis_since(began.value)).unwrap_or(0);
-    let media = foremost(&participant.communications).unwrap_or(held.kind);
-    totals.hold(&queue.value, media, until, millis);
+    let conversation = Conversation::of(stream);
+    let newest = event.newest();
+    let ended = over.into_iter().filter_map(|(id, communication, began)| {
+        let mut stays = conversation.agent_stays();
+        let (_, stay, queue) = stays.find(|(person, stay, _)| person.participant.id == *id && stay.holds(communication))?;
+        let at = newest.filter(|newest| *newest > began).unwrap_or(received);
+        Some(EndedHold {
+            queue: queue.clone(),
+            media: conversation.media_of(stay),
+            at,
+            millis: millis_between(began, at),
+        })
+    });
+    ended.collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Id;
-    use crate::event::facts::MediaKind;
     use crate::model::testing::at;
 
     fn count(participant: u32, kind: CountKind, secs: i64) -> Count {
@@ -107,6 +120,7 @@ mod tests {
             at: at(secs),
             millis: 0,
             participant,
+            stay: at(0),
         }
     }
 

@@ -1,36 +1,38 @@
 //! What a conversation counts for on its queues: who waits, talks and wraps up now, and what happened when.
 //!
-//! In: the joined state of one conversation · Out: `Outcome` · Thread: any (a pure function).
+//! In: the joined state of one conversation, the time · Out: `Outcome`, or visit by visit · Thread: any (pure functions).
 //!
 //! The definitions are in `docs/numbers.md`. Where they leave something open:
 //! * Visits of one queue with equal `entered` are ordered by participant id. Of two such visits the earlier ends when
 //!   the later begins, so that one agent does not answer both.
-//! * If no customer-side participant was seen (an internal call to a queue), the customer side counts as ended.
+//! * If nobody of the customer side was seen, the customer side counts as ended.
 //! * For `active`, an `external` beside a customer counts if it began before some visit of the conversation.
-//! * After-call work that has an end is not pending, whatever a communication says.
-//! * A participant with communications by several media counts for the first of callback, voice, message, email, chat,
-//!   video, other (an agent who calls back has a callback and a call: it is a callback); one without communications for
-//!   the medium of the customer side.
+//! * A stay of a participant without communications counts for the medium of the customer side.
 
 use std::time::Duration;
 
 use super::counts::{CountKind, LiveKind};
+use super::stays::{Stay, is_over, millis_between, rank, stays};
 use crate::base::id::short_hash;
-use crate::event::facts::{
-    AcwState, Communication, CommunicationState, ConversationFacts, DisconnectKind, MediaKind, Participant, Purpose,
-};
+use crate::event::facts::{ConversationFacts, MediaKind, Participant, Purpose};
 use crate::{Id, Moment};
 
-/// An agent may be connected this long after the visit's end and still have answered it (`docs/numbers.md`).
-const ANSWERED_AFTER_LEFT_AT_MOST: Duration = Duration::from_secs(5);
+/// An agent may be connected this long after the visit's end and still have answered it, and what follows a visit may
+/// begin this long after it.
+const SHORTLY: Duration = Duration::from_secs(5);
+
+/// The same for an agent while somebody of the customer side is still there.
+const WHILE_CUSTOMER_STAYS: Duration = Duration::from_secs(60);
 
 /// What one conversation adds to the numbers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Outcome {
     /// A customer-side participant is connected and not ended.
     pub(crate) active: bool,
-    /// Every participant has ended and no after-call work runs: nothing more is expected.
+    /// Every participant has ended and no after-call work runs or is expected: nothing more is expected.
     pub(crate) finished: bool,
+    /// When time alone changes it next.
+    pub(crate) changes_at: Option<Moment>,
     /// What it counts for now.
     pub(crate) live: Vec<LiveCount>,
     /// What happened, each at its moment.
@@ -65,229 +67,245 @@ pub(crate) struct Count {
     pub(crate) millis: u64,
     /// The participant it is about (the visit's or the agent), as 32 bits of its id's hash.
     pub(crate) participant: u32,
+    /// The begin of the stay it is about.
+    pub(crate) stay: Moment,
 }
 
-impl Participant {
-    /// Its connected time, else the earliest of its communications.
-    #[must_use]
-    pub(crate) fn connected_at(&self) -> Option<Moment> {
-        self.connected.or_else(|| {
-            self.communications
-                .iter()
-                .filter_map(|communication| communication.connected)
-                .min()
-        })
-    }
-
-    /// Its end time, else the latest disconnected time, if all its communications are disconnected or
-    /// terminated.
-    #[must_use]
-    pub(crate) fn ended_at(&self) -> Option<Moment> {
-        self.ended.or_else(|| {
-            if self.all_disconnected() {
-                self.communications
-                    .iter()
-                    .filter_map(|communication| communication.disconnected)
-                    .max()
-            } else {
-                None
-            }
-        })
-    }
-
-    /// Counts as an agent: purpose `agent` or `user`, and does not listen in.
-    #[must_use]
-    pub(crate) fn is_agent(&self) -> bool {
-        matches!(self.purpose_value(), Some(Purpose::Agent | Purpose::User)) && !self.listens_in
-    }
-
-    /// In after-call work: it began and did not end, or a communication says pending.
-    #[must_use]
-    pub(crate) fn in_after_call_work(&self) -> bool {
-        self.acw_ended.is_none() && (self.acw_started.is_some() || self.any_acw_state(|s| s == AcwState::Pending))
-    }
-
-    fn purpose_value(&self) -> Option<Purpose> {
-        self.purpose.map(|purpose| purpose.value)
-    }
-
-    fn queue_value(&self) -> Option<&Id> {
-        self.queue.as_ref().map(|queue| &queue.value)
-    }
-
-    fn all_disconnected(&self) -> bool {
-        let gone = |c: &Communication| {
-            c.state.is_some_and(|s| {
-                matches!(
-                    s.value,
-                    CommunicationState::Disconnected | CommunicationState::Terminated
-                )
-            })
-        };
-        !self.communications.is_empty() && self.communications.iter().all(gone)
-    }
-
-    fn any_acw_state(&self, is: impl Fn(AcwState) -> bool) -> bool {
-        self.communications
-            .iter()
-            .any(|communication| communication.acw_state.is_some_and(|state| is(state.value)))
-    }
-
-    /// After-call work is still expected of an agent who has left.
-    fn expects_after_call_work(&self) -> bool {
-        let no_longer = self.acw_ended.is_some()
-            || self.wrapup_coded
-            || self.any_acw_state(|s| matches!(s, AcwState::Skipped | AcwState::NotApplicable | AcwState::Complete));
-        let required_by_any = || {
-            self.communications
-                .iter()
-                .any(|c| c.acw_required.is_some_and(|r| r.value))
-        };
-        !no_longer
-            && match (self.wrapup_expected, self.wrapup_required) {
-                (Some(expected), _) => expected.value,
-                (None, Some(required)) => required.value,
-                (None, None) => required_by_any(),
-            }
-    }
-
-    /// Whether nothing more is expected of it, even if it has no end time.
-    fn is_over(&self) -> bool {
-        (self.ended.is_some() || self.all_disconnected()) && !self.in_after_call_work()
-    }
+/// What became of a visit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// It has not left and is not answered.
+    Waiting,
+    /// An agent's stay began at this moment.
+    Answered(Moment),
+    /// It left for something else.
+    FlowOut,
+    /// It left, and the customer side with it.
+    Abandoned,
+    /// It left, and the customer side is still there.
+    Undecided,
 }
 
-/// A participant, with what is needed of it more than once.
-struct Member<'a> {
-    participant: &'a Participant,
+/// A visit of a queue: a stay of a participant with purpose `acd`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Visit<'a> {
+    person: usize,
+    pub(crate) queue: &'a Id,
+    pub(crate) media: MediaKind,
+    pub(crate) entered: Moment,
+    pub(crate) left: Option<Moment>,
+    pub(crate) verdict: Verdict,
+    /// The agent who answered it.
+    pub(crate) answered_by: Option<&'a Id>,
+}
+
+/// A participant with its stays.
+pub(crate) struct Person<'a> {
+    pub(crate) participant: &'a Participant,
+    pub(crate) stays: Vec<Stay<'a>>,
     purpose: Option<Purpose>,
-    queue: Option<&'a Id>,
-    connected: Option<Moment>,
-    ended: Option<Moment>,
-    is_agent: bool,
+    is_listening: bool,
+    /// Calls a queue from inside: the customer side of a conversation without one.
+    is_caller: bool,
 }
 
-impl Member<'_> {
-    fn is_agent_on(&self, queue: &Id) -> bool {
-        self.is_agent && self.queue == Some(queue)
+impl Person<'_> {
+    /// Counts as an agent.
+    pub(crate) fn is_agent(&self) -> bool {
+        matches!(self.purpose, Some(Purpose::Agent | Purpose::User)) && !self.is_listening && !self.is_caller
+    }
+
+    fn began(&self) -> Option<Moment> {
+        self.stays.first().map(|stay| stay.begin)
     }
 }
 
-/// A visit of a queue: a participant with purpose `acd` that entered.
-struct Visit<'a> {
-    member: &'a Member<'a>,
-    queue: &'a Id,
-    entered: Moment,
+/// A conversation with the stays of its participants.
+pub(crate) struct Conversation<'a> {
+    pub(crate) people: Vec<Person<'a>>,
+    has_customer: bool,
+    /// The medium of the customer side, which also counts for participants without one.
+    media: MediaKind,
+    end: Option<Moment>,
 }
 
-/// What the joined state of a conversation counts for.
-pub(crate) fn outcome(facts: &ConversationFacts) -> Outcome {
+/// What the joined state of a conversation counts for at a moment.
+pub(crate) fn outcome(facts: &ConversationFacts, as_of: Moment) -> Outcome {
     let conversation = Conversation::of(facts);
+    let visits = conversation.visits();
     let mut outcome = Outcome {
-        active: conversation.is_active(),
-        finished: facts.participants.iter().all(Participant::is_over),
+        active: conversation.is_active(&visits),
+        finished: conversation.is_finished(as_of),
         ..Outcome::default()
     };
-    let visits = conversation.visits();
-    for (n, visit) in visits.iter().enumerate() {
-        let next = visits.get(n + 1).filter(|next| next.queue == visit.queue);
-        conversation.count_visit(visit, next.map(|next| next.entered), &mut outcome);
+    for visit in &visits {
+        conversation.count_visit(visit, &mut outcome);
     }
-    for member in conversation.members.iter().filter(|member| member.is_agent) {
-        conversation.count_agent(member, &mut outcome);
+    for (person, stay, queue) in conversation.agent_stays() {
+        conversation.count_agent(person, stay, queue, as_of, &mut outcome);
     }
     outcome
 }
 
-struct Conversation<'a> {
-    members: Vec<Member<'a>>,
-    has_customer: bool,
-    /// The medium of the customer side, which also counts for participants without one.
-    media: MediaKind,
-}
-
 impl<'a> Conversation<'a> {
-    fn of(facts: &'a ConversationFacts) -> Self {
-        let members: Vec<Member<'a>> = facts
-            .participants
-            .iter()
-            .map(|p| Member {
-                participant: p,
-                purpose: p.purpose_value(),
-                queue: p.queue_value(),
-                connected: p.connected_at(),
-                ended: p.ended_at(),
-                is_agent: p.is_agent(),
-            })
-            .collect();
-        let media_of = |purpose| {
-            let of_purpose = members.iter().filter(|member| member.purpose == Some(purpose));
-            foremost(of_purpose.flat_map(|member| &member.participant.communications))
+    pub(crate) fn of(facts: &'a ConversationFacts) -> Self {
+        let end = facts.end();
+        let person = |participant: &'a Participant| Person {
+            participant,
+            stays: stays(participant, end),
+            purpose: participant.purpose_value(),
+            is_listening: participant.is_listening(),
+            is_caller: false,
         };
-        let media = media_of(Purpose::Customer)
-            .or_else(|| media_of(Purpose::External))
-            .unwrap_or(MediaKind::Other);
+        let mut people: Vec<Person<'a>> = facts.participants.iter().map(person).collect();
+        let has = |purpose| people.iter().any(|person| person.purpose == Some(purpose));
+        let has_customer = has(Purpose::Customer);
+        if !has_customer
+            && !has(Purpose::External)
+            && let Some(caller) = internal_caller(&people)
+        {
+            people[caller].is_caller = true;
+        }
+        let media = customer_media(&people);
         Self {
-            has_customer: members.iter().any(|member| member.purpose == Some(Purpose::Customer)),
-            members,
+            people,
+            has_customer,
             media,
+            end,
         }
     }
 
-    /// In the order queue, `entered`, participant id.
-    fn visits(&self) -> Vec<Visit<'_>> {
-        let mut visits: Vec<Visit<'_>> = self
-            .members
-            .iter()
-            .filter(|member| member.purpose == Some(Purpose::Acd))
-            .filter_map(|member| {
-                Some(Visit {
-                    member,
-                    queue: member.queue?,
-                    entered: member.connected?,
-                })
-            })
-            .collect();
-        visits.sort_by(|a, b| {
-            (a.queue, a.entered, &a.member.participant.id).cmp(&(b.queue, b.entered, &b.member.participant.id))
-        });
+    /// In the order queue, `entered`, participant id; each with its verdict.
+    pub(crate) fn visits(&self) -> Vec<Visit<'a>> {
+        let mut visits = Vec::new();
+        for (n, person) in self.people.iter().enumerate() {
+            if person.purpose != Some(Purpose::Acd) {
+                continue;
+            }
+            for stay in &person.stays {
+                visits.extend(stay.queue.map(|queue| Visit {
+                    person: n,
+                    queue,
+                    media: self.media_of(stay),
+                    entered: stay.begin,
+                    left: stay.end,
+                    verdict: Verdict::Undecided,
+                    answered_by: None,
+                }));
+            }
+        }
+        let id = |visit: &Visit<'a>| &self.people[visit.person].participant.id;
+        visits.sort_by(|a, b| (a.queue, a.entered, id(a)).cmp(&(b.queue, b.entered, id(b))));
+        for n in 0..visits.len() {
+            let next = visits.get(n + 1).filter(|next| next.queue == visits[n].queue);
+            let answer = self.answer(&visits[n], next.map(|next| next.entered));
+            let visit = &mut visits[n];
+            (visit.verdict, visit.answered_by) = match (answer, visit.left) {
+                (Some((at, agent)), _) => (Verdict::Answered(at), Some(agent)),
+                (None, None) => (Verdict::Waiting, None),
+                (None, Some(left)) => (self.verdict_on_leaving(visit, left), None),
+            };
+        }
         visits
     }
 
-    fn is_customer_side(&self, member: &Member<'_>, entered: Option<Moment>) -> bool {
-        match member.purpose {
-            Some(Purpose::Customer) => true,
-            Some(Purpose::External) => {
-                !self.has_customer
-                    || member
-                        .connected
-                        .zip(entered)
-                        .is_some_and(|(began, entered)| began < entered)
-            }
-            _ => false,
-        }
-    }
-
-    fn is_active(&self) -> bool {
-        let acd = self
-            .members
-            .iter()
-            .filter(|member| member.purpose == Some(Purpose::Acd));
-        let last_entered = acd.filter_map(|member| member.connected).max();
-        self.members.iter().any(|member| {
-            member.connected.is_some() && member.ended.is_none() && self.is_customer_side(member, last_entered)
+    /// The stays on queues of those who count as agents.
+    pub(crate) fn agent_stays(&self) -> impl Iterator<Item = (&Person<'a>, &Stay<'a>, &'a Id)> {
+        let agents = self.people.iter().filter(|person| person.is_agent());
+        agents.flat_map(|person| {
+            let on_queues = person.stays.iter();
+            on_queues.filter_map(move |stay| stay.queue.map(|queue| (person, stay, queue)))
         })
     }
 
-    fn media_of(&self, member: &Member<'_>) -> MediaKind {
-        foremost(&member.participant.communications).unwrap_or(self.media)
+    /// The medium for which a stay counts.
+    pub(crate) fn media_of(&self, stay: &Stay<'_>) -> MediaKind {
+        stay.media.unwrap_or(self.media)
     }
 
-    fn count_visit(&self, visit: &Visit<'_>, next_entered: Option<Moment>, outcome: &mut Outcome) {
+    fn customer_stays(&self, entered: Option<Moment>) -> impl Iterator<Item = &Stay<'a>> {
+        let side = self.people.iter().filter(move |person| self.is_customer_side(person, entered));
+        side.flat_map(|person| &person.stays)
+    }
+
+    fn is_customer_side(&self, person: &Person<'_>, entered: Option<Moment>) -> bool {
+        match person.purpose {
+            Some(Purpose::Customer) => true,
+            Some(Purpose::External) => !self.has_customer || entered.is_some() && person.began() < entered,
+            _ => person.is_caller,
+        }
+    }
+
+    fn is_active(&self, visits: &[Visit<'_>]) -> bool {
+        let last_entered = visits.iter().map(|visit| visit.entered).max();
+        self.customer_stays(last_entered).any(|stay| stay.end.is_none())
+    }
+
+    fn is_finished(&self, as_of: Moment) -> bool {
+        let mut people = self.people.iter();
+        people.all(|person| is_over(person.participant, &person.stays, self.end, as_of))
+    }
+
+    /// When an agent answered, and who.
+    fn answer(&self, visit: &Visit<'a>, next_entered: Option<Moment>) -> Option<(Moment, &'a Id)> {
         let entered = visit.entered;
-        let left = visit.member.ended;
-        let media = self.media_of(visit.member);
-        let participant = short_hash(&visit.member.participant.id);
+        let customer_waits = |left: Moment, at: Moment| {
+            let mut there = self.customer_stays(Some(entered)).filter(|stay| stay.was_there_at(left));
+            there.any(|stay| stay.goes_on_after(at))
+        };
+        let could_answer = |at: Moment| {
+            at >= entered
+                && next_entered.is_none_or(|next| at < next)
+                && visit.left.is_none_or(|left| {
+                    at <= left.plus(SHORTLY) || at <= left.plus(WHILE_CUSTOMER_STAYS) && customer_waits(left, at)
+                })
+        };
+        self.agent_stays()
+            .filter(|(_, stay, queue)| *queue == visit.queue && could_answer(stay.begin))
+            .map(|(person, stay, _)| (stay.begin, &person.participant.id))
+            .min()
+    }
+
+    fn verdict_on_leaving(&self, visit: &Visit<'a>, left: Moment) -> Verdict {
+        let entered = Some(visit.entered);
+        let was_there = || self.customer_stays(entered).filter(|stay| stay.was_there_at(left));
+        let customer_stays = was_there().any(|stay| stay.end.is_none());
+        let last_end = was_there().filter_map(|stay| stay.end).max().filter(|_| !customer_stays);
+        let goes_on_as = |person: &Person<'a>, stay: &Stay<'a>| {
+            !(person.is_agent() && stay.queue == Some(visit.queue))
+                && stay.begin >= visit.entered
+                && stay.begin <= left.plus(SHORTLY)
+                && last_end.is_none_or(|end| stay.begin <= end.plus(SHORTLY))
+                && stay.goes_on_after(left)
+        };
+        let others = self.people.iter().enumerate().filter(|(n, person)| {
+            *n != visit.person && !person.is_listening && !self.is_customer_side(person, entered)
+        });
+        let goes_on = others
+            .flat_map(|(_, person)| person.stays.iter().map(move |stay| (person, stay)))
+            .any(|(person, stay)| goes_on_as(person, stay));
+        if goes_on || visit.media != MediaKind::Callback && self.has_callback_since(visit.entered) {
+            return Verdict::FlowOut;
+        }
+        let soon = left.plus(SHORTLY);
+        let is_there = |stay: &Stay<'_>| stay.end.is_none() && stay.begin <= soon;
+        if self.customer_stays(entered).any(is_there) {
+            Verdict::Undecided
+        } else {
+            Verdict::Abandoned
+        }
+    }
+
+    /// Whether a callback was scheduled or began at a moment or later.
+    fn has_callback_since(&self, since: Moment) -> bool {
+        let communications = self.people.iter().flat_map(|person| &person.participant.communications);
+        let mut callbacks = communications.filter(|c| c.kind == MediaKind::Callback);
+        callbacks.any(|c| c.scheduled.max(c.begin()) >= Some(since))
+    }
+
+    fn count_visit(&self, visit: &Visit<'_>, outcome: &mut Outcome) {
+        let Visit { entered, media, .. } = *visit;
+        let participant = short_hash(&self.people[visit.person].participant.id);
         let mut count = |kind, at: Moment, millis| {
             outcome.counts.push(Count {
                 queue: visit.queue.clone(),
@@ -296,50 +314,27 @@ impl<'a> Conversation<'a> {
                 at,
                 millis,
                 participant,
+                stay: entered,
             });
         };
         count(CountKind::Offered, entered, 0);
-
-        let could_answer = |connected: &Moment| {
-            *connected >= entered
-                && next_entered.is_none_or(|next| *connected < next)
-                && left.is_none_or(|left| *connected <= left.plus(ANSWERED_AFTER_LEFT_AT_MOST))
-        };
-        let agents = self.members.iter().filter(|member| member.is_agent_on(visit.queue));
-        if let Some(answered) = agents.filter_map(|member| member.connected).filter(could_answer).min() {
-            count(CountKind::Answered, answered, millis_between(entered, answered));
-            return;
-        }
-        let Some(left) = left else {
-            outcome.live.push(LiveCount {
+        let left = visit.left.unwrap_or(entered);
+        match visit.verdict {
+            Verdict::Answered(at) => count(CountKind::Answered, at, millis_between(entered, at)),
+            Verdict::FlowOut => count(CountKind::FlowOut, left, millis_between(entered, left)),
+            Verdict::Abandoned => count(CountKind::Abandoned, left, millis_between(entered, left)),
+            Verdict::Undecided => {}
+            Verdict::Waiting => outcome.live.push(LiveCount {
                 queue: visit.queue.clone(),
                 media,
                 kind: LiveKind::Waiting,
                 since: entered,
-            });
-            return;
-        };
-        let went_on_to = |member: &Member<'_>| {
-            !self.is_customer_side(member, Some(entered))
-                && !member.is_agent_on(visit.queue)
-                && member.connected.is_some_and(|connected| connected >= entered)
-                && member.ended.is_none_or(|ended| ended > left)
-        };
-        let mut customer_side = self
-            .members
-            .iter()
-            .filter(|member| self.is_customer_side(member, Some(entered)));
-        if self.members.iter().any(went_on_to) {
-            count(CountKind::FlowOut, left, millis_between(entered, left));
-        } else if customer_side.all(|member| member.ended.is_some()) {
-            count(CountKind::Abandoned, left, millis_between(entered, left));
+            }),
         }
     }
 
-    fn count_agent(&self, member: &Member<'_>, outcome: &mut Outcome) {
-        let Some(queue) = member.queue else { return };
-        let agent = member.participant;
-        let media = self.media_of(member);
+    fn count_agent(&self, person: &Person<'_>, stay: &Stay<'_>, queue: &Id, as_of: Moment, outcome: &mut Outcome) {
+        let media = self.media_of(stay);
         let mut count_live = |kind, since| {
             outcome.live.push(LiveCount {
                 queue: queue.clone(),
@@ -348,25 +343,26 @@ impl<'a> Conversation<'a> {
                 since,
             });
         };
-        if let (Some(connected), None) = (member.connected, member.ended) {
-            count_live(LiveKind::Interacting, connected);
+        if stay.end.is_none() {
+            count_live(LiveKind::Interacting, stay.begin);
         }
-        if agent.in_after_call_work() {
+        let work = stay.after_call_work;
+        if stay.is_in_work() {
             // Pending work may have no start; the time is only a label.
-            let since = agent.acw_started.or(member.ended).or(member.connected);
-            count_live(LiveKind::AfterCallWork, since.unwrap_or_default());
+            count_live(
+                LiveKind::AfterCallWork,
+                work.started.or(stay.end).unwrap_or(stay.begin),
+            );
         }
-        let (Some(connected), Some(ended)) = (member.connected, member.ended) else {
+        let Some(at) = stay.handled_at(as_of) else {
+            let due = stay.work_expected_until();
+            outcome.changes_at = match (outcome.changes_at, due) {
+                (Some(known), Some(due)) => Some(known.min(due)),
+                (known, due) => known.or(due),
+            };
             return;
         };
-        if agent.expects_after_call_work() {
-            return;
-        }
-        let at = Some(ended).max(agent.acw_ended).unwrap_or(ended);
-        let after_call_work = agent.acw_started.zip(agent.acw_ended);
-        let handle = millis_between(connected, ended)
-            + after_call_work.map_or(0, |(started, ended)| millis_between(started, ended));
-        let participant = short_hash(&agent.id);
+        let participant = short_hash(&person.participant.id);
         let mut count = |kind, millis| {
             outcome.counts.push(Count {
                 queue: queue.clone(),
@@ -375,39 +371,42 @@ impl<'a> Conversation<'a> {
                 at,
                 millis,
                 participant,
+                stay: stay.begin,
             });
         };
-        count(CountKind::Handled, handle);
-        let transfers = |c: &Communication| c.disconnect.is_some_and(|d| d.value == DisconnectKind::Transfer);
-        if agent.communications.iter().any(transfers) {
+        count(CountKind::Handled, stay.handle_ms());
+        if stay.is_transferred {
             count(CountKind::Transferred, 0);
         }
-        if agent.wrapup_coded || agent.acw_ended.is_some() || agent.any_acw_state(|s| s == AcwState::Complete) {
+        if stay.is_wrapped_up() {
             count(CountKind::WrappedUp, 0);
         }
     }
 }
 
-/// The medium for which a participant with communications by several media counts.
-pub(super) fn foremost<'a>(communications: impl IntoIterator<Item = &'a Communication>) -> Option<MediaKind> {
-    let rank = |kind: &MediaKind| match kind {
-        MediaKind::Callback => 0,
-        MediaKind::Voice => 1,
-        MediaKind::Message => 2,
-        MediaKind::Email => 3,
-        MediaKind::Chat => 4,
-        MediaKind::Video => 5,
-        MediaKind::Other => 6,
-    };
-    communications
-        .into_iter()
-        .map(|communication| communication.kind)
-        .min_by_key(rank)
+/// Of a conversation without a customer, the user or agent who connected first and does not listen in.
+fn internal_caller(people: &[Person<'_>]) -> Option<usize> {
+    let inside = people.iter().enumerate().filter(|(_, person)| {
+        matches!(person.purpose, Some(Purpose::Agent | Purpose::User)) && !person.is_listening
+    });
+    let first = inside.filter_map(|(n, person)| {
+        let is_agent = person.purpose == Some(Purpose::Agent);
+        Some((person.began()?, is_agent, &person.participant.id, n))
+    });
+    first.min().map(|(.., n)| n)
 }
 
-/// Zero if the times contradict each other.
-fn millis_between(from: Moment, to: Moment) -> u64 {
-    u64::try_from(to.millis_since(from)).unwrap_or(0)
+fn customer_media(people: &[Person<'_>]) -> MediaKind {
+    let of = |is_it: &dyn Fn(&Person<'_>) -> bool| {
+        let side = people.iter().filter(|person| is_it(person));
+        side.flat_map(|person| &person.stays)
+            .filter_map(|stay| stay.media)
+            .min_by_key(|media| rank(*media))
+    };
+    of(&|person| person.purpose == Some(Purpose::Customer))
+        .or_else(|| of(&|person| person.purpose == Some(Purpose::External)))
+        .or_else(|| of(&|person| person.is_caller))
+        .unwrap_or(MediaKind::Other)
 }
 
 #[cfg(test)]

@@ -4,26 +4,29 @@
 //!
 //! Both are joins and the result is a function of the two, so the order of arrival does not matter. REST fills in times,
 //! identities (purpose, queue, user) and communications that the stream did not give. Of values that only move on
-//! (`disconnectType`, state of after-call work) the later stamp wins. If REST says that no after-call work comes
-//! (`conversationEnd` without a wrap-up segment), this overrides "expected" from the stream, unless after-call work was
-//! seen.
+//! (`disconnectType`, state of after-call work, who listens in) the later stamp wins. A session of REST is the
+//! communication with its id; of communications without an id of their own (topics of one medium), or whose ids differ,
+//! the one of the same medium that connected at the same time, else the only one that is left of the medium on both sides.
 
 use std::collections::HashMap;
 
-use crate::event::facts::{AcwState, Communication, ConversationFacts, Participant, Stamped};
+use crate::event::facts::{
+    Communication, CommunicationState, ConversationFacts, MediaKind, Participant, Stamped,
+};
 use crate::{Id, Moment};
 
 /// More participants are searched through an index.
 const LINEAR_SEARCH_AT_MOST: usize = 32;
 
-/// Completes `stream` with `rest`. Returns how many times differ: of each participant connected and end time, start and
-/// end of after-call work.
+/// Completes `stream` with `rest`. Returns how many times differ: of each communication connected and disconnected time,
+/// start and end of after-call work.
 pub(crate) fn overlay(stream: &mut ConversationFacts, rest: &ConversationFacts) -> u64 {
     let known = stream.participants.len();
     let index: Option<HashMap<Id, usize>> = (known > LINEAR_SEARCH_AT_MOST).then(|| {
         let participants = stream.participants.iter().enumerate();
         participants.map(|(at, p)| (p.id.clone(), at)).collect()
     });
+    stream.ended = stream.ended.or(rest.ended);
     let mut differences = 0;
     for of_rest in &rest.participants {
         let at = match &index {
@@ -39,69 +42,121 @@ pub(crate) fn overlay(stream: &mut ConversationFacts, rest: &ConversationFacts) 
 }
 
 fn complete(p: &mut Participant, rest: &Participant) -> u64 {
-    let (connected, ended) = (p.connected_at(), p.ended_at());
-    let pairs = [
-        (connected, rest.connected_at()),
-        (ended, rest.ended_at()),
-        (p.acw_started, rest.acw_started),
-        (p.acw_ended, rest.acw_ended),
-    ];
-    let differs = |(stream, rest): &&(Option<Moment>, Option<Moment>)| {
-        stream.zip(*rest).is_some_and(|(stream, rest)| stream != rest)
-    };
-    let differences = pairs.iter().filter(differs).count() as u64;
-
-    if connected.is_none() {
-        p.connected = rest.connected_at();
-    }
-    if ended.is_none() {
-        p.ended = rest.ended_at();
-    }
-    p.acw_started = p.acw_started.or(rest.acw_started);
-    p.acw_ended = p.acw_ended.or(rest.acw_ended);
     p.purpose = p.purpose.or(rest.purpose);
     fill(&mut p.queue, &rest.queue);
     fill(&mut p.user, &rest.user);
-    p.wrapup_coded |= rest.wrapup_coded;
-    p.listens_in |= rest.listens_in;
-    complete_communications(&mut p.communications, &rest.communications);
-    match rest.wrapup_expected {
-        Some(never @ Stamped { value: false, .. }) => no_after_call_work(p, never),
-        expected => p.wrapup_expected = p.wrapup_expected.or(expected),
+    // Ordered by stamp, then value.
+    p.listens_in = p.listens_in.max(rest.listens_in);
+    let mut sessions: Vec<Communication> = rest.communications.clone();
+    let mut differences = keep_own_times(p, &mut sessions);
+    differences += keep_own_work(p, &sessions);
+    let own = p.communications.len();
+    let mut is_free = vec![true; own];
+    let mut unmatched = Vec::new();
+    for session in sessions {
+        let same = |c: &Communication| c.id == session.id && c.kind == session.kind;
+        let communications = p.communications.iter().enumerate();
+        match communications.filter(|(at, _)| is_free[*at]).find(|(_, c)| same(c)) {
+            Some((at, _)) => {
+                is_free[at] = false;
+                differences += complete_communication(&mut p.communications[at], &session);
+            }
+            None => unmatched.push(session),
+        }
+    }
+    for n in 0..unmatched.len() {
+        let session = &unmatched[n];
+        let is_only = |kind: MediaKind, all: &[Communication]| all.iter().filter(|s| s.kind == kind).count() == 1;
+        let free = || p.communications[..own].iter().enumerate().filter(|(at, _)| is_free[*at]);
+        let alike = || free().filter(|(_, c)| c.kind == session.kind);
+        let at_once = alike().find(|(_, c)| c.connected.is_some() && c.connected == session.connected);
+        let only = || {
+            let is_only = alike().count() == 1 && is_only(session.kind, &unmatched);
+            alike().next().filter(|_| is_only)
+        };
+        match at_once.or_else(only).map(|(at, _)| at) {
+            Some(at) => {
+                is_free[at] = false;
+                differences += complete_communication(&mut p.communications[at], session);
+            }
+            None => p.communications.push(session.clone()),
+        }
     }
     differences
 }
 
-/// Communications that only REST knows have no state, so they complete the most similar one of the stream instead of
-/// being added.
-fn complete_communications(stream: &mut Vec<Communication>, rest: &[Communication]) {
-    if stream.is_empty() {
-        stream.extend_from_slice(rest);
-        return;
+/// Where the stream gave the participant's own times only, they stand against those of its first and last session.
+/// Returns how many differ.
+fn keep_own_times(p: &Participant, sessions: &mut [Communication]) -> u64 {
+    let mut differences = 0;
+    let has_begun = p.communications.iter().any(|c| c.begin().is_some());
+    if has_begun {
+        return 0;
     }
-    for of_rest in rest {
-        let same = stream.iter().position(|c| c.kind == of_rest.kind && c.id == of_rest.id);
-        let alike = stream.iter().position(|c| c.kind == of_rest.kind);
-        let communication = &mut stream[same.or(alike).unwrap_or(0)];
-        // Ordered by stamp, then value.
-        communication.disconnect = communication.disconnect.max(of_rest.disconnect);
-        communication.acw_state = communication.acw_state.max(of_rest.acw_state);
+    if let Some(connected) = p.connected
+        && let Some(first) = sessions.iter_mut().min_by_key(|s| (s.connected.is_none(), s.connected))
+        && first.connected.is_some_and(|at| at != connected)
+    {
+        differences += 1;
+        first.connected = Some(connected);
     }
+    if let Some(ended) = p.ended
+        && let Some(last) = sessions.iter_mut().max_by_key(|s| s.connected)
+        && last.disconnected.is_some_and(|at| at != ended)
+        && last.connected < Some(ended)
+    {
+        differences += 1;
+        last.disconnected = Some(ended);
+    }
+    differences
 }
 
-fn no_after_call_work(p: &mut Participant, never: Stamped<bool>) {
-    let is_pending = |c: &Communication| c.acw_state.is_some_and(|s| s.value == AcwState::Pending);
-    let pending_since = |c: &Communication| c.acw_state.is_some_and(|s| is_pending(c) && s.at > never.at);
-    if p.acw_started.is_some() || p.acw_ended.is_some() || p.communications.iter().any(pending_since) {
-        return;
-    }
-    p.wrapup_expected = Some(never);
-    for communication in p.communications.iter_mut().filter(|c| is_pending(c)) {
-        communication.acw_state = Some(Stamped {
-            at: never.at,
-            value: AcwState::NotApplicable,
+/// After-call work of the participant stands against that of the session that it overlaps: returns how many of its times
+/// differ.
+fn keep_own_work(p: &Participant, sessions: &[Communication]) -> u64 {
+    let mut differences = 0;
+    for session in sessions {
+        let (Some(started), ended) = (session.acw_started, session.acw_ended) else {
+            continue;
+        };
+        let overlaps = p.after_call_work.iter().find(|work| {
+            let begins_before = ended.is_none_or(|ended| work.started.is_some_and(|own| own <= ended));
+            begins_before && work.ended.is_none_or(|own| own >= started)
         });
+        if let Some(work) = overlaps {
+            differences += differs(work.started, Some(started)) + differs(work.ended, ended);
+        }
     }
+    differences
+}
+
+/// Returns how many times differ.
+fn complete_communication(c: &mut Communication, session: &Communication) -> u64 {
+    let differences = differs(c.connected, session.connected)
+        + differs(c.disconnected.filter(|_| c.is_over()), session.disconnected)
+        + differs(c.acw_started, session.acw_started)
+        + differs(c.acw_ended, session.acw_ended);
+    let is_scheduled = c.state.is_some_and(|state| state.value == CommunicationState::Scheduled);
+    if is_scheduled && session.connected.is_some() || session.is_over() && !c.is_over() {
+        c.state = session.state;
+        c.disconnected = None;
+    }
+    c.connected = c.connected.or(session.connected);
+    c.disconnected = c.disconnected.or(session.disconnected);
+    fill(&mut c.queue, &session.queue);
+    c.scheduled = c.scheduled.or(session.scheduled);
+    // Ordered by stamp, then value.
+    c.disconnect = c.disconnect.max(session.disconnect);
+    c.acw_state = c.acw_state.max(session.acw_state);
+    c.acw_started = c.acw_started.or(session.acw_started);
+    c.acw_ended = c.acw_ended.or(session.acw_ended);
+    c.wrapup_coded |= session.wrapup_coded;
+    differences
+}
+
+/// 1 if both give a time and the times differ.
+fn differs(stream: Option<Moment>, rest: Option<Moment>) -> u64 {
+    u64::from(stream.zip(rest).is_some_and(|(stream, rest)| stream != rest))
 }
 
 fn fill(mine: &mut Option<Stamped<Id>>, theirs: &Option<Stamped<Id>>) {

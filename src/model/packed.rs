@@ -7,7 +7,7 @@
 //! beginning to end: of a hundred thousand conversations hardly any is in the processor's cache when its event arrives.
 
 use super::bytes::{Coded, put, put_signed, take, take_signed};
-use crate::event::facts::{Communication, ConversationFacts, Participant, Stamped};
+use crate::event::facts::{AfterCallWork, Communication, ConversationFacts, Participant, Stamped, Wrapups};
 use crate::{Id, Moment};
 
 /// A conversation's state, packed.
@@ -82,14 +82,15 @@ impl Packed {
         r.ids = (0..ids).map(|_| r.whole_id()).collect();
         r.table_of_moments();
         let len = r.number();
+        let has_ended = r.number() != 0;
         ConversationFacts {
             id: r.ids.first().cloned().unwrap_or_else(|| Id::from_uuid(0, 0)),
+            ended: r.moment_if(has_ended),
             participants: (0..len).map(|_| r.participant()).collect(),
         }
     }
 
     /// Bytes on the heap, without the allocator's own.
-    #[cfg(test)]
     pub(crate) fn heap_bytes(&self) -> usize {
         self.bytes.len()
     }
@@ -110,6 +111,8 @@ impl Writer {
         };
         w.ids.push(facts.id.clone());
         w.number(facts.participants.len() as u64);
+        w.number(u64::from(facts.ended.is_some()));
+        w.moments(&[facts.ended]);
         for p in &facts.participants {
             w.participant(p);
         }
@@ -193,19 +196,32 @@ impl Writer {
             p.purpose.is_some(),
             p.queue.is_some(),
             p.user.is_some(),
+            p.listens_in.is_some(),
             p.wrapup_expected.is_some(),
             p.wrapup_required.is_some(),
-            p.acw_started.is_some(),
-            p.acw_ended.is_some(),
-            p.wrapup_coded,
-            p.listens_in,
+            !p.after_call_work.is_empty(),
+            !p.wrapups.is_empty(),
         ]));
-        self.moments(&[p.connected, p.ended, p.acw_started, p.acw_ended]);
+        self.moments(&[p.connected, p.ended]);
         self.value(p.purpose);
         self.id_value(p.queue.as_ref());
         self.id_value(p.user.as_ref());
+        self.value(p.listens_in);
         self.value(p.wrapup_expected);
         self.value(p.wrapup_required);
+        if !p.after_call_work.is_empty() {
+            self.number(p.after_call_work.len() as u64);
+            for work in &p.after_call_work {
+                self.number(bits(&[work.started.is_some(), work.ended.is_some()]));
+                self.moments(&[work.started, work.ended]);
+            }
+        }
+        if !p.wrapups.is_empty() {
+            let Wrapups { timed, untimed } = &p.wrapups;
+            self.number((timed.len() as u64) << 1 | u64::from(untimed.is_some()));
+            self.moments(&[*untimed]);
+            timed.iter().for_each(|at| self.moment(*at));
+        }
         self.number(p.communications.len() as u64);
         for m in &p.communications {
             self.communication(m);
@@ -219,22 +235,33 @@ impl Writer {
             m.connected.is_some(),
             m.disconnected.is_some(),
             m.state.is_some(),
+            m.queue.is_some(),
+            m.oldest_queue.is_some(),
             m.disconnect.is_some(),
-            m.acw_required.is_some(),
             m.acw_state.is_some(),
-            m.held.is_some(),
+            m.acw_required.is_some(),
+            m.acw_started.is_some(),
+            m.acw_ended.is_some(),
+            m.scheduled.is_some(),
             m.hold_started.is_some(),
+            m.hold_over.is_some(),
+            m.wrapup_coded,
         ]));
-        self.moments(&[m.connected, m.disconnected]);
+        self.moments(&[
+            m.connected,
+            m.disconnected,
+            m.acw_started,
+            m.acw_ended,
+            m.scheduled,
+            m.hold_started,
+            m.hold_over,
+        ]);
         self.value(m.state);
+        self.id_value(m.queue.as_ref());
+        self.id_value(m.oldest_queue.as_ref());
         self.value(m.disconnect);
-        self.value(m.acw_required);
         self.value(m.acw_state);
-        self.value(m.held);
-        if let Some(hold) = m.hold_started {
-            self.moment(hold.at);
-            self.moment(hold.value);
-        }
+        self.value(m.acw_required);
     }
 }
 
@@ -336,11 +363,14 @@ impl<'a> Reader<'a> {
         let there = self.number();
         let is = |bit: u32| there & 1 << bit != 0;
         let (connected, ended) = (self.moment_if(is(0)), self.moment_if(is(1)));
-        let (acw_started, acw_ended) = (self.moment_if(is(7)), self.moment_if(is(8)));
         let purpose = self.value_if(is(2));
         let (queue, user) = (self.id_value_if(is(3)), self.id_value_if(is(4)));
-        let wrapup_expected = self.value_if(is(5));
-        let wrapup_required = self.value_if(is(6));
+        let listens_in = self.value_if(is(5));
+        let wrapup_expected = self.value_if(is(6));
+        let wrapup_required = self.value_if(is(7));
+        let works = if is(8) { self.place() } else { 0 };
+        let after_call_work = (0..works).map(|_| self.work()).collect();
+        let wrapups = if is(9) { self.wrapups() } else { Wrapups::default() };
         let len = self.place();
         let mut communications = Vec::with_capacity(len);
         communications.extend((0..len).map_while(|_| self.communication()));
@@ -348,16 +378,31 @@ impl<'a> Reader<'a> {
             id,
             connected,
             ended,
-            acw_started,
-            acw_ended,
+            after_call_work,
             purpose,
             queue,
             user,
             wrapup_expected,
             wrapup_required,
-            wrapup_coded: is(9),
-            listens_in: is(10),
+            wrapups,
+            listens_in,
             communications,
+        }
+    }
+
+    fn work(&mut self) -> AfterCallWork {
+        let there = self.number();
+        AfterCallWork {
+            started: self.moment_if(there & 1 != 0),
+            ended: self.moment_if(there & 2 != 0),
+        }
+    }
+
+    fn wrapups(&mut self) -> Wrapups {
+        let head = self.number();
+        Wrapups {
+            untimed: self.moment_if(head & 1 != 0),
+            timed: (0..head >> 1).map(|_| self.moment()).collect(),
         }
     }
 
@@ -366,21 +411,23 @@ impl<'a> Reader<'a> {
         let kind = self.code()?;
         let there = self.number();
         let is = |bit: u32| there & 1 << bit != 0;
-        let (connected, disconnected) = (self.moment_if(is(0)), self.moment_if(is(1)));
         Some(Communication {
             kind,
             id,
-            connected,
-            disconnected,
+            connected: self.moment_if(is(0)),
+            disconnected: self.moment_if(is(1)),
+            acw_started: self.moment_if(is(8)),
+            acw_ended: self.moment_if(is(9)),
+            scheduled: self.moment_if(is(10)),
+            hold_started: self.moment_if(is(11)),
+            hold_over: self.moment_if(is(12)),
             state: self.value_if(is(2)),
-            disconnect: self.value_if(is(3)),
-            acw_required: self.value_if(is(4)),
-            acw_state: self.value_if(is(5)),
-            held: self.value_if(is(6)),
-            hold_started: is(7).then(|| Stamped {
-                at: self.moment(),
-                value: self.moment(),
-            }),
+            queue: self.id_value_if(is(3)),
+            oldest_queue: self.id_value_if(is(4)),
+            disconnect: self.value_if(is(5)),
+            acw_state: self.value_if(is(6)),
+            acw_required: self.value_if(is(7)),
+            wrapup_coded: is(13),
         })
     }
 }

@@ -42,8 +42,8 @@ pub(super) struct Slot {
     pub(super) seen: Moment,
     /// Its place in the order of idleness.
     touched: u64,
-    /// It waits to be condensed.
-    pub(super) settles: bool,
+    /// The time at which what it counts for was computed last.
+    pub(super) computed: Moment,
 }
 
 /// What most conversations do not have, or not yet; kept apart so that a slot stays small.
@@ -55,6 +55,10 @@ pub(super) struct Extra {
     pub(super) settled: Option<Box<[Count]>>,
     /// Its newest time, if it is finished.
     pub(super) finished: Option<Moment>,
+    /// When time alone changes what it counts for.
+    pub(super) changes_at: Option<Moment>,
+    /// REST does not know it any more, so it counts for nothing that goes on.
+    pub(super) is_lost: bool,
 }
 
 impl Slot {
@@ -71,6 +75,30 @@ impl Slot {
     /// Its newest time, if it is finished.
     pub(super) fn finished(&self) -> Option<Moment> {
         self.extra.as_ref()?.finished
+    }
+
+    /// When time alone changes what it counts for.
+    pub(super) fn changes_at(&self) -> Option<Moment> {
+        self.extra.as_ref()?.changes_at
+    }
+
+    /// REST does not know it any more.
+    pub(super) fn is_lost(&self) -> bool {
+        self.extra.as_ref().is_some_and(|extra| extra.is_lost)
+    }
+
+    /// Bytes on the heap beside the state of the stream.
+    pub(super) fn heap_bytes(&self) -> usize {
+        self.extra.as_ref().map_or(0, |extra| {
+            let rest = extra.rest.as_ref().map_or(0, Packed::heap_bytes);
+            let settled = extra.settled.as_ref().map_or(0, |settled| size_of_val(&**settled));
+            size_of::<Extra>() + rest + settled
+        })
+    }
+
+    /// Whether nothing more is expected of it.
+    fn is_over(&self) -> bool {
+        self.finished().is_some() || self.is_lost()
     }
 
     /// Creates it if there is none yet.
@@ -111,7 +139,6 @@ impl Slots {
     }
 
     /// What the stream said of the conversation in a slot.
-    #[cfg(test)]
     pub(super) fn packed(&self, at: u32) -> Option<&Packed> {
         self.packed[at as usize].as_ref()
     }
@@ -128,7 +155,7 @@ impl Slots {
 
     /// Conversations that are not finished, in no order.
     pub(super) fn open(&self) -> impl Iterator<Item = Id> {
-        let open = self.taken().filter(|at| self.slots[*at].finished().is_none());
+        let open = self.taken().filter(|at| !self.slots[*at].is_over());
         open.filter_map(|at| self.packed[at].as_ref().map(Packed::id))
     }
 
@@ -144,7 +171,7 @@ impl Slots {
             }),
             seen: now,
             touched: self.next_touch(),
-            settles: false,
+            computed: now,
         };
         let at = match self.free.pop() {
             Some(at) => {
@@ -162,17 +189,13 @@ impl Slots {
         at
     }
 
-    /// Empties a slot. It is used again only after [`release`](Self::release).
+    /// Empties a slot, which is then used again.
     pub(super) fn take(&mut self, at: u32) -> Option<(Packed, Extra)> {
         let packed = self.packed[at as usize].take()?;
         let extra = self.slots[at as usize].extra.take();
         self.index.remove(self.hash(&packed.id()), at);
-        Some((packed, extra.map_or_else(Extra::default, |extra| *extra)))
-    }
-
-    /// Lets a slot that was emptied be used again.
-    pub(super) fn release(&mut self, at: u32) {
         self.free.push(at);
+        Some((packed, extra.map_or_else(Extra::default, |extra| *extra)))
     }
 
     /// Notes an event of a conversation, which is then the least idle.
@@ -205,7 +228,7 @@ impl Slots {
 
     /// Unfinished conversations whose last event came before `before`, the longest idle first, `at_most` of them.
     pub(super) fn idle_since(&self, before: Moment, at_most: usize) -> Vec<Id> {
-        let is_idle = |slot: &Slot| slot.seen < before && slot.finished().is_none();
+        let is_idle = |slot: &Slot| slot.seen < before && !slot.is_over();
         let idle = self.taken().filter(|at| is_idle(&self.slots[*at]));
         let idle = idle.map(|at| (self.slots[at].touched, at)).collect();
         let idle = first_sorted(idle, at_most).into_iter();
@@ -276,7 +299,6 @@ mod tests {
                         let idlest = slots.idlest();
                         let taken = idlest.and_then(|at| slots.take(at).map(|(packed, _)| packed.id()));
                         prop_assert_eq!(taken, (!order.is_empty()).then(|| order.remove(0)));
-                        idlest.into_iter().for_each(|at| slots.release(at));
                     }
                 }
                 prop_assert_eq!(slots.len(), order.len());

@@ -97,6 +97,10 @@ pub struct ConnectionSnapshot {
     /// When the channel ends (`notifications`).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub channel_expires_at: Option<Moment>,
+    /// How far this machine's clock is ahead of the service's, in milliseconds: negative where it is behind, 0 where the
+    /// difference is under 1 s or not known.
+    #[serde(default)]
+    pub clock_ahead_ms: i64,
     /// Why the state changed last, in a line.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cause: Option<String>,
@@ -131,10 +135,8 @@ pub struct Counters {
     pub events_buffered: u64,
     /// Repetitions; also counted as decoded and applied.
     pub duplicates: u64,
-    /// Frames that are no events of this protocol.
+    /// Frames that are no events of this protocol; in `metrics` also events without timestamp or metrics.
     pub malformed: u64,
-    /// `metrics` protocol: events without timestamp or metrics; also counted as decoded.
-    pub incomplete: u64,
     /// Events of unknown topics or types; kept.
     pub unknown: u64,
     /// Errors that the service reported.

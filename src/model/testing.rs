@@ -5,6 +5,7 @@
 pub mod centre;
 pub mod rest;
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 
-use super::conversations::Conversations;
+use super::conversations::{Conversations, Limits};
 use super::queue::{QueueSet, QueueSettings};
 use super::snapshot::{
     ConnectionSnapshot, ConnectionState, Counters, GapTopics, MetricSnapshot, OutputSnapshot, Snapshot,
@@ -21,8 +22,8 @@ use super::totals::Totals;
 use super::{Model, Settings};
 use crate::config::{Protocol, ServiceLevel, TotalsConfig, TotalsSince, WindowsConfig};
 use crate::event::facts::{
-    AcwState, Communication, CommunicationState, ConversationFacts, DisconnectKind, MediaKind, Participant, Purpose,
-    Stamped,
+    AcwState, AfterCallWork, Communication, CommunicationState, ConversationFacts, DisconnectKind, MediaKind,
+    Participant, Purpose, Stamped, Wrapups,
 };
 use crate::event::facts::{Facts, ObservationFacts, ObservationRow, UserFacts};
 use crate::{Event, EventKind, Id, Moment};
@@ -47,11 +48,12 @@ pub fn totals_config() -> TotalsConfig {
 
 /// A store with these windows and totals.
 pub fn store(retention: Duration, max_conversations: usize) -> Conversations {
-    Conversations::new(
+    let limits = Limits {
         retention,
         max_conversations,
-        Totals::new(windows_config(), totals_config()),
-    )
+        max_bytes: usize::MAX,
+    };
+    Conversations::new(limits, Totals::new(windows_config(), totals_config()))
 }
 
 /// Seconds after a fixed moment.
@@ -68,16 +70,32 @@ pub fn participant(id: &str, purpose: Purpose) -> Participant {
         id: Id::new(id),
         connected: None,
         ended: None,
-        acw_started: None,
-        acw_ended: None,
+        after_call_work: Vec::new(),
         purpose: stamped(0, purpose),
         queue: None,
         user: None,
         wrapup_expected: None,
         wrapup_required: None,
-        wrapup_coded: false,
-        listens_in: false,
+        wrapups: Wrapups::default(),
+        listens_in: None,
         communications: Vec::new(),
+    }
+}
+
+/// The conversation `c` with these participants.
+pub fn conversation(participants: Vec<Participant>) -> ConversationFacts {
+    ConversationFacts {
+        id: Id::new("c"),
+        ended: None,
+        participants,
+    }
+}
+
+/// After-call work from one second to another.
+pub fn work(started: i64, ended: Option<i64>) -> AfterCallWork {
+    AfterCallWork {
+        started: Some(at(started)),
+        ended: ended.map(at),
     }
 }
 
@@ -88,11 +106,17 @@ pub fn communication(id: &str, kind: MediaKind) -> Communication {
         connected: None,
         disconnected: None,
         state: None,
+        queue: None,
+        oldest_queue: None,
+        scheduled: None,
         disconnect: None,
         acw_required: None,
         acw_state: None,
+        acw_started: None,
+        acw_ended: None,
+        wrapup_coded: false,
         hold_started: None,
-        held: None,
+        hold_over: None,
     }
 }
 
@@ -100,6 +124,8 @@ pub fn communication(id: &str, kind: MediaKind) -> Communication {
 pub fn event(kind: EventKind, facts: Facts, received_at: Moment) -> Event {
     Event {
         received_at,
+        service_time: received_at,
+        travel_ms: None,
         connection: 1,
         protocol: Protocol::Notifications,
         kind,
@@ -110,6 +136,7 @@ pub fn event(kind: EventKind, facts: Facts, received_at: Moment) -> Event {
         event_time: None,
         body: None,
         fingerprint: 0,
+        unreadable: 0,
         facts,
     }
 }
@@ -125,6 +152,7 @@ pub fn shown(model: &mut Model, as_of: Moment) -> Snapshot {
         last_frame_at: None,
         token_expires_at: None,
         channel_expires_at: None,
+        clock_ahead_ms: 0,
         cause: None,
         refused_topics: BTreeMap::new(),
         gaps_total: 0,
@@ -146,6 +174,7 @@ pub fn snapshot_of_everything() -> Snapshot {
         stale_after: Duration::from_secs(30),
         retention: Duration::from_secs(7200),
         max_conversations: 100,
+        max_bytes: 1 << 27,
         windows: windows_config(),
         totals: totals_config(),
     };
@@ -228,36 +257,50 @@ fn any_communication() -> impl Strategy<Value = Communication> {
         CommunicationState::Alerting,
         CommunicationState::Connected,
         CommunicationState::Parked,
+        CommunicationState::Scheduled,
         CommunicationState::Disconnected,
         CommunicationState::Terminated,
     ]);
     let disconnect = prop::sample::select(vec![DisconnectKind::Plain, DisconnectKind::Transfer]);
     let acw = prop::sample::select(vec![AcwState::Pending, AcwState::Skipped, AcwState::Complete]);
+    let queue = || stamp(any_queue());
+    let scheduled = option::of(moment());
     (
         (kind, 0_u32..3),
-        option::of(moment()),
-        option::of(moment()),
+        (option::of(moment()), option::of(moment()), scheduled),
         stamp(state),
+        (queue(), queue()),
         stamp(disconnect),
-        stamp(any::<bool>()),
-        stamp(acw),
-        stamp(moment()),
-        stamp(any::<bool>()),
+        (flag(), stamp(acw)),
+        (option::of(moment()), option::of(moment()), any::<bool>()),
     )
-        .prop_map(
-            |(key, connected, disconnected, state, disconnect, req, acw, hold, held)| Communication {
-                kind: key.0,
-                id: Id::new(&format!("m{}", key.1)),
-                connected,
-                disconnected,
-                state,
-                disconnect,
-                acw_required: req,
-                acw_state: acw,
-                hold_started: hold,
-                held,
-            },
-        )
+        .prop_map(|(key, times, state, queues, disconnect, (required, acw), work)| Communication {
+            connected: times.0,
+            disconnected: times.1,
+            state,
+            queue: queues.0,
+            oldest_queue: queues.1,
+            scheduled: times.2,
+            disconnect,
+            acw_required: required,
+            acw_state: acw,
+            acw_started: work.0,
+            acw_ended: work.1,
+            wrapup_coded: work.2,
+            ..communication(&format!("m{}", key.1), key.0)
+        })
+}
+
+fn any_queue() -> impl Strategy<Value = Id> {
+    (0_u32..3).prop_map(|n| Id::new(&format!("q{n}")))
+}
+
+fn flag() -> impl Strategy<Value = Option<Stamped<Reverse<bool>>>> {
+    stamp(any::<bool>().prop_map(Reverse))
+}
+
+fn any_work() -> impl Strategy<Value = AfterCallWork> {
+    (option::of(moment()), option::of(moment())).prop_map(|(started, ended)| AfterCallWork { started, ended })
 }
 
 fn any_participant() -> impl Strategy<Value = Participant> {
@@ -272,28 +315,27 @@ fn any_participant() -> impl Strategy<Value = Participant> {
     (
         0_u32..4,
         (option::of(moment()), option::of(moment())),
-        (option::of(moment()), option::of(moment())),
+        vec(any_work(), 0..3),
         stamp(purpose),
-        stamp((0_u32..3).prop_map(|n| Id::new(&format!("q{n}")))),
+        stamp(any_queue()),
         stamp((0_u32..3).prop_map(|n| Id::new(&format!("00000000-0000-4000-8000-00000000000{n}")))),
-        (stamp(any::<bool>()), stamp(any::<bool>())),
-        (any::<bool>(), any::<bool>()),
+        (flag(), flag(), flag()),
+        (vec(moment(), 0..2), option::of(moment())),
         vec(any_communication(), 0..3),
     )
         .prop_map(
-            |(id, times, acw, purpose, queue, user, wrapup, flags, communications)| Participant {
+            |(id, times, after_call_work, purpose, queue, user, flags, (timed, untimed), communications)| Participant {
                 id: Id::new(&format!("p{id}")),
                 connected: times.0,
                 ended: times.1,
-                acw_started: acw.0,
-                acw_ended: acw.1,
+                after_call_work,
                 purpose,
                 queue,
                 user,
-                wrapup_expected: wrapup.0,
-                wrapup_required: wrapup.1,
-                wrapup_coded: flags.0,
-                listens_in: flags.1,
+                wrapup_expected: flags.0,
+                wrapup_required: flags.1,
+                wrapups: Wrapups { timed, untimed },
+                listens_in: flags.2,
                 communications,
             },
         )
@@ -301,8 +343,8 @@ fn any_participant() -> impl Strategy<Value = Participant> {
 
 /// Arbitrary facts about one conversation, also contradictory ones and lists with equal ids.
 pub fn facts_of_one_conversation() -> impl Strategy<Value = ConversationFacts> {
-    vec(any_participant(), 0..5).prop_map(|participants| ConversationFacts {
-        id: Id::new("c"),
-        participants,
+    (vec(any_participant(), 0..5), option::of(moment())).prop_map(|(participants, ended)| ConversationFacts {
+        ended,
+        ..conversation(participants)
     })
 }

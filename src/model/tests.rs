@@ -306,6 +306,17 @@ fn conversation(facts: Facts, at: Moment) -> Event {
 }
 
 #[test]
+fn what_is_unreadable_counts_once_however_often_it_is_repeated() {
+    let mut m = model(Protocol::Notifications);
+    let facts = Facts::Conversation(Box::new(ConversationFacts::nothing_of(Id::new("c"))));
+    let mut one = conversation(facts, at(0));
+    (one.fingerprint, one.unreadable) = (7, 2);
+    m.apply(&one, at(0));
+    m.apply(&one, at(1));
+    assert_eq!((m.counters.unreadable, m.counters.duplicates), (2, 1));
+}
+
+#[test]
 fn windows_go_from_the_start_to_now_and_older_ones_stand_if_something_happened() {
     let mut m = model(Protocol::Notifications);
     m.set_queues(these(&["Q", "R"]));

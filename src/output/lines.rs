@@ -203,7 +203,7 @@ fn stage(facts: &ConversationFacts, queue: Option<&Id>) -> &'static str {
     };
     let agents = || {
         let all = facts.participants.iter().filter(here);
-        all.filter(|p| is(p, &[Purpose::Agent, Purpose::User]) && !p.listens_in)
+        all.filter(|p| is(p, &[Purpose::Agent, Purpose::User]) && !p.is_listening())
     };
     let talking =
         |p: &Participant| p.ended.is_none() && (p.connected.is_some() || state(p, CommunicationState::Connected));
@@ -212,7 +212,8 @@ fn stage(facts: &ConversationFacts, queue: Option<&Id>) -> &'static str {
             .communications
             .iter()
             .any(|c| c.acw_state.is_some_and(|s| s.value == AcwState::Pending));
-        p.acw_ended.is_none() && (p.acw_started.is_some() || pending)
+        let begun = p.after_call_work.iter().any(|work| work.ended.is_none());
+        begun || pending && p.after_call_work.is_empty()
     };
     let mut callers = facts
         .participants
@@ -224,7 +225,7 @@ fn stage(facts: &ConversationFacts, queue: Option<&Id>) -> &'static str {
         if agent
             .communications
             .iter()
-            .any(|c| c.held.is_some_and(|held| held.value))
+            .any(|c| c.hold_started.is_some())
         {
             "on hold"
         } else {

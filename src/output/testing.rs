@@ -58,6 +58,7 @@ pub(crate) fn a_snapshot() -> Snapshot {
             last_frame_at: Some(moment("2026-05-04T14:05:30.100Z")),
             token_expires_at: None,
             channel_expires_at: None,
+            clock_ahead_ms: 0,
             cause: None,
             refused_topics: BTreeMap::new(),
             gaps_total: 0,

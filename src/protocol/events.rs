@@ -14,6 +14,7 @@ use super::depth::check_depth;
 use super::json::{Field, LooseId, Status, lenient_object, read_object};
 use super::words::same_letters;
 use super::{Heard, Machine, NO_BODY, Options, Ping, Refusal, one_line};
+use crate::base::receipt::Receipt;
 use crate::config::Protocol;
 use crate::event::facts::{ConversationStateFacts, Facts, QueueStatisticsFacts};
 use crate::event::{Event, EventKind};
@@ -179,18 +180,20 @@ impl Events {
     }
 
     /// `Ok(None)`: an event of a queue that is not wanted.
-    fn on_event(&self, event: Option<&RawValue>, now: Moment) -> Result<Option<Event>, String> {
+    fn on_event(&self, event: Option<&RawValue>, at: Receipt) -> Result<Option<Event>, String> {
         let event: TypedEvent<'_> = read_object("event", event.map_or(NO_BODY, RawValue::get))?;
         let what = event.what.some().unwrap_or_default();
         let body = event.data.map_or(NO_BODY, RawValue::get);
+        let mut unreadable = 0;
         let (kind, conversation_id, queue_id, facts) = match &*what {
             "conversation:updated" => {
                 let data: Conversation<'_> = read_object("the data of conversation:updated", body)?;
+                unreadable = data.timestamp.unreadable();
                 let facts = ConversationStateFacts {
                     conversation: data.id.some().map(|LooseId(id)| id),
                     queue: data.queue_id.some().map(|LooseId(id)| id),
                     active: data.state.as_some().and_then(|state| is_active(state)),
-                    at: data.timestamp.some(),
+                    at: at.trusted(data.timestamp.some(), &mut unreadable),
                 };
                 (
                     EventKind::Conversation,
@@ -200,7 +203,10 @@ impl Events {
                 )
             }
             "routing:queue:updated" => {
-                let facts = read_queue(body)?;
+                let data: Queue = read_object(QUEUE, body)?;
+                unreadable = data.timestamp.unreadable();
+                let mut facts = data.into_facts()?;
+                facts.at = at.trusted(facts.at, &mut unreadable);
                 (
                     EventKind::Queue,
                     None,
@@ -221,30 +227,34 @@ impl Events {
             conversation_id,
             queue_id,
             facts,
-            ..self.options.event(Protocol::Events, kind, what.into(), body, now)
+            unreadable,
+            ..self.options.event(Protocol::Events, kind, what.into(), body, at)
         }))
     }
 }
 
-fn read_queue(body: &str) -> Result<QueueStatisticsFacts, String> {
-    const WHAT: &str = "the data of routing:queue:updated";
-    let data: Queue = read_object(WHAT, body)?;
-    let Some(LooseId(queue)) = data.id.some() else {
-        return Err(format!("{WHAT} has no id"));
-    };
-    let average = match data.statistics {
-        Field::Absent => Field::Absent,
-        Field::Wrong => return Err(format!("{WHAT}: statistics is not an object")),
-        Field::Given(statistics) => statistics.average_wait_time,
-    };
-    if average == Field::Wrong {
-        return Err(format!("{WHAT}: averageWaitTime is not a number"));
+/// The body of a queue's event, in messages.
+const QUEUE: &str = "the data of routing:queue:updated";
+
+impl Queue {
+    fn into_facts(self) -> Result<QueueStatisticsFacts, String> {
+        let Some(LooseId(queue)) = self.id.some() else {
+            return Err(format!("{QUEUE} has no id"));
+        };
+        let average = match self.statistics {
+            Field::Absent => Field::Absent,
+            Field::Wrong => return Err(format!("{QUEUE}: statistics is not an object")),
+            Field::Given(statistics) => statistics.average_wait_time,
+        };
+        if average == Field::Wrong {
+            return Err(format!("{QUEUE}: averageWaitTime is not a number"));
+        }
+        Ok(QueueStatisticsFacts {
+            queue,
+            average_wait_secs: average.some(),
+            at: self.timestamp.some(),
+        })
     }
-    Ok(QueueStatisticsFacts {
-        queue,
-        average_wait_secs: average.some(),
-        at: data.timestamp.some(),
-    })
 }
 
 fn is_active(state: &str) -> Option<bool> {
@@ -272,7 +282,7 @@ impl Machine for Events {
         Ping::Control
     }
 
-    fn on_text(&mut self, text: &str, now: Moment, heard: &mut Vec<Heard>) {
+    fn on_text(&mut self, text: &str, at: Receipt, heard: &mut Vec<Heard>) {
         let refuse = |heard: &mut Vec<Heard>, found: &str| {
             heard.push(Heard::Refused(Refusal {
                 status: None,
@@ -291,7 +301,7 @@ impl Machine for Events {
         };
         let what = frame.what.as_some().map(|what| &**what);
         match what {
-            Some("event") => heard.push(match self.on_event(frame.event, now) {
+            Some("event") => heard.push(match self.on_event(frame.event, at) {
                 Ok(Some(event)) => Heard::Event(Box::new(event)),
                 Ok(None) => Heard::Alive,
                 Err(wrong) => Heard::Malformed(wrong),
@@ -315,7 +325,7 @@ impl Machine for Events {
                 let topic = other.unwrap_or_default().into();
                 let event = self
                     .options
-                    .event(Protocol::Events, EventKind::Unknown, topic, text, now);
+                    .event(Protocol::Events, EventKind::Unknown, topic, text, at);
                 heard.push(Heard::Event(Box::new(event)));
             }
         }

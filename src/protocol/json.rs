@@ -14,6 +14,9 @@ use crate::{Id, Moment};
 /// A type that can be read from one JSON value. Each method handles one JSON type; by default it returns `None`, which
 /// means that the value is of the wrong type.
 pub(crate) trait Lenient<'de>: Sized {
+    /// An empty text counts as absent instead of wrong.
+    const EMPTY_IS_ABSENT: bool = false;
+
     fn text(_: &str) -> Option<Self> {
         None
     }
@@ -64,6 +67,11 @@ impl<T> Field<T> {
             Self::Absent | Self::Wrong => None,
         }
     }
+
+    /// 1 if there is a value that cannot be read, else 0; for [`Event::unreadable`](crate::Event::unreadable).
+    pub(crate) fn unreadable(&self) -> u32 {
+        u32::from(matches!(self, Self::Wrong))
+    }
 }
 
 impl<T: Copy> Field<T> {
@@ -101,10 +109,16 @@ impl<'de, T: Lenient<'de>> Deserialize<'de> for Field<T> {
                 Ok(given(T::number(value)))
             }
             fn visit_str<E>(self, value: &str) -> Result<Field<T>, E> {
-                Ok(given(T::text(value)))
+                Ok(match value.is_empty() && T::EMPTY_IS_ABSENT {
+                    true => Field::Absent,
+                    false => given(T::text(value)),
+                })
             }
             fn visit_borrowed_str<E>(self, value: &'de str) -> Result<Field<T>, E> {
-                Ok(given(T::borrowed_text(value)))
+                Ok(match value.is_empty() && T::EMPTY_IS_ABSENT {
+                    true => Field::Absent,
+                    false => given(T::borrowed_text(value)),
+                })
             }
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Field<T>, A::Error> {
                 T::object(map).map(given)
@@ -171,15 +185,18 @@ pub(crate) fn object_from<'de, T: Deserialize<'de>, A: MapAccess<'de>>(map: A) -
 }
 
 impl<'de> Lenient<'de> for Moment {
+    const EMPTY_IS_ABSENT: bool = true;
+
     fn text(text: &str) -> Option<Self> {
         Self::parse(text)
     }
 }
 
-/// An empty text is not an id.
 impl<'de> Lenient<'de> for Id {
+    const EMPTY_IS_ABSENT: bool = true;
+
     fn text(text: &str) -> Option<Self> {
-        (!text.is_empty()).then(|| Self::new(text))
+        Some(Self::new(text))
     }
 }
 
@@ -188,6 +205,8 @@ impl<'de> Lenient<'de> for Id {
 pub(crate) struct LooseId(pub(crate) Id);
 
 impl<'de> Lenient<'de> for LooseId {
+    const EMPTY_IS_ABSENT: bool = true;
+
     fn text(text: &str) -> Option<Self> {
         Id::text(text).map(Self)
     }
@@ -228,6 +247,8 @@ impl<'de: 'a, 'a> Lenient<'de> for Cow<'a, str> {
 pub(crate) struct EpochMs(pub(crate) Moment);
 
 impl<'de> Lenient<'de> for EpochMs {
+    const EMPTY_IS_ABSENT: bool = true;
+
     fn integer(ms: i64) -> Option<Self> {
         Some(Self(Moment::from_epoch_ms(ms)))
     }
@@ -363,6 +384,24 @@ mod tests {
         assert_eq!(outer.list.as_some().unwrap().wrong, 2);
         assert_eq!(outer.list.entries()[0].id.as_some(), Some(&Id::new("b")));
         assert!(matches!(outer.text, Field::Given(Cow::Borrowed("plain"))));
+    }
+
+    #[test]
+    fn an_empty_time_is_absent_and_any_other_text_unreadable() {
+        let at = |value: &str| {
+            let text = format!(r#"{{"at":{value}}}"#);
+            read_object::<Outer<'_>>("x", &text).unwrap().at
+        };
+        for (value, count) in [
+            ("\"2026-05-04T14:05\"", 0),
+            ("\"\"", 0),
+            ("null", 0),
+            ("\"soon\"", 1),
+            ("7", 1),
+        ] {
+            assert_eq!(at(value).unreadable(), count, "{value}");
+        }
+        assert_eq!(at("\"\""), Field::Absent);
     }
 
     #[test]

@@ -12,6 +12,7 @@ use serde::Deserialize;
 use super::depth::check_depth;
 use super::json::{Entries, Field, LooseId, Present, Status, lenient_object, read_object};
 use super::{Heard, Machine, Options, Ping, Refusal, one_line};
+use crate::base::receipt::Receipt;
 use crate::config::{MetricsPayload, Protocol};
 use crate::event::facts::{Facts, MetricFacts};
 use crate::event::{Event, EventKind};
@@ -190,7 +191,7 @@ impl Metrics {
         }
     }
 
-    fn on_event(&self, frame: Frame<'_>, text: &str, now: Moment, heard: &mut Vec<Heard>) {
+    fn on_event(&self, frame: Frame<'_>, text: &str, at: Receipt, heard: &mut Vec<Heard>) {
         let metrics = match frame.metrics {
             Field::Wrong => {
                 heard.push(Heard::Malformed("metrics is not a list".to_owned()));
@@ -220,24 +221,28 @@ impl Metrics {
             .or(user_id.clone())
             .or(others.into_iter().find_map(id))
             .or(conversation_id.clone());
-        let mut wrong_values = false;
+        let mut unreadable = 0;
         let mut values = Vec::with_capacity(metrics.len());
         for metric in metrics {
             match (metric.name, metric.value) {
                 (Field::Given(name), Field::Given(value)) => values.push((name, value)),
                 // A metric without a value yet is not an error.
                 (Field::Given(_), Field::Absent) => {}
-                _ => wrong_values = true,
+                _ => unreadable += 1,
             }
         }
-        let at = frame.timestamp.some();
-        let incomplete = match (at.is_none(), values.is_empty()) {
-            (true, true) => Some("timestamp and metrics"),
-            (true, false) => Some("timestamp"),
-            (false, true) => Some("metrics"),
-            (false, false) if wrong_values => Some("name or number of a metric"),
-            (false, false) => None,
+        let time = at.trusted(frame.timestamp.some(), &mut unreadable);
+        let missing = match (time, values.is_empty()) {
+            (Some(_), false) => None,
+            (Some(_), true) => Some("metrics"),
+            (None, false) => Some("timestamp"),
+            (None, true) => Some("timestamp and metrics"),
         };
+        if let Some(what) = missing {
+            let metric_type = (&*metric_type).into();
+            heard.push(Heard::Incomplete { metric_type, what });
+            return;
+        }
         let event = Event {
             conversation_id,
             queue_id,
@@ -245,23 +250,19 @@ impl Metrics {
             facts: Facts::Metrics(Box::new(MetricFacts {
                 metric_type: (&*metric_type).into(),
                 entity,
-                at,
+                at: time,
                 values,
             })),
+            unreadable,
             ..self
                 .options
-                .event(Protocol::Metrics, EventKind::Metric, metric_type.into(), text, now)
+                .event(Protocol::Metrics, EventKind::Metric, metric_type.into(), text, at)
         };
-        let incomplete = incomplete.map(|what| Heard::Incomplete {
-            metric_type: event.topic.as_ref().into(),
-            what,
-        });
         heard.push(Heard::Event(Box::new(event)));
-        heard.extend(incomplete);
     }
 
     /// Reads a frame that is not an event: the confirmation, an error, or one of an unknown kind.
-    fn on_answer(&mut self, frame: &Frame<'_>, text: &str, now: Moment) -> Heard {
+    fn on_answer(&mut self, frame: &Frame<'_>, text: &str, at: Receipt) -> Heard {
         let status = frame.status();
         match (self.state, status) {
             (State::AwaitingConfirmation, Some(200)) if !frame.is_error() => {
@@ -282,7 +283,7 @@ impl Metrics {
                     EventKind::Unknown,
                     topic,
                     text,
-                    now,
+                    at,
                 )))
             }
         }
@@ -303,12 +304,12 @@ impl Machine for Metrics {
         Ping::Control
     }
 
-    fn on_text(&mut self, text: &str, now: Moment, heard: &mut Vec<Heard>) {
+    fn on_text(&mut self, text: &str, at: Receipt, heard: &mut Vec<Heard>) {
         match check_depth(text).and_then(|()| read_object::<Frame<'_>>("the frame", text)) {
             Err(wrong) => heard.push(Heard::Malformed(wrong)),
-            Ok(frame) if frame.is_event() => self.on_event(frame, text, now, heard),
+            Ok(frame) if frame.is_event() => self.on_event(frame, text, at, heard),
             Ok(frame) => {
-                let verdict = self.on_answer(&frame, text, now);
+                let verdict = self.on_answer(&frame, text, at);
                 heard.push(verdict);
             }
         }

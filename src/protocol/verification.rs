@@ -2,29 +2,30 @@
 //!
 //! In: the payload, the time · Out: the query's JSON · Thread: any (pure).
 
+use std::time::Duration;
+
 use serde_json::json;
 
 use crate::config::{MetricsPayload, TimeWindow};
 use crate::{Error, ErrorKind, Moment};
 
-/// The body of `POST /api/v2/analytics/conversations/details/query`: one conversation in the longest time window and in
-/// the queues of the payload's filters.
+/// What is asked for where the payload has no time window: `now-PT1H` to `now`.
+const WITHOUT_WINDOWS: Duration = Duration::from_secs(3600);
+
+/// The body of `POST /api/v2/analytics/conversations/details/query`: one conversation in the longest time window (the last
+/// hour where the payload has none) and in the queues of the payload's filters.
 ///
 /// # Errors
-/// [`ErrorKind::Configuration`] if there is no window, or the bounds of one cannot be read or are in the wrong order.
+/// [`ErrorKind::Configuration`] if the bounds of a window cannot be read or are in the wrong order.
 pub fn query(payload: &MetricsPayload, now: Moment) -> Result<String, Error> {
     let windows = payload
         .time_windows
         .iter()
         .map(|window| resolve(window, now))
         .collect::<Result<Vec<_>, _>>()?;
-    let Some((start, end)) = windows.into_iter().max_by_key(|(start, end)| end.millis_since(*start)) else {
-        return Err(Error::new(
-            ErrorKind::Configuration,
-            "subscribe.metrics.timeWindows",
-            "is empty, one to three are needed",
-        ));
-    };
+    let (start, end) = (windows.into_iter())
+        .max_by_key(|(start, end)| end.millis_since(*start))
+        .unwrap_or((now.minus(WITHOUT_WINDOWS), now));
     let mut query = json!({
         "interval": format!("{start}/{end}"),
         "paging": {"pageSize": 1, "pageNumber": 1},
@@ -95,6 +96,14 @@ mod tests {
     }
 
     #[test]
+    fn without_windows_the_last_hour() {
+        assert_eq!(
+            query(&payload(&[]), now()).unwrap(),
+            r#"{"interval":"2026-05-04T13:05:30.000Z/2026-05-04T14:05:30.000Z","paging":{"pageNumber":1,"pageSize":1}}"#
+        );
+    }
+
+    #[test]
     fn queues_become_segment_filters() {
         let mut payload = payload(&[("now-PT1H", "now")]);
         payload.entity_filters.insert("queueIds".to_owned(), json!(["a", "b"]));
@@ -115,12 +124,7 @@ mod tests {
 
     #[test]
     fn windows_that_are_refused() {
-        for windows in [
-            &[][..],
-            &[("now", "now")],
-            &[("now", "now-PT1H")],
-            &[("now-PT1H", "soon")],
-        ] {
+        for windows in [&[("now", "now")][..], &[("now", "now-PT1H")], &[("now-PT1H", "soon")]] {
             let error = query(&payload(windows), now()).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Configuration);
             assert!(error.to_string().starts_with("subscribe.metrics.timeWindows: "));

@@ -52,8 +52,8 @@ impl<'de> Lenient<'de> for CommunicationState {
             Self::Alerting
         } else if same_letters(text, "parked") {
             Self::Parked
-        } else if one_of(text, &["scheduled", "uploading", "transmitting", "converting"]) {
-            Self::Waiting
+        } else if same_letters(text, "scheduled") {
+            Self::Scheduled
         } else {
             Self::Other
         })

@@ -21,9 +21,8 @@ pub(crate) struct Telemetry {
     pub(crate) dropped: AtomicU64,
     pub(crate) malformed: AtomicU64,
     pub(crate) server_errors: AtomicU64,
-    /// Events without timestamp or metrics (`metrics` protocol).
-    incomplete: AtomicU64,
-    /// When each metric type was last warned of; kept here, so that it survives a reconnect.
+    /// When each metric type was last warned of because an event of it came without timestamp or metrics (`metrics`
+    /// protocol); kept here, so that it survives a reconnect.
     incomplete_warned: Mutex<BTreeMap<Box<str>, Instant>>,
     last_frame_ms: AtomicI64,
 }
@@ -48,7 +47,6 @@ impl Telemetry {
             dropped: AtomicU64::new(0),
             malformed: AtomicU64::new(0),
             server_errors: AtomicU64::new(0),
-            incomplete: AtomicU64::new(0),
             incomplete_warned: Mutex::default(),
             last_frame_ms: AtomicI64::new(NEVER),
         }
@@ -59,10 +57,10 @@ impl Telemetry {
         self.last_frame_ms.fetch_max(at.epoch_ms(), Ordering::Relaxed);
     }
 
-    /// Counts an event without timestamp or metrics. Returns whether to warn of it: at most once per metric type and
+    /// Counts an event without timestamp or metrics as malformed. Returns whether to warn of it: at most once per metric type and
     /// minute.
     pub(crate) fn on_incomplete(&self, metric_type: &str, now: Instant) -> bool {
-        Self::add(&self.incomplete, 1);
+        Self::add(&self.malformed, 1);
         let mut warned = self.incomplete_warned.lock().unwrap_or_else(PoisonError::into_inner);
         let is_recent = |last: &Instant| now.saturating_duration_since(*last) < WARN_EVERY;
         let is_full = warned.len() >= WARNED_TYPES_AT_MOST && !warned.contains_key(metric_type);
@@ -100,7 +98,6 @@ impl Telemetry {
             events_buffered: decoded.saturating_sub(applied + coalesced + dropped),
             malformed: self.malformed.load(Ordering::Relaxed),
             server_errors: self.server_errors.load(Ordering::Relaxed),
-            incomplete: self.incomplete.load(Ordering::Relaxed),
             ..Counters::default()
         }
     }
@@ -133,7 +130,7 @@ mod tests {
         for n in 0..2 * WARNED_TYPES_AT_MOST {
             telemetry.on_incomplete(&format!("type {n}"), start);
         }
-        assert_eq!(telemetry.counters().incomplete, 5 + 2 * WARNED_TYPES_AT_MOST as u64);
+        assert_eq!(telemetry.counters().malformed, 5 + 2 * WARNED_TYPES_AT_MOST as u64);
         assert!(!telemetry.on_incomplete("one more", start), "memory is bounded");
     }
 

@@ -117,8 +117,13 @@ fn metrics_without_data_stale_or_incomplete_are_audited() {
             .without_verification()
             .audit_file(&path),
     );
-    stream.until("all came", |s| s.counters.incomplete == 2);
-    stream.stop();
+    stream.until("all came", |s| s.counters.malformed == 2);
+    let last = stream.stop().snapshot;
+    assert_eq!(
+        last.counters.events_decoded, 1,
+        "those without timestamp or metrics are no events"
+    );
+    assert!(last.freshness.keys().eq(["queue"]), "{:?}", last.freshness);
     let entries = entries(&path);
     said(&entries, "stale", "metric_type", "queue");
     said(&entries, "incomplete", "metric_type", "agent");

@@ -3,6 +3,8 @@
 //! In: a recording, a pace · Out: what the recorded run gave · Thread: `gs-replay`; it waits until a line is due, and for
 //! outputs, and for nothing once it is stopped.
 
+#[cfg(test)]
+mod cases;
 mod decoders;
 mod delivery;
 mod file;

@@ -2,11 +2,13 @@
 //!
 //! In: a seed · Out: histories, and their events as facts · Thread: any (tests only).
 
+use std::cmp::Reverse;
+
 use fastrand::Rng;
 
 use super::{at, communication, participant};
 use crate::event::facts::{
-    AcwState, CommunicationState, ConversationFacts, DisconnectKind, MediaKind, Participant, Purpose, Stamped,
+    AcwState, AfterCallWork, CommunicationState, ConversationFacts, DisconnectKind, MediaKind, Participant, Purpose, Stamped,
 };
 use crate::{Id, Moment};
 
@@ -220,6 +222,7 @@ impl History {
         });
         ConversationFacts {
             id: self.id.clone(),
+            ended: None,
             participants: told.map(|plan| self.tell(plan, now_ms, stamp)).collect(),
         }
     }
@@ -239,11 +242,14 @@ impl History {
         p.connected = by_now(plan.connected);
         p.ended = by_now(plan.ended);
         let expected = plan.after_call_work.is_some() || plan.skips;
-        p.wrapup_expected = with_value(stamp, expected);
-        p.wrapup_required = with_value(stamp, expected);
-        p.acw_started = by_now(plan.after_call_work.map(|acw| acw.0));
-        p.acw_ended = by_now(plan.after_call_work.map(|acw| acw.1));
-        p.wrapup_coded = p.acw_ended.is_some();
+        p.wrapup_expected = with_value(stamp, Reverse(expected));
+        p.wrapup_required = with_value(stamp, Reverse(expected));
+        let work = AfterCallWork {
+            started: by_now(plan.after_call_work.map(|acw| acw.0)),
+            ended: by_now(plan.after_call_work.map(|acw| acw.1)),
+        };
+        p.after_call_work = work.started.map(|_| work).into_iter().collect();
+        p.wrapups.timed = work.ended.into_iter().collect();
         let mut m = communication(&medium_of(&plan.id), self.media);
         m.connected = p.connected;
         m.disconnected = p.ended;
@@ -264,8 +270,8 @@ impl History {
             };
             m.disconnect = with_value(stamp, kind);
         }
-        if p.acw_started.is_some() {
-            let state = if p.acw_ended.is_some() {
+        if work.started.is_some() {
+            let state = if work.ended.is_some() {
                 AcwState::Complete
             } else {
                 AcwState::Pending
@@ -275,8 +281,9 @@ impl History {
         if plan.skips && p.ended.is_some() {
             m.acw_state = with_value(stamp, AcwState::Skipped);
         }
-        m.hold_started = on_break.and_then(|(from, _)| with_value(stamp, moment(from)));
-        m.held = with_value(stamp, on_pausenow);
+        m.hold_started = on_break.filter(|_| on_pausenow).map(|(from, _)| moment(from));
+        m.queue = p.queue.clone().filter(|_| p.ended.is_none());
+        m.oldest_queue.clone_from(&p.queue);
         if self.media == MediaKind::Callback && p.connected.is_some() && plan.purpose == Purpose::Agent {
             let mut call = m.clone();
             call.kind = MediaKind::Voice;

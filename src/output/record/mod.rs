@@ -105,7 +105,7 @@ fn json<T: Serialize + ?Sized>(out: &mut Vec<u8>, value: &T) {
     }
 }
 
-/// Appends JSON text as one line: line breaks and tabs between tokens are left out, all else is kept byte by byte.
+/// Appends JSON text as one line: line breaks between tokens become blanks, all else is kept byte by byte.
 fn one_line(out: &mut Vec<u8>, text: &str) {
     // In blocks without an early end: the compiler can look at many bytes at once, and nearly no body has any.
     let has_control = |block: &[u8]| block.iter().fold(false, |found, b| found | (*b < 0x20));
@@ -121,7 +121,7 @@ fn one_line(out: &mut Vec<u8>, text: &str) {
             0..0x20 if in_string => {
                 let _ = write!(out, "\\u{b:04x}");
             }
-            0..0x20 => continue,
+            b'\n' | b'\r' => out.push(b' '),
             b'"' if !escaped => {
                 in_string = !in_string;
                 out.push(b);
@@ -159,10 +159,14 @@ pub(crate) mod tests {
             conversation_id: Some(Id::new("1b3e08b8-e7c3-538a-87c3-a10b68b6b415")),
             queue_id: Some(Id::new("509f5a7f-cb31-5a43-ac00-8041a8ba3690")),
             user_id: None,
+            service_time: moment("2026-05-04T14:05:30.123Z"),
+            travel_ms: None,
+            unreadable: 0,
             event_time: Some(moment("2026-05-04T14:05:30.000Z")),
             body: body.map(Into::into),
             fingerprint: 7,
             facts: Facts::None,
+            unreadable: 0,
         }
     }
 
@@ -279,8 +283,11 @@ pub(crate) mod tests {
     #[test]
     fn a_body_on_several_lines_becomes_one_line_and_keeps_its_spaces() {
         let mut out = Vec::new();
-        one_line(&mut out, "{\r\n\t\"a\\\"\\\\\": [1, \"x  y\\n\"]\n}");
-        assert_eq!(String::from_utf8(out).unwrap(), r#"{"a\"\\": [1, "x  y\n"]}"#);
+        one_line(&mut out, "{\r\n\t\"a\\\"\\\\\": [1,\t\"x  y\\n\"]\n}");
+        assert_eq!(
+            String::from_utf8(out).unwrap(),
+            "{  \t\"a\\\"\\\\\": [1,\t\"x  y\\n\"] }"
+        );
     }
 
     pub(crate) fn any_json() -> impl Strategy<Value = Value> {

@@ -25,7 +25,7 @@ fn machine(queues: &[&str]) -> Events {
 
 fn hear(machine: &mut Events, text: &str) -> Vec<Heard> {
     let mut heard = Vec::new();
-    machine.on_text(text, now(), &mut heard);
+    machine.on_text(text, now().into(), &mut heard);
     heard
 }
 
@@ -206,6 +206,12 @@ fn conversations_in_every_state() {
             at: Moment::parse("2026-05-04T14:59:59Z"),
         })
     );
+    assert_eq!(event.unreadable, 0);
+    assert_eq!(
+        self::event(&conversation(r#"{"id":"c1","timestamp":"soon"}"#)).unreadable,
+        1
+    );
+    assert_eq!(self::event(&queue(r#"{"id":"q","timestamp":7}"#)).unreadable, 1);
     let active = |state: &str| match self::event(&conversation(&format!(r#"{{"state":{state}}}"#))).facts {
         Facts::ConversationState(facts) => {
             assert_eq!((facts.conversation, facts.queue, facts.at), (None, None, None));

@@ -52,6 +52,8 @@ lenient_object!(Section, Group, Datum);
 struct Interval(Moment, Moment);
 
 impl<'de> Lenient<'de> for Interval {
+    const EMPTY_IS_ABSENT: bool = true;
+
     fn text(text: &str) -> Option<Self> {
         let (start, end) = text.split_once('/')?;
         Some(Self(Moment::parse(start)?, Moment::parse(end)?))
@@ -73,15 +75,17 @@ impl<'de> Lenient<'de> for Stats {
     }
 }
 
-/// Reads statistics; `queue` is the one in the topic's name. The error says what is wrong without quoting the text.
-pub(super) fn read(body: &str, queue: Option<&Id>) -> Result<ObservationFacts, String> {
+/// Reads statistics; `queue` is the one in the topic's name. Also gives the count of what cannot be read: intervals, and
+/// entries that are no object or name no metric. The error says what is wrong without quoting the text.
+pub(super) fn read(body: &str, queue: Option<&Id>) -> Result<(ObservationFacts, u32), String> {
     let mut body: Section = read_object("eventBody", body)?;
     if body.data == Field::Wrong || body.results == Field::Wrong {
         return Err("the statistics are not a list".to_owned());
     }
+    let mut unreadable = 0;
     let results = std::mem::take(&mut body.results);
     let mut sections = vec![body];
-    sections.extend(results.some().map(|results| results.good).unwrap_or_default());
+    sections.extend(readable(results, &mut unreadable));
     let Some(queue) = sections.iter().find_map(Section::queue).or(queue).cloned() else {
         return Err("the statistics name no queue".to_owned());
     };
@@ -94,9 +98,16 @@ pub(super) fn read(body: &str, queue: Option<&Id>) -> Result<ObservationFacts, S
         if section.queue().is_some_and(|queue| *queue != facts.queue) {
             continue;
         }
-        section.into_rows(&mut facts.rows);
+        section.into_rows(&mut facts.rows, &mut unreadable);
     }
-    Ok(facts)
+    Ok((facts, unreadable))
+}
+
+/// The readable entries of a list; the others are counted.
+fn readable<T>(list: Field<Entries<T>>, unreadable: &mut u32) -> Vec<T> {
+    let Some(entries) = list.some() else { return Vec::new() };
+    *unreadable += u32::try_from(entries.wrong).unwrap_or(u32::MAX);
+    entries.good
 }
 
 impl Section {
@@ -107,27 +118,31 @@ impl Section {
             .or(self.queue_id.as_some())
     }
 
-    fn into_rows(self, rows: &mut Vec<ObservationRow>) {
+    fn into_rows(self, rows: &mut Vec<ObservationRow>, unreadable: &mut u32) {
         let group = self.group.as_some();
         let media = group
             .and_then(|group| group.media_type.copied())
             .or(self.media_type.copied());
-        let Field::Given(data) = self.data else { return };
-        for mut datum in data.good {
+        for mut datum in readable(self.data, unreadable) {
+            *unreadable += datum.interval.unreadable();
             let interval = datum.interval.copied().map(|Interval(start, end)| (start, end));
             let metrics = std::mem::take(&mut datum.metrics);
-            rows.extend(datum.into_row(media, interval));
-            for metric in metrics.some().map(|metrics| metrics.good).unwrap_or_default() {
-                rows.extend(metric.into_row(media, interval));
+            rows.extend(datum.into_row(media, interval, unreadable));
+            for metric in readable(metrics, unreadable) {
+                rows.extend(metric.into_row(media, interval, unreadable));
             }
         }
     }
 }
 
 impl Datum {
-    /// `None` if it has no metric name or no number.
-    fn into_row(self, media: Option<MediaKind>, interval: Option<(Moment, Moment)>) -> Option<ObservationRow> {
-        let metric = self.metric.some()?;
+    /// `None` if it has no number; one with numbers but without the name of a metric is counted as unreadable.
+    fn into_row(
+        self,
+        media: Option<MediaKind>,
+        interval: Option<(Moment, Moment)>,
+        unreadable: &mut u32,
+    ) -> Option<ObservationRow> {
         let mut stats = self.stats.some().map(|Stats(stats)| stats).unwrap_or_default();
         let own = [
             ("count", self.count),
@@ -138,7 +153,14 @@ impl Datum {
                 stats.insert(name.into(), value);
             }
         }
-        (!stats.is_empty()).then(|| ObservationRow {
+        if stats.is_empty() {
+            return None;
+        }
+        let Field::Given(metric) = self.metric else {
+            *unreadable = unreadable.saturating_add(1);
+            return None;
+        };
+        Some(ObservationRow {
             media,
             interval,
             metric,

@@ -59,24 +59,33 @@ impl RoutingStatus {
     }
 }
 
-/// Reads `v2.users.{id}.presence`, whose body names no user.
-pub(super) fn read_presence(body: &str, user: &Id) -> Result<UserFacts, String> {
+/// Reads `v2.users.{id}.presence`, whose body names no user. Also gives the count of unreadable times.
+pub(super) fn read_presence(body: &str, user: &Id) -> Result<(UserFacts, u32), String> {
     let presence: Presence = read_object("eventBody", body)?;
-    Ok(UserFacts {
+    let wrong = presence.modified_date.unreadable();
+    let facts = UserFacts {
         user: user.clone(),
         presence: presence.dated(),
         routing_status: None,
-    })
+    };
+    Ok((facts, wrong))
 }
 
 /// Reads `v2.users.{id}.routingStatus`, and `v2.users.{id}.activity`, which has the same field and the presence.
-pub(super) fn read_activity(body: &str, user: &Id) -> Result<UserFacts, String> {
+/// Also gives the count of unreadable times.
+pub(super) fn read_activity(body: &str, user: &Id) -> Result<(UserFacts, u32), String> {
     let activity: Activity = read_object("eventBody", body)?;
-    Ok(UserFacts {
+    let wrong = activity.presence.as_some().map_or(0, |p| p.modified_date.unreadable())
+        + activity
+            .routing_status
+            .as_some()
+            .map_or(0, |r| r.start_time.unreadable());
+    let facts = UserFacts {
         user: user.clone(),
         presence: activity.presence.some().and_then(Presence::dated),
         routing_status: activity.routing_status.some().and_then(RoutingStatus::dated),
-    })
+    };
+    Ok((facts, wrong))
 }
 
 /// The ids and times of a detail event.
@@ -94,6 +103,11 @@ pub(super) struct Detail {
 impl Detail {
     pub(super) fn read(body: &str) -> Result<Self, String> {
         read_object("eventBody", body)
+    }
+
+    /// How many of its times cannot be read.
+    pub(super) fn unreadable(&self) -> u32 {
+        self.event_time.unreadable() + self.current_state_start.unreadable()
     }
 
     /// The newest of the event's times that is not later than `limit`.

@@ -37,16 +37,16 @@ fn of_queues(queues: &[Id], before: &TopicPlan) -> TopicPlan {
 
 #[test]
 fn queues_users_and_free_topics_on_one_channel() {
-    let channels = plan(&["Q", "R", "Q"], &["U"], &["v2.conversations.C.transcription"]).unwrap();
+    let channels = plan(&["q", "r", "q"], &["u"], &["v2.conversations.c.transcription"]).unwrap();
     assert_eq!(
         channels,
         [texts(&[
-            "v2.users.U?presence&routingStatus",
-            "v2.routing.queues.Q.conversations",
-            "v2.analytics.queues.Q.observations",
-            "v2.routing.queues.R.conversations",
-            "v2.analytics.queues.R.observations",
-            "v2.conversations.C.transcription",
+            "v2.users.u?presence&routingStatus",
+            "v2.routing.queues.q.conversations",
+            "v2.analytics.queues.q.observations",
+            "v2.routing.queues.r.conversations",
+            "v2.analytics.queues.r.observations",
+            "v2.conversations.c.transcription",
         ])]
     );
     assert!(plan(&[], &[], &[]).unwrap().is_empty());
@@ -54,22 +54,22 @@ fn queues_users_and_free_topics_on_one_channel() {
 
 #[test]
 fn no_topic_is_subscribed_twice() {
-    let free = |topics: &[&str]| plan(&["Q"], &["U"], topics).unwrap()[0][3..].to_vec();
+    let free = |topics: &[&str]| plan(&["q"], &["u"], topics).unwrap()[0][3..].to_vec();
     assert_eq!(
-        free(&["v2.users.U.presence", "v2.routing.queues.Q.conversations"]),
+        free(&["v2.users.u.presence", "v2.routing.queues.q.conversations"]),
         texts(&[])
     );
-    assert_eq!(free(&["v2.users.U?routingStatus&presence"]), texts(&[]));
-    assert_eq!(free(&["v2.users.U?presence&station"]), texts(&["v2.users.U.station"]));
+    assert_eq!(free(&["v2.users.u?routingStatus&presence"]), texts(&[]));
+    assert_eq!(free(&["v2.users.u?presence&station"]), texts(&["v2.users.u.station"]));
     assert_eq!(
-        free(&["v2.users.U?presence&station&tokens"]),
-        texts(&["v2.users.U?station&tokens"])
+        free(&["v2.users.u?presence&station&tokens"]),
+        texts(&["v2.users.u?station&tokens"])
     );
     assert_eq!(
-        free(&["v2.users.V?b&a", "v2.users.V.a", "v2.users.V.c"]),
-        texts(&["v2.users.V?b&a", "v2.users.V.c"])
+        free(&["v2.users.v?b&a", "v2.users.v.a", "v2.users.v.c"]),
+        texts(&["v2.users.v?b&a", "v2.users.v.c"])
     );
-    assert_eq!(free(&[" v2.users.V.x ", "v2.users.V.x"]), texts(&["v2.users.V.x"]));
+    assert_eq!(free(&[" v2.users.v.x ", "v2.users.v.x"]), texts(&["v2.users.v.x"]));
     assert_eq!(free(&["channel.metadata", "v2.system.socket_closing"]), texts(&[]));
 }
 

@@ -21,6 +21,9 @@ fn event(conversation: &str, at_ms: i64) -> Box<Event> {
         conversation_id: Some(Id::new(conversation)),
         queue_id: None,
         user_id: None,
+        service_time: Moment::default(),
+        travel_ms: None,
+        unreadable: 0,
         event_time: None,
         body: None,
         fingerprint: 0,
@@ -30,6 +33,7 @@ fn event(conversation: &str, at_ms: i64) -> Box<Event> {
             active: Some(at_ms % 2 == 0),
             at: Some(Moment::from_epoch_ms(at_ms)),
         }),
+        unreadable: 1,
     })
 }
 
@@ -115,6 +119,13 @@ fn coalesce_joins_into_the_newest_waiting_event_of_the_entity() {
     // What was taken cannot be merged into any more.
     rig.send(event("a", 10));
     assert_eq!(rig.drain(), owned(&[("a", 10)]));
+}
+
+#[test]
+fn a_merged_event_has_what_is_unreadable_in_both() {
+    let mut waiting = event("a", 0);
+    crate::event::coalesce::merge(&mut waiting, *event("a", 2));
+    assert_eq!(waiting.unreadable, 2);
 }
 
 #[test]

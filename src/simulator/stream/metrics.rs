@@ -112,8 +112,8 @@ fn parse(text: &str) -> Result<MetricRequest, String> {
     let windows = payload
         .get("timeWindows")
         .and_then(Value::as_array)
-        .filter(|w| !w.is_empty() && w.len() <= 3);
-    let windows = windows.ok_or("timeWindows: 1 to 3 are needed")?;
+        .filter(|w| w.len() <= 3);
+    let windows = windows.ok_or("timeWindows: a list of at most 3 is needed")?;
     let windows = windows
         .iter()
         .map(|w| {
@@ -213,6 +213,7 @@ mod tests {
     fn payloads_are_checked() {
         let good = r#"{"metricTypes":["queue"],"timeWindows":[{"start":"now-PT1H","end":"now"}],"granularity":"PT1M","metrics":["offered"],"entityFilters":{}}"#;
         assert!(parse(good).is_ok());
+        assert!(parse(&good.replace(r#"{"start":"now-PT1H","end":"now"}"#, "")).is_ok());
         for (from, to) in [
             (r#"["queue"]"#, r#"["quue"]"#),
             (r#"["queue"]"#, "[]"),

@@ -112,7 +112,7 @@ mod tests {
 
     #[test]
     fn bodies() {
-        let queues = [Id::new("Q"), Id::new("R")];
+        let queues = [Id::new("q"), Id::new("r")];
         let read = |which| -> Value {
             let query = Query {
                 span: (at(0), at(60)),
@@ -128,7 +128,7 @@ mod tests {
         assert_eq!(all["paging"], json!({"pageSize": 100, "pageNumber": 3}));
         let matches =
             |queue: &str| json!({"type": "dimension", "dimension": "queueId", "operator": "matches", "value": queue});
-        let on_queues = json!({"type": "or", "predicates": [matches("Q"), matches("R")]});
+        let on_queues = json!({"type": "or", "predicates": [matches("q"), matches("r")]});
         assert_eq!(all["segmentFilters"], json!([on_queues]));
         assert_eq!(all.get("conversationFilters"), None);
         let absent = |dimension: &str| {

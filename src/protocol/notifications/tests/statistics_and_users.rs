@@ -213,3 +213,67 @@ fn detail_events() {
         Some(Moment::from_epoch_ms(2000))
     );
 }
+
+#[test]
+fn what_cannot_be_read_is_counted() {
+    let in_topic = |topic: &str, body: &str| {
+        let text = format!(r#"{{"topicName":"{topic}","eventBody":{body}}}"#);
+        event(&text).unreadable
+    };
+    let observations = format!("v2.analytics.queues.{Q}.observations");
+    let presence = format!("v2.users.{USER_1}.presence");
+    let status = format!("v2.users.{USER_1}.routingStatus");
+    let activity = format!("v2.users.{USER_1}.activity");
+    for (topic, body, count) in [
+        (
+            &*observations,
+            r#"{"data":[{"interval":"2026-05-04T14:00Z/2026-05-04T14:30","metrics":[{"metric":"a","stats":{"count":1}}]}]}"#,
+            0,
+        ),
+        (
+            &observations,
+            r#"{"data":[{"interval":"","metrics":[{"metric":"a"}]}]}"#,
+            0,
+        ),
+        (
+            &observations,
+            r#"{"data":[{"interval":"today/tomorrow","metrics":[]}]}"#,
+            1,
+        ),
+        (
+            &observations,
+            r#"{"data":[7,{"metrics":[{"stats":{"count":1}},"x"]}]}"#,
+            3,
+        ),
+        (&observations, r#"{"results":[null,{"data":[{"count":1}]}]}"#, 2),
+        (&presence, r#"{"modifiedDate":"2026-05-04T14:02"}"#, 0),
+        (&presence, r#"{"modifiedDate":"yesterday"}"#, 1),
+        (&status, r#"{"routingStatus":{"status":"IDLE","startTime":"14:02"}}"#, 1),
+        (
+            &activity,
+            r#"{"presence":{"modifiedDate":7},"routingStatus":{"startTime":"x"}}"#,
+            2,
+        ),
+        (
+            "v2.detail.events.conversation.c.acw",
+            r#"{"eventTime":"2026-05-04T14:02:00Z","currentStateStart":""}"#,
+            1,
+        ),
+        ("v2.routing.queues.q.users", r#"{"joinDate":"x"}"#, 0),
+    ] {
+        assert_eq!(in_topic(topic, body), count, "{topic} {body}");
+    }
+}
+
+#[test]
+fn ids_are_read_in_lower_case_and_the_body_stays() {
+    let body = format!(r#"{{"id":"{}","participants":[]}}"#, CALL.to_uppercase());
+    let text = format!(
+        r#"{{"topicName":"v2.routing.queues.{}.conversations","eventBody":{body}}}"#,
+        Q.to_uppercase()
+    );
+    let event = event(&text);
+    assert_eq!(event.queue_id.unwrap().to_string(), Q);
+    assert_eq!(event.conversation_id.unwrap().to_string(), CALL);
+    assert_eq!(event.body.as_deref(), Some(&*body));
+}

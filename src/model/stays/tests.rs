@@ -1,0 +1,1 @@
+//! Stays of single participants.
