@@ -54,6 +54,8 @@ pub(crate) enum ConnectionNews {
     Alive,
     /// The service will close this socket soon.
     SocketClosing,
+    /// The service says that the topics of its channel changed.
+    SubscriptionsChanged,
     /// The token of its channel was revoked.
     TokenRevoked,
     /// It ended. Every reader sends this, last and exactly once, also when it panicked.

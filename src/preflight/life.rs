@@ -140,7 +140,8 @@ impl TrialConnection {
                 ConnectionNews::Confirmed(_) => self.seen.confirmed = true,
                 ConnectionNews::Alive => self.seen.alive = true,
                 ConnectionNews::Ended { reason, .. } => return Err(WaitFailed::Ended(reason)),
-                ConnectionNews::SocketClosing | ConnectionNews::TokenRevoked => {}
+                ConnectionNews::SocketClosing | ConnectionNews::SubscriptionsChanged | ConnectionNews::TokenRevoked => {
+                }
             },
             Some(_) => {}
             None => return Err(WaitFailed::TooLate),

@@ -50,6 +50,8 @@ pub enum Heard {
     Pong,
     /// The service is about to close this socket.
     SocketClosing,
+    /// The topics of this channel changed.
+    SubscriptionsChanged,
     /// The token of this channel was revoked.
     TokenRevoked,
     /// Another client took the channel's subscriptions; the reason as sent.

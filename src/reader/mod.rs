@@ -57,6 +57,9 @@ const AHEAD_READS: usize = 64;
 /// While the connection closes, the stop signal is checked this often.
 const STOP_CHECK: Duration = Duration::from_millis(50);
 
+/// A wait that ended so much too late means that the process was stopped, so the silence was not the peer's.
+const LATE: Duration = Duration::from_secs(5);
+
 /// Stands for "no frame yet".
 const NEVER: i64 = i64::MIN;
 
@@ -270,7 +273,14 @@ impl Session<'_> {
             // Its answer shows that the connection is alive, if no other frame does before.
             self.heartbeat.ping_at_once(Instant::now());
         }
+        let mut wait_ends = Instant::now();
         loop {
+            let now = Instant::now();
+            if now.saturating_duration_since(wait_ends) > LATE {
+                // What has arrived since is still to be read.
+                self.heartbeat.on_resumed(now);
+            }
+            wait_ends = now;
             self.check_timers()?;
             self.hand_over_ahead(Instant::now() + AHEAD_ROOM_WAIT);
             if self.ahead.is_full() {
@@ -283,6 +293,7 @@ impl Session<'_> {
                 false => (AHEAD_READS, Instant::now() + AHEAD_READ_WAIT),
             };
             self.socket.get_mut().set_read_deadline(until);
+            wait_ends = until;
             for _ in 0..reads {
                 match self.socket.read() {
                     Ok(message) => self.on_message(message)?,
@@ -404,6 +415,7 @@ impl Session<'_> {
                     .on_sent_again(self.ticket.machine.handshake_limit(), Instant::now());
             }
             Heard::SocketClosing => self.notify(ConnectionNews::SocketClosing),
+            Heard::SubscriptionsChanged => self.notify(ConnectionNews::SubscriptionsChanged),
             Heard::TokenRevoked => self.notify(ConnectionNews::TokenRevoked),
             Heard::NoLongerSubscribed(why) => return Err(CloseReason::TakenOver(why)),
             Heard::ChannelGone => return Err(CloseReason::ChannelGone),

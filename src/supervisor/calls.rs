@@ -174,6 +174,7 @@ fn make(call: Call, client: &RestClient, config: &Config) -> Result<Answer, Erro
                 .find(|own| own.id.as_ref().is_some_and(|id| *id == channel));
             Ok(Answer::Renewed(entities, it.and_then(|own| own.expires)))
         }
+        Call::ReadBack { token, channel } => channels::subscribed(client, &token, &channel).map(Answer::ReadBack),
         Call::LeaveChannel { token, channel } => channels::unsubscribe_all(client, &token, &channel).map(Answer::Left),
     }
 }

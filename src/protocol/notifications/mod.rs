@@ -60,6 +60,8 @@ struct Envelope<'a> {
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct SystemMessage {
+    #[serde(rename = "systemTopicType")]
+    about: Field<Box<str>>,
     reason: Field<Box<str>>,
     message: Field<Box<str>>,
 }
@@ -178,6 +180,14 @@ impl Notifications {
             System::Alive if is_pong(body) => Heard::Pong,
             System::Alive => Heard::Alive,
             System::SocketClosing => Heard::SocketClosing,
+            System::SubscriptionsChanged => Heard::SubscriptionsChanged,
+            System::Other => {
+                let said = read_object::<SystemMessage>("eventBody", body).unwrap_or_default();
+                match said.about.as_some().map(|about| &**about) {
+                    Some("subscription_changed") => Heard::SubscriptionsChanged,
+                    _ => Heard::Alive,
+                }
+            }
             System::TokenRevoked => Heard::TokenRevoked,
             System::NoLongerSubscribed => {
                 let said = read_object::<SystemMessage>("eventBody", body).unwrap_or_default();

@@ -114,7 +114,11 @@ fn control_frames() {
     assert!(matches!(one(r#"{"message":"pong"}"#), Heard::Pong));
     assert!(matches!(
         one(r#"{"topicName":"v2.subscription.updated","eventBody":{}}"#),
-        Heard::Alive
+        Heard::SubscriptionsChanged
+    ));
+    assert!(matches!(
+        one(r#"{"topicName":"v2.system.a.b","eventBody":{"systemTopicType":"subscription_changed"}}"#),
+        Heard::SubscriptionsChanged
     ));
     assert!(matches!(
         one(r#"{"topicName":"v2.system.a.b","eventBody":7}"#),
