@@ -66,7 +66,7 @@ use crate::event::facts::Facts;
 use crate::{Event, EventKind, Id, Moment};
 
 /// What a model needs to know of the configuration.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Settings {
     /// Decides which numbers exist.
     pub protocol: Protocol,
@@ -101,7 +101,7 @@ impl From<&Config> for Settings {
             max_conversations: config.model.max_conversations,
             max_bytes: config.model.max_bytes,
             windows: config.windows,
-            totals: config.totals,
+            totals: config.totals.clone(),
         }
     }
 }
@@ -198,7 +198,7 @@ impl Model {
                     max_conversations: settings.max_conversations,
                     max_bytes: settings.max_bytes,
                 },
-                Totals::new(settings.windows, settings.totals),
+                Totals::new(settings.windows, settings.totals.clone()),
             ),
             observations: Observations::default(),
             users: Users::default(),

@@ -103,7 +103,7 @@ fn twins_get_no_record_repetitions_do_and_both_are_counted() {
     m.set_queues(these(&["Q"]));
     let mut e = event(EventKind::QueueConversation, waiting("a", "Q"), at(2));
     e.fingerprint = 5;
-    e.event_time = Some(at(1));
+    e.travel_ms = Some(1000);
     assert!(m.apply(&e, at(2)).gets_record());
     assert!(m.apply(&e, at(2)).gets_record());
     e.connection = 2;
