@@ -193,6 +193,7 @@ impl Core {
 
     fn tick(&mut self, clock_ahead_ms: i64, now: Moment) -> Vec<Effect> {
         self.model.set_service_ahead(now, clock_ahead_ms);
+        self.connection.set_clock_ahead(clock_ahead_ms);
         let limit_secs = self.settings.stale_after.as_secs();
         let effects = |stale: Stale| {
             let what = format!("metric type {}: no data for {limit_secs} s", stale.metric_type);

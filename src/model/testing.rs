@@ -127,6 +127,7 @@ pub fn shown(model: &mut Model, as_of: Moment) -> Snapshot {
         channel_expires_at: None,
         cause: None,
         refused_topics: BTreeMap::new(),
+        clock_ahead_ms: 0,
         gaps_total: 0,
         gaps: Vec::new(),
     };

@@ -25,6 +25,7 @@ pub(super) fn snapshot() -> Snapshot {
             channel_expires_at: None,
             cause: None,
             refused_topics: Default::default(),
+            clock_ahead_ms: 0,
             gaps_total: 0,
             gaps: Vec::new(),
         },
