@@ -31,9 +31,9 @@ impl ConnectionView {
                 last_frame_at: None,
                 token_expires_at: None,
                 channel_expires_at: None,
+                clock_ahead_ms: 0,
                 cause: None,
                 refused_topics: BTreeMap::new(),
-                clock_ahead_ms: 0,
                 gaps_total: 0,
                 gaps: Vec::new(),
             },
@@ -53,10 +53,6 @@ impl ConnectionView {
 
     pub(super) fn set_token(&mut self, expires_at: Moment) {
         self.shown.token_expires_at = Some(expires_at);
-    }
-
-    pub(super) fn set_clock_ahead(&mut self, ms: i64) {
-        self.shown.clock_ahead_ms = ms;
     }
 
     pub(super) fn set_connections(&mut self, open: u32, reconnects: u64, channel_expires_at: Option<Moment>) {

@@ -9,11 +9,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::clock_log::ClockLog;
 use super::connection::ConnectionView;
 use super::control::{FoundConversation, Repair, StateAndCause};
 use super::gaps::{Closed, OpenGaps, Owner};
 use crate::audit::{Entry, entries};
-use crate::event::change::Change;
+use crate::event::change::{Change, ClockLook};
 use crate::event::facts::{ConversationFacts, Facts};
 use crate::event::gap::{Gap, GapTopics};
 use crate::event::queue::Queue;
@@ -66,6 +67,7 @@ pub(crate) struct Core {
     gaps: OpenGaps,
     /// The last tick. A gap of dropped events reaches from the tick before the first drop to the last tick with drops.
     ticked_at: Moment,
+    clock_log: ClockLog,
 }
 
 impl Core {
@@ -76,6 +78,7 @@ impl Core {
             connection: ConnectionView::new(settings.protocol, now),
             gaps: OpenGaps::default(),
             ticked_at: now,
+            clock_log: ClockLog::default(),
             settings,
         }
     }
@@ -92,7 +95,8 @@ impl Core {
 
     /// The dashboard at `now`, with the next revision.
     pub(crate) fn snapshot(&mut self, now: Moment, observed: Observed) -> Snapshot {
-        let connection = self.connection.snapshot(observed.last_frame_at);
+        let mut connection = self.connection.snapshot(observed.last_frame_at);
+        connection.clock_ahead_ms = self.model.clock_ahead_ms();
         let as_of = self.model.as_of(now);
         self.model
             .snapshot(as_of, now, connection, observed.counters, observed.outputs)
@@ -100,12 +104,11 @@ impl Core {
 
     /// Applies an event, as of the time of its receipt.
     pub(crate) fn apply_event(&mut self, event: &Event) -> Applied {
-        let now = event.received_at;
-        let applied = self.model.apply(event, now);
+        let applied = self.model.apply(event, event.service_time);
         let turned = applied.stale.as_ref().filter(|stale| stale.is_turn);
         Applied {
             gets_record: applied.gets_record(),
-            effect: turned.map(|stale| Effect::Audit(entries::stale(stale, now))),
+            effect: turned.map(|stale| Effect::Audit(entries::stale(stale, event.received_at))),
         }
     }
 
@@ -119,8 +122,8 @@ impl Core {
     /// Applies a change at `now`.
     pub(crate) fn apply(&mut self, change: Change, now: Moment) -> Vec<Effect> {
         let mut effects = Vec::from_iter(entries::of_change(&change, now).map(Effect::Audit));
-        if let Change::Tick { clock_ahead_ms, .. } = change {
-            effects.extend(self.tick(clock_ahead_ms, now));
+        if let Change::Tick { clock, .. } = change {
+            effects.extend(self.tick(clock, now));
         }
         if let Some((events, cause)) = change.drops() {
             effects.extend(self.watch_drops(events, cause, now));
@@ -191,15 +194,19 @@ impl Core {
         effects
     }
 
-    fn tick(&mut self, clock_ahead_ms: i64, now: Moment) -> Vec<Effect> {
-        self.model.set_service_ahead(now, clock_ahead_ms);
-        self.connection.set_clock_ahead(clock_ahead_ms);
+    fn tick(&mut self, clock: ClockLook, now: Moment) -> Vec<Effect> {
+        self.model.set_clock(now, clock);
+        let told = self
+            .clock_log
+            .on_tick(clock.clock_ahead_ms, clock.stepped_ms)
+            .into_iter();
         let limit_secs = self.settings.stale_after.as_secs();
         let effects = |stale: Stale| {
             let what = format!("metric type {}: no data for {limit_secs} s", stale.metric_type);
             [Effect::Audit(entries::stale(&stale, now)), Effect::Warn(what)]
         };
-        self.model.on_tick(now).into_iter().flat_map(effects).collect()
+        let stale = self.model.on_tick(now).into_iter().flat_map(effects);
+        told.map(Effect::Warn).chain(stale).collect()
     }
 
     fn watch_drops(&mut self, events: u64, cause: &str, now: Moment) -> Vec<Effect> {

@@ -26,7 +26,7 @@ fn core() -> Core {
 
 fn tick(dropped: u64) -> Change {
     Change::Tick {
-        clock_ahead_ms: 0,
+        clock: ClockLook::default(),
         dropped,
     }
 }

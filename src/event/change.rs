@@ -76,11 +76,33 @@ pub(crate) enum Change {
     GapClosed { line: usize, to: Moment },
     /// REST filled these gaps in completely.
     GapsRepaired { ids: Vec<u64> },
-    /// Time passes. How far the service's clock is ahead of ours, and how many events were dropped since the last tick:
-    /// they open a gap, which a tick without drops closes.
-    Tick { clock_ahead_ms: i64, dropped: u64 },
+    /// Time passes. What the clocks showed, and how many events were dropped since the last tick: they open a gap, which a
+    /// tick without drops closes.
+    Tick {
+        #[serde(flatten)]
+        clock: ClockLook,
+        dropped: u64,
+    },
     /// The run ends: how many events were dropped since the last tick, those that were left in the buffer included.
     Drained { dropped: u64 },
+}
+
+/// Our clock against the service's at a tick.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ClockLook {
+    /// How far our clock is ahead of the service's, in milliseconds: negative where ours is behind, 0 where the difference
+    /// is under 1 s or not known.
+    pub(crate) clock_ahead_ms: i64,
+    /// By how much our clock was stepped since the last tick; `clock_ahead_ms` contains it.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(crate) stepped_ms: i64,
+    /// An answer's date showed that the newest time inside events was too late.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) refuted: bool,
+}
+
+fn is_zero(number: &i64) -> bool {
+    *number == 0
 }
 
 impl Change {

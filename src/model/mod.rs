@@ -62,6 +62,7 @@ use self::unknown::{InGap, WhyUnknown};
 use self::user::Users;
 use crate::base::millis;
 use crate::config::{Config, Protocol, ServiceLevel, TotalsConfig, WindowsConfig};
+use crate::event::change::ClockLook;
 use crate::event::facts::Facts;
 use crate::{Event, EventKind, Id, Moment};
 
@@ -205,22 +206,22 @@ impl Model {
         }
     }
 
-    /// Takes an event from the stream. `now` is the time of applying: it decides what is forgotten.
+    /// Takes an event from the stream. `now` is the service's time of its receipt: it decides what is forgotten.
     pub fn apply(&mut self, event: &Event, now: Moment) -> Applied {
         if let Facts::Conversation(facts) = &event.facts {
             self.conversations.fetch(&facts.id);
         }
         self.counters.applied += 1;
         self.counters.unknown += u64::from(event.kind == EventKind::Unknown);
-        self.kinds.record(event.kind.as_str(), None, event.received_at);
+        self.kinds.record(event.kind.as_str(), None, event.received_at, now);
         let mut applied = Applied {
             delivery: self.duplicates.classify(event),
             late: false,
             stale: None,
         };
-        let stale = self.note_metric_time(event);
+        let stale = self.note_metric_time(event, now);
         if applied.delivery == Delivery::First {
-            if let Some(ms) = event.latency_ms() {
+            if let Some(ms) = event.travel_ms {
                 self.latencies.record(event.kind, ms);
             }
             self.counters.stale += u64::from(stale.is_some());
@@ -232,19 +233,20 @@ impl Model {
                 return applied;
             }
         }
-        applied.late = self.take(&event.facts, event.received_at, now);
+        applied.late = self.take(&event.facts, now);
         applied
     }
 
-    /// Takes facts from REST: counted in `repairs` only. `now` is the time of the answer.
+    /// Takes facts from REST: counted in `repairs` only. `now` is the time of the answer by our clock.
     pub(crate) fn apply_rest(&mut self, facts: &Facts, now: Moment) {
+        let now = self.service_time.at(now);
         self.counters.repairs += 1;
         match facts {
             Facts::Conversation(conversation) => {
                 self.service_time.saw(conversation, now);
                 self.conversations.apply_rest(conversation, now);
             }
-            other => drop(self.take(other, now, now)),
+            other => drop(self.take(other, now)),
         }
     }
 
@@ -254,15 +256,30 @@ impl Model {
         self.subscriptions.covered_by_rest(at);
     }
 
-    /// Takes how far the service's clock is ahead of ours, in milliseconds; to be called at every tick.
-    pub(crate) fn set_service_ahead(&mut self, now: Moment, ahead_ms: i64) {
-        self.service_time.tick(now, ahead_ms);
+    /// Takes what the clocks showed at a tick.
+    pub(crate) fn set_clock(&mut self, now: Moment, look: ClockLook) {
+        self.service_time.tick(now, look);
+        if look.stepped_ms != 0 {
+            self.latencies = Latencies::default();
+        }
     }
 
-    /// The later of the service's time and ours at `now`: the `as_of` of a snapshot.
+    /// The service's time at `now` of our clock: the `as_of` of a snapshot.
     #[must_use]
     pub(crate) fn as_of(&self, now: Moment) -> Moment {
-        self.service_time.at_least(now)
+        self.service_time.at(now)
+    }
+
+    /// The newest believed time inside facts: the service's clock shows at least this.
+    #[must_use]
+    pub(crate) fn newest_time(&self) -> Option<Moment> {
+        self.service_time.newest()
+    }
+
+    /// How far our clock is ahead of the service's, in milliseconds; negative where it is behind.
+    #[must_use]
+    pub(crate) fn clock_ahead_ms(&self) -> i64 {
+        self.service_time.clock_ahead_ms()
     }
 
     /// The service's time at a recent moment of our clock; never later than it was.
@@ -271,7 +288,7 @@ impl Model {
         self.service_time.then(at)
     }
 
-    /// The local midnight before `now`, if totals count since midnight; the facts since then are asked for at the start.
+    /// The local midnight before `now` of the service's clock, if totals count since midnight; the facts since then are asked for at the start.
     #[must_use]
     pub(crate) fn day_start(&self, now: Moment) -> Option<Moment> {
         self.conversations.totals().day_start(now)
@@ -279,6 +296,7 @@ impl Model {
 
     /// Forgets what is old. Returns the metric types that became stale since the last tick because no event arrived.
     pub(crate) fn on_tick(&mut self, now: Moment) -> Vec<Stale> {
+        let now = self.service_time.at(now);
         self.conversations.forget(now);
         self.states.forget(now);
         let became_stale = self.metric_types.on_tick(now);
@@ -422,7 +440,7 @@ impl Model {
             },
             outputs,
             latency: self.latencies.snapshot(),
-            freshness: freshness.snapshot(generated_at),
+            freshness: freshness.snapshot(as_of),
             totals: self.totals(&in_gap),
             all_queues,
             queues,
@@ -431,8 +449,8 @@ impl Model {
         }
     }
 
-    /// Returns whether the facts were late.
-    fn take(&mut self, facts: &Facts, received_at: Moment, now: Moment) -> bool {
+    /// Takes facts that came at `now` of the service's clock. Returns whether they were late.
+    fn take(&mut self, facts: &Facts, now: Moment) -> bool {
         match facts {
             Facts::None => {}
             Facts::Conversation(conversation) => {
@@ -441,25 +459,25 @@ impl Model {
                 self.counters.late += u64::from(late);
                 return late;
             }
-            Facts::Observations(rows) => self.observations.apply(rows, received_at),
-            Facts::User(user) => self.users.apply(user, received_at),
+            Facts::Observations(rows) => self.observations.apply(rows, now),
+            Facts::User(user) => self.users.apply(user, now),
             Facts::ConversationState(state) => {
                 self.counters.unkeyed += u64::from(self.states.apply(state, now));
             }
             Facts::QueueStatistics(statistics) => self.averages.apply(statistics),
-            Facts::Metrics(metrics) => self.metrics.apply(metrics, received_at),
+            Facts::Metrics(metrics) => self.metrics.apply(metrics, now),
         }
         false
     }
 
     /// Repetitions count, too: a server that repeats a value without a timestamp is not silent.
-    fn note_metric_time(&mut self, event: &Event) -> Option<Stale> {
+    fn note_metric_time(&mut self, event: &Event, now: Moment) -> Option<Stale> {
         let Facts::Metrics(metrics) = &event.facts else {
             return None;
         };
         let arrival = self
             .metric_types
-            .record(&metrics.metric_type, metrics.at, event.received_at);
+            .record(&metrics.metric_type, metrics.at, event.received_at, now);
         arrival.is_old.then(|| Stale {
             metric_type: metrics.metric_type.clone(),
             is_turn: arrival.became_stale,

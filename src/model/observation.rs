@@ -13,6 +13,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::base::receipt::Receipt;
 use crate::event::facts::{MediaKind, ObservationFacts, ObservationRow};
 use crate::model::snapshot::ObservationSnapshot;
 use crate::{Id, Moment};
@@ -54,7 +55,7 @@ struct Row {
 }
 
 impl Observations {
-    /// Merges the rows of one event or answer that came at `received_at`.
+    /// Merges the rows of one event or answer that came at `received_at` of the service's clock.
     pub(crate) fn apply(&mut self, facts: &ObservationFacts, received_at: Moment) {
         if !self.queues.contains_key(&facts.queue) && self.queues.len() >= QUEUES_AT_MOST {
             return;
@@ -93,12 +94,15 @@ impl Observations {
 
 impl Group {
     fn apply(&mut self, row: &ObservationRow, received_at: Moment, room: bool) {
-        if row.interval > self.newest {
-            self.newest = row.interval;
+        // An interval that has not begun would hide all that follows.
+        let trusted_until = Receipt::from(received_at).trusted_until;
+        let interval = row.interval.filter(|(begin, _)| *begin <= trusted_until);
+        if interval > self.newest {
+            self.newest = interval;
             // A new interval starts from zero.
             self.rows.retain(|(metric, _), _| !is_aggregate(metric));
         }
-        let interval = row.interval.or(self.newest);
+        let interval = interval.or(self.newest);
         if is_aggregate(&row.metric) && interval < self.newest {
             return;
         }

@@ -102,15 +102,16 @@ pub struct ConnectionSnapshot {
     /// When the channel ends (`notifications`).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub channel_expires_at: Option<Moment>,
+    /// How far this machine's clock is ahead of the service's, in milliseconds: negative where it is behind, 0 where the
+    /// difference is under 1 s or not known.
+    #[serde(default)]
+    pub clock_ahead_ms: i64,
     /// Why the state changed last, in a line.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cause: Option<String>,
     /// Topics that the service refused, with its reason.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub refused_topics: BTreeMap<String, String>,
-    /// How far the service's clock is ahead of this machine's, in milliseconds; 0 below a second.
-    #[serde(default)]
-    pub clock_ahead_ms: i64,
     /// Gaps of this run.
     pub gaps_total: u64,
     /// The last 100 gaps.

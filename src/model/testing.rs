@@ -100,6 +100,8 @@ pub fn communication(id: &str, kind: MediaKind) -> Communication {
 pub fn event(kind: EventKind, facts: Facts, received_at: Moment) -> Event {
     Event {
         received_at,
+        service_time: received_at,
+        travel_ms: None,
         connection: 1,
         protocol: Protocol::Notifications,
         kind,
@@ -110,6 +112,7 @@ pub fn event(kind: EventKind, facts: Facts, received_at: Moment) -> Event {
         event_time: None,
         body: None,
         fingerprint: 0,
+        unreadable: 0,
         facts,
     }
 }
@@ -125,9 +128,9 @@ pub fn shown(model: &mut Model, as_of: Moment) -> Snapshot {
         last_frame_at: None,
         token_expires_at: None,
         channel_expires_at: None,
+        clock_ahead_ms: 0,
         cause: None,
         refused_topics: BTreeMap::new(),
-        clock_ahead_ms: 0,
         gaps_total: 0,
         gaps: Vec::new(),
     };

@@ -29,14 +29,17 @@ use self::ahead::Ahead;
 use self::socket::{Socket, close_reason, open_socket};
 use crate::audit::entries;
 use crate::base::error::panic_text;
+use crate::base::receipt::Receipt;
 use crate::config::HeartbeatConfig;
 use crate::event::notice::{CloseReason, ConnectionNews, Notice};
 use crate::net::{Cancel, Net, ShutdownHandle};
 use crate::output::journal::Journal;
+use crate::protocol::time_scan::oldest_after;
 use crate::protocol::{Heard, Machine, Ping};
 use crate::reader::buffer::{BufferSender, Sent};
 use crate::reader::heartbeat::{Answers, Due, Heartbeat};
 use crate::reader::telemetry::Telemetry;
+use crate::rest::ServiceClock;
 use crate::{Error, ErrorKind, Moment, Secret};
 
 /// How long we wait for the peer's close frame after ours. Part of the 300 ms that a stop allows for closing.
@@ -71,6 +74,8 @@ pub(crate) struct Ticket {
     pub(crate) notices: Sender<Notice>,
     pub(crate) telemetry: Arc<Telemetry>,
     pub(crate) net: Arc<Net>,
+    /// Tells the service's time of each frame.
+    pub(crate) clock: Arc<ServiceClock>,
     pub(crate) journal: Journal,
     /// The channel's id, which must not be recorded.
     pub(crate) hidden: Option<Secret>,
@@ -289,7 +294,8 @@ impl Session<'_> {
     }
 
     fn on_message(&mut self, message: Message) -> Ends<()> {
-        let now = Moment::now();
+        let at = self.ticket.clock.receipt();
+        let now = at.ours;
         self.heartbeat.on_frame(Instant::now());
         self.on_frame(now);
         let telemetry = &self.ticket.telemetry;
@@ -297,17 +303,18 @@ impl Session<'_> {
         match message {
             Message::Text(text) => {
                 Telemetry::add(&telemetry.frames_received, 1);
-                self.ticket.machine.on_text(&text, now, &mut heard);
-                self.record_frame(Some(&text), now, &heard);
+                self.ticket.machine.on_text(&text, at, &mut heard);
+                self.doubt(&text, at, &heard);
+                self.record_frame(Some(&text), at, &heard);
             }
             Message::Binary(bytes) => {
                 Telemetry::add(&telemetry.frames_received, 1);
                 let text = std::str::from_utf8(&bytes);
                 match text {
-                    Ok(text) => self.ticket.machine.on_text(text, now, &mut heard),
+                    Ok(text) => self.ticket.machine.on_text(text, at, &mut heard),
                     Err(_) => heard.push(Heard::Malformed("a binary message that is no UTF-8 text".to_owned())),
                 }
-                self.record_frame(text.ok(), now, &heard);
+                self.record_frame(text.ok(), at, &heard);
             }
             Message::Pong(_) => {
                 self.on_control_frame(now);
@@ -333,6 +340,19 @@ impl Session<'_> {
             self.notify(ConnectionNews::Alive);
         }
         Ok(())
+    }
+
+    /// Times that are too late to be believed may mean that our clock is behind.
+    fn doubt(&self, text: &str, at: Receipt, heard: &[Heard]) {
+        for heard in heard {
+            if let Heard::Event(event) = heard
+                && event.unreadable > 0
+                && let Some(conversation) = &event.conversation_id
+                && let Some(time) = oldest_after(text, at.trusted_until)
+            {
+                self.ticket.clock.doubt(conversation, time);
+            }
+        }
     }
 
     fn on_frame(&self, at: Moment) {

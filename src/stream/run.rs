@@ -135,6 +135,7 @@ impl StreamBuilder {
             outputs: all,
             journal: journal.clone(),
             clock: Arc::clone(rest.clock()),
+            notices: notices.clone(),
         });
         let shared = Shared {
             published: aggregator.published(),
@@ -152,7 +153,7 @@ impl StreamBuilder {
             })
         });
         let repair = repair.transpose()?;
-        let aggregator = aggregator.spawn(notices.clone())?;
+        let aggregator = aggregator.spawn()?;
         let supervisor = Supervisor::new(Parts {
             config,
             until: self.until,

@@ -26,7 +26,7 @@ use crate::protocol::metrics::payload;
 use crate::protocol::topic_plan::MAX_CHANNELS;
 use crate::protocol::verification;
 use crate::rest::channels::{self, Whose};
-use crate::rest::{Limits, Purpose, RestClient, analytics, oauth};
+use crate::rest::{Limits, Purpose, RestClient, analytics, clock, oauth};
 use crate::{Error, ErrorKind, Id, Moment, Secret};
 
 /// Calls at a time: token, listings, two for each line, and as many again for channels that are being left.
@@ -104,6 +104,22 @@ impl Calls {
                 let _ = notices.send(Notice::Answered { call: id });
             });
         spawned.map(drop).map_err(|error| error.to_string())
+    }
+
+    /// Makes a call for the date of its answer, from which the client learns the service's time.
+    pub(super) fn ask_the_time(&self) {
+        let (client, alive) = (Arc::clone(&self.client), self.alive.clone());
+        let spawned = std::thread::Builder::new()
+            .name("gs-rest-time".to_owned())
+            .spawn(move || {
+                let _alive: Sender<Never> = alive;
+                if let Err(error) = clock::skew(&client) {
+                    log::debug!("{error}");
+                }
+            });
+        if let Err(error) = spawned {
+            log::debug!("asking for the time: no thread: {error}");
+        }
     }
 
     /// The answer to a call, once its end was told.

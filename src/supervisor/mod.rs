@@ -110,6 +110,7 @@ impl Supervisor {
             sockets: Sockets::new(ReaderParts {
                 config: parts.config,
                 net: parts.net,
+                clock: Arc::clone(parts.rest.clock()),
                 buffer: parts.buffer,
                 notices: parts.notices,
                 telemetry: parts.telemetry,
@@ -177,6 +178,10 @@ impl Supervisor {
             Notice::AggregatorGone(what) => {
                 let error = Error::new(ErrorKind::Internal, "aggregating", what);
                 return ControlFlow::Break(End::GaveUp(error));
+            }
+            Notice::ClockUnsure => {
+                self.calls.ask_the_time();
+                return ControlFlow::Continue(());
             }
             Notice::TokenRefused => News::TokenRefused,
             Notice::Answered { call } => match self.calls.take(call) {

@@ -29,7 +29,7 @@ fn read(text: &str) -> Line {
 }
 
 fn frame(text: &str) -> Line {
-    Line::frame(at(), 3, Some(text.into()), vec![u64::MAX])
+    Line::frame(at().into(), 3, Some(text.into()), vec![u64::MAX])
 }
 
 fn start() -> Line {
@@ -61,7 +61,7 @@ fn a_frame_is_kept_to_the_letter() {
         )
     );
     assert_eq!(read(&text), line);
-    let no_text = Line::frame(at(), 3, None, Vec::new());
+    let no_text = Line::frame(at().into(), 3, None, Vec::new());
     assert_eq!(read(&written(&no_text, Bodies::Verbatim)), no_text);
 }
 
@@ -210,7 +210,7 @@ fn any_observation() -> impl Strategy<Value = ObservationFacts> {
 proptest! {
     #[test]
     fn any_frame_comes_back(text in ".{0,60}|[\\x00-\\x7f]{0,60}", connection in any::<u32>()) {
-        let line = Line::frame(at(), connection, Some(text.into()), Vec::new());
+        let line = Line::frame(at().into(), connection, Some(text.into()), Vec::new());
         prop_assert_eq!(read(&written(&line, Bodies::Verbatim)), line);
     }
 

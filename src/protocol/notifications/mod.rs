@@ -21,10 +21,11 @@ use serde_json::value::RawValue;
 use super::depth::check_depth;
 use super::json::{Field, Status, read_object};
 use super::{Heard, Machine, NO_BODY, Options, Ping, one_line};
+use crate::base::receipt::Receipt;
 use crate::config::Protocol;
-use crate::event::facts::{ConversationFacts, Facts};
+use crate::event::facts::{ConversationFacts, Facts, UserFacts};
 use crate::event::{Event, EventKind};
-use crate::{Id, Moment, Secret};
+use crate::{Id, Secret};
 use envelope::Beginning;
 use topic::{Shape, System, Topic, Topics};
 
@@ -101,7 +102,7 @@ impl Notifications {
     }
 
     /// Reads a frame without a topic: an answer to something that was sent, or a frame of an unknown kind.
-    fn without_topic(&self, text: &str, envelope: &Envelope<'_>, now: Moment) -> Heard {
+    fn without_topic(&self, text: &str, envelope: &Envelope<'_>, at: Receipt) -> Heard {
         let message = envelope.message.as_some().map(|m| &**m);
         match (envelope.result.copied(), message) {
             (Some(Status(200..=299)), _) => Heard::Alive,
@@ -115,7 +116,7 @@ impl Notifications {
                 let body = self.without_channel(text);
                 let event = self
                     .options
-                    .event(Protocol::Notifications, EventKind::Unknown, "".into(), &body, now);
+                    .event(Protocol::Notifications, EventKind::Unknown, "".into(), &body, at);
                 Heard::Event(Box::new(event))
             }
         }
@@ -123,7 +124,7 @@ impl Notifications {
 
     /// The fast path for the most frequent frames: a conversation in an envelope of the usual layout, whose body is parsed
     /// once. Returns the same as [`Self::any_frame`], or `None`.
-    fn usual_conversation(&mut self, text: &str, now: Moment) -> Option<Heard> {
+    fn usual_conversation(&mut self, text: &str, at: Receipt) -> Option<Heard> {
         let Beginning { topic_name, from_body } = envelope::beginning(text)?;
         let topic = self.topics.find(topic_name);
         let layout = topic.shape.layout()?;
@@ -138,19 +139,19 @@ impl Notifications {
         let options = &self.options;
         let read = facts.map(|facts| {
             let facts = Facts::Conversation(Box::new(facts));
-            finished(blank(options, topic, body, now), facts, topic)
+            finished(blank(options, topic, body, at), facts, topic)
         });
         Some(verdict(topic, read))
     }
 
     /// Reads a frame of any layout.
-    fn any_frame(&mut self, text: &str, now: Moment) -> Heard {
+    fn any_frame(&mut self, text: &str, at: Receipt) -> Heard {
         let envelope: Envelope<'_> = match read_object("the frame", text) {
             Ok(envelope) => envelope,
             Err(wrong) => return Heard::Malformed(wrong),
         };
         let Field::Given(name) = &envelope.topic_name else {
-            return self.without_topic(text, &envelope, now);
+            return self.without_topic(text, &envelope, at);
         };
         let body = envelope.event_body.map_or(NO_BODY, RawValue::get);
         let topic = self.topics.find(name).clone();
@@ -162,9 +163,9 @@ impl Notifications {
                     name: self.without_channel(&topic.name).into(),
                     ..topic
                 };
-                Heard::Event(Box::new(blank(&self.options, &shown, &body, now)))
+                Heard::Event(Box::new(blank(&self.options, &shown, &body, at)))
             }
-            _ => verdict(&topic, decode(&self.options, &topic, body, now)),
+            _ => verdict(&topic, decode(&self.options, &topic, body, at)),
         }
     }
 
@@ -196,12 +197,12 @@ impl Machine for Notifications {
         Ping::Text(PING)
     }
 
-    fn on_text(&mut self, text: &str, now: Moment, heard: &mut Vec<Heard>) {
+    fn on_text(&mut self, text: &str, at: Receipt, heard: &mut Vec<Heard>) {
         heard.push(match check_depth(text) {
             Err(wrong) => Heard::Malformed(wrong),
-            Ok(()) => match self.usual_conversation(text, now) {
+            Ok(()) => match self.usual_conversation(text, at) {
                 Some(verdict) => verdict,
-                None => self.any_frame(text, now),
+                None => self.any_frame(text, at),
             },
         });
     }
@@ -215,27 +216,38 @@ fn verdict(topic: &Topic, read: Result<Event, String>) -> Heard {
 }
 
 /// An event with the ids in the topic's name, without facts.
-fn blank(options: &Options, topic: &Topic, body: &str, now: Moment) -> Event {
+fn blank(options: &Options, topic: &Topic, body: &str, at: Receipt) -> Event {
     Event {
         conversation_id: topic.conversation.clone(),
         queue_id: topic.queue.clone(),
         user_id: topic.user.clone(),
-        ..options.event(Protocol::Notifications, topic.kind, topic.name.clone(), body, now)
+        ..options.event(Protocol::Notifications, topic.kind, topic.name.clone(), body, at)
     }
 }
 
-fn decode(options: &Options, topic: &Topic, body: &str, now: Moment) -> Result<Event, String> {
+fn decode(options: &Options, topic: &Topic, body: &str, at: Receipt) -> Result<Event, String> {
     let user = || topic.user.as_ref().ok_or("a topic without a user");
+    let mut unreadable = 0;
+    let mut believed = |mut user: UserFacts| {
+        for (_, time) in [&mut user.presence, &mut user.routing_status].into_iter().flatten() {
+            *time = at.trusted(*time, &mut unreadable);
+        }
+        Facts::User(Box::new(user))
+    };
     // The facts first: an event whose body cannot be read need not be hashed and copied.
     let facts = match topic.shape {
         Shape::Conversation(layout) => Facts::Conversation(Box::new(conversation::read(body, layout)?)),
         Shape::Observations => Facts::Observations(Box::new(observations::read(body, topic.queue.as_ref())?)),
-        Shape::Presence => Facts::User(Box::new(users::read_presence(body, user()?)?)),
-        Shape::RoutingStatus | Shape::UserActivity => Facts::User(Box::new(users::read_activity(body, user()?)?)),
+        Shape::Presence => believed(users::read_presence(body, user()?)?),
+        Shape::RoutingStatus | Shape::UserActivity => believed(users::read_activity(body, user()?)?),
         Shape::DetailEvent => {
             let detail = users::Detail::read(body)?;
-            let mut event = blank(options, topic, body, now);
-            event.event_time = event.event_time.max(detail.newest_until(now));
+            let mut event = blank(options, topic, body, at);
+            event.event_time = event.event_time.max(detail.newest_until(at.ours));
+            let travel_ms = detail
+                .newest_until(at.service)
+                .map(|newest| at.service.millis_since(newest).unsigned_abs());
+            event.travel_ms = travel_ms.into_iter().chain(event.travel_ms).min();
             event.conversation_id = event.conversation_id.or(detail.conversation_id.some());
             event.queue_id = event.queue_id.or(detail.queue_id.some());
             event.user_id = event.user_id.or(detail.user_id.some());
@@ -243,7 +255,9 @@ fn decode(options: &Options, topic: &Topic, body: &str, now: Moment) -> Result<E
         }
         Shape::Opaque | Shape::System(_) => Facts::None,
     };
-    Ok(finished(blank(options, topic, body, now), facts, topic))
+    let mut event = finished(blank(options, topic, body, at), facts, topic);
+    event.unreadable += unreadable;
+    Ok(event)
 }
 
 /// The event with its facts and the ids in them.

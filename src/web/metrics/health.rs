@@ -145,7 +145,7 @@ pub(super) fn write(to: &mut Exposition, snapshot: &Snapshot, server: &ServerSta
         ),
         (
             "clock_ahead_seconds",
-            "How far the service's clock is ahead of this machine's.",
+            "How far this machine's clock is ahead of the service's; negative where it is behind.",
             Some(connection.clock_ahead_ms as f64 / 1000.0),
         ),
         (
