@@ -268,7 +268,7 @@ fn decode(texts: &[String]) -> (Duration, Vec<Event>) {
     let now = Moment::now();
     let began = Instant::now();
     for text in texts {
-        machine.on_text(text, now, &mut heard);
+        machine.on_text(text, now.into(), &mut heard);
         events.extend(heard.drain(..).filter_map(|heard| match heard {
             Heard::Event(event) => Some(*event),
             _ => None,

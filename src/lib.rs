@@ -18,7 +18,7 @@
 //!
 //! let dashboard = stream.snapshot();
 //! if let Some(sales) = dashboard.queue("Sales") {
-//!     println!("waiting: {:?}", sales.live.waiting);
+//!     println!("waiting: {}", sales.live.waiting);
 //! }
 //! let report = stream.stop()?;
 //! println!("{} events", report.snapshot.counters.events_applied);
@@ -111,10 +111,10 @@ pub use event::facts::{
 pub use event::facts::{CommunicationState, MetricFacts, ObservationFacts, ObservationRow, Participant, Purpose};
 pub use event::facts::{QueueStatisticsFacts, Stamped, UserFacts};
 pub use event::{Event, EventKind};
-pub use model::snapshot::{AllQueues, LiveNumbers, Numbers, WindowSnapshot};
+pub use model::snapshot::{AllQueues, LiveNumber, LiveNumbers, Numbers, WhyUnknown, WindowSnapshot};
 pub use model::snapshot::{ConnectionSnapshot, ConnectionState, Counters, FreshnessSnapshot, Gap, GapTopics};
 pub use model::snapshot::{LatencySnapshot, LiveTotals, MediaSnapshot, MetricSnapshot, ObservationSnapshot};
-pub use model::snapshot::{OutputSnapshot, QueueSnapshot, Snapshot, UserSnapshot};
+pub use model::snapshot::{ObservedSnapshot, OutputSnapshot, QueueSnapshot, Snapshot, UserSnapshot};
 pub use output::callback::CallbackOutcome;
 pub use output::record::Records;
 pub use stream::{Ended, Events, Report, StopHandle, Stream, StreamBuilder};

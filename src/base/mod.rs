@@ -10,5 +10,6 @@ pub(crate) mod moment;
 pub(crate) mod percent;
 pub(crate) mod plural;
 pub(crate) mod problem;
+pub(crate) mod receipt;
 pub(crate) mod secret;
 pub(crate) mod url;

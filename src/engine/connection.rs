@@ -31,6 +31,7 @@ impl ConnectionView {
                 last_frame_at: None,
                 token_expires_at: None,
                 channel_expires_at: None,
+                clock_ahead_ms: 0,
                 cause: None,
                 refused_topics: BTreeMap::new(),
                 gaps_total: 0,

@@ -9,11 +9,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::clock_log::ClockLog;
 use super::connection::ConnectionView;
 use super::control::{FoundConversation, Repair, StateAndCause};
-use super::gaps::{OpenGaps, Owner};
+use super::gaps::{Closed, OpenGaps, Owner};
 use crate::audit::{Entry, entries};
-use crate::event::change::Change;
+use crate::event::change::{Change, ClockLook};
 use crate::event::facts::{ConversationFacts, Facts};
 use crate::event::gap::{Gap, GapTopics};
 use crate::event::queue::Queue;
@@ -66,16 +67,18 @@ pub(crate) struct Core {
     gaps: OpenGaps,
     /// The last tick. A gap of dropped events reaches from the tick before the first drop to the last tick with drops.
     ticked_at: Moment,
+    clock_log: ClockLog,
 }
 
 impl Core {
     /// The core of a run that starts at `now`.
     pub(crate) fn new(settings: Settings, now: Moment) -> Self {
         Self {
-            model: Model::new(settings, now),
             connection: ConnectionView::new(settings.protocol, now),
+            model: Model::new(settings.clone(), now),
             gaps: OpenGaps::default(),
             ticked_at: now,
+            clock_log: ClockLog::default(),
             settings,
         }
     }
@@ -92,7 +95,8 @@ impl Core {
 
     /// The dashboard at `now`, with the next revision.
     pub(crate) fn snapshot(&mut self, now: Moment, observed: Observed) -> Snapshot {
-        let connection = self.connection.snapshot(observed.last_frame_at);
+        let mut connection = self.connection.snapshot(observed.last_frame_at);
+        connection.clock_ahead_ms = self.model.clock_ahead_ms();
         let as_of = self.model.as_of(now);
         self.model
             .snapshot(as_of, now, connection, observed.counters, observed.outputs)
@@ -100,12 +104,11 @@ impl Core {
 
     /// Applies an event, as of the time of its receipt.
     pub(crate) fn apply_event(&mut self, event: &Event) -> Applied {
-        let now = event.received_at;
-        let applied = self.model.apply(event, now);
+        let applied = self.model.apply(event, event.service_time);
         let turned = applied.stale.as_ref().filter(|stale| stale.is_turn);
         Applied {
             gets_record: applied.gets_record(),
-            effect: turned.map(|stale| Effect::Audit(entries::stale(stale, now))),
+            effect: turned.map(|stale| Effect::Audit(entries::stale(stale, event.received_at))),
         }
     }
 
@@ -119,8 +122,8 @@ impl Core {
     /// Applies a change at `now`.
     pub(crate) fn apply(&mut self, change: Change, now: Moment) -> Vec<Effect> {
         let mut effects = Vec::from_iter(entries::of_change(&change, now).map(Effect::Audit));
-        if let Change::Tick { clock_ahead_ms, .. } = change {
-            effects.extend(self.tick(clock_ahead_ms, now));
+        if let Change::Tick { clock, .. } = change {
+            effects.extend(self.tick(clock, now));
         }
         if let Some((events, cause)) = change.drops() {
             effects.extend(self.watch_drops(events, cause, now));
@@ -129,6 +132,7 @@ impl Core {
             Change::Tick { .. } | Change::Drained { .. } => {}
             Change::State(change) => {
                 self.connection.set_state(&change);
+                self.model.on_state(change.state);
                 effects.push(Effect::Record(Item::State(Arc::new(change))));
             }
             Change::Token { expires_at } => self.connection.set_token(expires_at),
@@ -137,7 +141,13 @@ impl Core {
                 reconnects,
                 channel_expires_at,
             } => self.connection.set_connections(open, reconnects, channel_expires_at),
-            Change::Refused { line, topics } => self.connection.set_refused(line, topics),
+            Change::Covered { topics, since, .. } => {
+                let since = self.model.service_time(since);
+                self.model.subscriptions_mut().covered(&topics, since);
+            }
+            Change::Refused { line, topics, since } => effects.extend(self.set_refused(line, topics, since, now)),
+            Change::Gone(queues) => self.model.subscriptions_mut().set_gone(&queues),
+            Change::Lost(ids) => self.model.lose(&ids, now),
             Change::Queues(queues) => self.set_queues(queues),
             Change::AnyQueue {} => self.model.set_queues(QueueSet::All),
             Change::Users(names) => {
@@ -184,14 +194,19 @@ impl Core {
         effects
     }
 
-    fn tick(&mut self, clock_ahead_ms: i64, now: Moment) -> Vec<Effect> {
-        self.model.set_service_ahead(now, clock_ahead_ms);
+    fn tick(&mut self, clock: ClockLook, now: Moment) -> Vec<Effect> {
+        self.model.set_clock(now, clock);
+        let told = self
+            .clock_log
+            .on_tick(clock.clock_ahead_ms, clock.stepped_ms)
+            .into_iter();
         let limit_secs = self.settings.stale_after.as_secs();
         let effects = |stale: Stale| {
             let what = format!("metric type {}: no data for {limit_secs} s", stale.metric_type);
             [Effect::Audit(entries::stale(&stale, now)), Effect::Warn(what)]
         };
-        self.model.on_tick(now).into_iter().flat_map(effects).collect()
+        let stale = self.model.on_tick(now).into_iter().flat_map(effects);
+        told.map(Effect::Warn).chain(stale).collect()
     }
 
     fn watch_drops(&mut self, events: u64, cause: &str, now: Moment) -> Vec<Effect> {
@@ -211,12 +226,23 @@ impl Core {
     }
 
     fn close_gap(&mut self, owner: Owner, to: Moment, now: Moment) -> Vec<Effect> {
-        let Some((gap, repair)) = self.gaps.close(&mut self.model, owner, to) else {
-            return Vec::new();
-        };
-        let mut effects = Vec::from(gap_changed(gap, now));
-        effects.extend(repair.map(Effect::Repair));
-        effects
+        let closed = self.gaps.close(&mut self.model, owner, to);
+        closed.into_iter().flat_map(|closed| gap_closed(closed, now)).collect()
+    }
+
+    fn set_refused(
+        &mut self,
+        line: usize,
+        topics: BTreeMap<String, String>,
+        since: Moment,
+        now: Moment,
+    ) -> Vec<Effect> {
+        let (opened, closed) = self.gaps.set_refused(&mut self.model, line, &topics, (since, now));
+        self.connection.set_refused(line, topics.clone());
+        self.model.subscriptions_mut().set_refused(line, topics);
+        let opened = opened.into_iter().flat_map(|gap| gap_changed(gap, now));
+        let closed = closed.into_iter().flat_map(|closed| gap_closed(closed, now));
+        opened.chain(closed).collect()
     }
 
     fn set_queues(&mut self, queues: Vec<Queue>) {
@@ -234,6 +260,12 @@ impl Core {
             self.model.set_queue_settings(queue.id, settings);
         }
     }
+}
+
+fn gap_closed((gap, repair): Closed, now: Moment) -> Vec<Effect> {
+    let mut effects = Vec::from(gap_changed(gap, now));
+    effects.extend(repair.map(Effect::Repair));
+    effects
 }
 
 fn gap_changed(gap: Gap, now: Moment) -> [Effect; 2] {

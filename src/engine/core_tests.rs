@@ -26,7 +26,7 @@ fn core() -> Core {
 
 fn tick(dropped: u64) -> Change {
     Change::Tick {
-        clock_ahead_ms: 0,
+        clock: ClockLook::default(),
         dropped,
     }
 }
@@ -76,7 +76,9 @@ fn a_closed_gap_is_filled_in_and_then_repaired_once() {
     core.apply(tick(0), at(0));
     core.apply(opened(0, 10), at(11));
     assert!(gaps(&core.apply(opened(1, 12), at(12))).is_empty(), "the same topics");
-    let effects = core.apply(Change::GapClosed { line: 0, to: at(20) }, at(21));
+    let early = core.apply(Change::GapClosed { line: 0, to: at(18) }, at(19));
+    assert!(early.is_empty(), "the other line is still uncovered");
+    let effects = core.apply(Change::GapClosed { line: 1, to: at(20) }, at(21));
     assert_eq!(gaps(&effects)[0].to, Some(at(20)));
     let job = effects.iter().find_map(|effect| match effect {
         Effect::Repair(job) => Some(*job),
@@ -100,12 +102,51 @@ fn refused_topics_of_all_lines_are_shown() {
             .iter()
             .map(|topic| ((*topic).to_owned(), "no".to_owned()))
             .collect(),
+        since: at(0),
     };
     core.apply(refused(0, &["a"]), at(1));
     core.apply(refused(1, &["b"]), at(1));
     core.apply(refused(0, &[]), at(2));
     let shown = core.snapshot(at(3), Observed::default()).connection.refused_topics;
     assert_eq!(shown.keys().collect::<Vec<_>>(), ["b"]);
+}
+
+#[test]
+fn each_refused_topic_has_its_own_gap_for_as_long_as_it_lasts() {
+    let mut core = core();
+    let refused = |topics: &[(&str, &str)], since| Change::Refused {
+        line: 0,
+        topics: topics
+            .iter()
+            .map(|(topic, why)| ((*topic).to_owned(), (*why).to_owned()))
+            .collect(),
+        since: at(since),
+    };
+    let (q, r) = ("v2.routing.queues.q.conversations", "v2.routing.queues.r.conversations");
+    let effects = core.apply(refused(&[(q, "a:b:view"), (r, "not subscribed")], 0), at(2));
+    let told = gaps(&effects);
+    let causes: Vec<&str> = told.iter().map(|gap| gap.cause.as_str()).collect();
+    assert_eq!(causes, ["refused: a:b:view", "not subscribed"]);
+    assert_eq!(told[0].topics, GapTopics::Some(vec![q.to_owned()]));
+    assert!(told.iter().all(|gap| gap.from == at(0) && gap.to.is_none()));
+    assert!(gaps(&core.apply(refused(&[(q, "a:b:view"), (r, "not subscribed")], 5), at(6))).is_empty());
+    let closed = gaps(&core.apply(refused(&[(q, "a:b:view")], 9), at(9)));
+    assert_eq!((closed.len(), closed[0].id, closed[0].to), (1, 2, Some(at(9))));
+    let again = gaps(&core.apply(refused(&[(q, "a:b:view"), (r, "a:b:view")], 12), at(13)));
+    assert_eq!((again.len(), again[0].id, again[0].from), (1, 3, at(12)));
+
+    let many: Vec<String> = (0..100).map(|n| format!("v2.users.{n}.presence")).collect();
+    let many: Vec<(&str, &str)> = many.iter().map(|topic| (topic.as_str(), "c:d:view")).collect();
+    let effects = core.apply(refused(&many, 20), at(20));
+    let told = gaps(&effects);
+    assert_eq!(told.len(), 3, "one for all of them, and two are over");
+    assert!(matches!(&told[0].topics, GapTopics::Some(topics) if topics.len() == 100));
+    assert!(
+        gaps(&core.apply(refused(&many[..1], 21), at(21))).is_empty(),
+        "one is still refused"
+    );
+    let closed = gaps(&core.apply(refused(&[], 22), at(22)));
+    assert_eq!((closed.len(), closed[0].to), (1, Some(at(22))));
 }
 
 fn any_change() -> impl Strategy<Value = Change> {
@@ -148,6 +189,8 @@ fn any_change() -> impl Strategy<Value = Change> {
         (0_u64..3).prop_map(tick),
         any::<u64>().prop_map(|dropped| Change::Drained { dropped }),
         Just(Change::AnyQueue {}),
+        Just(Change::Gone(vec![Id::new("q")])),
+        Just(Change::Lost(vec![Id::new("c")])),
     ]
 }
 

@@ -4,6 +4,7 @@
 //!
 //! [`core`] is pure and does all that a recording can repeat; [`thread`] drives it in a run, [`replay`] from a recording.
 
+mod clock_log;
 mod connection;
 mod control;
 mod core;

@@ -41,8 +41,8 @@ pub(crate) struct AggregatorParts<'a> {
     pub(crate) journal: Journal,
     /// Takes gaps that REST has to fill in; none if nothing repairs gaps.
     pub(crate) repairs: Option<Sender<Repair>>,
-    /// Difference of the service's clock, measured from its answers.
     pub(crate) clock: Arc<ServiceClock>,
+    pub(crate) notices: Sender<Notice>,
 }
 
 /// See the module.
@@ -55,18 +55,51 @@ pub(crate) struct Aggregator {
     journal: Journal,
     repairs: Option<Sender<Repair>>,
     clock: Arc<ServiceClock>,
+    /// The newest time inside facts that the clock was told.
+    newest: Option<Moment>,
+    notices: Sender<Notice>,
     published: Arc<Mutex<Arc<Snapshot>>>,
     /// Who wants to know each state; whoever is gone is removed at the next one.
     watchers: Vec<Sender<StateAndCause>>,
     ticks: Ticks,
 }
 
-/// When the next tick is due, and how many events had been dropped at the last one.
+/// Longest time between two ticks. Between two snapshots that are further apart, ticks notice what time alone shows:
+/// dropped events, data that became stale, numbers that differ.
+const LONGEST_TICK: Duration = Duration::from_secs(1);
+
+/// When the next tick and the next snapshot are due, and how many events had been dropped at the last tick.
 struct Ticks {
+    /// Between two snapshots.
     interval: Duration,
+    next_snapshot: Instant,
     next: Instant,
     /// Events that had been dropped at the last tick.
     dropped: u64,
+}
+
+impl Ticks {
+    fn new(interval: Duration) -> Self {
+        let now = Instant::now();
+        Self {
+            interval,
+            next_snapshot: now + interval,
+            next: now + interval.min(LONGEST_TICK),
+            dropped: 0,
+        }
+    }
+
+    /// Plans the next tick. Returns whether a snapshot is due at this one.
+    fn advance(&mut self) -> bool {
+        // Counted from now, so that late ticks are not followed by a burst.
+        let now = Instant::now();
+        let is_due = now >= self.next_snapshot;
+        if is_due {
+            self.next_snapshot = now + self.interval;
+        }
+        self.next = self.next_snapshot.min(now + LONGEST_TICK);
+        is_due
+    }
 }
 
 impl Aggregator {
@@ -75,7 +108,7 @@ impl Aggregator {
         let config = parts.config;
         let settings = Settings::from(config);
         parts.journal.record(|| {
-            let start = Start::new(config.hosts.region.clone(), settings);
+            let start = Start::new(config.hosts.region.clone(), settings.clone());
             Line::state(now, None, State::Start(Box::new(start)))
         });
         let mut core = Core::new(settings, now);
@@ -97,13 +130,11 @@ impl Aggregator {
             journal: parts.journal,
             repairs: parts.repairs,
             clock: parts.clock,
+            newest: None,
+            notices: parts.notices,
             published: Arc::new(Mutex::new(Arc::new(first))),
             watchers: Vec::new(),
-            ticks: Ticks {
-                interval,
-                next: Instant::now() + interval,
-                dropped: 0,
-            },
+            ticks: Ticks::new(interval),
         }
     }
 
@@ -116,7 +147,8 @@ impl Aggregator {
     ///
     /// # Errors
     /// When the system gives no thread.
-    pub(crate) fn spawn(self, notices: Sender<Notice>) -> Result<AggregatorThread, Error> {
+    pub(crate) fn spawn(self) -> Result<AggregatorThread, Error> {
+        let notices = self.notices.clone();
         AggregatorThread::spawn(move || self.run(), notices)
     }
 
@@ -192,13 +224,26 @@ impl Aggregator {
         let Some(event) = self.buffer.take(ticket) else { return };
         let applied = self.core.apply_event(&event);
         Telemetry::add(&self.telemetry.applied, 1);
+        let newest = self.core.model().newest_time();
+        if newest != self.newest {
+            self.newest = newest;
+            newest.into_iter().for_each(|at| self.clock.prove(at));
+        }
         self.carry_out(applied.effect);
         if applied.gets_record && self.outputs.want_events() {
             self.outputs.offer(&Item::Event(Arc::from(event)));
         }
     }
 
+    /// Makes up for a step of our clock before anything is translated by it.
+    fn notice_step(&mut self) {
+        if self.clock.has_stepped() {
+            self.tick();
+        }
+    }
+
     fn apply(&mut self, change: Change) {
+        self.notice_step();
         let now = Moment::now();
         self.journal
             .record(|| Line::change(now, change.clone(), self.telemetry.settled()));
@@ -266,6 +311,9 @@ impl Aggregator {
                 at_most,
                 answer,
             } => {
+                // Our clock may have been stepped in the meantime, and the service's may run faster: how long ago counts.
+                let now = Moment::now();
+                let before = self.core.model().as_of(now).plus_ms(before.millis_since(now));
                 let _ = answer.send(self.core.model().conversations().idle_since(before, at_most));
             }
             Ask::DayStart { at, answer } => {
@@ -275,16 +323,17 @@ impl Aggregator {
     }
 
     fn tick(&mut self) {
-        // Counted from now, so that late ticks are not followed by a burst.
-        self.ticks.next = Instant::now() + self.ticks.interval;
-        let now = Moment::now();
-        let clock_ahead_ms = self.clock.earliest(now).millis_since(now);
+        let is_snapshot_due = self.ticks.advance();
+        let clock = self.clock.look();
         let dropped = self.newly_dropped();
-        self.apply(Change::Tick {
-            clock_ahead_ms,
-            dropped,
-        });
-        self.carry_out([Effect::Snapshot]);
+        self.apply(Change::Tick { clock, dropped });
+        if self.clock.wants_measuring() {
+            // Fails only when the stream ends.
+            let _ = self.notices.send(Notice::ClockUnsure);
+        }
+        if is_snapshot_due {
+            self.carry_out([Effect::Snapshot]);
+        }
     }
 
     /// Events that were dropped since the last tick.
@@ -294,6 +343,7 @@ impl Aggregator {
     }
 
     fn snapshot(&mut self) -> Arc<Snapshot> {
+        self.notice_step();
         let observed = Observed {
             counters: self.telemetry.counters(),
             last_frame_at: self.telemetry.last_frame_at(),

@@ -13,6 +13,9 @@ use super::queue::Queue;
 use super::state::StateChange;
 use crate::{Id, Moment};
 
+/// The reason of a topic that the service's answer does not name, among those of refused topics.
+pub(crate) const NOT_SUBSCRIBED: &str = "not subscribed";
+
 /// One change. Its JSON form is described in `docs/recording.md`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -27,11 +30,23 @@ pub(crate) enum Change {
         reconnects: u64,
         channel_expires_at: Option<Moment>,
     },
-    /// The topics of one line that the service refused, with its reasons; replaces what was known of that line.
+    /// The topics of one line that the service accepted, once its socket is open, told when they change. Those that were
+    /// never covered before are covered since `since`.
+    Covered {
+        line: usize,
+        topics: Vec<String>,
+        since: Moment,
+    },
+    /// The topics of one line that the service refused, with the missing permissions or else its reason, and those that its
+    /// answer does not name, as [`NOT_SUBSCRIBED`]; replaces what was known of that line. Those that are new are uncovered
+    /// since `since`.
     Refused {
         line: usize,
         topics: BTreeMap<String, String>,
+        since: Moment,
     },
+    /// Named queues that the listing does not contain any more; replaces those before.
+    Gone(Vec<Id>),
     /// The subscribed queues, with what the listing says of them.
     Queues(Vec<Queue>),
     /// No queue was named: each that appears counts as subscribed.
@@ -46,7 +61,9 @@ pub(crate) enum Change {
     Observations(Vec<ObservationFacts>),
     /// Conversations from REST.
     Conversations(Vec<ConversationFacts>),
-    /// REST gave everything since `at`, which is before the start.
+    /// Conversations that are open in the numbers and that REST did not know three times in a row.
+    Lost(Vec<Id>),
+    /// REST gave everything since `at` of the queues that are subscribed now.
     CoveredFrom { at: Moment },
     /// The topics of a line are uncovered since `from`.
     GapOpened {
@@ -59,11 +76,33 @@ pub(crate) enum Change {
     GapClosed { line: usize, to: Moment },
     /// REST filled these gaps in completely.
     GapsRepaired { ids: Vec<u64> },
-    /// Time passes. How far the service's clock is ahead of ours, and how many events were dropped since the last tick:
-    /// they open a gap, which a tick without drops closes.
-    Tick { clock_ahead_ms: i64, dropped: u64 },
+    /// Time passes. What the clocks showed, and how many events were dropped since the last tick: they open a gap, which a
+    /// tick without drops closes.
+    Tick {
+        #[serde(flatten)]
+        clock: ClockLook,
+        dropped: u64,
+    },
     /// The run ends: how many events were dropped since the last tick, those that were left in the buffer included.
     Drained { dropped: u64 },
+}
+
+/// Our clock against the service's at a tick.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ClockLook {
+    /// How far our clock is ahead of the service's, in milliseconds: negative where ours is behind, 0 where the difference
+    /// is under 1 s or not known.
+    pub(crate) clock_ahead_ms: i64,
+    /// By how much our clock was stepped since the last tick; `clock_ahead_ms` contains it.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(crate) stepped_ms: i64,
+    /// An answer's date showed that the newest time inside events was too late.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) refuted: bool,
+}
+
+fn is_zero(number: &i64) -> bool {
+    *number == 0
 }
 
 impl Change {
@@ -71,7 +110,12 @@ impl Change {
     pub(crate) fn is_from_rest(&self) -> bool {
         matches!(
             self,
-            Self::Queues(_) | Self::Users(_) | Self::Observations(_) | Self::Conversations(_)
+            Self::Queues(_)
+                | Self::Gone(_)
+                | Self::Users(_)
+                | Self::Observations(_)
+                | Self::Conversations(_)
+                | Self::Lost(_)
         )
     }
 

@@ -108,6 +108,10 @@ impl EventKind {
 pub struct Event {
     /// When the frame was complete, by this machine's clock.
     pub received_at: Moment,
+    /// The same by the service's clock, as far as that was known then.
+    pub(crate) service_time: Moment,
+    /// How long it was under way by the service's clock, in milliseconds; `None` without a time in its body.
+    pub(crate) travel_ms: Option<u64>,
     /// Which connection delivered it: 1 for the first of this run.
     pub connection: u32,
     /// The protocol of that connection.
@@ -128,10 +132,10 @@ pub struct Event {
     pub body: Option<Box<str>>,
     /// Hash of topic and body, with a key of its own for each stream: equal for a repetition.
     pub fingerprint: u64,
+    /// Times inside the body that could not be read or believed.
+    pub unreadable: u32,
     /// What the event says.
     pub facts: Facts,
-    /// Parts of the body that were left out because they cannot be read: times, and entries without an id.
-    pub unreadable: u32,
 }
 
 impl Event {

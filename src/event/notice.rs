@@ -34,6 +34,8 @@ pub(crate) enum Notice {
     OutputClosed(String),
     /// The service refused the token of now: another is needed.
     TokenRefused,
+    /// It is not clear what time it is at the service: an answer is needed, for its date.
+    ClockUnsure,
     /// A REST call of the supervisor came to its end.
     Answered {
         /// The call's number.
@@ -52,6 +54,8 @@ pub(crate) enum ConnectionNews {
     Alive,
     /// The service will close this socket soon.
     SocketClosing,
+    /// The service says that the topics of its channel changed.
+    SubscriptionsChanged,
     /// The token of its channel was revoked.
     TokenRevoked,
     /// It ended. Every reader sends this, last and exactly once, also when it panicked.

@@ -85,6 +85,13 @@ impl Coverage {
         }
     }
 
+    /// This interval of a queue was not covered either.
+    pub(crate) fn add(&mut self, queue: &Id, interval: (Moment, Moment)) {
+        if interval.0 < interval.1 {
+            self.of_queues.entry(queue.clone()).or_default().push(interval);
+        }
+    }
+
     /// What was not covered of a queue.
     pub(crate) fn of(&self, queue: &Id) -> Uncovered {
         match self.of_queues.get(queue) {
@@ -105,7 +112,7 @@ impl Coverage {
 }
 
 /// The queue whose conversations a topic carries.
-fn queue_of_conversations(topic: &str) -> Option<Id> {
+pub(super) fn queue_of_conversations(topic: &str) -> Option<Id> {
     let rest = topic.strip_prefix("v2.routing.queues.")?;
     let (id, carries) = match rest.split_once('?') {
         Some((id, parts)) => (id, parts.split('&').any(is_conversations)),

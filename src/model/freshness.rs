@@ -20,6 +20,7 @@ pub(crate) struct Freshness {
 
 #[derive(Debug)]
 struct Age {
+    /// By our clock; everything else is by the service's.
     last_event_at: Moment,
     /// The newest time of its data: the event's own time if it has one, but never later than its arrival.
     newest: Moment,
@@ -45,14 +46,15 @@ impl Freshness {
         }
     }
 
-    /// Notes an event of `name` that arrived at `now`; `own` is the time of its data.
-    pub(crate) fn record(&mut self, name: &str, own: Option<Moment>, now: Moment) -> Arrival {
+    /// Notes an event of `name` that arrived at `arrived` of our clock, when the service's showed `now`; `own` is the time
+    /// of its data.
+    pub(crate) fn record(&mut self, name: &str, own: Option<Moment>, arrived: Moment, now: Moment) -> Arrival {
         let newest = own.map_or(now, |own| own.min(now));
         let is_old = is_stale(newest, now, self.stale_after);
         let Some(age) = self.names.get_mut(name) else {
             if self.names.len() < NAMES_AT_MOST {
                 let age = Age {
-                    last_event_at: now,
+                    last_event_at: arrived,
                     newest,
                     stale: is_old,
                 };
@@ -63,7 +65,7 @@ impl Freshness {
                 became_stale: is_old,
             };
         };
-        age.last_event_at = age.last_event_at.max(now);
+        age.last_event_at = arrived;
         age.newest = age.newest.max(newest);
         let was_stale = std::mem::replace(&mut age.stale, is_stale(age.newest, now, self.stale_after));
         Arrival {
@@ -111,13 +113,13 @@ mod tests {
     #[test]
     fn silence_makes_stale_once() {
         let mut f = freshness();
-        assert_eq!(f.record("queue", None, at(0)), Arrival::default());
+        assert_eq!(f.record("queue", None, at(0), at(0)), Arrival::default());
         assert!(f.on_tick(at(30)).is_empty(), "exactly thirty seconds are not older");
         assert!(!f.snapshot(at(30))["queue"].stale);
         assert_eq!(f.on_tick(at(31)), ["queue".into()]);
         assert!(f.on_tick(at(60)).is_empty());
         assert!(f.snapshot(at(60))["queue"].stale);
-        f.record("queue", None, at(61));
+        f.record("queue", None, at(61), at(61));
         assert!(!f.snapshot(at(61))["queue"].stale);
         assert_eq!(f.on_tick(at(100)), ["queue".into()]);
     }
@@ -125,14 +127,14 @@ mod tests {
     #[test]
     fn old_data_is_stale_on_arrival_and_not_once_more_by_silence() {
         let mut f = freshness();
-        let arrival = f.record("queue", Some(at(0)), at(31));
+        let arrival = f.record("queue", Some(at(0)), at(31), at(31));
         assert!(arrival.is_old && arrival.became_stale);
-        let again = f.record("queue", Some(at(1)), at(40));
+        let again = f.record("queue", Some(at(1)), at(40), at(40));
         assert!(again.is_old && !again.became_stale);
         assert!(f.on_tick(at(50)).is_empty());
-        let fresh = f.record("queue", Some(at(50)), at(51));
+        let fresh = f.record("queue", Some(at(50)), at(51), at(51));
         assert_eq!(fresh, Arrival::default());
-        let straggler = f.record("queue", Some(at(2)), at(52));
+        let straggler = f.record("queue", Some(at(2)), at(52), at(52));
         assert!(straggler.is_old && !straggler.became_stale, "fresher data is there");
         assert_eq!(f.snapshot(at(53))["queue"].last_event_at, at(52));
     }
@@ -140,7 +142,7 @@ mod tests {
     #[test]
     fn a_time_ahead_of_the_clock_does_not_keep_fresh() {
         let mut f = freshness();
-        f.record("queue", Some(at(1000)), at(0));
+        f.record("queue", Some(at(1000)), at(0), at(0));
         assert_eq!(f.on_tick(at(31)), ["queue".into()]);
     }
 }

@@ -35,10 +35,12 @@ mod service_time;
 mod slots;
 pub mod snapshot;
 mod stays;
+mod subscriptions;
 #[cfg(test)]
 pub(crate) mod testing;
 mod totals;
 mod tutorial;
+mod unknown;
 mod user;
 
 use std::collections::BTreeMap;
@@ -50,21 +52,25 @@ use self::conversations::{Conversations, Limits, Taken};
 use self::duplicates::{Delivery, Duplicates};
 use self::freshness::Freshness;
 use self::gap::GapLedger;
+pub(crate) use self::gap::Opened;
 use self::latency::Latencies;
 use self::observation::Observations;
 use self::queue::{QueueSet, QueueSettings, Queues};
 use self::service_time::ServiceTime;
-use self::snapshot::{ConnectionSnapshot, Counters, OutputSnapshot, Snapshot};
+use self::snapshot::{ConnectionSnapshot, ConnectionState, Counters, OutputSnapshot, Snapshot};
+use self::subscriptions::Subscriptions;
 use self::totals::Totals;
 use self::tutorial::{ConversationStates, Metrics, QueueAverages};
+use self::unknown::{InGap, WhyUnknown};
 use self::user::Users;
 use crate::base::millis;
 use crate::config::{Config, Protocol, ServiceLevel, TotalsConfig, WindowsConfig};
+use crate::event::change::ClockLook;
 use crate::event::facts::Facts;
 use crate::{Event, EventKind, Id, Moment};
 
 /// What a model needs to know of the configuration.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Settings {
     /// Decides which numbers exist.
     pub protocol: Protocol,
@@ -99,7 +105,7 @@ impl From<&Config> for Settings {
             max_conversations: config.model.max_conversations,
             max_bytes: config.model.max_bytes,
             windows: config.windows,
-            totals: config.totals,
+            totals: config.totals.clone(),
         }
     }
 }
@@ -164,6 +170,7 @@ pub struct Model {
     metric_types: Freshness,
     duplicates: Duplicates,
     gaps: GapLedger,
+    subscriptions: Subscriptions,
     service_time: ServiceTime,
 }
 
@@ -176,6 +183,7 @@ struct OwnCounters {
     stale: u64,
     unkeyed: u64,
     late: u64,
+    unreadable: u64,
     repairs: u64,
     unreadable: u64,
 }
@@ -195,7 +203,7 @@ impl Model {
                     max_conversations: settings.max_conversations,
                     max_bytes: settings.max_bytes,
                 },
-                Totals::new(settings.windows, settings.totals),
+                Totals::new(settings.windows, settings.totals.clone()),
             ),
             observations: Observations::default(),
             users: Users::default(),
@@ -208,27 +216,28 @@ impl Model {
             metric_types: Freshness::new(settings.stale_after),
             duplicates: Duplicates::default(),
             gaps: GapLedger::default(),
+            subscriptions: Subscriptions::default(),
             service_time: ServiceTime::default(),
             settings,
         }
     }
 
-    /// Takes an event from the stream. `now` is the time of applying: it decides what is forgotten.
+    /// Takes an event from the stream. `now` is the service's time of its receipt: it decides what is forgotten.
     pub fn apply(&mut self, event: &Event, now: Moment) -> Applied {
         if let Facts::Conversation(facts) = &event.facts {
             self.conversations.fetch(&facts.id);
         }
         self.counters.applied += 1;
         self.counters.unknown += u64::from(event.kind == EventKind::Unknown);
-        self.kinds.record(event.kind.as_str(), None, event.received_at);
+        self.kinds.record(event.kind.as_str(), None, event.received_at, now);
         let mut applied = Applied {
             delivery: self.duplicates.classify(event),
             late: false,
             stale: None,
         };
-        let stale = self.note_metric_time(event);
+        let stale = self.note_metric_time(event, now);
         if applied.delivery == Delivery::First {
-            if let Some(ms) = event.latency_ms() {
+            if let Some(ms) = event.travel_ms {
                 self.latencies.record(event.kind, ms);
             }
             self.counters.stale += u64::from(stale.is_some());
@@ -241,36 +250,53 @@ impl Model {
                 return applied;
             }
         }
-        applied.late = self.take(&event.facts, event.received_at, now);
+        applied.late = self.take(&event.facts, now);
         applied
     }
 
-    /// Takes facts from REST: counted in `repairs` only. `now` is the time of the answer.
+    /// Takes facts from REST: counted in `repairs` only. `now` is the time of the answer by our clock.
     pub(crate) fn apply_rest(&mut self, facts: &Facts, now: Moment) {
+        let now = self.service_time.at(now);
         self.counters.repairs += 1;
         match facts {
             Facts::Conversation(conversation) => {
                 self.service_time.saw(conversation, now);
                 self.conversations.apply_rest(conversation, now);
             }
-            other => drop(self.take(other, now, now)),
+            other => drop(self.take(other, now)),
         }
     }
 
     /// REST gave all facts since `at`, which is before the start: windows count as covered from that moment on.
     pub(crate) fn set_covered_from(&mut self, at: Moment) {
         self.covered_from = Some(self.covered_from.map_or(at, |from| from.min(at)));
+        self.subscriptions.covered_by_rest(at);
     }
 
-    /// Takes how far the service's clock is ahead of ours, in milliseconds; to be called at every tick.
-    pub(crate) fn set_service_ahead(&mut self, now: Moment, ahead_ms: i64) {
-        self.service_time.tick(now, ahead_ms);
+    /// Takes what the clocks showed at a tick.
+    pub(crate) fn set_clock(&mut self, now: Moment, look: ClockLook) {
+        self.service_time.tick(now, look);
+        if look.stepped_ms != 0 {
+            self.latencies = Latencies::default();
+        }
     }
 
-    /// The later of the service's time and ours at `now`: the `as_of` of a snapshot.
+    /// The service's time at `now` of our clock: the `as_of` of a snapshot.
     #[must_use]
     pub(crate) fn as_of(&self, now: Moment) -> Moment {
-        self.service_time.at_least(now)
+        self.service_time.at(now)
+    }
+
+    /// The newest believed time inside facts: the service's clock shows at least this.
+    #[must_use]
+    pub(crate) fn newest_time(&self) -> Option<Moment> {
+        self.service_time.newest()
+    }
+
+    /// How far our clock is ahead of the service's, in milliseconds; negative where it is behind.
+    #[must_use]
+    pub(crate) fn clock_ahead_ms(&self) -> i64 {
+        self.service_time.clock_ahead_ms()
     }
 
     /// The service's time at a recent moment of our clock; never later than it was.
@@ -279,7 +305,7 @@ impl Model {
         self.service_time.then(at)
     }
 
-    /// The local midnight before `now`, if totals count since midnight; the facts since then are asked for at the start.
+    /// The local midnight before `now` of the service's clock, if totals count since midnight; the facts since then are asked for at the start.
     #[must_use]
     pub(crate) fn day_start(&self, now: Moment) -> Option<Moment> {
         self.conversations.totals().day_start(now)
@@ -287,6 +313,7 @@ impl Model {
 
     /// Forgets what is old. Returns the metric types that became stale since the last tick because no event arrived.
     pub(crate) fn on_tick(&mut self, now: Moment) -> Vec<Stale> {
+        let now = self.service_time.at(now);
         self.conversations.forget(now);
         self.states.forget(now);
         let became_stale = self.metric_types.on_tick(now);
@@ -341,6 +368,37 @@ impl Model {
         &mut self.gaps
     }
 
+    /// The stream took on this state.
+    pub(crate) fn on_state(&mut self, state: ConnectionState) {
+        match state {
+            ConnectionState::Connecting | ConnectionState::Backoff => self.subscriptions.on_connecting(),
+            ConnectionState::Streaming => self.subscriptions.on_streaming(),
+            ConnectionState::Stopped => {}
+        }
+    }
+
+    /// What is subscribed.
+    pub(crate) fn subscriptions_mut(&mut self) -> &mut Subscriptions {
+        &mut self.subscriptions
+    }
+
+    /// Why the live numbers of a queue are unknown now; `None` where its conversation topic is covered, and in the
+    /// protocols that have no such topics.
+    fn unknown_reason(&self, queue: &Id, in_gap: &InGap) -> Option<WhyUnknown> {
+        match self.settings.protocol {
+            Protocol::Notifications => self.subscriptions.unknown(queue, in_gap),
+            Protocol::Events | Protocol::Metrics => None,
+        }
+    }
+
+    /// These conversations leave the live numbers, because REST does not know them.
+    pub(crate) fn lose(&mut self, ids: &[Id], now: Moment) {
+        let now = self.service_time.at(now);
+        for id in ids {
+            self.conversations.lose(id, now);
+        }
+    }
+
     /// Events applied so far, as in [`Counters::events_applied`].
     #[cfg(any(test, feature = "internals"))]
     #[must_use]
@@ -357,7 +415,7 @@ impl Model {
     /// The dashboard at `as_of`, with the next revision.
     ///
     /// The caller gives what it knows of `connection` and `counters`; the gaps and the model's own counters (applied,
-    /// duplicates, unknown, stale, unkeyed, late, evicted, drift, repairs) are filled in here.
+    /// duplicates, unknown, stale, unkeyed, late, evicted, lost, unreadable, drift, repairs) are filled in here.
     pub(crate) fn snapshot(
         &mut self,
         as_of: Moment,
@@ -367,7 +425,8 @@ impl Model {
         outputs: BTreeMap<String, OutputSnapshot>,
     ) -> Snapshot {
         self.revision += 1;
-        let (queues, all_queues) = self.queues(as_of);
+        let in_gap = InGap::new(self.gaps.open_gaps());
+        let (queues, all_queues) = self.queues(as_of, &in_gap);
         let freshness = match self.settings.protocol {
             Protocol::Metrics => &self.metric_types,
             _ => &self.kinds,
@@ -390,15 +449,17 @@ impl Model {
                 stale: self.counters.stale,
                 unkeyed: self.counters.unkeyed,
                 late: self.counters.late,
+                unreadable: self.counters.unreadable,
                 evicted: self.conversations.evicted() + self.states.evicted(),
+                lost: self.conversations.lost(),
                 drift: self.conversations.drift(),
                 repairs: self.counters.repairs,
                 ..counters
             },
             outputs,
             latency: self.latencies.snapshot(),
-            freshness: freshness.snapshot(generated_at),
-            totals: self.totals(),
+            freshness: freshness.snapshot(as_of),
+            totals: self.totals(&in_gap),
             all_queues,
             queues,
             users: self.users.snapshot(),
@@ -406,8 +467,8 @@ impl Model {
         }
     }
 
-    /// Returns whether the facts were late.
-    fn take(&mut self, facts: &Facts, received_at: Moment, now: Moment) -> bool {
+    /// Takes facts that came at `now` of the service's clock. Returns whether they were late.
+    fn take(&mut self, facts: &Facts, now: Moment) -> bool {
         match facts {
             Facts::None => {}
             Facts::Conversation(conversation) => {
@@ -416,25 +477,25 @@ impl Model {
                 self.counters.late += u64::from(late);
                 return late;
             }
-            Facts::Observations(rows) => self.observations.apply(rows, received_at),
-            Facts::User(user) => self.users.apply(user, received_at),
+            Facts::Observations(rows) => self.observations.apply(rows, now),
+            Facts::User(user) => self.users.apply(user, now),
             Facts::ConversationState(state) => {
                 self.counters.unkeyed += u64::from(self.states.apply(state, now));
             }
             Facts::QueueStatistics(statistics) => self.averages.apply(statistics),
-            Facts::Metrics(metrics) => self.metrics.apply(metrics, received_at),
+            Facts::Metrics(metrics) => self.metrics.apply(metrics, now),
         }
         false
     }
 
     /// Repetitions count, too: a server that repeats a value is not silent.
-    fn note_metric_time(&mut self, event: &Event) -> Option<Stale> {
+    fn note_metric_time(&mut self, event: &Event, now: Moment) -> Option<Stale> {
         let Facts::Metrics(metrics) = &event.facts else {
             return None;
         };
         let arrival = self
             .metric_types
-            .record(&metrics.metric_type, metrics.at, event.received_at);
+            .record(&metrics.metric_type, metrics.at, event.received_at, now);
         arrival.is_old.then(|| Stale {
             metric_type: metrics.metric_type.clone(),
             is_turn: arrival.became_stale,

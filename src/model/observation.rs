@@ -23,6 +23,9 @@ const QUEUES_AT_MOST: usize = 20_000;
 /// Rows of one queue at most; a real one has some hundreds.
 const ROWS_AT_MOST: usize = 5_000;
 
+/// An interval that begins later than this after its receipt is no interval.
+const BEGINS_WITHIN: Duration = Duration::from_secs(86_400);
+
 /// How long an aggregate is shown after the end of its interval: the last message about it may take that long.
 const GRACE: Duration = Duration::from_secs(60);
 
@@ -54,7 +57,7 @@ struct Row {
 }
 
 impl Observations {
-    /// Merges the rows of one event or answer that came at `received_at`.
+    /// Merges the rows of one event or answer that came at `received_at` of the service's clock.
     pub(crate) fn apply(&mut self, facts: &ObservationFacts, received_at: Moment) {
         if !self.queues.contains_key(&facts.queue) && self.queues.len() >= QUEUES_AT_MOST {
             return;
@@ -93,12 +96,15 @@ impl Observations {
 
 impl Group {
     fn apply(&mut self, row: &ObservationRow, received_at: Moment, room: bool) {
-        if row.interval > self.newest {
-            self.newest = row.interval;
+        // Of an interval that begins much later nothing would ever be older: it would hide all that follows.
+        let latest = received_at.plus(BEGINS_WITHIN);
+        let interval = row.interval.filter(|(begin, _)| *begin <= latest);
+        if interval > self.newest {
+            self.newest = interval;
             // A new interval starts from zero.
             self.rows.retain(|(metric, _), _| !is_aggregate(metric));
         }
-        let interval = row.interval.or(self.newest);
+        let interval = interval.or(self.newest);
         if is_aggregate(&row.metric) && interval < self.newest {
             return;
         }

@@ -1,20 +1,17 @@
 //! What time it is at the service: the time of this machine, unless the service's clock differs.
 //!
-//! In: times inside facts, how far the service's dates are from ours · Out: the service's time · Thread: any (pure).
+//! In: times inside facts, how far our clock is ahead of the service's · Out: the service's time · Thread: any (pure).
 //!
 //! Facts carry the service's times, gaps are noticed by our clock. A service whose time is compressed may even be ahead
-//! of its own `Date` headers; then the newest time inside its facts counts. A single wrong time must not move the clock:
-//! a time far ahead counts only if several conversations agree.
+//! of its own `Date` headers; then the newest time inside its facts counts.
 
 use std::collections::VecDeque;
 
+use crate::Moment;
+use crate::base::receipt::Receipt;
+use crate::event::change::ClockLook;
 use crate::event::facts::ConversationFacts;
-use crate::{Id, Moment};
 
-/// A single conversation is believed if it is at most this far ahead of what was known.
-const BELIEVED_MS: i64 = 600_000;
-/// Number of conversations that must agree on a time further ahead.
-const AGREEING: usize = 3;
 /// Samples kept, and the time between two of them: two minutes in all, longer than it takes to notice a gap.
 const SAMPLES: usize = 512;
 const BETWEEN_SAMPLES_MS: i64 = 250;
@@ -24,10 +21,8 @@ const BETWEEN_SAMPLES_MS: i64 = 250;
 pub(crate) struct ServiceTime {
     /// The newest believed time inside facts.
     newest: Option<Moment>,
-    /// Times too far ahead to be believed yet, each of another conversation.
-    doubted: Vec<(Id, Moment)>,
-    /// How far the service is ahead of us by its `Date` headers, in milliseconds.
-    ahead_ms: i64,
+    /// How far our clock is ahead of the service's, in milliseconds; negative where it is behind.
+    clock_ahead_ms: i64,
     /// The same at the start, once it was known.
     ahead_at_start_ms: Option<i64>,
     /// Our time and the service's at the same moment.
@@ -35,113 +30,162 @@ pub(crate) struct ServiceTime {
 }
 
 impl ServiceTime {
-    /// Takes the times inside facts that arrived at `now`.
-    pub(crate) fn saw(&mut self, facts: &ConversationFacts, now: Moment) {
-        let Some(at) = facts.newest() else { return };
-        let known = self.at_least(now);
-        if at <= known {
-            return;
-        }
-        if at.millis_since(known) <= BELIEVED_MS {
-            self.newest = Some(at);
-            return;
-        }
-        self.doubted.retain(|(id, _)| *id != facts.id);
-        self.doubted.push((facts.id.clone(), at));
-        if self.doubted.len() >= AGREEING {
-            self.newest = self.doubted.drain(..).map(|(_, at)| at).min();
-        }
+    /// Takes the times inside facts that arrived when the service's clock showed `service`.
+    pub(crate) fn saw(&mut self, facts: &ConversationFacts, service: Moment) {
+        let trusted_until = Receipt::from(service).trusted_until;
+        let newest = facts.newest().filter(|at| *at <= trusted_until);
+        self.newest = self.newest.max(newest);
     }
 
-    /// Takes how far the service is ahead of us by its `Date` headers; called at every tick.
-    pub(crate) fn tick(&mut self, now: Moment, ahead_ms: i64) {
-        self.ahead_ms = ahead_ms;
-        if ahead_ms != 0 {
-            self.ahead_at_start_ms.get_or_insert(ahead_ms);
+    /// Takes what the clocks showed at a tick.
+    pub(crate) fn tick(&mut self, now: Moment, look: ClockLook) {
+        if look.refuted {
+            self.newest = None;
         }
-        let last = self.samples.back().map(|(ours, _)| *ours);
-        if last.is_none_or(|last| now.millis_since(last) >= BETWEEN_SAMPLES_MS) {
+        if look.stepped_ms != 0 {
+            self.ahead_at_start_ms.get_or_insert(self.clock_ahead_ms);
+        }
+        self.clock_ahead_ms = look.clock_ahead_ms;
+        if self.clock_ahead_ms != 0 {
+            self.ahead_at_start_ms.get_or_insert(self.clock_ahead_ms);
+        }
+        let last = self.samples.back().map(|(ours, _)| now.millis_since(*ours));
+        if last.is_none_or(|since| !(0..BETWEEN_SAMPLES_MS).contains(&since)) {
             if self.samples.len() == SAMPLES {
                 self.samples.pop_front();
             }
-            self.samples.push_back((now, self.service(now)));
+            self.samples.push_back((now, self.at(now)));
         }
     }
 
-    /// The later of the service's time and ours at `now`.
-    pub(crate) fn at_least(&self, now: Moment) -> Moment {
-        self.service(now).max(now)
+    /// The service's time at `now` of our clock.
+    pub(crate) fn at(&self, now: Moment) -> Moment {
+        let dated = now.plus_ms(-self.clock_ahead_ms);
+        self.newest.map_or(dated, |newest| newest.max(dated))
     }
 
     /// The service's time at a recent moment of our clock; never later than it was.
     pub(crate) fn then(&self, at: Moment) -> Moment {
-        let sample = self.samples.iter().rev().find(|(ours, _)| *ours <= at);
+        // The nearest one: a clock that was set back shows the same moments again.
+        let before = self.samples.iter().rev().filter(|(ours, _)| *ours <= at);
+        let sample = before.min_by_key(|(ours, _)| at.millis_since(*ours));
         match sample.or(self.samples.front()) {
             Some((ours, service)) => service.plus_ms(at.millis_since(*ours).max(0)),
-            None => self.service(at),
+            None => self.at(at),
         }
     }
 
     /// The service's time at our start.
     pub(crate) fn start(&self, started_at: Moment) -> Moment {
-        started_at.plus_ms(self.ahead_at_start_ms.unwrap_or(0))
+        started_at.plus_ms(-self.ahead_at_start_ms.unwrap_or(0))
     }
 
-    fn service(&self, at: Moment) -> Moment {
-        let dated = at.plus_ms(self.ahead_ms);
-        self.newest.map_or(dated, |newest| newest.max(dated))
+    /// The newest believed time inside facts.
+    pub(crate) fn newest(&self) -> Option<Moment> {
+        self.newest
+    }
+
+    /// How far our clock is ahead of the service's, in milliseconds; negative where it is behind.
+    pub(crate) fn clock_ahead_ms(&self) -> i64 {
+        self.clock_ahead_ms
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Id;
     use crate::event::facts::Purpose;
     use crate::model::testing::{at, participant};
+
+    const HOUR_MS: i64 = 3_600_000;
 
     fn seen(id: &str, secs: i64) -> ConversationFacts {
         let mut customer = participant("p", Purpose::Customer);
         customer.connected = Some(at(secs));
         ConversationFacts {
             id: Id::new(id),
+            ended: None,
             participants: vec![customer],
         }
     }
 
+    fn ahead(ms: i64) -> ClockLook {
+        ClockLook {
+            clock_ahead_ms: ms,
+            ..ClockLook::default()
+        }
+    }
+
+    fn stepped(ahead_ms: i64, by_ms: i64) -> ClockLook {
+        ClockLook {
+            stepped_ms: by_ms,
+            ..ahead(ahead_ms)
+        }
+    }
+
     #[test]
-    fn facts_move_the_clock_and_one_wrong_time_does_not() {
+    fn facts_move_the_clock_and_wrong_times_do_not() {
         let mut time = ServiceTime::default();
         time.saw(&seen("a", 90), at(100));
-        assert_eq!(time.at_least(at(100)), at(100));
+        assert_eq!(time.at(at(100)), at(100));
         time.saw(&seen("a", 300), at(100));
-        assert_eq!(time.at_least(at(110)), at(300));
-        assert_eq!(time.at_least(at(301)), at(301));
-        for _ in 0..5 {
-            time.saw(&seen("wrong", 1_000_000), at(110));
+        assert_eq!((time.at(at(110)), time.at(at(301))), (at(300), at(301)));
+        for id in ["a", "b", "c", "d"] {
+            time.saw(&seen(id, 1_000_000), at(110));
         }
-        assert_eq!(time.at_least(at(110)), at(300));
-        time.saw(&seen("b", 5_000), at(110));
-        time.saw(&seen("c", 5_001), at(110));
-        assert_eq!(time.at_least(at(110)), at(5_000), "three agree");
+        assert_eq!(time.at(at(110)), at(300));
+        time.tick(
+            at(111),
+            ClockLook {
+                refuted: true,
+                ..ahead(0)
+            },
+        );
+        assert_eq!(time.at(at(111)), at(111), "a date showed that it was wrong");
+    }
+
+    #[test]
+    fn the_time_is_the_service_s_in_both_directions() {
+        for ahead_ms in [3 * HOUR_MS, -3 * HOUR_MS, 600_000, -600_000] {
+            let mut time = ServiceTime::default();
+            time.tick(at(10), ahead(ahead_ms));
+            let service = |secs| at(secs).plus_ms(-ahead_ms);
+            assert_eq!((time.at(at(20)), time.start(at(0))), (service(20), service(0)));
+            assert_eq!(time.then(at(12)), service(12));
+        }
     }
 
     #[test]
     fn moments_of_ours_are_translated() {
         let mut time = ServiceTime::default();
-        time.tick(at(0), 0);
+        time.tick(at(0), ahead(0));
         assert_eq!((time.then(at(0)), time.start(at(0))), (at(0), at(0)));
-        time.tick(at(10), 3_600_000);
+        time.tick(at(10), ahead(-HOUR_MS));
         assert_eq!(time.then(at(9)), at(9), "as it was then");
         assert_eq!((time.then(at(12)), time.start(at(0))), (at(3612), at(3600)));
-        assert_eq!(time.at_least(at(20)), at(3620));
-        time.tick(at(30), -60_000);
-        assert_eq!((time.then(at(31)), time.at_least(at(31))), (at(-29), at(31)));
+        assert_eq!(time.at(at(20)), at(3620));
         // Compressed: it runs five times as fast.
         let mut time = ServiceTime::default();
         for n in 0..10 {
             time.saw(&seen("a", 100 + 5 * n), at(n));
-            time.tick(at(n), 0);
+            time.tick(at(n), ahead(0));
         }
         assert_eq!((time.then(at(4)), time.then(at(9))), (at(120), at(145)));
+    }
+
+    #[test]
+    fn a_step_of_our_clock_moves_nothing() {
+        for by_ms in [2 * HOUR_MS, -2 * HOUR_MS] {
+            let mut time = ServiceTime::default();
+            time.tick(at(99), ahead(0));
+            time.tick(at(100), ahead(0));
+            let ours = |secs| at(secs).plus_ms(by_ms);
+            time.tick(ours(101), stepped(by_ms, by_ms));
+            assert_eq!((time.at(ours(102)), time.start(at(0))), (at(102), at(0)));
+            assert_eq!((time.then(at(100)), time.then(ours(101))), (at(100), at(101)));
+            time.tick(ours(102), ahead(by_ms));
+            assert_eq!(time.at(ours(103)), at(103));
+        }
     }
 }

@@ -43,6 +43,7 @@ pub fn totals_config() -> TotalsConfig {
     TotalsConfig {
         since: TotalsSince::Start,
         utc_offset_minutes: 0,
+        time_zone: None,
     }
 }
 
@@ -124,6 +125,8 @@ pub fn communication(id: &str, kind: MediaKind) -> Communication {
 pub fn event(kind: EventKind, facts: Facts, received_at: Moment) -> Event {
     Event {
         received_at,
+        service_time: received_at,
+        travel_ms: None,
         connection: 1,
         protocol: Protocol::Notifications,
         kind,
@@ -134,8 +137,8 @@ pub fn event(kind: EventKind, facts: Facts, received_at: Moment) -> Event {
         event_time: None,
         body: None,
         fingerprint: 0,
-        facts,
         unreadable: 0,
+        facts,
     }
 }
 
@@ -150,6 +153,7 @@ pub fn shown(model: &mut Model, as_of: Moment) -> Snapshot {
         last_frame_at: None,
         token_expires_at: None,
         channel_expires_at: None,
+        clock_ahead_ms: 0,
         cause: None,
         refused_topics: BTreeMap::new(),
         gaps_total: 0,
@@ -192,7 +196,7 @@ pub fn snapshot_of_everything() -> Snapshot {
             Facts::Conversation(Box::new(told)),
             at(900),
         );
-        event.event_time = Some(at(899));
+        event.travel_ms = Some(1000);
         model.apply(&event, at(900));
     }
     let row = |metric: &str, qualifier: Option<&str>, value| ObservationRow {

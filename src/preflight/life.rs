@@ -10,6 +10,7 @@ use crossbeam_channel::{Receiver, Sender, select_biased, unbounded};
 
 use super::{Awaited, Check, CheckEnded, Judgement, Step, StepResult, Verdict, advice_for_transient, role_advice};
 use crate::base::plural::counted;
+use crate::base::receipt::Receipt;
 use crate::config::{BufferConfig, HeartbeatConfig, Protocol, WhenFull};
 use crate::event::notice::{CloseReason, ConnectionNews, Notice};
 use crate::output::journal::Journal;
@@ -18,6 +19,7 @@ use crate::protocol::{Heard, KeepBody, Machine, Options, Ping};
 use crate::reader::buffer::buffer;
 use crate::reader::telemetry::Telemetry;
 use crate::reader::{Reader, Ticket};
+use crate::rest::ServiceClock;
 use crate::{Error, ErrorKind, Id, Moment, Secret};
 
 /// The time limit for the answer to the first ping (`docs/operation.md#check`).
@@ -58,8 +60,8 @@ impl Machine for ObservedMachine {
         self.inner.ping()
     }
 
-    fn on_text(&mut self, text: &str, now: Moment, heard: &mut Vec<Heard>) {
-        self.inner.on_text(text, now, heard);
+    fn on_text(&mut self, text: &str, at: Receipt, heard: &mut Vec<Heard>) {
+        self.inner.on_text(text, at, heard);
         heard.retain(|heard| {
             let sign = match heard {
                 Heard::Pong => Sign::Pong,
@@ -138,7 +140,8 @@ impl TrialConnection {
                 ConnectionNews::Confirmed(_) => self.seen.confirmed = true,
                 ConnectionNews::Alive => self.seen.alive = true,
                 ConnectionNews::Ended { reason, .. } => return Err(WaitFailed::Ended(reason)),
-                ConnectionNews::SocketClosing | ConnectionNews::TokenRevoked => {}
+                ConnectionNews::SocketClosing | ConnectionNews::SubscriptionsChanged | ConnectionNews::TokenRevoked => {
+                }
             },
             Some(_) => {}
             None => return Err(WaitFailed::TooLate),
@@ -349,6 +352,7 @@ impl Check<'_> {
             notices: tell_notice,
             telemetry,
             net: Arc::clone(&self.net),
+            clock: Arc::new(ServiceClock::new()),
             journal: Journal::default(),
             hidden: None,
         })?;

@@ -14,6 +14,7 @@ use super::depth::check_depth;
 use super::json::{Field, LooseId, Status, lenient_object, read_object};
 use super::words::same_letters;
 use super::{Heard, Machine, NO_BODY, Options, Ping, Refusal, one_line};
+use crate::base::receipt::Receipt;
 use crate::config::Protocol;
 use crate::event::facts::{ConversationStateFacts, Facts, QueueStatisticsFacts};
 use crate::event::{Event, EventKind};
@@ -179,7 +180,7 @@ impl Events {
     }
 
     /// `Ok(None)`: an event of a queue that is not wanted.
-    fn on_event(&self, event: Option<&RawValue>, now: Moment) -> Result<Option<Event>, String> {
+    fn on_event(&self, event: Option<&RawValue>, at: Receipt) -> Result<Option<Event>, String> {
         let event: TypedEvent<'_> = read_object("event", event.map_or(NO_BODY, RawValue::get))?;
         let what = event.what.some().unwrap_or_default();
         let body = event.data.map_or(NO_BODY, RawValue::get);
@@ -192,7 +193,7 @@ impl Events {
                     conversation: data.id.some().map(|LooseId(id)| id),
                     queue: data.queue_id.some().map(|LooseId(id)| id),
                     active: data.state.as_some().and_then(|state| is_active(state)),
-                    at: data.timestamp.some(),
+                    at: at.trusted(data.timestamp.some(), &mut unreadable),
                 };
                 (
                     EventKind::Conversation,
@@ -204,7 +205,8 @@ impl Events {
             "routing:queue:updated" => {
                 let data: Queue = read_object(QUEUE, body)?;
                 unreadable = data.timestamp.unreadable();
-                let facts = data.into_facts()?;
+                let mut facts = data.into_facts()?;
+                facts.at = at.trusted(facts.at, &mut unreadable);
                 (
                     EventKind::Queue,
                     None,
@@ -226,7 +228,7 @@ impl Events {
             queue_id,
             facts,
             unreadable,
-            ..self.options.event(Protocol::Events, kind, what.into(), body, now)
+            ..self.options.event(Protocol::Events, kind, what.into(), body, at)
         }))
     }
 }
@@ -280,7 +282,7 @@ impl Machine for Events {
         Ping::Control
     }
 
-    fn on_text(&mut self, text: &str, now: Moment, heard: &mut Vec<Heard>) {
+    fn on_text(&mut self, text: &str, at: Receipt, heard: &mut Vec<Heard>) {
         let refuse = |heard: &mut Vec<Heard>, found: &str| {
             heard.push(Heard::Refused(Refusal {
                 status: None,
@@ -299,7 +301,7 @@ impl Machine for Events {
         };
         let what = frame.what.as_some().map(|what| &**what);
         match what {
-            Some("event") => heard.push(match self.on_event(frame.event, now) {
+            Some("event") => heard.push(match self.on_event(frame.event, at) {
                 Ok(Some(event)) => Heard::Event(Box::new(event)),
                 Ok(None) => Heard::Alive,
                 Err(wrong) => Heard::Malformed(wrong),
@@ -323,7 +325,7 @@ impl Machine for Events {
                 let topic = other.unwrap_or_default().into();
                 let event = self
                     .options
-                    .event(Protocol::Events, EventKind::Unknown, topic, text, now);
+                    .event(Protocol::Events, EventKind::Unknown, topic, text, at);
                 heard.push(Heard::Event(Box::new(event)));
             }
         }

@@ -12,6 +12,7 @@ use serde::Deserialize;
 use super::depth::check_depth;
 use super::json::{Entries, Field, LooseId, Present, Status, lenient_object, read_object};
 use super::{Heard, Machine, Options, Ping, Refusal, one_line};
+use crate::base::receipt::Receipt;
 use crate::config::{MetricsPayload, Protocol};
 use crate::event::facts::{Facts, MetricFacts};
 use crate::event::{Event, EventKind};
@@ -190,7 +191,7 @@ impl Metrics {
         }
     }
 
-    fn on_event(&self, frame: Frame<'_>, text: &str, now: Moment, heard: &mut Vec<Heard>) {
+    fn on_event(&self, frame: Frame<'_>, text: &str, at: Receipt, heard: &mut Vec<Heard>) {
         let metrics = match frame.metrics {
             Field::Wrong => {
                 heard.push(Heard::Malformed("metrics is not a list".to_owned()));
@@ -230,11 +231,12 @@ impl Metrics {
                 _ => unreadable += 1,
             }
         }
-        let missing = match (&frame.timestamp, values.is_empty()) {
-            (Field::Given(_), false) => None,
-            (Field::Given(_), true) => Some("metrics"),
-            (_, false) => Some("timestamp"),
-            (_, true) => Some("timestamp and metrics"),
+        let time = at.trusted(frame.timestamp.some(), &mut unreadable);
+        let missing = match (time, values.is_empty()) {
+            (Some(_), false) => None,
+            (Some(_), true) => Some("metrics"),
+            (None, false) => Some("timestamp"),
+            (None, true) => Some("timestamp and metrics"),
         };
         if let Some(what) = missing {
             let metric_type = (&*metric_type).into();
@@ -248,19 +250,19 @@ impl Metrics {
             facts: Facts::Metrics(Box::new(MetricFacts {
                 metric_type: (&*metric_type).into(),
                 entity,
-                at: frame.timestamp.some(),
+                at: time,
                 values,
             })),
             unreadable,
             ..self
                 .options
-                .event(Protocol::Metrics, EventKind::Metric, metric_type.into(), text, now)
+                .event(Protocol::Metrics, EventKind::Metric, metric_type.into(), text, at)
         };
         heard.push(Heard::Event(Box::new(event)));
     }
 
     /// Reads a frame that is not an event: the confirmation, an error, or one of an unknown kind.
-    fn on_answer(&mut self, frame: &Frame<'_>, text: &str, now: Moment) -> Heard {
+    fn on_answer(&mut self, frame: &Frame<'_>, text: &str, at: Receipt) -> Heard {
         let status = frame.status();
         match (self.state, status) {
             (State::AwaitingConfirmation, Some(200)) if !frame.is_error() => {
@@ -281,7 +283,7 @@ impl Metrics {
                     EventKind::Unknown,
                     topic,
                     text,
-                    now,
+                    at,
                 )))
             }
         }
@@ -302,12 +304,12 @@ impl Machine for Metrics {
         Ping::Control
     }
 
-    fn on_text(&mut self, text: &str, now: Moment, heard: &mut Vec<Heard>) {
+    fn on_text(&mut self, text: &str, at: Receipt, heard: &mut Vec<Heard>) {
         match check_depth(text).and_then(|()| read_object::<Frame<'_>>("the frame", text)) {
             Err(wrong) => heard.push(Heard::Malformed(wrong)),
-            Ok(frame) if frame.is_event() => self.on_event(frame, text, now, heard),
+            Ok(frame) if frame.is_event() => self.on_event(frame, text, at, heard),
             Ok(frame) => {
-                let verdict = self.on_answer(&frame, text, now);
+                let verdict = self.on_answer(&frame, text, at);
                 heard.push(verdict);
             }
         }

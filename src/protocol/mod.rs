@@ -8,7 +8,7 @@ pub(crate) mod json;
 pub mod metrics;
 pub mod notifications;
 pub(crate) mod opening;
-mod time_scan;
+pub(crate) mod time_scan;
 pub(crate) mod topic_plan;
 pub mod verification;
 mod words;
@@ -18,6 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::Moment;
+use crate::base::receipt::Receipt;
 use crate::config::Protocol;
 use crate::event::facts::Facts;
 use crate::event::{Event, EventKind};
@@ -49,6 +50,8 @@ pub enum Heard {
     Pong,
     /// The service is about to close this socket.
     SocketClosing,
+    /// The topics of this channel changed.
+    SubscriptionsChanged,
     /// The token of this channel was revoked.
     TokenRevoked,
     /// Another client took the channel's subscriptions; the reason as sent.
@@ -90,8 +93,8 @@ pub trait Machine: Send {
     /// How to ping the peer.
     fn ping(&self) -> Ping;
 
-    /// Reads a whole text frame that was received at `now`, and appends to `heard`. Never panics, whatever the text.
-    fn on_text(&mut self, text: &str, now: Moment, heard: &mut Vec<Heard>);
+    /// Reads a whole text frame, and appends to `heard`. Never panics, whatever the text.
+    fn on_text(&mut self, text: &str, at: Receipt, heard: &mut Vec<Heard>);
 }
 
 /// Whether events carry their bodies.
@@ -128,14 +131,17 @@ impl Options {
     }
 
     /// An event without ids and facts.
-    fn event(&self, protocol: Protocol, kind: EventKind, topic: Arc<str>, body: &str, now: Moment) -> Event {
+    fn event(&self, protocol: Protocol, kind: EventKind, topic: Arc<str>, body: &str, at: Receipt) -> Event {
         let mut hasher = self.hasher.build_hasher();
         hasher.write(topic.as_bytes());
         // Separates topic and body: this byte never occurs in UTF-8.
         hasher.write_u8(0xff);
         hasher.write(body.as_bytes());
+        let event_time = time_scan::newest_until(body, at.ours);
         Event {
-            received_at: now,
+            received_at: at.ours,
+            service_time: at.service,
+            travel_ms: travel_ms(body, event_time, at),
             connection: self.connection,
             protocol,
             kind,
@@ -143,16 +149,25 @@ impl Options {
             conversation_id: None,
             queue_id: None,
             user_id: None,
-            event_time: time_scan::newest_until(body, now),
+            event_time,
             body: match self.bodies {
                 KeepBody::Verbatim => Some(body.into()),
                 KeepBody::Drop => None,
             },
             fingerprint: hasher.finish(),
-            facts: Facts::None,
             unreadable: 0,
+            facts: Facts::None,
         }
     }
+}
+
+/// How long the body was under way by the service's clock, which is ours where they do not differ.
+fn travel_ms(body: &str, event_time: Option<Moment>, at: Receipt) -> Option<u64> {
+    let newest = match at.service == at.ours {
+        true => event_time,
+        false => time_scan::newest_until(body, at.service),
+    };
+    newest.map(|newest| u64::try_from(at.service.millis_since(newest)).unwrap_or(0))
 }
 
 /// The body of an event that has none; bodies are always JSON.

@@ -15,14 +15,21 @@ const LONGEST: usize = 48;
 
 /// The newest time in `json` that is not later than `limit`.
 pub(crate) fn newest_until(json: &str, limit: Moment) -> Option<Moment> {
+    all(json).filter(|&at| at <= limit).max()
+}
+
+/// The oldest time in `json` that is later than `limit`.
+pub(crate) fn oldest_after(json: &str, limit: Moment) -> Option<Moment> {
+    all(json).filter(|&at| at > limit).min()
+}
+
+fn all(json: &str) -> impl Iterator<Item = Moment> {
     let bytes = json.as_bytes();
     // `T` is rare in JSON, and the standard library finds a single byte fast.
     json.match_indices('T')
         .filter(|&(at, _)| may_be_a_date_time(bytes, at))
         .filter_map(|(at, _)| string_value(json, at - T_AT))
         .filter_map(Moment::parse)
-        .filter(|&at| at <= limit)
-        .max()
 }
 
 /// The cheap part of the check: the opening quote and the dashes are in their places around the `T`.
@@ -92,6 +99,8 @@ mod tests {
             newest(json!({"past": at, "future": "2027-01-01T00:00:00Z", "older": "2020-01-01T00:00:00Z"})),
             Some(moment(at))
         );
+        let later = json!({"past": at, "far": "9999-01-01T00:00:00Z", "near": "2027-01-01T00:00:00Z"}).to_string();
+        assert_eq!(oldest_after(&later, limit), Some(moment("2027-01-01T00:00:00Z")));
         assert_eq!(newest_until("{ \"2026-05-04T14:05:30Z\" \n : 1 }", limit), None);
         assert_eq!(newest_until("T\"2026-05-04T", limit), None);
     }

@@ -29,14 +29,17 @@ use self::ahead::Ahead;
 use self::socket::{Socket, close_reason, open_socket};
 use crate::audit::entries;
 use crate::base::error::panic_text;
+use crate::base::receipt::Receipt;
 use crate::config::HeartbeatConfig;
 use crate::event::notice::{CloseReason, ConnectionNews, Notice};
 use crate::net::{Cancel, Net, ShutdownHandle};
 use crate::output::journal::Journal;
+use crate::protocol::time_scan::oldest_after;
 use crate::protocol::{Heard, Machine, Ping};
 use crate::reader::buffer::{BufferSender, Sent};
 use crate::reader::heartbeat::{Answers, Due, Heartbeat};
 use crate::reader::telemetry::Telemetry;
+use crate::rest::ServiceClock;
 use crate::{Error, ErrorKind, Moment, Secret};
 
 /// How long we wait for the peer's close frame after ours. Part of the 300 ms that a stop allows for closing.
@@ -53,6 +56,9 @@ const AHEAD_READ_WAIT: Duration = Duration::from_millis(1);
 const AHEAD_READS: usize = 64;
 /// While the connection closes, the stop signal is checked this often.
 const STOP_CHECK: Duration = Duration::from_millis(50);
+
+/// A wait that ended so much too late means that the process was stopped, so the silence was not the peer's.
+const LATE: Duration = Duration::from_secs(5);
 
 /// Stands for "no frame yet".
 const NEVER: i64 = i64::MIN;
@@ -71,6 +77,8 @@ pub(crate) struct Ticket {
     pub(crate) notices: Sender<Notice>,
     pub(crate) telemetry: Arc<Telemetry>,
     pub(crate) net: Arc<Net>,
+    /// Tells the service's time of each frame.
+    pub(crate) clock: Arc<ServiceClock>,
     pub(crate) journal: Journal,
     /// The channel's id, which must not be recorded.
     pub(crate) hidden: Option<Secret>,
@@ -265,7 +273,14 @@ impl Session<'_> {
             // Its answer shows that the connection is alive, if no other frame does before.
             self.heartbeat.ping_at_once(Instant::now());
         }
+        let mut wait_ends = Instant::now();
         loop {
+            let now = Instant::now();
+            if now.saturating_duration_since(wait_ends) > LATE {
+                // What has arrived since is still to be read.
+                self.heartbeat.on_resumed(now);
+            }
+            wait_ends = now;
             self.check_timers()?;
             self.hand_over_ahead(Instant::now() + AHEAD_ROOM_WAIT);
             if self.ahead.is_full() {
@@ -278,6 +293,7 @@ impl Session<'_> {
                 false => (AHEAD_READS, Instant::now() + AHEAD_READ_WAIT),
             };
             self.socket.get_mut().set_read_deadline(until);
+            wait_ends = until;
             for _ in 0..reads {
                 match self.socket.read() {
                     Ok(message) => self.on_message(message)?,
@@ -289,7 +305,8 @@ impl Session<'_> {
     }
 
     fn on_message(&mut self, message: Message) -> Ends<()> {
-        let now = Moment::now();
+        let at = self.ticket.clock.receipt();
+        let now = at.ours;
         self.heartbeat.on_frame(Instant::now());
         self.on_frame(now);
         let telemetry = &self.ticket.telemetry;
@@ -297,17 +314,18 @@ impl Session<'_> {
         match message {
             Message::Text(text) => {
                 Telemetry::add(&telemetry.frames_received, 1);
-                self.ticket.machine.on_text(&text, now, &mut heard);
-                self.record_frame(Some(&text), now, &heard);
+                self.ticket.machine.on_text(&text, at, &mut heard);
+                self.doubt(&text, at, &heard);
+                self.record_frame(Some(&text), at, &heard);
             }
             Message::Binary(bytes) => {
                 Telemetry::add(&telemetry.frames_received, 1);
                 let text = std::str::from_utf8(&bytes);
                 match text {
-                    Ok(text) => self.ticket.machine.on_text(text, now, &mut heard),
+                    Ok(text) => self.ticket.machine.on_text(text, at, &mut heard),
                     Err(_) => heard.push(Heard::Malformed("a binary message that is no UTF-8 text".to_owned())),
                 }
-                self.record_frame(text.ok(), now, &heard);
+                self.record_frame(text.ok(), at, &heard);
             }
             Message::Pong(_) => {
                 self.on_control_frame(now);
@@ -333,6 +351,19 @@ impl Session<'_> {
             self.notify(ConnectionNews::Alive);
         }
         Ok(())
+    }
+
+    /// Times that are too late to be believed may mean that our clock is behind.
+    fn doubt(&self, text: &str, at: Receipt, heard: &[Heard]) {
+        for heard in heard {
+            if let Heard::Event(event) = heard
+                && event.unreadable > 0
+                && let Some(conversation) = &event.conversation_id
+                && let Some(time) = oldest_after(text, at.trusted_until)
+            {
+                self.ticket.clock.doubt(conversation, time);
+            }
+        }
     }
 
     fn on_frame(&self, at: Moment) {
@@ -384,6 +415,7 @@ impl Session<'_> {
                     .on_sent_again(self.ticket.machine.handshake_limit(), Instant::now());
             }
             Heard::SocketClosing => self.notify(ConnectionNews::SocketClosing),
+            Heard::SubscriptionsChanged => self.notify(ConnectionNews::SubscriptionsChanged),
             Heard::TokenRevoked => self.notify(ConnectionNews::TokenRevoked),
             Heard::NoLongerSubscribed(why) => return Err(CloseReason::TakenOver(why)),
             Heard::ChannelGone => return Err(CloseReason::ChannelGone),

@@ -4,12 +4,13 @@
 
 use super::Session;
 use crate::Moment;
+use crate::base::receipt::Receipt;
 use crate::output::recording::{CHANNEL, Line, State};
 use crate::protocol::Heard;
 
 impl Session<'_> {
     /// A text or binary message, with the fingerprints of the events in it.
-    pub(super) fn record_frame(&self, text: Option<&str>, at: Moment, heard: &[Heard]) {
+    pub(super) fn record_frame(&self, text: Option<&str>, at: Receipt, heard: &[Heard]) {
         let ticket = &self.ticket;
         ticket.journal.record(|| {
             let id = ticket.hidden.as_ref().map(|id| id.reveal()).filter(|id| !id.is_empty());

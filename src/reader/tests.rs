@@ -6,6 +6,7 @@ use std::net::TcpListener;
 use std::time::Duration;
 
 use super::*;
+use crate::base::receipt::Receipt;
 use crate::config::{BufferConfig, WhenFull};
 use crate::reader::buffer::buffer;
 
@@ -27,7 +28,7 @@ impl Machine for Panics {
         Ping::Control
     }
 
-    fn on_text(&mut self, text: &str, _: Moment, _: &mut Vec<Heard>) {
+    fn on_text(&mut self, text: &str, _: Receipt, _: &mut Vec<Heard>) {
         panic!("on purpose: {text}");
     }
 }
@@ -71,6 +72,7 @@ fn how_it_ends(says: Option<&'static str>) -> CloseReason {
         buffer,
         notices,
         telemetry,
+        clock: Arc::new(ServiceClock::new()),
         net: Arc::new(Net::with(None, None, |_| None).expect("no proxy, no certificates")),
     };
     let reader = Reader::spawn(ticket).expect("a thread");

@@ -124,6 +124,17 @@ pub(crate) fn subscribe(
     Ok(listing.entities)
 }
 
+/// Reads back what is subscribed on a channel.
+///
+/// # Errors
+/// Those of [`RestClient::call`]: [`ErrorKind::Refused`] for 404, which a service that lacks this call answers, too.
+pub(crate) fn subscribed(client: &RestClient, token: &Secret, id: &Secret) -> Result<Vec<Entity>, Error> {
+    let at = Secret::new(subscriptions(id));
+    let request = Request::new("reading the subscriptions back", Method::Get, at.reveal(), token).channel(id);
+    let listing: Listing<Entity> = client.call(&request)?.json()?;
+    Ok(listing.entities)
+}
+
 /// Removes all subscriptions of a channel, since channels cannot be deleted. Returns whether it still exists.
 ///
 /// # Errors

@@ -289,7 +289,7 @@ impl RestClient {
 
     fn exchange(&self, request: &Request<'_>, url: &str, did: &str) -> Result<Answer, Error> {
         let failed = |error: ureq::Error| self.explain(error, did);
-        let asked = Moment::now();
+        let asked = Instant::now();
         let built = build(request, url)
             .map_err(|_| Error::new(ErrorKind::Internal, did, "the request cannot be written as HTTP"))?;
         let response = match request.body {
@@ -298,7 +298,7 @@ impl RestClient {
             Body::Json(text) | Body::Form(text) => self.agent.run(built.map(|()| text)),
         };
         let mut response = response.map_err(failed)?;
-        let received = Moment::now();
+        let received = Instant::now();
         let limited = response.body_mut().with_config().limit(self.limits.body_bytes);
         let body = limited.read_to_vec().map_err(failed)?;
         let headers = response.headers();

@@ -1,4 +1,4 @@
-//! Asks the service for its time, for `check`.
+//! Asks the service for its time: for `check`, and where a run is not sure of it.
 //!
 //! In: a client · Out: the difference between the clocks · Thread: the caller's.
 

@@ -6,7 +6,6 @@ pub(crate) mod analytics;
 mod answer;
 pub(crate) mod channels;
 pub(crate) mod client;
-#[cfg(feature = "cli")]
 pub(crate) mod clock;
 
 pub(crate) mod lookup;

@@ -100,6 +100,7 @@ impl StreamBuilder {
         let (notices, inbox) = unbounded();
         let (control, control_inbox) = unbounded();
         let control = ControlSender::new(control);
+        server.ask(&control);
         let (events_in, events_out) = buffer(config.buffer, Arc::clone(&telemetry));
         let calls = Cancel::new();
         let net = Arc::new(Net::new(&config)?);
@@ -134,6 +135,7 @@ impl StreamBuilder {
             outputs: all,
             journal: journal.clone(),
             clock: Arc::clone(rest.clock()),
+            notices: notices.clone(),
         });
         let shared = Shared {
             published: aggregator.published(),
@@ -151,7 +153,7 @@ impl StreamBuilder {
             })
         });
         let repair = repair.transpose()?;
-        let aggregator = aggregator.spawn(notices.clone())?;
+        let aggregator = aggregator.spawn()?;
         let supervisor = Supervisor::new(Parts {
             config,
             until: self.until,

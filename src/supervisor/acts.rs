@@ -31,6 +31,8 @@ pub(super) enum News {
     Answered(CallId, Result<Answer, Error>),
     /// The service refused the newest token.
     TokenRefused,
+    /// The process did not run since then, for so long.
+    Frozen { since: Moment, lasted: Duration },
 }
 
 /// One thing to do.
@@ -104,6 +106,8 @@ pub(super) enum Call {
         channel: Secret,
         topics: Arc<[String]>,
     },
+    /// Read back which topics a channel has.
+    ReadBack { token: Secret, channel: Secret },
     /// Remove all topics of a channel.
     LeaveChannel { token: Secret, channel: Secret },
 }
@@ -121,6 +125,8 @@ pub(super) enum Answer {
     Subscribed(Vec<Entity>),
     /// With the channel's end, where the service tells one.
     Renewed(Vec<Entity>, Option<Moment>),
+    /// The topics that a channel has.
+    ReadBack(Vec<Entity>),
     /// Whether the channel still exists.
     Left(bool),
 }

@@ -26,7 +26,7 @@ use crate::protocol::metrics::payload;
 use crate::protocol::topic_plan::MAX_CHANNELS;
 use crate::protocol::verification;
 use crate::rest::channels::{self, Whose};
-use crate::rest::{Limits, Purpose, RestClient, analytics, oauth};
+use crate::rest::{Limits, Purpose, RestClient, analytics, clock, oauth};
 use crate::{Error, ErrorKind, Id, Moment, Secret};
 
 /// Calls at a time: token, listings, two for each line, and as many again for channels that are being left.
@@ -106,6 +106,22 @@ impl Calls {
         spawned.map(drop).map_err(|error| error.to_string())
     }
 
+    /// Makes a call for the date of its answer, from which the client learns the service's time.
+    pub(super) fn ask_the_time(&self) {
+        let (client, alive) = (Arc::clone(&self.client), self.alive.clone());
+        let spawned = std::thread::Builder::new()
+            .name("gs-rest-time".to_owned())
+            .spawn(move || {
+                let _alive: Sender<Never> = alive;
+                if let Err(error) = clock::skew(&client) {
+                    log::debug!("{error}");
+                }
+            });
+        if let Err(error) = spawned {
+            log::debug!("asking for the time: no thread: {error}");
+        }
+    }
+
     /// The answer to a call, once its end was told.
     pub(super) fn take(&mut self, id: CallId) -> Option<Result<Answer, Error>> {
         self.answers.remove(&id)?.try_recv().ok()
@@ -158,6 +174,7 @@ fn make(call: Call, client: &RestClient, config: &Config) -> Result<Answer, Erro
                 .find(|own| own.id.as_ref().is_some_and(|id| *id == channel));
             Ok(Answer::Renewed(entities, it.and_then(|own| own.expires)))
         }
+        Call::ReadBack { token, channel } => channels::subscribed(client, &token, &channel).map(Answer::ReadBack),
         Call::LeaveChannel { token, channel } => channels::unsubscribe_all(client, &token, &channel).map(Answer::Left),
     }
 }

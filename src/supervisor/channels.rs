@@ -44,6 +44,12 @@ pub(super) struct HeldChannel {
     pub(super) age_due: Option<Instant>,
     /// Version of the line's topics that is subscribed on it.
     pub(super) version: u32,
+    /// The topics that the service accepted last, one by one.
+    pub(super) accepted: Vec<String>,
+    /// The last moment at which they were known to be subscribed.
+    pub(super) verified: Moment,
+    /// Something happened since that may have ended the subscriptions: they are to be read back.
+    pub(super) is_doubted: bool,
     usage: Usage,
 }
 
@@ -106,6 +112,9 @@ impl Channels {
             closed_early: 0,
             has_streamed: false,
             version: 0,
+            accepted: Vec::new(),
+            verified: turn.at,
+            is_doubted: false,
             usage: Usage::Line,
         };
         self.held.insert(key, held);

@@ -59,6 +59,7 @@ impl Core {
     /// What is done at the beginning, beside what is due.
     pub(super) fn begin(&mut self, clock: Clock<'_>) -> Vec<Act> {
         self.turn(clock, |core, turn| {
+            core.process.began = turn.at;
             core.process.show(ConnectionState::Connecting, None, turn);
         })
     }
@@ -79,6 +80,14 @@ impl Core {
                 }),
                 News::Answered(call, answer) => core.on_answer(call, answer, turn),
                 News::TokenRefused => core.process.session.renew_soon(turn),
+                News::Frozen { since, lasted } => {
+                    turn.warn(format!("the process was stopped for {:.1} s", lasted.as_secs_f64()));
+                    for at in 0..core.lines.len() {
+                        core.on_line(at, turn, |line, process, turn| {
+                            line.on_frozen(since, lasted, process, turn)
+                        });
+                    }
+                }
             }
             core.tell_connections(turn);
         })

@@ -13,6 +13,7 @@ mod calls;
 mod channels;
 pub(crate) mod choose;
 mod core;
+mod frozen;
 mod line;
 mod planning;
 mod policy;
@@ -32,6 +33,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use self::acts::{Act, Level, News};
 use self::calls::Calls;
 use self::core::{Clock, Core};
+use self::frozen::{Frozen, Watch};
 use self::sockets::{ReaderParts, Sockets};
 use crate::config::Config;
 use crate::engine::ControlSender;
@@ -110,6 +112,7 @@ impl Supervisor {
             sockets: Sockets::new(ReaderParts {
                 config: parts.config,
                 net: parts.net,
+                clock: Arc::clone(parts.rest.clock()),
                 buffer: parts.buffer,
                 notices: parts.notices,
                 telemetry: parts.telemetry,
@@ -136,6 +139,7 @@ impl Supervisor {
     }
 
     fn run_to_the_end(&mut self) -> ControlFlow<End, std::convert::Infallible> {
+        let mut watch = Watch::new();
         let acts = self.turn(Core::begin);
         self.carry_out(acts)?;
         loop {
@@ -153,17 +157,29 @@ impl Supervisor {
             {
                 repair.begin(Moment::now());
             }
-            let due = [self.core.next_due(), self.ends_at].into_iter().flatten().min();
-            let notice = match due {
-                Some(due) => self.inbox.recv_deadline(due),
-                None => self.inbox.recv().map_err(|_| RecvTimeoutError::Disconnected),
-            };
+            let due = [self.core.next_due(), self.ends_at].into_iter().flatten();
+            let due = due.fold(Instant::now() + frozen::TICK, Instant::min);
+            self.notice_stop(&mut watch)?;
+            let notice = self.inbox.recv_deadline(due);
+            // Before the news: what ended meanwhile was covered until then at most.
+            self.notice_stop(&mut watch)?;
             match notice {
                 Ok(notice) => self.on_notice(notice)?,
                 Err(RecvTimeoutError::Timeout) => {}
                 // Cannot happen while the calls hold a sender; an end is the safe answer.
                 Err(RecvTimeoutError::Disconnected) => return ControlFlow::Break(End::Stopped),
             }
+        }
+    }
+
+    /// Tells the state machine where the process did not run.
+    fn notice_stop(&mut self, watch: &mut Watch) -> ControlFlow<End> {
+        match watch.check() {
+            Some(Frozen { since, lasted }) => {
+                let acts = self.turn(|core, clock| core.on(News::Frozen { since, lasted }, clock));
+                self.carry_out(acts)
+            }
+            None => ControlFlow::Continue(()),
         }
     }
 
@@ -177,6 +193,10 @@ impl Supervisor {
             Notice::AggregatorGone(what) => {
                 let error = Error::new(ErrorKind::Internal, "aggregating", what);
                 return ControlFlow::Break(End::GaveUp(error));
+            }
+            Notice::ClockUnsure => {
+                self.calls.ask_the_time();
+                return ControlFlow::Continue(());
             }
             Notice::TokenRefused => News::TokenRefused,
             Notice::Answered { call } => match self.calls.take(call) {

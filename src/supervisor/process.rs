@@ -11,10 +11,10 @@ use super::channels::Channels;
 use super::policy::{self, History, Renew, Verdict};
 use super::session::Session;
 use super::takeovers::Takeovers;
-use crate::Error;
 use crate::config::{Config, Protocol};
 use crate::event::change::Change;
 use crate::event::state::{ConnectionState, StateChange};
+use crate::{Error, Moment};
 
 /// Open sockets of one process, those that are being closed included: as many as an OAuth client has channels.
 pub(super) const MAX_SOCKETS: usize = 20;
@@ -30,6 +30,10 @@ pub(super) struct Process {
     /// A stream was established in this run.
     pub(super) ever_streamed: bool,
     pub(super) reconnects: u64,
+    /// When the program began.
+    pub(super) began: Moment,
+    /// The service does not tell which topics a channel has.
+    pub(super) lacks_read_back: bool,
     /// Lines there are, sockets that are open or promised, and whether a line makes a replacement: counted anew before
     /// each line's part of a turn.
     pub(super) lines: usize,
@@ -48,6 +52,8 @@ impl Process {
             takeovers: Takeovers::default(),
             ever_streamed: false,
             reconnects: 0,
+            began: Moment::now(),
+            lacks_read_back: false,
             lines: 0,
             sockets: 0,
             is_replacing: false,

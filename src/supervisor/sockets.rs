@@ -18,12 +18,14 @@ use crate::protocol::{KeepBody, Options};
 use crate::reader::buffer::BufferSender;
 use crate::reader::telemetry::Telemetry;
 use crate::reader::{Reader, Ticket};
+use crate::rest::ServiceClock;
 use crate::{Error, Id, Moment};
 
 /// What every reader of a run is given.
 pub(super) struct ReaderParts {
     pub(super) config: Arc<Config>,
     pub(super) net: Arc<Net>,
+    pub(super) clock: Arc<ServiceClock>,
     pub(super) buffer: BufferSender,
     pub(super) notices: Sender<Notice>,
     pub(super) telemetry: Arc<Telemetry>,
@@ -74,6 +76,7 @@ impl Sockets {
             notices: parts.notices.clone(),
             telemetry: Arc::clone(&parts.telemetry),
             net: Arc::clone(&parts.net),
+            clock: Arc::clone(&parts.clock),
             journal: parts.journal.clone(),
             hidden,
         })?;

@@ -23,6 +23,7 @@ pub(super) fn snapshot() -> Snapshot {
             last_frame_at: Some(at),
             token_expires_at: None,
             channel_expires_at: None,
+            clock_ahead_ms: 0,
             cause: None,
             refused_topics: Default::default(),
             gaps_total: 0,

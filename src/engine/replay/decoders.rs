@@ -4,12 +4,13 @@
 
 use std::collections::BTreeMap;
 
+use crate::Secret;
+use crate::base::receipt::Receipt;
 use crate::config::{MetricsPayload, Protocol};
 use crate::output::recording::CHANNEL;
 use crate::protocol::metrics::PayloadText;
 use crate::protocol::opening::{ChannelSocket, Opening};
 use crate::protocol::{Heard, KeepBody, Machine, Options};
-use crate::{Moment, Secret};
 
 /// One decoder a connection.
 pub(super) struct Decoders {
@@ -52,7 +53,7 @@ impl Decoders {
         &mut self,
         connection: u32,
         text: Option<&str>,
-        at: Moment,
+        at: Receipt,
         heard: &mut Vec<Heard>,
     ) -> Result<(), String> {
         if !self.machines.contains_key(&connection) {

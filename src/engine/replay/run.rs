@@ -12,6 +12,7 @@ use std::time::Instant;
 use super::decoders::Decoders;
 use super::delivery::Delivery;
 use crate::Moment;
+use crate::base::receipt::Receipt;
 use crate::engine::core::{Core, Effect, Observed};
 use crate::event::Event;
 use crate::event::change::Change;
@@ -37,7 +38,7 @@ pub(super) struct Run {
 impl Run {
     pub(super) fn new(start: &Start, at: Moment, bodies: KeepBody) -> Self {
         Self {
-            core: Core::new(start.settings, at),
+            core: Core::new(start.settings.clone(), at),
             decoders: Decoders::new(start.settings.protocol, bodies),
             telemetry: Telemetry::new(),
             waiting: VecDeque::new(),
@@ -70,7 +71,14 @@ impl Run {
         let at = line.at;
         let connection = || line.connection.ok_or("its connection is missing");
         match line.content {
-            Content::Frame(text) => self.on_frame(connection()?, text.as_deref(), &line.fingerprints, at)?,
+            Content::Frame(text) => {
+                let service = match line.service_ahead_ms {
+                    Some(ahead_ms) => at.plus_ms(ahead_ms),
+                    None => self.core.model().as_of(at),
+                };
+                let at = Receipt::new(at, service);
+                self.on_frame(connection()?, text.as_deref(), &line.fingerprints, at)?;
+            }
             Content::State(State::Opening { event_types, queues }) => {
                 let queues = queues.iter().map(ToString::to_string).collect();
                 self.decoders.open(connection()?, event_types, queues)?;
@@ -115,10 +123,10 @@ impl Run {
         connection: u32,
         text: Option<&str>,
         fingerprints: &[u64],
-        at: Moment,
+        at: Receipt,
     ) -> Result<(), String> {
         Telemetry::add(&self.telemetry.frames_received, 1);
-        self.telemetry.on_frame(at);
+        self.telemetry.on_frame(at.ours);
         let mut all = Vec::new();
         self.decoders.decode(connection, text, at, &mut all)?;
         let mut fingerprints = fingerprints.iter();

@@ -15,6 +15,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use self::preface::Preface;
+use crate::base::receipt::Receipt;
 use crate::event::change::Change;
 use crate::model::Settings;
 use crate::model::snapshot::OutputSnapshot;
@@ -22,7 +23,7 @@ use crate::output::record::{Bodies, redact};
 use crate::{Id, Moment};
 
 /// The form of the lines; a file of another form is refused.
-pub(crate) const SCHEMA: u32 = 2;
+pub(crate) const SCHEMA: u32 = 3;
 /// What stands for a channel id, which opens the channel to anyone.
 pub(crate) const CHANNEL: &str = "<channel>";
 
@@ -42,6 +43,9 @@ pub(crate) struct Line {
     /// Of a frame: the fingerprints of its events. A redacted body may equal another that it did not equal when it came.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) fingerprints: Vec<u64>,
+    /// Of a frame: how far the service's clock was ahead of ours when it came, in milliseconds, where it was not equal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) service_ahead_ms: Option<i64>,
 }
 
 /// What a line holds.
@@ -123,14 +127,16 @@ impl Line {
             content,
             after: None,
             fingerprints: Vec::new(),
+            service_ahead_ms: None,
         }
     }
 
     /// A frame with the fingerprints of its events.
-    pub(crate) fn frame(at: Moment, connection: u32, text: Option<Box<str>>, fingerprints: Vec<u64>) -> Self {
+    pub(crate) fn frame(at: Receipt, connection: u32, text: Option<Box<str>>, fingerprints: Vec<u64>) -> Self {
         Self {
             fingerprints,
-            ..Self::new(at, Some(connection), Content::Frame(text))
+            service_ahead_ms: Some(at.service_ahead_ms()).filter(|ahead| *ahead != 0),
+            ..Self::new(at.ours, Some(connection), Content::Frame(text))
         }
     }
 

@@ -31,8 +31,11 @@ enum Key {
     Connections,
     Queues,
     Users,
+    Covered(usize),
     Refused(usize),
-    Gap(usize),
+    Gone,
+    /// One of the open gaps of a line, by its begin.
+    Gap(usize, Moment),
     Opening(u32),
     Connection(u32),
 }
@@ -51,7 +54,8 @@ impl Preface {
                 self.lines.remove(&Key::Connection(*connection));
             }
             Content::State(State::Change(Change::GapClosed { line, .. })) => {
-                self.lines.remove(&Key::Gap(*line));
+                self.lines
+                    .retain(|key, _| !matches!(key, Key::Gap(of, _) if of == line));
             }
             _ => {}
         }
@@ -83,8 +87,10 @@ fn key(line: &Line) -> Option<Key> {
         Change::Connections { .. } => Some(Key::Connections),
         Change::Queues(_) | Change::AnyQueue {} => Some(Key::Queues),
         Change::Users(_) => Some(Key::Users),
+        Change::Covered { line, .. } => Some(Key::Covered(*line)),
+        Change::Gone(_) => Some(Key::Gone),
         Change::Refused { line, .. } => Some(Key::Refused(*line)),
-        Change::GapOpened { line, .. } => Some(Key::Gap(*line)),
+        Change::GapOpened { line, from, .. } => Some(Key::Gap(*line, *from)),
         Change::ConnectionOpened { connection } => Some(Key::Connection(*connection)),
         // The others describe a moment, not a state; and what REST told of the time before is not in the new file.
         _ => None,

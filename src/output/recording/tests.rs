@@ -29,7 +29,7 @@ fn read(text: &str) -> Line {
 }
 
 fn frame(text: &str) -> Line {
-    Line::frame(at(), 3, Some(text.into()), vec![u64::MAX])
+    Line::frame(at().into(), 3, Some(text.into()), vec![u64::MAX])
 }
 
 fn start() -> Line {
@@ -61,7 +61,7 @@ fn a_frame_is_kept_to_the_letter() {
         )
     );
     assert_eq!(read(&text), line);
-    let no_text = Line::frame(at(), 3, None, Vec::new());
+    let no_text = Line::frame(at().into(), 3, None, Vec::new());
     assert_eq!(read(&written(&no_text, Bodies::Verbatim)), no_text);
 }
 
@@ -116,13 +116,13 @@ fn a_recording_of_another_schema_is_refused_with_advice() {
         r#"{"received_at":"2026-05-04T14:05:30.123Z","connection":null,"kind":"state","data":{"start":{"#,
         r#""schema":1,"version":"0.1.0","region":"x","protocol":"events","stale_after_ms":900000}}}"#
     );
-    let new = written(&start(), Bodies::Verbatim).replace("\"schema\":2", "\"schema\":3");
+    let new = written(&start(), Bodies::Verbatim).replace("\"schema\":3", "\"schema\":4");
     for (text, schema) in [
         (old, "schema 1, written by version 0.1.0;"),
-        (new.trim_end(), "schema 3"),
+        (new.trim_end(), "schema 4"),
     ] {
         let what = Line::read(text.as_bytes()).unwrap_err();
-        assert!(what.contains(schema) && what.contains("reads schema 2"), "{what}");
+        assert!(what.contains(schema) && what.contains("reads schema 3"), "{what}");
         assert!(what.contains("record anew"), "{what}");
     }
     let unusable = written(&start(), Bodies::Verbatim).replace("\"granularity_ms\":1800000", "\"granularity_ms\":0");
@@ -210,7 +210,7 @@ fn any_observation() -> impl Strategy<Value = ObservationFacts> {
 proptest! {
     #[test]
     fn any_frame_comes_back(text in ".{0,60}|[\\x00-\\x7f]{0,60}", connection in any::<u32>()) {
-        let line = Line::frame(at(), connection, Some(text.into()), Vec::new());
+        let line = Line::frame(at().into(), connection, Some(text.into()), Vec::new());
         prop_assert_eq!(read(&written(&line, Bodies::Verbatim)), line);
     }
 

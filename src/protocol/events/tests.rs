@@ -25,7 +25,7 @@ fn machine(queues: &[&str]) -> Events {
 
 fn hear(machine: &mut Events, text: &str) -> Vec<Heard> {
     let mut heard = Vec::new();
-    machine.on_text(text, now(), &mut heard);
+    machine.on_text(text, now().into(), &mut heard);
     heard
 }
 

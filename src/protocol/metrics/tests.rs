@@ -17,7 +17,7 @@ fn machine() -> Metrics {
 
 fn hear(machine: &mut Metrics, text: &str) -> Vec<Heard> {
     let mut heard = Vec::new();
-    machine.on_text(text, now(), &mut heard);
+    machine.on_text(text, now().into(), &mut heard);
     heard
 }
 

@@ -21,10 +21,11 @@ use serde_json::value::RawValue;
 use super::depth::check_depth;
 use super::json::{Field, Status, read_object};
 use super::{Heard, Machine, NO_BODY, Options, Ping, one_line};
+use crate::base::receipt::Receipt;
 use crate::config::Protocol;
-use crate::event::facts::{ConversationFacts, Facts};
+use crate::event::facts::{ConversationFacts, Facts, UserFacts};
 use crate::event::{Event, EventKind};
-use crate::{Id, Moment, Secret};
+use crate::{Id, Secret};
 use envelope::Beginning;
 use topic::{Shape, System, Topic, Topics};
 
@@ -59,6 +60,8 @@ struct Envelope<'a> {
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct SystemMessage {
+    #[serde(rename = "systemTopicType")]
+    about: Field<Box<str>>,
     reason: Field<Box<str>>,
     message: Field<Box<str>>,
 }
@@ -101,7 +104,7 @@ impl Notifications {
     }
 
     /// Reads a frame without a topic: an answer to something that was sent, or a frame of an unknown kind.
-    fn without_topic(&self, text: &str, envelope: &Envelope<'_>, now: Moment) -> Heard {
+    fn without_topic(&self, text: &str, envelope: &Envelope<'_>, at: Receipt) -> Heard {
         let message = envelope.message.as_some().map(|m| &**m);
         match (envelope.result.copied(), message) {
             (Some(Status(200..=299)), _) => Heard::Alive,
@@ -115,7 +118,7 @@ impl Notifications {
                 let body = self.without_channel(text);
                 let event = self
                     .options
-                    .event(Protocol::Notifications, EventKind::Unknown, "".into(), &body, now);
+                    .event(Protocol::Notifications, EventKind::Unknown, "".into(), &body, at);
                 Heard::Event(Box::new(event))
             }
         }
@@ -123,11 +126,11 @@ impl Notifications {
 
     /// The fast path for the most frequent frames: a conversation in an envelope of the usual layout, whose body is parsed
     /// once. Returns the same as [`Self::any_frame`], or `None`.
-    fn usual_conversation(&mut self, text: &str, now: Moment) -> Option<Heard> {
+    fn usual_conversation(&mut self, text: &str, at: Receipt) -> Option<Heard> {
         let Beginning { topic_name, from_body } = envelope::beginning(text)?;
         let topic = self.topics.find(topic_name);
         let layout = topic.shape.layout()?;
-        let (read, length) = conversation::read_prefix(from_body, layout, trusted_until(now))?;
+        let (read, length) = conversation::read_prefix(from_body, layout, at.trusted_until)?;
         let (body, after_body) = from_body.split_at_checked(length)?;
         if let Some(remainder) = envelope::remainder(after_body) {
             let rest: Envelope<'_> = read_object("the frame", &remainder).ok()?;
@@ -138,7 +141,7 @@ impl Notifications {
         let options = &self.options;
         let read = read.map(|read| {
             let facts = Facts::Conversation(Box::new(read.facts));
-            let event = finished(blank(options, topic, body, now), facts, topic);
+            let event = finished(blank(options, topic, body, at), facts, topic);
             Event {
                 unreadable: read.unreadable,
                 ..event
@@ -148,13 +151,13 @@ impl Notifications {
     }
 
     /// Reads a frame of any layout.
-    fn any_frame(&mut self, text: &str, now: Moment) -> Heard {
+    fn any_frame(&mut self, text: &str, at: Receipt) -> Heard {
         let envelope: Envelope<'_> = match read_object("the frame", text) {
             Ok(envelope) => envelope,
             Err(wrong) => return Heard::Malformed(wrong),
         };
         let Field::Given(name) = &envelope.topic_name else {
-            return self.without_topic(text, &envelope, now);
+            return self.without_topic(text, &envelope, at);
         };
         let body = envelope.event_body.map_or(NO_BODY, RawValue::get);
         let topic = self.topics.find(name).clone();
@@ -166,9 +169,9 @@ impl Notifications {
                     name: self.without_channel(&topic.name).into(),
                     ..topic
                 };
-                Heard::Event(Box::new(blank(&self.options, &shown, &body, now)))
+                Heard::Event(Box::new(blank(&self.options, &shown, &body, at)))
             }
-            _ => verdict(&topic, decode(&self.options, &topic, body, now)),
+            _ => verdict(&topic, decode(&self.options, &topic, body, at)),
         }
     }
 
@@ -177,6 +180,14 @@ impl Notifications {
             System::Alive if is_pong(body) => Heard::Pong,
             System::Alive => Heard::Alive,
             System::SocketClosing => Heard::SocketClosing,
+            System::SubscriptionsChanged => Heard::SubscriptionsChanged,
+            System::Other => {
+                let said = read_object::<SystemMessage>("eventBody", body).unwrap_or_default();
+                match said.about.as_some().map(|about| &**about) {
+                    Some("subscription_changed") => Heard::SubscriptionsChanged,
+                    _ => Heard::Alive,
+                }
+            }
             System::TokenRevoked => Heard::TokenRevoked,
             System::NoLongerSubscribed => {
                 let said = read_object::<SystemMessage>("eventBody", body).unwrap_or_default();
@@ -200,12 +211,12 @@ impl Machine for Notifications {
         Ping::Text(PING)
     }
 
-    fn on_text(&mut self, text: &str, now: Moment, heard: &mut Vec<Heard>) {
+    fn on_text(&mut self, text: &str, at: Receipt, heard: &mut Vec<Heard>) {
         heard.push(match check_depth(text) {
             Err(wrong) => Heard::Malformed(wrong),
-            Ok(()) => match self.usual_conversation(text, now) {
+            Ok(()) => match self.usual_conversation(text, at) {
                 Some(verdict) => verdict,
-                None => self.any_frame(text, now),
+                None => self.any_frame(text, at),
             },
         });
     }
@@ -219,39 +230,50 @@ fn verdict(topic: &Topic, read: Result<Event, String>) -> Heard {
 }
 
 /// An event with the ids in the topic's name, without facts.
-fn blank(options: &Options, topic: &Topic, body: &str, now: Moment) -> Event {
+fn blank(options: &Options, topic: &Topic, body: &str, at: Receipt) -> Event {
     Event {
         conversation_id: topic.conversation.clone(),
         queue_id: topic.queue.clone(),
         user_id: topic.user.clone(),
-        ..options.event(Protocol::Notifications, topic.kind, topic.name.clone(), body, now)
+        ..options.event(Protocol::Notifications, topic.kind, topic.name.clone(), body, at)
     }
 }
 
-fn decode(options: &Options, topic: &Topic, body: &str, now: Moment) -> Result<Event, String> {
+fn decode(options: &Options, topic: &Topic, body: &str, at: Receipt) -> Result<Event, String> {
     let user = || topic.user.as_ref().ok_or("a topic without a user");
+    let mut unreadable = 0;
+    let mut believed = |mut user: UserFacts| {
+        for (_, time) in [&mut user.presence, &mut user.routing_status].into_iter().flatten() {
+            *time = at.trusted(*time, &mut unreadable);
+        }
+        Facts::User(Box::new(user))
+    };
     // The facts first: an event whose body cannot be read need not be hashed and copied.
-    let (facts, unreadable) = match topic.shape {
+    let (facts, unread) = match topic.shape {
         Shape::Conversation(layout) => {
-            let read = conversation::read(body, layout, trusted_until(now))?;
+            let read = conversation::read(body, layout, at.trusted_until)?;
             (Facts::Conversation(Box::new(read.facts)), read.unreadable)
         }
         Shape::Observations => {
-            let (facts, unreadable) = observations::read(body, topic.queue.as_ref())?;
-            (Facts::Observations(Box::new(facts)), unreadable)
+            let (facts, unread) = observations::read(body, topic.queue.as_ref())?;
+            (Facts::Observations(Box::new(facts)), unread)
         }
         Shape::Presence => {
-            let (facts, unreadable) = users::read_presence(body, user()?)?;
-            (Facts::User(Box::new(facts)), unreadable)
+            let (facts, unread) = users::read_presence(body, user()?)?;
+            (believed(facts), unread)
         }
         Shape::RoutingStatus | Shape::UserActivity => {
-            let (facts, unreadable) = users::read_activity(body, user()?)?;
-            (Facts::User(Box::new(facts)), unreadable)
+            let (facts, unread) = users::read_activity(body, user()?)?;
+            (believed(facts), unread)
         }
         Shape::DetailEvent => {
             let detail = users::Detail::read(body)?;
-            let mut event = blank(options, topic, body, now);
-            event.event_time = event.event_time.max(detail.newest_until(now));
+            let mut event = blank(options, topic, body, at);
+            event.event_time = event.event_time.max(detail.newest_until(at.ours));
+            let travel_ms = detail
+                .newest_until(at.service)
+                .map(|newest| at.service.millis_since(newest).unsigned_abs());
+            event.travel_ms = travel_ms.into_iter().chain(event.travel_ms).min();
             event.unreadable = detail.unreadable();
             event.conversation_id = event.conversation_id.or(detail.conversation_id.some());
             event.queue_id = event.queue_id.or(detail.queue_id.some());
@@ -260,13 +282,9 @@ fn decode(options: &Options, topic: &Topic, body: &str, now: Moment) -> Result<E
         }
         Shape::Opaque | Shape::System(_) => (Facts::None, 0),
     };
-    let event = finished(blank(options, topic, body, now), facts, topic);
-    Ok(Event { unreadable, ..event })
-}
-
-/// Times inside an event are trusted up to this one.
-fn trusted_until(now: Moment) -> Moment {
-    now.plus(Duration::from_secs(600))
+    let mut event = finished(blank(options, topic, body, at), facts, topic);
+    event.unreadable += unread + unreadable;
+    Ok(event)
 }
 
 /// The event with its facts and the ids in them.

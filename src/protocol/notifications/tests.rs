@@ -3,6 +3,7 @@
 //! In: fixtures, short frames · Out: verdicts · Thread: the test's own.
 
 use super::*;
+use crate::Moment;
 use crate::event::facts::*;
 use crate::protocol::KeepBody;
 
@@ -46,7 +47,7 @@ fn machine() -> Notifications {
 
 fn hear(text: &str) -> Vec<Heard> {
     let mut heard = Vec::new();
-    machine().on_text(text, now(), &mut heard);
+    machine().on_text(text, now().into(), &mut heard);
     heard
 }
 
@@ -113,7 +114,11 @@ fn control_frames() {
     assert!(matches!(one(r#"{"message":"pong"}"#), Heard::Pong));
     assert!(matches!(
         one(r#"{"topicName":"v2.subscription.updated","eventBody":{}}"#),
-        Heard::Alive
+        Heard::SubscriptionsChanged
+    ));
+    assert!(matches!(
+        one(r#"{"topicName":"v2.system.a.b","eventBody":{"systemTopicType":"subscription_changed"}}"#),
+        Heard::SubscriptionsChanged
     ));
     assert!(matches!(
         one(r#"{"topicName":"v2.system.a.b","eventBody":7}"#),
@@ -239,7 +244,7 @@ fn repetitions_have_equal_fingerprints_and_bodies_can_be_dropped() {
     };
     let print = |options: &Options, text: &str| {
         let mut heard = Vec::new();
-        Notifications::new(options.clone(), Secret::new("")).on_text(text, now(), &mut heard);
+        Notifications::new(options.clone(), Secret::new("")).on_text(text, now().into(), &mut heard);
         match heard.remove(0) {
             Heard::Event(event) => (event.fingerprint, event.body.is_some()),
             other => panic!("{other:?}"),

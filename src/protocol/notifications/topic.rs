@@ -39,8 +39,11 @@ impl Shape {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum System {
-    /// `channel.metadata` (heartbeats and pongs), and system messages that need no action.
+    /// `channel.metadata`: heartbeats and pongs.
     Alive,
+    /// A system message whose body tells what it is about.
+    Other,
+    SubscriptionsChanged,
     SocketClosing,
     NoLongerSubscribed,
     TokenRevoked,
@@ -86,16 +89,15 @@ impl Topic {
             user: None,
         };
         match *words.as_slice() {
-            ["channel", "metadata"] | ["v2", "subscription", "updated"] => {
-                topic(EventKind::Unknown, Shape::System(System::Alive))
-            }
+            ["channel", "metadata"] => topic(EventKind::Unknown, Shape::System(System::Alive)),
+            ["v2", "subscription", "updated"] => topic(EventKind::Unknown, Shape::System(System::SubscriptionsChanged)),
             ["v2", "system", what, ..] => topic(
                 EventKind::Unknown,
                 Shape::System(match what {
                     "socket_closing" => System::SocketClosing,
                     "no_longer_subscribed" => System::NoLongerSubscribed,
                     "token_revoked" => System::TokenRevoked,
-                    _ => System::Alive,
+                    _ => System::Other,
                 }),
             ),
             ["v2", "routing", "queues", _, "conversations"] => Self {

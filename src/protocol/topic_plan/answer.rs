@@ -2,7 +2,7 @@
 //!
 //! In: requested ids, the entities of the answer · Out: `Answer` · Thread: any (pure).
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use serde::{Deserialize, Deserializer};
 
@@ -41,6 +41,15 @@ pub struct Rejected {
 }
 
 impl Rejected {
+    /// The missing permissions, else the reason.
+    #[must_use]
+    pub fn short(&self) -> String {
+        match self.missing_permissions.as_slice() {
+            [] => self.reason.clone().unwrap_or_else(|| "no reason given".to_owned()),
+            missing => missing.join(", "),
+        }
+    }
+
     /// The reason and the missing permissions in one line.
     #[must_use]
     pub fn why(&self) -> String {
@@ -97,6 +106,16 @@ pub fn read_answer<S: AsRef<str>>(requested: &[S], entities: &[Entity]) -> Answe
         }
     }
     answer
+}
+
+/// The single topics of `expected` that a list which was read back does not hold. Letter case does not count.
+#[must_use]
+pub fn missing(expected: &[String], listed: &[Entity]) -> Vec<String> {
+    let is_there = |entity: &&Entity| !is(entity, "rejected");
+    let there = listed.iter().filter(is_there).flat_map(|entity| expand(&entity.id));
+    let there: HashSet<String> = there.map(|topic| topic.to_ascii_lowercase()).collect();
+    let is_missing = |topic: &&String| !there.contains(&topic.to_ascii_lowercase());
+    expected.iter().filter(is_missing).cloned().collect()
 }
 
 fn is(entity: &Entity, state: &str) -> bool {

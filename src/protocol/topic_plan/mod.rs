@@ -17,7 +17,7 @@ use crate::{Error, ErrorKind, Id};
 
 #[cfg(feature = "cli")]
 pub use answer::Answer;
-pub use answer::{Entity, read_answer};
+pub use answer::{Entity, missing, read_answer};
 
 /// The most ids on one channel (Genesys' limit, seen 2026-08).
 pub const MAX_IDS_PER_CHANNEL: usize = 1000;

@@ -288,6 +288,23 @@ fn refusals_of_combined_ids_missing_topics_and_odd_states() {
 }
 
 #[test]
+fn what_is_missing_from_a_list_that_was_read_back() {
+    let listed = entities(
+        r#"{"entities":[{"id":"v2.users.U?presence&routingStatus"},{"id":"V2.Routing.queues.Q.conversations","state":"Permitted"},
+            {"id":"v2.routing.queues.R.conversations","state":"Rejected"},{"id":"channel.metadata"}]}"#,
+    );
+    let expected = texts(&[
+        "v2.users.u.presence",
+        "v2.routing.queues.q.conversations",
+        "v2.routing.queues.R.conversations",
+        "v2.routing.queues.S.conversations",
+    ]);
+    assert_eq!(missing(&expected, &listed), expected[2..]);
+    assert!(missing(&[], &listed).is_empty());
+    assert_eq!(missing(&expected, &[]), expected);
+}
+
+#[test]
 fn the_queues_of_the_topics() {
     let topics = [
         "v2.routing.queues.Q.conversations",

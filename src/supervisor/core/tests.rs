@@ -8,7 +8,7 @@ use proptest::prelude::*;
 
 pub(in crate::supervisor) use self::world::UnderWay;
 use self::world::World;
-use super::Core;
+use super::{Core, Line};
 use crate::config::Protocol;
 
 impl Core {
@@ -18,6 +18,16 @@ impl Core {
 
     fn current_number(&self, line: usize) -> Option<u32> {
         self.lines.get(line)?.current_number()
+    }
+
+    fn is_covered(&self) -> bool {
+        self.lines.iter().all(Line::is_covered)
+    }
+
+    /// The channel of the connection that carries the topics of a line.
+    fn channel_of(&self, line: usize) -> Option<String> {
+        let key = self.lines.get(line)?.current_channel()?;
+        Some(self.process.channels.id(key).reveal().to_owned())
     }
 
     fn is_up_to_date(&self) -> bool {

@@ -9,11 +9,20 @@ use super::super::channels::ChannelKey;
 use super::super::policy::Renew;
 use super::super::process::{Process, pause_for_token};
 use super::connection::Connection;
-use super::request::{Progress, Reason, Request};
+use super::request::{Progress, Reason, Request, Taken};
 use super::{Line, Stage};
 use crate::Error;
 use crate::config::Protocol;
 use crate::event::state::ConnectionState;
+
+/// How the request of a channel went on.
+pub(super) enum Requested {
+    /// The next call is under way.
+    Goes(Request),
+    /// The channel has the topics.
+    Done(ChannelKey),
+    Failed(Error),
+}
 
 impl Line {
     /// Connects where that is due: on the same channel while it serves, else on another one.
@@ -86,6 +95,7 @@ impl Line {
     fn open_again(&mut self, key: ChannelKey, process: &mut Process, turn: &mut Turn<'_>) {
         if let Some(held) = process.channels.get_mut(key) {
             held.reuses += 1;
+            held.is_doubted = true;
         }
         self.open(Some(key), process, turn);
     }
@@ -110,16 +120,39 @@ impl Line {
         answer: Result<Answer, Error>,
         process: &mut Process,
         turn: &mut Turn<'_>,
-    ) -> Progress {
+    ) -> Requested {
         let (is_creation, reason) = (request.channel().is_none(), request.reason);
-        let progress = request.on_answer(answer, process, turn);
+        let progress = request.on_answer(answer, &self.refused, process, turn);
         if is_creation && matches!(progress, Progress::Goes(_)) {
             self.ever_had_channel = true;
             if reason == Reason::AfterFailure {
                 self.allowance.take(turn.now);
             }
         }
-        progress
+        match progress {
+            Progress::Done(key, taken) => {
+                self.take_over_answer(key, taken, process, turn);
+                Requested::Done(key)
+            }
+            Progress::Goes(request) => Requested::Goes(request),
+            Progress::Failed(error) => Requested::Failed(error),
+        }
+    }
+
+    /// What the service accepted and refused of the topics on a channel.
+    pub(super) fn take_over_answer(
+        &mut self,
+        key: ChannelKey,
+        taken: Taken,
+        process: &mut Process,
+        turn: &mut Turn<'_>,
+    ) {
+        if let Some(held) = process.channels.get_mut(key) {
+            held.accepted = taken.accepted;
+            held.verified = turn.at;
+            held.is_doubted = false;
+        }
+        self.tell_refused(taken.refused, process.began, turn);
     }
 
     /// A step towards the connection failed.

@@ -2,7 +2,8 @@
 //!
 //! In: confirmations and ends of connections · Out: gaps, and what is tried next · Thread: none of its own (pure).
 
-use std::time::Duration;
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 use super::super::End;
 use super::super::acts::Turn;
@@ -12,7 +13,7 @@ use super::super::process::Process;
 use super::connection::Connection;
 use super::replacement::Replacement;
 use super::{Line, Place, Stage};
-use crate::event::change::Change;
+use crate::event::change::{Change, NOT_SUBSCRIBED};
 use crate::event::gap::GapTopics;
 use crate::event::notice::CloseReason;
 use crate::event::state::ConnectionState;
@@ -20,6 +21,31 @@ use crate::{Error, ErrorKind, Moment};
 
 /// A connection that the peer closes within this time, or before it is stable, was closed soon after it opened.
 const SOON: Duration = Duration::from_secs(10);
+
+/// After a stop of the process, a connection of a protocol that has nothing to read back counts as alive when it did not end
+/// within this time: the end of a socket that died is noticed at once.
+const OUTLIVED: Duration = Duration::from_secs(1);
+
+/// The topics of a line, or some of them, are uncovered, and that was told.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Uncovered {
+    /// The first gap began then.
+    pub(super) from: Moment,
+    pub(super) until: Until,
+}
+
+/// What ends the gaps of a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Until {
+    /// The next connection.
+    Connected,
+    /// The subscriptions are read back whole: the gaps end at this moment, or then.
+    ReadBack(Option<Moment>),
+    /// What is missing is subscribed again.
+    Subscribed,
+    /// The connection did not end until then.
+    Outlived(Instant),
+}
 
 impl Line {
     pub(super) fn on_confirmed(
@@ -47,32 +73,183 @@ impl Line {
         }
     }
 
-    /// The topics are covered since then.
+    /// The connection carries the topics since then.
     pub(super) fn on_covered(&mut self, since: Moment, process: &mut Process, turn: &mut Turn<'_>) {
         self.ever_confirmed = true;
         self.backoff.on_streaming(turn.now);
         process.on_streaming();
-        if std::mem::take(&mut self.is_in_gap) {
-            turn.tell(Change::GapClosed {
-                line: self.number,
-                to: since,
-            });
+        let is_doubted = self.is_doubted(process);
+        match &mut self.uncovered {
+            Some(uncovered) => {
+                // What was stopped after its confirmation is confirmed once more.
+                let end = (since >= uncovered.from).then_some(since);
+                if is_doubted {
+                    uncovered.until = Until::ReadBack(end);
+                } else {
+                    match end {
+                        Some(since) => self.end_gap(since, turn),
+                        None => uncovered.until = Until::Outlived(turn.now + OUTLIVED),
+                    }
+                }
+            }
+            None => {}
         }
+        match is_doubted {
+            true => self.read_back_now(turn.now),
+            false => self.read_back_later(process, turn.now),
+        }
+        self.tell_covered(since, process, turn);
         self.on_token("the token was renewed meanwhile", process, turn);
     }
 
-    /// The topics are uncovered since then.
-    fn on_uncovered(&mut self, from: Moment, reason: &CloseReason, process: &Process, turn: &mut Turn<'_>) {
-        self.is_in_gap = true;
+    /// Whether the subscriptions of the current channel are to be read back before they count.
+    fn is_doubted(&self, process: &Process) -> bool {
+        let held = self.current_channel().and_then(|key| process.channels.get(key));
+        held.is_some_and(|held| held.is_doubted) && !process.lacks_read_back
+    }
+
+    pub(super) fn uncovered_until(&self) -> Option<Until> {
+        self.uncovered.as_ref().map(|uncovered| uncovered.until)
+    }
+
+    /// The topics are covered again since then.
+    pub(super) fn end_gap(&mut self, to: Moment, turn: &mut Turn<'_>) {
+        if let Some(uncovered) = self.uncovered.take() {
+            turn.tell(Change::GapClosed {
+                line: self.number,
+                to: to.max(uncovered.from),
+            });
+        }
+    }
+
+    /// These topics are uncovered since then.
+    fn begin_gap(&mut self, topics: GapTopics, (from, until): (Moment, Until), cause: String, turn: &mut Turn<'_>) {
+        let before = self.uncovered.take().map(|before| before.from);
+        self.uncovered = Some(Uncovered {
+            from: before.map_or(from, |before| before.min(from)),
+            until,
+        });
         turn.tell(Change::GapOpened {
             line: self.number,
-            topics: match process.lines {
-                1 => GapTopics::All,
-                _ => GapTopics::Some(self.topics.to_vec()),
-            },
+            topics,
             from,
-            cause: reason.to_string(),
+            cause,
         });
+    }
+
+    fn all_topics(&self, process: &Process) -> GapTopics {
+        match process.lines {
+            1 => GapTopics::All,
+            _ => GapTopics::Some(self.topics.to_vec()),
+        }
+    }
+
+    /// The topics are uncovered since then: the connection ended.
+    fn on_uncovered(&mut self, from: Moment, reason: &CloseReason, process: &Process, turn: &mut Turn<'_>) {
+        let topics = self.all_topics(process);
+        self.begin_gap(topics, (from, Until::Connected), reason.to_string(), turn);
+    }
+
+    /// These topics are not subscribed any more; they were at `known`.
+    pub(super) fn on_subscriptions_gone(
+        &mut self,
+        gone: Vec<String>,
+        known: Moment,
+        process: &Process,
+        turn: &mut Turn<'_>,
+    ) {
+        let is_all = self.told_covered.iter().all(|topic| gone.contains(topic));
+        let topics = match is_all && self.refused.is_empty() {
+            true => self.all_topics(process),
+            false => GapTopics::Some(gone),
+        };
+        let cause = "the subscriptions were gone".to_owned();
+        self.begin_gap(topics, (known, Until::Subscribed), cause, turn);
+    }
+
+    /// The process did not run since then, for so long. What was covered is not, until it is confirmed once more.
+    pub(in crate::supervisor) fn on_frozen(
+        &mut self,
+        since: Moment,
+        lasted: Duration,
+        process: &mut Process,
+        turn: &mut Turn<'_>,
+    ) {
+        if let Some(upkeep) = &mut self.upkeep {
+            upkeep.outdate();
+        }
+        let channels: Vec<_> = self.connections().filter_map(|connection| connection.channel).collect();
+        for key in channels {
+            if let Some(held) = process.channels.get_mut(key) {
+                held.is_doubted = true;
+            }
+        }
+        if !self.is_streaming() {
+            return;
+        }
+        let until = match self.is_doubted(process) {
+            true => Until::ReadBack(None),
+            false => Until::Outlived(turn.now + OUTLIVED),
+        };
+        self.read_back_now(turn.now);
+        let topics = self.all_topics(process);
+        let cause = format!("the process was stopped for {} s", lasted.as_secs());
+        self.begin_gap(topics, (since, until), cause, turn);
+    }
+
+    /// When the connection has outlived a stop of the process.
+    pub(super) fn outlived_due(&self) -> Option<Instant> {
+        match self.uncovered_until()? {
+            Until::Outlived(due) if self.is_streaming() => Some(due),
+            _ => None,
+        }
+    }
+
+    /// The connection has outlived a stop of the process: the gap ends where that is due.
+    pub(super) fn outlive(&mut self, turn: &mut Turn<'_>) {
+        if self.outlived_due().is_some_and(|due| turn.now >= due) {
+            self.end_gap(turn.at, turn);
+        }
+    }
+
+    /// Tells which topics are covered, where that changed.
+    pub(super) fn tell_covered(&mut self, since: Moment, process: &Process, turn: &mut Turn<'_>) {
+        let Some(held) = self.current_channel().and_then(|key| process.channels.get(key)) else {
+            return;
+        };
+        if !self.ever_told_covered || self.told_covered != held.accepted {
+            self.ever_told_covered = true;
+            self.told_covered.clone_from(&held.accepted);
+            self.once_covered.extend(held.accepted.iter().cloned());
+            turn.tell(Change::Covered {
+                line: self.number,
+                topics: held.accepted.clone(),
+                since,
+            });
+        }
+    }
+
+    /// Tells which topics are refused, where that changed. Those that never were covered are uncovered since the program
+    /// `began`, others since now.
+    pub(super) fn tell_refused(&mut self, refused: BTreeMap<String, String>, began: Moment, turn: &mut Turn<'_>) {
+        if self.refused == refused {
+            return;
+        }
+        let is_lapsed = |topic: &String| self.once_covered.contains(topic) && !self.refused.contains_key(topic);
+        let (lapsed, others): (BTreeMap<_, _>, BTreeMap<_, _>) =
+            refused.clone().into_iter().partition(|(topic, _)| is_lapsed(topic));
+        let line = self.number;
+        let told = |topics, since| Change::Refused { line, topics, since };
+        turn.tell(told(others, began));
+        if !lapsed.is_empty() {
+            turn.tell(told(refused.clone(), turn.at));
+        }
+        self.refused = refused;
+    }
+
+    /// Whether the service's answer did not name some topics.
+    pub(super) fn misses_topics(&self) -> bool {
+        self.refused.values().any(|why| why == NOT_SUBSCRIBED)
     }
 
     pub(super) fn on_current_ended(

@@ -13,24 +13,30 @@
 //! | `coverage` | the first word of a connection and its last: gaps, and what is tried next |
 //! | `replacement` | the next connection, made before the current one ends |
 //! | `upkeep` | a channel that stays: renewed, and given other topics |
+//! | `readback` | whether the topics of a channel are still subscribed |
 //! | `request` | a channel that is being obtained |
 //! | `connection` | one connection, and those that were replaced |
 
 mod connecting;
 mod connection;
 mod coverage;
+mod readback;
 mod replacement;
 mod request;
 #[cfg(test)]
 mod tests;
 mod upkeep;
 
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::Instant;
 
+use self::connecting::Requested;
 use self::connection::{Connection, Retiring};
+use self::coverage::Uncovered;
+use self::readback::ReadBack;
 use self::replacement::{Replacement, Rotation};
-use self::request::{Progress, Request, Topics};
+use self::request::{Request, Topics};
 use self::upkeep::Upkeep;
 use super::acts::{Act, Answer, CallId, Turn};
 use super::allowance::Allowance;
@@ -66,8 +72,15 @@ pub(super) struct Line {
     ever_had_channel: bool,
     /// It streamed: the next confirmation is a reconnect.
     ever_confirmed: bool,
-    /// Its topics are uncovered, and that was told.
-    is_in_gap: bool,
+    uncovered: Option<Uncovered>,
+    /// Refused topics with their reasons, as told.
+    refused: BTreeMap<String, String>,
+    /// Accepted topics, as told, and whether that was told.
+    told_covered: Vec<String>,
+    ever_told_covered: bool,
+    /// Topics that were covered at some time.
+    once_covered: HashSet<String>,
+    read_back: ReadBack,
 }
 
 /// How far the connection is that carries the topics.
@@ -109,11 +122,16 @@ impl Line {
             allowance: Allowance::new(reconnect.max_channels_per_hour, now),
             ever_had_channel: false,
             ever_confirmed: false,
-            is_in_gap: false,
+            uncovered: None,
+            refused: BTreeMap::new(),
+            told_covered: Vec::new(),
+            ever_told_covered: false,
+            once_covered: HashSet::new(),
+            read_back: ReadBack::new(reconnect, now),
         }
     }
 
-    /// Whether its topics are covered now.
+    /// Whether a connection carries its topics now.
     pub(super) fn is_streaming(&self) -> bool {
         matches!(&self.stage, Stage::Open(current) if current.confirmed.is_some())
     }
@@ -220,6 +238,8 @@ impl Line {
             self.retiring.next_due(),
             self.rotation_due(process),
             self.renewal_due(process),
+            self.read_back_due(),
+            self.outlived_due(),
         ];
         dues.into_iter().flatten().min()
     }
@@ -232,6 +252,8 @@ impl Line {
         self.renew_channel(process, turn);
         self.replace(process, turn);
         self.follow_topics(process, turn);
+        self.read_subscriptions_back(process, turn);
+        self.outlive(turn);
     }
 
     /// Whether it waits for a place for one more socket.
@@ -291,13 +313,13 @@ impl Line {
         } else if let Stage::Requesting(request) = std::mem::replace(&mut self.stage, Stage::Waiting(turn.now)) {
             let token_number = request.token.number;
             match self.on_request_answer(request, answer, process, turn) {
-                Progress::Goes(request) => self.stage = Stage::Requesting(request),
-                Progress::Done(key) => {
+                Requested::Goes(request) => self.stage = Stage::Requesting(request),
+                Requested::Done(key) => {
                     self.use_channel(key, process, turn);
                     self.renew = Renew::Nothing;
                     self.open_or_wait(Some(key), process, turn);
                 }
-                Progress::Failed(error) => self.on_error(&error, token_number, process, turn),
+                Requested::Failed(error) => self.on_error(&error, token_number, process, turn),
             }
         }
     }
@@ -369,6 +391,7 @@ impl Line {
                 turn.info("the service will close this connection soon");
                 self.ends_soon(place, "the service closes the socket soon", turn);
             }
+            ConnectionNews::SubscriptionsChanged => self.on_subscriptions_changed(number, turn),
             ConnectionNews::TokenRevoked => {
                 turn.warn("the token was revoked");
                 if let Some(connection) = self.connections().find(|c| c.number == number) {
@@ -400,12 +423,8 @@ impl Line {
             });
         }
         // Its topics are not wanted any more, so a gap of theirs ends now.
-        if self.is_in_gap {
-            turn.tell(Change::GapClosed {
-                line: self.number,
-                to: turn.at,
-            });
-        }
+        self.end_gap(turn.at, turn);
+        self.tell_refused(BTreeMap::new(), turn.at, turn);
         let mut left: Vec<ChannelKey> = self.connections().filter_map(|c| c.channel).collect();
         left.extend(self.channel.take());
         left.sort_unstable();

@@ -11,8 +11,9 @@ use super::super::acts::{Answer, CallId, Turn};
 use super::super::channels::ChannelKey;
 use super::super::policy::{self, Renew, Verdict};
 use super::super::process::Process;
+use super::connecting::Requested;
 use super::connection::Connection;
-use super::request::{Progress, Reason, Request, unexpected};
+use super::request::{Reason, Request, unexpected};
 use super::{Line, Place, Stage};
 use crate::config::Protocol;
 use crate::event::notice::CloseReason;
@@ -198,8 +199,8 @@ impl Line {
         let Step::Requesting(request) = step else { return };
         let token_number = request.token.number;
         let step = match self.on_request_answer(request, answer, process, turn) {
-            Progress::Goes(request) => Step::Requesting(request),
-            Progress::Done(key) if self.current().is_some() => match Connection::open(Some(key), process, turn) {
+            Requested::Goes(request) => Step::Requesting(request),
+            Requested::Done(key) if self.current().is_some() => match Connection::open(Some(key), process, turn) {
                 Some(connection) => Step::Open(connection),
                 None => {
                     self.fail_replacement(&unexpected("opening the replacement"), renew, why, turn);
@@ -207,12 +208,12 @@ impl Line {
                 }
             },
             // The connection that it was to replace has ended meanwhile: the next attempt uses this channel.
-            Progress::Done(key) => {
+            Requested::Done(key) => {
                 self.use_channel(key, process, turn);
                 self.renew = Renew::Nothing;
                 return;
             }
-            Progress::Failed(error) => {
+            Requested::Failed(error) => {
                 if error.status() == Some(401) && token_number == process.session.number() {
                     process.session.renew_soon(turn);
                 }

@@ -10,7 +10,7 @@ use super::super::channels::ChannelKey;
 use super::super::process::Process;
 use super::super::session::HeldToken;
 use crate::audit::entries;
-use crate::event::change::Change;
+use crate::event::change::NOT_SUBSCRIBED;
 use crate::protocol::topic_plan::{Entity, read_answer};
 use crate::{Error, ErrorKind};
 
@@ -54,7 +54,7 @@ pub(super) enum Progress {
     /// The next call is under way.
     Goes(Request),
     /// The channel has the topics.
-    Done(ChannelKey),
+    Done(ChannelKey, Taken),
     Failed(Error),
 }
 
@@ -99,10 +99,11 @@ impl Request {
         }
     }
 
-    /// The answer to its call.
+    /// The answer to its call. `refused` are the topics that the service refused before.
     pub(super) fn on_answer(
         self,
         answer: Result<Answer, Error>,
+        refused: &BTreeMap<String, String>,
         process: &mut Process,
         turn: &mut Turn<'_>,
     ) -> Progress {
@@ -118,8 +119,9 @@ impl Request {
                 })
             }
             (Step::Subscribing(key), Ok(Answer::Subscribed(entities))) => {
-                match take_in(&self.topics, &entities, turn) {
-                    Ok(()) => {
+                let taken = take_in(&self.topics, &entities, refused, turn);
+                match taken.refused_all() {
+                    None => {
                         if let Some(held) = process.channels.get_mut(key) {
                             held.version = self.topics.version;
                             turn.info(format!(
@@ -128,9 +130,9 @@ impl Request {
                                 self.topics.ids.len()
                             ));
                         }
-                        Progress::Done(key)
+                        Progress::Done(key, taken)
                     }
-                    Err(error) => {
+                    Some(error) => {
                         process.channels.put_idle(key);
                         Progress::Failed(error)
                     }
@@ -162,16 +164,54 @@ fn subscribe(key: ChannelKey, topics: &Topics, token: &HeldToken, process: &Proc
     })
 }
 
-/// Reads the answer to a subscription: each topic stands or falls by itself.
-///
-/// # Errors
-/// [`ErrorKind::Credentials`] where all were refused.
-pub(super) fn take_in(topics: &Topics, entities: &[Entity], turn: &mut Turn<'_>) -> Result<(), Error> {
+/// What came of a subscription, topic by topic.
+#[derive(Debug)]
+pub(super) struct Taken {
+    pub(super) accepted: Vec<String>,
+    /// With the reasons: the missing permissions, else the service's text, or that the answer does not name them.
+    pub(super) refused: BTreeMap<String, String>,
+    /// The service's words on the first one, where it refused all.
+    refused_all: Option<String>,
+}
+
+impl Taken {
+    /// The error that it means where the service refused all topics.
+    fn refused_all(&self) -> Option<Error> {
+        let why = self.refused_all.as_ref()?;
+        let what = format!(
+            "all {} topics were refused: {why}. Give the OAuth client a role with these permissions",
+            self.refused.len()
+        );
+        Some(Error::new(ErrorKind::Credentials, "subscribing", what).with_status(403))
+    }
+}
+
+/// Reads the answer to a subscription: each topic stands or falls by itself. `before` are those that were refused before.
+pub(super) fn take_in(
+    topics: &Topics,
+    entities: &[Entity],
+    before: &BTreeMap<String, String>,
+    turn: &mut Turn<'_>,
+) -> Taken {
     let answer = read_answer(&topics.ids, entities);
+    let is_new = |topic: &String| !before.contains_key(topic);
     let mut refused = BTreeMap::new();
     for rejected in &answer.rejected {
-        turn.warn(format!("topic {} refused: {}", rejected.topic, rejected.why()));
-        refused.insert(rejected.topic.clone(), rejected.why());
+        if is_new(&rejected.topic) {
+            turn.warn(format!("topic {} refused: {}", rejected.topic, rejected.why()));
+        }
+        refused.insert(rejected.topic.clone(), rejected.short());
+    }
+    for topic in &answer.unknown {
+        if is_new(topic) {
+            turn.warn(format!(
+                "topic {topic}: the service did not say whether it is subscribed"
+            ));
+        }
+        refused.insert(topic.clone(), NOT_SUBSCRIBED.to_owned());
+    }
+    for topic in answer.permitted.iter().filter(|topic| !is_new(topic)) {
+        turn.info(format!("topic {topic} is subscribed now"));
     }
     turn.act(Act::Audit(entries::subscription(
         topics.line,
@@ -179,24 +219,10 @@ pub(super) fn take_in(topics: &Topics, entities: &[Entity], turn: &mut Turn<'_>)
         &refused,
         turn.at,
     )));
-    for topic in &answer.unknown {
-        turn.warn(format!(
-            "topic {topic}: the service did not say whether it is subscribed"
-        ));
+    let is_all_refused = !topics.ids.is_empty() && answer.permitted.is_empty() && answer.unknown.is_empty();
+    Taken {
+        refused_all: is_all_refused.then(|| answer.rejected.first().map(|first| first.why()).unwrap_or_default()),
+        accepted: answer.permitted,
+        refused,
     }
-    if !topics.ids.is_empty() && answer.permitted.is_empty() && answer.unknown.is_empty() {
-        let why = answer.rejected.first().map(|first| first.why()).unwrap_or_default();
-        let many = answer.rejected.len();
-        return Err(Error::new(
-            ErrorKind::Credentials,
-            "subscribing",
-            format!("all {many} topics were refused: {why}. Give the OAuth client a role with these permissions"),
-        )
-        .with_status(403));
-    }
-    turn.tell(Change::Refused {
-        line: topics.line,
-        topics: refused,
-    });
-    Ok(())
 }

@@ -3,6 +3,7 @@
 //! In: a line, what is under way around it · Out: verdicts · Thread: the test's. The histories are those of the state
 //! machine as a whole (`core`).
 
+use super::coverage::Until;
 use super::*;
 use crate::supervisor::core::tests::UnderWay;
 
@@ -23,6 +24,33 @@ impl Line {
     pub(in crate::supervisor) fn is_up_to_date(&self, process: &Process) -> bool {
         let held = self.channel.and_then(|key| process.channels.get(key));
         held.is_none_or(|held| held.version == self.version)
+    }
+
+    /// Whether its topics are covered as far as it knows.
+    pub(in crate::supervisor) fn is_covered(&self) -> bool {
+        self.is_streaming() && self.uncovered.is_none()
+    }
+
+    /// A gap either ends by itself or awaits something that is under way.
+    fn check_gap(&self, under_way: &UnderWay, process: &Process) {
+        if !self.is_streaming() {
+            return;
+        }
+        let is_asking = self.upkeep.is_some();
+        match self.uncovered_until() {
+            None => {}
+            Some(Until::Connected) => panic!("it is connected"),
+            Some(Until::ReadBack(_)) if is_asking => {}
+            Some(Until::ReadBack(_)) => under_way.wakes_by(self.read_back_due().expect("it is read back")),
+            Some(Until::Subscribed) => assert!(
+                is_asking
+                    || self.rotation.is_some()
+                    || self.replacement.is_some()
+                    || !self.is_up_to_date(process) && !under_way.is_token_usable,
+                "what is missing is not subscribed"
+            ),
+            Some(Until::Outlived(due)) => under_way.wakes_by(due),
+        }
     }
 
     /// Each state either awaits something that is under way, or has a time at which it goes on.
@@ -74,6 +102,7 @@ impl Line {
         } else if !self.is_up_to_date(process) {
             assert!(!under_way.is_token_usable, "the topics are not followed");
         }
+        self.check_gap(under_way, process);
         if let Some(key) = self.channel {
             assert!(process.channels.get(key).is_some(), "its channel is forgotten");
         }

@@ -1,4 +1,4 @@
-//! The upkeep of a line's channels: renewed before their end, and given another list of topics.
+//! The upkeep of a line's channels: renewed before their end, given another list of topics, read back.
 //!
 //! In: the age of a channel, lists that changed, the answers of REST · Out: calls, rotations where they fail · Thread:
 //! none of its own (pure).
@@ -10,7 +10,8 @@ use super::super::acts::{Answer, Call, CallId, Turn};
 use super::super::channels::ChannelKey;
 use super::super::policy::Renew;
 use super::super::process::Process;
-use super::request::{Topics, take_in, unexpected};
+use super::coverage::Until;
+use super::request::{Taken, Topics, take_in, unexpected};
 use super::{Line, Stage};
 use crate::{Error, Moment};
 
@@ -21,17 +22,35 @@ pub(super) struct Upkeep {
     work: Work,
     channel: ChannelKey,
     topics: Topics,
+    /// The process was stopped since it began: its answer tells nothing of the time after.
+    is_outdated: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Work {
+pub(super) enum Work {
     /// The channel is near its end, and the same topics once more may move that on.
     Renewal,
-    /// The topics changed.
+    /// The topics changed, or the service does not have all of them.
     Subscription,
+    /// The subscriptions are read back, since then.
+    ReadBack { asked: Moment },
 }
 
 impl Upkeep {
+    pub(super) fn new(call: CallId, work: Work, channel: ChannelKey, topics: Topics) -> Self {
+        Self {
+            call,
+            work,
+            channel,
+            topics,
+            is_outdated: false,
+        }
+    }
+
+    pub(super) fn outdate(&mut self) {
+        self.is_outdated = true;
+    }
+
     pub(super) fn awaits(&self, call: CallId) -> bool {
         self.call == call
     }
@@ -69,19 +88,10 @@ impl Line {
                 channel: process.channels.id(key),
                 topics: Arc::clone(&topics.ids),
             });
-            self.begin_upkeep(call, Work::Renewal, key, topics);
+            self.upkeep = Some(Upkeep::new(call, Work::Renewal, key, topics));
         } else {
             self.replace_old_channel(turn);
         }
-    }
-
-    fn begin_upkeep(&mut self, call: CallId, work: Work, channel: ChannelKey, topics: Topics) {
-        self.upkeep = Some(Upkeep {
-            call,
-            work,
-            channel,
-            topics,
-        });
     }
 
     fn replace_old_channel(&mut self, turn: &Turn<'_>) {
@@ -111,7 +121,7 @@ impl Line {
             channel: process.channels.id(key),
             topics: Arc::clone(&topics.ids),
         });
-        self.begin_upkeep(call, Work::Subscription, key, topics);
+        self.upkeep = Some(Upkeep::new(call, Work::Subscription, key, topics));
     }
 
     pub(super) fn on_upkeep_answer(
@@ -120,28 +130,42 @@ impl Line {
         process: &mut Process,
         turn: &mut Turn<'_>,
     ) {
-        let Some(Upkeep {
-            work, channel, topics, ..
-        }) = self.upkeep.take()
-        else {
-            return;
-        };
-        let taken_in = match answer {
-            Ok(Answer::Subscribed(entities)) => take_in(&topics, &entities, turn).map(|()| None),
-            Ok(Answer::Renewed(entities, expires)) => take_in(&topics, &entities, turn).map(|()| expires),
-            Ok(_) => Err(unexpected("subscribing")),
-            Err(error) => Err(error),
-        };
-        if let Some(held) = process.channels.get_mut(channel) {
-            // Also after a failure: the rotation that follows puts the list on another channel.
-            held.version = topics.version;
-        }
+        let Some(upkeep) = self.upkeep.take() else { return };
+        let Upkeep { work, channel, .. } = upkeep;
         let is_used = self.uses(channel);
+        let taken_in = match work {
+            Work::ReadBack { asked } => {
+                match upkeep.is_outdated {
+                    true => self.read_back_now(turn.now),
+                    false => self.on_read_back((channel, asked), answer, process, turn),
+                }
+                Ok(None)
+            }
+            Work::Renewal | Work::Subscription => {
+                let subscribed = match answer {
+                    Ok(Answer::Subscribed(entities)) => Ok((entities, None)),
+                    Ok(Answer::Renewed(entities, expires)) => Ok((entities, expires)),
+                    Ok(_) => Err(unexpected("subscribing")),
+                    Err(error) => Err(error),
+                };
+                if let Some(held) = process.channels.get_mut(channel) {
+                    // Also after a failure: the rotation that follows puts the list on another channel.
+                    held.version = upkeep.topics.version;
+                }
+                subscribed.map(|(entities, expires)| {
+                    // Where all are refused now, another channel would not help.
+                    let taken = take_in(&upkeep.topics, &entities, &self.refused, turn);
+                    self.on_subscribed(channel, upkeep.is_outdated, taken, process, turn);
+                    expires
+                })
+            }
+        };
         if !is_used {
             // It was to be left while the call was under way.
             self.let_go(channel, process, turn);
         }
         match (work, taken_in) {
+            (Work::ReadBack { .. }, _) | (Work::Subscription, Ok(_)) => {}
             (Work::Renewal, Ok(Some(expires))) if is_used && self.renewed(channel, expires, process, turn) => {}
             (Work::Renewal, taken_in) => {
                 if let Err(error) = taken_in {
@@ -151,11 +175,37 @@ impl Line {
                     self.replace_old_channel(turn);
                 }
             }
-            (Work::Subscription, Ok(_)) => {}
             (Work::Subscription, Err(error)) => {
                 turn.warn(format!("the subscription was not changed in place: {error}"));
-                self.rotate_at(turn.now, Renew::Channel, "the queues changed");
+                self.rotate_at(turn.now, Renew::Channel, "the topics were not subscribed in place");
             }
+        }
+    }
+
+    /// The topics were subscribed on a channel that the line uses.
+    fn on_subscribed(
+        &mut self,
+        channel: ChannelKey,
+        is_outdated: bool,
+        taken: Taken,
+        process: &mut Process,
+        turn: &mut Turn<'_>,
+    ) {
+        self.take_over_answer(channel, taken, process, turn);
+        if self.current_channel() != Some(channel) {
+            return;
+        }
+        self.read_back_later(process, turn.now);
+        if is_outdated {
+            if let Some(held) = process.channels.get_mut(channel) {
+                held.is_doubted = true;
+            }
+            self.read_back_now(turn.now);
+        } else if self.is_streaming() {
+            if let Some(Until::ReadBack(_) | Until::Subscribed) = self.uncovered_until() {
+                self.end_gap(turn.at, turn);
+            }
+            self.tell_covered(turn.at, process, turn);
         }
     }
 

@@ -58,8 +58,8 @@ proptest! {
 /// If the fast path gives a result, it is that of the general parser.
 fn fast_path_agrees(text: &str) -> Result<(), TestCaseError> {
     let mut machine = machine();
-    if let Some(short) = machine.usual_conversation(text, now()) {
-        let general = machine.any_frame(text, now());
+    if let Some(short) = machine.usual_conversation(text, now().into()) {
+        let general = machine.any_frame(text, now().into());
         prop_assert_eq!(format!("{short:?}"), format!("{general:?}"));
     }
     Ok(())
@@ -74,7 +74,7 @@ fn the_fast_path_is_taken_for_every_conversation_of_the_usual_layout() {
         (fixture!("user-presence"), false),
         (fixture!("heartbeat"), false),
     ] {
-        assert_eq!(machine().usual_conversation(text, now()).is_some(), taken);
+        assert_eq!(machine().usual_conversation(text, now().into()).is_some(), taken);
         fast_path_agrees(text).unwrap();
     }
     let body = r#"{"id":"c","participants":[]}"#;
@@ -96,7 +96,11 @@ fn the_fast_path_is_taken_for_every_conversation_of_the_usual_layout() {
         (format!(r#"{{{topic},"eventBody":null}}"#), false),
         (format!(r#"{{"eventBody":{body},{topic}}}"#), false),
     ] {
-        assert_eq!(machine().usual_conversation(&text, now()).is_some(), taken, "{text}");
+        assert_eq!(
+            machine().usual_conversation(&text, now().into()).is_some(),
+            taken,
+            "{text}"
+        );
         fast_path_agrees(&text).unwrap();
     }
 }

@@ -77,8 +77,15 @@ pub(super) struct World {
     sockets: BTreeMap<u32, Socket>,
     /// Connections that were cut.
     cut: Vec<u32>,
-    /// Open gaps of each line.
-    gaps: BTreeMap<usize, Moment>,
+    /// Begins of the open gaps of each line.
+    gaps: BTreeMap<usize, Vec<Moment>>,
+    /// The topics of each channel, and since when some that were accepted are gone.
+    subscribed: BTreeMap<String, BTreeSet<String>>,
+    lost: BTreeMap<String, Moment>,
+    /// When the process was stopped last.
+    frozen: Option<Moment>,
+    /// When each call was begun.
+    asked: BTreeMap<CallId, Moment>,
     /// Lines that were covered before.
     covered: BTreeSet<usize>,
     ended: bool,
@@ -108,6 +115,10 @@ impl World {
             sockets: BTreeMap::new(),
             cut: Vec::new(),
             gaps: BTreeMap::new(),
+            subscribed: BTreeMap::new(),
+            lost: BTreeMap::new(),
+            frozen: None,
+            asked: BTreeMap::new(),
             covered: BTreeSet::new(),
             ended: false,
             opened: None,
@@ -122,7 +133,8 @@ impl World {
     /// Goes on with so many lines, as after a listing.
     pub(super) fn plan(&mut self, lines: usize) {
         let version = self.number(3);
-        let channels = (0..lines).map(|line| vec![format!("topic.{line}.{version}")]).collect();
+        let topics = |line| vec![format!("topic.{line}.{version}"), format!("other.{line}")];
+        let channels = (0..lines).map(topics).collect();
         let acts = self.turn(|core, clock| {
             core.follow_for_test(
                 Plan {
@@ -211,6 +223,7 @@ impl World {
                 Act::Call(id, call) => {
                     assert!(!self.is_stopping, "a call after the stop");
                     self.calls.insert(id, call);
+                    self.asked.insert(id, self.at);
                 }
                 Act::Open(open) => {
                     assert!(!self.is_stopping, "a socket after the stop");
@@ -240,13 +253,12 @@ impl World {
                     self.cut.push(number);
                 }
                 Act::Tell(Change::GapOpened { line, from, .. }) => {
-                    let before = self.gaps.insert(line, from);
-                    assert!(before.is_none(), "a gap in the gap of line {line}");
+                    self.gaps.entry(line).or_default().push(from);
                     self.opened = Some((line, from));
                 }
                 Act::Tell(Change::GapClosed { line, to }) => {
                     let from = self.gaps.remove(&line).expect("a gap that is open");
-                    assert!(from <= to, "a gap that ends before it begins");
+                    assert!(from.iter().any(|from| *from <= to), "a gap that ends before it begins");
                 }
                 Act::End(End::GaveUp(error)) => {
                     assert_ne!(error.kind(), ErrorKind::Internal, "{error}");
@@ -304,7 +316,11 @@ impl World {
                 .any(|socket| socket.line == at && socket.confirmed.is_some() && !socket.is_told);
             if line.is_streaming() {
                 self.covered.insert(at);
-                assert!(!self.gaps.contains_key(&at), "line {at} streams in a gap");
+                assert_ne!(
+                    line.is_covered(),
+                    self.gaps.contains_key(&at),
+                    "line {at}: a gap or not"
+                );
                 assert!(is_covered, "line {at} streams without a connection");
             } else if self.covered.contains(&at) {
                 assert!(self.gaps.contains_key(&at), "line {at} is uncovered without a gap");
@@ -315,7 +331,7 @@ impl World {
     /// A random history, until the choices are used up or the run ends.
     pub(super) fn live(&mut self) {
         while !self.is_over() && !self.ended {
-            match self.number(24) {
+            match self.number(27) {
                 0..=4 => {
                     let due = self.core.next_due().map(|due| due.saturating_duration_since(self.now));
                     let random = [5, 50, 500, 5_000, 50_000, 3_600_000][self.number(6)];
@@ -344,6 +360,9 @@ impl World {
                     }
                 }
                 22 => self.news_of_one_that_was_cut(),
+                23 => self.lose_subscriptions(),
+                24 => self.news_of_one(|_| ConnectionNews::SubscriptionsChanged),
+                25 => self.freeze(),
                 _ => self.fail_to_open_one(),
             }
         }
@@ -464,6 +483,63 @@ impl World {
         }
     }
 
+    /// The service loses topics of a channel.
+    fn lose_subscriptions(&mut self) {
+        let channels: Vec<String> = self.subscribed.keys().cloned().collect();
+        if channels.is_empty() {
+            return;
+        }
+        let at = self.number(channels.len());
+        let is_all = self.one_in(2);
+        if let Some(topics) = self.subscribed.get_mut(&channels[at])
+            && topics.pop_first().is_some()
+        {
+            if is_all {
+                topics.clear();
+            }
+            self.lost.entry(channels[at].clone()).or_insert(self.at);
+        }
+    }
+
+    /// The process is stopped for a while.
+    fn freeze(&mut self) {
+        let covered: Vec<usize> = (0..self.core.lines.len())
+            .filter(|at| self.core.lines[*at].is_streaming())
+            .collect();
+        let since = self.at;
+        let lasted = Duration::from_millis(6_000 + self.number(200_000) as u64);
+        self.now += lasted;
+        self.at = self.at.plus(lasted);
+        self.frozen = Some(self.at);
+        self.tell(News::Frozen { since, lasted });
+        if self.ended {
+            return;
+        }
+        for line in covered {
+            let begins = self.gaps.get(&line);
+            let is_told = begins.is_some_and(|begins| begins.iter().any(|from| *from <= since));
+            assert!(is_told, "line {line} was stopped without a gap: {begins:?}");
+        }
+    }
+
+    /// After an answer that showed what a channel has: what was gone by then is inside a gap.
+    fn check_loss(&self, channel: &str, asked: Option<Moment>) {
+        let (Some(lost), false) = (self.lost.get(channel), self.ended) else {
+            return;
+        };
+        // An answer to what was asked before a stop is not used.
+        if self.frozen > asked {
+            return;
+        }
+        for (at, line) in self.core.lines.iter().enumerate() {
+            if line.is_streaming() && self.core.channel_of(at).as_deref() == Some(channel) {
+                let begins = self.gaps.get(&at);
+                let is_told = begins.is_some_and(|begins| begins.iter().any(|from| from <= lost));
+                assert!(is_told, "line {at} lost topics at {lost} without a gap: {begins:?}");
+            }
+        }
+    }
+
     fn fail_to_open_one(&mut self) {
         if self.one_in(4)
             && let Some(number) = self.socket(|socket| socket.confirmed.is_none() && !socket.is_told)
@@ -488,7 +564,11 @@ impl World {
             true => Err(self.error(&call)),
             false => Ok(self.sound_answer(&call)),
         };
+        let asked = self.asked.remove(&id);
         self.tell(News::Answered(id, answer));
+        if let (Call::ReadBack { channel, .. }, false) = (&call, fails) {
+            self.check_loss(channel.reveal(), asked);
+        }
     }
 
     /// From here on the service is sound and answers at once: all lines stream, with the topics of the newest plan and no
@@ -515,7 +595,11 @@ impl World {
                 self.confirm(number);
             } else if let Some(number) = self.next_socket(|socket| !socket.is_alive) {
                 self.show_life(number);
-            } else if self.core.is_settled() && self.core.is_up_to_date() && self.sockets.len() == self.core.lines.len()
+            } else if self.core.is_settled()
+                && self.core.is_covered()
+                && self.core.is_up_to_date()
+                && self.sockets.len() == self.core.lines.len()
+                && !self.is_deaf()
             {
                 assert!(self.gaps.is_empty(), "gaps stay open: {:?}", self.gaps);
                 return;
@@ -529,6 +613,15 @@ impl World {
             self.core.next_due(),
             self.now - self.began
         );
+    }
+
+    /// Whether a line streams on a channel that lost topics: that is noticed within ten minutes.
+    fn is_deaf(&self) -> bool {
+        let mut lines = 0..self.core.lines.len();
+        lines.any(|at| {
+            let channel = self.core.channel_of(at);
+            channel.is_some_and(|channel| self.lost.contains_key(&channel))
+        })
     }
 
     fn next_socket(&self, is_it: impl Fn(&Socket) -> bool) -> Option<u32> {

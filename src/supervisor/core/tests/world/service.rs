@@ -63,17 +63,38 @@ impl World {
                     token_number: *token_number,
                 }
             }
-            Call::Subscribe { topics, .. } => Answer::Subscribed(self.entities(topics)),
-            Call::RenewChannel { topics, .. } => {
+            Call::Subscribe { topics, channel, .. } => Answer::Subscribed(self.subscribe(channel, topics)),
+            Call::RenewChannel { topics, channel, .. } => {
                 let later = [None, Some(0), Some(86_400)][self.number(3)];
                 let later = later.map(|secs| self.at.plus(Duration::from_secs(secs)));
-                Answer::Renewed(self.entities(topics), later)
+                Answer::Renewed(self.subscribe(channel, topics), later)
             }
-            Call::LeaveChannel { .. } => Answer::Left(!self.one_in(3)),
+            Call::ReadBack { channel, .. } => {
+                let topics = self.subscribed.get(channel.reveal()).into_iter().flatten();
+                let entity = |topic: &String| Entity {
+                    id: topic.clone(),
+                    ..Entity::default()
+                };
+                Answer::ReadBack(topics.map(entity).collect())
+            }
+            Call::LeaveChannel { channel, .. } => {
+                self.subscribed.remove(channel.reveal());
+                self.lost.remove(channel.reveal());
+                Answer::Left(!self.one_in(3))
+            }
         }
     }
 
-    pub(super) fn entities(&mut self, topics: &[String]) -> Vec<Entity> {
+    fn subscribe(&mut self, channel: &Secret, topics: &[String]) -> Vec<Entity> {
+        let entities = self.entities(topics);
+        let accepted = entities.iter().filter(|entity| entity.state == "Permitted");
+        let accepted = accepted.map(|entity| entity.id.clone()).collect();
+        self.subscribed.insert(channel.reveal().to_owned(), accepted);
+        self.lost.remove(channel.reveal());
+        entities
+    }
+
+    fn entities(&mut self, topics: &[String]) -> Vec<Entity> {
         let is_refused = topics.len() > 1 && self.one_in(5);
         let entity = |(at, topic): (usize, &String)| Entity {
             id: topic.clone(),
