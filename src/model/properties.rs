@@ -135,7 +135,12 @@ fn contradicting(facts: &ConversationFacts, rng: &mut fastrand::Rng) -> Conversa
             }
         }
         for c in &mut p.communications {
-            for time in [&mut c.connected, &mut c.disconnected, &mut c.acw_started, &mut c.acw_ended] {
+            for time in [
+                &mut c.connected,
+                &mut c.disconnected,
+                &mut c.acw_started,
+                &mut c.acw_ended,
+            ] {
                 *time = time.map(moved);
             }
         }

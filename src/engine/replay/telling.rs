@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use super::Recording;
 use super::decoders::Decoders;
+use crate::base::receipt::Receipt;
 use crate::config::Protocol;
 use crate::event::change::Change;
 use crate::event::facts::{ConversationFacts, Facts};
@@ -50,8 +51,10 @@ pub(crate) fn told_of(mut recording: Recording, id: &Id) -> Result<Told, Error> 
         match line.content {
             Content::Frame(text) => {
                 let connection = line.connection.unwrap_or_default();
+                let service = line.at.plus_ms(line.service_ahead_ms.unwrap_or_default());
+                let at = Receipt::new(line.at, service);
                 decoders
-                    .decode(connection, text.as_deref(), line.at, &mut heard)
+                    .decode(connection, text.as_deref(), at, &mut heard)
                     .map_err(|what| refused(&recording, &what))?;
                 for heard in heard.drain(..) {
                     if let Heard::Event(event) = heard
