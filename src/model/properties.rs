@@ -135,7 +135,12 @@ fn contradicting(facts: &ConversationFacts, rng: &mut fastrand::Rng) -> Conversa
             }
         }
         for c in &mut p.communications {
-            for time in [&mut c.connected, &mut c.disconnected, &mut c.acw_started, &mut c.acw_ended] {
+            for time in [
+                &mut c.connected,
+                &mut c.disconnected,
+                &mut c.acw_started,
+                &mut c.acw_ended,
+            ] {
                 *time = time.map(moved);
             }
         }
@@ -320,7 +325,7 @@ proptest! {
             }
         }
         let now = moment(LATER_MS);
-        let (mut rolling, mut late) = (model_with(&centre.queues, day), model_with(&centre.queues, day));
+        let (mut rolling, mut late) = (model_with(&centre.queues, day.clone()), model_with(&centre.queues, day));
         for (ms, facts) in &centre.told {
             rolling.on_tick(moment(*ms));
             take(&mut rolling, facts, moment(*ms));
