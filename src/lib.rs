@@ -108,8 +108,8 @@ pub use config::{Config, ConfigBuilder, Protocol, WhenFull};
 pub use event::facts::{
     AcwState, Communication, ConversationFacts, ConversationStateFacts, DisconnectKind, Facts, MediaKind,
 };
+pub use event::facts::{AfterCallWork, QueueStatisticsFacts, Stamped, UserFacts, Wrapups};
 pub use event::facts::{CommunicationState, MetricFacts, ObservationFacts, ObservationRow, Participant, Purpose};
-pub use event::facts::{QueueStatisticsFacts, Stamped, UserFacts};
 pub use event::{Event, EventKind};
 pub use model::snapshot::{AllQueues, LiveNumber, LiveNumbers, Numbers, WhyUnknown, WindowSnapshot};
 pub use model::snapshot::{ConnectionSnapshot, ConnectionState, Counters, FreshnessSnapshot, Gap, GapTopics};

@@ -185,7 +185,6 @@ struct OwnCounters {
     late: u64,
     unreadable: u64,
     repairs: u64,
-    unreadable: u64,
 }
 
 impl Model {
