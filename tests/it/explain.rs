@@ -37,7 +37,7 @@ fn recording(directory: &Directory, protocol: &str, case: &Value) -> PathBuf {
     let settings = json!({"protocol": protocol, "stale_after_ms": 30000, "retention_ms": 7_200_000,
         "max_conversations": 200_000, "max_bytes": 134_217_728, "totals": {"since": "start", "utc_offset_minutes": 0},
         "windows": {"granularity_ms": 60000, "keep": 60, "service_level": "queue", "short_abandon_ms": 0}});
-    let start = json!({"schema": 2, "version": "0.1.0", "region": "r", "settings": settings, "events_before": 0});
+    let start = json!({"schema": 3, "version": "0.1.0", "region": "r", "settings": settings, "events_before": 0});
     let queue = |queue: &Value| json!({"id": queue["id"], "name": queue["name"], "service_levels": []});
     let queues: Vec<Value> = case["queues"].as_array().unwrap().iter().map(queue).collect();
     let mut lines = vec![
