@@ -136,6 +136,7 @@ pub(crate) fn outcome(facts: &ConversationFacts, as_of: Moment) -> Outcome {
     let mut outcome = Outcome {
         active: conversation.is_active(&visits),
         finished: conversation.is_finished(as_of),
+        changes_at: conversation.changes_at(as_of),
         ..Outcome::default()
     };
     for visit in &visits {
@@ -224,7 +225,10 @@ impl<'a> Conversation<'a> {
     }
 
     fn customer_stays(&self, entered: Option<Moment>) -> impl Iterator<Item = &Stay<'a>> {
-        let side = self.people.iter().filter(move |person| self.is_customer_side(person, entered));
+        let side = self
+            .people
+            .iter()
+            .filter(move |person| self.is_customer_side(person, entered));
         side.flat_map(|person| &person.stays)
     }
 
@@ -246,11 +250,23 @@ impl<'a> Conversation<'a> {
         people.all(|person| is_over(person.participant, &person.stays, self.end, as_of))
     }
 
+    /// When after-call work is expected no longer: of those who do not count as agents, too, because the conversation is
+    /// not finished before.
+    fn changes_at(&self, as_of: Moment) -> Option<Moment> {
+        let stays = self.people.iter().flat_map(|person| &person.stays);
+        stays
+            .filter_map(Stay::work_expected_until)
+            .filter(|until| *until > as_of)
+            .min()
+    }
+
     /// When an agent answered, and who.
     fn answer(&self, visit: &Visit<'a>, next_entered: Option<Moment>) -> Option<(Moment, &'a Id)> {
         let entered = visit.entered;
         let customer_waits = |left: Moment, at: Moment| {
-            let mut there = self.customer_stays(Some(entered)).filter(|stay| stay.was_there_at(left));
+            let mut there = self
+                .customer_stays(Some(entered))
+                .filter(|stay| stay.was_there_at(left));
             there.any(|stay| stay.goes_on_after(at))
         };
         let could_answer = |at: Moment| {
@@ -270,7 +286,10 @@ impl<'a> Conversation<'a> {
         let entered = Some(visit.entered);
         let was_there = || self.customer_stays(entered).filter(|stay| stay.was_there_at(left));
         let customer_stays = was_there().any(|stay| stay.end.is_none());
-        let last_end = was_there().filter_map(|stay| stay.end).max().filter(|_| !customer_stays);
+        let last_end = was_there()
+            .filter_map(|stay| stay.end)
+            .max()
+            .filter(|_| !customer_stays);
         let goes_on_as = |person: &Person<'a>, stay: &Stay<'a>| {
             !(person.is_agent() && stay.queue == Some(visit.queue))
                 && stay.begin >= visit.entered
@@ -349,19 +368,9 @@ impl<'a> Conversation<'a> {
         let work = stay.after_call_work;
         if stay.is_in_work() {
             // Pending work may have no start; the time is only a label.
-            count_live(
-                LiveKind::AfterCallWork,
-                work.started.or(stay.end).unwrap_or(stay.begin),
-            );
+            count_live(LiveKind::AfterCallWork, work.started.or(stay.end).unwrap_or(stay.begin));
         }
-        let Some(at) = stay.handled_at(as_of) else {
-            let due = stay.work_expected_until();
-            outcome.changes_at = match (outcome.changes_at, due) {
-                (Some(known), Some(due)) => Some(known.min(due)),
-                (known, due) => known.or(due),
-            };
-            return;
-        };
+        let Some(at) = stay.handled_at(as_of) else { return };
         let participant = short_hash(&person.participant.id);
         let mut count = |kind, millis| {
             outcome.counts.push(Count {
@@ -386,9 +395,10 @@ impl<'a> Conversation<'a> {
 
 /// Of a conversation without a customer, the user or agent who connected first and does not listen in.
 fn internal_caller(people: &[Person<'_>]) -> Option<usize> {
-    let inside = people.iter().enumerate().filter(|(_, person)| {
-        matches!(person.purpose, Some(Purpose::Agent | Purpose::User)) && !person.is_listening
-    });
+    let inside = people
+        .iter()
+        .enumerate()
+        .filter(|(_, person)| matches!(person.purpose, Some(Purpose::Agent | Purpose::User)) && !person.is_listening);
     let first = inside.filter_map(|(n, person)| {
         let is_agent = person.purpose == Some(Purpose::Agent);
         Some((person.began()?, is_agent, &person.participant.id, n))

@@ -135,7 +135,12 @@ fn contradicting(facts: &ConversationFacts, rng: &mut fastrand::Rng) -> Conversa
             }
         }
         for c in &mut p.communications {
-            for time in [&mut c.connected, &mut c.disconnected, &mut c.acw_started, &mut c.acw_ended] {
+            for time in [
+                &mut c.connected,
+                &mut c.disconnected,
+                &mut c.acw_started,
+                &mut c.acw_ended,
+            ] {
                 *time = time.map(moved);
             }
         }
@@ -283,7 +288,11 @@ proptest! {
         let mut rng = fastrand::Rng::with_seed(seed);
         let centre = centre(&mut rng);
         let later = moment(LATER_MS);
-        let mut model = model(&centre.queues);
+        let soon = Settings {
+            retention: Duration::from_secs(100),
+            ..settings()
+        };
+        let mut model = model_with(&centre.queues, soon);
         for (ms, facts) in &centre.told {
             take(&mut model, facts, moment(*ms));
         }

@@ -112,11 +112,7 @@ fn each_session_is_a_communication_with_the_last_queue_of_its_segments() {
 fn an_agent_is_connected_by_its_first_interact_hold_or_parked_segment() {
     for purpose in ["agent", "user"] {
         for kind in ["interact", "hold", "parked", "INTERACT"] {
-            let session = one(
-                None,
-                purpose,
-                &[segment("alert", 5, 9, ""), segment(kind, 9, -1, "")],
-            );
+            let session = one(None, purpose, &[segment("alert", 5, 9, ""), segment(kind, 9, -1, "")]);
             assert_eq!(session.connected, Some(at(9)), "{kind}");
         }
         for kind in [
@@ -258,10 +254,7 @@ fn a_scheduled_callback_has_not_begun_and_its_planned_end_moves_nothing() {
     assert!(!p.communications[0].is_over() && stays(p, None).is_empty());
     assert_eq!(p.purpose.map(|s| s.at), Some(at(7)), "a planned end is no stamp");
 
-    let called = callback(
-        Some(95_000),
-        &[planned, segment("interact", 94_000, 95_000, "client")],
-    );
+    let called = callback(Some(95_000), &[planned, segment("interact", 94_000, 95_000, "client")]);
     let session = &called.facts.participants[0].communications[0];
     assert_eq!(
         (session.connected, session.disconnected),

@@ -44,7 +44,10 @@ fn times(p: &Participant) -> Vec<(Option<Moment>, Option<Moment>)> {
 fn presence(p: &Participant) -> Vec<(i64, Option<i64>)> {
     let secs = |moment: Moment| moment.millis_since(at(0)) / 1000;
     let stays = stays(p, None);
-    stays.iter().map(|stay| (secs(stay.begin), stay.end.map(secs))).collect()
+    stays
+        .iter()
+        .map(|stay| (secs(stay.begin), stay.end.map(secs)))
+        .collect()
 }
 
 #[test]

@@ -228,7 +228,9 @@ fn decode(options: &Options, topic: &Topic, body: &str, now: Moment) -> Result<E
     let user = || topic.user.as_ref().ok_or("a topic without a user");
     // The facts first: an event whose body cannot be read need not be hashed and copied.
     let facts = match topic.shape {
-        Shape::Conversation(layout) => Facts::Conversation(Box::new(conversation::read(body, layout, trusted_until(now))?.facts)),
+        Shape::Conversation(layout) => {
+            Facts::Conversation(Box::new(conversation::read(body, layout, trusted_until(now))?.facts))
+        }
         Shape::Observations => Facts::Observations(Box::new(observations::read(body, topic.queue.as_ref())?)),
         Shape::Presence => Facts::User(Box::new(users::read_presence(body, user()?)?)),
         Shape::RoutingStatus | Shape::UserActivity => Facts::User(Box::new(users::read_activity(body, user()?)?)),

@@ -311,5 +311,6 @@ fn entry(conversation: &RestConversation) -> Entry {
 /// A malformed answer is the peer's, and may pass.
 fn read_page(body: &[u8]) -> Result<DetailsPage, Error> {
     let trusted_until = Moment::now().plus(Duration::from_secs(600));
-    read_answer(body, trusted_until).map_err(|what| Error::new(ErrorKind::Transient, "reading conversation details", what))
+    read_answer(body, trusted_until)
+        .map_err(|what| Error::new(ErrorKind::Transient, "reading conversation details", what))
 }

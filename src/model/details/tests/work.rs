@@ -41,10 +41,7 @@ fn each_session_has_after_call_work_of_its_own() {
         .iter()
         .map(|stay| (stay.after_call_work.started, stay.after_call_work.ended))
         .collect();
-    assert_eq!(
-        work,
-        [(Some(at(15)), Some(at(20))), (Some(at(70)), Some(at(75)))]
-    );
+    assert_eq!(work, [(Some(at(15)), Some(at(20))), (Some(at(70)), Some(at(75)))]);
 }
 
 #[test]

@@ -58,7 +58,12 @@ fn at_equal_times_no_after_call_work_pending_stands_over_pending() {
         g.communications[0].acw_state = stamped(60, state);
         conversation(with_customer(g))
     };
-    for over in [AcwState::Complete, AcwState::Skipped, AcwState::NotApplicable, AcwState::Unknown] {
+    for over in [
+        AcwState::Complete,
+        AcwState::Skipped,
+        AcwState::NotApplicable,
+        AcwState::Unknown,
+    ] {
         for (first, second) in [(AcwState::Pending, over), (over, AcwState::Pending)] {
             let mut joined = with(first);
             joined.join(with(second));
@@ -135,7 +140,11 @@ fn expected_work_without_a_sign_is_given_up_600_seconds_after_the_end() {
     assert_eq!((of(&o, "Q", CountKind::Handled), o.finished), (vec![], false));
     assert_eq!(o.changes_at, Some(at(660)));
     let o = judge_at(660, with_customer(g.clone()));
-    assert_eq!(of(&o, "Q", CountKind::Handled), [(60, 50_000)], "in the window of its end");
+    assert_eq!(
+        of(&o, "Q", CountKind::Handled),
+        [(60, 50_000)],
+        "in the window of its end"
+    );
     assert_eq!((o.changes_at, o.finished), (None, true));
     assert_eq!(of(&o, "Q", CountKind::WrappedUp), []);
 

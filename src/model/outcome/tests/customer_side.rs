@@ -70,7 +70,11 @@ fn an_internal_caller_is_the_customer_side_on_whatever_queue() {
         assert_eq!(of(&o, "Q", CountKind::Abandoned), [(20, 15_000)]);
         assert_eq!(of(&o, "Q", CountKind::Handled), []);
         assert!(!o.active);
-        let o = judge(vec![caller(Some(90)), acd("a", "Q", 5, Some(20)), agent("g", "Q", 20, Some(90))]);
+        let o = judge(vec![
+            caller(Some(90)),
+            acd("a", "Q", 5, Some(20)),
+            agent("g", "Q", 20, Some(90)),
+        ]);
         assert_eq!(of(&o, "Q", CountKind::Answered), [(20, 15_000)]);
         assert_eq!(of(&o, "Q", CountKind::Handled), [(90, 70_000)]);
     }
@@ -79,7 +83,11 @@ fn an_internal_caller_is_the_customer_side_on_whatever_queue() {
 /// Who interacts on queue Q now, of two people who are there.
 fn interacting(first: Participant, second: Participant) -> Vec<i64> {
     let o = judge(vec![first, second]);
-    let mut since: Vec<_> = o.live.iter().map(|live| live.since.millis_since(at(0)) / 1000).collect();
+    let mut since: Vec<_> = o
+        .live
+        .iter()
+        .map(|live| live.since.millis_since(at(0)) / 1000)
+        .collect();
     since.sort_unstable();
     since
 }

@@ -77,7 +77,10 @@ fn abandoned_only_once_every_customer_side_stay_ended() {
     assert_eq!(of(&o, "Q", CountKind::Abandoned), [(20, 15_000)]);
     assert!(!o.active && o.finished);
     // It counts in the window in which the visit left, not the customer.
-    assert_eq!(verdict(vec![customer(0, Some(90)), visit()]), Some(CountKind::Abandoned));
+    assert_eq!(
+        verdict(vec![customer(0, Some(90)), visit()]),
+        Some(CountKind::Abandoned)
+    );
 }
 
 #[test]
@@ -99,11 +102,7 @@ fn whoever_comes_within_five_seconds_after_the_visit_leaves_it_undecided_and_lat
 
 #[test]
 fn a_late_agent_turns_undecided_into_answered() {
-    let o = judge(vec![
-        customer(0, Some(90)),
-        visit(),
-        agent("g", "Q", 24, Some(90)),
-    ]);
+    let o = judge(vec![customer(0, Some(90)), visit(), agent("g", "Q", 24, Some(90))]);
     assert_eq!(of(&o, "Q", CountKind::Answered), [(24, 19_000)]);
     assert_eq!(of(&o, "Q", CountKind::Abandoned), []);
 }
@@ -111,7 +110,8 @@ fn a_late_agent_turns_undecided_into_answered() {
 /// A customer from 0 to 20, with a callback.
 fn with_callback(callback: Communication) -> Vec<Participant> {
     let calls = vec![call("c", "", 0, Some(20)), callback];
-    vec![with_calls("customer", Purpose::Customer, calls), visit()]
+    let visit = with_calls("a", Purpose::Acd, vec![call("v", "Q", 5, Some(20))]);
+    vec![with_calls("customer", Purpose::Customer, calls), visit]
 }
 
 #[test]

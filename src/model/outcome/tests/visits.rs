@@ -30,11 +30,18 @@ fn an_acd_without_connected_time_or_queue_is_no_visit() {
 
 #[test]
 fn each_stay_of_an_acd_participant_is_a_visit() {
-    let visits = vec![call("v1", "Q", 5, Some(20)), call("v2", "R", 20, Some(30)), call("v3", "Q", 40, None)];
+    let visits = vec![
+        call("v1", "Q", 5, Some(20)),
+        call("v2", "R", 20, Some(30)),
+        call("v3", "Q", 40, None),
+    ];
     let o = judge(vec![customer(0, None), with_calls("a", Purpose::Acd, visits)]);
     assert_eq!(of(&o, "Q", CountKind::Offered), [(5, 0), (40, 0)]);
     assert_eq!(of(&o, "R", CountKind::Offered), [(20, 0)]);
-    assert_eq!((now(&o, "Q", LiveKind::Waiting), now(&o, "R", LiveKind::Waiting)), (1, 0));
+    assert_eq!(
+        (now(&o, "Q", LiveKind::Waiting), now(&o, "R", LiveKind::Waiting)),
+        (1, 0)
+    );
 }
 
 #[test]
@@ -87,7 +94,11 @@ fn a_user_answers_and_whoever_listens_in_does_not() {
 
 #[test]
 fn a_monitor_who_takes_over_is_an_agent_by_the_newest_word() {
-    let mut monitor = conversation(vec![customer(0, None), acd("a", "Q", 5, None), agent("m", "Q", 6, None)]);
+    let mut monitor = conversation(vec![
+        customer(0, None),
+        acd("a", "Q", 5, None),
+        agent("m", "Q", 6, None),
+    ]);
     monitor.participants[2].listens_in = stamped(6, Reverse(true));
     let mut takes_over = monitor.clone();
     takes_over.participants[2].listens_in = stamped(30, Reverse(false));
