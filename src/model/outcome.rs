@@ -90,6 +90,8 @@ pub(crate) enum Verdict {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Visit<'a> {
     person: usize,
+    /// Its communication is a callback.
+    is_callback: bool,
     pub(crate) queue: &'a Id,
     pub(crate) media: MediaKind,
     pub(crate) entered: Moment,
@@ -136,6 +138,7 @@ pub(crate) fn outcome(facts: &ConversationFacts, as_of: Moment) -> Outcome {
     let mut outcome = Outcome {
         active: conversation.is_active(&visits),
         finished: conversation.is_finished(as_of),
+        changes_at: conversation.changes_at(as_of),
         ..Outcome::default()
     };
     for visit in &visits {
@@ -185,6 +188,7 @@ impl<'a> Conversation<'a> {
             for stay in &person.stays {
                 visits.extend(stay.queue.map(|queue| Visit {
                     person: n,
+                    is_callback: stay.media == Some(MediaKind::Callback),
                     queue,
                     media: self.media_of(stay),
                     entered: stay.begin,
@@ -249,6 +253,16 @@ impl<'a> Conversation<'a> {
         people.all(|person| is_over(person.participant, &person.stays, self.end, as_of))
     }
 
+    /// When after-call work is expected no longer: of those who do not count as agents, too, because the conversation is
+    /// not finished before.
+    fn changes_at(&self, as_of: Moment) -> Option<Moment> {
+        let stays = self.people.iter().flat_map(|person| &person.stays);
+        stays
+            .filter_map(Stay::work_expected_until)
+            .filter(|until| *until > as_of)
+            .min()
+    }
+
     /// When an agent answered, and who.
     fn answer(&self, visit: &Visit<'a>, next_entered: Option<Moment>) -> Option<(Moment, &'a Id)> {
         let entered = visit.entered;
@@ -292,7 +306,7 @@ impl<'a> Conversation<'a> {
         let goes_on = others
             .flat_map(|(_, person)| person.stays.iter().map(move |stay| (person, stay)))
             .any(|(person, stay)| goes_on_as(person, stay));
-        if goes_on || visit.media != MediaKind::Callback && self.has_callback_since(visit.entered) {
+        if goes_on || !visit.is_callback && self.has_callback_since(visit.entered) {
             return Verdict::FlowOut;
         }
         let soon = left.plus(SHORTLY);
@@ -359,14 +373,7 @@ impl<'a> Conversation<'a> {
             // Pending work may have no start; the time is only a label.
             count_live(LiveKind::AfterCallWork, work.started.or(stay.end).unwrap_or(stay.begin));
         }
-        let Some(at) = stay.handled_at(as_of) else {
-            let due = stay.work_expected_until();
-            outcome.changes_at = match (outcome.changes_at, due) {
-                (Some(known), Some(due)) => Some(known.min(due)),
-                (known, due) => known.or(due),
-            };
-            return;
-        };
+        let Some(at) = stay.handled_at(as_of) else { return };
         let participant = short_hash(&person.participant.id);
         let mut count = |kind, millis| {
             outcome.counts.push(Count {
