@@ -5,6 +5,7 @@
 //! A failure that may pass is met by the same call again, after what the service asked for or a growing pause; so a
 //! pass goes on where it was. A refused token is reported, and the next one waited for.
 
+use std::cell::Cell;
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,7 +13,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Sender, bounded, select};
 
 use super::access::Access;
-use super::query::{PAGE_SIZE, QUEUES_A_QUERY, Query};
+use super::query::{DAY_MS, PAGE_SIZE, QUEUES_A_QUERY, Query};
 use super::walk::{Entry, Next, ROUNDS, Walk};
 use crate::config::ReconnectConfig;
 use crate::engine::{Ask, ControlSender, FoundConversation};
@@ -61,6 +62,8 @@ enum Reached {
     Untrue,
     /// This page is refused, those before it were not.
     Depth(u64, Error),
+    /// The query itself is refused: its span may be longer than the service takes.
+    Refused(Error),
 }
 
 /// What a pass is after, and what it found.
@@ -122,6 +125,8 @@ pub(super) struct Asker {
     pub(super) access: Arc<Access>,
     pub(super) cancel: Cancel,
     pub(super) pauses: ReconnectConfig,
+    /// The longest span that the service takes, where it refused a longer one.
+    pub(super) longest_ms: Cell<Option<i64>>,
 }
 
 impl Asker {
@@ -190,10 +195,36 @@ impl Asker {
     pub(super) fn conversations(&self, query: Query<'_>, findings: &mut Findings) -> Result<Read, Aborted> {
         let chunks = query.queues.chunks(QUEUES_A_QUERY).rev();
         let mut parts: Vec<Query<'_>> = chunks.map(|queues| Query { queues, ..query }).collect();
+        let mut refused_ms = None;
         while let Some(part) = parts.pop() {
-            match self.read(part, findings)? {
+            if let (Some(longest), Some((one, other))) = (self.longest_ms.get(), part.shorter())
+                && part.length_ms() > longest
+            {
+                parts.extend([other, one]);
+                continue;
+            }
+            let reached = self.read(part, findings)?;
+            if let (Some(refused), false) = (refused_ms, matches!(reached, Reached::Refused(_)))
+                && part.length_ms() < refused
+            {
+                log::info!(
+                    "repair: the service takes no interval of {} days, asking for at most {}",
+                    refused / DAY_MS,
+                    part.length_ms().div_euclid(DAY_MS).max(1)
+                );
+                self.longest_ms.set(Some(part.length_ms()));
+                refused_ms = None;
+            }
+            match reached {
                 Reached::End => {}
                 Reached::Untrue => return Ok(Read::Untrue),
+                Reached::Refused(error) => match part.shorter() {
+                    Some((one, other)) => {
+                        refused_ms = Some(part.length_ms());
+                        parts.extend([other, one]);
+                    }
+                    None => return Err(Aborted::Refused(error)),
+                },
                 Reached::Depth(number, error) => match part.halves() {
                     Some((one, other)) => {
                         log::info!("repair: page {number} is refused, asking for less at a time: {error}");
@@ -226,6 +257,7 @@ impl Asker {
                 Err(Aborted::Refused(error)) if number > 1 && error.status() == Some(400) => {
                     return Ok(Reached::Depth(number, error));
                 }
+                Err(Aborted::Refused(error)) if error.status() == Some(400) => return Ok(Reached::Refused(error)),
                 asked => asked?,
             };
             let entries: Vec<Entry> = page.conversations.iter().map(entry).collect();
@@ -244,9 +276,10 @@ impl Asker {
         Ok(Reached::End)
     }
 
-    /// These conversations, open or ended.
-    pub(super) fn by_ids(&self, mut ids: Vec<Id>, findings: &mut Findings) -> Result<(), Aborted> {
+    /// These conversations, open or ended. Returns those that the service answered for: each was shown, or is not known.
+    pub(super) fn by_ids(&self, mut ids: Vec<Id>, findings: &mut Findings) -> Result<Vec<Id>, Aborted> {
         let mut refused = 0;
+        let mut answered = Vec::new();
         ids.sort_unstable();
         let mut parts: Vec<&[Id]> = ids.chunks(DETAILS_A_CALL).rev().collect();
         while let Some(some) = parts.pop() {
@@ -261,6 +294,9 @@ impl Asker {
             match page {
                 Ok(page) => {
                     refused = 0;
+                    if page.unreadable == 0 {
+                        answered.extend_from_slice(some);
+                    }
                     self.take(page, findings)?;
                 }
                 // One of them may be unknown there; what is known of it from the stream stands.
@@ -268,17 +304,19 @@ impl Asker {
                     refused += 1;
                     if refused == REFUSED_IN_A_ROW {
                         log::info!("repair: open conversations cannot be asked for by their ids: {error}");
-                        return Ok(());
+                        return Ok(answered);
                     }
                     if some.len() > 1 {
                         let (one, other) = some.split_at(some.len() / 2);
                         parts.extend([other, one]);
+                    } else if error.status() == Some(404) {
+                        answered.extend_from_slice(some);
                     }
                 }
                 Err(aborted) => return Err(aborted),
             }
         }
-        Ok(())
+        Ok(answered)
     }
 
     fn take(&self, page: DetailsPage, findings: &mut Findings) -> Result<(), Aborted> {

@@ -14,7 +14,7 @@ pub(super) const PAGE_SIZE: u64 = 100;
 pub(super) const QUEUES_A_QUERY: usize = 100;
 /// The longest interval of a query with filters that the service states (seen 2026-08).
 const LONGEST: Duration = Duration::from_secs(31 * 86_400);
-const DAY_MS: i64 = 86_400_000;
+pub(super) const DAY_MS: i64 = 86_400_000;
 
 /// A stretch of time.
 pub(super) type Interval = (Moment, Moment);
@@ -79,19 +79,29 @@ impl<'a> Query<'a> {
     ///
     /// Days, because a conversation matches by the day of its start: halves of a day would ask the same twice.
     pub(super) fn halves(&self) -> Option<(Self, Self)> {
+        if let Some(halves) = self.shorter() {
+            return Some(halves);
+        }
+        let (some, others) = self.queues.split_at(self.queues.len() / 2);
+        let part = |queues: &'a [Id]| Self { queues, ..*self };
+        (!some.is_empty()).then(|| (part(some), part(others)))
+    }
+
+    /// Two queries of fewer days that together ask the same. `None` for one day.
+    pub(super) fn shorter(&self) -> Option<(Self, Self)> {
         let (from, to) = self.span;
         let (first, last) = (
             from.epoch_ms().div_euclid(DAY_MS),
             (to.epoch_ms() - 1).div_euclid(DAY_MS),
         );
-        if first < last {
-            let midnight = Moment::from_epoch_ms((first + (last - first + 1) / 2) * DAY_MS);
-            let part = |span| Self { span, ..*self };
-            return Some((part((from, midnight)), part((midnight, to))));
-        }
-        let (some, others) = self.queues.split_at(self.queues.len() / 2);
-        let part = |queues: &'a [Id]| Self { queues, ..*self };
-        (!some.is_empty()).then(|| (part(some), part(others)))
+        let midnight = Moment::from_epoch_ms((first + (last - first + 1) / 2) * DAY_MS);
+        let part = |span| Self { span, ..*self };
+        (first < last).then(|| (part((from, midnight)), part((midnight, to))))
+    }
+
+    /// How long its span is.
+    pub(super) fn length_ms(&self) -> i64 {
+        self.span.1.millis_since(self.span.0)
     }
 }
 
