@@ -99,7 +99,7 @@ fn every_key_has_its_documented_default() {
     );
     assert_eq!(
         (loaded.backfill.lookback_days, loaded.subscribe.refresh),
-        (7, secs(300))
+        (31, secs(300))
     );
     assert_eq!(
         (loaded.outputs.stdout, loaded.outputs.interval),

@@ -146,7 +146,9 @@ impl Condensed {
     /// later; older ones are due anyway, and evicted ones were counted as evicted already. `None` if there is no chunk.
     pub(crate) fn drop_some(&mut self, forgotten: Moment) -> Option<u64> {
         let oldest = |log: &usize| self.logs[*log].chunks.front().map(|chunk| chunk.seen);
-        let log = (0..self.logs.len()).filter(|log| oldest(log).is_some()).min_by_key(oldest)?;
+        let log = (0..self.logs.len())
+            .filter(|log| oldest(log).is_some())
+            .min_by_key(oldest)?;
         let counts = oldest(&log) >= Some(forgotten);
         let finished = self.drop_oldest(log);
         Some(if counts { finished } else { 0 })
@@ -212,8 +214,9 @@ fn write(to: &mut Vec<u8>, kept: &Kept, mut queue_number: impl FnMut(&Id) -> u32
     put_signed(to, kept.newest.epoch_ms());
     let mut before: Option<&Count> = None;
     for count in &kept.counts {
-        let is_same =
-            |b: &Count| (b.participant, b.stay, b.media) == (count.participant, count.stay, count.media) && b.queue == count.queue;
+        let is_same = |b: &Count| {
+            (b.participant, b.stay, b.media) == (count.participant, count.stay, count.media) && b.queue == count.queue
+        };
         let same_stay = before.is_some_and(is_same);
         let same_moment = before.is_some_and(|b| b.at == count.at);
         let mut head = count.kind as u8;
@@ -363,13 +366,7 @@ mod tests {
             let long = vec![count(n, "Q", CountKind::Offered, 0, 0); 500];
             let id = Id::new(&format!("c{n}"));
             let cause = if n % 2 == 0 { Cause::Finished } else { Cause::Evicted };
-            condensed.keep(
-                &id,
-                at(i64::from(n)),
-                &kept(0, long),
-                (cause, Lifetime::Day),
-                |_| 0,
-            );
+            condensed.keep(&id, at(i64::from(n)), &kept(0, long), (cause, Lifetime::Day), |_| 0);
             n += 1;
         }
         let evicted = (Cause::Evicted, Lifetime::Day);

@@ -187,11 +187,7 @@ impl Entry for Participant {
             | later(&mut self.wrapup_required, &other.wrapup_required)
             | self.wrapups.join_from(&other.wrapups)
             | later(&mut self.listens_in, &other.listens_in)
-            | join_list(
-                &mut self.communications,
-                &other.communications,
-                COMMUNICATIONS_AT_MOST,
-            )
+            | join_list(&mut self.communications, &other.communications, COMMUNICATIONS_AT_MOST)
     }
 
     fn taken(&self) -> Self {
@@ -445,7 +441,10 @@ mod tests {
 
     #[test]
     fn nobody_seen_is_ever_gone_and_entries_of_equal_id_in_one_event_are_one() {
-        let one = conversation(vec![participant("a", Purpose::Customer), participant("b", Purpose::Acd)]);
+        let one = conversation(vec![
+            participant("a", Purpose::Customer),
+            participant("b", Purpose::Acd),
+        ]);
         let mut twin = participant("a", Purpose::Customer);
         twin.ended = Some(at(3));
         let other = conversation(vec![participant("a", Purpose::Customer), twin]);

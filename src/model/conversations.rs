@@ -468,8 +468,8 @@ impl Known {
         let facts = [Some(&self.stream), self.rest.as_ref()];
         let participants = facts.into_iter().flatten().flat_map(|facts| &facts.participants);
         let mut communications = participants.flat_map(|p| &p.communications);
-        let is_thread = communications
-            .any(|c| matches!(c.kind, MediaKind::Email | MediaKind::Message | MediaKind::Callback));
+        let is_thread =
+            communications.any(|c| matches!(c.kind, MediaKind::Email | MediaKind::Message | MediaKind::Callback));
         if is_thread { Lifetime::Month } else { Lifetime::Day }
     }
 }

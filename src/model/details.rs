@@ -13,7 +13,8 @@ use std::cmp::Reverse;
 use serde::Deserialize;
 
 use crate::event::facts::{
-    AcwState, Communication, CommunicationState, ConversationFacts, DisconnectKind, MediaKind, Participant, Purpose, Stamped, Wrapups,
+    AcwState, Communication, CommunicationState, ConversationFacts, DisconnectKind, MediaKind, Participant, Purpose,
+    Stamped, Wrapups,
 };
 use crate::protocol::json::{Entries, Field, Lenient, lenient_object, read_object};
 use crate::{Id, Moment};
@@ -353,7 +354,9 @@ impl RawConversation {
             return unreadable;
         };
         for session in participants.good.iter_mut().flat_map(RawParticipant::sessions_mut) {
-            let Field::Given(segments) = &mut session.segments else { continue };
+            let Field::Given(segments) = &mut session.segments else {
+                continue;
+            };
             for segment in &mut segments.good {
                 let until = if segment.is(SegmentKind::Scheduled) {
                     // The end of such a segment is planned.

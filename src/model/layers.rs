@@ -80,7 +80,10 @@ pub(super) fn ended_holds(stream: &ConversationFacts, event: &ConversationFacts,
             continue;
         };
         for communication in known.communications.iter().filter(|c| c.hold_started.is_some()) {
-            let told = told.communications.iter().find(|c| c.id == communication.id && c.kind == communication.kind);
+            let told = told
+                .communications
+                .iter()
+                .find(|c| c.id == communication.id && c.kind == communication.kind);
             if let (Some(began), Some(told)) = (communication.hold_started, told)
                 && communication.next_hold(told).is_none()
             {
@@ -95,7 +98,8 @@ pub(super) fn ended_holds(stream: &ConversationFacts, event: &ConversationFacts,
     let newest = event.newest();
     let ended = over.into_iter().filter_map(|(id, communication, began)| {
         let mut stays = conversation.agent_stays();
-        let (_, stay, queue) = stays.find(|(person, stay, _)| person.participant.id == *id && stay.holds(communication))?;
+        let (_, stay, queue) =
+            stays.find(|(person, stay, _)| person.participant.id == *id && stay.holds(communication))?;
         let at = newest.filter(|newest| *newest > began).unwrap_or(received);
         Some(EndedHold {
             queue: queue.clone(),

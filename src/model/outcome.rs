@@ -224,7 +224,10 @@ impl<'a> Conversation<'a> {
     }
 
     fn customer_stays(&self, entered: Option<Moment>) -> impl Iterator<Item = &Stay<'a>> {
-        let side = self.people.iter().filter(move |person| self.is_customer_side(person, entered));
+        let side = self
+            .people
+            .iter()
+            .filter(move |person| self.is_customer_side(person, entered));
         side.flat_map(|person| &person.stays)
     }
 
@@ -250,7 +253,9 @@ impl<'a> Conversation<'a> {
     fn answer(&self, visit: &Visit<'a>, next_entered: Option<Moment>) -> Option<(Moment, &'a Id)> {
         let entered = visit.entered;
         let customer_waits = |left: Moment, at: Moment| {
-            let mut there = self.customer_stays(Some(entered)).filter(|stay| stay.was_there_at(left));
+            let mut there = self
+                .customer_stays(Some(entered))
+                .filter(|stay| stay.was_there_at(left));
             there.any(|stay| stay.goes_on_after(at))
         };
         let could_answer = |at: Moment| {
@@ -270,7 +275,10 @@ impl<'a> Conversation<'a> {
         let entered = Some(visit.entered);
         let was_there = || self.customer_stays(entered).filter(|stay| stay.was_there_at(left));
         let customer_stays = was_there().any(|stay| stay.end.is_none());
-        let last_end = was_there().filter_map(|stay| stay.end).max().filter(|_| !customer_stays);
+        let last_end = was_there()
+            .filter_map(|stay| stay.end)
+            .max()
+            .filter(|_| !customer_stays);
         let goes_on_as = |person: &Person<'a>, stay: &Stay<'a>| {
             !(person.is_agent() && stay.queue == Some(visit.queue))
                 && stay.begin >= visit.entered
@@ -349,10 +357,7 @@ impl<'a> Conversation<'a> {
         let work = stay.after_call_work;
         if stay.is_in_work() {
             // Pending work may have no start; the time is only a label.
-            count_live(
-                LiveKind::AfterCallWork,
-                work.started.or(stay.end).unwrap_or(stay.begin),
-            );
+            count_live(LiveKind::AfterCallWork, work.started.or(stay.end).unwrap_or(stay.begin));
         }
         let Some(at) = stay.handled_at(as_of) else {
             let due = stay.work_expected_until();
@@ -386,9 +391,10 @@ impl<'a> Conversation<'a> {
 
 /// Of a conversation without a customer, the user or agent who connected first and does not listen in.
 fn internal_caller(people: &[Person<'_>]) -> Option<usize> {
-    let inside = people.iter().enumerate().filter(|(_, person)| {
-        matches!(person.purpose, Some(Purpose::Agent | Purpose::User)) && !person.is_listening
-    });
+    let inside = people
+        .iter()
+        .enumerate()
+        .filter(|(_, person)| matches!(person.purpose, Some(Purpose::Agent | Purpose::User)) && !person.is_listening);
     let first = inside.filter_map(|(n, person)| {
         let is_agent = person.purpose == Some(Purpose::Agent);
         Some((person.began()?, is_agent, &person.participant.id, n))

@@ -10,9 +10,7 @@
 
 use std::collections::HashMap;
 
-use crate::event::facts::{
-    Communication, CommunicationState, ConversationFacts, MediaKind, Participant, Stamped,
-};
+use crate::event::facts::{Communication, CommunicationState, ConversationFacts, MediaKind, Participant, Stamped};
 use crate::{Id, Moment};
 
 /// More participants are searched through an index.
@@ -67,7 +65,12 @@ fn complete(p: &mut Participant, rest: &Participant) -> u64 {
     for n in 0..unmatched.len() {
         let session = &unmatched[n];
         let is_only = |kind: MediaKind, all: &[Communication]| all.iter().filter(|s| s.kind == kind).count() == 1;
-        let free = || p.communications[..own].iter().enumerate().filter(|(at, _)| is_free[*at]);
+        let free = || {
+            p.communications[..own]
+                .iter()
+                .enumerate()
+                .filter(|(at, _)| is_free[*at])
+        };
         let alike = || free().filter(|(_, c)| c.kind == session.kind);
         let at_once = alike().find(|(_, c)| c.connected.is_some() && c.connected == session.connected);
         let only = || {
@@ -136,7 +139,9 @@ fn complete_communication(c: &mut Communication, session: &Communication) -> u64
         + differs(c.disconnected.filter(|_| c.is_over()), session.disconnected)
         + differs(c.acw_started, session.acw_started)
         + differs(c.acw_ended, session.acw_ended);
-    let is_scheduled = c.state.is_some_and(|state| state.value == CommunicationState::Scheduled);
+    let is_scheduled = c
+        .state
+        .is_some_and(|state| state.value == CommunicationState::Scheduled);
     if is_scheduled && session.connected.is_some() || session.is_over() && !c.is_over() {
         c.state = session.state;
         c.disconnected = None;

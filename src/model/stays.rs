@@ -321,9 +321,7 @@ fn add_work(p: &Participant, stays: &mut [Stay<'_>]) {
         let own = stay.communications.iter();
         let work = &mut stay.after_call_work;
         let ended = own.clone().filter_map(|c| c.acw_ended).max();
-        work.started = work
-            .started
-            .or_else(|| own.clone().filter_map(|c| c.acw_started).min());
+        work.started = work.started.or_else(|| own.clone().filter_map(|c| c.acw_started).min());
         work.ended = work.ended.or(ended.filter(|ended| Some(*ended) >= work.started));
         work.is_pending = own.clone().any(|c| c.has_acw_state(|s| s == AcwState::Pending));
         work.is_complete = own.clone().any(|c| c.has_acw_state(|s| s == AcwState::Complete));
@@ -334,7 +332,11 @@ fn add_work(p: &Participant, stays: &mut [Stay<'_>]) {
         let is_no_more = |state| matches!(state, AcwState::Skipped | AcwState::NotApplicable | AcwState::Complete);
         let no_longer = work.ended.is_some() || stay.is_coded || own.clone().any(|c| c.has_acw_state(is_no_more));
         let flag = |flag: Option<Stamped<Reverse<bool>>>| flag.map(|flag| flag.value.0);
-        let of_last = || flag(p.wrapup_expected).or(flag(p.wrapup_required)).filter(|_| n == last);
+        let of_last = || {
+            flag(p.wrapup_expected)
+                .or(flag(p.wrapup_required))
+                .filter(|_| n == last)
+        };
         let required_by_any = || own.clone().any(|c| flag(c.acw_required) == Some(true));
         work.is_expected = !no_longer && of_last().unwrap_or_else(required_by_any);
     }
@@ -342,7 +344,10 @@ fn add_work(p: &Participant, stays: &mut [Stay<'_>]) {
 
 /// Of the stays that had ended at a moment the one that ended last, else the first.
 fn ended_last_at<'s, 'a>(stays: &'s mut [Stay<'a>], at: Moment) -> Option<&'s mut Stay<'a>> {
-    let ended = stays.iter().enumerate().filter(|(_, stay)| stay.end.is_some_and(|end| end <= at));
+    let ended = stays
+        .iter()
+        .enumerate()
+        .filter(|(_, stay)| stay.end.is_some_and(|end| end <= at));
     let n = ended.max_by_key(|(n, stay)| (stay.end, *n)).map_or(0, |(n, _)| n);
     stays.get_mut(n)
 }

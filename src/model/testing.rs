@@ -274,21 +274,23 @@ fn any_communication() -> impl Strategy<Value = Communication> {
         (flag(), stamp(acw)),
         (option::of(moment()), option::of(moment()), any::<bool>()),
     )
-        .prop_map(|(key, times, state, queues, disconnect, (required, acw), work)| Communication {
-            connected: times.0,
-            disconnected: times.1,
-            state,
-            queue: queues.0,
-            oldest_queue: queues.1,
-            scheduled: times.2,
-            disconnect,
-            acw_required: required,
-            acw_state: acw,
-            acw_started: work.0,
-            acw_ended: work.1,
-            wrapup_coded: work.2,
-            ..communication(&format!("m{}", key.1), key.0)
-        })
+        .prop_map(
+            |(key, times, state, queues, disconnect, (required, acw), work)| Communication {
+                connected: times.0,
+                disconnected: times.1,
+                state,
+                queue: queues.0,
+                oldest_queue: queues.1,
+                scheduled: times.2,
+                disconnect,
+                acw_required: required,
+                acw_state: acw,
+                acw_started: work.0,
+                acw_ended: work.1,
+                wrapup_coded: work.2,
+                ..communication(&format!("m{}", key.1), key.0)
+            },
+        )
 }
 
 fn any_queue() -> impl Strategy<Value = Id> {

@@ -222,11 +222,7 @@ fn stage(facts: &ConversationFacts, queue: Option<&Id>) -> &'static str {
         .peekable();
     let caller_known = callers.peek().is_some();
     if let Some(agent) = agents().find(|p| talking(p)) {
-        if agent
-            .communications
-            .iter()
-            .any(|c| c.hold_started.is_some())
-        {
+        if agent.communications.iter().any(|c| c.hold_started.is_some()) {
             "on hold"
         } else {
             "interacting"

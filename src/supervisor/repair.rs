@@ -77,7 +77,7 @@ impl RepairThread {
             access: Arc::clone(&access),
             cancel: cancel.clone(),
             pauses: parts.config.reconnect,
-            longest_ms: Cell::new(None),
+            longest_days: Cell::new(i64::MAX),
         };
         let worker = Worker::new(parts.config, asker, inbox);
         let thread = std::thread::Builder::new()

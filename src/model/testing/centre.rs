@@ -8,7 +8,8 @@ use fastrand::Rng;
 
 use super::{at, communication, participant};
 use crate::event::facts::{
-    AcwState, AfterCallWork, CommunicationState, ConversationFacts, DisconnectKind, MediaKind, Participant, Purpose, Stamped,
+    AcwState, AfterCallWork, CommunicationState, ConversationFacts, DisconnectKind, MediaKind, Participant, Purpose,
+    Stamped,
 };
 use crate::{Id, Moment};
 

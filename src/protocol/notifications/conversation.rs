@@ -139,11 +139,7 @@ pub(super) fn read(body: &str, layout: Layout, trusted_until: Moment) -> Result<
 }
 
 /// Reads a conversation at the beginning of `text`; also gives its length. `None` where there is no readable object.
-pub(super) fn read_prefix(
-    text: &str,
-    layout: Layout,
-    trusted_until: Moment,
-) -> Option<(Result<Read, String>, usize)> {
+pub(super) fn read_prefix(text: &str, layout: Layout, trusted_until: Moment) -> Option<(Result<Read, String>, usize)> {
     if !text.starts_with('{') {
         return None;
     }

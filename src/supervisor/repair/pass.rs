@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Sender, bounded, select};
 
 use super::access::Access;
-use super::query::{DAY_MS, PAGE_SIZE, QUEUES_A_QUERY, Query};
+use super::query::{PAGE_SIZE, QUEUES_A_QUERY, Query};
 use super::walk::{Entry, Next, ROUNDS, Walk};
 use crate::config::ReconnectConfig;
 use crate::engine::{Ask, ControlSender, FoundConversation};
@@ -37,6 +37,10 @@ const BETWEEN_PROGRESS: Duration = Duration::from_secs(1);
 const REFUSED_IN_A_ROW: u32 = 12;
 /// A service that never comes to an end is left there: a million conversations.
 const MOST_PAGES: u64 = 10_000;
+
+/// Lengths of intervals to try where a service refuses one that is longer: its documentation of user details states 7 days for
+/// queries without filters (seen 2026-08).
+const LENGTHS_DAYS: [i64; 2] = [7, 1];
 
 /// Why a pass ended before its end.
 #[derive(Debug)]
@@ -125,8 +129,8 @@ pub(super) struct Asker {
     pub(super) access: Arc<Access>,
     pub(super) cancel: Cancel,
     pub(super) pauses: ReconnectConfig,
-    /// The longest span that the service takes, where it refused a longer one.
-    pub(super) longest_ms: Cell<Option<i64>>,
+    /// The longest interval that the service takes, as far as is known.
+    pub(super) longest_days: Cell<i64>,
 }
 
 impl Asker {
@@ -195,36 +199,26 @@ impl Asker {
     pub(super) fn conversations(&self, query: Query<'_>, findings: &mut Findings) -> Result<Read, Aborted> {
         let chunks = query.queues.chunks(QUEUES_A_QUERY).rev();
         let mut parts: Vec<Query<'_>> = chunks.map(|queues| Query { queues, ..query }).collect();
-        let mut refused_ms = None;
+        let before = self.longest_days.get();
         while let Some(part) = parts.pop() {
-            if let (Some(longest), Some((one, other))) = (self.longest_ms.get(), part.shorter())
-                && part.length_ms() > longest
-            {
-                parts.extend([other, one]);
+            let longest = self.longest_days.get();
+            if part.length_days() > longest {
+                parts.extend(part.in_parts_of(longest).into_iter().rev());
                 continue;
             }
-            let reached = self.read(part, findings)?;
-            if let (Some(refused), false) = (refused_ms, matches!(reached, Reached::Refused(_)))
-                && part.length_ms() < refused
-            {
-                log::info!(
-                    "repair: the service takes no interval of {} days, asking for at most {}",
-                    refused / DAY_MS,
-                    part.length_ms().div_euclid(DAY_MS).max(1)
-                );
-                self.longest_ms.set(Some(part.length_ms()));
-                refused_ms = None;
-            }
-            match reached {
+            match self.read(part, findings)? {
                 Reached::End => {}
                 Reached::Untrue => return Ok(Read::Untrue),
-                Reached::Refused(error) => match part.shorter() {
-                    Some((one, other)) => {
-                        refused_ms = Some(part.length_ms());
-                        parts.extend([other, one]);
-                    }
-                    None => return Err(Aborted::Refused(error)),
-                },
+                // It may be the interval; if it is not, a single day is refused as well.
+                Reached::Refused(error) => {
+                    let Some(shorter) = LENGTHS_DAYS.into_iter().find(|days| *days < part.length_days()) else {
+                        self.longest_days.set(before);
+                        return Err(Aborted::Refused(error));
+                    };
+                    log::info!("repair: asking for {shorter} days at a time: {error}");
+                    self.longest_days.set(shorter);
+                    parts.push(part);
+                }
                 Reached::Depth(number, error) => match part.halves() {
                     Some((one, other)) => {
                         log::info!("repair: page {number} is refused, asking for less at a time: {error}");
@@ -246,6 +240,7 @@ impl Asker {
         let mut number = 0;
         let mut round = 1;
         let mut walk = Walk::new(query.which);
+        let mut is_complete = false;
         while number < MOST_PAGES {
             number += 1;
             let body = query.page(number);
@@ -254,6 +249,11 @@ impl Asker {
                 Ok((read_page(&answer.body)?, answer.conversations, answer.total_hits))
             });
             let (page, shown, total) = match asked {
+                // What would show that nothing is left lies deeper than the service shows.
+                Err(Aborted::Refused(error)) if is_complete && error.status() == Some(400) => {
+                    log::debug!("repair: page {number}, behind a short one, is refused: {error}");
+                    return Ok(Reached::End);
+                }
                 Err(Aborted::Refused(error)) if number > 1 && error.status() == Some(400) => {
                     return Ok(Reached::Depth(number, error));
                 }
@@ -263,6 +263,7 @@ impl Asker {
             let entries: Vec<Entry> = page.conversations.iter().map(entry).collect();
             self.take(page, findings)?;
             findings.say(number, total);
+            is_complete = (shown as u64) < PAGE_SIZE && total.is_some_and(|total| walk.seen() + shown as u64 >= total);
             match walk.page(&entries, shown, total) {
                 Next::Page => {}
                 Next::Untrue => return Ok(Reached::Untrue),
@@ -349,5 +350,6 @@ fn entry(conversation: &RestConversation) -> Entry {
 /// A malformed answer is the peer's, and may pass.
 fn read_page(body: &[u8]) -> Result<DetailsPage, Error> {
     let trusted_until = Moment::now().plus(Duration::from_secs(600));
-    read_answer(body, trusted_until).map_err(|what| Error::new(ErrorKind::Transient, "reading conversation details", what))
+    read_answer(body, trusted_until)
+        .map_err(|what| Error::new(ErrorKind::Transient, "reading conversation details", what))
 }

@@ -113,6 +113,11 @@ impl Walk {
         }
     }
 
+    /// How many different conversations were shown.
+    pub(super) fn seen(&self) -> u64 {
+        self.seen.len() as u64
+    }
+
     fn falls_to(&mut self, key: Moment, start: Option<Moment>) -> bool {
         if let Some((last, its_start)) = self.last {
             if key > last {
@@ -230,9 +235,17 @@ mod tests {
         assert_eq!(walk.page(&[], 0, Some(60)), Next::Done);
         let mut walk = Walk::new(Which::All);
         for _ in 0..3 {
-            assert_eq!(walk.page(&of(0..100), 100, Some(100)), Next::Page, "others may have pushed it back");
+            assert_eq!(
+                walk.page(&of(0..100), 100, Some(100)),
+                Next::Page,
+                "others may have pushed it back"
+            );
         }
-        assert_eq!(walk.page(&of(0..100), 100, Some(100)), Next::Done, "the same again and again");
+        assert_eq!(
+            walk.page(&of(0..100), 100, Some(100)),
+            Next::Done,
+            "the same again and again"
+        );
         let mut walk = Walk::new(Which::All);
         assert_eq!(walk.page(&of(0..500), 500, Some(500)), Next::Page);
         assert_eq!(
