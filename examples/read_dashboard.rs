@@ -17,11 +17,11 @@ fn main() -> Result<(), Error> {
             println!(
                 "{:20} waiting {:3}  longest {:>6}  interacting {:3}",
                 queue.name.as_deref().unwrap_or("?"),
-                queue.live.waiting.unwrap_or(0),
+                queue.live.waiting,
                 queue
                     .longest_wait_secs
                     .map_or("-".to_owned(), |secs| format!("{secs:.0} s")),
-                queue.live.interacting.unwrap_or(0)
+                queue.live.interacting
             );
         }
         std::thread::sleep(Duration::from_secs(1));

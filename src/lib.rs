@@ -18,7 +18,7 @@
 //!
 //! let dashboard = stream.snapshot();
 //! if let Some(sales) = dashboard.queue("Sales") {
-//!     println!("waiting: {:?}", sales.live.waiting);
+//!     println!("waiting: {}", sales.live.waiting);
 //! }
 //! let report = stream.stop()?;
 //! println!("{} events", report.snapshot.counters.events_applied);
@@ -108,13 +108,13 @@ pub use config::{Config, ConfigBuilder, Protocol, WhenFull};
 pub use event::facts::{
     AcwState, Communication, ConversationFacts, ConversationStateFacts, DisconnectKind, Facts, MediaKind,
 };
+pub use event::facts::{AfterCallWork, QueueStatisticsFacts, Stamped, UserFacts, Wrapups};
 pub use event::facts::{CommunicationState, MetricFacts, ObservationFacts, ObservationRow, Participant, Purpose};
-pub use event::facts::{QueueStatisticsFacts, Stamped, UserFacts};
 pub use event::{Event, EventKind};
-pub use model::snapshot::{AllQueues, LiveNumbers, Numbers, WindowSnapshot};
+pub use model::snapshot::{AllQueues, LiveNumber, LiveNumbers, Numbers, WhyUnknown, WindowSnapshot};
 pub use model::snapshot::{ConnectionSnapshot, ConnectionState, Counters, FreshnessSnapshot, Gap, GapTopics};
 pub use model::snapshot::{LatencySnapshot, LiveTotals, MediaSnapshot, MetricSnapshot, ObservationSnapshot};
-pub use model::snapshot::{OutputSnapshot, QueueSnapshot, Snapshot, UserSnapshot};
+pub use model::snapshot::{ObservedSnapshot, OutputSnapshot, QueueSnapshot, Snapshot, UserSnapshot};
 pub use output::callback::CallbackOutcome;
 pub use output::record::Records;
 pub use stream::{Ended, Events, Report, StopHandle, Stream, StreamBuilder};

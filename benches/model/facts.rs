@@ -2,10 +2,12 @@
 //!
 //! In: a conversation's number, when it began · Out: its facts at three points of its life · Thread: main.
 
+use std::cmp::Reverse;
 use std::time::Duration;
 
 use genesys_stream::{
-    Communication, CommunicationState, ConversationFacts, Id, MediaKind, Moment, Participant, Purpose, Stamped,
+    AfterCallWork, Communication, CommunicationState, ConversationFacts, Id, MediaKind, Moment, Participant, Purpose,
+    Stamped, Wrapups,
 };
 
 /// Queues of the contact centre.
@@ -35,6 +37,7 @@ pub(crate) fn arriving(n: u64, began: i64) -> ConversationFacts {
     let queue = Some(uuid(1, n % QUEUES));
     ConversationFacts {
         id: uuid(2, n),
+        ended: None,
         participants: vec![
             participant(n, 0, Purpose::Customer, None, began, None),
             participant(n, 1, Purpose::Other, None, began, Some(began + 5)),
@@ -52,6 +55,7 @@ pub(crate) fn talking(n: u64, began: i64) -> ConversationFacts {
     missed.communications[0].connected = None;
     ConversationFacts {
         id: uuid(2, n),
+        ended: None,
         participants: vec![
             participant(n, 0, Purpose::Customer, None, began, None),
             participant(n, 1, Purpose::Other, None, began, Some(began + 5)),
@@ -72,9 +76,12 @@ pub(crate) fn over(n: u64, began: i64) -> ConversationFacts {
         p.communications[0].state = stamped(ended, CommunicationState::Terminated);
     }
     let agent = &mut facts.participants[4];
-    agent.acw_started = Some(ended);
-    agent.acw_ended = Some(ended.plus(Duration::from_secs(20)));
-    agent.wrapup_coded = true;
+    let work_ended = ended.plus(Duration::from_secs(20));
+    agent.after_call_work = vec![AfterCallWork {
+        started: Some(ended),
+        ended: Some(work_ended),
+    }];
+    agent.wrapups.timed = vec![work_ended];
     facts
 }
 
@@ -91,33 +98,45 @@ fn participant(n: u64, place: u64, purpose: Purpose, queue: Option<Id>, from: i6
     } else {
         CommunicationState::Connected
     };
+    let told = queue.map(|value| Stamped { at: stamp, value });
     Participant {
         id: uuid(10 + place, n),
         connected,
         ended,
-        acw_started: None,
-        acw_ended: None,
+        after_call_work: Vec::new(),
         purpose: stamped(stamp, purpose),
-        queue: queue.map(|value| Stamped { at: stamp, value }),
+        queue: told.clone(),
         user: is_agent.then(|| Stamped {
             at: stamp,
             value: uuid(3, n % 500),
         }),
-        wrapup_expected: is_agent.then_some(Stamped { at: stamp, value: true }),
-        wrapup_required: is_agent.then_some(Stamped { at: stamp, value: true }),
-        wrapup_coded: false,
-        listens_in: false,
+        wrapup_expected: is_agent.then_some(Stamped {
+            at: stamp,
+            value: Reverse(true),
+        }),
+        wrapup_required: is_agent.then_some(Stamped {
+            at: stamp,
+            value: Reverse(true),
+        }),
+        wrapups: Wrapups::default(),
+        listens_in: stamped(stamp, Reverse(false)),
         communications: vec![Communication {
             kind: MediaKind::Voice,
             id: uuid(20 + place, n),
             connected,
             disconnected: ended,
             state: stamped(stamp, state),
+            queue: told.clone().filter(|_| ended.is_none()),
+            oldest_queue: told.clone(),
+            scheduled: None,
             disconnect: None,
             acw_required: None,
             acw_state: None,
+            acw_started: None,
+            acw_ended: None,
+            wrapup_coded: false,
             hold_started: None,
-            held: stamped(stamp, false),
+            hold_over: None,
         }],
     }
 }

@@ -53,8 +53,10 @@ fn write_participant(text: &mut String, p: &Participant, queue: &str, hold: Opti
     }
     time(text, "connectedTime", p.connected);
     time(text, "endTime", p.ended);
-    time(text, "startAcwTime", p.acw_started);
-    time(text, "endAcwTime", p.acw_ended);
+    if let Some(work) = p.after_call_work.first() {
+        time(text, "startAcwTime", work.started);
+        time(text, "endAcwTime", work.ended);
+    }
     let _ = write!(
         text,
         r#","conversationRoutingData":{{"queue":{{"id":"{queue}"}},"priority":0}},"attributes":{{}},"calls":["#

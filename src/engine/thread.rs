@@ -64,12 +64,42 @@ pub(crate) struct Aggregator {
     ticks: Ticks,
 }
 
-/// When the next tick is due, and how many events had been dropped at the last one.
+/// Longest time between two ticks. Between two snapshots that are further apart, ticks notice what time alone shows:
+/// dropped events, data that became stale, numbers that differ.
+const LONGEST_TICK: Duration = Duration::from_secs(1);
+
+/// When the next tick and the next snapshot are due, and how many events had been dropped at the last tick.
 struct Ticks {
+    /// Between two snapshots.
     interval: Duration,
+    next_snapshot: Instant,
     next: Instant,
     /// Events that had been dropped at the last tick.
     dropped: u64,
+}
+
+impl Ticks {
+    fn new(interval: Duration) -> Self {
+        let now = Instant::now();
+        Self {
+            interval,
+            next_snapshot: now + interval,
+            next: now + interval.min(LONGEST_TICK),
+            dropped: 0,
+        }
+    }
+
+    /// Plans the next tick. Returns whether a snapshot is due at this one.
+    fn advance(&mut self) -> bool {
+        // Counted from now, so that late ticks are not followed by a burst.
+        let now = Instant::now();
+        let is_due = now >= self.next_snapshot;
+        if is_due {
+            self.next_snapshot = now + self.interval;
+        }
+        self.next = self.next_snapshot.min(now + LONGEST_TICK);
+        is_due
+    }
 }
 
 impl Aggregator {
@@ -78,7 +108,7 @@ impl Aggregator {
         let config = parts.config;
         let settings = Settings::from(config);
         parts.journal.record(|| {
-            let start = Start::new(config.hosts.region.clone(), settings);
+            let start = Start::new(config.hosts.region.clone(), settings.clone());
             Line::state(now, None, State::Start(Box::new(start)))
         });
         let mut core = Core::new(settings, now);
@@ -104,11 +134,7 @@ impl Aggregator {
             notices: parts.notices,
             published: Arc::new(Mutex::new(Arc::new(first))),
             watchers: Vec::new(),
-            ticks: Ticks {
-                interval,
-                next: Instant::now() + interval,
-                dropped: 0,
-            },
+            ticks: Ticks::new(interval),
         }
     }
 
@@ -297,8 +323,7 @@ impl Aggregator {
     }
 
     fn tick(&mut self) {
-        // Counted from now, so that late ticks are not followed by a burst.
-        self.ticks.next = Instant::now() + self.ticks.interval;
+        let is_snapshot_due = self.ticks.advance();
         let clock = self.clock.look();
         let dropped = self.newly_dropped();
         self.apply(Change::Tick { clock, dropped });
@@ -306,7 +331,9 @@ impl Aggregator {
             // Fails only when the stream ends.
             let _ = self.notices.send(Notice::ClockUnsure);
         }
-        self.carry_out([Effect::Snapshot]);
+        if is_snapshot_due {
+            self.carry_out([Effect::Snapshot]);
+        }
     }
 
     /// Events that were dropped since the last tick.

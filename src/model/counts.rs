@@ -8,11 +8,13 @@
 //! each number means is defined in `docs/numbers.md`; `outcome.rs` finds where it happens.
 
 mod field;
+mod live_number;
 
 use serde::{Deserialize, Serialize};
 
 use self::field::Shown;
 pub(crate) use self::field::{Field, Unit};
+pub use self::live_number::LiveNumber;
 
 numbers! {
     // JSON key: kind of count (+ the sum of its milliseconds), rank, label, help. The rank is the importance for people:
@@ -231,26 +233,30 @@ macro_rules! live_numbers {
             /// The numbers as they are shown.
             pub(crate) fn numbers(&self) -> LiveNumbers {
                 LiveNumbers {
-                    $( $live: Some(self.$live), )*
+                    $( $live: LiveNumber::Known(self.$live), )*
                 }
             }
         }
 
         /// What holds now on one queue, by one medium or in all.
         ///
-        /// A number that the protocol does not tell is `None` and left out of the JSON. The definitions are in
-        /// `docs/numbers.md`.
+        /// The definitions are in `docs/numbers.md`.
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+        #[serde(default)]
         #[non_exhaustive]
         pub struct LiveNumbers {
             $(
                 #[doc = $help]
-                #[serde(skip_serializing_if = "Option::is_none")]
-                pub $live: Option<u64>,
+                #[serde(skip_serializing_if = "LiveNumber::is_not_told")]
+                pub $live: LiveNumber,
             )*
         }
 
         impl LiveNumbers {
+            /// Those of a queue of which nothing is known now.
+            pub(crate) const UNKNOWN: Self = Self { $( $live: LiveNumber::Unknown, )* };
+
+
             /// All of them, in the order of the JSON keys.
             pub(crate) const FIELDS: &'static [Field<Self>] = &[
                 $( field_of!($live, $unit, $rank, $label $($head)?, $help), )*

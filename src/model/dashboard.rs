@@ -10,10 +10,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::Model;
-use super::counts::{LiveSums, Sums};
+use super::counts::{LiveNumbers, LiveSums, Sums};
 use super::coverage::{Coverage, Uncovered};
 use super::queue::QueueSet;
 use super::snapshot::{AllQueues, LiveTotals, MediaSnapshot, QueueSnapshot, WindowSnapshot};
+use super::unknown::InGap;
 use crate::config::{Protocol, ServiceLevel};
 use crate::event::facts::MediaKind;
 use crate::{Id, Moment};
@@ -22,7 +23,7 @@ use crate::{Id, Moment};
 const DEFAULT_THRESHOLD_MS: u64 = 20_000;
 
 /// What is the same for every queue of one snapshot.
-struct Frame {
+struct Frame<'a> {
     as_of: Moment,
     day: i64,
     /// Windows that are kept, up to the current one.
@@ -31,6 +32,7 @@ struct Frame {
     listed_from: i64,
     granularity: Arc<str>,
     coverage: Coverage,
+    in_gap: &'a InGap,
 }
 
 /// What one queue adds to the numbers over all.
@@ -41,13 +43,14 @@ struct Share {
 }
 
 impl Model {
-    pub(super) fn totals(&self) -> LiveTotals {
+    /// The live numbers of all queues that are known.
+    pub(super) fn totals(&self, in_gap: &InGap) -> LiveTotals {
         match self.settings.protocol {
             Protocol::Notifications => {
                 let live = self.conversations.live();
                 LiveTotals {
                     active_conversations: Some(live.active()),
-                    live: live.sums(|queue| self.queues.counts(queue)).numbers(),
+                    live: live.sums(|queue| self.counts_now(queue, in_gap)).numbers(),
                 }
             }
             Protocol::Events => LiveTotals {
@@ -58,8 +61,16 @@ impl Model {
         }
     }
 
+    /// Whether the live numbers of a queue count towards the totals: it is listed and known, or none is listed.
+    fn counts_now(&self, queue: &Id, in_gap: &InGap) -> bool {
+        match &self.queues.listed {
+            QueueSet::These(listed) if listed.is_empty() => true,
+            _ => self.queues.counts(queue) && self.unknown_reason(queue, in_gap).is_none(),
+        }
+    }
+
     /// Every queue that is listed, and all together.
-    pub(super) fn queues(&self, as_of: Moment) -> (BTreeMap<Id, QueueSnapshot>, Option<AllQueues>) {
+    pub(super) fn queues(&self, as_of: Moment, in_gap: &InGap) -> (BTreeMap<Id, QueueSnapshot>, Option<AllQueues>) {
         let shown = self.queue_ids();
         if self.settings.protocol != Protocol::Notifications {
             let of = |id: &Id| {
@@ -69,7 +80,7 @@ impl Model {
             };
             return (BTreeMap::from_iter(shown.into_iter().map(of)), None);
         }
-        let frame = self.frame(as_of);
+        let frame = self.frame(as_of, in_gap);
         let mut queues = BTreeMap::new();
         let mut shares = Vec::with_capacity(shown.len());
         for id in &shown {
@@ -85,7 +96,7 @@ impl Model {
         (queues, Some(self.all_queues(&shares, &frame)))
     }
 
-    fn frame(&self, as_of: Moment) -> Frame {
+    fn frame<'a>(&self, as_of: Moment, in_gap: &'a InGap) -> Frame<'a> {
         let totals = self.conversations.totals();
         let (oldest, current) = (totals.oldest_kept(as_of), totals.window_of(as_of));
         let started = self.service_time.start(self.started_at);
@@ -102,6 +113,7 @@ impl Model {
             listed_from: oldest.max(totals.window_of(begins)),
             granularity: totals.granularity(),
             coverage,
+            in_gap,
         }
     }
 
@@ -130,8 +142,9 @@ impl Model {
         }
     }
 
-    fn queue(&self, id: &Id, frame: &Frame) -> (QueueSnapshot, Share) {
+    fn queue(&self, id: &Id, frame: &Frame<'_>) -> (QueueSnapshot, Share) {
         let mut snapshot = self.labels(id);
+        snapshot.unknown = self.unknown_reason(id, frame.in_gap);
         snapshot.live = LiveSums::default().numbers();
         if let Some(live) = self.conversations.live().queue(id) {
             snapshot.live = live.sums().numbers();
@@ -157,6 +170,14 @@ impl Model {
             }
             totals.add_windows(frame.windows.clone(), |kind| self.threshold_ms(id, kind), &mut windows);
         }
+        if snapshot.unknown.is_some() {
+            snapshot.live = LiveNumbers::UNKNOWN;
+            snapshot.longest_wait_secs = None;
+            for medium in snapshot.by_media.values_mut() {
+                medium.live = LiveNumbers::UNKNOWN;
+                medium.longest_wait_secs = None;
+            }
+        }
         let uncovered = (!frame.coverage.is_same_for_all()).then(|| frame.coverage.of(id));
         let covered = uncovered.as_ref().unwrap_or(frame.coverage.common());
         snapshot.totals = Some(total.numbers());
@@ -169,7 +190,7 @@ impl Model {
         (snapshot, share)
     }
 
-    fn all_queues(&self, shares: &[Share], frame: &Frame) -> AllQueues {
+    fn all_queues(&self, shares: &[Share], frame: &Frame<'_>) -> AllQueues {
         let (mut total, mut windows) = (Sums::default(), BTreeMap::<i64, Sums>::new());
         for share in shares {
             total.add(&share.total);
@@ -199,7 +220,7 @@ impl Model {
     fn listed(
         &self,
         windows: &BTreeMap<i64, Sums>,
-        frame: &Frame,
+        frame: &Frame<'_>,
         percent_covered: impl Fn(Moment, Moment) -> f64,
     ) -> Vec<WindowSnapshot> {
         let totals = self.conversations.totals();

@@ -171,6 +171,7 @@ mod tests {
                 at: at(since),
                 millis: 0,
                 participant: 0,
+                stay: at(since),
             }],
             ..Outcome::default()
         }

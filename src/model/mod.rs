@@ -38,6 +38,7 @@ mod subscriptions;
 pub(crate) mod testing;
 mod totals;
 mod tutorial;
+mod unknown;
 mod user;
 
 use std::collections::BTreeMap;
@@ -55,9 +56,10 @@ use self::observation::Observations;
 use self::queue::{QueueSet, QueueSettings, Queues};
 use self::service_time::ServiceTime;
 use self::snapshot::{ConnectionSnapshot, ConnectionState, Counters, OutputSnapshot, Snapshot};
-use self::subscriptions::{Subscriptions, Unknown};
+use self::subscriptions::Subscriptions;
 use self::totals::Totals;
 use self::tutorial::{ConversationStates, Metrics, QueueAverages};
+use self::unknown::{InGap, WhyUnknown};
 use self::user::Users;
 use crate::base::millis;
 use crate::config::{Config, Protocol, ServiceLevel, TotalsConfig, WindowsConfig};
@@ -66,7 +68,7 @@ use crate::event::facts::Facts;
 use crate::{Event, EventKind, Id, Moment};
 
 /// What a model needs to know of the configuration.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Settings {
     /// Decides which numbers exist.
     pub protocol: Protocol,
@@ -101,7 +103,7 @@ impl From<&Config> for Settings {
             max_conversations: config.model.max_conversations,
             max_bytes: config.model.max_bytes,
             windows: config.windows,
-            totals: config.totals,
+            totals: config.totals.clone(),
         }
     }
 }
@@ -179,8 +181,8 @@ struct OwnCounters {
     stale: u64,
     unkeyed: u64,
     late: u64,
-    repairs: u64,
     unreadable: u64,
+    repairs: u64,
 }
 
 impl Model {
@@ -198,7 +200,7 @@ impl Model {
                     max_conversations: settings.max_conversations,
                     max_bytes: settings.max_bytes,
                 },
-                Totals::new(settings.windows, settings.totals),
+                Totals::new(settings.windows, settings.totals.clone()),
             ),
             observations: Observations::default(),
             users: Users::default(),
@@ -379,9 +381,9 @@ impl Model {
 
     /// Why the live numbers of a queue are unknown now; `None` where its conversation topic is covered, and in the
     /// protocols that have no such topics.
-    pub(crate) fn unknown_reason(&self, queue: &Id) -> Option<Unknown> {
+    fn unknown_reason(&self, queue: &Id, in_gap: &InGap) -> Option<WhyUnknown> {
         match self.settings.protocol {
-            Protocol::Notifications => self.subscriptions.unknown(queue, &self.gaps),
+            Protocol::Notifications => self.subscriptions.unknown(queue, in_gap),
             Protocol::Events | Protocol::Metrics => None,
         }
     }
@@ -410,7 +412,7 @@ impl Model {
     /// The dashboard at `as_of`, with the next revision.
     ///
     /// The caller gives what it knows of `connection` and `counters`; the gaps and the model's own counters (applied,
-    /// duplicates, unknown, stale, unkeyed, late, evicted, drift, repairs) are filled in here.
+    /// duplicates, unknown, stale, unkeyed, late, evicted, lost, unreadable, drift, repairs) are filled in here.
     pub(crate) fn snapshot(
         &mut self,
         as_of: Moment,
@@ -420,7 +422,8 @@ impl Model {
         outputs: BTreeMap<String, OutputSnapshot>,
     ) -> Snapshot {
         self.revision += 1;
-        let (queues, all_queues) = self.queues(as_of);
+        let in_gap = InGap::new(self.gaps.open_gaps());
+        let (queues, all_queues) = self.queues(as_of, &in_gap);
         let freshness = match self.settings.protocol {
             Protocol::Metrics => &self.metric_types,
             _ => &self.kinds,
@@ -443,6 +446,7 @@ impl Model {
                 stale: self.counters.stale,
                 unkeyed: self.counters.unkeyed,
                 late: self.counters.late,
+                unreadable: self.counters.unreadable,
                 evicted: self.conversations.evicted() + self.states.evicted(),
                 lost: self.conversations.lost(),
                 drift: self.conversations.drift(),
@@ -452,7 +456,7 @@ impl Model {
             outputs,
             latency: self.latencies.snapshot(),
             freshness: freshness.snapshot(as_of),
-            totals: self.totals(),
+            totals: self.totals(&in_gap),
             all_queues,
             queues,
             users: self.users.snapshot(),

@@ -6,16 +6,20 @@
 //! A field that is `None` (or an empty map that the run cannot fill) is left out of the JSON, or is `null` where the key
 //! is always there: no number is made up.
 
+mod unknown_queues;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize, Serializer};
 
-pub use super::counts::{LiveNumbers, Numbers};
+pub use super::counts::{LiveNumber, LiveNumbers, Numbers};
+pub use super::unknown::WhyUnknown;
 use crate::config::Protocol;
 pub use crate::event::gap::{Gap, GapTopics};
 pub use crate::event::state::ConnectionState;
 use crate::{Id, Moment};
+pub(crate) use unknown_queues::UnknownQueues;
 
 /// The dashboard at one moment.
 ///
@@ -44,7 +48,7 @@ pub struct Snapshot {
     pub latency: BTreeMap<String, LatencySnapshot>,
     /// By kind of event; by metric type in the `metrics` protocol.
     pub freshness: BTreeMap<String, FreshnessSnapshot>,
-    /// Over all conversations.
+    /// Over all conversations, and over all listed queues that are known now.
     pub totals: LiveTotals,
     /// What happened, over all listed queues (`notifications`).
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -64,7 +68,8 @@ impl Snapshot {
     /// # fn show(stream: &genesys_stream::Stream) {
     /// let dashboard = stream.snapshot();
     /// if let Some(sales) = dashboard.queue("Sales") {
-    ///     println!("{} wait", sales.live.waiting.unwrap_or(0));
+    ///     // `–` while it is not known.
+    ///     println!("{} wait", sales.live.waiting);
     /// }
     /// # }
     /// ```
@@ -151,6 +156,8 @@ pub struct Counters {
     pub evicted: u64,
     /// Open conversations that REST did not know three times in a row.
     pub lost: u64,
+    /// Times that could not be read, or were too far ahead; they count as absent.
+    pub unreadable: u64,
     /// Differences found between stream and REST.
     pub drift: u64,
     /// Facts from REST.
@@ -191,7 +198,7 @@ pub struct FreshnessSnapshot {
     pub stale: bool,
 }
 
-/// Over all conversations, now.
+/// Over all conversations and all known queues, now.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct LiveTotals {
@@ -246,6 +253,11 @@ pub struct QueueSnapshot {
     /// The queue's own target from the listing, where it has one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub service_level_target_percent: Option<f64>,
+    /// Why its live numbers are not known now; `None` while its conversation topic is covered.
+    pub unknown: Option<WhyUnknown>,
+    /// Genesys' own count of who waits and talks, where it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed: Option<ObservedSnapshot>,
     /// What happened since `totals.since` (`notifications`).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub totals: Option<Numbers>,
@@ -259,6 +271,20 @@ pub struct QueueSnapshot {
     /// qualifier stands one level deeper, under it.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub observations: BTreeMap<String, BTreeMap<String, ObservationSnapshot>>,
+}
+
+/// Genesys' own count of a queue (`oWaiting`, `oInteracting`), to be compared with ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct ObservedSnapshot {
+    /// Over all media.
+    pub waiting: u64,
+    /// Over all media.
+    pub interacting: u64,
+    /// When the newer of the two was received, by the service's clock.
+    pub at: Moment,
+    /// Since when one of them differs from ours, by the service's clock; `None` until that has lasted for a minute.
+    pub differs_since: Option<Moment>,
 }
 
 /// One metric of a queue as Genesys computed it.

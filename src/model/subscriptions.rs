@@ -4,38 +4,11 @@
 //! covered · Thread: any (pure).
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 
 use super::coverage::{Coverage, queue_of_conversations};
-use super::gap::GapLedger;
-use super::snapshot::GapTopics;
+use super::unknown::{InGap, WhyUnknown};
 use crate::event::change::NOT_SUBSCRIBED;
 use crate::{Id, Moment};
-
-/// Why the live numbers of a queue are not known now: its conversation topic is not covered. Its text is what a snapshot
-/// shows in `queues[].unknown`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Unknown {
-    /// The service refused the topic, for this reason: the missing permissions, else the service's text.
-    Refused(Box<str>),
-    /// A gap is open.
-    Gap,
-    /// The topic was not subscribed yet, or the service's answer does not name it.
-    NotSubscribed,
-    /// The listing does not contain the queue any more.
-    Gone,
-}
-
-impl fmt::Display for Unknown {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Refused(why) => write!(f, "refused: {why}"),
-            Self::Gap => f.write_str("gap"),
-            Self::NotSubscribed => f.write_str(NOT_SUBSCRIBED),
-            Self::Gone => f.write_str("gone"),
-        }
-    }
-}
 
 /// What is known of the subscriptions.
 #[derive(Debug, Default)]
@@ -50,7 +23,7 @@ pub(crate) struct Subscriptions {
     /// Refused topics of each line, with the reasons.
     refused: BTreeMap<usize, BTreeMap<String, String>>,
     /// The same by queue, conversation topics only.
-    refused_queues: BTreeMap<Id, Unknown>,
+    refused_queues: BTreeMap<Id, WhyUnknown>,
     /// Named queues that the listing does not contain any more.
     gone: BTreeSet<Id>,
 }
@@ -96,24 +69,17 @@ impl Subscriptions {
     }
 
     /// Why a queue is unknown now. `None` where its conversation topic is covered.
-    pub(crate) fn unknown(&self, queue: &Id, gaps: &GapLedger) -> Option<Unknown> {
+    pub(super) fn unknown(&self, queue: &Id, in_gap: &InGap) -> Option<WhyUnknown> {
         if self.gone.contains(queue) {
-            return Some(Unknown::Gone);
+            return Some(WhyUnknown::Gone);
         }
         if let Some(refused) = self.refused_queues.get(queue) {
             return Some(refused.clone());
         }
         if self.is_awaited && !self.since.contains_key(queue) {
-            return Some(Unknown::NotSubscribed);
+            return Some(WhyUnknown::NotSubscribed);
         }
-        let concerns = |topics: &GapTopics| match topics {
-            GapTopics::All => true,
-            GapTopics::Some(topics) => topics
-                .iter()
-                .any(|topic| queue_of_conversations(topic).as_ref() == Some(queue)),
-        };
-        let is_in_gap = gaps.open_gaps().any(|gap| concerns(&gap.topics));
-        is_in_gap.then_some(Unknown::Gap)
+        in_gap.contains(queue).then_some(WhyUnknown::Gap)
     }
 
     /// When the first queue was covered; `None` where nothing is known of that, `as_of` where none was yet.
@@ -142,16 +108,18 @@ impl Subscriptions {
     }
 }
 
-fn unknown(why: &str) -> Unknown {
+fn unknown(why: &str) -> WhyUnknown {
     match why {
-        NOT_SUBSCRIBED => Unknown::NotSubscribed,
-        why => Unknown::Refused(why.into()),
+        NOT_SUBSCRIBED => WhyUnknown::NotSubscribed,
+        why => WhyUnknown::Refused(why.into()),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::gap::GapLedger;
+    use crate::model::snapshot::GapTopics;
     use crate::model::testing::at;
 
     fn topic(queue: &str) -> String {
@@ -159,7 +127,7 @@ mod tests {
     }
 
     fn shown(subscriptions: &Subscriptions, gaps: &GapLedger, queue: &str) -> Option<String> {
-        let unknown = subscriptions.unknown(&Id::new(queue), gaps);
+        let unknown = subscriptions.unknown(&Id::new(queue), &InGap::new(gaps.open_gaps()));
         unknown.map(|unknown| unknown.to_string())
     }
 

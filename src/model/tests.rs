@@ -17,6 +17,7 @@ fn model(protocol: Protocol) -> Model {
         stale_after: Duration::from_secs(30),
         retention: Duration::from_secs(7200),
         max_conversations: 100,
+        max_bytes: 1 << 27,
         windows: windows_config(),
         totals: totals_config(),
     };
@@ -35,6 +36,7 @@ fn waiting(conversation: &str, queue: &str) -> Facts {
     acd.queue = stamped(1, Id::new(queue));
     Facts::Conversation(Box::new(ConversationFacts {
         id: Id::new(conversation),
+        ended: None,
         participants: vec![customer, acd],
     }))
 }
@@ -72,18 +74,18 @@ fn listed_queues_are_shown_with_zeros_and_others_are_not() {
     );
     let q = &s.queues[&Id::new("Q")];
     assert_eq!(
-        (q.live.waiting, q.longest_wait_secs, q.name.as_deref()),
+        (q.live.waiting.known(), q.longest_wait_secs, q.name.as_deref()),
         (Some(2), Some(10.0), Some("Sales"))
     );
     assert_eq!(q.service_level_target_percent, Some(80.0));
-    assert_eq!(s.queues[&Id::new("R")].live.waiting, Some(0));
+    assert_eq!(s.queues[&Id::new("R")].live.waiting.known(), Some(0));
     assert_eq!(
-        (s.totals.live.waiting, s.totals.active_conversations),
+        (s.totals.live.waiting.known(), s.totals.active_conversations),
         (Some(2), Some(3))
     );
     m.set_queues(QueueSet::default());
     assert_eq!(
-        shown(&mut m, at(11)).totals.live.waiting,
+        shown(&mut m, at(11)).totals.live.waiting.known(),
         Some(3),
         "none listed: all count"
     );
@@ -95,13 +97,51 @@ fn listed_queues_are_shown_with_zeros_and_others_are_not() {
     );
 }
 
+/// In JSON the live numbers of a queue in a gap are `null` with the reason, and the totals are those of the other queue.
+#[test]
+fn numbers_of_an_uncovered_queue_are_null_and_not_in_the_totals() {
+    let mut m = model(Protocol::Notifications);
+    m.set_queues(these(&["Q", "R"]));
+    for (conversation, queue) in [("a", "Q"), ("b", "Q"), ("c", "R")] {
+        m.apply(
+            &event(EventKind::QueueConversation, waiting(conversation, queue), at(2)),
+            at(2),
+        );
+    }
+    let topics = GapTopics::Some(vec!["v2.routing.queues.Q.conversations".to_owned()]);
+    let gap = m.gaps_mut().open(topics, at(5), "refused").id;
+    let s = serde_json::to_value(shown(&mut m, at(11))).unwrap();
+    let queue = |id: &str| s["queues"][Id::new(id).to_string()].clone();
+    let unknown = queue("Q");
+    assert_eq!(unknown["unknown"], "gap");
+    for key in ["waiting", "interacting", "after_call_work", "longest_wait_secs"] {
+        assert_eq!(unknown.get(key), Some(&serde_json::Value::Null), "{key}");
+        for medium in unknown["by_media"].as_object().unwrap().values() {
+            assert_eq!(medium.get(key), Some(&serde_json::Value::Null), "{key}");
+        }
+    }
+    assert_eq!(unknown["totals"]["offered"], 2, "what happened stays");
+    assert_eq!(
+        (&queue("R")["waiting"], &queue("R")["unknown"]),
+        (&1.into(), &serde_json::Value::Null)
+    );
+    assert_eq!(s["totals"]["waiting"], 1);
+    m.gaps_mut().close(gap, at(12));
+    let s = shown(&mut m, at(13));
+    assert_eq!(
+        (s.queues[&Id::new("Q")].live.waiting, s.totals.live.waiting),
+        (2.into(), 3.into())
+    );
+    assert_eq!(s.queues[&Id::new("Q")].unknown, None);
+}
+
 #[test]
 fn twins_get_no_record_repetitions_do_and_both_are_counted() {
     let mut m = model(Protocol::Notifications);
     m.set_queues(these(&["Q"]));
     let mut e = event(EventKind::QueueConversation, waiting("a", "Q"), at(2));
     e.fingerprint = 5;
-    e.event_time = Some(at(1));
+    e.travel_ms = Some(1000);
     assert!(m.apply(&e, at(2)).gets_record());
     assert!(m.apply(&e, at(2)).gets_record());
     e.connection = 2;
@@ -109,7 +149,7 @@ fn twins_get_no_record_repetitions_do_and_both_are_counted() {
     let s = shown(&mut m, at(3));
     assert_eq!((s.counters.events_applied, s.counters.duplicates), (3, 2));
     assert_eq!(
-        (s.totals.live.waiting, s.totals.active_conversations),
+        (s.totals.live.waiting.known(), s.totals.active_conversations),
         (Some(1), Some(1))
     );
     assert_eq!(s.latency["queue_conversation"].max_ms, 1000);
@@ -153,7 +193,7 @@ fn rest_facts_count_as_repairs_only() {
     m.apply_rest(&Facts::Observations(Box::new(rows)), at(2));
     let s = shown(&mut m, at(3));
     assert_eq!((s.counters.repairs, s.counters.events_applied), (2, 0));
-    assert_eq!(s.totals.live.waiting, Some(1));
+    assert_eq!(s.totals.live.waiting.known(), Some(1));
     assert!(s.queues[&Id::new("Q")].observations["voice"].contains_key("oWaiting"));
     assert!(s.freshness.is_empty(), "no event came");
 }
@@ -204,10 +244,13 @@ fn events_protocol_shows_active_conversations_and_the_servers_average() {
         at(1),
     );
     let s = shown(&mut m, at(2));
-    assert_eq!((s.totals.active_conversations, s.totals.live.waiting), (Some(3), None));
+    assert_eq!(
+        (s.totals.active_conversations, s.totals.live.waiting.known()),
+        (Some(3), None)
+    );
     assert_eq!((s.counters.unkeyed, s.counters.duplicates), (2, 1));
     let q = &s.queues[&Id::new("Q")];
-    assert_eq!((q.average_wait_secs, q.live.waiting), (Some(12.5), None));
+    assert_eq!((q.average_wait_secs, q.live.waiting.known()), (Some(12.5), None));
     m.set_queues(QueueSet::All);
     assert_eq!(shown(&mut m, at(2)).queues.len(), 1);
 }
@@ -241,7 +284,7 @@ fn metrics_protocol_counts_stale_data_by_arrival_and_by_silence() {
     let s = shown(&mut m, at(72));
     assert_eq!((s.counters.stale, s.metrics["queue.offered"].value), (2, 4.0));
     assert!(s.freshness["queue"].stale);
-    assert!(s.queues.is_empty() && s.totals.live.waiting.is_none());
+    assert!(s.queues.is_empty() && s.totals.live.waiting.known().is_none());
     assert_eq!(
         serde_json::to_value(s.totals).unwrap(),
         serde_json::json!({}),

@@ -4,11 +4,13 @@
 
 use super::*;
 use crate::event::facts::{
-    Communication, ConversationStateFacts, MetricFacts, ObservationRow, QueueStatisticsFacts, Stamped,
+    AfterCallWork, Communication, ConversationStateFacts, MetricFacts, ObservationRow, QueueStatisticsFacts, Stamped,
+    Wrapups,
 };
 use crate::model::snapshot::ConnectionState;
 use crate::output::record::tests::{an_event, moment};
 use crate::output::testing::{SALES, a_gap, a_snapshot};
+use std::cmp::Reverse;
 use std::time::Duration;
 
 const AT: &str = "2026-05-04T14:05:30.250Z";
@@ -38,26 +40,31 @@ fn participant(purpose: Purpose, medium: CommunicationState) -> Participant {
         id: Id::new("p"),
         connected: None,
         ended: None,
-        acw_started: None,
-        acw_ended: None,
+        after_call_work: Vec::new(),
         purpose: stamped(purpose),
         queue: stamped(Id::new(SALES)),
         user: None,
         wrapup_expected: None,
         wrapup_required: None,
-        wrapup_coded: false,
-        listens_in: false,
+        wrapups: Wrapups::default(),
+        listens_in: None,
         communications: vec![Communication {
             kind: MediaKind::Voice,
             id: Id::new("m"),
             connected: None,
             disconnected: None,
             state: stamped(medium),
+            queue: None,
+            oldest_queue: None,
+            scheduled: None,
             disconnect: None,
             acw_required: None,
             acw_state: None,
+            acw_started: None,
+            acw_ended: None,
+            wrapup_coded: false,
             hold_started: None,
-            held: None,
+            hold_over: None,
         }],
     }
 }
@@ -85,7 +92,11 @@ fn a_conversation_through_its_stages() {
         let id = Id::new("1b3e08b8-e7c3-538a-87c3-a10b68b6b415");
         line_of(
             EventKind::QueueConversation,
-            Facts::Conversation(Box::new(ConversationFacts { id, participants })),
+            Facts::Conversation(Box::new(ConversationFacts {
+                id,
+                ended: None,
+                participants,
+            })),
         )
     };
     let caller = participant(Purpose::Customer, CommunicationState::Connected);
@@ -99,9 +110,9 @@ fn a_conversation_through_its_stages() {
     agent.communications[0].state = stamped(CommunicationState::Connected);
     assert!(say(vec![caller.clone(), visit.clone(), agent.clone()]).ends_with(" interacting\n"));
     let mut monitor = agent.clone();
-    monitor.listens_in = true;
+    monitor.listens_in = stamped(Reverse(true));
     assert!(say(vec![caller.clone(), visit.clone(), monitor]).ends_with(" waiting\n"));
-    agent.communications[0].held = stamped(true);
+    agent.communications[0].hold_started = Some(moment(AT));
     assert!(say(vec![caller.clone(), agent.clone()]).ends_with(" on hold\n"));
 
     let mut gone = caller.clone();
@@ -110,8 +121,10 @@ fn a_conversation_through_its_stages() {
     agent.ended = Some(moment(AT));
     agent.communications[0].acw_state = stamped(AcwState::Pending);
     assert!(say(vec![gone.clone(), agent.clone()]).ends_with(" after-call work\n"));
-    agent.acw_started = Some(moment(AT));
-    agent.acw_ended = Some(moment(AT));
+    agent.after_call_work = vec![AfterCallWork {
+        started: Some(moment(AT)),
+        ended: Some(moment(AT)),
+    }];
     assert!(say(vec![gone, agent.clone()]).ends_with(" ended\n"));
     visit.ended = Some(moment(AT));
     assert!(say(vec![caller, visit]).ends_with(" left the queue\n"));

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use super::text::{clip, number, plain, seconds, secs, short, width};
 use crate::config::Protocol;
 use crate::model::counts::{Field, LiveNumbers, Numbers, Unit};
-use crate::model::snapshot::{Counters, QueueSnapshot, Snapshot};
+use crate::model::snapshot::{Counters, QueueSnapshot, Snapshot, UnknownQueues};
 
 /// Queues, users' statuses and metrics shown at most; longer lists are in the JSON outputs.
 const SHOWN: usize = 40;
@@ -37,6 +37,9 @@ pub(crate) fn block(snapshot: &Snapshot) -> String {
     );
     if knows_conversations(snapshot) {
         let _ = writeln!(out, "  totals: {}", totals(snapshot));
+    }
+    if let Some(unknown) = UnknownQueues::of(snapshot) {
+        let _ = writeln!(out, "  not in the totals: {}", plain(&unknown.to_string()));
     }
     if let Some(all) = &snapshot.all_queues {
         let open = connection.gaps.iter().filter(|gap| !gap.repaired).count();
@@ -106,9 +109,22 @@ fn numbers(queue: &QueueSnapshot) -> String {
         .longest_wait_secs
         .map_or(String::new(), |wait| format!(" (longest {})", secs(wait)));
     let mut parts = Vec::new();
+    if let Some(why) = &queue.unknown {
+        parts.push(format!("unknown now ({})", plain(&why.to_string())));
+    }
     for field in LiveNumbers::FIELDS {
         let beside = if field.key == "waiting" { &*longest } else { "" };
         parts.extend(said(field, &queue.live).map(|text| text + beside));
+    }
+    if let Some(observed) = &queue.observed
+        && let Some(since) = observed.differs_since
+    {
+        parts.push(format!(
+            "by Genesys {} waiting and {} interacting, different since {}",
+            observed.waiting,
+            observed.interacting,
+            seconds(since)
+        ));
     }
     parts.extend(queue.totals.iter().flat_map(counted));
     parts.extend(
@@ -179,6 +195,8 @@ pub(crate) fn losses(snapshot: &Snapshot) -> Vec<String> {
         unkeyed,
         late,
         evicted,
+        lost,
+        unreadable,
         unknown,
         ..
     } = snapshot.counters;
@@ -209,6 +227,8 @@ pub(crate) fn losses(snapshot: &Snapshot) -> Vec<String> {
     part(unkeyed, "without id");
     part(late, "too late");
     part(evicted, "evicted");
+    part(lost, "lost");
+    part(unreadable, "times unreadable");
     part(unknown, "of unknown type");
     parts
 }

@@ -31,9 +31,9 @@ pub(crate) fn a_snapshot() -> Snapshot {
     let queue = |name: &str, waiting: u64, longest: Option<f64>| QueueSnapshot {
         name: Some(name.to_owned()),
         live: LiveNumbers {
-            waiting: Some(waiting),
-            interacting: Some(4),
-            after_call_work: Some(1),
+            waiting: waiting.into(),
+            interacting: 4.into(),
+            after_call_work: 1.into(),
         },
         longest_wait_secs: longest,
         ..QueueSnapshot::default()
@@ -78,9 +78,9 @@ pub(crate) fn a_snapshot() -> Snapshot {
         totals: LiveTotals {
             active_conversations: Some(14),
             live: LiveNumbers {
-                waiting: Some(5),
-                interacting: Some(8),
-                after_call_work: Some(2),
+                waiting: 5.into(),
+                interacting: 8.into(),
+                after_call_work: 2.into(),
             },
         },
         queues: BTreeMap::from([

@@ -171,11 +171,11 @@ mod tests {
         assert_eq!(read::<AcwState>("pending"), AcwState::Pending);
         assert_eq!(read::<AcwState>("brand-new"), AcwState::Unknown);
         for (names, state) in [
-            (&["none", "brand.new", ""][..], CommunicationState::Other),
             (
-                &["scheduled", "uploading", "transmitting", "converting"],
-                CommunicationState::Waiting,
+                &["none", "uploading", "transmitting", "converting", "brand.new", ""][..],
+                CommunicationState::Other,
             ),
+            (&["scheduled", "SCHEDULED"], CommunicationState::Scheduled),
             (
                 &["alerting", "DIALING", "contacting", "offering"],
                 CommunicationState::Alerting,

@@ -8,6 +8,7 @@ use super::render::{conversation, detail_event, flat, observations, people};
 use super::shared::Shared;
 use super::stream::{Frame, Outbox, events, metrics, notifications, text_frame};
 use super::when::Ms;
+use super::world::Media;
 use serde_json::Value;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -223,9 +224,9 @@ fn announced(shared: &Shared) {
 
 fn conversation_change(shared: &Shared, c: &Conversation, steps: &[Step], at: Ms) {
     let world = &shared.world;
-    let media = c.media.array_name();
+    // Each rendered once for all topics of the change.
     let mut whole: Option<String> = None;
-    let mut single: Option<String> = None;
+    let mut by_media: Vec<(Media, Option<String>)> = c.all_media().into_iter().map(|media| (media, None)).collect();
     let queues = c
         .queues()
         .into_iter()
@@ -235,17 +236,18 @@ fn conversation_change(shared: &Shared, c: &Conversation, steps: &[Step], at: Ms
         .into_iter()
         .map(|u| format!("v2.users.{}.conversations", world.users[u].id));
     for topic in queues.chain(users) {
-        for (topic, is_flat) in [(topic.clone(), false), (format!("{topic}.{media}"), true)] {
+        let of_one = by_media
+            .iter_mut()
+            .map(|(media, body)| (format!("{topic}.{}", media.array_name()), Some(*media), body));
+        for (topic, media, body) in std::iter::once((topic.clone(), None, &mut whole)).chain(of_one) {
             let sockets = shared.registry().sockets_of(&topic);
             if sockets.is_empty() {
                 continue;
             }
-            // Rendered once for all topics of the change.
-            let body = if is_flat {
-                single.get_or_insert_with(|| flat::conversation(world, c).to_string())
-            } else {
-                whole.get_or_insert_with(|| conversation::conversation(world, c, Shape::Notification).to_string())
-            };
+            let body = body.get_or_insert_with(|| match media {
+                Some(media) => flat::conversation(world, c, media).to_string(),
+                None => conversation::conversation(world, c, Shape::Notification).to_string(),
+            });
             let frame = notification(&topic, body, &shared.random_id().to_string());
             sockets.iter().for_each(|s| s.send_event(Arc::clone(&frame)));
         }

@@ -39,7 +39,7 @@ const MAX_EVENTS: usize = 1_000_000;
 ///     .queue("Sales")
 ///     .build()?;
 /// let report = Stream::builder(config)
-///     .on_snapshot(|dashboard| println!("waiting: {:?}", dashboard.totals.live.waiting))
+///     .on_snapshot(|dashboard| println!("waiting: {}", dashboard.totals.live.waiting))
 ///     .records(Records::Events, std::fs::File::create("events.ndjson")?)
 ///     .duration(Duration::from_secs(60))
 ///     .start()?

@@ -45,7 +45,7 @@ const SNAPSHOT_WAIT: Duration = Duration::from_secs(1);
 /// let stream = Stream::start(config)?;
 /// stream.wait_streaming(Duration::from_secs(30))?;
 /// for queue in stream.snapshot().queues.values() {
-///     println!("{:?}: {:?} waiting", queue.name, queue.live.waiting);
+///     println!("{:?}: {} waiting", queue.name, queue.live.waiting);
 /// }
 /// let report = stream.stop()?;
 /// println!("{:?} after {} events", report.ended, report.snapshot.counters.events_applied);
@@ -64,6 +64,13 @@ struct Shared {
     published: Arc<Mutex<Arc<Snapshot>>>,
     control: ControlSender,
     http_address: Option<SocketAddr>,
+}
+
+/// Asks the engine for the dashboard of now. `None` if it has ended, or does not answer within a second.
+fn ask_snapshot(control: &ControlSender) -> Option<Arc<Snapshot>> {
+    let (answer, answered) = bounded(1);
+    control.send(Ask::Snapshot(answer));
+    answered.recv_timeout(SNAPSHOT_WAIT).ok()
 }
 
 impl Shared {
@@ -97,11 +104,7 @@ impl Stream {
     /// snapshot that it published last.
     #[must_use]
     pub fn snapshot(&self) -> Arc<Snapshot> {
-        let (answer, answered) = bounded(1);
-        self.shared.control.send(Ask::Snapshot(answer));
-        answered
-            .recv_timeout(SNAPSHOT_WAIT)
-            .unwrap_or_else(|_| self.shared.published())
+        ask_snapshot(&self.shared.control).unwrap_or_else(|| self.shared.published())
     }
 
     /// Waits until the state is [`ConnectionState::Streaming`]: subscribed and alive. Returns as soon as the aggregator has

@@ -100,6 +100,7 @@ impl StreamBuilder {
         let (notices, inbox) = unbounded();
         let (control, control_inbox) = unbounded();
         let control = ControlSender::new(control);
+        server.ask(&control);
         let (events_in, events_out) = buffer(config.buffer, Arc::clone(&telemetry));
         let calls = Cancel::new();
         let net = Arc::new(Net::new(&config)?);

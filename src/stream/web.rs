@@ -1,12 +1,13 @@
 //! The HTTP server of a stream: bound before anything is connected, then fed like any output.
 //!
-//! In: snapshots · Out: what `web` serves · Thread: `gs-out-http`, and those of `web`.
+//! In: snapshots, the engine to be asked for more · Out: what `web` serves · Thread: `gs-out-http`, and those of `web`.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::Error;
 use crate::config::Config;
+use crate::engine::ControlSender;
 use crate::model::snapshot::Snapshot;
 use crate::output::Item;
 use crate::output::counters::OutputCounters;
@@ -32,6 +33,14 @@ impl BoundServer {
     /// Where it listens.
     pub(super) fn address(&self) -> Option<SocketAddr> {
         self.0.as_ref().map(Web::address)
+    }
+
+    /// Requests are answered with snapshots of this engine.
+    pub(super) fn ask(&self, control: &ControlSender) {
+        if let Some(web) = &self.0 {
+            let control = control.clone();
+            web.ask_through(move || super::ask_snapshot(&control));
+        }
     }
 
     /// The sink that feeds it.

@@ -1,6 +1,6 @@
 //! The newest snapshot in each form in which it is asked for. Each form is made once and shared.
 //!
-//! In: snapshots · Out: bytes · Thread: any (a form is made by the first viewer that needs it; others wait for that).
+//! In: snapshots, as they come and as they are asked for · Out: bytes · Thread: any (a form is made by the first viewer that needs it; others wait for that).
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
@@ -15,9 +15,17 @@ use crate::output::record;
 /// At least this long between two pictures for the page: nobody reads faster.
 const BETWEEN_PICTURES: Duration = Duration::from_millis(400);
 
+/// A snapshot that is older is not of this moment any more: with the time that the engine may take to answer, what a
+/// request is told was true within the last second.
+const OF_THIS_MOMENT: Duration = Duration::from_millis(500);
+
+/// Asks the engine for a snapshot of this moment; may take a second, and give none.
+pub(super) type Ask = Box<dyn Fn() -> Option<Arc<Snapshot>> + Send + Sync>;
+
 /// A snapshot and its JSON.
 pub(super) struct Published {
     pub(super) snapshot: Arc<Snapshot>,
+    came_at: Instant,
     event: OnceLock<Arc<[u8]>>,
     /// Where the JSON begins in `event`.
     json_begins: usize,
@@ -28,6 +36,7 @@ impl Published {
         let json_begins = Self::head(&snapshot).len();
         Self {
             snapshot,
+            came_at: Instant::now(),
             event: OnceLock::new(),
             json_begins,
         }
@@ -92,6 +101,15 @@ pub(super) struct Board {
     pub(super) pictures: Arc<Feed<Picture>>,
     pub(super) settings: Settings,
     next_picture: Mutex<Option<Instant>>,
+    ask: OnceLock<Ask>,
+    asked: Mutex<Asked>,
+}
+
+/// What the engine was asked for last, and when.
+#[derive(Default)]
+struct Asked {
+    at: Option<Instant>,
+    answer: Option<Arc<Published>>,
 }
 
 impl Board {
@@ -101,7 +119,34 @@ impl Board {
             pictures: Arc::default(),
             settings,
             next_picture: Mutex::new(None),
+            ask: OnceLock::new(),
+            asked: Mutex::default(),
         }
+    }
+
+    pub(super) fn ask_through(&self, ask: Ask) {
+        // Called once.
+        let _ = self.ask.set(ask);
+    }
+
+    /// The newest snapshot; where none is of this moment, the engine is asked for one. One caller asks, others wait for the
+    /// same answer.
+    pub(super) fn current(&self) -> Option<Arc<Published>> {
+        let is_young = |at: Instant| at.elapsed() < OF_THIS_MOMENT;
+        let newest = self.snapshots.newest();
+        let ask = self.ask.get();
+        let Some(ask) = ask.filter(|_| !newest.as_ref().is_some_and(|newest| is_young(newest.came_at))) else {
+            return newest;
+        };
+        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        if !asked.at.is_some_and(is_young) {
+            if let Some(snapshot) = ask() {
+                asked.answer = Some(Arc::new(Published::new(snapshot)));
+            }
+            asked.at = Some(Instant::now());
+        }
+        let revision = |published: &Arc<Published>| published.snapshot.revision;
+        newest.into_iter().chain(asked.answer.clone()).max_by_key(revision)
     }
 
     /// Publishes a snapshot, and a picture of it if one is due.

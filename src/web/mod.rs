@@ -2,8 +2,9 @@
 //!
 //! In: snapshots from an output's thread, requests · Out: replies · Thread: `web-accept`, `web-http-N` for each connection.
 //!
-//! Nothing here asks the stream for anything: each snapshot is put into a feed, and a request is answered with the newest
-//! one. Each form of a snapshot (JSON, picture for the page) is made once, by the first viewer that needs it, and shared.
+//! Each snapshot is put into a feed, from which the page and `/api/events` are served. Other requests are answered with the
+//! newest snapshot; where that is not of this moment, the engine is asked for one. Each form of a snapshot (JSON, picture for
+//! the page) is made once, by the first viewer that needs it, and shared.
 
 mod access;
 mod board;
@@ -39,7 +40,7 @@ const LAST_SNAPSHOT_TIME: Duration = Duration::from_millis(400);
 struct Settings {
     /// A last frame, or a snapshot, older than this is stale.
     stale_after: Duration,
-    /// Time between two snapshots.
+    /// Time between two snapshots of the page and of `/api/events`.
     interval: Duration,
     totals_since: TotalsSince,
 }
@@ -118,6 +119,11 @@ impl Web {
     /// Where it listens.
     pub(crate) fn address(&self) -> SocketAddr {
         self.server.local_addr()
+    }
+
+    /// From now on `ask` gives snapshots of this moment; it may take a second, and give none.
+    pub(crate) fn ask_through(&self, ask: impl Fn() -> Option<Arc<Snapshot>> + Send + Sync + 'static) {
+        self.board.ask_through(Box::new(ask));
     }
 
     /// Shows this snapshot from now on.

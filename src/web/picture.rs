@@ -6,11 +6,12 @@
 //! in a snapshot is absent, numbers have one digit behind the point, moments are text as in the snapshot. The other
 //! differences from a snapshot:
 //!
-//! - `version` and `settings` are added.
-//! - `connection` has counts instead of lists, and the gap that is open now.
+//! - `version`, `settings` and `degraded` (what is not known though it streams) are added.
+//! - `totals` has no live numbers while no queue is known.
+//! - `connection` has counts instead of lists, and the gap of all topics that is open now.
 //! - `windows` is an object by the windows' starts: the newest 60, with the numbers that the page draws.
 //! - A queue has `longest_wait_since`, which does not change each second, instead of `longest_wait_secs`, and
-//!   `agents_by_status` instead of `observations`; it has no `by_media`.
+//!   `agents_by_status` instead of `observations`; it has no `by_media`, and `observed` only where that differs.
 //!
 //! Each event is `{"whole":…,"patch":…}`. The patch is a JSON merge patch (RFC 7396) that turns the picture before into
 //! this one; if `whole` is true, it begins with an empty object. A snapshot of many queues with 60 windows each is
@@ -22,10 +23,13 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::Settings;
+use super::{Settings, readiness};
 use crate::Moment;
 use crate::config::TotalsSince;
-use crate::model::snapshot::{AllQueues, LiveTotals, ObservationSnapshot, QueueSnapshot, Snapshot, WindowSnapshot};
+use crate::model::snapshot::{
+    AllQueues, Gap, GapTopics, LiveNumbers, LiveTotals, ObservationSnapshot, QueueSnapshot, Snapshot, UnknownQueues,
+    WindowSnapshot,
+};
 
 /// Windows of each queue in a picture: as many as the page's charts have room for.
 const WINDOWS: usize = 60;
@@ -99,6 +103,7 @@ struct Overview<'a> {
     started_at: Moment,
     as_of: Moment,
     settings: PageSettings,
+    degraded: Option<String>,
     connection: Connection<'a>,
     counters: Counters,
     freshness: BTreeMap<&'a str, Freshness>,
@@ -148,7 +153,8 @@ impl<'a> Overview<'a> {
     fn of(snapshot: &'a Snapshot, settings: Settings) -> Self {
         let connection = &snapshot.connection;
         let millis = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
-        let open_gap = connection.gaps.iter().find(|gap| gap.to.is_none());
+        let of_all = |gap: &&Gap| gap.to.is_none() && gap.topics == GapTopics::All;
+        let open_gap = connection.gaps.iter().find(of_all);
         Self {
             version: env!("CARGO_PKG_VERSION"),
             started_at: snapshot.started_at,
@@ -161,6 +167,7 @@ impl<'a> Overview<'a> {
                 interval_ms: millis(settings.interval),
                 stale_after_ms: millis(settings.stale_after),
             },
+            degraded: readiness::degraded(snapshot),
             connection: Connection {
                 state: connection.state.as_str(),
                 protocol: connection.protocol.as_str(),
@@ -185,7 +192,13 @@ impl<'a> Overview<'a> {
                 .iter()
                 .map(|(kind, freshness)| (kind.as_str(), Freshness { stale: freshness.stale }))
                 .collect(),
-            totals: snapshot.totals,
+            totals: match UnknownQueues::of(snapshot) {
+                Some(unknown) if unknown.are_all() => LiveTotals {
+                    live: LiveNumbers::UNKNOWN,
+                    ..snapshot.totals
+                },
+                _ => snapshot.totals,
+            },
         }
     }
 }
@@ -197,6 +210,7 @@ fn queue_numbers(queue: &QueueSnapshot, as_of: Moment) -> Object {
         windows: None,
         by_media: BTreeMap::new(),
         observations: BTreeMap::new(),
+        observed: queue.observed.filter(|observed| observed.differs_since.is_some()),
         longest_wait_secs: None,
         ..queue.clone()
     });

@@ -9,14 +9,16 @@ use serde_json::json;
 
 use super::*;
 use crate::Id;
-use crate::model::snapshot::{FreshnessSnapshot, Gap, GapTopics, LiveNumbers, MetricSnapshot, Numbers, UserSnapshot};
+use crate::model::snapshot::{
+    FreshnessSnapshot, LiveNumber, MetricSnapshot, Numbers, ObservedSnapshot, UserSnapshot, WhyUnknown,
+};
 use crate::web::testing;
 
 fn live_numbers() -> LiveNumbers {
     LiveNumbers {
-        waiting: Some(1),
-        interacting: Some(2),
-        after_call_work: Some(3),
+        waiting: 1.into(),
+        interacting: 2.into(),
+        after_call_work: 3.into(),
     }
 }
 
@@ -95,6 +97,13 @@ fn full() -> Snapshot {
         longest_wait_secs: Some(2.5),
         average_wait_secs: Some(12.34),
         service_level_target_percent: Some(80.0),
+        unknown: Some(WhyUnknown::Gone),
+        observed: Some(ObservedSnapshot {
+            waiting: 4,
+            interacting: 2,
+            at,
+            differs_since: Some(at),
+        }),
         totals: Some(numbers),
         windows: Some(vec![window(1, 2)]),
         by_media: BTreeMap::from([("voice".to_owned(), Default::default())]),
@@ -104,6 +113,8 @@ fn full() -> Snapshot {
         )]),
     };
     snapshot.queues.insert(Id::new("a"), queue);
+    // It is known, so that the totals are.
+    snapshot.queues.insert(Id::new("b"), QueueSnapshot::default());
     let user = UserSnapshot {
         name: Some("Ada".to_owned()),
         presence: Some("ON_QUEUE".to_owned()),
@@ -158,7 +169,11 @@ fn a_picture_has_the_names_of_the_snapshot() {
         json!({
             "name": "<b>Sales</b>\n\"", "waiting": 1, "interacting": 2, "after_call_work": 3,
             "longest_wait_since": "2026-05-04T14:05:27.750Z", "average_wait_secs": 12.3,
-            "service_level_target_percent": 80,
+            "service_level_target_percent": 80, "unknown": "gone",
+            "observed": {
+                "waiting": 4, "interacting": 2,
+                "at": "2026-05-04T14:05:30.250Z", "differs_since": "2026-05-04T14:05:30.250Z",
+            },
             "totals": totals,
             "windows": {"1970-01-01T00:01:00.000Z": {
                 "answered": 2, "abandoned": 0, "service_level_percent": 66.7, "coverage_percent": 100,
@@ -195,7 +210,7 @@ fn only_what_changed_is_sent_to_a_viewer_that_has_the_picture_before() {
     second.users.clear();
     let queue = second.queues.get_mut(&Id::new("a")).unwrap();
     queue.longest_wait_secs = Some(3.5);
-    queue.live.interacting = Some(3);
+    queue.live.interacting = 3.into();
     queue.windows.as_mut().unwrap().push(window(2, 1));
     let difference = read(&event(&second, Some(&first), SETTINGS));
     assert_eq!(
@@ -233,7 +248,7 @@ fn any_snapshot() -> impl Strategy<Value = Snapshot> {
             let queue = QueueSnapshot {
                 name: named.map(|named| named.to_string()),
                 live: LiveNumbers {
-                    waiting,
+                    waiting: waiting.map_or(LiveNumber::NotTold, LiveNumber::Known),
                     ..LiveNumbers::default()
                 },
                 longest_wait_secs: wait.map(f64::from),

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::access::{Access, Hosts, TokenCheck};
-use super::board::{Board, Picture};
+use super::board::{Board, Picture, Published};
 use super::metrics::{self, Format, ServerState};
 use super::pages::{self, Mode, Page};
-use super::{readiness, viewer};
+use super::readiness::{self, Readiness};
+use super::viewer;
 use crate::Moment;
 use crate::http_server::{Reply, Request, Response, form_pairs};
 
@@ -122,9 +123,10 @@ impl Site {
                 }
             }
             "/healthz" => plain(200, "ok").into(),
-            "/readyz" => match self.ready() {
-                Ok(()) => plain(200, "ready").into(),
-                Err(why) => plain(503, &format!("not ready: {why}")).into(),
+            "/readyz" => match self.readiness(self.board.current().as_deref()) {
+                Readiness::Ready => plain(200, "ready").into(),
+                Readiness::Degraded(why) => plain(200, &format!("degraded: {why}")).into(),
+                Readiness::NotReady(why) => plain(503, &format!("not ready: {why}")).into(),
             },
             "/login" if self.token_check.is_some() => html(200, &pages::login("", Mode::of(request))).into(),
             "/login" => Response::new(303).header("Location", "/").into(),
@@ -135,28 +137,28 @@ impl Site {
         }
     }
 
-    fn ready(&self) -> Result<(), String> {
-        match self.board.snapshots.newest() {
-            Some(newest) => readiness::check(&newest.snapshot, Moment::now(), self.board.settings),
-            None => Err("no snapshot yet".to_owned()),
+    fn readiness(&self, current: Option<&Published>) -> Readiness {
+        match current {
+            Some(current) => readiness::of(&current.snapshot, Moment::now(), self.board.settings),
+            None => Readiness::NotReady("no snapshot yet".to_owned()),
         }
     }
 
     fn metrics(&self, request: &Request) -> Response {
-        let Some(newest) = self.board.snapshots.newest() else {
+        let Some(current) = self.board.current() else {
             return nothing_yet();
         };
         let format = Format::of_accept(request.header("accept"));
         let server = ServerState {
-            ready: self.ready().is_ok(),
+            ready: !matches!(self.readiness(Some(&current)), Readiness::NotReady(_)),
             viewers: self.board.pictures.viewers() + self.board.snapshots.viewers(),
         };
-        let text = metrics::text(&newest.snapshot, &server, format);
+        let text = metrics::text(&current.snapshot, &server, format);
         Response::with_body(200, format.media_type(), text)
     }
 
     fn snapshot(&self, request: &Request) -> Response {
-        let Some(newest) = self.board.snapshots.newest() else {
+        let Some(newest) = self.board.current() else {
             return nothing_yet();
         };
         let tag = newest.tag();

@@ -16,7 +16,7 @@ use serde_json::value::RawValue;
 use super::delivery::Delivery;
 use super::run::Run;
 use crate::config::{Config, ServiceLevel};
-use crate::event::change::Change;
+use crate::event::change::{Change, ClockLook};
 use crate::event::gap::GapTopics;
 use crate::event::queue::Queue;
 use crate::event::state::{ConnectionState, StateChange};
@@ -146,7 +146,7 @@ impl Playing {
         self.change(
             at,
             Change::Tick {
-                clock_ahead_ms: 0,
+                clock: ClockLook::default(),
                 dropped: 0,
             },
         );
@@ -154,7 +154,7 @@ impl Playing {
 
     fn step(&mut self, step: &Step, at: Moment) {
         if let Some(frame) = &step.frame {
-            self.line(&Line::frame(at, 1, Some(frame.get().into()), Vec::new()));
+            self.line(&Line::frame(at.into(), 1, Some(frame.get().into()), Vec::new()));
         }
         if let Some(list) = &step.rest_conversations {
             self.repair(list.get(), at);
@@ -164,7 +164,7 @@ impl Playing {
     /// A gap over all times before `at`, and its repair with this answer.
     fn repair(&mut self, list: &str, at: Moment) {
         let answer = format!(r#"{{"conversations":{list}}}"#);
-        let page = details::read_answer(answer.as_bytes()).expect("a details answer");
+        let page = details::read_answer(answer.as_bytes(), at.plus(TRUSTED_AHEAD)).expect("a details answer");
         let found = page.conversations.into_iter().filter(|one| one.enters(self.start));
         let found = found.map(|one| one.facts).collect();
         self.gaps += 1;

@@ -7,10 +7,10 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
-use crate::event::facts::{MediaKind, Purpose};
+use crate::event::facts::Purpose;
 use crate::model::counts::{LiveSums, Numbers};
 use crate::model::testing::centre::{History, moment, uuid};
-use crate::model::testing::{at, communication, participant, stamped, store};
+use crate::model::testing::{at, communication, conversation as conversation_of, participant, stamped, store, work};
 
 const TWO_HOURS: Duration = Duration::from_secs(7200);
 
@@ -104,7 +104,7 @@ fn visit(conversation: &str, queue: &str, customer_ended: Option<i64>) -> Conver
     acd.ended = customer_ended.map(at);
     ConversationFacts {
         id: Id::new(conversation),
-        participants: vec![customer, acd],
+        ..conversation_of(vec![customer, acd])
     }
 }
 
@@ -172,12 +172,12 @@ fn running_after_call_work_keeps_a_conversation_and_its_recent_end_is_not_late()
     agent.queue = stamped(0, Id::new("Q"));
     agent.connected = Some(at(10));
     agent.ended = Some(at(20));
-    agent.acw_started = Some(at(20));
+    agent.after_call_work = vec![work(20, None)];
     facts.participants.push(agent);
     store.apply(&facts, at(20));
     store.forget(at(1000));
     assert_eq!(store.live().sums(|_| true).after_call_work, 1);
-    facts.participants[2].acw_ended = Some(at(990));
+    facts.participants[2].after_call_work = vec![work(20, Some(990))];
     let mut fresh = crate::model::testing::store(Duration::from_secs(100), 10);
     assert_eq!(fresh.apply(&facts, at(1000)), Taken::Joined);
     store.apply(&facts, at(1000));
@@ -233,7 +233,7 @@ fn one_conversation_cannot_fill_the_memory() {
         store.apply(&facts, at(9));
     }
     let held = store.facts(&Id::new("c")).map(|facts| facts.participants.len());
-    assert_eq!(held, Some(PARTICIPANTS_AT_MOST));
+    assert_eq!(held, Some(256));
 }
 
 #[test]
@@ -298,20 +298,20 @@ fn an_evicted_one_that_comes_back_counts_what_it_was_not_counted_for() {
 fn a_condensed_one_takes_what_is_new_and_nothing_twice() {
     let mut store = crate::model::testing::store(TWO_HOURS, 10);
     store.apply(&answered("c", Some(30)), at(30));
-    store.forget(at(29).plus(SETTLE));
+    store.forget(at(30).plus(TWO_HOURS));
     assert_eq!((store.len(), store.condensed()), (1, 0));
-    store.forget(at(30).plus(SETTLE));
+    store.forget(at(31).plus(TWO_HOURS));
     assert_eq!((store.len(), store.condensed()), (0, 1));
     let before = total(&store, MediaKind::Voice);
     assert!(store.remembers(&Id::new("c")));
-    store.apply(&answered("c", None), at(1_000));
-    store.apply_rest(&answered("c", Some(30)), at(1_000));
+    store.apply(&answered("c", None), at(8_000));
+    store.apply_rest(&answered("c", Some(30)), at(8_000));
     assert_eq!((total(&store, MediaKind::Voice), store.len()), (before, 0));
     // Its customer calls back: a second visit, told without the first.
     let mut again = visit("c", "Q", None);
     again.participants[1].id = Id::new("acd2");
-    again.participants[1].connected = Some(at(1_100));
-    store.apply(&again, at(1_100));
+    again.participants[1].connected = Some(at(8_100));
+    store.apply(&again, at(8_100));
     let voice = total(&store, MediaKind::Voice);
     assert_eq!((voice.offered, voice.answered, voice.abandoned), (2, 1, 0));
     assert_eq!(store.live().sums(|_| true).waiting, 1);

@@ -2,6 +2,8 @@
 //!
 //! In: the rows of `counts.rs` · Out: `Field`s for metrics, summary and terminal · Thread: any (plain data).
 
+use super::live_number::LiveNumber;
+
 /// In which unit a number is shown, and what is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Unit {
@@ -62,6 +64,12 @@ impl<T> Field<T> {
 /// A field of a snapshot as a number, if it has a value.
 pub(super) trait Shown {
     fn shown(self) -> Option<f64>;
+}
+
+impl Shown for LiveNumber {
+    fn shown(self) -> Option<f64> {
+        self.known().shown()
+    }
 }
 
 impl Shown for u64 {

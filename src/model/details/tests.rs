@@ -1,11 +1,15 @@
-//! One case for every clause of the mapping in section 9.
+//! The mapping of conversation details: identities, sessions and their times, what an answer may contain.
 //!
 //! In: details as the service writes them · Out: asserted facts · Thread: any (tests only).
 
 use serde_json::{Value, json};
 
 use super::*;
+use crate::model::stays::stays;
 use crate::model::testing::at;
+
+mod listening;
+mod work;
 
 /// `kind`, start, end, disconnect type; times in seconds, nothing for an end below zero.
 fn segment(kind: &str, from: i64, to: i64, disconnect: &str) -> Value {
@@ -19,8 +23,17 @@ fn segment(kind: &str, from: i64, to: i64, disconnect: &str) -> Value {
     segment
 }
 
+fn on_queue(queue: &str, mut segment: Value) -> Value {
+    segment["queueId"] = queue.into();
+    segment
+}
+
+fn session_with_id(id: &str, segments: &[Value]) -> Value {
+    json!({"sessionId": id, "mediaType": "voice", "segments": segments})
+}
+
 fn session(segments: &[Value]) -> Value {
-    json!({"sessionId": "s", "mediaType": "voice", "segments": segments})
+    session_with_id("s", segments)
 }
 
 fn conversation(end: Option<i64>, purpose: &str, sessions: &[Value]) -> RestConversation {
@@ -36,13 +49,20 @@ fn read(end: Option<i64>, purpose: &str, sessions: &[Value]) -> Participant {
     conversation(end, purpose, sessions).facts.participants.remove(0)
 }
 
-fn agent(end: Option<i64>, segments: &[Value]) -> Participant {
-    read(end, "agent", &[session(segments)])
+/// The only session of a participant.
+fn one(end: Option<i64>, purpose: &str, segments: &[Value]) -> Communication {
+    let mut read = read(end, purpose, &[session(segments)]);
+    assert_eq!(read.communications.len(), 1);
+    read.communications.remove(0)
+}
+
+fn agent(end: Option<i64>, segments: &[Value]) -> Communication {
+    one(end, "agent", segments)
 }
 
 #[test]
 fn identities_medium_and_stamps() {
-    let p = agent(None, &[segment("interact", 5, -1, "")]);
+    let p = read(None, "agent", &[session(&[segment("interact", 5, -1, "")])]);
     assert_eq!(
         (p.id.to_string(), p.purpose.map(|s| s.value)),
         ("p".into(), Some(Purpose::Agent))
@@ -58,38 +78,102 @@ fn identities_medium_and_stamps() {
         Some(at(5)),
         "the newest time in the conversation"
     );
+    assert_eq!((p.connected, p.ended), (None, None), "only sessions have times");
+}
+
+#[test]
+fn each_session_is_a_communication_with_the_last_queue_of_its_segments() {
+    let first = [
+        on_queue("Q", segment("interact", 5, 9, "")),
+        on_queue("R", segment("interact", 9, 20, "peer")),
+    ];
+    let second = [on_queue("S", segment("interact", 60, -1, ""))];
+    let p = read(
+        None,
+        "agent",
+        &[session_with_id("s1", &first), session_with_id("s2", &second)],
+    );
+    let queue = |n: usize| p.communications[n].queue.as_ref().map(|queue| queue.value.clone());
+    assert_eq!((queue(0), queue(1)), (Some(Id::new("R")), Some(Id::new("S"))));
+    let stays = stays(&p, None);
+    let found: Vec<_> = stays.iter().map(|stay| (stay.begin, stay.end)).collect();
+    assert_eq!(found, [(at(5), Some(at(20))), (at(60), None)]);
+    let unordered = agent(
+        None,
+        &[
+            on_queue("late", segment("interact", 9, -1, "")),
+            on_queue("early", segment("interact", 5, 9, "")),
+        ],
+    );
+    assert_eq!(unordered.queue.map(|queue| queue.value), Some(Id::new("late")));
 }
 
 #[test]
 fn an_agent_is_connected_by_its_first_interact_hold_or_parked_segment() {
-    for kind in ["interact", "hold", "parked", "INTERACT"] {
-        let p = agent(None, &[segment("alert", 5, 9, ""), segment(kind, 9, -1, "")]);
-        assert_eq!(p.connected, Some(at(9)), "{kind}");
-    }
-    for kind in ["alert", "dialing", "contacting", "wrapup", "brand.new"] {
-        assert_eq!(agent(None, &[segment(kind, 5, -1, "")]).connected, None, "{kind}");
+    for purpose in ["agent", "user"] {
+        for kind in ["interact", "hold", "parked", "INTERACT"] {
+            let session = one(None, purpose, &[segment("alert", 5, 9, ""), segment(kind, 9, -1, "")]);
+            assert_eq!(session.connected, Some(at(9)), "{kind}");
+        }
+        for kind in [
+            "alert",
+            "dialing",
+            "contacting",
+            "system",
+            "delay",
+            "scheduled",
+            "wrapup",
+            "ivr",
+            "brand.new",
+        ] {
+            let session = one(None, purpose, &[segment(kind, 5, -1, "")]);
+            assert_eq!(session.connected, None, "{kind}");
+        }
     }
     let unordered = agent(None, &[segment("interact", 12, -1, ""), segment("hold", 9, 12, "")]);
     assert_eq!(unordered.connected, Some(at(9)));
 }
 
 #[test]
-fn all_others_are_connected_by_their_first_segment() {
+fn all_others_are_connected_by_their_first_segment_in_which_somebody_is_there() {
     for purpose in ["acd", "ivr", "customer", "voicemail", "external", "workflow"] {
-        let p = read(
-            None,
-            purpose,
-            &[session(&[segment("dialing", 3, 4, ""), segment("interact", 4, -1, "")])],
-        );
-        assert_eq!(p.connected, Some(at(3)), "{purpose}");
-        assert!(p.wrapup_expected.is_none());
+        for before in [
+            "scheduled",
+            "delay",
+            "system",
+            "dialing",
+            "contacting",
+            "alert",
+            "converting",
+            "transmitting",
+            "uploading",
+        ] {
+            let segments = [segment(before, 3, 4, ""), segment("interact", 4, -1, "")];
+            let session = one(None, purpose, &segments);
+            assert_eq!(session.connected, Some(at(4)), "{purpose} {before}");
+        }
+        for kind in ["interact", "ivr", "voicemail", "hold", "brand.new"] {
+            let session = one(None, purpose, &[segment(kind, 3, -1, "")]);
+            assert_eq!(session.connected, Some(at(3)), "{purpose} {kind}");
+        }
     }
 }
 
 #[test]
-fn an_end_needs_the_conversations_or_a_disconnect_in_every_session() {
+fn a_session_with_system_segments_only_begins_with_them_but_not_on_a_queue() {
+    let segments = [segment("system", 3, 4, ""), segment("system", 4, 9, "client")];
+    for purpose in ["customer", "workflow", "external"] {
+        assert_eq!(one(None, purpose, &segments).connected, Some(at(3)), "{purpose}");
+    }
+    assert_eq!(one(None, "acd", &segments).connected, None);
+    let more = [segment("system", 3, 4, ""), segment("alert", 4, 9, "client")];
+    assert_eq!(one(None, "customer", &more).connected, None);
+}
+
+#[test]
+fn an_end_needs_that_of_the_conversation_or_a_disconnect_of_the_last_segment() {
     let talk = segment("interact", 5, 9, "client");
-    assert_eq!(agent(None, std::slice::from_ref(&talk)).ended, Some(at(9)));
+    assert_eq!(agent(None, std::slice::from_ref(&talk)).disconnected, Some(at(9)));
     let cases = [
         ("still talking", vec![segment("interact", 5, -1, "")]),
         (
@@ -110,79 +194,87 @@ fn an_end_needs_the_conversations_or_a_disconnect_in_every_session() {
         ),
     ];
     for (what, segments) in &cases {
-        assert_eq!(agent(None, segments).ended, None, "{what}");
+        let open = agent(None, segments);
+        assert_eq!((open.disconnected, open.is_over()), (None, false), "{what}");
+        let over = agent(Some(30), segments);
         assert!(
-            agent(Some(30), segments).ended.is_some(),
+            over.disconnected.is_some() && over.is_over(),
             "{what}, but the conversation ended"
         );
     }
+    let ended = |n: usize| agent(Some(30), &cases[n].1).disconnected;
+    assert_eq!(ended(1), Some(at(30)), "an open segment ends with it");
+    assert_eq!(ended(2), Some(at(9)));
     assert_eq!(
-        agent(Some(30), &cases[1].1).ended,
-        Some(at(30)),
-        "an open segment ends with it"
-    );
-    assert_eq!(agent(Some(30), &cases[2].1).ended, Some(at(9)));
-    let two = |second: Value| {
-        read(
-            None,
-            "agent",
-            &[session(std::slice::from_ref(&talk)), session(&[second])],
-        )
-    };
-    assert_eq!(two(segment("interact", 6, -1, "")).ended, None);
-    assert_eq!(two(segment("interact", 6, 20, "peer")).ended, Some(at(20)));
-    assert_eq!(
-        two(segment("wrapup", 9, -1, "")).ended,
+        agent(None, &[talk, segment("wrapup", 9, 40, "")]).disconnected,
         Some(at(9)),
-        "a session of after-call work only"
+        "after-call work ends nothing"
     );
-    assert_eq!(agent(None, &[]).ended, None);
+    assert_eq!(agent(None, &[]).disconnected, None);
+    assert_eq!(agent(None, &[segment("wrapup", 9, -1, "")]).disconnected, None);
+}
+
+#[test]
+fn an_end_is_the_last_of_all_segments_of_its_own_session_only() {
+    let talk = segment("interact", 5, 9, "client");
+    let overlapping = [segment("interact", 5, 20, ""), segment("hold", 8, 12, "peer")];
+    assert_eq!(agent(None, &overlapping).disconnected, Some(at(20)));
+    let p = read(
+        None,
+        "agent",
+        &[
+            session_with_id("s1", &[talk]),
+            session_with_id("s2", &[segment("interact", 30, -1, "")]),
+        ],
+    );
+    let ends: Vec<_> = p.communications.iter().map(|c| c.disconnected).collect();
+    assert_eq!(ends, [Some(at(9)), None]);
 }
 
 #[test]
 fn a_missed_alert_ended_and_was_never_connected() {
-    let p = agent(None, &[segment("alert", 5, 20, "transfer.noanswer")]);
-    assert_eq!((p.connected, p.ended), (None, Some(at(20))));
+    let session = agent(None, &[segment("alert", 5, 20, "transfer.noanswer")]);
+    assert_eq!((session.connected, session.disconnected), (None, Some(at(20))));
 }
 
 #[test]
-fn after_call_work_is_from_the_first_start_to_the_last_end_of_wrapup_segments() {
-    let talk = segment("interact", 5, 9, "client");
-    let mut coded = segment("wrapup", 12, 30, "");
-    coded["wrapUpCode"] = "code".into();
-    let p = agent(Some(9), &[talk.clone(), segment("wrapup", 9, 12, ""), coded]);
+fn a_scheduled_callback_has_not_begun_and_its_planned_end_moves_nothing() {
+    let callback = |end: Option<i64>, segments: &[Value]| {
+        let mut session = session(segments);
+        session["mediaType"] = "callback".into();
+        conversation(end, "customer", &[session])
+    };
+    let planned = segment("scheduled", 7, 90_000, "");
+    let waiting = callback(None, std::slice::from_ref(&planned));
+    let p = &waiting.facts.participants[0];
     assert_eq!(
-        (p.acw_started, p.acw_ended, p.ended),
-        (Some(at(9)), Some(at(30)), Some(at(9)))
+        (p.communications[0].scheduled, p.communications[0].connected),
+        (Some(at(7)), None)
     );
-    assert!(p.wrapup_coded && p.wrapup_expected.is_none());
-    let p = agent(
-        Some(9),
-        &[
-            talk.clone(),
-            segment("wrapup", 9, 12, ""),
-            segment("wrapup", 12, -1, ""),
-        ],
-    );
-    assert_eq!((p.acw_started, p.acw_ended), (Some(at(9)), None));
-    assert_eq!(p.wrapup_expected.map(|e| e.value), Some(true));
-    assert!(!p.wrapup_coded);
-    let p = agent(Some(9), std::slice::from_ref(&talk));
+    assert!(!p.communications[0].is_over() && stays(p, None).is_empty());
+    assert_eq!(p.purpose.map(|s| s.at), Some(at(7)), "a planned end is no stamp");
+
+    let called = callback(Some(95_000), &[planned, segment("interact", 94_000, 95_000, "client")]);
+    let session = &called.facts.participants[0].communications[0];
     assert_eq!(
-        p.wrapup_expected.map(|e| e.value),
-        Some(false),
-        "the conversation ended without"
+        (session.connected, session.disconnected),
+        (Some(at(94_000)), Some(at(95_000)))
     );
-    assert_eq!(agent(None, std::slice::from_ref(&talk)).wrapup_expected, None);
-    let mut skipping = session(&[talk]);
-    skipping["acwSkipped"] = true.into();
-    let p = read(None, "agent", &[skipping]);
-    assert_eq!(p.communications[0].acw_state.map(|s| s.value), Some(AcwState::Skipped));
+    let call = one(None, "customer", &[segment("scheduled", 7, 90, "")]);
+    assert_eq!(call.scheduled, None, "only callbacks are scheduled");
+}
+
+#[test]
+fn a_planned_end_later_than_the_real_one_is_not_the_end() {
+    let mut session = session(&[segment("scheduled", 7, 900, ""), segment("interact", 30, 40, "client")]);
+    session["mediaType"] = "callback".into();
+    let p = read(None, "customer", &[session]);
+    assert_eq!(p.communications[0].disconnected, Some(at(40)));
 }
 
 #[test]
 fn the_disconnect_type_is_that_of_the_last_segment_that_has_one() {
-    let kind = |segments: &[Value]| agent(None, segments).communications[0].disconnect.map(|d| d.value);
+    let kind = |segments: &[Value]| agent(None, segments).disconnect.map(|d| d.value);
     let first = segment("interact", 5, 9, "transfer");
     assert_eq!(
         kind(&[first.clone(), segment("hold", 9, 10, "")]),
@@ -200,31 +292,39 @@ fn the_disconnect_type_is_that_of_the_last_segment_that_has_one() {
 }
 
 #[test]
-fn whoever_monitors_coaches_or_barges_in_listens_in() {
-    for kind in ["monitoring", "coaching", "barging", "screenmonitoring"] {
-        assert!(agent(None, &[segment(kind, 5, -1, "")]).listens_in, "{kind}");
+fn an_answer_keeps_what_can_be_read() {
+    let whenever = Moment::from_epoch_ms(i64::MAX);
+    let body = json!({"totalHits": 4, "conversations": [{"conversationId": "a"}, {"no": "id"}, 7,
+        {"conversationId": "b", "participants": [{"purpose": "agent"}, {"participantId": "p", "sessions": null}]}]});
+    let page = read_answer(body.to_string().as_bytes(), whenever).unwrap();
+    assert_eq!((page.conversations.len(), page.unreadable), (2, 2));
+    assert_eq!(page.conversations[1].facts.participants.len(), 1);
+    assert_eq!(page.unreadable_times, 1, "a participant without an id");
+    assert_eq!(
+        read_answer(b"{\"totalHits\":0}", whenever).unwrap(),
+        DetailsPage::default()
+    );
+    for wrong in [&b"[]"[..], b"{\"conversations\":7}", b"\xff", b"{"] {
+        assert!(read_answer(wrong, whenever).is_err());
     }
-    assert!(!agent(None, &[segment("interact", 5, -1, "")]).listens_in);
-    for named in ["monitoredParticipantId", "coachedParticipantId", "bargedParticipantId"] {
-        let mut talking = session(&[segment("interact", 5, -1, "")]);
-        talking[named] = json!("p");
-        let read = conversation(None, "agent", &[talking]);
-        assert!(read.facts.participants[0].listens_in, "{named}");
-    }
+    assert!(read_conversation("{}").is_err());
 }
 
 #[test]
-fn an_answer_keeps_what_can_be_read() {
-    let body = json!({"totalHits": 4, "conversations": [{"conversationId": "a"}, {"no": "id"}, 7,
-        {"conversationId": "b", "participants": [{"purpose": "agent"}, {"participantId": "p", "sessions": null}]}]});
-    let page = read_answer(body.to_string().as_bytes()).unwrap();
-    assert_eq!((page.conversations.len(), page.unreadable), (2, 2));
-    assert_eq!(page.conversations[1].facts.participants.len(), 1);
-    assert_eq!(read_answer(b"{\"totalHits\":0}").unwrap(), DetailsPage::default());
-    for wrong in [&b"[]"[..], b"{\"conversations\":7}", b"\xff", b"{"] {
-        assert!(read_answer(wrong).is_err());
-    }
-    assert!(read_conversation("{}").is_err());
+fn times_that_are_not_trusted_or_not_readable_count_as_absent_and_planned_ends_are_exempt() {
+    let mut unreadable = segment("interact", 5, -1, "");
+    unreadable["segmentEnd"] = "soon".into();
+    let body = json!({"conversations": [{"conversationId": "c", "conversationEnd": at(101).to_string(), "participants": [
+        {"participantId": "p", "purpose": "agent", "sessions": [session(&[
+            segment("scheduled", 1, 5_000, ""), segment("interact", 101, 200, "client"), unreadable])]}]}]});
+    let page = read_answer(body.to_string().as_bytes(), at(100)).unwrap();
+    assert_eq!(page.unreadable_times, 4);
+    let conversation = &page.conversations[0];
+    assert_eq!(conversation.end, None);
+    let session = &conversation.facts.participants[0].communications[0];
+    assert_eq!((session.connected, session.is_over()), (Some(at(5)), false));
+    let page = read_answer(body.to_string().as_bytes(), at(300)).unwrap();
+    assert_eq!(page.unreadable_times, 1);
 }
 
 #[test]

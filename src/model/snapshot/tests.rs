@@ -51,8 +51,8 @@ fn snapshots_of_other_versions_are_read() {
     let back: Snapshot = serde_json::from_value(json).unwrap();
     let queue = back.queues.values().next().unwrap();
     assert_eq!((back.counters.late, queue.totals.unwrap().offered), (0, 0));
-    assert_eq!(queue.live.interacting, None);
-    assert!(queue.live.waiting.is_some_and(|n| Some(n) == waiting));
+    assert_eq!(queue.live.interacting, LiveNumber::NotTold);
+    assert!(waiting.known().is_some() && queue.live.waiting == waiting);
 }
 
 #[test]
@@ -64,10 +64,10 @@ fn a_queue_is_found_by_id_first_and_by_name_else() {
             name: Some(name.to_owned()),
             ..QueueSnapshot::default()
         };
-        queue.live.waiting = Some(waiting);
+        queue.live.waiting = waiting.into();
         snapshot.queues.insert(Id::new(id), queue);
     }
-    let found = |name_or_id| snapshot.queue(name_or_id).and_then(|queue| queue.live.waiting);
+    let found = |name_or_id| snapshot.queue(name_or_id).and_then(|queue| queue.live.waiting.known());
     assert_eq!((found("a"), found("b"), found("Sales")), (Some(1), Some(2), Some(1)));
     assert_eq!((found("sales"), found("")), (None, None));
 }

@@ -1,10 +1,11 @@
-//! How many conversations waited during the last five minutes, for the sparkline.
+//! How many conversations waited during the last five minutes, for the sparkline, and last in each queue, for its place.
 //!
 //! In: snapshots · Out: counts, oldest first · Thread: any (pure).
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
-use crate::model::snapshot::{ConnectionState, Snapshot};
+use crate::Id;
+use crate::model::snapshot::{ConnectionState, Snapshot, UnknownQueues};
 
 /// How many samples are kept: the width of the widest sparkline.
 const KEEP: usize = 60;
@@ -16,6 +17,7 @@ const STEP_MS: i64 = 5000;
 pub(super) struct History {
     slot: Option<i64>,
     total: VecDeque<Option<u64>>,
+    last_known: BTreeMap<Id, u64>,
 }
 
 impl History {
@@ -28,8 +30,20 @@ impl History {
             None => 1,
         };
         self.slot = self.slot.max(Some(slot));
-        let live = snapshot.connection.state == ConnectionState::Streaming;
-        push(&mut self.total, steps, snapshot.totals.live.waiting.filter(|_| live));
+        let is_live = snapshot.connection.state == ConnectionState::Streaming
+            && !UnknownQueues::of(snapshot).is_some_and(|unknown| unknown.are_all());
+        let waiting = snapshot.totals.live.waiting.known().filter(|_| is_live);
+        push(&mut self.total, steps, waiting);
+        for (id, queue) in &snapshot.queues {
+            if let Some(waiting) = queue.live.waiting.known() {
+                self.last_known.insert(id.clone(), waiting);
+            }
+        }
+    }
+
+    /// How many waited in a queue when that was known last. A queue keeps its place while it is unknown.
+    pub(super) fn last_known(&self, queue: &Id) -> Option<u64> {
+        self.last_known.get(queue).copied()
     }
 
     pub(super) fn total(&self) -> Vec<Option<u64>> {

@@ -7,7 +7,7 @@ use super::layout::{Line, Style};
 use super::view::View;
 use crate::Id;
 use crate::model::counts::{Field, LiveNumbers, Numbers, Unit};
-use crate::model::snapshot::{ObservationSnapshot, QueueSnapshot, Snapshot, WindowSnapshot};
+use crate::model::snapshot::{ObservationSnapshot, QueueSnapshot, Snapshot, UnknownQueues, WhyUnknown, WindowSnapshot};
 use crate::output::text::{clock, number, short, width};
 
 /// Least columns of a queue's name.
@@ -24,6 +24,8 @@ const BEFORE_SPARK: usize = 6;
 /// Rank of the longest wait among the live numbers.
 const LONGEST_WAIT_RANK: u8 = 2;
 const LONGEST_WAIT_HEAD: &str = "longest";
+/// Stands for a number that is not known.
+const NO_NUMBER: &str = "–";
 /// Rank of the least important number that is shown over all queues.
 const LEAST_RANK_OF_ALL: u8 = 8;
 
@@ -36,16 +38,16 @@ pub(super) fn totals(view: &View<'_>, cols: usize) -> Vec<Line> {
 fn now(view: &View<'_>, cols: usize) -> Option<Line> {
     let totals = &view.snapshot.totals;
     let mut line = Line::default();
-    let mut part = |style: Style, value: u64, label: &str| {
+    let mut part = |style: Style, value: &str, label: &str| {
         if line.used() > 0 {
             line.add(Style::Normal, "   ");
         }
-        line.add(style, &value.to_string())
-            .add(Style::Normal, &format!(" {label}"));
+        line.add(style, value).add(Style::Normal, &format!(" {label}"));
     };
     if let Some(active) = totals.active_conversations {
-        part(Style::Strong, active, "active");
+        part(Style::Strong, &active.to_string(), "active");
     }
+    let none_known = UnknownQueues::of(view.snapshot).is_some_and(|unknown| unknown.are_all());
     for field in LiveNumbers::FIELDS {
         // Without the preposition, which costs room.
         let label = if cols < 60 {
@@ -53,8 +55,10 @@ fn now(view: &View<'_>, cols: usize) -> Option<Line> {
         } else {
             field.label.trim_start_matches("in ")
         };
-        if let Some(value) = (field.of)(&totals.live) {
-            part(live_style(field, value, Style::Strong), value as u64, label);
+        match (field.of)(&totals.live) {
+            Some(_) if none_known => part(Style::Dim, NO_NUMBER, label),
+            Some(value) => part(live_style(field, value, Style::Strong), &value.to_string(), label),
+            None => {}
         }
     }
     let room = cols.saturating_sub(line.used() + 12);
@@ -190,6 +194,8 @@ type MakeCell = Box<dyn Fn(&QueueSnapshot) -> Option<Cell>>;
 struct Column {
     rank: u8,
     head: &'static str,
+    /// Whether its number holds now, and is unknown while the queue is.
+    is_live: bool,
     /// Whether its numbers are incomplete while there are gaps.
     is_counted: bool,
     cell: MakeCell,
@@ -201,18 +207,21 @@ fn all_columns() -> Vec<Column> {
     let longest_wait = Column {
         rank: LONGEST_WAIT_RANK,
         head: LONGEST_WAIT_HEAD,
+        is_live: true,
         is_counted: false,
         cell: Box::new(move |queue| queue.longest_wait_secs.map(minutes).map(normal)),
     };
     let on_queue = Column {
         rank: u8::MAX,
         head: "on queue",
+        is_live: false,
         is_counted: false,
         cell: Box::new(move |queue| on_queue(queue).map(normal)),
     };
     let live = LiveNumbers::FIELDS.iter().map(|field| Column {
         rank: field.rank,
         head: field.head,
+        is_live: true,
         is_counted: false,
         cell: Box::new(|queue| {
             let value = (field.of)(&queue.live)?;
@@ -222,6 +231,7 @@ fn all_columns() -> Vec<Column> {
     let counted = Numbers::FIELDS.iter().map(|field| Column {
         rank: field.rank,
         head: field.head,
+        is_live: false,
         is_counted: field.key != "average_wait_secs",
         cell: Box::new(move |queue| {
             let counted = || (field.of)(queue.totals.as_ref()?);
@@ -280,21 +290,25 @@ fn queues(view: &View<'_>, cols: usize) -> Vec<Line> {
     let mut rows: Vec<(&Id, &QueueSnapshot)> = view.snapshot.queues.iter().collect();
     rows.sort_by(|one, other| {
         let by_name = || one.1.name.cmp(&other.1.name).then(one.0.cmp(other.0));
-        other.1.live.waiting.cmp(&one.1.live.waiting).then_with(by_name)
+        let waiting = |(id, queue): &(&Id, &QueueSnapshot)| {
+            let known = queue.live.waiting.known();
+            known.or_else(|| view.history.last_known(id))
+        };
+        waiting(other).cmp(&waiting(one)).then_with(by_name)
     });
     let name_of = |id: &Id, queue: &QueueSnapshot| queue.name.clone().unwrap_or_else(|| short(id));
     let widest = rows.iter().map(|(id, queue)| width(&name_of(id, queue))).max();
     let wanted = widest.unwrap_or(0).clamp(LEAST_NAME, MOST_NAME);
     let has_windows = rows.iter().any(|(_, queue)| queue.windows.is_some());
-    let waits = rows.iter().any(|(_, queue)| queue.live.waiting.is_some());
+    let is_told = |queue: &QueueSnapshot| !queue.live.waiting.is_not_told();
+    let has_live = rows.iter().any(|(_, queue)| is_told(queue));
 
     // Columns are added while there is room for the least width of the name and, after the first ones, for the sparkline.
     // A column without a value in any row is left out.
     let mut left = cols.saturating_sub(LEAST_NAME);
     let mut columns = Vec::new();
     for (at, column) in all_columns().into_iter().enumerate() {
-        let is_shown =
-            rows.iter().any(|(_, queue)| (column.cell)(queue).is_some()) || column.head == LONGEST_WAIT_HEAD && waits;
+        let is_shown = rows.iter().any(|(_, queue)| (column.cell)(queue).is_some()) || column.is_live && has_live;
         let kept = if has_windows && at >= BEFORE_SPARK {
             LEAST_SPARK + 2 * GUTTER + (wanted - LEAST_NAME)
         } else {
@@ -326,8 +340,16 @@ fn queues(view: &View<'_>, cols: usize) -> Vec<Line> {
     for (id, queue) in rows {
         let mut line = Line::default();
         line.left(Style::Normal, &name_of(id, queue), name);
-        for column in &columns {
-            let (style, text) = (column.cell)(queue).unwrap_or((Style::Dim, "-".to_owned()));
+        let mut columns = columns.iter().peekable();
+        if let Some(why) = &queue.unknown {
+            let mut room = 0;
+            while let Some(column) = columns.next_if(|column| column.is_live) {
+                room += column.width() + GUTTER;
+            }
+            unknown(&mut line, why, room);
+        }
+        for column in columns {
+            let (style, text) = (column.cell)(queue).unwrap_or((Style::Dim, NO_NUMBER.to_owned()));
             let style = if incomplete && column.is_counted {
                 Style::Dim
             } else {
@@ -344,6 +366,16 @@ fn queues(view: &View<'_>, cols: usize) -> Vec<Line> {
     lines
 }
 
+/// In place of the live numbers of a queue: a dash beneath the first of them, and why they are not known.
+fn unknown(line: &mut Line, why: &WhyUnknown, room: usize) {
+    let first = width(LiveNumbers::FIELDS[0].head) + GUTTER;
+    if room >= first {
+        line.right(Style::Dim, NO_NUMBER, first);
+        let rest = room - first;
+        line.left(Style::Warn, &format!(" {why}"), rest);
+    }
+}
+
 fn metrics(snapshot: &Snapshot, cols: usize) -> Vec<Line> {
     let widest = snapshot.metrics.keys().map(|name| width(name)).max().unwrap_or(0);
     let name = widest
@@ -358,8 +390,11 @@ fn metrics(snapshot: &Snapshot, cols: usize) -> Vec<Line> {
         let mut line = Line::default();
         line.left(Style::Normal, key, name)
             .right(Style::Strong, &number(metric.value), 13);
-        line.add(Style::Dim, "   ")
-            .left(Style::Dim, &metric.timestamp.map_or_else(|| "-".to_owned(), clock), 8);
+        line.add(Style::Dim, "   ").left(
+            Style::Dim,
+            &metric.timestamp.map_or_else(|| NO_NUMBER.to_owned(), clock),
+            8,
+        );
         let kind = key.split('.').next().unwrap_or_default();
         let stale = snapshot.freshness.get(kind).is_some_and(|freshness| freshness.stale);
         if let Some(entity) = &metric.entity {

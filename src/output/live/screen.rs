@@ -9,9 +9,9 @@
 use super::layout::{Line, Style};
 use super::panels;
 use super::view::{Ability, Size, View};
-use crate::model::snapshot::{ConnectionState, Snapshot};
+use crate::model::snapshot::{ConnectionState, Snapshot, UnknownQueues};
 use crate::output::summary;
-use crate::output::text::{between, clock, plain, span, width};
+use crate::output::text::{between, clock, plain, short, span, width};
 
 /// Draws the screen.
 pub(super) fn draw(view: &View<'_>, size: Size, ability: Ability) -> Vec<String> {
@@ -22,6 +22,7 @@ pub(super) fn draw(view: &View<'_>, size: Size, ability: Ability) -> Vec<String>
 
     let mut top = vec![header(view, stale.as_deref(), cols)];
     top.extend(problem(view, stale.as_deref()));
+    top.extend(differing(view.snapshot));
     if roomy {
         top.push(Line::default());
     }
@@ -115,11 +116,16 @@ fn header(view: &View<'_>, stale: Option<&str>, cols: usize) -> Line {
     whole
 }
 
-/// Why the numbers are not current, if they are not.
+/// Why the numbers are not current, or not all known, if so.
 fn problem(view: &View<'_>, stale: Option<&str>) -> Option<Line> {
-    let stale = stale?;
-    let connection = &view.snapshot.connection;
     let mut line = Line::default();
+    let Some(stale) = stale else {
+        let unknown = UnknownQueues::of(view.snapshot)?;
+        line.add(Style::Warn, "DEGRADED")
+            .add(Style::Normal, &format!("  {unknown}"));
+        return Some(line);
+    };
+    let connection = &view.snapshot.connection;
     line.add(Style::Bad, stale);
     line.add(Style::Warn, &format!("  numbers of {} UTC", clock(view.snapshot.as_of)));
     line.add(
@@ -128,6 +134,32 @@ fn problem(view: &View<'_>, stale: Option<&str>) -> Option<Line> {
     );
     if let Some(cause) = &connection.cause {
         line.add(Style::Normal, &format!(": {cause}"));
+    }
+    Some(line)
+}
+
+/// The queue whose numbers differ from Genesys' own for the longest time.
+fn differing(snapshot: &Snapshot) -> Option<Line> {
+    let mut all = Vec::from_iter(snapshot.queues.iter().filter_map(|(id, queue)| {
+        let observed = queue.observed.filter(|observed| observed.differs_since.is_some())?;
+        Some((observed.differs_since, id, queue, observed))
+    }));
+    all.sort_by_key(|(since, id, ..)| (*since, *id));
+    let (since, id, queue, observed) = all.first()?;
+    let name = queue.name.clone().unwrap_or_else(|| short(id));
+    let mut line = Line::default();
+    line.add(Style::Warn, "DIFFERS").add(
+        Style::Normal,
+        &format!(
+            "  {name}: {} waiting, {} interacting; by Genesys {}, {}",
+            queue.live.waiting, queue.live.interacting, observed.waiting, observed.interacting
+        ),
+    );
+    if let Some(since) = since {
+        line.add(Style::Normal, &format!(", since {}", clock(*since)));
+    }
+    if all.len() > 1 {
+        line.add(Style::Normal, &format!("; and {} more queues", all.len() - 1));
     }
     Some(line)
 }

@@ -10,10 +10,11 @@ use crate::Id;
 use crate::Moment;
 use crate::config::Protocol;
 use crate::model::snapshot::{
-    AllQueues, FreshnessSnapshot, MetricSnapshot, Numbers, ObservationSnapshot, WindowSnapshot,
+    AllQueues, FreshnessSnapshot, LiveNumbers, MetricSnapshot, Numbers, ObservationSnapshot, ObservedSnapshot,
+    WhyUnknown, WindowSnapshot,
 };
 use crate::output::record::tests::moment;
-use crate::output::testing::{SALES, a_gap, a_snapshot};
+use crate::output::testing::{SALES, SUPPORT, a_gap, a_snapshot};
 use crate::output::text::width;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -27,7 +28,9 @@ fn screen_at(snapshot: &Snapshot, cols: u16, rows: u16, log: Option<&str>, now: 
     for (step, waiting) in [0, 2, 8, 3, 5].into_iter().enumerate() {
         let mut past = snapshot.clone();
         past.as_of = snapshot.as_of.minus(Duration::from_secs(5 * (4 - step as u64)));
-        past.totals.live.waiting = past.totals.live.waiting.map(|_| waiting);
+        if past.totals.live.waiting.known().is_some() {
+            past.totals.live.waiting = waiting.into();
+        }
         history.add(&past);
     }
     let view = View {
@@ -101,7 +104,7 @@ fn with_many_queues() -> Snapshot {
     for n in 0..40_u64 {
         let mut queue = snapshot.queues[&Id::new(SALES)].clone();
         queue.name = Some(format!("販売部 {n}"));
-        queue.live.waiting = Some(n % 3);
+        queue.live.waiting = (n % 3).into();
         queue.longest_wait_secs = (n % 3 > 0).then_some(31.25);
         if n == 2 {
             let users = (
@@ -167,6 +170,60 @@ fn in_trouble() -> Snapshot {
     snapshot.connection.gaps = vec![a_gap(snapshot.as_of, None)];
     snapshot.counters.events_dropped = 3;
     snapshot
+}
+
+/// Of one queue nothing is known, another differs from what Genesys counts.
+fn degraded() -> Snapshot {
+    let mut snapshot = with_numbers();
+    let sales = snapshot.queues.get_mut(&Id::new(SALES)).unwrap();
+    sales.observed = Some(ObservedSnapshot {
+        waiting: 0,
+        interacting: 4,
+        at: snapshot.as_of,
+        differs_since: Some(snapshot.as_of.minus(Duration::from_secs(90))),
+    });
+    let support = snapshot.queues.get_mut(&Id::new(SUPPORT)).unwrap();
+    support.unknown = Some(WhyUnknown::Refused("routing:conversation:view".to_owned()));
+    support.live = LiveNumbers::UNKNOWN;
+    support.longest_wait_secs = None;
+    snapshot
+}
+
+#[test]
+fn degraded_80x24() {
+    assert_screen(
+        &screen(&degraded(), 80, 24, None),
+        include_str!("screens/degraded_80x24.txt"),
+    );
+}
+
+/// No number is shown for a queue that became unknown, no total while none is known, and all queues keep their places.
+#[test]
+fn a_gap_hides_numbers_and_moves_no_row() {
+    let mut snapshot = a_snapshot();
+    for queue in snapshot.queues.values_mut() {
+        queue.unknown = Some(WhyUnknown::Gap);
+        queue.live = LiveNumbers::UNKNOWN;
+        queue.longest_wait_secs = None;
+    }
+    let mut history = History::default();
+    history.add(&a_snapshot());
+    history.add(&snapshot);
+    let view = View {
+        snapshot: &snapshot,
+        now: snapshot.generated_at,
+        region: "",
+        since: "today",
+        history: &history,
+        log: None,
+    };
+    let lines = draw(&view, Size { cols: 80, rows: 24 }, Ability::Plain);
+    let text = lines.join("\n");
+    assert!(text.contains("DEGRADED  all 2 queues unknown (gap)"), "{text}");
+    assert!(text.contains("– waiting   – interacting"), "{text}");
+    let row = |name: &str| lines.iter().position(|line| line.starts_with(name)).unwrap();
+    assert!(row("Support") < row("Sales"), "as many waited there: {text}");
+    assert_eq!(lines[row("Sales")].trim_end(), "Sales          – gap");
 }
 
 #[test]
@@ -306,17 +363,18 @@ fn names_are_text_only() {
 
 proptest! {
     #[test]
-    fn fits_any_size(cols in 0_u16..140, rows in 0_u16..45, pick in 0..5, name in "\\PC{0,40}", waiting in any::<u64>()) {
+    fn fits_any_size(cols in 0_u16..140, rows in 0_u16..45, pick in 0..6, name in "\\PC{0,40}", waiting in any::<u64>()) {
         let mut snapshot = match pick {
             0 => a_snapshot(),
             1 => with_many_queues(),
             2 => with_metrics(),
             3 => with_numbers(),
+            4 => degraded(),
             _ => in_trouble(),
         };
         if let Some(queue) = snapshot.queues.values_mut().next() {
             queue.name = Some(name);
-            queue.live.waiting = Some(waiting);
+            queue.live.waiting = waiting.into();
             queue.longest_wait_secs = Some(waiting as f64);
         }
         screen(&snapshot, cols, rows, Some("a log line that is longer than most terminals are wide, again and again and again"));

@@ -166,7 +166,6 @@ pub(crate) mod tests {
             body: body.map(Into::into),
             fingerprint: 7,
             facts: Facts::None,
-            unreadable: 0,
         }
     }
 

@@ -23,7 +23,6 @@ fn event(conversation: &str, at_ms: i64) -> Box<Event> {
         user_id: None,
         service_time: Moment::default(),
         travel_ms: None,
-        unreadable: 0,
         event_time: None,
         body: None,
         fingerprint: 0,

@@ -9,10 +9,12 @@ use crate::simulator::world::Media;
 impl Centre {
     /// Puts the customer on hold and calls a free colleague or an external expert.
     pub(super) fn consult(&mut self, key: u64, who: usize) {
-        if !self.participant(key, who).is_some_and(|p| p.is_talking()) {
+        if !self.stay(key, who).is_some_and(|s| s.is_talking()) {
             return;
         }
-        if self.chance(0.2) {
+        // The colleague who called a queue stands on the customer's side only while no external expert takes part.
+        let from_inside = self.conversations.get(&key).is_none_or(|c| c.is_from_inside());
+        if self.chance(0.2) && !from_inside {
             self.hold(key, who);
             let rings = self.between(2_000, 5_000);
             self.after(rings, Action::ExternalAnswer(key, who));
@@ -25,11 +27,12 @@ impl Centre {
             return;
         };
         self.hold(key, who);
-        let second = self.join(key, Purpose::User, Some(colleague), None, Begins::Alerting);
+        let stay = self.new_stay(Media::Voice, None, Begins::Alerting);
+        let second = self.join(key, Purpose::User, Some(colleague), stay);
         if let Some(participant) = self.participant_mut(key, second) {
             participant.consulted_by = Some(who);
         }
-        self.engage(colleague, key);
+        self.engage(colleague, key, Media::Voice);
         self.touch(key, Step::UserStart(second));
         let rings = self.between(800, 3_000);
         self.after(rings, Action::ConsultAnswer(key, second));
@@ -37,11 +40,11 @@ impl Centre {
 
     pub(super) fn consult_answer(&mut self, key: u64, second: usize) {
         let now = self.now;
-        let Some(participant) = self.participant_mut(key, second).filter(|p| p.is_alerting()) else {
+        let Some(stay) = self.stay_mut(key, second).filter(|s| s.is_alerting()) else {
             return;
         };
-        participant.connected = Some(now);
-        let user = participant.user;
+        stay.connected = Some(now);
+        let user = self.participant(key, second).and_then(|p| p.user);
         self.touch(key, Step::Other);
         if let Some(user) = user {
             self.refresh_routing(user);
@@ -52,10 +55,11 @@ impl Centre {
 
     /// The external expert answers and joins as a participant.
     pub(super) fn external_answer(&mut self, key: u64, asker: usize) {
-        if !self.participant(key, asker).is_some_and(|p| p.is_talking()) {
+        if !self.stay(key, asker).is_some_and(|s| s.is_talking()) {
             return;
         }
-        let second = self.join(key, Purpose::External, None, None, Begins::Connected);
+        let stay = self.new_stay(Media::Voice, None, Begins::Connected);
+        let second = self.join(key, Purpose::External, None, stay);
         if let Some(participant) = self.participant_mut(key, second) {
             participant.consulted_by = Some(asker);
         }
@@ -72,14 +76,14 @@ impl Centre {
 
     /// Ends a consultation: the consulted person leaves, takes over the customer, or stays for a conference.
     pub(super) fn consult_end(&mut self, key: u64, second: usize) {
-        let Some(participant) = self.participant(key, second).filter(|p| p.is_talking()) else {
+        let Some(participant) = self.participant(key, second).filter(|p| p.stay().is_talking()) else {
             return;
         };
         let Some(asker) = participant.consulted_by else {
             return;
         };
         let way = self.rng.f64();
-        let talking = self.participant(key, asker).is_some_and(|p| p.is_talking());
+        let talking = self.stay(key, asker).is_some_and(|s| s.is_talking());
         if talking && way < 0.35 {
             self.hand_over(key, asker, second, Disconnect::ConsultTransfer);
         } else if talking && way < 0.7 {
@@ -94,11 +98,11 @@ impl Centre {
 
     /// Ends a conference: the consulted person or the agent leaves.
     pub(super) fn conference_end(&mut self, key: u64, second: usize) {
-        let Some(participant) = self.participant(key, second).filter(|p| p.is_talking()) else {
+        let Some(participant) = self.participant(key, second).filter(|p| p.stay().is_talking()) else {
             return;
         };
         let asker = participant.consulted_by.unwrap_or(0);
-        if self.participant(key, asker).is_some_and(|p| p.is_talking()) && self.chance(0.3) {
+        if self.stay(key, asker).is_some_and(|s| s.is_talking()) && self.chance(0.3) {
             self.hand_over(key, asker, second, Disconnect::ConferenceTransfer);
         } else {
             self.dismiss(key, second);

@@ -1,6 +1,10 @@
-//! The facts of the centre: conversations and participants with all their times, each of which is set once.
+//! The facts of the centre: conversations, participants and their stays, with times that are set once.
 //!
 //! In: the traffic model · Out: the facts from which all answers, events and counts are made · Thread: any (plain data).
+
+mod stay;
+
+pub(in crate::simulator) use stay::{AfterCall, Before, CallBack, Disconnect, Span, Stay};
 
 use crate::simulator::json::Id;
 use crate::simulator::when::Ms;
@@ -16,7 +20,7 @@ pub(in crate::simulator) enum Purpose {
     /// An external expert whom an agent consulted.
     External,
     Agent,
-    /// A consulted colleague, who takes part without a queue.
+    /// A colleague who is consulted or monitors, or who calls a queue.
     User,
 }
 
@@ -35,116 +39,65 @@ impl Purpose {
     }
 }
 
-/// Why a participant left. The three spellings are those of notifications, analytics and detail events.
+/// Somebody who monitors an agent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::simulator) enum Disconnect {
-    Endpoint,
-    Client,
-    Peer,
-    Transfer,
-    ConsultTransfer,
-    ConferenceTransfer,
-    NoAnswer,
-}
-
-impl Disconnect {
-    pub(in crate::simulator) fn dotted(self) -> &'static str {
-        self.names().0
-    }
-
-    pub(in crate::simulator) fn camel(self) -> &'static str {
-        self.names().1
-    }
-
-    pub(in crate::simulator) fn upper(self) -> &'static str {
-        self.names().2
-    }
-
-    fn names(self) -> (&'static str, &'static str, &'static str) {
-        match self {
-            Disconnect::Endpoint => ("endpoint", "endpoint", "ENDPOINT"),
-            Disconnect::Client => ("client", "client", "CLIENT"),
-            Disconnect::Peer => ("peer", "peer", "PEER"),
-            Disconnect::Transfer => ("transfer", "transfer", "TRANSFER"),
-            Disconnect::ConsultTransfer => ("transfer.consult", "consultTransfer", "CONSULT_TRANSFER"),
-            Disconnect::ConferenceTransfer => ("transfer.conference", "conferenceTransfer", "CONFERENCE_TRANSFER"),
-            Disconnect::NoAnswer => ("transfer.noanswer", "noAnswerTransfer", "NO_ANSWER_TRANSFER"),
-        }
-    }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::simulator) struct Span {
-    pub start: Ms,
-    pub end: Option<Ms>,
-}
-
-/// An agent's after-call work.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(in crate::simulator) struct AfterCall {
-    pub expected: bool,
-    pub skipped: bool,
-    pub start: Option<Ms>,
-    pub end: Option<Ms>,
-    /// Index of the wrap-up code.
-    pub code: Option<usize>,
-}
-
-impl AfterCall {
-    /// Whether it has begun and not ended.
-    pub(in crate::simulator) fn is_open(&self) -> bool {
-        self.start.is_some() && self.end.is_none()
-    }
+pub(in crate::simulator) struct Monitoring {
+    /// The index of the participant who is monitored.
+    pub whom: usize,
+    /// When the monitor took over the conversation.
+    pub until: Option<Ms>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::simulator) struct Participant {
     pub id: Id,
-    /// The id of its one communication: call, message, e-mail or callback.
-    pub communication: Id,
     pub purpose: Purpose,
     pub user: Option<usize>,
-    pub queue: Option<usize>,
     /// For a consulted colleague: the index of the participant who asked.
     pub consulted_by: Option<usize>,
-    /// When it began to alert, or, for other participants, joined.
-    pub start: Ms,
-    pub connected: Option<Ms>,
-    pub end: Option<Ms>,
-    pub disconnect: Option<Disconnect>,
-    pub holds: Vec<Span>,
-    pub parks: Vec<Span>,
-    pub after_call: AfterCall,
+    pub monitoring: Option<Monitoring>,
+    /// In the order of their starts; never empty.
+    pub stays: Vec<Stay>,
 }
 
 impl Participant {
-    pub(in crate::simulator) fn is_open(&self) -> bool {
-        self.end.is_none()
+    /// The newest stay.
+    pub(in crate::simulator) fn stay(&self) -> &Stay {
+        &self.stays[self.stays.len() - 1]
     }
 
-    pub(in crate::simulator) fn is_talking(&self) -> bool {
-        self.connected.is_some() && self.end.is_none()
+    pub(in crate::simulator) fn stay_mut(&mut self) -> &mut Stay {
+        let last = self.stays.len() - 1;
+        &mut self.stays[last]
     }
 
-    pub(in crate::simulator) fn is_alerting(&self) -> bool {
-        self.connected.is_none() && self.end.is_none()
+    /// When it joined first.
+    pub(in crate::simulator) fn joined(&self) -> Ms {
+        self.stays[0].start
+    }
+
+    /// The earliest connected time.
+    pub(in crate::simulator) fn connected(&self) -> Option<Ms> {
+        self.stays.iter().find_map(|s| s.connected)
+    }
+
+    /// When the last stay ended; `None` while one goes on.
+    pub(in crate::simulator) fn ended(&self) -> Option<Ms> {
+        self.stays.iter().try_fold(Ms::MIN, |last, s| Some(last.max(s.end?)))
     }
 
     pub(in crate::simulator) fn is_internal(&self) -> bool {
         matches!(self.purpose, Purpose::Agent | Purpose::User)
     }
 
-    pub(in crate::simulator) fn held_since(&self) -> Option<Ms> {
-        self.holds.last().filter(|h| h.end.is_none()).map(|h| h.start)
+    /// Whether it monitors and has not taken over.
+    pub(in crate::simulator) fn listens_in(&self) -> bool {
+        self.monitoring.is_some_and(|m| m.until.is_none())
     }
 
-    pub(in crate::simulator) fn parked_since(&self) -> Option<Ms> {
-        self.parks.last().filter(|p| p.end.is_none()).map(|p| p.start)
-    }
-
-    /// Total time on hold by `now`.
-    pub(in crate::simulator) fn held_ms(&self, now: Ms) -> Ms {
-        self.holds.iter().map(|h| h.end.unwrap_or(now) - h.start).sum()
+    /// Whether nothing is left to do for it.
+    pub(in crate::simulator) fn is_done(&self) -> bool {
+        self.stays.iter().all(|s| !s.is_open() && !s.after_call.is_open())
     }
 }
 
@@ -153,40 +106,77 @@ pub(in crate::simulator) struct Conversation {
     /// The number of the conversation, in the order of their starts.
     pub key: u64,
     pub id: Id,
+    /// The medium in which it began.
     pub media: Media,
-    pub start: Ms,
-    /// When the last participant had left and all after-call work was done.
-    pub end: Option<Ms>,
+    /// From each begin until the last participant had left and all after-call work was done. A mail or message thread
+    /// has a further period for each time that the customer came back.
+    pub periods: Vec<Span>,
     pub caller: String,
     /// The customer's number or address, without scheme.
     pub address: String,
     pub subject: &'static str,
     pub tier: &'static str,
-    /// Index 0 is the customer.
+    /// Index 0 is the customer, or the colleague who called a queue.
     pub participants: Vec<Participant>,
 }
 
 impl Conversation {
+    pub(in crate::simulator) fn start(&self) -> Ms {
+        self.periods[0].start
+    }
+
+    /// The end of the last period; `None` while it goes on.
+    pub(in crate::simulator) fn end(&self) -> Option<Ms> {
+        self.periods.last().and_then(|period| period.end)
+    }
+
     /// When the last participant left; agents may still have after-call work.
     pub(in crate::simulator) fn over(&self) -> Option<Ms> {
         self.participants
             .iter()
-            .try_fold(self.start, |last, p| Some(last.max(p.end?)))
+            .try_fold(self.start(), |last, p| Some(last.max(p.ended()?)))
     }
 
     pub(in crate::simulator) fn customer(&self) -> &Participant {
         &self.participants[0]
     }
 
+    /// Whether a colleague called, not a customer.
+    pub(in crate::simulator) fn is_from_inside(&self) -> bool {
+        self.customer().is_internal()
+    }
+
+    /// The stays of all participants, each with its participant's index.
+    pub(in crate::simulator) fn stays(&self) -> impl Iterator<Item = (usize, &Participant, &Stay)> {
+        (self.participants.iter().enumerate()).flat_map(|(who, p)| p.stays.iter().map(move |s| (who, p, s)))
+    }
+
+    /// The agents' stays on queues: neither the caller's nor those of people who listen in.
+    pub(in crate::simulator) fn work(&self) -> impl Iterator<Item = (&Participant, &Stay)> {
+        self.stays()
+            .filter(|(who, p, s)| *who > 0 && p.is_internal() && !p.listens_in() && s.queue.is_some())
+            .map(|(_, p, s)| (p, s))
+    }
+
+    /// The media, each once, in the order in which they were first used.
+    pub(in crate::simulator) fn all_media(&self) -> Vec<Media> {
+        let mut all = Vec::new();
+        let used = self
+            .stays()
+            .flat_map(|(_, _, s)| [Some(s.media), s.call_back.as_ref().map(|_| Media::Voice)]);
+        for media in used.flatten() {
+            if !all.contains(&media) {
+                all.push(media);
+            }
+        }
+        all
+    }
+
     /// The visited queues, each once, in the order of the first visit.
     pub(in crate::simulator) fn queues(&self) -> Vec<usize> {
         let mut queues = Vec::new();
-        for queue in self
-            .participants
-            .iter()
-            .filter(|p| p.purpose == Purpose::Acd)
-            .filter_map(|p| p.queue)
-        {
+        let visits = self.participants.iter().filter(|p| p.purpose == Purpose::Acd);
+        for queue in visits.filter_map(|p| p.stay().queue) {
             if !queues.contains(&queue) {
                 queues.push(queue);
             }
@@ -205,18 +195,23 @@ impl Conversation {
         users
     }
 
-    /// Whether the customer is in a queue or in voicemail now.
+    /// Whether the customer is in a queue or in voicemail now, or a callback is to come.
     pub(in crate::simulator) fn goes_on(&self) -> bool {
-        let voicemail = |p: &Participant| p.purpose == Purpose::Voicemail && p.is_open();
+        let voicemail = |p: &Participant| p.purpose == Purpose::Voicemail && p.stay().is_open();
         self.open_visit().is_some() || self.participants.iter().any(voicemail)
     }
 
-    /// The open visit to a queue.
-    pub(in crate::simulator) fn open_visit(&self) -> Option<&Participant> {
+    /// The open visit to a queue, as an index of a participant.
+    pub(in crate::simulator) fn open_visit(&self) -> Option<usize> {
         self.participants
             .iter()
-            .rev()
-            .find(|p| p.purpose == Purpose::Acd && p.is_open())
+            .rposition(|p| p.purpose == Purpose::Acd && p.stay().is_open())
+    }
+
+    /// Whether an agent took this visit's conversation.
+    pub(in crate::simulator) fn is_answered(&self, visit: usize) -> bool {
+        self.stays()
+            .any(|(_, _, s)| s.visit == Some(visit) && s.connected.is_some())
     }
 }
 

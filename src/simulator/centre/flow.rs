@@ -1,141 +1,20 @@
-//! The customer's side: arriving, the menu before the queue, waiting, abandoning, moving to another queue.
+//! The customer's side: the menu before the queue, waiting, abandoning, moving to another queue.
 //!
 //! In: due actions · Out: facts · Thread: the centre's lock.
 
-use super::facts::{Conversation, Disconnect, Participant, Purpose, Step};
+use super::facts::{Before, Disconnect, Participant, Purpose, Step};
 use super::{Action, Begins, Centre, Waiting};
-use crate::simulator::json::Id;
 use crate::simulator::when::Ms;
-use crate::simulator::world::{ALL_MEDIA, FIRST_NAMES, LAST_NAMES, Media};
+use crate::simulator::world::Media;
 
-/// The rate is at most this factor above its mean.
-const PEAK: f64 = 1.5;
-
-const SUBJECTS: [&str; 6] = [
-    "Where is my order",
-    "Question about my bill",
-    "Password does not work",
-    "Change of address",
-    "Complaint",
-    "Offer wanted",
-];
-const TIERS: [&str; 3] = ["standard", "silver", "gold"];
+/// How long a conversation waits for the agent who moved it, before any other can have it.
+const LAST_AGENT_MS: Ms = 12_000;
 
 impl Centre {
-    pub(super) fn schedule_arrival(&mut self) {
-        if self.rate <= 0.0 {
-            return;
-        }
-        // Thinning: candidates arrive at the peak rate; each is accepted with the ratio of the current rate to the peak.
-        let gap = -(1.0 - self.rng.f64()).ln() / (self.rate * PEAK) * 1000.0;
-        self.after(gap as Ms, Action::Arrival(self.rate_generation));
-    }
-
-    /// The ratio of the current rate to its mean: a slow wave and a faster one.
-    fn rate_factor(&self) -> f64 {
-        let secs = (self.now - self.epoch) as f64 / 1000.0;
-        let wave = |period: f64| (secs / period * std::f64::consts::TAU).sin();
-        1.0 + 0.35 * wave(900.0) + 0.15 * wave(170.0)
-    }
-
-    pub(super) fn arrival(&mut self, generation: u64) {
-        if generation != self.rate_generation {
-            return;
-        }
-        self.schedule_arrival();
-        if self.chance(self.rate_factor() / PEAK) {
-            self.start_conversation();
-        }
-    }
-
-    fn start_conversation(&mut self) {
-        let queue = self.pick_queue();
-        let media = self.pick_media(queue);
-        let (first, last) = (FIRST_NAMES[self.rng.usize(..24)], LAST_NAMES[self.rng.usize(..24)]);
-        let number = self.rng.u32(..10_000_000);
-        let conversation = Conversation {
-            key: self.next_key,
-            id: Id::random(&mut self.rng),
-            media,
-            start: self.now,
-            end: None,
-            caller: format!("{first} {last}"),
-            address: match media {
-                Media::Voice | Media::Callback => format!("+1555{number:07}"),
-                Media::Message => format!("{:016x}", self.rng.u64(..)),
-                Media::Email => format!(
-                    "{}.{}{}@example.org",
-                    first.to_lowercase(),
-                    last.to_lowercase(),
-                    number % 1000
-                ),
-            },
-            subject: SUBJECTS[self.rng.usize(..SUBJECTS.len())],
-            tier: TIERS[self.rng.usize(..TIERS.len())],
-            participants: Vec::new(),
-        };
-        let key = self.next_key;
-        self.next_key += 1;
-        self.by_id.insert(conversation.id, key);
-        self.open.insert(key);
-        self.conversations.insert(key, conversation);
-        self.join(key, Purpose::Customer, None, None, Begins::Connected);
-        self.touch(key, Step::CustomerStart);
-        match media {
-            Media::Voice | Media::Message => {
-                let purpose = if media == Media::Voice {
-                    Purpose::Ivr
-                } else {
-                    Purpose::Workflow
-                };
-                let flow = self.join(key, purpose, None, None, Begins::Connected);
-                // The queue to which the menu will lead; this is not a visit to the queue yet.
-                if let Some(flow) = self.participant_mut(key, flow) {
-                    flow.queue = Some(queue);
-                }
-                self.touch(key, Step::FlowStart(flow));
-                let time = if media == Media::Voice {
-                    self.between(1_500, 7_000)
-                } else {
-                    self.between(300, 1_500)
-                };
-                self.after(time, Action::FlowDone(key));
-            }
-            Media::Email | Media::Callback => self.enter_queue(key, queue),
-        }
-    }
-
-    fn pick_queue(&mut self) -> usize {
-        let total: f64 = self.world.queues.iter().map(|q| q.weight).sum();
-        let mut left = self.rng.f64() * total;
-        for (index, queue) in self.world.queues.iter().enumerate() {
-            left -= queue.weight;
-            if left <= 0.0 {
-                return index;
-            }
-        }
-        0
-    }
-
-    fn pick_media(&mut self, queue: usize) -> Media {
-        let mut left = self.rng.f64();
-        for (media, share) in ALL_MEDIA.into_iter().zip(self.world.queues[queue].mix) {
-            left -= share;
-            if left <= 0.0 && share > 0.0 {
-                return media;
-            }
-        }
-        Media::Voice
-    }
-
     pub(super) fn flow_done(&mut self, key: u64) {
         const FLOW: usize = 1;
-        let Some(queue) = self.participant(key, FLOW).and_then(|p| p.queue) else {
-            return;
-        };
-        if let Some(flow) = self.participant_mut(key, FLOW) {
-            flow.queue = None;
-        }
+        let Some(flow) = self.stay_mut(key, FLOW) else { return };
+        let Some(queue) = flow.queue.take() else { return };
         let hangs_up = self.chance(0.04);
         self.leave(
             key,
@@ -148,23 +27,47 @@ impl Centre {
         );
         self.touch(key, Step::FlowEnd(FLOW));
         if hangs_up {
-            self.leave(key, 0, Disconnect::Client);
-            self.touch(key, Step::CustomerEnd);
+            self.customer_leaves(key, Disconnect::Client);
         } else {
             self.enter_queue(key, queue);
         }
     }
 
-    /// Begins a visit to the queue now.
+    /// Hands the conversation to the queue, which usually takes it now, sometimes a little later.
     pub(super) fn enter_queue(&mut self, key: u64, queue: usize) {
         let Some(media) = self.conversations.get(&key).map(|c| c.media) else {
             return;
         };
-        let visit = self.join(key, Purpose::Acd, None, Some(queue), Begins::Connected);
-        if let Some(customer) = self.participant_mut(key, 0) {
+        let is_late = self.chance(0.12);
+        let begins = if is_late { Begins::Delayed } else { Begins::Connected };
+        let mut stay = self.new_stay(media, Some(queue), begins);
+        if is_late && self.chance(0.5) {
+            stay.before = Before::System;
+        }
+        let visit = self.join(key, Purpose::Acd, None, stay);
+        if let Some(customer) = self.stay_mut(key, 0) {
             customer.queue = Some(queue);
         }
         self.touch(key, Step::AcdStart(visit));
+        if is_late {
+            let delay = self.between(200, 2_500);
+            self.after(delay, Action::Queued(key, visit));
+        } else {
+            self.queued(key, visit);
+        }
+    }
+
+    /// The visit to the queue begins now, unless it has begun.
+    pub(super) fn queued(&mut self, key: u64, visit: usize) {
+        let now = self.now;
+        let Some(stay) = self.stay_mut(key, visit).filter(|s| s.is_open()) else {
+            return;
+        };
+        stay.connected.get_or_insert(now);
+        let (media, Some(queue)) = (stay.media, stay.queue) else {
+            return;
+        };
+        self.touch(key, Step::Other);
         self.stats.offered(self.now, queue, media);
         let patience = match media {
             Media::Voice => self.between(6_000, 75_000),
@@ -176,12 +79,22 @@ impl Centre {
             let limit = self.between(15_000, 25_000);
             self.after(limit, Action::Overflow(key, visit));
         }
+        if media == Media::Voice
+            && self.chance(0.1)
+            && self.conversations.get(&key).is_some_and(|c| !c.is_from_inside())
+        {
+            let bored = self.between(3_000, 12_000);
+            self.after(bored, Action::AskForCallback(key, visit));
+        }
+        if self.wanted.contains_key(&key) {
+            self.after(LAST_AGENT_MS, Action::AnyAgent(key, visit));
+        }
         self.waiting[queue].push_back(Waiting { key, visit });
         self.offer_to_idle_agent(key, visit, queue);
     }
 
     pub(super) fn stop_waiting(&mut self, key: u64, visit: usize) {
-        let Some(queue) = self.participant(key, visit).and_then(|p| p.queue) else {
+        let Some(queue) = self.stay(key, visit).and_then(|s| s.queue) else {
             return;
         };
         // The one that leaves has usually waited longest, so it is found at the front.
@@ -191,35 +104,47 @@ impl Centre {
     }
 
     pub(super) fn give_up(&mut self, key: u64, visit: usize) {
-        if !self.participant(key, visit).is_some_and(|p| p.is_open()) {
+        let Some(media) = self.stay(key, visit).filter(|s| s.is_open()).map(|s| s.media) else {
             return;
-        }
-        let voice = self.conversations.get(&key).is_some_and(|c| c.media == Media::Voice);
-        if voice && self.chance(0.25) {
+        };
+        if media == Media::Voice && self.chance(0.25) {
             return self.leave_message(key, visit);
         }
         self.leave(key, visit, Disconnect::Peer);
         self.stop_waiting(key, visit);
         self.touch(key, Step::AcdEnd(visit));
-        if let (Some(c), Some(v)) = (self.conversations.get(&key), self.participant(key, visit)) {
-            self.stats
-                .abandoned(self.now, v.queue.unwrap_or(0), c.media, self.now - v.start);
-        }
+        self.abandon(key, visit);
+    }
+
+    /// The customer leaves, whom nobody has answered.
+    pub(super) fn abandon(&mut self, key: u64, visit: usize) {
+        let Some(stay) = self.stay(key, visit) else { return };
+        let (media, queue) = (stay.media, stay.queue.unwrap_or(0));
+        let wait = stay.end.zip(stay.connected).map_or(0, |(left, entered)| left - entered);
+        self.stats.abandoned(self.now, queue, media, wait);
         self.withdraw_alert(key, Disconnect::Peer);
-        let how = if voice {
+        let how = if media == Media::Voice {
             Disconnect::Endpoint
         } else {
             Disconnect::Client
         };
-        self.leave(key, 0, how);
-        self.touch(key, Step::CustomerEnd);
+        self.plan_return(key, 0.15);
+        self.customer_leaves(key, how);
         self.external_experts_leave(key);
     }
 
+    /// The customer hangs up between the end of the visit and the agent's answer.
+    pub(super) fn hang_up(&mut self, key: u64, who: usize) {
+        let visit = self.stay(key, who).filter(|s| s.is_alerting()).and_then(|s| s.visit);
+        if let Some(visit) = visit {
+            self.abandon(key, visit);
+        }
+    }
+
     /// External experts leave a little after the customer.
-    fn external_experts_leave(&mut self, key: u64) {
+    pub(super) fn external_experts_leave(&mut self, key: u64) {
         let outside: Vec<usize> = self.conversations.get(&key).map_or_else(Vec::new, |c| {
-            let open = |p: &Participant| p.purpose == Purpose::External && p.is_open();
+            let open = |p: &Participant| p.purpose == Purpose::External && p.stay().is_open();
             (0..c.participants.len())
                 .filter(|&i| open(&c.participants[i]))
                 .collect()
@@ -236,18 +161,18 @@ impl Centre {
         self.stop_waiting(key, visit);
         self.touch(key, Step::AcdEnd(visit));
         self.withdraw_alert(key, Disconnect::Peer);
-        if let (Some(c), Some(v)) = (self.conversations.get(&key), self.participant(key, visit)) {
-            self.stats.flow_out(self.now, v.queue.unwrap_or(0), c.media);
+        if let Some((media, queue)) = self.stay(key, visit).map(|s| (s.media, s.queue)) {
+            self.stats.flow_out(self.now, queue.unwrap_or(0), media);
         }
-        let voicemail = self.join(key, Purpose::Voicemail, None, None, Begins::Connected);
+        let stay = self.new_stay(Media::Voice, None, Begins::Connected);
+        let voicemail = self.join(key, Purpose::Voicemail, None, stay);
         let message = self.between(4_000, 15_000);
         self.after(message, Action::VoicemailDone(key, voicemail));
     }
 
     pub(super) fn voicemail_done(&mut self, key: u64, voicemail: usize) {
         self.leave(key, voicemail, Disconnect::Peer);
-        self.leave(key, 0, Disconnect::Endpoint);
-        self.touch(key, Step::CustomerEnd);
+        self.customer_leaves(key, Disconnect::Endpoint);
         self.external_experts_leave(key);
     }
 
@@ -257,14 +182,12 @@ impl Centre {
             return;
         };
         let alerting = conversation
-            .participants
-            .iter()
-            .any(|p| p.purpose == Purpose::Agent && p.is_alerting());
-        let Some(from) = conversation
-            .participants
-            .get(visit)
-            .filter(|p| p.is_open())
-            .and_then(|p| p.queue)
+            .stays()
+            .any(|(_, _, s)| s.visit.is_some() && s.is_alerting());
+        let Some(from) = (conversation.participants.get(visit))
+            .map(Participant::stay)
+            .filter(|s| s.is_open())
+            .and_then(|s| s.queue)
         else {
             return;
         };

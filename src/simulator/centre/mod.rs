@@ -6,11 +6,16 @@
 //! Everything that happens is an action that is due at a certain millisecond; `advance` runs the due actions in order.
 //! Random numbers are drawn in that order only, so the facts do not depend on how often or how late `advance` is called.
 
+mod arrival;
+mod callback;
 mod consult;
 pub(super) mod facts;
 mod flow;
+mod monitor;
 mod people;
 pub(super) mod stats;
+mod talk;
+mod thread;
 mod work;
 
 pub(super) use work::ALERTING_TIMEOUT_MS;
@@ -19,7 +24,7 @@ use super::json::Id;
 use super::options::Options;
 use super::when::{Ms, millis};
 use super::world::{Media, World};
-use facts::{Change, Conversation, Disconnect, Participant, Purpose, Span, Step};
+use facts::{Before, Change, Conversation, Disconnect, Participant, Purpose, Span, Stay, Step};
 use people::Agent;
 use stats::Stats;
 use std::cmp::Reverse;
@@ -34,24 +39,43 @@ const MAX_ENDED: usize = 100_000;
 enum Action {
     /// The next possible arrival; it applies if the rate was not changed since (the number counts changes of the rate).
     Arrival(u64),
+    /// The service has let the customer in, who is bound for this queue.
+    Welcome(u64, usize),
     FlowDone(u64),
+    /// The queue takes the conversation.
+    Queued(u64, usize),
     GiveUp(u64, usize),
     Overflow(u64, usize),
+    AskForCallback(u64, usize),
+    /// The queue no longer waits for the agent who moved the conversation.
+    AnyAgent(u64, usize),
+    CallbackDue(u64, usize),
+    /// Customers cancel the callbacks that are not due yet.
+    CancelCallbacks,
     Answer(u64, usize),
+    /// An agent picks up some time after the queue handed the conversation over.
+    PickUp(u64, usize),
+    HangUp(u64, usize),
     Miss(u64, usize),
     Hold(u64, usize),
     Unhold(u64, usize),
     Park(u64, usize),
     Unpark(u64, usize),
+    Dial(u64, usize),
+    CustomerAnswers(u64, usize),
     Consult(u64, usize),
     ConsultAnswer(u64, usize),
     ConsultEnd(u64, usize),
     ExternalAnswer(u64, usize),
     ExternalLeaves(u64, usize),
     ConferenceEnd(u64, usize),
+    Monitor(u64, usize),
+    MonitorEnd(u64, usize),
     VoicemailDone(u64, usize),
     TalkEnd(u64, usize),
     AfterCallEnd(u64, usize),
+    /// The customer of an ended thread writes again.
+    ComeBack(u64),
     Recover(usize),
     Presence(usize),
 }
@@ -60,7 +84,14 @@ enum Action {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Begins {
     Connected,
+    /// Rings at an agent.
     Alerting,
+    /// Waits until the queue takes it.
+    Delayed,
+    /// Waits until the service lets it in.
+    Starting,
+    /// A callback, due at this time.
+    Scheduled(Ms),
 }
 
 /// A conversation in a queue.
@@ -80,8 +111,14 @@ pub(super) struct Centre {
     next_key: u64,
     conversations: BTreeMap<u64, Conversation>,
     open: BTreeSet<u64>,
+    /// Those that may be forgotten, by their ends.
+    ended: BTreeSet<(Ms, u64)>,
+    /// Threads whose customers will come back.
+    returning: BTreeSet<u64>,
     by_id: HashMap<Id, u64>,
     waiting: Vec<VecDeque<Waiting>>,
+    /// Agents who are to have a waiting conversation again.
+    wanted: HashMap<u64, usize>,
     pub agents: Vec<Agent>,
     pub stats: Stats,
     rate: f64,
@@ -109,8 +146,11 @@ impl Centre {
             next_key: 1,
             conversations: BTreeMap::new(),
             open: BTreeSet::new(),
+            ended: BTreeSet::new(),
+            returning: BTreeSet::new(),
             by_id: HashMap::new(),
             waiting: world.queues.iter().map(|_| VecDeque::new()).collect(),
+            wanted: HashMap::new(),
             agents: Vec::new(),
             stats: Stats::new(world.queues.len()),
             rate,
@@ -168,10 +208,14 @@ impl Centre {
     }
 
     /// Sets the mean number of arrivals in a second of the centre's time.
+    /// With 0 nobody comes back either, and the callbacks that are not due yet are cancelled.
     pub(super) fn set_rate(&mut self, per_sec: f64) {
         self.rate = per_sec;
         self.rate_generation += 1;
         self.schedule_arrival();
+        if per_sec <= 0.0 {
+            self.after(0, Action::CancelCallbacks);
+        }
     }
 
     /// Whether new conversations may arrive.
@@ -204,8 +248,8 @@ impl Centre {
             .and_then(|key| self.conversations.get(key))
     }
 
-    /// The user's part in each of the user's current conversations.
-    pub(super) fn work_of(&self, user: usize) -> impl Iterator<Item = (Media, &Participant)> {
+    /// The user's stays in each of the user's current conversations.
+    pub(super) fn work_of(&self, user: usize) -> impl Iterator<Item = &Stay> {
         let engaged = self.agents[user]
             .engaged
             .iter()
@@ -214,31 +258,44 @@ impl Centre {
             c.participants
                 .iter()
                 .filter(move |p| p.user == Some(user))
-                .map(move |p| (c.media, p))
+                .flat_map(|p| &p.stays)
         })
     }
 
     fn run(&mut self, action: Action) {
         match action {
             Action::Arrival(generation) => self.arrival(generation),
+            Action::Welcome(key, queue) => self.welcome(key, queue),
             Action::FlowDone(key) => self.flow_done(key),
+            Action::Queued(key, visit) => self.queued(key, visit),
             Action::GiveUp(key, visit) => self.give_up(key, visit),
             Action::Overflow(key, visit) => self.overflow(key, visit),
+            Action::AskForCallback(key, visit) => self.ask_for_callback(key, visit),
+            Action::AnyAgent(key, visit) => self.any_agent(key, visit),
+            Action::CallbackDue(key, visit) => self.callback_due(key, visit),
+            Action::CancelCallbacks => self.cancel_callbacks(),
             Action::Answer(key, who) => self.answer(key, who),
+            Action::PickUp(key, who) => self.pick_up(key, who),
+            Action::HangUp(key, who) => self.hang_up(key, who),
             Action::Miss(key, who) => self.miss(key, who),
             Action::Hold(key, who) => self.hold(key, who),
             Action::Unhold(key, who) => self.unhold(key, who),
             Action::Park(key, who) => self.park(key, who),
             Action::Unpark(key, who) => self.unpark(key, who),
+            Action::Dial(key, who) => self.dial(key, who),
+            Action::CustomerAnswers(key, who) => self.customer_answers(key, who),
             Action::Consult(key, who) => self.consult(key, who),
             Action::ConsultAnswer(key, who) => self.consult_answer(key, who),
             Action::ConsultEnd(key, who) => self.consult_end(key, who),
             Action::ExternalAnswer(key, asker) => self.external_answer(key, asker),
             Action::ExternalLeaves(key, who) => self.external_leaves(key, who),
             Action::ConferenceEnd(key, second) => self.conference_end(key, second),
+            Action::Monitor(key, who) => self.monitor(key, who),
+            Action::MonitorEnd(key, who) => self.monitor_end(key, who),
             Action::VoicemailDone(key, who) => self.voicemail_done(key, who),
             Action::TalkEnd(key, who) => self.talk_end(key, who),
             Action::AfterCallEnd(key, who) => self.after_call_end(key, who),
+            Action::ComeBack(key) => self.come_back(key),
             Action::Recover(user) => self.recover(user),
             Action::Presence(user) => self.presence_due(user),
         }
@@ -275,13 +332,13 @@ impl Centre {
             let Some(conversation) = self.conversations.get_mut(&key) else {
                 continue;
             };
-            let over = conversation
-                .participants
-                .iter()
-                .all(|p| !p.is_open() && !p.after_call.is_open());
-            if over && conversation.end.is_none() {
-                conversation.end = Some(self.now);
+            let over = conversation.participants.iter().all(Participant::is_done);
+            if let Some(period) = conversation.periods.last_mut().filter(|p| over && p.end.is_none()) {
+                period.end = Some(self.now);
                 self.open.remove(&key);
+                if !self.returning.contains(&key) {
+                    self.ended.insert((self.now, key));
+                }
             }
             let users = conversation.users();
             self.changes.push(Change::Conversation {
@@ -297,38 +354,58 @@ impl Centre {
 
     fn forget(&mut self) {
         let horizon = self.now - self.retention;
-        let mut excess = (self.conversations.len() - self.open.len()).saturating_sub(MAX_ENDED);
-        while let Some((&key, conversation)) = self.conversations.iter().find(|(_, c)| c.end.is_some()) {
-            if excess == 0 && conversation.end.is_some_and(|end| end >= horizon) {
+        while let Some(&(end, key)) = self.ended.first() {
+            if self.ended.len() <= MAX_ENDED && end >= horizon {
                 break;
             }
-            excess = excess.saturating_sub(1);
-            self.by_id.remove(&conversation.id);
-            self.conversations.remove(&key);
-            self.forgotten += 1;
+            self.ended.pop_first();
+            if let Some(conversation) = self.conversations.remove(&key) {
+                self.by_id.remove(&conversation.id);
+                self.forgotten += 1;
+            }
         }
     }
 
-    fn join(&mut self, key: u64, purpose: Purpose, user: Option<usize>, queue: Option<usize>, begins: Begins) -> usize {
-        let (id, communication) = (Id::random(&mut self.rng), Id::random(&mut self.rng));
-        let now = self.now;
-        let Some(conversation) = self.conversations.get_mut(&key) else {
-            return 0;
-        };
-        conversation.participants.push(Participant {
-            id,
-            communication,
-            purpose,
-            user,
+    /// A stay that begins now.
+    fn new_stay(&mut self, media: Media, queue: Option<usize>, begins: Begins) -> Stay {
+        Stay {
+            communication: Id::random(&mut self.rng),
+            media,
             queue,
-            consulted_by: None,
-            start: now,
-            connected: (begins == Begins::Connected).then_some(now),
+            visit: None,
+            start: self.now,
+            before: match begins {
+                Begins::Delayed => Before::Delay,
+                Begins::Starting => Before::Contacting,
+                _ => Before::Alert,
+            },
+            scheduled_for: match begins {
+                Begins::Scheduled(at) => Some(at),
+                _ => None,
+            },
+            connected: (begins == Begins::Connected).then_some(self.now),
             end: None,
             disconnect: None,
             holds: Vec::new(),
             parks: Vec::new(),
             after_call: facts::AfterCall::default(),
+            call_back: None,
+        }
+    }
+
+    /// Adds a participant. Returns its index.
+    fn join(&mut self, key: u64, purpose: Purpose, user: Option<usize>, stay: Stay) -> usize {
+        let id = Id::random(&mut self.rng);
+        let Some(conversation) = self.conversations.get_mut(&key) else {
+            return 0;
+        };
+        conversation.participants.push(Participant {
+            id,
+            purpose,
+            user,
+            consulted_by: None,
+            monitoring: None,
+            stays: vec![stay],
         });
         conversation.participants.len() - 1
     }
@@ -341,22 +418,45 @@ impl Centre {
         self.conversations.get_mut(&key)?.participants.get_mut(who)
     }
 
-    /// Ends a participant, with its hold and parking, now. False if it had ended before.
+    /// The newest stay of a participant.
+    fn stay(&self, key: u64, who: usize) -> Option<&Stay> {
+        self.participant(key, who).map(Participant::stay)
+    }
+
+    fn stay_mut(&mut self, key: u64, who: usize) -> Option<&mut Stay> {
+        self.participant_mut(key, who).map(Participant::stay_mut)
+    }
+
+    /// Ends a participant's newest stay, with its hold and parking, now. False if it had ended before.
     fn leave(&mut self, key: u64, who: usize, disconnect: Disconnect) -> bool {
         let now = self.now;
-        let Some(participant) = self.participant_mut(key, who).filter(|p| p.is_open()) else {
+        let Some(stay) = self.stay_mut(key, who).filter(|s| s.is_open()) else {
             return false;
         };
-        participant.end = Some(now);
-        participant.disconnect = Some(disconnect);
+        stay.end = Some(now);
+        stay.disconnect = Some(disconnect);
         let close = |spans: &mut Vec<Span>| {
             if let Some(span) = spans.last_mut().filter(|s| s.end.is_none()) {
                 span.end = Some(now);
             }
         };
-        close(&mut participant.holds);
-        close(&mut participant.parks);
+        close(&mut stay.holds);
+        close(&mut stay.parks);
+        if let Some(call) = stay.call_back.as_mut().filter(|call| call.end.is_none()) {
+            call.end = Some(now);
+        }
         true
+    }
+
+    /// Ends the stay of the customer or of the calling colleague.
+    fn customer_leaves(&mut self, key: u64, disconnect: Disconnect) {
+        if !self.leave(key, 0, disconnect) {
+            return;
+        }
+        self.touch(key, Step::CustomerEnd);
+        if let Some(user) = self.participant(key, 0).and_then(|p| p.user) {
+            self.disengage(user, key);
+        }
     }
 }
 

@@ -68,11 +68,8 @@ impl Centre {
         }
     }
 
-    pub(super) fn engage(&mut self, user: usize, key: u64) {
-        let digital = self
-            .conversations
-            .get(&key)
-            .is_some_and(|c| matches!(c.media, Media::Message | Media::Email));
+    pub(super) fn engage(&mut self, user: usize, key: u64, media: Media) {
+        let digital = matches!(media, Media::Message | Media::Email);
         self.agents[user].engaged.push((key, digital));
     }
 
@@ -104,10 +101,11 @@ impl Centre {
             let Some(conversation) = self.conversations.get(&key) else {
                 continue;
             };
-            for p in conversation.participants.iter().filter(|p| p.user == Some(user)) {
-                let busy = p.is_talking() || p.after_call.is_open();
-                talking |= busy && p.queue.is_some();
-                consulted |= busy && p.queue.is_none();
+            for (who, p, s) in conversation.stays().filter(|(_, p, _)| p.user == Some(user)) {
+                let busy = (s.is_talking() || s.after_call.is_open()) && !p.listens_in();
+                let at_work = who > 0 && s.queue.is_some();
+                talking |= busy && at_work;
+                consulted |= busy && !at_work;
             }
         }
         let agent = &mut self.agents[user];

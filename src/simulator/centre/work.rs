@@ -1,8 +1,8 @@
-//! The agent's side: alert, answer or miss, talk, hold, park, consult, transfer, after-call work.
+//! Agents and the queue: offering, alerting, answering, missing.
 //!
 //! In: due actions · Out: facts · Thread: the centre's lock.
 
-use super::facts::{Disconnect, Purpose, Span, Step};
+use super::facts::{Disconnect, Participant, Purpose, Step};
 use super::{Action, Begins, Centre, Waiting};
 use crate::simulator::when::Ms;
 use crate::simulator::world::Media;
@@ -14,16 +14,45 @@ pub(in crate::simulator) const ALERTING_TIMEOUT_MS: Ms = 8_000;
 const SEARCHED: usize = 500;
 
 impl Centre {
-    /// Offers a waiting conversation to the agent who has been idle longest, if one is free.
+    /// Offers a waiting conversation to a free agent: often to one who had it before, else to the one who has been idle
+    /// longest.
     pub(super) fn offer_to_idle_agent(&mut self, key: u64, visit: usize, queue: usize) {
-        let Some(media) = self.conversations.get(&key).map(|c| c.media) else {
+        let Some(media) = self.stay(key, visit).map(|s| s.media) else {
             return;
         };
+        let wanted = self.wanted.get(&key).copied();
         let members = &self.world.queues[queue].members;
-        let free = members.iter().copied().filter(|&u| self.agents[u].can_take(media));
-        if let Some(user) = free.min_by_key(|&u| (self.agents[u].engaged.len(), self.agents[u].idle_since, u)) {
+        let mut free: Vec<usize> = members
+            .iter()
+            .copied()
+            .filter(|&u| self.agents[u].can_take(media) && wanted.is_none_or(|wanted| wanted == u))
+            .collect();
+        free.sort_by_key(|&u| (self.agents[u].engaged.len(), self.agents[u].idle_since, u));
+        let known = free.iter().copied().find(|&u| self.had_before(key, u).is_some());
+        let user = match known {
+            Some(known) if self.chance(0.6) => Some(known),
+            _ => free.first().copied(),
+        };
+        if let Some(user) = user {
             self.alert(key, visit, queue, user);
         }
+    }
+
+    pub(super) fn any_agent(&mut self, key: u64, visit: usize) {
+        if self.wanted.remove(&key).is_some()
+            && let Some(stay) = self.stay(key, visit).filter(|s| s.is_talking())
+            && let Some(queue) = stay.queue
+        {
+            self.offer_to_idle_agent(key, visit, queue);
+        }
+    }
+
+    /// The participant as which a user talked in this conversation before, with nothing left to do.
+    fn had_before(&self, key: u64, user: usize) -> Option<usize> {
+        let is_he = |p: &Participant| {
+            p.purpose == Purpose::Agent && p.user == Some(user) && p.stay().connected.is_some() && p.is_done()
+        };
+        self.conversations.get(&key)?.participants.iter().rposition(is_he)
     }
 
     /// Offers a free agent the conversation that has waited longest in the agent's queues.
@@ -31,13 +60,14 @@ impl Centre {
         let mut best: Option<(Ms, u64, usize, usize)> = None;
         for &queue in &self.world.users[user].queues {
             for waiting in self.waiting[queue].iter().take(SEARCHED) {
-                let Some(conversation) = self.conversations.get(&waiting.key) else {
+                let Some(stay) = self.stay(waiting.key, waiting.visit) else {
                     continue;
                 };
-                if !self.agents[user].can_take(conversation.media) {
+                let is_for_other = self.wanted.get(&waiting.key).is_some_and(|&wanted| wanted != user);
+                if is_for_other || !self.agents[user].can_take(stay.media) {
                     continue;
                 }
-                let since = conversation.participants[waiting.visit].start;
+                let since = stay.connected.unwrap_or(stay.start);
                 if best.is_none_or(|(other, ..)| since < other) {
                     best = Some((since, waiting.key, waiting.visit, queue));
                 }
@@ -50,13 +80,29 @@ impl Centre {
     }
 
     fn alert(&mut self, key: u64, visit: usize, queue: usize, user: usize) {
+        let Some(media) = self.stay(key, visit).map(|s| s.media) else {
+            return;
+        };
         self.stop_waiting(key, visit);
+        self.wanted.remove(&key);
         let expected = self.world.queues[queue].wrapup_required;
-        let who = self.join(key, Purpose::Agent, Some(user), Some(queue), Begins::Alerting);
-        if let Some(agent) = self.participant_mut(key, who) {
-            agent.after_call.expected = expected;
-        }
-        self.engage(user, key);
+        let mut stay = self.new_stay(media, Some(queue), Begins::Alerting);
+        stay.visit = Some(visit);
+        stay.after_call.expected = expected;
+        stay.after_call.optional = expected && self.chance(0.05);
+        let again = self
+            .had_before(key, user)
+            .filter(|&who| self.may_go_on(key, who, &stay));
+        let who = match again {
+            Some(who) if self.chance(0.7) => {
+                if let Some(agent) = self.participant_mut(key, who) {
+                    agent.stays.push(stay);
+                }
+                who
+            }
+            _ => self.join(key, Purpose::Agent, Some(user), stay),
+        };
+        self.engage(user, key, media);
         self.touch(key, Step::UserStart(who));
         if self.chance(0.07) {
             self.after(ALERTING_TIMEOUT_MS, Action::Miss(key, who));
@@ -66,8 +112,17 @@ impl Centre {
         }
     }
 
+    /// Whether an agent may have another stay as the same participant. A thread is seen again days later by clients that
+    /// did not see its begin, and notifications tell only the newest queue of a participant: there the queue must be the
+    /// same.
+    fn may_go_on(&self, key: u64, who: usize, next: &super::Stay) -> bool {
+        let is_thread = matches!(next.media, Media::Message | Media::Email);
+        self.stay(key, who)
+            .is_some_and(|last| last.media == next.media && (!is_thread || last.queue == next.queue))
+    }
+
     pub(super) fn miss(&mut self, key: u64, who: usize) {
-        if !self.participant(key, who).is_some_and(|p| p.is_alerting()) || !self.leave(key, who, Disconnect::NoAnswer) {
+        if !self.stay(key, who).is_some_and(|s| s.is_alerting()) || !self.leave(key, who, Disconnect::NoAnswer) {
             return;
         }
         self.touch(key, Step::UserEnd(who));
@@ -78,13 +133,9 @@ impl Centre {
         let absent = self.between(6_000, 15_000);
         self.after(absent, Action::Recover(user));
         self.disengage(user, key);
-        let visit = self.conversations.get(&key).and_then(|c| {
-            c.participants
-                .iter()
-                .rposition(|p| p.purpose == Purpose::Acd && p.is_open())
-        });
+        let visit = self.conversations.get(&key).and_then(|c| c.open_visit());
         if let Some(visit) = visit
-            && let Some(queue) = self.participant(key, visit).and_then(|p| p.queue)
+            && let Some(queue) = self.stay(key, visit).and_then(|s| s.queue)
         {
             self.waiting[queue].push_front(Waiting { key, visit });
             self.offer_to_idle_agent(key, visit, queue);
@@ -93,10 +144,9 @@ impl Centre {
 
     /// Ends the alert of an agent after the customer has left.
     pub(super) fn withdraw_alert(&mut self, key: u64, how: Disconnect) {
-        let alerting = self
-            .conversations
-            .get(&key)
-            .and_then(|c| c.participants.iter().position(|p| p.is_internal() && p.is_alerting()));
+        let alerting = (self.conversations.get(&key))
+            .and_then(|c| c.stays().find(|(_, p, s)| p.is_internal() && s.is_alerting()))
+            .map(|(who, ..)| who);
         if let Some(who) = alerting
             && self.leave(key, who, how)
         {
@@ -107,213 +157,42 @@ impl Centre {
         }
     }
 
+    /// The queue hands the conversation over to an agent, who usually is connected now, sometimes a little later.
     pub(super) fn answer(&mut self, key: u64, who: usize) {
-        let now = self.now;
-        let Some(conversation) = self.conversations.get_mut(&key) else {
-            return;
-        };
-        let media = conversation.media;
-        if !conversation.participants[who].is_alerting() {
+        let visit = self.stay(key, who).filter(|s| s.is_alerting()).and_then(|s| s.visit);
+        let Some(visit) = visit else { return };
+        if !self.leave(key, visit, Disconnect::Transfer) {
             return;
         }
-        let Some(visit) = conversation
-            .participants
-            .iter()
-            .rposition(|p| p.purpose == Purpose::Acd && p.is_open())
-        else {
+        self.touch(key, Step::AcdEnd(visit));
+        let late = match self.rng.u8(..100) {
+            0..3 => self.between(200, 4_900),
+            3..5 => self.between(6_000, 40_000),
+            _ => 0,
+        };
+        if late == 0 {
+            return self.pick_up(key, who);
+        }
+        self.after(late, Action::PickUp(key, who));
+        if late > 5_000 && self.chance(0.3) {
+            self.after(late / 2, Action::HangUp(key, who));
+        }
+    }
+
+    pub(super) fn pick_up(&mut self, key: u64, who: usize) {
+        let now = self.now;
+        let Some(stay) = self.stay_mut(key, who).filter(|s| s.is_alerting()) else {
             return;
         };
-        conversation.participants[who].connected = Some(now);
-        let (queue, since) = (
-            conversation.participants[visit].queue.unwrap_or(0),
-            conversation.participants[visit].start,
-        );
-        self.leave(key, visit, Disconnect::Transfer);
+        stay.connected = Some(now);
+        let (media, queue, visit) = (stay.media, stay.queue.unwrap_or(0), stay.visit.unwrap_or(0));
+        let entered = self.stay(key, visit).and_then(|s| s.connected).unwrap_or(now);
         let threshold = self.world.queues[queue].service_level[media.index()];
-        self.stats.answered(now, queue, media, now - since, threshold);
-        self.touch(key, Step::AcdEnd(visit));
+        self.stats.answered(now, queue, media, now - entered, threshold);
+        self.touch(key, Step::Other);
         if let Some(user) = self.participant(key, who).and_then(|p| p.user) {
             self.refresh_routing(user);
         }
         self.plan_talk(key, who, media);
-    }
-
-    fn plan_talk(&mut self, key: u64, who: usize, media: Media) {
-        let talk = match media {
-            Media::Voice => self.between(4_000, 16_000) + self.between(0, 18_000),
-            Media::Message => self.between(10_000, 45_000),
-            Media::Email => self.between(12_000, 60_000),
-            Media::Callback => self.between(8_000, 35_000),
-        };
-        let mut extra = 0;
-        if media == Media::Voice && self.chance(0.06) {
-            let start = talk / 3;
-            extra = 16_000;
-            self.after(start, Action::Consult(key, who));
-        } else if media == Media::Voice && self.chance(0.25) {
-            let (start, length) = (self.between(2_000, talk / 2 + 2_000), self.between(2_000, 10_000));
-            extra = length;
-            self.after(start, Action::Hold(key, who));
-            self.after(start + length, Action::Unhold(key, who));
-        } else if matches!(media, Media::Message | Media::Email) && self.chance(0.3) {
-            let (start, length) = (self.between(3_000, talk / 2), self.between(5_000, 20_000));
-            extra = length;
-            self.after(start, Action::Park(key, who));
-            self.after(start + length, Action::Unpark(key, who));
-        }
-        self.after(talk + extra, Action::TalkEnd(key, who));
-    }
-
-    fn open_span(&mut self, key: u64, who: usize, spans: fn(&mut super::Participant) -> &mut Vec<Span>) {
-        let now = self.now;
-        let Some(participant) = self.participant_mut(key, who).filter(|p| p.is_talking()) else {
-            return;
-        };
-        spans(participant).push(Span { start: now, end: None });
-        self.touch(key, Step::Other);
-    }
-
-    fn close_span(&mut self, key: u64, who: usize, spans: fn(&mut super::Participant) -> &mut Vec<Span>) {
-        let now = self.now;
-        let Some(participant) = self.participant_mut(key, who).filter(|p| p.is_talking()) else {
-            return;
-        };
-        if let Some(span) = spans(participant).last_mut().filter(|s| s.end.is_none()) {
-            span.end = Some(now);
-            self.touch(key, Step::Other);
-        }
-    }
-
-    pub(super) fn hold(&mut self, key: u64, who: usize) {
-        self.open_span(key, who, |p| &mut p.holds);
-    }
-
-    pub(super) fn unhold(&mut self, key: u64, who: usize) {
-        self.close_span(key, who, |p| &mut p.holds);
-    }
-
-    pub(super) fn park(&mut self, key: u64, who: usize) {
-        self.open_span(key, who, |p| &mut p.parks);
-    }
-
-    pub(super) fn unpark(&mut self, key: u64, who: usize) {
-        self.close_span(key, who, |p| &mut p.parks);
-    }
-
-    pub(super) fn talk_end(&mut self, key: u64, who: usize) {
-        let Some(participant) = self.participant(key, who).filter(|p| p.is_talking()) else {
-            return;
-        };
-        let queue = participant.queue;
-        let queues = self.world.queues.len();
-        let Some(media) = self.conversations.get(&key).map(|c| c.media) else {
-            return;
-        };
-        let visits = self.conversations.get(&key).map_or(0, |c| {
-            c.participants.iter().filter(|p| p.purpose == Purpose::Acd).count()
-        });
-        let goes_on = queue.is_some() && media != Media::Callback && visits < 4 && self.chance(0.10);
-        // Sometimes an external expert stays with the customer.
-        let stays = goes_on && self.chance(0.5);
-        // The others leave first, so that none of them is left alone in the conversation.
-        let others: Vec<usize> = self.conversations.get(&key).map_or_else(Vec::new, |c| {
-            (1..c.participants.len())
-                .filter(|&i| {
-                    let p = &c.participants[i];
-                    let outside = p.purpose == Purpose::External;
-                    i != who && p.is_open() && (p.is_internal() || (outside && !stays))
-                })
-                .collect()
-        });
-        for other in others {
-            self.agent_leaves(key, other, Disconnect::Peer);
-        }
-        if let (Some(from), true) = (queue, goes_on) {
-            // Usually to another queue, sometimes back to the same one.
-            let to = if queues == 1 || self.chance(0.15) {
-                from
-            } else {
-                (from + self.rng.usize(1..queues)) % queues
-            };
-            self.agent_leaves(key, who, Disconnect::Transfer);
-            self.stats.transferred(self.now, from, media);
-            self.enter_queue(key, to);
-            return;
-        }
-        let customer_first = self.chance(0.7);
-        let (customer, agent) = match (customer_first, media) {
-            (true, Media::Voice) => (Disconnect::Endpoint, Disconnect::Peer),
-            (true, _) => (Disconnect::Client, Disconnect::Peer),
-            (false, _) => (Disconnect::Peer, Disconnect::Client),
-        };
-        self.leave(key, 0, customer);
-        self.touch(key, Step::CustomerEnd);
-        self.agent_leaves(key, who, agent);
-    }
-
-    /// An agent or another participant leaves; agents begin after-call work if their queue requires it.
-    pub(super) fn agent_leaves(&mut self, key: u64, who: usize, how: Disconnect) {
-        if !self.leave(key, who, how) {
-            return;
-        }
-        let outside = self.participant(key, who).is_none_or(|p| p.user.is_none());
-        self.touch(key, if outside { Step::Other } else { Step::UserEnd(who) });
-        let skips = self.chance(0.06);
-        let now = self.now;
-        let Some(participant) = self.participant_mut(key, who) else {
-            return;
-        };
-        let Some(user) = participant.user else { return };
-        if participant.connected.is_none() || !participant.after_call.expected || skips {
-            participant.after_call.skipped = participant.connected.is_some() && participant.after_call.expected;
-            self.finished(key, who);
-            self.disengage(user, key);
-            return;
-        }
-        participant.after_call.start = Some(now);
-        self.touch(key, Step::AfterCall(who));
-        let work = self.between(1_500, 9_000);
-        self.after(work, Action::AfterCallEnd(key, who));
-    }
-
-    pub(super) fn after_call_end(&mut self, key: u64, who: usize) {
-        let (now, code) = (self.now, self.rng.usize(..self.world.wrapup_codes.len()));
-        let Some(participant) = self.participant_mut(key, who).filter(|p| p.after_call.is_open()) else {
-            return;
-        };
-        participant.after_call.end = Some(now);
-        participant.after_call.code = Some(code);
-        let user = participant.user;
-        self.touch(key, Step::Wrapup(who));
-        self.finished(key, who);
-        if let Some(user) = user {
-            self.disengage(user, key);
-        }
-    }
-
-    /// Counts an agent's handled conversation, once all its work is done.
-    fn finished(&mut self, key: u64, who: usize) {
-        let Some(conversation) = self.conversations.get(&key) else {
-            return;
-        };
-        let participant = &conversation.participants[who];
-        let (Some(queue), Some(connected), Some(end)) = (participant.queue, participant.connected, participant.end)
-        else {
-            return;
-        };
-        let held = participant.held_ms(end);
-        let after_call = participant
-            .after_call
-            .start
-            .zip(participant.after_call.end)
-            .map_or(0, |(s, e)| e - s);
-        self.stats.handled(
-            self.now,
-            queue,
-            conversation.media,
-            end - connected - held,
-            held,
-            after_call,
-        );
     }
 }

@@ -2,10 +2,10 @@
 //!
 //! In: facts of one conversation · Out: JSON · Thread: any (pure).
 
-use crate::simulator::centre::facts::{Conversation, Participant, Purpose};
-use crate::simulator::json::{Object, id_ref};
+use crate::simulator::centre::facts::{CallBack, Conversation, Participant, Purpose, Stay};
+use crate::simulator::json::{Id, Object, id_ref};
 use crate::simulator::when::iso;
-use crate::simulator::world::{Media, World};
+use crate::simulator::world::{ALL_MEDIA, Media, World};
 use serde_json::{Value, json};
 
 /// Agents' after-call work ends by itself after this time, in the queues' settings.
@@ -39,8 +39,8 @@ pub(in crate::simulator) fn conversation(world: &World, c: &Conversation, shape:
         Shape::Notification => body.set("recordingState", "none"),
         Shape::Rest => body
             .set("recordingState", "NONE")
-            .time("startTime", c.start)
-            .maybe_time("endTime", c.end)
+            .time("startTime", c.start())
+            .maybe_time("endTime", c.end())
             .set("selfUri", format!("/api/v2/conversations/{}", c.id)),
     }
     .into()
@@ -68,7 +68,10 @@ pub(super) fn name(world: &World, c: &Conversation, p: &Participant) -> String {
         Purpose::Ivr | Purpose::Workflow => "Main Menu".to_owned(),
         Purpose::Voicemail => "Voicemail".to_owned(),
         Purpose::External => "Outside Expert".to_owned(),
-        Purpose::Acd => p.queue.map_or_else(String::new, |q| world.queues[q].name.clone()),
+        Purpose::Acd => p
+            .stay()
+            .queue
+            .map_or_else(String::new, |q| world.queues[q].name.clone()),
         Purpose::Agent | Purpose::User => p.user.map_or_else(String::new, |u| world.users[u].name.clone()),
     }
 }
@@ -97,8 +100,8 @@ pub(super) fn attributes(c: &Conversation, p: &Participant) -> Value {
     })
 }
 
-pub(super) fn wrapup(world: &World, p: &Participant) -> Option<Value> {
-    let (code, start, end) = (p.after_call.code?, p.after_call.start?, p.after_call.end?);
+pub(super) fn wrapup(world: &World, s: &Stay) -> Option<Value> {
+    let (code, start, end) = (s.after_call.code?, s.after_call.start?, s.after_call.end?);
     Some(json!({
         "code": world.wrapup_codes[code].0.to_string(),
         "notes": "",
@@ -108,80 +111,124 @@ pub(super) fn wrapup(world: &World, p: &Participant) -> Option<Value> {
     }))
 }
 
+/// The queue that is told of a participant; a menu does not belong to the queue to which it leads.
+pub(super) fn queue_of(p: &Participant, s: &Stay) -> Option<usize> {
+    s.queue
+        .filter(|_| !matches!(p.purpose, Purpose::Ivr | Purpose::Workflow))
+}
+
 pub(super) fn routing_data(world: &World, p: &Participant) -> Option<Value> {
-    let queue = p.queue.filter(|_| matches!(p.purpose, Purpose::Acd | Purpose::Agent))?;
+    let queue = (p.stay().queue).filter(|_| matches!(p.purpose, Purpose::Acd | Purpose::Agent))?;
     Some(json!({"queue": {"id": world.queues[queue].id.to_string()}, "priority": 0, "skills": []}))
+}
+
+/// The newest stay that has after-call work: a participant has the times of one only.
+fn last_work(p: &Participant) -> &Stay {
+    let worked = |s: &&Stay| s.after_call.start.is_some();
+    p.stays.iter().rev().find(worked).unwrap_or(p.stay())
+}
+
+/// How a queue asks for after-call work.
+pub(super) fn wrapup_prompt(s: &Stay) -> Object {
+    let after = &s.after_call;
+    Object::new()
+        .set("wrapupRequired", after.expected)
+        .when(
+            after.expected,
+            "wrapupPrompt",
+            if after.optional { "optional" } else { "timeout" },
+        )
+        .when(after.expected && !after.optional, "wrapupTimeoutMs", WRAPUP_TIMEOUT_MS)
 }
 
 fn participant(world: &World, c: &Conversation, p: &Participant, shape: Shape) -> Value {
     let ours = p.is_internal();
-    let expected = p.after_call.expected;
-    let queue = p
-        .queue
-        .filter(|_| !matches!(p.purpose, Purpose::Ivr | Purpose::Workflow));
+    let stay = p.stay();
+    let queue = queue_of(p, stay);
+    let work = last_work(p);
     let mut object = Object::new()
         .set("id", p.id)
-        .maybe_time("connectedTime", p.connected)
-        .maybe_time("endTime", p.end)
+        .maybe_time("connectedTime", p.connected())
+        .maybe_time("endTime", p.ended())
         .maybe("userId", p.user.map(|u| world.users[u].id))
         .set("name", name(world, c, p))
         .maybe("queueId", queue.map(|q| world.queues[q].id))
         .set("purpose", p.purpose.name())
         .set("address", address(world, c, p))
-        .set("wrapupRequired", expected)
+        .with(wrapup_prompt(stay))
         .maybe(
             "consultParticipantId",
             p.consulted_by.map(|asker| c.participants[asker].id),
         )
+        .maybe("monitoredParticipantId", monitored(c, p))
         .maybe("conversationRoutingData", routing_data(world, p))
         .set("attributes", attributes(c, p))
-        .maybe_time("startAcwTime", p.after_call.start)
-        .maybe_time("endAcwTime", p.after_call.end)
-        .maybe("wrapup", wrapup(world, p))
-        .set(c.media.array_name(), vec![medium(world, c, p, shape)]);
+        .maybe_time("startAcwTime", work.after_call.start)
+        .maybe_time("endAcwTime", work.after_call.end)
+        .maybe("wrapup", p.stays.iter().rev().find_map(|s| wrapup(world, s)));
     if shape == Shape::Notification {
-        object = object.set("wrapupExpected", expected);
+        object = object.when(!stay.after_call.optional, "wrapupExpected", stay.after_call.expected);
     } else {
         object = object
-            .time("startTime", p.start)
+            .time("startTime", p.joined())
             .maybe("queueName", queue.map(|q| world.queues[q].name.clone()));
-    }
-    if expected {
-        object = object
-            .set("wrapupPrompt", "timeout")
-            .set("wrapupTimeoutMs", WRAPUP_TIMEOUT_MS);
     }
     if ours {
         object = object.set("alertingTimeoutMs", crate::simulator::centre::ALERTING_TIMEOUT_MS);
     }
+    for media in ALL_MEDIA {
+        let mut list: Vec<Value> = Vec::new();
+        for s in &p.stays {
+            if s.media == media {
+                list.push(medium(world, c, p, s, shape));
+            }
+            if let (Media::Voice, Some(call)) = (media, &s.call_back) {
+                list.push(call_back(c, p, call));
+            }
+        }
+        object = object.when(!list.is_empty(), media.array_name(), list);
+    }
     object.into()
 }
 
+/// Whom a participant monitors, as long as it has not taken over.
+pub(super) fn monitored(c: &Conversation, p: &Participant) -> Option<Id> {
+    let whom = p.monitoring.filter(|m| m.until.is_none())?.whom;
+    Some(c.participants[whom].id)
+}
+
 /// The state of a participant's communication.
-pub(super) fn state(c: &Conversation, p: &Participant) -> &'static str {
-    let can_terminate = matches!(c.media, Media::Voice | Media::Callback);
-    match (p.end, p.connected) {
-        (None, None) => "alerting",
-        (None, Some(_)) if p.parked_since().is_some() => "parked",
+pub(super) fn state(c: &Conversation, p: &Participant, s: &Stay) -> &'static str {
+    let can_terminate = matches!(s.media, Media::Voice | Media::Callback);
+    match (s.end, s.connected) {
+        (None, None) if s.is_scheduled() => "scheduled",
+        (None, None) => initial_state(p, s),
+        (None, Some(_)) if s.parked_since().is_some() => "parked",
         (None, Some(_)) => "connected",
-        (Some(_), _) if can_terminate && (p.after_call.end.is_some() || c.end.is_some()) => "terminated",
+        (Some(_), _) if can_terminate && (s.after_call.end.is_some() || c.end().is_some()) => "terminated",
         (Some(_), _) => "disconnected",
     }
 }
 
-pub(super) fn initial_state(c: &Conversation, p: &Participant) -> &'static str {
-    match (p.purpose, c.media) {
+pub(super) fn initial_state(p: &Participant, s: &Stay) -> &'static str {
+    if s.scheduled_for.is_some() {
+        return "scheduled";
+    }
+    let not_at_once = s.connected != Some(s.start);
+    match (p.purpose, s.media) {
         (Purpose::Agent | Purpose::User, _) | (Purpose::Customer, Media::Voice) => "alerting",
-        (Purpose::Acd, Media::Voice) => "contacting",
+        (Purpose::Acd, Media::Voice | Media::Callback) => "contacting",
+        _ if not_at_once => "alerting",
         _ => "connected",
     }
 }
 
-fn after_call_work(p: &Participant) -> Option<Value> {
-    if !p.is_internal() || p.connected.is_none() || p.end.is_none() {
+fn after_call_work(p: &Participant, s: &Stay) -> Option<Value> {
+    // Work that may be left out is not announced.
+    if !p.is_internal() || s.connected.is_none() || s.end.is_none() || s.after_call.optional {
         return None;
     }
-    let a = &p.after_call;
+    let a = &s.after_call;
     let state = match (a.expected, a.skipped, a.end) {
         (false, _, _) => "notApplicable",
         (true, true, _) => "skipped",
@@ -197,52 +244,87 @@ fn after_call_work(p: &Participant) -> Option<Value> {
     )
 }
 
-fn medium(world: &World, c: &Conversation, p: &Participant, shape: Shape) -> Value {
+/// The settings of a call that is a communication of its own.
+fn call_settings() -> Object {
+    Object::new()
+        .set("recording", false)
+        .set("recordingState", "none")
+        .set("muted", false)
+        .set("confined", false)
+        .set("securePause", false)
+}
+
+/// The call of an agent who calls back, and the customer's side of it.
+fn call_back(c: &Conversation, p: &Participant, call: &CallBack) -> Value {
+    let state = match (call.end, call.connected) {
+        (Some(_), _) => "disconnected",
+        (None, Some(_)) => "connected",
+        (None, None) => "dialing",
+    };
+    let peer = c
+        .customer()
+        .stay()
+        .call_back
+        .as_ref()
+        .map(|theirs| theirs.communication);
+    Object::new()
+        .set("id", call.communication)
+        .set("state", state)
+        .set("initialState", "dialing")
+        .set("held", false)
+        .set("direction", "outbound")
+        .set("provider", Media::Voice.provider())
+        .maybe_time("connectedTime", call.connected)
+        .maybe_time("disconnectedTime", call.end)
+        .maybe("disconnectType", call.end.map(|_| "endpoint"))
+        .maybe("peerId", peer.filter(|_| p.is_internal()))
+        .with(call_settings())
+        .into()
+}
+
+fn medium(world: &World, c: &Conversation, p: &Participant, s: &Stay, shape: Shape) -> Value {
     let customer = c.customer();
+    let is_caller = p.id == customer.id;
     let ours = p.is_internal();
     let common = Object::new()
-        .set("id", p.communication)
-        .set("state", state(c, p))
-        .set("initialState", initial_state(c, p))
-        .set("held", p.held_since().is_some())
+        .set("id", s.communication)
+        .set("state", state(c, p, s))
+        .set("initialState", initial_state(p, s))
+        .set("held", s.held_since().is_some())
         .set("direction", "inbound")
-        .set("provider", c.media.provider())
-        .maybe_time("connectedTime", p.connected)
-        .maybe_time("startHoldTime", p.held_since())
-        .maybe_time("disconnectedTime", p.end)
-        .maybe("disconnectType", p.disconnect.map(|d| d.dotted()))
-        .when(p.purpose != Purpose::Customer, "peerId", customer.communication)
-        .when(ours, "afterCallWorkRequired", p.after_call.expected)
-        .maybe("afterCallWork", after_call_work(p))
-        .maybe("wrapup", wrapup(world, p));
+        .set("provider", s.media.provider())
+        .maybe_time("connectedTime", s.connected)
+        .maybe_time("startHoldTime", s.held_since())
+        .maybe_time("disconnectedTime", s.end)
+        .maybe("disconnectType", s.disconnect.map(|d| d.dotted()))
+        .when(!is_caller, "peerId", customer.stay().communication)
+        .when(ours, "afterCallWorkRequired", s.after_call.expected)
+        .maybe("afterCallWork", after_call_work(p, s))
+        .maybe("wrapup", wrapup(world, s));
     let common = if shape == Shape::Rest && ours {
-        common.time("startAlertingTime", p.start)
+        common.time("startAlertingTime", s.start)
     } else {
         common
     };
     let (theirs, us) = (
         json!({"name": c.caller, "addressNormalized": c.address, "addressRaw": c.address}),
-        us(c.media),
+        us(s.media),
     );
     let own = Object::new();
-    let own = match c.media {
+    let own = match s.media {
         Media::Voice => own
-            .set("recording", false)
-            .set("recordingState", "none")
-            .set("muted", false)
-            .set("confined", false)
-            .set("securePause", false)
-            .when(p.purpose == Purpose::Customer, "self", theirs.clone())
-            .when(p.purpose == Purpose::Customer, "other", us.clone())
+            .with(call_settings())
+            .when(is_caller, "self", theirs.clone())
+            .when(is_caller, "other", us.clone())
             .when(
-                ours,
+                ours && !is_caller,
                 "self",
                 json!({"name": name(world, c, p), "addressNormalized": address(world, c, p)}),
             )
-            .when(ours, "other", theirs),
+            .when(ours && !is_caller, "other", theirs),
         Media::Message => own
             .set("type", "webmessaging")
-            .maybe_time("parkTime", p.parked_since())
+            .maybe_time("parkTime", s.parked_since())
             .set("toAddress", us)
             .set("fromAddress", theirs),
         Media::Email => own
@@ -251,15 +333,16 @@ fn medium(world: &World, c: &Conversation, p: &Participant, shape: Shape) -> Val
             .set("spam", false)
             .set(
                 "messagesSent",
-                i64::from(ours && p.end.is_some() && p.connected.is_some()),
+                i64::from(ours && s.end.is_some() && s.connected.is_some()),
             )
-            .maybe_time("parkTime", p.parked_since()),
+            .maybe_time("parkTime", s.parked_since()),
         Media::Callback => own
             .set("callbackNumbers", vec![c.address.clone()])
             .set("callbackUserName", c.caller.clone())
             .set("externalCampaign", false)
             .set("skipEnabled", true)
-            .set("timeoutSeconds", 0),
+            .set("timeoutSeconds", 0)
+            .maybe_time("callbackScheduledTime", s.scheduled_for),
     };
     common.with(own).into()
 }

@@ -3,7 +3,7 @@
 //! In: a step and the facts after it · Out: topic suffix and JSON · Thread: any (pure).
 
 use super::conversation::{our_address, uri_address};
-use crate::simulator::centre::facts::{Conversation, Purpose, Step};
+use crate::simulator::centre::facts::{Conversation, Participant, Purpose, Step};
 use crate::simulator::json::Object;
 use crate::simulator::when::Ms;
 use crate::simulator::world::{Media, World};
@@ -17,6 +17,8 @@ pub(in crate::simulator) fn render(
     at: Ms,
 ) -> Option<(&'static str, Value)> {
     let (suffix, who) = match step {
+        Step::CustomerStart if c.is_from_inside() => ("user.start", 0),
+        Step::CustomerEnd if c.is_from_inside() => ("user.end", 0),
         Step::CustomerStart => ("customer.start", 0),
         Step::CustomerEnd => ("customer.end", 0),
         Step::FlowStart(who) => ("flow.start", who),
@@ -30,7 +32,8 @@ pub(in crate::simulator) fn render(
         Step::Other => return None,
     };
     let p = c.participants.get(who)?;
-    let media = match c.media {
+    let s = p.stay();
+    let media = match s.media {
         Media::Voice => "VOICE",
         Media::Message => "MESSAGE",
         Media::Email => "EMAIL",
@@ -40,19 +43,19 @@ pub(in crate::simulator) fn render(
         .set("eventTime", at)
         .set("conversationId", c.id)
         .set("participantId", p.id)
-        .set("sessionId", p.communication)
+        .set("sessionId", s.communication)
         .set("mediaType", media)
-        .set("provider", c.media.provider())
+        .set("provider", s.media.provider())
         .set("direction", "INBOUND")
         .set("ani", uri_address(c))
-        .set("dnis", our_address(c.media));
-    let queue = p
+        .set("dnis", our_address(s.media));
+    let queue = s
         .queue
         .filter(|_| matches!(p.purpose, Purpose::Acd | Purpose::Agent))
         .map(|q| world.queues[q].id);
     let user = p.user.map(|u| world.users[u].id);
-    let upper = p.disconnect.map(|d| d.upper());
-    let length = p.end.unwrap_or(at) - p.connected.unwrap_or(p.end.unwrap_or(at));
+    let upper = s.disconnect.map(|d| d.upper());
+    let length = s.end.unwrap_or(at) - s.connected.unwrap_or(s.end.unwrap_or(at));
     let flow_type = if p.purpose == Purpose::Ivr {
         "INBOUNDCALL"
     } else {
@@ -81,13 +84,14 @@ pub(in crate::simulator) fn render(
             .maybe("queueId", queue)
             .set("routingPriority", 0),
         Step::AcdEnd(_) => {
-            let answered = c
-                .participants
-                .iter()
-                .find(|a| a.purpose == Purpose::Agent && a.connected.is_some() && a.connected == p.end);
+            let taken = |a: &Participant| a.stays.iter().any(|s| s.visit == Some(who) && s.connected.is_some());
+            let answered = c.participants.iter().find(|a| taken(a));
+            let rings = c.stays().any(|(.., s)| s.visit == Some(who) && s.is_alerting());
             let goes_on = c.goes_on();
             let outcome = if answered.is_some() {
                 "ANSWERED"
+            } else if rings {
+                "UNKNOWN"
             } else if goes_on {
                 "FLOW_OUT"
             } else {
@@ -109,14 +113,14 @@ pub(in crate::simulator) fn render(
             .maybe("queueId", queue)
             .maybe("userId", user),
         Step::UserEnd(_) => {
-            let held = p.held_ms(at);
+            let held = s.held_ms(at);
             base.set("divisionId", world.division)
                 .maybe("queueId", queue)
                 .maybe("userId", user)
                 .maybe("disconnectType", upper)
                 .set("interactingDurationMs", length - held)
                 .set("heldDurationMs", held)
-                .set("alertingDurationMs", p.connected.or(p.end).unwrap_or(at) - p.start)
+                .set("alertingDurationMs", s.connected.or(s.end).unwrap_or(at) - s.start)
                 .set("contactingDurationMs", 0)
                 .set("dialingDurationMs", 0)
                 .set("callbackDurationMs", 0)
@@ -124,8 +128,8 @@ pub(in crate::simulator) fn render(
         Step::AfterCall(_) => base.maybe("queueId", queue).maybe("userId", user),
         Step::Wrapup(_) => base
             .maybe("queueId", queue)
-            .maybe("wrapupCode", p.after_call.code.map(|code| world.wrapup_codes[code].0))
-            .set("wrapupDurationMs", p.after_call.start.map_or(0, |start| at - start)),
+            .maybe("wrapupCode", s.after_call.code.map(|code| world.wrapup_codes[code].0))
+            .set("wrapupDurationMs", s.after_call.start.map_or(0, |start| at - start)),
         Step::Other => return None,
     };
     Some((suffix, event.into()))

@@ -3,20 +3,31 @@
 //! In: facts of one conversation · Out: JSON · Thread: any (pure).
 
 use super::conversation::{
-    WRAPUP_TIMEOUT_MS, address, attributes, initial_state, name, our_address, routing_data, state, uri_address, wrapup,
+    address, attributes, initial_state, monitored, name, our_address, queue_of, routing_data, state, uri_address,
+    wrapup, wrapup_prompt,
 };
-use crate::simulator::centre::facts::{Conversation, Participant, Purpose};
+use crate::simulator::centre::facts::{CallBack, Conversation, Participant, Stay};
 use crate::simulator::json::{Object, id_ref};
 use crate::simulator::world::{Media, World};
 use serde_json::{Value, json};
 
-pub(in crate::simulator) fn conversation(world: &World, c: &Conversation) -> Value {
-    let participants: Vec<Value> = c.participants.iter().map(|p| participant(world, c, p)).collect();
+/// The participants who take part by one medium, each with its newest stay.
+pub(in crate::simulator) fn conversation(world: &World, c: &Conversation, media: Media) -> Value {
+    let of = |p: &Participant| {
+        let stay = p.stays.iter().rev().find(|s| s.media == media);
+        let call = || p.stays.iter().rev().find_map(|s| s.call_back.as_ref());
+        match stay {
+            Some(stay) => Some(participant(world, c, p, stay)),
+            None if media == Media::Voice => call().map(|call| caller_back(world, c, p, call)),
+            None => None,
+        }
+    };
+    let participants: Vec<Value> = c.participants.iter().filter_map(of).collect();
     let body = Object::new()
         .set("id", c.id)
         .set("participants", participants)
         .set("otherMediaUris", json!([]));
-    let body = if c.media == Media::Voice {
+    let body = if media == Media::Voice {
         body.set("recordingState", "none")
     } else {
         body
@@ -24,56 +35,83 @@ pub(in crate::simulator) fn conversation(world: &World, c: &Conversation) -> Val
     body.into()
 }
 
-fn participant(world: &World, c: &Conversation, p: &Participant) -> Value {
-    let expected = p.after_call.expected;
-    let queue = p
-        .queue
-        .filter(|_| !matches!(p.purpose, Purpose::Ivr | Purpose::Workflow));
-    let object = Object::new()
+/// What a participant has in every medium.
+fn base(world: &World, c: &Conversation, p: &Participant) -> Object {
+    let queue = queue_of(p, p.stay());
+    Object::new()
         .set("id", p.id)
         .set("name", name(world, c, p))
         .set("address", address(world, c, p))
-        .time("startTime", p.start)
-        .maybe_time("connectedTime", p.connected)
-        .maybe_time("endTime", p.end)
-        .maybe_time("startHoldTime", p.held_since())
-        .maybe_time("parkTime", p.parked_since())
         .set("purpose", p.purpose.name())
-        .set("state", state(c, p))
-        .set("initialState", initial_state(c, p))
-        .set("direction", "inbound")
-        .maybe("disconnectType", p.disconnect.map(|d| d.dotted()))
-        .set("held", p.held_since().is_some())
-        .set("wrapupRequired", expected)
-        .when(expected, "wrapupPrompt", "timeout")
-        .when(expected, "wrapupTimeoutMs", WRAPUP_TIMEOUT_MS)
-        .when(p.after_call.skipped, "wrapupSkipped", true)
         .maybe("user", p.user.map(|u| id_ref(world.users[u].id)))
         .maybe("queue", queue.map(|q| id_ref(world.queues[q].id)))
         .set("attributes", attributes(c, p))
-        .set("provider", c.media.provider())
         .maybe("conversationRoutingData", routing_data(world, p))
-        .maybe("wrapup", wrapup(world, p))
-        .maybe_time("startAcwTime", p.after_call.start)
-        .maybe_time("endAcwTime", p.after_call.end)
+}
+
+/// Somebody whose only call is that of a callback.
+fn caller_back(world: &World, c: &Conversation, p: &Participant, call: &CallBack) -> Value {
+    let state = match (call.end, call.connected) {
+        (Some(_), _) => "disconnected",
+        (None, Some(_)) => "connected",
+        (None, None) => "dialing",
+    };
+    base(world, c, p)
+        .time("startTime", call.start)
+        .maybe_time("connectedTime", call.connected)
+        .maybe_time("endTime", call.end)
+        .set("state", state)
+        .set("initialState", "dialing")
+        .set("direction", "outbound")
+        .maybe("disconnectType", call.end.map(|_| "endpoint"))
+        .set("held", false)
+        .set("wrapupRequired", false)
+        .set("provider", Media::Voice.provider())
+        .set("muted", false)
+        .set("confined", false)
+        .set("recording", false)
+        .set("recordingState", "none")
+        .into()
+}
+
+fn participant(world: &World, c: &Conversation, p: &Participant, s: &Stay) -> Value {
+    let object = base(world, c, p)
+        .time("startTime", s.start)
+        .maybe_time("connectedTime", s.connected)
+        .maybe_time("endTime", s.end)
+        .maybe_time("startHoldTime", s.held_since())
+        .maybe_time("parkTime", s.parked_since())
+        .set("state", state(c, p, s))
+        .set("initialState", initial_state(p, s))
+        .set("direction", "inbound")
+        .maybe("disconnectType", s.disconnect.map(|d| d.dotted()))
+        .set("held", s.held_since().is_some())
+        .with(wrapup_prompt(s))
+        .when(s.after_call.skipped, "wrapupSkipped", true)
+        .set("provider", s.media.provider())
+        .maybe("wrapup", wrapup(world, s))
+        .maybe_time("startAcwTime", s.after_call.start)
+        .maybe_time("endAcwTime", s.after_call.end)
         .when(
             p.is_internal(),
             "alertingTimeoutMs",
             crate::simulator::centre::ALERTING_TIMEOUT_MS,
         )
-        .when(p.purpose != Purpose::Customer, "peer", c.customer().communication);
-    match c.media {
+        .when(p.id != c.customer().id, "peer", c.customer().stay().communication);
+    match s.media {
         Media::Voice => object
+            .maybe("monitoredParticipantId", monitored(c, p))
             .set("muted", false)
             .set("confined", false)
             .set("recording", false)
             .set("recordingState", "none")
             .set("ani", uri_address(c))
-            .set("dnis", our_address(c.media)),
+            .set("dnis", our_address(s.media)),
         Media::Email => object.set("subject", c.subject),
         Media::Callback => object
             .set("callbackNumbers", vec![c.address.clone()])
-            .set("callbackUserName", c.caller.clone()),
+            .set("callbackUserName", c.caller.clone())
+            .maybe_time("callbackScheduledTime", s.scheduled_for),
         Media::Message => object.set("type", "webmessaging"),
     }
     .into()

@@ -3,7 +3,7 @@
 //! In: the centre · Out: JSON · Thread: any (pure).
 
 use crate::simulator::centre::Centre;
-use crate::simulator::centre::facts::{Conversation, Participant, Purpose};
+use crate::simulator::centre::facts::{Conversation, Purpose, Stay};
 use crate::simulator::centre::stats::{Counts, INTERVAL_MS, Timing};
 use crate::simulator::json::Object;
 use crate::simulator::when::{Ms, iso};
@@ -14,22 +14,32 @@ use std::collections::BTreeMap;
 /// The conversations that wait, alert and talk in one queue and medium now, each with the time since when.
 #[derive(Default)]
 pub(in crate::simulator) struct Present<'a> {
-    pub waiting: Vec<(Ms, &'a Conversation, &'a Participant)>,
-    pub alerting: Vec<(Ms, &'a Conversation, &'a Participant)>,
-    pub interacting: Vec<(Ms, &'a Conversation, &'a Participant)>,
+    pub waiting: Vec<(Ms, &'a Conversation, &'a Stay)>,
+    pub alerting: Vec<(Ms, &'a Conversation, &'a Stay)>,
+    pub interacting: Vec<(Ms, &'a Conversation, &'a Stay)>,
 }
 
 /// The current conversations of every queue and medium.
 pub(in crate::simulator) fn present(centre: &Centre) -> Vec<[Present<'_>; 4]> {
     let mut all: Vec<[Present<'_>; 4]> = centre.world.queues.iter().map(|_| Default::default()).collect();
     for c in centre.open() {
-        for p in &c.participants {
-            let Some(queue) = p.queue else { continue };
-            let here = &mut all[queue][c.media.index()];
-            match p.purpose {
-                Purpose::Acd if p.is_open() => here.waiting.push((p.start, c, p)),
-                Purpose::Agent if p.is_alerting() => here.alerting.push((p.start, c, p)),
-                Purpose::Agent if p.is_talking() => here.interacting.push((p.connected.unwrap_or(p.start), c, p)),
+        for (visit, p) in c
+            .participants
+            .iter()
+            .enumerate()
+            .filter(|(_, p)| p.purpose == Purpose::Acd)
+        {
+            let s = p.stay();
+            if let (Some(queue), Some(entered), true) = (s.queue, s.connected, s.is_open() && !c.is_answered(visit)) {
+                all[queue][s.media.index()].waiting.push((entered, c, s));
+            }
+        }
+        for (_, s) in c.work() {
+            let Some(queue) = s.queue else { continue };
+            let here = &mut all[queue][s.media.index()];
+            match s.connected {
+                None if s.is_alerting() => here.alerting.push((s.start, c, s)),
+                Some(connected) if s.is_open() => here.interacting.push((connected, c, s)),
                 _ => {}
             }
         }
@@ -88,7 +98,7 @@ pub(in crate::simulator) fn conversation_metrics(here: &Present<'_>, now: Ms, de
             .set("metric", metric)
             .set("stats", json!({"count": list.len()}));
         if details.iter().any(|d| d == metric) {
-            let observations: Vec<Value> = list.iter().take(100).map(|(at, c, p)| observation(*at, c, p)).collect();
+            let observations: Vec<Value> = list.iter().take(100).map(|(at, c, s)| observation(*at, c, s)).collect();
             value = value
                 .set("truncated", list.len() > 100)
                 .set("observations", observations);
@@ -106,15 +116,15 @@ pub(in crate::simulator) fn conversation_metrics(here: &Present<'_>, now: Ms, de
     out
 }
 
-fn observation(at: Ms, c: &Conversation, p: &Participant) -> Value {
+fn observation(at: Ms, c: &Conversation, s: &Stay) -> Value {
     let object = Object::new()
         .time("observationDate", at)
         .set("conversationId", c.id)
-        .set("sessionId", p.communication)
+        .set("sessionId", s.communication)
         .set("routingPriority", 0)
         .set("participantName", c.caller.clone())
         .set("direction", "inbound");
-    match c.media {
+    match s.media {
         Media::Voice | Media::Callback => object
             .set("ani", format!("tel:{}", c.address))
             .set("dnis", "tel:+15550199"),

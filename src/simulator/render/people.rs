@@ -143,9 +143,9 @@ pub(in crate::simulator) fn activity_event(centre: &Centre, index: usize) -> Val
 /// `v2.users.{id}.conversationsummary`, and the expansion of the same name.
 pub(in crate::simulator) fn summary(centre: &Centre, index: usize) -> Value {
     let (mut active, mut after_call) = ([0; 4], [0; 4]);
-    for (media, p) in centre.work_of(index) {
-        active[media.index()] += i64::from(p.is_talking());
-        after_call[media.index()] += i64::from(p.after_call.is_open());
+    for s in centre.work_of(index) {
+        active[s.media.index()] += i64::from(s.is_talking());
+        after_call[s.media.index()] += i64::from(s.after_call.is_open());
     }
     let of = |media: Media| {
         json!({

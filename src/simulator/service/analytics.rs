@@ -5,7 +5,7 @@
 use super::filters::{DimensionValues, Filter};
 use super::problem::Problem;
 use super::{Answer, Call, Outcome};
-use crate::simulator::centre::facts::{Conversation, Participant, Purpose};
+use crate::simulator::centre::facts::{Conversation, Participant, Purpose, Stay};
 use crate::simulator::render::{details, observations};
 use crate::simulator::when::{Ms, parse_interval};
 use crate::simulator::world::{ALL_MEDIA, World};
@@ -154,7 +154,7 @@ pub(super) fn details_query(call: &Call<'_>) -> Outcome {
     let world = &centre.world;
     let mut hits: Vec<&Conversation> = centre
         .conversations()
-        .filter(|c| c.start >= first && c.start < last)
+        .filter(|c| c.start() >= first && c.start() < last)
         .filter(|c| {
             conversation_filters
                 .iter()
@@ -162,9 +162,8 @@ pub(super) fn details_query(call: &Call<'_>) -> Outcome {
         })
         .filter(|c| {
             segment_filters.iter().all(|f| {
-                c.participants
-                    .iter()
-                    .any(|p| f.passes(&|dimension| segment_dimension(world, c, p, dimension)))
+                c.stays()
+                    .any(|(_, p, s)| f.passes(&|dimension| segment_dimension(world, p, s, dimension)))
             })
         })
         .collect();
@@ -250,7 +249,7 @@ fn values(value: Option<impl ToString>) -> DimensionValues {
 fn conversation_dimension(world: &World, c: &Conversation, dimension: &str) -> DimensionValues {
     match dimension {
         "conversationEnd" => values(c.over()),
-        "conversationStart" => values(Some(c.start)),
+        "conversationStart" => values(Some(c.start())),
         "conversationId" => values(Some(c.id)),
         "originatingDirection" => values(Some("inbound")),
         "divisionId" => values(Some(world.division)),
@@ -258,20 +257,17 @@ fn conversation_dimension(world: &World, c: &Conversation, dimension: &str) -> D
     }
 }
 
-fn segment_dimension(world: &World, c: &Conversation, p: &Participant, dimension: &str) -> DimensionValues {
+fn segment_dimension(world: &World, p: &Participant, s: &Stay, dimension: &str) -> DimensionValues {
+    let tells_queue = matches!(p.purpose, Purpose::Acd | Purpose::Agent | Purpose::User);
     match dimension {
-        "queueId" => values(
-            p.queue
-                .filter(|_| matches!(p.purpose, Purpose::Acd | Purpose::Agent))
-                .map(|q| world.queues[q].id),
-        ),
-        "mediaType" => values(Some(c.media.analytics_name())),
+        "queueId" => values(s.queue.filter(|_| tells_queue).map(|q| world.queues[q].id)),
+        "mediaType" => values(Some(s.media.analytics_name())),
         "userId" => values(p.user.map(|u| world.users[u].id)),
         "purpose" => values(Some(p.purpose.name())),
         "direction" => values(Some("inbound")),
-        "segmentEnd" => values(p.end.filter(|_| !p.after_call.is_open())),
-        "wrapUpCode" => values(p.after_call.code.map(|code| world.wrapup_codes[code].0)),
-        "disconnectType" => values(p.disconnect.map(|d| d.camel())),
+        "segmentEnd" => values(s.end.filter(|_| !s.after_call.is_open())),
+        "wrapUpCode" => values(s.after_call.code.map(|code| world.wrapup_codes[code].0)),
+        "disconnectType" => values(s.disconnect.map(|d| d.camel())),
         _ => DimensionValues::Unknown,
     }
 }

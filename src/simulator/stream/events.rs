@@ -6,7 +6,7 @@
 use super::subscribed::EventSocket;
 use super::{Frame, Outbox, serve, text_frame, upgrade, wants_upgrade};
 use crate::http_server::{Reply, Request, Response};
-use crate::simulator::centre::facts::{Conversation, Purpose};
+use crate::simulator::centre::facts::{Conversation, Participant, Purpose};
 use crate::simulator::json::Object;
 use crate::simulator::service::problem::Problem;
 use crate::simulator::shared::Shared;
@@ -109,16 +109,12 @@ fn subscribe(shared: &Shared, outbox: &Outbox, text: &str) -> Value {
 }
 
 fn state(c: &Conversation) -> &'static str {
-    if c.end.is_some() {
+    let consulted = |p: &Participant| p.purpose == Purpose::User && !p.listens_in() && p.stay().is_talking();
+    if c.end().is_some() {
         "closed"
-    } else if !c.customer().is_open() {
+    } else if !c.customer().stay().is_open() {
         "wrapup"
-    } else if c
-        .participants
-        .iter()
-        .any(|p| p.purpose == Purpose::User && p.is_talking())
-        && c.participants.iter().any(|p| p.held_since().is_some())
-    {
+    } else if c.participants.iter().skip(1).any(consulted) && c.stays().any(|(.., s)| s.held_since().is_some()) {
         "consulting"
     } else {
         "connected"
@@ -136,7 +132,7 @@ pub(in crate::simulator) fn publish(shared: &Shared, c: &Conversation, at: Ms) {
         .iter()
         .map(|&q| shared.world.queues[q].id.to_string())
         .collect();
-    let current = c.customer().queue.map(|q| shared.world.queues[q].id);
+    let current = c.customer().stay().queue.map(|q| shared.world.queues[q].id);
     let body = Object::new()
         .set("id", c.id)
         .set("state", state(c))

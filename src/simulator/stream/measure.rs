@@ -3,7 +3,7 @@
 //! In: the centre's facts, a window · Out: numbers per queue · Thread: the centre's (pure).
 
 use crate::simulator::centre::Centre;
-use crate::simulator::centre::facts::{Disconnect, Purpose};
+use crate::simulator::centre::facts::{Disconnect, Participant, Purpose};
 use crate::simulator::when::Ms;
 use serde_json::{Value, json};
 
@@ -79,54 +79,53 @@ pub(super) fn measure(centre: &Centre, from: Ms, to: Ms) -> Vec<Measured> {
         })
         .collect();
     let within = |at: Ms| at >= from && at < to;
-    // No conversation lasts longer than an hour.
-    for c in centre.conversations().rev().take_while(|c| c.start >= from - 3_600_000) {
-        for p in &c.participants {
-            let Some(queue) = p.queue else { continue };
+    for c in centre.conversations().filter(|c| c.end().is_none_or(|end| end >= from)) {
+        for (visit, p) in c
+            .participants
+            .iter()
+            .enumerate()
+            .filter(|(_, p)| p.purpose == Purpose::Acd)
+        {
+            let s = p.stay();
+            let (Some(queue), Some(entered)) = (s.queue, s.connected) else {
+                continue;
+            };
             let m = &mut all[queue];
-            match p.purpose {
-                Purpose::Acd => {
-                    m.offered += i64::from(within(p.start));
-                    let Some(left) = p.end.filter(|&end| within(end)) else {
-                        continue;
-                    };
-                    let answered = c
-                        .participants
-                        .iter()
-                        .any(|a| a.purpose == Purpose::Agent && a.connected == Some(left));
-                    let goes_on = c
-                        .participants
-                        .iter()
-                        .any(|a| a.purpose == Purpose::Acd && a.id != p.id && a.start == left);
-                    if answered || !goes_on {
-                        m.waited += left - p.start;
-                    }
-                    if answered {
-                        m.answered += 1;
-                        m.in_time += i64::from(left - p.start <= world.queues[queue].service_level[c.media.index()].1);
-                    } else if !goes_on {
-                        m.abandoned += 1;
-                    }
-                }
-                Purpose::Agent => {
-                    let (Some(connected), Some(end)) = (p.connected, p.end) else {
-                        continue;
-                    };
-                    let done = p.after_call.end.unwrap_or(end);
-                    if p.after_call.is_open() || !within(done) {
-                        continue;
-                    }
-                    m.handled += 1;
-                    m.handle += end - connected + (done - p.after_call.start.unwrap_or(done));
-                    m.held += p.held_ms(end);
-                    m.transferred += i64::from(matches!(
-                        p.disconnect,
-                        Some(Disconnect::Transfer | Disconnect::ConsultTransfer)
-                    ));
-                    m.wrapups += i64::from(p.after_call.code.is_some());
-                }
-                _ => {}
+            m.offered += i64::from(within(entered));
+            let Some(left) = s.end.filter(|&end| within(end)) else {
+                continue;
+            };
+            let is_next =
+                |(who, p): (usize, &Participant)| who != visit && p.purpose == Purpose::Acd && p.stay().start == left;
+            let answered = c.is_answered(visit);
+            let goes_on = c.participants.iter().enumerate().any(is_next);
+            if answered || !goes_on {
+                m.waited += left - entered;
             }
+            if answered {
+                m.answered += 1;
+                m.in_time += i64::from(left - entered <= world.queues[queue].service_level[s.media.index()].1);
+            } else if !goes_on {
+                m.abandoned += 1;
+            }
+        }
+        for (_, s) in c.work() {
+            let (Some(queue), Some(connected), Some(end)) = (s.queue, s.connected, s.end) else {
+                continue;
+            };
+            let m = &mut all[queue];
+            let done = s.after_call.end.unwrap_or(end);
+            if s.after_call.is_open() || !within(done) {
+                continue;
+            }
+            m.handled += 1;
+            m.handle += end - connected + (done - s.after_call.start.unwrap_or(done));
+            m.held += s.held_ms(end);
+            m.transferred += i64::from(matches!(
+                s.disconnect,
+                Some(Disconnect::Transfer | Disconnect::ConsultTransfer)
+            ));
+            m.wrapups += i64::from(s.after_call.code.is_some());
         }
     }
     all

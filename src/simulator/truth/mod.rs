@@ -107,20 +107,23 @@ fn number<'a>(
         .collect();
     let (mut all, mut everywhere) = (WindowedSums::default(), Live::default());
     let (mut active, mut counted) = (0u64, 0u64);
-    let was_there = |c: &Conversation| query.since_ms.is_none_or(|since| c.end.is_none_or(|end| end > since));
-    for c in conversations
-        .filter(|c| was_there(c))
-        .filter_map(|c| history::at(c, as_of))
-    {
+    let was_there = |c: &Conversation| {
+        let went_on = |since| c.periods.iter().any(|p| p.end.is_none_or(|end| end > since));
+        query.since_ms.is_none_or(went_on)
+    };
+    for c in conversations.filter_map(|c| history::at(c, as_of)) {
         let c: Cow<'_, Conversation> = c;
+        if !was_there(&c) {
+            continue;
+        }
         if !c.queues().iter().any(|&q| wanted[q]) {
             continue;
         }
         counted += 1;
-        let result = outcomes::of_conversation(&c);
+        let result = outcomes::of_conversation(&c, as_of);
         active += u64::from(result.active);
         for outcome in result.outcomes.iter().filter(|o| wanted[o.queue]) {
-            let own = world.queues[outcome.queue].service_level[c.media.index()].1;
+            let own = world.queues[outcome.queue].service_level[outcome.media.index()].1;
             let limits = Limits {
                 in_time: match query.service_level {
                     ServiceLevel::Queue => own,
@@ -129,14 +132,14 @@ fn number<'a>(
                 short: millis(query.short_abandon),
             };
             let numbers = &mut by_queue[outcome.queue];
-            let of_media = numbers.media[c.media.index()].get_or_insert_default();
+            let of_media = numbers.media[outcome.media.index()].get_or_insert_default();
             for sums in [&mut all, &mut numbers.sums, &mut of_media.0] {
                 sums.add(outcome.at, outcome.kind, limits, grid);
             }
         }
         for ongoing in result.ongoing.iter().filter(|o| wanted[o.queue]) {
             let numbers = &mut by_queue[ongoing.queue];
-            let of_media = numbers.media[c.media.index()].get_or_insert_default();
+            let of_media = numbers.media[ongoing.media.index()].get_or_insert_default();
             for live in [&mut everywhere, &mut numbers.live, &mut of_media.1] {
                 live.add(ongoing.what);
             }

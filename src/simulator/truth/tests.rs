@@ -3,7 +3,7 @@
 //! In: hand-written facts · Out: assertions · Thread: the test's.
 
 use super::*;
-use crate::simulator::centre::facts::{AfterCall, Disconnect, Participant, Purpose, Span};
+use crate::simulator::centre::facts::{AfterCall, Before, Disconnect, Participant, Purpose, Span, Stay};
 use crate::simulator::json::Id;
 use crate::simulator::options::Options;
 use crate::simulator::world::Media;
@@ -26,8 +26,7 @@ impl TestConversation {
             key: 1,
             id: Id(1),
             media,
-            start: T0,
-            end: None,
+            periods: vec![Span { start: T0, end: None }],
             caller: String::new(),
             address: String::new(),
             subject: "",
@@ -40,22 +39,43 @@ impl TestConversation {
 
     fn join(&mut self, purpose: Purpose, queue: Option<usize>, from: f64, to: Option<f64>) -> &mut Participant {
         let number = 100 + self.0.participants.len() as u128;
+        let stay = self.stay(queue, from, to);
         self.0.participants.push(Participant {
             id: Id(number),
-            communication: Id(number + 1000),
             purpose,
             user: matches!(purpose, Purpose::Agent | Purpose::User).then_some(0),
-            queue,
             consulted_by: None,
+            monitoring: None,
+            stays: vec![stay],
+        });
+        self.0.participants.last_mut().unwrap()
+    }
+
+    /// A stay that is connected as soon as it begins.
+    fn stay(&self, queue: Option<usize>, from: f64, to: Option<f64>) -> Stay {
+        Stay {
+            communication: Id(1000 + self.0.stays().count() as u128),
+            media: self.0.media,
+            queue,
+            visit: None,
             start: t(from),
+            before: Before::Alert,
+            scheduled_for: None,
             connected: Some(t(from)),
             end: to.map(t),
             disconnect: to.map(|_| Disconnect::Peer),
             holds: Vec::new(),
             parks: Vec::new(),
             after_call: AfterCall::default(),
-        });
-        self.0.participants.last_mut().unwrap()
+            call_back: None,
+        }
+    }
+
+    /// Another stay of a participant.
+    fn again(mut self, who: usize, queue: Option<usize>, from: f64, to: Option<f64>) -> TestConversation {
+        let stay = self.stay(queue, from, to);
+        self.0.participants[who].stays.push(stay);
+        self
     }
 
     fn visit(mut self, queue: usize, from: f64, to: Option<f64>) -> TestConversation {
@@ -73,14 +93,14 @@ impl TestConversation {
         self
     }
 
-    /// Changes the last participant.
-    fn with(mut self, change: impl FnOnce(&mut Participant)) -> TestConversation {
-        change(self.0.participants.last_mut().unwrap());
+    /// Changes the newest stay of the last participant.
+    fn with(mut self, change: impl FnOnce(&mut Stay)) -> TestConversation {
+        change(self.0.participants.last_mut().unwrap().stay_mut());
         self
     }
 
     fn customer_gone(mut self, at: f64) -> TestConversation {
-        self.0.participants[0].end = Some(t(at));
+        self.0.participants[0].stay_mut().end = Some(t(at));
         self
     }
 }
@@ -119,6 +139,7 @@ fn an_answered_call_with_hold_and_after_call_work() {
             });
             p.after_call = AfterCall {
                 expected: true,
+                optional: false,
                 skipped: false,
                 start: Some(t(80.0)),
                 end: Some(t(101.0)),
@@ -140,7 +161,7 @@ fn the_answer_may_come_five_seconds_after_the_visit_but_no_later() {
         let story = TestConversation::new(Media::Voice)
             .visit(0, 0.0, Some(10.0))
             .agent(0, at, Some(30.0));
-        totals(&[story.customer_gone(30.0)], 0)["answered"].clone()
+        totals(&[story.customer_gone(10.0)], 0)["answered"].clone()
     };
     assert_eq!(answered(15.0), 1);
     assert_eq!(answered(15.001), Value::Null);
@@ -255,9 +276,13 @@ fn handled_counts_after_after_call_work_or_at_once_if_it_is_skipped() {
         ..AfterCall::default()
     };
     let pending = story(expected.clone());
-    assert_eq!(totals(&pending, 0)["handled"], Value::Null);
-    let (_, answer) = truth(&pending, &TruthQuery::default(), 20.0);
-    assert_eq!(answer["totals"]["after_call_work"], 1);
+    let at = |secs: f64| {
+        let answer = truth(&pending, &TruthQuery::default(), secs).1;
+        let all = &answer["all_queues"]["totals"];
+        (answer["totals"]["after_call_work"].clone(), all["handled"].clone())
+    };
+    assert_eq!(at(609.999), (json!(1), json!(0)));
+    assert_eq!(at(610.0), (json!(0), json!(1)), "not expected any more");
     let skipped = totals(
         &story(AfterCall {
             skipped: true,
@@ -337,6 +362,7 @@ fn each_fact_in_the_window_of_its_moment() {
         .with(|p| {
             p.after_call = AfterCall {
                 expected: true,
+                optional: false,
                 skipped: false,
                 start: Some(t(170.0)),
                 end: Some(t(180.0)),
@@ -405,7 +431,7 @@ fn since_leaves_out_ended_conversations_and_queue_those_of_other_queues() {
         let mut story = TestConversation::new(Media::Voice)
             .visit(queue, 0.0, Some(end))
             .customer_gone(end);
-        story.0.end = Some(t(end));
+        story.0.periods[0].end = Some(t(end));
         story
     };
     let conversations = [story(0, 10.0), story(0, 20.0), story(1, 30.0)];

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use super::exposition::{Exposition, Kind};
 use crate::model::counts::{Field, LiveNumbers, Numbers, Unit};
-use crate::model::snapshot::{MediaSnapshot, ObservationSnapshot, QueueSnapshot, Snapshot};
+use crate::model::snapshot::{MediaSnapshot, ObservationSnapshot, QueueSnapshot, Snapshot, UnknownQueues};
 
 /// Queues with series of their own; an organisation has a few hundred.
 const MOST_QUEUES: usize = 5000;
@@ -43,8 +43,9 @@ pub(super) fn write(to: &mut Exposition, snapshot: &Snapshot) {
         "Conversations with a customer connected now.",
         active,
     );
+    let none_known = UnknownQueues::of(snapshot).is_some_and(|unknown| unknown.are_all());
     for field in LiveNumbers::FIELDS {
-        let value = field.metric_value(&snapshot.totals.live);
+        let value = field.metric_value(&snapshot.totals.live).filter(|_| !none_known);
         to.gauge(&format!("genesys_{}", field.metric_name()), field.help, value);
     }
     if let Some(all) = &snapshot.all_queues {
@@ -69,6 +70,8 @@ pub(super) fn write(to: &mut Exposition, snapshot: &Snapshot) {
         });
     }
     by_media(to, &queues);
+    unknown(to, &queues);
+    observed(to, &queues);
     users(to, snapshot, &queues);
     metrics(to, snapshot);
 }
@@ -100,6 +103,38 @@ fn by_media(to: &mut Exposition, queues: &[Queue<'_>]) {
         });
     }
     family("longest_wait_seconds", LONGEST_WAIT, &|media| media.longest_wait_secs);
+}
+
+fn unknown(to: &mut Exposition, queues: &[Queue<'_>]) {
+    let help =
+        "1 for a queue whose live numbers are unknown and left out, because its conversation topic is not covered.";
+    to.family(Kind::Gauge, "genesys_queue_unknown", help, |to| {
+        for queue in queues {
+            if let Some(why) = &queue.now.unknown {
+                to.count(&queue.labels_and("reason", &why.kind().replace(' ', "_")), 1);
+            }
+        }
+    });
+}
+
+fn observed(to: &mut Exposition, queues: &[Queue<'_>]) {
+    let help = "Our number less Genesys' own where they have differed for a minute; 0 where they have not.";
+    to.family(Kind::Gauge, "genesys_queue_observed_difference", help, |to| {
+        for queue in queues {
+            let Some(observed) = &queue.now.observed else { continue };
+            let live = &queue.now.live;
+            for (metric, ours, theirs) in [
+                ("waiting", live.waiting, observed.waiting),
+                ("interacting", live.interacting, observed.interacting),
+            ] {
+                let difference = observed.differs_since.map_or(Some(0.0), |_| {
+                    // Exact up to 2^53.
+                    Some(ours.known()? as f64 - theirs as f64)
+                });
+                to.add(&queue.labels_and("metric", metric), difference);
+            }
+        }
+    });
 }
 
 fn metrics(to: &mut Exposition, snapshot: &Snapshot) {

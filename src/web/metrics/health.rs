@@ -13,7 +13,7 @@ const MOST_KINDS: usize = 50;
 /// A counter: name, help, value.
 type Counted = (&'static str, &'static str, fn(&Counters) -> u64);
 
-const COUNTERS: [Counted; 17] = [
+const COUNTERS: [Counted; 18] = [
     ("frames_received", "Text and binary messages received.", |c| {
         c.frames_received
     }),
@@ -56,6 +56,11 @@ const COUNTERS: [Counted; 17] = [
         "lost",
         "Open conversations that REST did not know three times in a row.",
         |c| c.lost,
+    ),
+    (
+        "unreadable",
+        "Times that could not be read, or were too far ahead; they count as absent.",
+        |c| c.unreadable,
     ),
     ("drift", "Differences found between stream and REST.", |c| c.drift),
     ("repairs", "Facts taken from REST.", |c| c.repairs),
@@ -105,7 +110,7 @@ pub(super) fn write(to: &mut Exposition, snapshot: &Snapshot, server: &ServerSta
     for (name, help, value) in [
         (
             "ready",
-            "1 while streaming and fresh, as /readyz says.",
+            "1 while /readyz answers 200: streaming and fresh, some queues may be unknown.",
             whole(u8::from(server.ready)),
         ),
         (
@@ -137,6 +142,11 @@ pub(super) fn write(to: &mut Exposition, snapshot: &Snapshot, server: &ServerSta
             "channel_expiry_timestamp_seconds",
             "When the notification channel ends, Unix time.",
             connection.channel_expires_at.map(seconds),
+        ),
+        (
+            "clock_ahead_seconds",
+            "How far this machine's clock is ahead of the service's; negative where it is behind.",
+            Some(connection.clock_ahead_ms as f64 / 1000.0),
         ),
         (
             "connections",

@@ -3,7 +3,7 @@
 //! In: made snapshots · Out: verdicts · Thread: the test's.
 
 use super::*;
-use crate::model::snapshot::{AllQueues, LiveNumbers, Numbers, QueueSnapshot};
+use crate::model::snapshot::{AllQueues, LiveNumbers, Numbers, ObservedSnapshot, QueueSnapshot, WhyUnknown};
 use crate::web::testing;
 use crate::{Id, Moment};
 
@@ -17,7 +17,7 @@ fn snapshot() -> Snapshot {
     let queue = QueueSnapshot {
         name: Some("Sales \"east\\west\"\nnew".to_owned()),
         live: LiveNumbers {
-            waiting: Some(3),
+            waiting: 3.into(),
             ..LiveNumbers::default()
         },
         longest_wait_secs: Some(12.5),
@@ -65,6 +65,71 @@ fn numbers_are_the_snapshots_in_base_units() {
     );
 }
 
+/// Samples of unknown numbers are left out; the reason is one of few, whatever the service said.
+#[test]
+fn unknown_queues_and_differences_have_samples() {
+    let mut snapshot = snapshot();
+    snapshot.totals.live.waiting = 3.into();
+    let at = snapshot.as_of;
+    let known = |differs_since| QueueSnapshot {
+        live: LiveNumbers {
+            waiting: 3.into(),
+            interacting: 1.into(),
+            ..LiveNumbers::default()
+        },
+        observed: Some(ObservedSnapshot {
+            waiting: 5,
+            interacting: 1,
+            at,
+            differs_since,
+        }),
+        ..QueueSnapshot::default()
+    };
+    snapshot.queues = [
+        (Id::new("differs"), known(Some(at))),
+        (Id::new("just-differs"), known(None)),
+    ]
+    .into();
+    for (id, why) in [
+        ("r", WhyUnknown::Refused("a\"b".to_owned())),
+        ("n", WhyUnknown::NotSubscribed),
+    ] {
+        let unknown = QueueSnapshot {
+            live: LiveNumbers::UNKNOWN,
+            unknown: Some(why),
+            ..QueueSnapshot::default()
+        };
+        snapshot.queues.insert(Id::new(id), unknown);
+    }
+    let all = text(&snapshot, &SERVER, Format::Prometheus);
+    for (series, expected) in [
+        ("unknown{queue_id=\"r\",queue=\"\",reason=\"refused\"}", Some("1")),
+        (
+            "unknown{queue_id=\"n\",queue=\"\",reason=\"not_subscribed\"}",
+            Some("1"),
+        ),
+        ("waiting_conversations{queue_id=\"r\",queue=\"\"}", None),
+        (
+            "observed_difference{queue_id=\"differs\",queue=\"\",metric=\"waiting\"}",
+            Some("-2"),
+        ),
+        (
+            "observed_difference{queue_id=\"differs\",queue=\"\",metric=\"interacting\"}",
+            Some("0"),
+        ),
+        (
+            "observed_difference{queue_id=\"just-differs\",queue=\"\",metric=\"waiting\"}",
+            Some("0"),
+        ),
+    ] {
+        assert_eq!(value(&all, &format!("genesys_queue_{series}")), expected, "{series}");
+    }
+    assert_eq!(value(&all, "genesys_waiting_conversations"), Some("3"));
+    snapshot.queues.retain(|_, queue| queue.unknown.is_some());
+    let none_known = text(&snapshot, &SERVER, Format::Prometheus);
+    assert_eq!(value(&none_known, "genesys_waiting_conversations"), None);
+}
+
 /// Dashboards and alerts of users hold these names; the declaration of a number only implies them.
 #[test]
 fn families_of_queues_keep_their_names() {
@@ -77,9 +142,9 @@ fn families_of_queues_keep_their_names() {
         ..Numbers::default()
     };
     let live = LiveNumbers {
-        waiting: Some(1),
-        interacting: Some(1),
-        after_call_work: Some(1),
+        waiting: 1.into(),
+        interacting: 1.into(),
+        after_call_work: 1.into(),
     };
     snapshot.totals.live = live;
     snapshot.all_queues = Some(AllQueues {

@@ -12,23 +12,49 @@
 //   sortKey  the least comes first; only columns with it can be sorted by
 
 /** A number as it is. `field` is its name in the queue, `totals.transferred` for one of the totals. */
-function numberColumn({ field, label, format = formatCount, isDimAtZero = false, sortKey }) {
+function numberColumn({ field, label, format = formatCount, isDimAtZero = false, isLive = false, sortKey }) {
   const read = (queue) => field.split('.').reduce((part, name) => part?.[name], queue);
   return {
     name: field,
     label,
     sortKey,
-    isKnown: (queue) => read(queue) != null,
+    // The column of a live number stays while it is unknown.
+    isKnown: (queue) => read(queue) != null || (isLive && queue.unknown != null),
     show(queue, cell) {
       setText(cell.number, format(read(queue)));
       if (isDimAtZero) setNothing(cell, !read(queue));
+      if (isLive) showDoubt(cell, field, queue);
     },
   };
+}
+
+/** Beside a live number: why it is unknown, or what Genesys counts where that differs. */
+function showDoubt(cell, field, queue) {
+  const isFirst = field === 'waiting';
+  const counted = queue.observed?.[field];
+  const differs = counted != null && counted !== queue[field];
+  const why = queue.unknown ?? '';
+  // What is missing to a refused topic is in the banner, and here beneath the pointer.
+  setText(cell.note, differs ? texts.countedByGenesys(counted) : isFirst ? ` ${why.split(':')[0]}` : '');
+  cell.td.title = differs ? texts.differsSince(formatTime(queue.observed.differs_since)) : why;
+  cell.td.classList.toggle('doubt', differs || (isFirst && why !== ''));
 }
 
 /** The cell of a number that is zero or unknown is less conspicuous than others. */
 function setNothing(cell, isNothing) {
   cell.td.classList.toggle('nothing', isNothing);
+}
+
+/** What each queue was sorted by when that was known last: a queue that becomes unknown keeps its place. */
+const lastKnownKeys = new WeakMap();
+
+function rememberKnown(queue) {
+  const { waiting, longest_wait_since } = queue;
+  if (queue.unknown == null) lastKnownKeys.set(queue, { waiting, longest_wait_since });
+}
+
+function lastKnown(queue, field) {
+  return lastKnownKeys.get(queue)?.[field];
 }
 
 /** For a sort key: the greatest comes first, unknown last. */
@@ -49,13 +75,14 @@ const columns = [
     field: 'waiting',
     label: 'Waiting',
     isDimAtZero: true,
-    sortKey: (queue) => descending(queue.waiting),
+    isLive: true,
+    sortKey: (queue) => descending(lastKnown(queue, 'waiting')),
   }),
   {
     name: 'longest-wait',
     label: 'Longest wait',
-    isKnown: (queue) => queue.waiting != null,
-    sortKey: (queue) => toMillis(queue.longest_wait_since) ?? Infinity,
+    isKnown: (queue) => queue.waiting != null || queue.unknown != null,
+    sortKey: (queue) => toMillis(lastKnown(queue, 'longest_wait_since')) ?? Infinity,
     ticks: true,
     show(queue, cell) {
       const secs = secsSince(queue.longest_wait_since);
@@ -63,8 +90,8 @@ const columns = [
       setNothing(cell, secs == null);
     },
   },
-  numberColumn({ field: 'interacting', label: 'Interacting' }),
-  numberColumn({ field: 'after_call_work', label: 'After-call' }),
+  numberColumn({ field: 'interacting', label: 'Interacting', isLive: true }),
+  numberColumn({ field: 'after_call_work', label: 'After-call', isLive: true }),
   numberColumn({ field: 'average_wait_secs', label: 'Average wait', format: formatDuration }),
   {
     name: 'service-level',

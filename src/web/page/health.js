@@ -1,7 +1,7 @@
 // Whether what the page shows is true now, and if not, why: the dot and its word, the banner, the loss of colour.
 
 const health = {
-  /** Nothing is known to be true now. */
+  /** Nothing is known to be true now. While only some queues are unknown, the others are. */
   stale: true,
   /** The problem that is shown now; `null` if all is well. */
   problem: 'first',
@@ -20,7 +20,8 @@ const LIVE_AGAIN_MS = 8000;
 let liveAgainUntil;
 
 /**
- * The worst problem now, or `null`: `name` tells problems apart, `state` stands beside the dot, `text` in the banner.
+ * The worst problem now, or `null`: `name` tells problems apart, `state` stands beside the dot, `text` in the banner;
+ * `isPartial` where what is known is true.
  */
 function findProblem() {
   if (!hasPicture()) {
@@ -52,15 +53,17 @@ function findProblem() {
   }
   const gap = connection.open_gap;
   if (gap) {
-    return { name: 'gap', state: texts.gap, text: texts.notCovered(formatTime(gap.from), gap.cause) };
+    return { name: 'gap', state: texts.degraded('gap'), text: texts.notCovered(formatTime(gap.from), gap.cause) };
   }
+  const why = picture.degraded;
+  if (why) return { name: `degraded ${why}`, state: texts.degraded(why), text: '', isPartial: true };
   return null;
 }
 
 function updateHealth() {
   const problem = findProblem();
   const name = problem?.name ?? null;
-  health.stale = problem != null;
+  health.stale = problem != null && !problem.isPartial;
   byId('main').classList.toggle('stale', health.stale);
   if (name !== health.problem) {
     const isGood = !problem && health.wasLive && health.problem !== 'first';
@@ -76,5 +79,5 @@ function updateHealth() {
     liveAgainUntil = undefined;
   }
   setText(byId('state'), problem?.state ?? texts.live);
-  byId('link').className = !problem ? 'live' : name === 'first' ? '' : 'down';
+  byId('link').className = !problem ? 'live' : problem.isPartial ? 'partial' : name === 'first' ? '' : 'down';
 }

@@ -88,6 +88,7 @@ function updateQueues(changed) {
     }
     shown ??= makeQueueRow(id);
     shown.queue = queue;
+    rememberKnown(queue);
     const name = queue.name ?? id.slice(0, 8);
     if (shown.name.textContent !== name) {
       shown.name.textContent = name;
@@ -146,7 +147,7 @@ function sortQueues() {
   const room = view.kiosk ? roomForRows() : Infinity;
   if (shown.length > room) {
     // Queues where somebody waits stay in sight.
-    const waiting = ({ queue }) => queue.waiting ?? 0;
+    const waiting = ({ queue }) => lastKnown(queue, 'waiting') ?? 0;
     shown.sort((a, b) => waiting(b) - waiting(a) || inOrder(a, b));
     rest = shown.splice(room - 1);
     for (const { tr } of rest) tr.remove();

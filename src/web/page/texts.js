@@ -10,7 +10,7 @@ const texts = {
   reconnecting: 'Reconnecting',
   stopped: 'Stopped',
   silent: 'Silent',
-  gap: 'Gap',
+  degraded: (why) => `Degraded: ${why}`,
   noAnswer: 'No answer',
 
   // The banner.
@@ -37,6 +37,8 @@ const texts = {
   totalsSince: (since) => `Service level and abandoned since ${since} · hatched: not fully covered`,
   midnight: 'midnight',
   ofTarget: (percent) => ` of ${percent} %`,
+  countedByGenesys: (count) => ` Genesys: ${count}`,
+  differsSince: (since) => `differs from Genesys' own number since ${since}`,
   onQueue: (count) => ` ${count} on queue`,
   busy: (count) => ` ${count} busy`,
   notResponding: (count) => ` · ${count} not responding`,

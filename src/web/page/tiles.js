@@ -38,7 +38,8 @@ function updateTiles() {
   const totals = picture.totals ?? {};
   for (const { field, tile } of liveTiles) {
     setText(tile.number, formatCount(totals[field]));
-    setShown(tile.box, totals[field] != null);
+    // A tile stays while no queue is known.
+    setShown(tile.box, totals[field] != null || picture.all_queues != null);
     if (totalsHistory.length > 1) {
       const { line, area } = sparkline(totalsHistory.map((totals) => totals?.[field]));
       draw(tile.line, line);

@@ -2,6 +2,8 @@
 //!
 //! In: fixtures, short frames · Out: verdicts · Thread: the test's own.
 
+use std::cmp::Reverse;
+
 use super::*;
 
 #[test]
@@ -26,7 +28,12 @@ fn a_waiting_conversation_in_every_field() {
     assert_eq!(facts.id, Id::new(CALL));
     assert_eq!(facts.participants.len(), 2);
     let at = moment("2026-05-04T14:05:04.500Z");
-    let stamped = |value| Some(Stamped { at, value });
+    let stamped = |value| {
+        Some(Stamped {
+            at,
+            value: Reverse(value),
+        })
+    };
     let queue = Some(Stamped { at, value: Id::new(Q) });
     assert_eq!(
         facts.participants[1],
@@ -34,18 +41,17 @@ fn a_waiting_conversation_in_every_field() {
             id: Id::new(ACD),
             connected: Some(at),
             ended: None,
-            acw_started: None,
-            acw_ended: None,
+            after_call_work: Vec::new(),
             purpose: Some(Stamped {
                 at,
                 value: Purpose::Acd
             }),
-            queue,
+            queue: queue.clone(),
             user: None,
             wrapup_expected: stamped(false),
             wrapup_required: stamped(false),
-            wrapup_coded: false,
-            listens_in: false,
+            wrapups: Wrapups::default(),
+            listens_in: stamped(false),
             communications: vec![Communication {
                 kind: MediaKind::Voice,
                 id: Id::new("0a93101a-f7f4-50f8-8121-7d9be44b0dca"),
@@ -55,11 +61,17 @@ fn a_waiting_conversation_in_every_field() {
                     at,
                     value: CommunicationState::Connected
                 }),
+                queue: queue.clone(),
+                oldest_queue: queue,
+                scheduled: None,
                 disconnect: None,
                 acw_required: None,
                 acw_state: None,
+                acw_started: None,
+                acw_ended: None,
+                wrapup_coded: false,
                 hold_started: None,
-                held: stamped(false),
+                hold_over: None,
             }],
         }
     );
@@ -80,8 +92,8 @@ fn a_call_from_alert_to_wrap_up() {
         value(&agent.communications[0].state),
         Some(CommunicationState::Alerting)
     );
-    assert_eq!(value(&agent.communications[0].acw_required), Some(true));
-    assert_eq!(value(&agent.wrapup_required), Some(true));
+    assert_eq!(value(&agent.communications[0].acw_required), Some(Reverse(true)));
+    assert_eq!(value(&agent.wrapup_required), Some(Reverse(true)));
 
     let missed = conversation(fixture!("queue-conversation-3-no-answer-requeue"));
     let first = part(&missed, AGENT_1);
@@ -110,16 +122,21 @@ fn a_call_from_alert_to_wrap_up() {
         .participants
         .iter()
         .flat_map(|p| &p.communications)
-        .find(|m| value(&m.held) == Some(true))
+        .find(|m| m.hold_started.is_some())
         .unwrap();
-    assert!(value(&holding.hold_started).is_some());
-    assert_eq!(holding.hold_started.unwrap().at, holding.held.unwrap().at);
+    assert_eq!(holding.hold_over, None);
     assert_eq!(communication.kind, MediaKind::Voice);
 
     let acw = conversation(fixture!("queue-conversation-6-acw"));
     let agent = part(&acw, AGENT_2);
     let at = moment("2026-05-04T14:10:00Z");
-    assert_eq!((agent.acw_started, agent.acw_ended), (Some(at), None));
+    assert_eq!(
+        agent.after_call_work,
+        [AfterCallWork {
+            started: Some(at),
+            ended: None
+        }]
+    );
     assert_eq!(
         agent.communications[0].acw_state,
         Some(Stamped {
@@ -131,12 +148,12 @@ fn a_call_from_alert_to_wrap_up() {
         value(&agent.communications[0].state),
         Some(CommunicationState::Disconnected)
     );
-    assert!(!agent.wrapup_coded);
+    assert!(agent.wrapups.is_empty());
 
     let done = conversation(fixture!("queue-conversation-7-wrapped-up"));
     let agent = part(&done, AGENT_2);
-    assert!(agent.wrapup_coded);
-    assert!(agent.acw_ended.is_some());
+    assert_eq!(agent.wrapups.timed.len(), 1);
+    assert!(agent.after_call_work[0].ended.is_some());
     assert_eq!(value(&agent.communications[0].acw_state), Some(AcwState::Complete));
 
     let abandoned = conversation(fixture!("queue-conversation-8-abandoned"));
@@ -162,7 +179,7 @@ fn other_media_in_the_general_topic() {
     let state = communication.state.unwrap();
     assert_eq!(
         (state.at, state.value),
-        (Moment::from_epoch_ms(i64::MIN), CommunicationState::Waiting)
+        (Moment::from_epoch_ms(i64::MIN), CommunicationState::Scheduled)
     );
     assert_eq!(event(text).event_time, None);
 
@@ -201,6 +218,7 @@ fn a_topic_of_one_medium_has_flat_participants() {
     assert_eq!(value(&agent.queue), Some(Id::new(Q)));
     // `startTime` of the alert is the newest time.
     let at = moment("2026-05-04T14:05:09Z");
+    let queue = Some(Stamped { at, value: Id::new(Q) });
     assert_eq!(
         agent.communications,
         [Communication {
@@ -212,11 +230,17 @@ fn a_topic_of_one_medium_has_flat_participants() {
                 at,
                 value: CommunicationState::Alerting
             }),
+            queue: queue.clone(),
+            oldest_queue: queue,
+            scheduled: None,
             disconnect: None,
             acw_required: None,
             acw_state: None,
+            acw_started: None,
+            acw_ended: None,
+            wrapup_coded: false,
             hold_started: None,
-            held: Some(Stamped { at, value: false }),
+            hold_over: None,
         }]
     );
     let ended = hear(&format!(
@@ -241,7 +265,69 @@ fn a_topic_of_one_medium_has_flat_participants() {
     );
     assert_eq!(communication.disconnected, Some(moment("2026-05-04T14:01:00Z")));
     assert_eq!(value(&communication.disconnect), Some(DisconnectKind::Transfer));
-    assert_eq!(value(&communication.hold_started), Some(moment("2026-05-04T14:00:00Z")));
+    assert_eq!(communication.hold_started, None, "nobody holds what is over");
+}
+
+#[test]
+fn the_queue_of_a_communication_is_the_participants_while_it_is_open() {
+    for (state, is_open) in [
+        ("connected", true),
+        ("alerting", true),
+        ("parked", true),
+        ("disconnected", false),
+        ("terminated", false),
+    ] {
+        let read = participant(&format!(
+            r#""queueId":"q","calls":[{{"id":"m","state":"{state}","connectedTime":"2026-05-04T14:00:00Z"}}]"#
+        ));
+        let queue = |of: &Option<Stamped<Id>>| of.as_ref().map(|queue| (queue.at, queue.value.clone()));
+        let told = Some((moment("2026-05-04T14:00:00Z"), Id::new("q")));
+        let call = &read.communications[0];
+        assert_eq!(queue(&call.queue), told.clone().filter(|_| is_open), "{state}");
+        assert_eq!(queue(&call.oldest_queue), told, "{state}");
+    }
+}
+
+#[test]
+fn a_callback_was_scheduled_at_the_newest_time_of_the_event_that_shows_it() {
+    let at = "2026-05-04T14:00:00Z";
+    let scheduled = |state: &str, list: &str| {
+        let read = participant(&format!(
+            r#""endTime":"{at}","{list}":[{{"id":"m","state":"{state}","callbackScheduledTime":"2026-05-05T00:00:00Z"}}]"#
+        ));
+        read.communications[0].scheduled
+    };
+    assert_eq!(scheduled("scheduled", "callbacks"), Some(moment(at)));
+    assert_eq!(scheduled("connected", "callbacks"), None);
+    assert_eq!(scheduled("scheduled", "calls"), None);
+}
+
+#[test]
+fn after_call_work_of_a_communication_has_times_of_its_own() {
+    let (from, to) = ("2026-05-04T14:00:00Z", "2026-05-04T14:00:30Z");
+    let read = participant(&format!(
+        r#""calls":[{{"id":"m","afterCallWork":{{"state":"complete","startTime":"{from}","endTime":"{to}"}}}}]"#
+    ));
+    let call = &read.communications[0];
+    assert_eq!(
+        (call.acw_started, call.acw_ended),
+        (Some(moment(from)), Some(moment(to)))
+    );
+    assert!(read.after_call_work.is_empty());
+}
+
+#[test]
+fn a_call_that_is_not_held_has_no_hold() {
+    let hold = |fields: &str| {
+        let read = participant(&format!(
+            r#""calls":[{{"id":"m","startHoldTime":"2026-05-04T14:00:00Z",{fields}}}]"#
+        ));
+        read.communications[0].hold_started
+    };
+    let at = Some(moment("2026-05-04T14:00:00Z"));
+    assert_eq!(hold(r#""held":true"#), at);
+    assert_eq!(hold(r#""state":"connected""#), at);
+    assert_eq!(hold(r#""held":false"#), None);
 }
 
 #[test]
@@ -274,21 +360,40 @@ fn every_field_for_queue_user_wrap_up_code_and_listening() {
         Some(Id::new("v"))
     );
 
-    assert!(participant(r#""wrapup":{"code":"x"}"#).wrapup_coded);
-    assert!(participant(r#""calls":[{"id":"1","wrapup":{"code":"x"}}]"#).wrapup_coded);
-    assert!(!participant(r#""wrapup":{"code":"","notes":"n"}"#).wrapup_coded);
-    assert!(!participant(r#""wrapup":null"#).wrapup_coded);
+    let wrapups = |fields: &str| participant(fields).wrapups;
+    let end = "2026-05-04T14:00:00Z";
+    assert_eq!(
+        wrapups(&format!(r#""wrapup":{{"code":"x","endTime":"{end}"}}"#)),
+        Wrapups {
+            timed: vec![moment(end)],
+            untimed: None
+        }
+    );
+    assert_eq!(
+        wrapups(&format!(r#""wrapup":{{"code":"x"}},"endTime":"{end}""#)),
+        Wrapups {
+            timed: Vec::new(),
+            untimed: Some(moment(end))
+        }
+    );
+    for none in [r#""wrapup":{"code":"","notes":"n"}"#, r#""wrapup":null"#] {
+        assert!(wrapups(none).is_empty(), "{none}");
+    }
+    let of_call = participant(r#""calls":[{"id":"1","wrapup":{"code":"x"}},{"id":"2"}]"#);
+    assert!(of_call.wrapups.is_empty() && of_call.communications[0].wrapup_coded);
+    assert!(!of_call.communications[1].wrapup_coded);
 
+    let listens = |fields: &str| value(&participant(fields).listens_in);
     for field in [
         "monitoredParticipantId",
         "coachedParticipantId",
         "bargedParticipantId",
         "screenMonitoredParticipantId",
     ] {
-        assert!(participant(&format!(r#""{field}":"x""#)).listens_in);
-        assert!(!participant(&format!(r#""{field}":null"#)).listens_in);
+        assert_eq!(listens(&format!(r#""{field}":"x""#)), Some(Reverse(true)), "{field}");
+        assert_eq!(listens(&format!(r#""{field}":null"#)), Some(Reverse(false)), "{field}");
     }
-    assert!(!participant(r#""consultParticipantId":"x""#).listens_in);
+    assert_eq!(listens(r#""consultParticipantId":"x""#), Some(Reverse(false)));
 }
 
 #[test]
