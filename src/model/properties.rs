@@ -309,7 +309,7 @@ proptest! {
             }
         }
         let now = moment(LATER_MS);
-        let (mut rolling, mut late) = (model_with(&centre.queues, day), model_with(&centre.queues, day));
+        let (mut rolling, mut late) = (model_with(&centre.queues, day.clone()), model_with(&centre.queues, day));
         for (ms, facts) in &centre.told {
             rolling.on_tick(moment(*ms));
             take(&mut rolling, facts, moment(*ms));
