@@ -23,7 +23,7 @@ pub(super) fn check(snapshot: &Snapshot, now: Moment, settings: Settings) -> Res
         let age = now.millis_since(since);
         (age > i64::try_from(limit.as_millis()).unwrap_or(i64::MAX)).then_some(age / 1000)
     };
-    if let Some(secs) = older_than(snapshot.as_of, settings.interval * 2 + settings.stale_after) {
+    if let Some(secs) = older_than(snapshot.generated_at, settings.interval * 2 + settings.stale_after) {
         return Err(format!("the last snapshot is {secs} s old"));
     }
     // Frames since the last snapshot are not in it, so the limit is longer by an interval.
@@ -64,7 +64,7 @@ mod tests {
     fn wrong(age: Duration, change: impl FnOnce(&mut Snapshot)) -> Option<String> {
         let mut snapshot = testing::snapshot();
         change(&mut snapshot);
-        check(&snapshot, snapshot.as_of.plus(age), SETTINGS).err()
+        check(&snapshot, snapshot.generated_at.plus(age), SETTINGS).err()
     }
 
     #[test]
