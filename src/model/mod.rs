@@ -18,6 +18,8 @@ mod coverage;
 mod dashboard;
 pub(crate) mod details;
 mod duplicates;
+#[cfg(feature = "cli")]
+pub(crate) mod explain;
 mod freshness;
 mod gap;
 mod index;

@@ -21,6 +21,7 @@
 //! | `library` | the stream in a program: callbacks, events, snapshots, handles |
 //! | `audit` | the audit file: entries, chain, crashes, `audit verify` |
 //! | `replay` | recordings: the same snapshot as live, torn and broken files, full disks |
+//! | `explain` | what one conversation was counted for and why |
 //! | `webhook` | snapshots and events posted to receivers that take, refuse, fail and hang |
 //! | `process` | the program: outputs, signals, exit codes |
 //! | `simulator` | the simulator from outside |
@@ -48,6 +49,8 @@ mod cli_texts;
 mod clock;
 #[cfg(all(unix, feature = "cli", feature = "simulator"))]
 mod docs;
+#[cfg(all(unix, feature = "cli", feature = "simulator"))]
+mod explain;
 #[cfg(feature = "simulator")]
 mod fault_matrix;
 #[cfg(feature = "simulator")]
