@@ -141,7 +141,10 @@ fn each_refused_topic_has_its_own_gap_for_as_long_as_it_lasts() {
     let told = gaps(&effects);
     assert_eq!(told.len(), 3, "one for all of them, and two are over");
     assert!(matches!(&told[0].topics, GapTopics::Some(topics) if topics.len() == 100));
-    assert!(gaps(&core.apply(refused(&many[..1], 21), at(21))).is_empty(), "one is still refused");
+    assert!(
+        gaps(&core.apply(refused(&many[..1], 21), at(21))).is_empty(),
+        "one is still refused"
+    );
     let closed = gaps(&core.apply(refused(&[], 22), at(22)));
     assert_eq!((closed.len(), closed[0].to), (1, Some(at(22))));
 }
