@@ -43,7 +43,7 @@ pub fn start(flags: ReplayFlags, log: &LogTarget) -> Result<(), Error> {
 }
 
 fn take_over(config: &mut Config, start: &Start) {
-    let settings = start.settings;
+    let settings = start.settings.clone();
     config.hosts.region.clone_from(&start.region);
     config.protocol = settings.protocol;
     config.stale_after = settings.stale_after;

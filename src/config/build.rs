@@ -10,6 +10,7 @@ use super::outputs::{read_http, read_outputs};
 use super::reading::{FileLayer, Given, Null, Reading, Switch, whole_in};
 use super::region::{self, parse_http_url, parse_streaming_url};
 use super::subscribe::read_subscribe;
+use super::time_zone::ZONE_DIRECTORIES;
 use super::*;
 use crate::base::problem::{ConfigProblem, Origin};
 use crate::base::url::parse_proxy;
@@ -100,6 +101,9 @@ pub(crate) fn build(layers: &Layers<'_>) -> Result<(Config, Vec<String>), Error>
         utc_offset_minutes: r
             .text("totals.utc_offset", Null::Refused, period::parse_utc_offset)
             .unwrap_or(0),
+        time_zone: r.text("totals.time_zone", Null::Allowed, |name| {
+            TimeZone::read(name, ZONE_DIRECTORIES)
+        }),
     };
     let model = ModelConfig {
         retention: r.duration("model.retention_secs", 1..=30 * DAY_SECS, 7200),

@@ -19,6 +19,7 @@ mod settings;
 mod subscribe;
 #[cfg(test)]
 mod tests;
+pub(crate) mod time_zone;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -41,6 +42,7 @@ pub(crate) use sections::{
     OutputsConfig, ReconnectConfig, ServiceLevel, Stdout, Subscribe, TimeWindow, TotalsConfig, TotalsSince,
     WebhookConfig, WebhookOn, WindowsConfig,
 };
+pub(crate) use time_zone::TimeZone;
 
 /// The protocol that a stream speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]

@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::canonical::path;
+use super::time_zone::TimeZone;
 use crate::Secret;
 use crate::base::millis;
 
@@ -207,17 +208,20 @@ pub struct WindowsConfig {
 pub enum TotalsSince {
     /// Since the start of the stream.
     Start,
-    /// Since midnight of `utc_offset`.
+    /// Since midnight of `time_zone`, else of `utc_offset`.
     Day,
 }
 
 /// `totals` in the file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TotalsConfig {
     /// Since when.
     pub since: TotalsSince,
     /// Minutes east of UTC, -1439 to 1439.
     pub utc_offset_minutes: i32,
+    /// The zone whose midnight begins the day; without one `utc_offset_minutes` counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time_zone: Option<TimeZone>,
 }
 
 /// `model` in the file.

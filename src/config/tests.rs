@@ -21,7 +21,7 @@ const EXAMPLE: &str = r#"{"region":"mypurecloud.com","login_url":null,"api_url":
  "reconnect":{"initial_ms":1000,"max_ms":60000,"max_attempts":0,"stable_after_secs":30},
  "token":{"refresh_before_secs":300},"freshness":{"stale_after_secs":30},
  "windows":{"granularity":"PT1M","keep":60,"service_level_secs":"queue","short_abandon_secs":0},
- "totals":{"since":"start","utc_offset":"+00:00"},
+ "totals":{"since":"start","utc_offset":"+00:00","time_zone":null},
  "model":{"retention_secs":7200,"max_conversations":200000,"recheck_secs":3600},
  "rest":{"max_requests_per_min":300},"backfill":{"enabled":true,"max_requests_per_min":120,"lookback_days":7},
  "outputs":{"stdout":"auto","redact":false,"interval_ms":1000,"snapshot_file":null,"audit_file":null,"record_file":null,"log_file":null,
@@ -245,6 +245,14 @@ fn wrong_files() {
             &["service_level_secs: found \"20\"", "or \"queue\""],
         ),
         ("{\"totals\": {\"utc_offset\": \"2\"}}", &["+02:00"]),
+        (
+            "{\"totals\": {\"time_zone\": \"Europe/Berlni\"}}",
+            &["totals.time_zone: found \"Europe/Berlni\"", "zone files", "\"local\""],
+        ),
+        (
+            "{\"totals\": {\"time_zone\": \"+02:00\"}}",
+            &["Europe/Berlin", "\"local\""],
+        ),
         ("{\"totals\": {\"since\": \"midnight\"}}", &["allowed are start, day"]),
         // Addresses.
         (

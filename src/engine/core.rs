@@ -74,8 +74,8 @@ impl Core {
     /// The core of a run that starts at `now`.
     pub(crate) fn new(settings: Settings, now: Moment) -> Self {
         Self {
-            model: Model::new(settings, now),
             connection: ConnectionView::new(settings.protocol, now),
+            model: Model::new(settings.clone(), now),
             gaps: OpenGaps::default(),
             ticked_at: now,
             clock_log: ClockLog::default(),

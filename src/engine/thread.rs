@@ -108,7 +108,7 @@ impl Aggregator {
         let config = parts.config;
         let settings = Settings::from(config);
         parts.journal.record(|| {
-            let start = Start::new(config.hosts.region.clone(), settings);
+            let start = Start::new(config.hosts.region.clone(), settings.clone());
             Line::state(now, None, State::Start(Box::new(start)))
         });
         let mut core = Core::new(settings, now);

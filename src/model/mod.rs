@@ -70,7 +70,7 @@ use crate::event::facts::Facts;
 use crate::{Event, EventKind, Id, Moment};
 
 /// What a model needs to know of the configuration.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Settings {
     /// Decides which numbers exist.
     pub protocol: Protocol,
@@ -96,7 +96,7 @@ impl From<&Config> for Settings {
             retention: config.model.retention,
             max_conversations: config.model.max_conversations,
             windows: config.windows,
-            totals: config.totals,
+            totals: config.totals.clone(),
         }
     }
 }
@@ -194,7 +194,7 @@ impl Model {
             conversations: Conversations::new(
                 settings.retention,
                 settings.max_conversations,
-                Totals::new(settings.windows, settings.totals),
+                Totals::new(settings.windows, settings.totals.clone()),
             ),
             observations: Observations::default(),
             self_check: SelfCheck::default(),

@@ -19,7 +19,6 @@ use std::time::Duration;
 
 use super::self_check::Counts;
 use super::snapshot::{GapTopics, ObservationSnapshot};
-use crate::base::receipt::Receipt;
 use crate::event::facts::{MediaKind, ObservationFacts, ObservationRow};
 use crate::{Id, Moment};
 
@@ -28,6 +27,9 @@ const QUEUES_AT_MOST: usize = 20_000;
 
 /// Rows of one queue at most; a real one has some hundreds.
 const ROWS_AT_MOST: usize = 5_000;
+
+/// An interval that begins later than this after its receipt is no interval.
+const BEGINS_WITHIN: Duration = Duration::from_secs(86_400);
 
 /// How long an aggregate is shown after the end of its interval: the last message about it may take that long.
 const GRACE: Duration = Duration::from_secs(60);
@@ -250,9 +252,9 @@ fn queue_of_statistics(topic: &str) -> Option<Id> {
 
 impl Group {
     fn apply(&mut self, row: &ObservationRow, (received_at, source): (Moment, Source), room: bool) {
-        // An interval that has not begun would hide all that follows.
-        let trusted_until = Receipt::from(received_at).trusted_until;
-        let interval = row.interval.filter(|(begin, _)| *begin <= trusted_until);
+        // Of an interval that begins much later nothing would ever be older: it would hide all that follows.
+        let latest = received_at.plus(BEGINS_WITHIN);
+        let interval = row.interval.filter(|(begin, _)| *begin <= latest);
         if interval > self.newest {
             self.newest = interval;
             // A new interval starts from zero.

@@ -9,7 +9,7 @@ use super::details::read_conversation;
 use super::testing::centre::{History, moment, uuid};
 use super::testing::{event, shown, totals_config, windows_config};
 use super::*;
-use crate::config::TotalsSince;
+use crate::config::{TimeZone, TotalsSince};
 use crate::event::facts::{ConversationFacts, Purpose};
 
 /// When everything is over but still in a window.
@@ -289,15 +289,27 @@ proptest! {
     }
 
     #[test]
-    fn totals_of_a_day_are_those_of_its_facts(seed in any::<u64>(), minutes in 0_i32..50) {
+    fn totals_of_a_day_are_those_of_its_facts(seed in any::<u64>(), minutes in 0_i32..50, zone in 0..3) {
         let mut rng = fastrand::Rng::with_seed(seed);
         let centre = centre(&mut rng);
         let mut day = settings();
         day.totals.since = TotalsSince::Day;
         // The tests' fixed moment is 14:05 UTC, so midnight comes some minutes later there.
-        day.totals.utc_offset_minutes = 24 * 60 - (14 * 60 + 5) - minutes;
+        let offset = 24 * 60 - (14 * 60 + 5) - minutes;
+        match zone {
+            0 => day.totals.utc_offset_minutes = offset,
+            // The same midnight at the end of a day of 23 hours, and at the begin of one of 25.
+            1 => {
+                let changes = moment((i64::from(minutes) - 20) * 60_000);
+                day.totals.time_zone = Some(TimeZone::changing(offset - 60, changes, offset));
+            }
+            _ => {
+                let changes = moment((i64::from(minutes) + 180) * 60_000);
+                day.totals.time_zone = Some(TimeZone::changing(offset, changes, offset - 60));
+            }
+        }
         let now = moment(LATER_MS);
-        let (mut rolling, mut late) = (model_with(&centre.queues, day), model_with(&centre.queues, day));
+        let (mut rolling, mut late) = (model_with(&centre.queues, day.clone()), model_with(&centre.queues, day));
         for (ms, facts) in &centre.told {
             rolling.on_tick(moment(*ms));
             take(&mut rolling, facts, moment(*ms));

@@ -154,8 +154,6 @@ mod tests {
             let service = |secs| at(secs).plus_ms(-ahead_ms);
             assert_eq!((time.at(at(20)), time.start(at(0))), (service(20), service(0)));
             assert_eq!(time.then(at(12)), service(12));
-            time.saw(&seen("a", 0), service(21));
-            assert_eq!(time.at(at(21)), service(21).max(at(0)));
         }
     }
 

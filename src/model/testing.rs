@@ -42,6 +42,7 @@ pub fn totals_config() -> TotalsConfig {
     TotalsConfig {
         since: TotalsSince::Start,
         utc_offset_minutes: 0,
+        time_zone: None,
     }
 }
 
@@ -170,7 +171,7 @@ pub fn snapshot_of_everything() -> Snapshot {
             Facts::Conversation(Box::new(told)),
             at(900),
         );
-        event.event_time = Some(at(899));
+        event.travel_ms = Some(1000);
         model.apply(&event, at(900));
     }
     let row = |metric: &str, qualifier: Option<&str>, value| ObservationRow {

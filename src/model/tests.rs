@@ -158,11 +158,11 @@ fn a_lasting_difference_from_genesys_is_told_outside_of_gaps() {
     let tick =
         |m: &mut Model, secs: std::ops::Range<i64>| -> Vec<String> { secs.flat_map(|n| m.check_self(at(n))).collect() };
     // The medium of the conversation is not known, so it counts only once REST has told of all media.
-    let all = ObservationFacts {
+    let all = Facts::Observations(Box::new(ObservationFacts {
         queue: queue.clone(),
         rows: Vec::new(),
-    };
-    m.apply_rest(&Facts::Observations(Box::new(all)), at(2));
+    }));
+    m.apply_rest(&all, at(2));
     observe(&mut m, 1.0, 3);
     assert_eq!(tick(&mut m, 3..100), [""; 0]);
     let observed = |m: &mut Model, secs| shown(m, at(secs)).queues[&queue].observed.unwrap();
@@ -185,7 +185,8 @@ fn a_lasting_difference_from_genesys_is_told_outside_of_gaps() {
     m.gaps_mut().close(gap, at(180));
     assert_eq!(shown(&mut m, at(181)).queues[&queue].observed, None);
     tick(&mut m, 181..300);
-    observe(&mut m, 0.0, 300);
+    // REST tells that nobody waits.
+    m.apply_rest(&all, at(300));
     tick(&mut m, 300..350);
     assert_eq!(observed(&mut m, 350).differs_since, None, "it begins anew");
     assert_eq!(tick(&mut m, 350..370), [""; 0], "logged within the hour");
@@ -198,7 +199,7 @@ fn twins_get_no_record_repetitions_do_and_both_are_counted() {
     m.set_queues(these(&["Q"]));
     let mut e = event(EventKind::QueueConversation, waiting("a", "Q"), at(2));
     e.fingerprint = 5;
-    e.event_time = Some(at(1));
+    e.travel_ms = Some(1000);
     assert!(m.apply(&e, at(2)).gets_record());
     assert!(m.apply(&e, at(2)).gets_record());
     e.connection = 2;

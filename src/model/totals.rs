@@ -13,11 +13,9 @@ use std::time::Duration;
 use super::bucket::Bucket;
 use super::counts::{Sign, Sums};
 use super::outcome::Count;
-use crate::config::{ServiceLevel, TotalsConfig, TotalsSince, WindowsConfig};
+use crate::config::{ServiceLevel, TimeZone, TotalsConfig, TotalsSince, WindowsConfig};
 use crate::event::facts::MediaKind;
 use crate::{Id, Moment};
-
-const DAY_MS: i64 = 86_400_000;
 
 /// All buckets, subscribed queues or not.
 #[derive(Debug)]
@@ -25,13 +23,15 @@ pub(crate) struct Totals {
     granularity_ms: i64,
     keep: i64,
     short_abandon_ms: u64,
-    /// Offset of local time from UTC, if totals are of one local day.
-    day_offset_ms: Option<i64>,
+    /// Whose midnight begins the day, if totals are of one local day.
+    zone: Option<TimeZone>,
     /// Milliseconds beyond whole seconds of the threshold that holds for queues without one of their own.
     fraction_ms: u64,
     /// Older buckets are dropped.
     oldest_window: i64,
     oldest_day: i64,
+    /// Whether anything was counted yet.
+    has_counted: bool,
     numbers: HashMap<Id, u32>,
     queues: Vec<QueueTotals>,
 }
@@ -59,9 +59,12 @@ impl Totals {
             granularity_ms: ms(windows.granularity).max(1),
             keep: i64::try_from(windows.keep.max(1)).unwrap_or(i64::MAX),
             short_abandon_ms: ms(windows.short_abandon).unsigned_abs(),
-            day_offset_ms: match totals.since {
+            zone: match totals.since {
                 TotalsSince::Start => None,
-                TotalsSince::Day => Some(i64::from(totals.utc_offset_minutes) * 60_000),
+                TotalsSince::Day => {
+                    let offset = || TimeZone::fixed(totals.utc_offset_minutes);
+                    Some(totals.time_zone.unwrap_or_else(offset))
+                }
             },
             fraction_ms: match windows.service_level {
                 ServiceLevel::Queue => 0,
@@ -69,6 +72,7 @@ impl Totals {
             },
             oldest_window: i64::MIN,
             oldest_day: i64::MIN,
+            has_counted: false,
             numbers: HashMap::new(),
             queues: Vec::new(),
         }
@@ -77,6 +81,12 @@ impl Totals {
     /// Drops the windows that are no longer kept, and the days before this one.
     pub(crate) fn advance(&mut self, now: Moment) {
         let oldest_window = self.oldest_kept(now);
+        if !self.has_counted {
+            // Nothing was dropped yet: the time may go back, once it is known that our clock is ahead of the service's.
+            self.oldest_window = oldest_window;
+            self.oldest_day = self.day_of(now);
+            return;
+        }
         if oldest_window > self.oldest_window {
             self.oldest_window = oldest_window;
             for media in self
@@ -185,8 +195,8 @@ impl Totals {
 
     /// The local midnight before `at`, if totals are of one day.
     pub(crate) fn day_start(&self, at: Moment) -> Option<Moment> {
-        let offset = self.day_offset_ms?;
-        Some(Moment::from_epoch_ms(self.day_of(at) * DAY_MS - offset))
+        let zone = self.zone.as_ref()?;
+        Some(zone.begin_of(zone.day_of(at)))
     }
 
     /// The length of a window as the service writes it.
@@ -202,12 +212,12 @@ impl Totals {
 
     /// The local day of a moment; 0 if totals count since the start.
     pub(crate) fn day_of(&self, at: Moment) -> i64 {
-        self.day_offset_ms
-            .map_or(0, |offset| (at.epoch_ms() + offset).div_euclid(DAY_MS))
+        self.zone.as_ref().map_or(0, |zone| zone.day_of(at))
     }
 
     fn change(&mut self, sign: Sign, queue: &Id, media: MediaKind, at: Moment, change: impl Fn(&mut Bucket)) {
         let (window, day) = (self.window_of(at), self.day_of(at));
+        self.has_counted = true;
         let default_fraction = self.fraction_ms;
         let number = self.queue_number(queue);
         let queue = &mut self.queues[number as usize];
@@ -292,20 +302,25 @@ fn fraction(threshold: Duration) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::time_zone::tests::berlin;
     use crate::model::counts::CountKind;
 
     fn totals(granularity_secs: u64, since: TotalsSince) -> Totals {
-        let windows = WindowsConfig {
+        let config = TotalsConfig {
+            since,
+            utc_offset_minutes: 120,
+            time_zone: None,
+        };
+        Totals::new(totals_windows(granularity_secs), config)
+    }
+
+    fn totals_windows(granularity_secs: u64) -> WindowsConfig {
+        WindowsConfig {
             granularity: Duration::from_secs(granularity_secs),
             keep: 3,
             service_level: ServiceLevel::Queue,
             short_abandon: Duration::ZERO,
-        };
-        let config = TotalsConfig {
-            since,
-            utc_offset_minutes: 120,
-        };
-        Totals::new(windows, config)
+        }
     }
 
     fn offered(at: &str) -> Count {
@@ -376,6 +391,45 @@ mod tests {
     }
 
     #[test]
+    fn both_changes_of_berlin_have_days_from_midnight_to_midnight() {
+        for (day, next, hours) in [
+            ("2026-03-28T23:00:00.000Z", "2026-03-29T22:00:00.000Z", 23),
+            ("2026-10-24T22:00:00.000Z", "2026-10-25T23:00:00.000Z", 25),
+        ] {
+            let config = TotalsConfig {
+                since: TotalsSince::Day,
+                utc_offset_minutes: 0,
+                time_zone: Some(berlin()),
+            };
+            let mut t = Totals::new(totals_windows(3600), config);
+            let at = |text| Moment::parse(text).unwrap();
+            for hour in -2..=hours {
+                let now = at(day).plus_ms(hour * 3_600_000 + 60_000);
+                t.advance(now);
+                t.count(Sign::Add, &offered(&now.to_string()));
+                let begin = t.day_start(now).unwrap();
+                let (since, midnight) = match hour {
+                    ..0 => (hour + 3, None),
+                    _ if hour < hours => (hour + 1, Some(at(day))),
+                    _ => (1, Some(at(next))),
+                };
+                assert_eq!(total(&t, &now.to_string()), since.unsigned_abs(), "{hour}");
+                assert!(midnight.is_none_or(|midnight| begin == midnight), "{hour}: {begin}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_time_may_go_back_until_something_is_counted() {
+        let mut t = totals(900, TotalsSince::Day);
+        t.advance(Moment::parse("2026-05-04T23:50:00Z").unwrap());
+        t.advance(Moment::parse("2026-05-04T20:50:00Z").unwrap());
+        t.count(Sign::Add, &offered("2026-05-04T20:45:00Z"));
+        assert_eq!(total(&t, "2026-05-04T20:50:00Z"), 1);
+        assert_eq!(windows(&t), [("20:45:00".to_owned(), 1)]);
+    }
+
+    #[test]
     fn totals_of_a_day_begin_anew_at_local_midnight() {
         let mut t = totals(1800, TotalsSince::Day);
         let before = "2026-05-04T21:59:59.999Z";
@@ -410,6 +464,7 @@ mod tests {
             let config = TotalsConfig {
                 since: TotalsSince::Day,
                 utc_offset_minutes: if offset.starts_with('-') { -minutes } else { minutes },
+                time_zone: None,
             };
             let windows = WindowsConfig {
                 granularity: Duration::from_secs(60),

@@ -290,3 +290,259 @@ impl Measured {
 fn ms(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOUR_MS: i64 = 3_600_000;
+    const MINUTE_MS: i64 = 60_000;
+    /// What the service's clock shows at the start.
+    const START_MS: i64 = 1_777_900_000_000;
+
+    /// A run: our clock is ahead of the service's by so much, which steps change.
+    struct Run {
+        difference: Difference,
+        passed_ms: i64,
+        ours_ahead_ms: i64,
+    }
+
+    impl Run {
+        fn new(ours_ahead_ms: i64) -> Self {
+            let mut run = Self {
+                difference: Difference::default(),
+                passed_ms: 0,
+                ours_ahead_ms,
+            };
+            run.difference.offset_ms = run.reading().offset_ms();
+            run
+        }
+
+        fn service(&self) -> Moment {
+            Moment::from_epoch_ms(START_MS + self.passed_ms)
+        }
+
+        fn reading(&self) -> Reading {
+            Reading {
+                wall: self.service().plus_ms(self.ours_ahead_ms),
+                monotonic_ms: self.passed_ms,
+            }
+        }
+
+        fn pass(&mut self, ms: i64) {
+            self.passed_ms += ms;
+        }
+
+        fn step(&mut self, by_ms: i64) {
+            self.ours_ahead_ms += by_ms;
+        }
+
+        /// An answer that took 200 ms; the service's part of it is over after half of that.
+        fn answer(&mut self) {
+            self.pass(100);
+            let date = Moment::from_epoch_ms(self.service().epoch_ms() / SECOND_MS * SECOND_MS);
+            self.pass(100);
+            let now = self.reading();
+            self.difference.learn(date, (200, 0), now);
+        }
+
+        fn look(&mut self) -> ClockLook {
+            let now = self.reading();
+            self.difference.look(now)
+        }
+
+        fn receipt(&self) -> Receipt {
+            self.difference.receipt(self.reading())
+        }
+
+        /// How far the service's time as we know it is behind what it is.
+        fn behind_ms(&self) -> i64 {
+            self.service().millis_since(self.receipt().service)
+        }
+
+        fn prove(&mut self, at: Moment) {
+            let now = self.reading();
+            self.difference.prove(at, now);
+        }
+
+        fn doubt(&mut self, id: &str, at: Moment) {
+            let now = self.reading();
+            self.difference.doubt(&Id::new(id), at, now);
+        }
+    }
+
+    #[test]
+    fn a_difference_is_known_to_a_second_and_events_make_it_exact() {
+        for ahead_ms in [10 * MINUTE_MS, -10 * MINUTE_MS, 3 * HOUR_MS, -3 * HOUR_MS, 2600, -2600] {
+            let mut run = Run::new(ahead_ms);
+            assert_eq!(run.look().clock_ahead_ms, 0, "not known yet");
+            run.pass(630);
+            run.answer();
+            assert!((0..=1200).contains(&run.behind_ms()), "{ahead_ms}: {}", run.behind_ms());
+            run.prove(run.service().plus_ms(-20));
+            run.pass(5000);
+            assert_eq!(run.behind_ms(), 20, "{ahead_ms}");
+            assert_eq!(run.look().clock_ahead_ms, ahead_ms + 20);
+            // Later answers do not move it.
+            for _ in 0..10 {
+                run.pass(730);
+                run.answer();
+                assert_eq!(run.behind_ms(), 20, "{ahead_ms}");
+            }
+        }
+    }
+
+    #[test]
+    fn less_than_a_second_is_no_difference() {
+        for ahead_ms in [0, 900, -900] {
+            let mut run = Run::new(ahead_ms);
+            run.pass(400);
+            run.answer();
+            assert_eq!((run.look().clock_ahead_ms, run.behind_ms()), (0, -ahead_ms));
+        }
+    }
+
+    #[test]
+    fn moments_of_ours_are_bounded_for_the_repair() {
+        let mut run = Run::new(-3 * HOUR_MS);
+        run.answer();
+        let now = run.reading().wall;
+        let most = run.difference.latest_ms();
+        assert!(now.plus_ms(most) >= run.service() && most == run.difference.most_ms());
+        let mut run = Run::new(0);
+        run.answer();
+        assert_eq!(run.difference.latest_ms(), 0);
+        assert!(run.difference.most_ms() > 0);
+    }
+
+    #[test]
+    fn a_step_of_our_clock_moves_nothing_and_asks_for_a_date() {
+        for (ahead_ms, by_ms) in [
+            (0, 2 * HOUR_MS),
+            (0, -2 * HOUR_MS),
+            (3 * HOUR_MS, -2 * HOUR_MS),
+            (-10 * MINUTE_MS, 2100),
+        ] {
+            let mut run = Run::new(ahead_ms);
+            run.answer();
+            run.look();
+            let behind_ms = run.behind_ms();
+            run.pass(300);
+            run.step(by_ms);
+            assert_eq!(run.behind_ms(), behind_ms, "at once");
+            assert_eq!(run.look().stepped_ms, by_ms);
+            assert!(run.difference.wants_measuring);
+            assert_eq!(run.look().stepped_ms, 0, "once");
+            assert!((run.behind_ms() - behind_ms).abs() <= 1200, "{}", run.behind_ms());
+            run.answer();
+            assert!((run.behind_ms() - behind_ms).abs() <= 1200 && !run.difference.wants_measuring);
+            let ahead_ms = ahead_ms + by_ms;
+            assert!((run.look().clock_ahead_ms - ahead_ms).abs() <= 1300);
+        }
+    }
+
+    #[test]
+    fn drift_is_no_step() {
+        let mut run = Run::new(0);
+        run.answer();
+        for _ in 0..10 {
+            run.step(1900);
+            assert_eq!(run.look().stepped_ms, 0);
+        }
+    }
+
+    #[test]
+    fn a_machine_that_slept_believes_what_came_meanwhile() {
+        let mut run = Run::new(0);
+        run.answer();
+        run.look();
+        // The monotonic clock stood still for two hours.
+        let mut slept = run.reading();
+        slept.wall = slept.wall.plus_ms(2 * HOUR_MS);
+        assert!(run.difference.receipt(slept).trusted_until > slept.wall);
+        run.difference.look(slept);
+        assert!(run.difference.receipt(slept).trusted_until > slept.wall);
+        run.difference.learn(slept.wall, (200, 0), slept);
+        let receipt = run.difference.receipt(slept);
+        assert_eq!(
+            (receipt.service, receipt.trusted_until),
+            (slept.wall, slept.wall.plus(Duration::from_secs(600)))
+        );
+    }
+
+    #[test]
+    fn trust_reaches_ten_minutes_beyond_the_service_s_clock() {
+        let mut run = Run::new(3 * HOUR_MS);
+        run.answer();
+        let receipt = run.receipt();
+        let trusted_ms = receipt.trusted_until.millis_since(run.service());
+        assert!(
+            (10 * MINUTE_MS - 1200..=10 * MINUTE_MS).contains(&trusted_ms),
+            "{trusted_ms}"
+        );
+    }
+
+    #[test]
+    fn a_clock_that_runs_faster_is_followed_in_steps() {
+        let mut run = Run::new(0);
+        run.answer();
+        for n in 1..100 {
+            let at = run.service().plus_ms(n * 9 * MINUTE_MS);
+            assert!(at <= run.receipt().trusted_until, "{n}");
+            run.prove(at);
+            assert_eq!(run.receipt().service, at);
+        }
+    }
+
+    #[test]
+    fn a_date_refutes_a_time_that_was_too_late() {
+        let mut run = Run::new(0);
+        run.answer();
+        run.prove(run.service().plus_ms(9 * MINUTE_MS));
+        assert_eq!(run.behind_ms(), -9 * MINUTE_MS);
+        run.answer();
+        assert_eq!(run.behind_ms(), 0);
+        assert!(run.look().refuted && !run.look().refuted);
+    }
+
+    #[test]
+    fn wrong_times_move_no_clock_that_is_known_and_ask_for_a_date_now_and_then() {
+        let mut run = Run::new(0);
+        run.answer();
+        for id in ["a", "b", "c", "d"] {
+            run.doubt(id, run.service().plus_ms(HOUR_MS));
+        }
+        assert_eq!(run.behind_ms(), 0);
+        assert!(std::mem::take(&mut run.difference.wants_measuring));
+        run.doubt("e", run.service().plus_ms(HOUR_MS));
+        assert!(!run.difference.wants_measuring);
+        run.pass(MINUTE_MS);
+        run.doubt("e", run.service().plus_ms(HOUR_MS));
+        assert!(run.difference.wants_measuring);
+    }
+
+    #[test]
+    fn without_dates_three_conversations_that_agree_move_a_clock_that_is_behind() {
+        let mut run = Run::new(-3 * HOUR_MS);
+        let never = Moment::parse("9999-12-31T00:00:00Z").unwrap();
+        for id in ["a", "b", "c", "d"] {
+            run.doubt(id, never);
+        }
+        assert_eq!(run.behind_ms(), 3 * HOUR_MS, "no difference of clocks");
+        run.doubt("a", run.service());
+        run.doubt("a", run.service());
+        run.doubt("b", run.service().plus_ms(40 * MINUTE_MS));
+        assert_eq!(run.behind_ms(), 3 * HOUR_MS, "they do not agree");
+        for id in ["a", "b", "c"] {
+            run.pass(1000);
+            run.doubt(id, run.service());
+        }
+        assert!((0..=3000).contains(&run.behind_ms()), "{}", run.behind_ms());
+        run.pass(HOUR_MS);
+        assert!((0..=3000).contains(&run.behind_ms()), "an hour of silence later");
+        let behind_ms = run.behind_ms();
+        run.step(2 * HOUR_MS);
+        assert_eq!(run.look().stepped_ms, 2 * HOUR_MS);
+        assert_eq!(run.behind_ms(), behind_ms);
+    }
+}

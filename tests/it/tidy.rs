@@ -96,6 +96,11 @@ const IMPURE_FILES: &[(&str, &str, &str)] = &[
         "a missing ca_file is a configuration error",
     ),
     ("config/credentials.rs", "std::fs", "a secret is read from its file"),
+    (
+        "config/time_zone.rs",
+        "std::fs",
+        "a zone is read from the system's zone files",
+    ),
     ("config/region.rs", "std::net", "the form of an address, no socket"),
 ];
 

@@ -38,7 +38,7 @@ pub(super) struct Run {
 impl Run {
     pub(super) fn new(start: &Start, at: Moment, bodies: KeepBody) -> Self {
         Self {
-            core: Core::new(start.settings, at),
+            core: Core::new(start.settings.clone(), at),
             decoders: Decoders::new(start.settings.protocol, bodies),
             telemetry: Telemetry::new(),
             waiting: VecDeque::new(),

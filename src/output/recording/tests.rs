@@ -116,13 +116,13 @@ fn a_recording_of_another_schema_is_refused_with_advice() {
         r#"{"received_at":"2026-05-04T14:05:30.123Z","connection":null,"kind":"state","data":{"start":{"#,
         r#""schema":1,"version":"0.1.0","region":"x","protocol":"events","stale_after_ms":900000}}}"#
     );
-    let new = written(&start(), Bodies::Verbatim).replace("\"schema\":2", "\"schema\":3");
+    let new = written(&start(), Bodies::Verbatim).replace("\"schema\":3", "\"schema\":4");
     for (text, schema) in [
         (old, "schema 1, written by version 0.1.0;"),
-        (new.trim_end(), "schema 3"),
+        (new.trim_end(), "schema 4"),
     ] {
         let what = Line::read(text.as_bytes()).unwrap_err();
-        assert!(what.contains(schema) && what.contains("reads schema 2"), "{what}");
+        assert!(what.contains(schema) && what.contains("reads schema 3"), "{what}");
         assert!(what.contains("record anew"), "{what}");
     }
     let unusable = written(&start(), Bodies::Verbatim).replace("\"granularity_ms\":1800000", "\"granularity_ms\":0");
