@@ -231,6 +231,7 @@ fn a_step_of_our_clock_changes_no_number() {
             });
             acd.connected = Some(at(50));
             let facts = Facts::Conversation(Box::new(ConversationFacts {
+                ended: None,
                 id: Id::new("a"),
                 participants: vec![acd],
             }));
