@@ -19,7 +19,7 @@ fn bounded() -> Conversations {
 #[test]
 fn open_conversations_are_evicted_the_longest_idle_first() {
     let mut store = bounded();
-    let all = 2_000_u64;
+    let all = 5_000_u64;
     for n in 0..all {
         store.apply(&visit(&format!("c{n}"), "Q", None), at(10));
         assert!(store.bytes() <= MAX_BYTES, "{} after {n}", store.bytes());

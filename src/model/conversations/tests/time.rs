@@ -176,9 +176,9 @@ fn a_lost_conversation_leaves_the_live_numbers_and_keeps_its_counts() {
     assert_eq!((store.lost(), voice(&store).offered), (1, 1));
     store.lose(&id, at(300));
     assert_eq!(store.lost(), 2);
-    store.forget(at(6).plus(TWO_HOURS));
+    store.forget(at(5).plus(TWO_HOURS));
     assert_eq!(store.len(), 1);
-    store.forget(at(7).plus(TWO_HOURS));
+    store.forget(at(6).plus(TWO_HOURS));
     assert_eq!(
         (store.len(), store.condensed()),
         (0, 1),
