@@ -144,7 +144,20 @@ pub(crate) fn outcome(facts: &ConversationFacts, as_of: Moment) -> Outcome {
     for visit in &visits {
         conversation.count_visit(visit, &mut outcome);
     }
+    let mut in_work: Vec<(&Id, &Id)> = Vec::new();
     for (person, stay, queue) in conversation.agent_stays() {
+        // An agent counts once a queue, however many of its stays are in after-call work.
+        let agent = (&person.participant.id, queue);
+        if stay.is_in_work() && !in_work.contains(&agent) {
+            in_work.push(agent);
+            outcome.live.push(LiveCount {
+                queue: queue.clone(),
+                media: conversation.media_of(stay),
+                kind: LiveKind::AfterCallWork,
+                // Pending work may have no start; the time is only a label.
+                since: stay.after_call_work.started.or(stay.end).unwrap_or(stay.begin),
+            });
+        }
         conversation.count_agent(person, stay, queue, as_of, &mut outcome);
     }
     outcome
@@ -357,21 +370,13 @@ impl<'a> Conversation<'a> {
 
     fn count_agent(&self, person: &Person<'_>, stay: &Stay<'_>, queue: &Id, as_of: Moment, outcome: &mut Outcome) {
         let media = self.media_of(stay);
-        let mut count_live = |kind, since| {
+        if stay.end.is_none() {
             outcome.live.push(LiveCount {
                 queue: queue.clone(),
                 media,
-                kind,
-                since,
+                kind: LiveKind::Interacting,
+                since: stay.begin,
             });
-        };
-        if stay.end.is_none() {
-            count_live(LiveKind::Interacting, stay.begin);
-        }
-        let work = stay.after_call_work;
-        if stay.is_in_work() {
-            // Pending work may have no start; the time is only a label.
-            count_live(LiveKind::AfterCallWork, work.started.or(stay.end).unwrap_or(stay.begin));
         }
         let Some(at) = stay.handled_at(as_of) else { return };
         let participant = short_hash(&person.participant.id);

@@ -40,10 +40,10 @@ pub(crate) fn overlay(stream: &mut ConversationFacts, rest: &ConversationFacts) 
 }
 
 fn complete(p: &mut Participant, rest: &Participant) -> u64 {
-    p.purpose = p.purpose.or(rest.purpose);
     fill(&mut p.queue, &rest.queue);
     fill(&mut p.user, &rest.user);
     // Ordered by stamp, then value.
+    p.purpose = p.purpose.max(rest.purpose);
     p.listens_in = p.listens_in.max(rest.listens_in);
     let mut sessions: Vec<Communication> = rest.communications.clone();
     let mut differences = keep_own_times(p, &mut sessions);

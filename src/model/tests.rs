@@ -178,7 +178,7 @@ fn a_lasting_difference_from_genesys_is_told_outside_of_gaps() {
     let logged = tick(&mut m, 100..170);
     assert_eq!(
         logged,
-        ["queue Q: 1 wait and 0 talk, by Genesys' own count 0 and 0; different since 2026-05-04T14:06:40.000Z"]
+        ["queue q: 1 wait and 0 talk, by Genesys' own count 0 and 0; different since 2026-05-04T14:06:40.000Z"]
     );
     assert_eq!(observed(&mut m, 170).differs_since, Some(at(100)));
 

@@ -123,7 +123,7 @@ fn another_queue_begins_a_new_stay_even_during_an_earlier_one() {
         on("R", call("d", 18, Some(40))),
     ]);
     assert_eq!(presence(&p), [(5, Some(100)), (10, Some(40))]);
-    assert_eq!(queues(&p), ["Q", "R"]);
+    assert_eq!(queues(&p), ["q", "r"]);
 }
 
 #[test]
@@ -253,10 +253,10 @@ fn the_queue_is_that_of_the_newest_event_that_showed_the_communication_open() {
         assert_eq!(forwards, backwards);
         forwards
     };
-    assert_eq!(of(&[told(5, "Q", true), told(9, "R", true), told(20, "S", false)]), "R");
+    assert_eq!(of(&[told(5, "Q", true), told(9, "R", true), told(20, "S", false)]), "r");
     assert_eq!(
         of(&[told(9, "R", false), told(20, "S", false)]),
-        "R",
+        "r",
         "never seen open: the oldest event"
     );
 }
@@ -269,10 +269,10 @@ fn without_a_queue_of_its_own_a_communication_is_on_that_of_the_participant() {
     }]);
     assert_eq!(queues(&p), [""]);
     p.queue = stamped(0, Id::new("P"));
-    assert_eq!(queues(&p), ["P"]);
+    assert_eq!(queues(&p), ["p"]);
     let mut own = with_own_times(Some(5), None, agent(Vec::new()));
     own.queue = stamped(0, Id::new("P"));
-    assert_eq!(queues(&own), ["P"]);
+    assert_eq!(queues(&own), ["p"]);
 }
 
 #[test]
