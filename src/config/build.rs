@@ -115,7 +115,7 @@ pub(crate) fn build(layers: &Layers<'_>) -> Result<(Config, Vec<String>), Error>
     let backfill = BackfillConfig {
         enabled: r.switch("backfill.enabled", Switch::On),
         max_requests_per_min: r.whole("backfill.max_requests_per_min", 1..=100_000, 120) as u32,
-        lookback_days: r.whole("backfill.lookback_days", 0..=31, 7) as u32,
+        lookback_days: r.whole("backfill.lookback_days", 0..=31, 31) as u32,
     };
     let outputs = read_outputs(&mut r);
     let http = read_http(&mut r);

@@ -23,7 +23,7 @@ const EXAMPLE: &str = r#"{"region":"mypurecloud.com","login_url":null,"api_url":
  "windows":{"granularity":"PT1M","keep":60,"service_level_secs":"queue","short_abandon_secs":0},
  "totals":{"since":"start","utc_offset":"+00:00","time_zone":null},
  "model":{"retention_secs":7200,"max_conversations":200000,"max_bytes":134217728,"recheck_secs":3600},
- "rest":{"max_requests_per_min":300},"backfill":{"enabled":true,"max_requests_per_min":120,"lookback_days":7},
+ "rest":{"max_requests_per_min":300},"backfill":{"enabled":true,"max_requests_per_min":120,"lookback_days":31},
  "outputs":{"stdout":"auto","redact":false,"interval_ms":1000,"snapshot_file":null,"audit_file":null,"record_file":null,"log_file":null,
             "webhook":{"url":"https://hook.example/in","secret_file":null,"on":"snapshot","timeout_secs":5,"allow_http":false}},
  "http":{"listen":null,"token_file":null,"allowed_hosts":[]}}"#;
@@ -99,7 +99,7 @@ fn every_key_has_its_documented_default() {
     );
     assert_eq!(
         (loaded.backfill.lookback_days, loaded.subscribe.refresh),
-        (7, secs(300))
+        (31, secs(300))
     );
     assert_eq!(
         (loaded.outputs.stdout, loaded.outputs.interval),

@@ -245,6 +245,11 @@ impl Aggregator {
     fn apply(&mut self, change: Change) {
         self.notice_step();
         let now = Moment::now();
+        if let Change::Tick { clock, .. } = &change
+            && clock.stepped_ms != 0
+        {
+            self.telemetry.on_step(clock.stepped_ms, now);
+        }
         self.journal
             .record(|| Line::change(now, change.clone(), self.telemetry.settled()));
         if let Change::State(change) = &change {

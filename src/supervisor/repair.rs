@@ -10,12 +10,14 @@
 //! * Live events go on meanwhile: the model joins both, in any order.
 
 mod access;
+mod lost;
 mod pass;
 mod query;
 mod schedule;
 mod walk;
 mod worker;
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Instant;
@@ -75,6 +77,7 @@ impl RepairThread {
             access: Arc::clone(&access),
             cancel: cancel.clone(),
             pauses: parts.config.reconnect,
+            longest_days: Cell::new(i64::MAX),
         };
         let worker = Worker::new(parts.config, asker, inbox);
         let thread = std::thread::Builder::new()

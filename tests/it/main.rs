@@ -7,6 +7,7 @@
 //! | `channels` | notification channels: reused, renewed, replaced, bounded, shared with other programs, many at once |
 //! | `cli_config` | wrong command lines, environments and files: exit 2, nothing connected |
 //! | `cli_texts` | help, completions, the manual page |
+//! | `clock` | a service whose clock differs from ours, in both directions |
 //! | `docs` | the pages of `docs`: keys, flags, schemas, the worked example, links |
 //! | `check` | preflight: every step, what it says when it fails, nothing left behind |
 //! | `plan` | what would be subscribed, without subscribing |
@@ -44,6 +45,8 @@ mod check;
 mod cli_config;
 #[cfg(feature = "cli")]
 mod cli_texts;
+#[cfg(all(unix, feature = "cli", feature = "simulator"))]
+mod clock;
 #[cfg(all(unix, feature = "cli", feature = "simulator"))]
 mod docs;
 #[cfg(all(unix, feature = "cli", feature = "simulator"))]

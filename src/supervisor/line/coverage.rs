@@ -146,6 +146,10 @@ impl Line {
 
     /// The topics are uncovered since then: the connection ended.
     fn on_uncovered(&mut self, from: Moment, reason: &CloseReason, process: &Process, turn: &mut Turn<'_>) {
+        if let Some(Until::ReadBack(Some(end))) = self.uncovered_until() {
+            // Not read back in time. If topics turn out to be gone, their gap reaches back to when they were there.
+            self.end_gap(end.min(from), turn);
+        }
         let topics = self.all_topics(process);
         self.begin_gap(topics, (from, Until::Connected), reason.to_string(), turn);
     }

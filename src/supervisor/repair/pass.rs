@@ -5,6 +5,7 @@
 //! A failure that may pass is met by the same call again, after what the service asked for or a growing pause; so a
 //! pass goes on where it was. A refused token is reported, and the next one waited for.
 
+use std::cell::Cell;
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -37,6 +38,10 @@ const REFUSED_IN_A_ROW: u32 = 12;
 /// A service that never comes to an end is left there: a million conversations.
 const MOST_PAGES: u64 = 10_000;
 
+/// Lengths of intervals to try where a service refuses one that is longer: its documentation of user details states 7 days for
+/// queries without filters (seen 2026-08).
+const LENGTHS_DAYS: [i64; 2] = [7, 1];
+
 /// Why a pass ended before its end.
 #[derive(Debug)]
 pub(super) enum Aborted {
@@ -61,6 +66,8 @@ enum Reached {
     Untrue,
     /// This page is refused, those before it were not.
     Depth(u64, Error),
+    /// The query itself is refused: its span may be longer than the service takes.
+    Refused(Error),
 }
 
 /// What a pass is after, and what it found.
@@ -122,6 +129,8 @@ pub(super) struct Asker {
     pub(super) access: Arc<Access>,
     pub(super) cancel: Cancel,
     pub(super) pauses: ReconnectConfig,
+    /// The longest interval that the service takes, as far as is known.
+    pub(super) longest_days: Cell<i64>,
 }
 
 impl Asker {
@@ -190,10 +199,26 @@ impl Asker {
     pub(super) fn conversations(&self, query: Query<'_>, findings: &mut Findings) -> Result<Read, Aborted> {
         let chunks = query.queues.chunks(QUEUES_A_QUERY).rev();
         let mut parts: Vec<Query<'_>> = chunks.map(|queues| Query { queues, ..query }).collect();
+        let before = self.longest_days.get();
         while let Some(part) = parts.pop() {
+            let longest = self.longest_days.get();
+            if part.length_days() > longest {
+                parts.extend(part.in_parts_of(longest).into_iter().rev());
+                continue;
+            }
             match self.read(part, findings)? {
                 Reached::End => {}
                 Reached::Untrue => return Ok(Read::Untrue),
+                // It may be the interval; if it is not, a single day is refused as well.
+                Reached::Refused(error) => {
+                    let Some(shorter) = LENGTHS_DAYS.into_iter().find(|days| *days < part.length_days()) else {
+                        self.longest_days.set(before);
+                        return Err(Aborted::Refused(error));
+                    };
+                    log::info!("repair: asking for {shorter} days at a time: {error}");
+                    self.longest_days.set(shorter);
+                    parts.push(part);
+                }
                 Reached::Depth(number, error) => match part.halves() {
                     Some((one, other)) => {
                         log::info!("repair: page {number} is refused, asking for less at a time: {error}");
@@ -215,6 +240,7 @@ impl Asker {
         let mut number = 0;
         let mut round = 1;
         let mut walk = Walk::new(query.which);
+        let mut is_complete = false;
         while number < MOST_PAGES {
             number += 1;
             let body = query.page(number);
@@ -223,14 +249,21 @@ impl Asker {
                 Ok((read_page(&answer.body)?, answer.conversations, answer.total_hits))
             });
             let (page, shown, total) = match asked {
+                // What would show that nothing is left lies deeper than the service shows.
+                Err(Aborted::Refused(error)) if is_complete && error.status() == Some(400) => {
+                    log::debug!("repair: page {number}, behind a short one, is refused: {error}");
+                    return Ok(Reached::End);
+                }
                 Err(Aborted::Refused(error)) if number > 1 && error.status() == Some(400) => {
                     return Ok(Reached::Depth(number, error));
                 }
+                Err(Aborted::Refused(error)) if error.status() == Some(400) => return Ok(Reached::Refused(error)),
                 asked => asked?,
             };
             let entries: Vec<Entry> = page.conversations.iter().map(entry).collect();
             self.take(page, findings)?;
             findings.say(number, total);
+            is_complete = (shown as u64) < PAGE_SIZE && total.is_some_and(|total| walk.seen() + shown as u64 >= total);
             match walk.page(&entries, shown, total) {
                 Next::Page => {}
                 Next::Untrue => return Ok(Reached::Untrue),
@@ -244,9 +277,10 @@ impl Asker {
         Ok(Reached::End)
     }
 
-    /// These conversations, open or ended.
-    pub(super) fn by_ids(&self, mut ids: Vec<Id>, findings: &mut Findings) -> Result<(), Aborted> {
+    /// These conversations, open or ended. Returns those that the service answered for: each was shown, or is not known.
+    pub(super) fn by_ids(&self, mut ids: Vec<Id>, findings: &mut Findings) -> Result<Vec<Id>, Aborted> {
         let mut refused = 0;
+        let mut answered = Vec::new();
         ids.sort_unstable();
         let mut parts: Vec<&[Id]> = ids.chunks(DETAILS_A_CALL).rev().collect();
         while let Some(some) = parts.pop() {
@@ -261,6 +295,9 @@ impl Asker {
             match page {
                 Ok(page) => {
                     refused = 0;
+                    if page.unreadable == 0 {
+                        answered.extend_from_slice(some);
+                    }
                     self.take(page, findings)?;
                 }
                 // One of them may be unknown there; what is known of it from the stream stands.
@@ -268,17 +305,19 @@ impl Asker {
                     refused += 1;
                     if refused == REFUSED_IN_A_ROW {
                         log::info!("repair: open conversations cannot be asked for by their ids: {error}");
-                        return Ok(());
+                        return Ok(answered);
                     }
                     if some.len() > 1 {
                         let (one, other) = some.split_at(some.len() / 2);
                         parts.extend([other, one]);
+                    } else if error.status() == Some(404) {
+                        answered.extend_from_slice(some);
                     }
                 }
                 Err(aborted) => return Err(aborted),
             }
         }
-        Ok(())
+        Ok(answered)
     }
 
     fn take(&self, page: DetailsPage, findings: &mut Findings) -> Result<(), Aborted> {

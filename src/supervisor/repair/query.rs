@@ -80,10 +80,7 @@ impl<'a> Query<'a> {
     /// Days, because a conversation matches by the day of its start: halves of a day would ask the same twice.
     pub(super) fn halves(&self) -> Option<(Self, Self)> {
         let (from, to) = self.span;
-        let (first, last) = (
-            from.epoch_ms().div_euclid(DAY_MS),
-            (to.epoch_ms() - 1).div_euclid(DAY_MS),
-        );
+        let (first, last) = self.days();
         if first < last {
             let midnight = Moment::from_epoch_ms((first + (last - first + 1) / 2) * DAY_MS);
             let part = |span| Self { span, ..*self };
@@ -92,6 +89,35 @@ impl<'a> Query<'a> {
         let (some, others) = self.queues.split_at(self.queues.len() / 2);
         let part = |queues: &'a [Id]| Self { queues, ..*self };
         (!some.is_empty()).then(|| (part(some), part(others)))
+    }
+
+    /// Queries of at most so many days each, that together ask the same; the earliest first.
+    pub(super) fn in_parts_of(&self, days: i64) -> Vec<Self> {
+        let (from, to) = self.span;
+        let (first, last) = self.days();
+        let begins = (first..=last).step_by(usize::try_from(days).unwrap_or(1).max(1));
+        begins
+            .map(|day| {
+                let begin = Moment::from_epoch_ms(day * DAY_MS).max(from);
+                let end = Moment::from_epoch_ms((day + days) * DAY_MS).min(to);
+                Self {
+                    span: (begin, end),
+                    ..*self
+                }
+            })
+            .collect()
+    }
+
+    /// How many days its span touches.
+    pub(super) fn length_days(&self) -> i64 {
+        let (first, last) = self.days();
+        last - first + 1
+    }
+
+    /// The first and the last day that its span touches.
+    fn days(&self) -> (i64, i64) {
+        let day = |ms: i64| ms.div_euclid(DAY_MS);
+        (day(self.span.0.epoch_ms()), day(self.span.1.epoch_ms() - 1))
     }
 }
 
@@ -186,5 +212,22 @@ mod tests {
         assert!(days.windows(2).all(|pair| pair[0].1 == pair[1].0));
         assert_eq!((days[0].0, days[3].1), whole.span);
         assert!(days.iter().all(|day| day.0 < day.1));
+    }
+
+    #[test]
+    fn an_interval_is_asked_for_in_parts_that_miss_nothing() {
+        let whole = Query {
+            span: (at(0), at(31 * 86_400)),
+            queues: &[],
+            which: Which::All,
+        };
+        assert_eq!(whole.length_days(), 32, "it begins in the middle of a day");
+        for days in [1, 7, 31, 40] {
+            let parts = whole.in_parts_of(days);
+            assert!(parts.iter().all(|part| part.length_days() <= days));
+            assert_eq!((parts[0].span.0, parts[parts.len() - 1].span.1), whole.span);
+            assert!(parts.windows(2).all(|pair| pair[0].span.1 == pair[1].span.0));
+        }
+        assert_eq!(whole.in_parts_of(40), [whole]);
     }
 }

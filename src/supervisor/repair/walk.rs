@@ -2,9 +2,9 @@
 //!
 //! In: what each page shows · Out: the next page, the end, or that it cannot be trusted · Thread: any (pure).
 //!
-//! Nothing is taken on trust: a walk that may stop early does so only where the pages themselves prove that they are
-//! sorted. Totals are approximate, pages may be short or repeat entries that others pushed back, and a service may ignore
-//! page numbers and sizes.
+//! Nothing is taken on trust: a walk ends with an empty page, and earlier only where the pages themselves prove that they are
+//! sorted and that nothing is left. Totals are approximate and end nothing, pages may be short or repeat entries that others
+//! pushed back, and a service may ignore page numbers and sizes.
 
 use std::collections::HashSet;
 
@@ -15,6 +15,8 @@ use crate::{Id, Moment};
 const PROOF: u32 = 20;
 /// So many of them must be against the order of starts, so that pages sorted by start do not pass for sorted by end.
 const AGAINST: u32 = 3;
+/// After so many pages in a row that show nothing new, the service is taken to ignore page numbers.
+const REPEATED: u32 = 3;
 /// A query of the open ones is read this often at the most.
 pub(super) const ROUNDS: u32 = 2;
 
@@ -53,6 +55,8 @@ pub(super) struct Walk {
     last: Option<(Moment, Option<Moment>)>,
     falls: u32,
     against: u32,
+    /// Pages in a row that showed nothing new.
+    repeated: u32,
 }
 
 impl Walk {
@@ -64,6 +68,7 @@ impl Walk {
             last: None,
             falls: 0,
             against: 0,
+            repeated: 0,
         }
     }
 
@@ -94,18 +99,23 @@ impl Walk {
         if self.is_proven() && keys > 0 && old == keys {
             return Next::Done;
         }
-        let reached = total.is_some_and(|total| self.seen.len() as u64 >= total);
-        let is_last = (shown as u64) < PAGE_SIZE && reached;
         let new = self.seen.len() - before;
-        // The same page again, whatever its number, with what came meanwhile. Where what comes pushes others back, a page
-        // of the right size may repeat much.
-        let is_pushed = !self.is_ascending() && shown as u64 <= PAGE_SIZE;
-        let repeats = new == 0 || !is_pushed && 2 * new < entries.len();
-        match is_last || repeats {
+        self.repeated = match new {
+            0 => self.repeated + 1,
+            _ => 0,
+        };
+        // A service that ignores page sizes, and numbers as well: the same again, with what came meanwhile.
+        let is_all_again = shown as u64 > PAGE_SIZE && before > 0 && 2 * new < entries.len();
+        match shown == 0 || is_all_again || self.repeated >= REPEATED {
             false => Next::Page,
             true if self.is_of_open() && (self.seen.len() as u64) < self.announced => Next::Short,
             true => Next::Done,
         }
+    }
+
+    /// How many different conversations were shown.
+    pub(super) fn seen(&self) -> u64 {
+        self.seen.len() as u64
     }
 
     fn falls_to(&mut self, key: Moment, start: Option<Moment>) -> bool {
@@ -123,10 +133,6 @@ impl Walk {
     fn is_proven(&self) -> bool {
         let by_end = matches!(self.which, Which::Ended(_));
         self.falls >= PROOF && (self.against >= AGAINST || !by_end)
-    }
-
-    fn is_ascending(&self) -> bool {
-        !matches!(self.which, Which::Ended(_) | Which::Began(_))
     }
 
     fn is_of_open(&self) -> bool {
@@ -224,10 +230,22 @@ mod tests {
             "its pages are smaller than asked"
         );
         assert_eq!(walk.page(&of(25..50), 25, Some(60)), Next::Page);
-        assert_eq!(walk.page(&of(50..60), 10, Some(60)), Next::Done);
+        assert_eq!(walk.page(&of(50..60), 10, Some(60)), Next::Page, "a total ends nothing");
+        assert_eq!(walk.page(&of(60..62), 2, Some(60)), Next::Page);
+        assert_eq!(walk.page(&[], 0, Some(60)), Next::Done);
         let mut walk = Walk::new(Which::All);
-        assert_eq!(walk.page(&of(0..100), 100, Some(100)), Next::Page, "more may have come");
-        assert_eq!(walk.page(&of(0..100), 100, Some(100)), Next::Done, "the same again");
+        for _ in 0..3 {
+            assert_eq!(
+                walk.page(&of(0..100), 100, Some(100)),
+                Next::Page,
+                "others may have pushed it back"
+            );
+        }
+        assert_eq!(
+            walk.page(&of(0..100), 100, Some(100)),
+            Next::Done,
+            "the same again and again"
+        );
         let mut walk = Walk::new(Which::All);
         assert_eq!(walk.page(&of(0..500), 500, Some(500)), Next::Page);
         assert_eq!(
@@ -249,10 +267,12 @@ mod tests {
         let mut walk = Walk::new(Which::Open);
         assert_eq!(walk.page(&open(0..100), 100, Some(150)), Next::Page);
         // Ten of the first page ended, so ten moved there.
-        assert_eq!(walk.page(&open(110..150), 40, Some(140)), Next::Short);
+        assert_eq!(walk.page(&open(110..150), 40, Some(140)), Next::Page);
+        assert_eq!(walk.page(&[], 0, Some(140)), Next::Short);
         let mut walk = Walk::new(Which::Open);
         assert_eq!(walk.page(&open(0..100), 100, Some(150)), Next::Page);
-        assert_eq!(walk.page(&open(100..150), 50, Some(150)), Next::Done);
+        assert_eq!(walk.page(&open(100..150), 50, Some(150)), Next::Page);
+        assert_eq!(walk.page(&[], 0, Some(150)), Next::Done);
         assert_eq!(Walk::new(Which::Open).page(&sorted(1000, 9), 9, Some(9)), Next::Untrue);
         assert_eq!(
             Walk::new(Which::OpenSegment).page(&sorted(1000, 9), 9, Some(9)),
@@ -260,6 +280,6 @@ mod tests {
         );
         let mut wrapping = sorted(1000, 9);
         wrapping.iter_mut().for_each(|entry| entry.wraps_up = true);
-        assert_eq!(Walk::new(Which::OpenSegment).page(&wrapping, 9, Some(9)), Next::Done);
+        assert_eq!(Walk::new(Which::OpenSegment).page(&wrapping, 9, Some(9)), Next::Page);
     }
 }

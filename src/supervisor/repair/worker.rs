@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, select};
 
+use super::lost::Unknown;
 use super::pass::{Aborted, Asker, Findings, Read};
 use super::query::{Query, Which, span};
 use super::schedule::{Again, Schedule, Work};
@@ -67,6 +68,7 @@ pub(super) struct Worker {
     next_look: Option<Instant>,
     /// What was rechecked, and when.
     rechecked: HashMap<Id, Instant>,
+    unknown: Unknown,
     observations: Willing,
     details: Willing,
     nothing_said: bool,
@@ -88,6 +90,7 @@ impl Worker {
             schedule: Schedule::default(),
             next_look: Some(Instant::now() + between_looks(&config)),
             rechecked: HashMap::new(),
+            unknown: Unknown::default(),
             observations: Willing::Yes,
             details: Willing::Yes,
             nothing_said: false,
@@ -282,7 +285,8 @@ impl Worker {
                 }
             }
         }
-        self.asker.by_ids(findings.open.iter().cloned().collect(), findings)
+        self.asker.by_ids(findings.open.iter().cloned().collect(), findings)?;
+        Ok(())
     }
 
     /// Those that ended since; false where the service does not sort by ends.
@@ -361,6 +365,7 @@ impl Worker {
             at_most,
             answer,
         })?;
+        self.unknown.retain(&idle.iter().cloned().collect());
         idle.retain(|id| !self.rechecked.contains_key(id));
         idle.truncate(RECHECKED_AT_ONCE);
         if idle.is_empty() {
@@ -372,12 +377,24 @@ impl Worker {
         );
         let now = Instant::now();
         self.rechecked.extend(idle.iter().map(|id| (id.clone(), now)));
-        match self.asker.by_ids(idle, &mut Findings::new(None, &[], HashSet::new())) {
+        let mut findings = Findings::new(None, &[], idle.iter().cloned().collect());
+        match self.asker.by_ids(idle, &mut findings) {
+            Ok(answered) => {
+                let lost = self.unknown.answered(&answered, &findings.open);
+                if !lost.is_empty() {
+                    log::warn!(
+                        "repair: {} open conversations are not known to the service, they leave the live numbers",
+                        lost.len()
+                    );
+                    self.tell(Change::Lost(lost));
+                }
+                Ok(())
+            }
             Err(Aborted::Refused(error)) => {
                 self.give_up(&error);
                 Ok(())
             }
-            other => other,
+            Err(Aborted::Stopped) => Err(Aborted::Stopped),
         }
     }
 
