@@ -91,13 +91,13 @@ fn complete(p: &mut Participant, rest: &Participant) -> u64 {
 /// Where the stream gave the participant's own times only, they stand against those of its first and last session.
 /// Returns how many differ.
 fn keep_own_times(p: &Participant, sessions: &mut [Communication]) -> u64 {
-    let mut differences = 0;
     let has_begun = p.communications.iter().any(|c| c.begin().is_some());
-    if has_begun {
+    // Without a connected time it is the end of an alert that was missed.
+    let Some(connected) = p.connected.filter(|_| !has_begun) else {
         return 0;
-    }
-    if let Some(connected) = p.connected
-        && let Some(first) = sessions.iter_mut().min_by_key(|s| (s.connected.is_none(), s.connected))
+    };
+    let mut differences = 0;
+    if let Some(first) = sessions.iter_mut().min_by_key(|s| (s.connected.is_none(), s.connected))
         && first.connected.is_some_and(|at| at != connected)
     {
         differences += 1;
@@ -106,7 +106,7 @@ fn keep_own_times(p: &Participant, sessions: &mut [Communication]) -> u64 {
     if let Some(ended) = p.ended
         && let Some(last) = sessions.iter_mut().max_by_key(|s| s.connected.max(s.disconnected))
         && last.disconnected.is_some_and(|at| at != ended)
-        && last.connected < Some(ended)
+        && last.connected.is_some_and(|at| at < ended)
     {
         differences += 1;
         last.disconnected = Some(ended);
