@@ -128,6 +128,14 @@ impl Core {
         if let Some((events, cause)) = change.drops() {
             effects.extend(self.watch_drops(events, cause, now));
         }
+        let is_about_gaps = matches!(
+            change,
+            Change::Tick { .. }
+                | Change::Drained { .. }
+                | Change::GapOpened { .. }
+                | Change::GapClosed { .. }
+                | Change::Refused { .. }
+        );
         match change {
             Change::Tick { .. } | Change::Drained { .. } => {}
             Change::State(change) => {
@@ -190,6 +198,9 @@ impl Core {
                 }
                 effects.push(Effect::Snapshot);
             }
+        }
+        if is_about_gaps {
+            self.model.distrust_what_came_before_gaps(now);
         }
         effects
     }

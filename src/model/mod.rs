@@ -339,7 +339,6 @@ impl Model {
         if self.settings.protocol != Protocol::Notifications || !self.self_check.is_due(now) {
             return Vec::new();
         }
-        self.distrust_what_came_before_gaps(now);
         let in_gap = InGap::new(self.gaps.open_gaps());
         let queues = Vec::from_iter(self.observations.queues().cloned());
         let now = Now {
@@ -360,7 +359,9 @@ impl Model {
         queues.into_iter().filter_map(look).collect()
     }
 
-    fn distrust_what_came_before_gaps(&mut self, now: Moment) {
+    /// What Genesys told of a queue before a gap counts no more, until it is told again. To be called when gaps changed, and at
+    /// each tick because of those that are open; `now` is by our clock.
+    pub(crate) fn distrust_what_came_before_gaps(&mut self, now: Moment) {
         let recent = self.service_time.at(now).minus(RECENT_GAP);
         let gaps = self.gaps.by_service_clock();
         for ServiceGap { gap, to, .. } in gaps.filter(|gap| gap.to.is_none_or(|to| to >= recent)) {
@@ -489,7 +490,6 @@ impl Model {
         outputs: BTreeMap<String, OutputSnapshot>,
     ) -> Snapshot {
         self.revision += 1;
-        self.distrust_what_came_before_gaps(generated_at);
         let in_gap = InGap::new(self.gaps.open_gaps());
         let (queues, all_queues) = self.queues(as_of, &in_gap);
         let freshness = match self.settings.protocol {

@@ -185,6 +185,7 @@ fn a_lasting_difference_from_genesys_is_told_outside_of_gaps() {
     // What was observed before a gap is not compared after it.
     let gap = m.gaps_mut().open(GapTopics::All, at(171), "silence").id;
     m.gaps_mut().close(gap, at(180));
+    m.distrust_what_came_before_gaps(at(180));
     assert_eq!(shown(&mut m, at(181)).queues[&queue].observed, None);
     tick(&mut m, 181..300);
     // REST tells that nobody waits.
