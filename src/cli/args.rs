@@ -47,6 +47,9 @@ pub enum Command {
     /// Play a recording back through the outputs, in its own time
     #[command(after_help = help::examples::REPLAY)]
     Replay(Box<ReplayFlags>),
+    /// Say what one conversation was counted for, and why
+    #[command(after_help = help::examples::EXPLAIN)]
+    Explain(ExplainFlags),
     /// Inspect an audit file
     #[command(subcommand, after_help = help::examples::AUDIT)]
     Audit(AuditCommand),
@@ -132,6 +135,19 @@ fn parse_replay_speed(text: &str) -> Result<f64, String> {
         Ok(speed) if (0.0..=100_000.0).contains(&speed) => Ok(speed),
         _ => Err("allowed is a number from 0 to 100000".to_owned()),
     }
+}
+
+/// Flags of `explain`.
+#[derive(Debug, Args)]
+pub struct ExplainFlags {
+    /// A recording that `run --record FILE` made, or a saved answer with conversation details
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// The conversation
+    #[arg(long, value_name = "ID")]
+    pub conversation: String,
+    #[command(flatten)]
+    pub form: FormFlags,
 }
 
 /// What to do with an audit file.

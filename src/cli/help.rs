@@ -116,6 +116,18 @@ Examples:
   genesys-stream replay monday.jsonl --speed 60 --listen 127.0.0.1:9464
   genesys-stream replay monday.jsonl --speed 0 --output none --snapshot-file end.json";
 
+    /// `explain`.
+    pub const EXPLAIN: &str = "\
+Prints the stays of the participants, what became of each visit of a queue, and what was handled, as the numbers count it.
+The file is a recording, or an answer of the service saved as JSON: one with `conversations`, or a single conversation.
+Exit code: 0 explained, 1 the file does not hold this conversation, 2 the file cannot be read.
+--json: {conversation_id,participants:[{id,purpose,stays}],visits:[{queue_id,entered,left,verdict,answered_by,wait_ms}],
+handled:[{queue_id,participant_id,at,handle_ms,transferred,wrapup}]}.
+
+Examples:
+  genesys-stream explain monday.jsonl --conversation 1b3e08b8-e7c3-538a-87c3-a10b68b6b415
+  genesys-stream explain details.json --conversation 1b3e08b8-e7c3-538a-87c3-a10b68b6b415 --json | jq .visits";
+
     /// `audit`.
     pub const AUDIT: &str = "\
 Prints one line: whole, from when to when, or broken, with the first broken line. Exit code: 0 whole, 2 no such file,

@@ -5,6 +5,7 @@
 mod args;
 mod audit;
 mod check;
+mod explain;
 mod help;
 pub mod logging;
 mod man;
@@ -58,6 +59,7 @@ pub fn main() -> ExitCode {
         Command::Check(flags) => check::start(&flags).map(|verdict| code = verdict),
         Command::Plan(flags) => plan::start(&flags),
         Command::Replay(flags) => replay::start(*flags, &log),
+        Command::Explain(flags) => explain::start(&flags),
         Command::Audit(command) => audit::run(&command).map(|verdict| code = verdict),
         #[cfg(feature = "simulator")]
         Command::Demo(flags) => demo(&flags, &log),

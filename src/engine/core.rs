@@ -206,7 +206,9 @@ impl Core {
             [Effect::Audit(entries::stale(&stale, now)), Effect::Warn(what)]
         };
         let stale = self.model.on_tick(now).into_iter().flat_map(effects);
-        told.map(Effect::Warn).chain(stale).collect()
+        let mut effects = Vec::from_iter(told.map(Effect::Warn).chain(stale));
+        effects.extend(self.model.check_self(now).into_iter().map(Effect::Warn));
+        effects
     }
 
     fn watch_drops(&mut self, events: u64, cause: &str, now: Moment) -> Vec<Effect> {

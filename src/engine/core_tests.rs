@@ -7,10 +7,10 @@ use serde_json::Value;
 
 use super::*;
 use crate::Id;
-use crate::event::facts::{MediaKind, ObservationFacts, ObservationRow};
+use crate::event::facts::{MediaKind, ObservationFacts, ObservationRow, Purpose, Stamped};
 use crate::event::queue::ServiceLevelSetting;
 use crate::event::state::StateChange;
-use crate::model::testing::{at, facts_of_one_conversation};
+use crate::model::testing::{at, event, facts_of_one_conversation, participant};
 use crate::output::record::Bodies;
 use crate::output::recording::{Content, Line, State};
 
@@ -212,5 +212,54 @@ proptest! {
         let json = |core: &mut Core| serde_json::to_value(core.snapshot(at(200), Observed::default())).unwrap();
         let (live, again): (Value, Value) = (json(&mut live), json(&mut again));
         prop_assert_eq!(live, again);
+    }
+}
+
+/// Events and ticks of a run whose clock is set back or forward by two hours: nothing is late, no wait jumps, and the
+/// latencies start anew.
+#[test]
+fn a_step_of_our_clock_changes_no_number() {
+    for by_ms in [7_200_000, -7_200_000] {
+        let mut core = core();
+        core.apply(Change::AnyQueue {}, at(0));
+        core.apply(tick(0), at(0));
+        let waits = |secs, ours: Moment, service| {
+            let mut acd = participant("v", Purpose::Acd);
+            acd.queue = Some(Stamped {
+                at: at(50),
+                value: Id::new("Q"),
+            });
+            acd.connected = Some(at(50));
+            let facts = Facts::Conversation(Box::new(ConversationFacts {
+                ended: None,
+                id: Id::new("a"),
+                participants: vec![acd],
+            }));
+            let mut event = event(crate::EventKind::QueueConversation, facts, ours);
+            event.service_time = service;
+            event.travel_ms = Some(secs);
+            event
+        };
+        core.apply_event(&waits(7_200_000, at(60), at(60)));
+        let before = core.snapshot(at(100), Observed::default());
+        let ours = |secs| at(secs).plus_ms(by_ms);
+        // It came by the new clock, before the tick that noticed the step.
+        core.apply_event(&waits(20, ours(101), at(101)));
+        let clock = ClockLook {
+            clock_ahead_ms: by_ms,
+            stepped_ms: by_ms,
+            refuted: false,
+        };
+        let effects = core.apply(Change::Tick { clock, dropped: 0 }, ours(102));
+        let warned = |effect: &Effect| matches!(effect, Effect::Warn(what) if what.contains("7200.0 s"));
+        assert_eq!(effects.iter().filter(|effect| warned(effect)).count(), 2, "{effects:?}");
+        core.apply_event(&waits(30, ours(103), at(103)));
+        let after = core.snapshot(ours(110), Observed::default());
+        assert_eq!((after.as_of, after.counters.late), (at(110), 0));
+        assert_eq!(after.connection.clock_ahead_ms, by_ms);
+        let longest = |snapshot: &crate::Snapshot| snapshot.queue("Q").and_then(|queue| queue.longest_wait_secs);
+        assert_eq!(longest(&before).map(|secs| secs + 10.0), longest(&after));
+        assert_eq!(after.latency["queue_conversation"].max_ms, 30);
+        assert!(!after.freshness["queue_conversation"].stale);
     }
 }

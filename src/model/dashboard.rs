@@ -13,7 +13,7 @@ use super::Model;
 use super::counts::{LiveNumbers, LiveSums, Sums};
 use super::coverage::{Coverage, Uncovered};
 use super::queue::QueueSet;
-use super::snapshot::{AllQueues, LiveTotals, MediaSnapshot, QueueSnapshot, WindowSnapshot};
+use super::snapshot::{AllQueues, LiveTotals, MediaSnapshot, ObservedSnapshot, QueueSnapshot, WindowSnapshot};
 use super::unknown::InGap;
 use crate::config::{Protocol, ServiceLevel};
 use crate::event::facts::MediaKind;
@@ -156,6 +156,12 @@ impl Model {
             }
         }
         snapshot.observations = self.observations.snapshot(id, frame.as_of);
+        snapshot.observed = self.observations.present(id).map(|present| ObservedSnapshot {
+            waiting: present.counts.waiting,
+            interacting: present.counts.interacting,
+            at: present.at,
+            differs_since: self.self_check.differs_since(id),
+        });
 
         let (mut total, mut windows) = (Sums::default(), BTreeMap::new());
         if let Some(totals) = self.conversations.totals().queue(id) {

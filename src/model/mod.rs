@@ -18,6 +18,8 @@ mod coverage;
 mod dashboard;
 pub(crate) mod details;
 mod duplicates;
+#[cfg(feature = "cli")]
+pub(crate) mod explain;
 mod freshness;
 mod gap;
 mod index;
@@ -29,6 +31,7 @@ mod outcome;
 mod overlay;
 mod packed;
 pub mod queue;
+mod self_check;
 mod service_time;
 mod slots;
 pub mod snapshot;
@@ -49,11 +52,13 @@ use serde::{Deserialize, Serialize};
 use self::conversations::{Conversations, Limits, Taken};
 use self::duplicates::{Delivery, Duplicates};
 use self::freshness::Freshness;
-use self::gap::GapLedger;
 pub(crate) use self::gap::Opened;
+use self::gap::{GapLedger, ServiceGap};
 use self::latency::Latencies;
+use self::live::QueueLive;
 use self::observation::Observations;
 use self::queue::{QueueSet, QueueSettings, Queues};
+use self::self_check::{Compared, Counts, Now, SelfCheck};
 use self::service_time::ServiceTime;
 use self::snapshot::{ConnectionSnapshot, ConnectionState, Counters, OutputSnapshot, Snapshot};
 use self::subscriptions::Subscriptions;
@@ -108,6 +113,9 @@ impl From<&Config> for Settings {
     }
 }
 
+/// Gaps that ended within this time before a look: longer than between two looks, and than it takes to notice the end.
+const RECENT_GAP: Duration = Duration::from_secs(60);
+
 /// What the model did with an event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Applied {
@@ -158,6 +166,7 @@ pub struct Model {
     counters: OwnCounters,
     conversations: Conversations,
     observations: Observations,
+    self_check: SelfCheck,
     users: Users,
     states: ConversationStates,
     averages: QueueAverages,
@@ -203,6 +212,7 @@ impl Model {
                 Totals::new(settings.windows, settings.totals.clone()),
             ),
             observations: Observations::default(),
+            self_check: SelfCheck::default(),
             users: Users::default(),
             states: ConversationStates::new(settings.retention, settings.max_conversations),
             averages: QueueAverages::default(),
@@ -260,6 +270,7 @@ impl Model {
                 self.service_time.saw(conversation, now);
                 self.conversations.apply_rest(conversation, now);
             }
+            Facts::Observations(rows) => self.observations.apply_rest(rows, now),
             other => drop(self.take(other, now)),
         }
     }
@@ -321,6 +332,62 @@ impl Model {
             by: StaleBy::Silence,
         };
         became_stale.into_iter().map(stale).collect()
+    }
+
+    /// Compares our numbers with Genesys' own, once a second at most; `now` is by our clock. Returns what is to be logged.
+    pub(crate) fn check_self(&mut self, now: Moment) -> Vec<String> {
+        if self.settings.protocol != Protocol::Notifications || !self.self_check.is_due(now) {
+            return Vec::new();
+        }
+        self.distrust_what_came_before_gaps(now);
+        let in_gap = InGap::new(self.gaps.open_gaps());
+        let queues = Vec::from_iter(self.observations.queues().cloned());
+        let now = Now {
+            ours: now,
+            service: self.service_time.at(now),
+        };
+        let look = |queue: Id| {
+            let compared = self.compared(&queue, &in_gap);
+            let difference = self.self_check.look(&queue, compared, now)?;
+            let name = self
+                .queues
+                .settings
+                .get(&queue)
+                .and_then(|settings| settings.name.as_deref());
+            let label = name.map_or_else(|| queue.to_string(), str::to_owned);
+            Some(format!("queue {label}: {difference}"))
+        };
+        queues.into_iter().filter_map(look).collect()
+    }
+
+    fn distrust_what_came_before_gaps(&mut self, now: Moment) {
+        let recent = self.service_time.at(now).minus(RECENT_GAP);
+        let gaps = self.gaps.by_service_clock();
+        for ServiceGap { gap, to, .. } in gaps.filter(|gap| gap.to.is_none_or(|to| to >= recent)) {
+            self.observations.distrust(&gap.topics, to);
+        }
+    }
+
+    /// Our numbers and Genesys' own, over the media of which that is known.
+    fn compared(&self, queue: &Id, in_gap: &InGap) -> Option<Compared> {
+        let present = self.observations.present(queue)?;
+        if self.unknown_reason(queue, in_gap).is_some() {
+            return None;
+        }
+        let mut ours = Counts::default();
+        let live = self.conversations.live().queue(queue);
+        for (media, live) in live.into_iter().flat_map(QueueLive::media) {
+            if present.waiting_over.contains(media) {
+                ours.waiting += live.sums.waiting;
+            }
+            if present.interacting_over.contains(media) {
+                ours.interacting += live.sums.interacting;
+            }
+        }
+        Some(Compared {
+            ours,
+            observed: present.counts,
+        })
     }
 
     /// Sets the queues that the snapshot lists: the subscribed ones, including those that subscribed topics name.
@@ -422,6 +489,7 @@ impl Model {
         outputs: BTreeMap<String, OutputSnapshot>,
     ) -> Snapshot {
         self.revision += 1;
+        self.distrust_what_came_before_gaps(generated_at);
         let in_gap = InGap::new(self.gaps.open_gaps());
         let (queues, all_queues) = self.queues(as_of, &in_gap);
         let freshness = match self.settings.protocol {

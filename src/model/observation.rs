@@ -7,14 +7,19 @@
 //! present (other `o…`) stay until they are replaced. Within an interval the later arrival wins, because rows have no time
 //! of their own. A row without an interval (REST) is of the present and counts as of the group's newest interval.
 //!
+//! REST fills in what the stream did not tell since it is covered: a number of the stream is replaced by the stream's next
+//! one only, because the answer may be older. An absent metric is zero in an answer, and unchanged in a message. What came
+//! before a gap is of the past ([`Observations::distrust`]) until it is told again.
+//!
 //! An aggregate that arrived while its interval ran, or within 60 s after, is shown until 60 s after the end of the
 //! interval. One that arrived later is shown until a newer interval replaces it.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::self_check::Counts;
+use super::snapshot::{GapTopics, ObservationSnapshot};
 use crate::event::facts::{MediaKind, ObservationFacts, ObservationRow};
-use crate::model::snapshot::ObservationSnapshot;
 use crate::{Id, Moment};
 
 /// Queues with statistics at most: all topics of all channels of one client.
@@ -32,13 +37,28 @@ const GRACE: Duration = Duration::from_secs(60);
 /// The key of rows without a medium, and of a row without a qualifier beside rows with one.
 const ALL: &str = "all";
 
+/// Who waits and who talks, one row for each medium.
+const WAITING: &str = "oWaiting";
+const INTERACTING: &str = "oInteracting";
+
+/// The metrics of conversations that REST is asked for.
+const PRESENT: [&str; 3] = [WAITING, INTERACTING, "oAlerting"];
+
 /// Start and end; ordered by start first.
 type Interval = (Moment, Moment);
 
 /// The newest statistics of every queue.
 #[derive(Debug, Default)]
 pub(crate) struct Observations {
-    queues: BTreeMap<Id, BTreeMap<Option<MediaKind>, Group>>,
+    queues: BTreeMap<Id, OfQueue>,
+}
+
+/// The rows of one queue.
+#[derive(Debug, Default)]
+struct OfQueue {
+    groups: BTreeMap<Option<MediaKind>, Group>,
+    /// When REST told all, unless that was before a gap: a metric without a row is zero.
+    told_at: Option<Moment>,
 }
 
 /// The rows of one queue and medium.
@@ -54,21 +74,85 @@ struct Row {
     /// Not shown after this.
     until: Option<Moment>,
     stats: BTreeMap<Box<str>, f64>,
+    received_at: Moment,
+    source: Source,
+}
+
+/// Who told a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Source {
+    Stream,
+    Rest,
+    /// Either, before a gap.
+    Past,
+}
+
+/// Genesys' own count of who waits and talks in a queue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Present {
+    pub(crate) counts: Counts,
+    /// When the newest row was received.
+    pub(crate) at: Moment,
+    /// Over which media each of the two is.
+    pub(crate) waiting_over: Over,
+    pub(crate) interacting_over: Over,
+}
+
+/// The media of a sum.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Over {
+    All,
+    /// Of other media nothing was told.
+    These(Vec<MediaKind>),
+}
+
+impl Over {
+    pub(crate) fn contains(&self, media: MediaKind) -> bool {
+        match self {
+            Self::All => true,
+            Self::These(these) => these.contains(&media),
+        }
+    }
 }
 
 impl Observations {
-    /// Merges the rows of one event or answer that came at `received_at` of the service's clock.
+    /// Merges the rows of one event that came at `received_at` of the service's clock.
     pub(crate) fn apply(&mut self, facts: &ObservationFacts, received_at: Moment) {
+        self.merge(facts, received_at, Source::Stream);
+    }
+
+    /// Merges the rows of an answer that came at `received_at` of the service's clock.
+    pub(crate) fn apply_rest(&mut self, facts: &ObservationFacts, received_at: Moment) {
+        self.merge(facts, received_at, Source::Rest);
+        let Some(of_queue) = self.queues.get_mut(&facts.queue) else {
+            return;
+        };
+        of_queue.told_at = Some(received_at);
+        for (media, group) in &mut of_queue.groups {
+            for ((metric, qualifier), row) in &mut group.rows {
+                let is_same = |told: &ObservationRow| {
+                    told.media == *media && told.metric == *metric && told.qualifier == *qualifier
+                };
+                let is_absent = row.source != Source::Stream && !facts.rows.iter().any(is_same);
+                if is_absent && PRESENT.contains(&&**metric) {
+                    row.stats.values_mut().for_each(|number| *number = 0.0);
+                    (row.received_at, row.source) = (received_at, Source::Rest);
+                }
+            }
+        }
+    }
+
+    fn merge(&mut self, facts: &ObservationFacts, received_at: Moment, source: Source) {
         if !self.queues.contains_key(&facts.queue) && self.queues.len() >= QUEUES_AT_MOST {
             return;
         }
-        let groups = self.queues.entry(facts.queue.clone()).or_default();
+        let groups = &mut self.queues.entry(facts.queue.clone()).or_default().groups;
         let mut rows: usize = groups.values().map(|group| group.rows.len()).sum();
         for row in &facts.rows {
             let room = rows < ROWS_AT_MOST;
             let group = groups.entry(row.media).or_default();
             let before = group.rows.len();
-            group.apply(row, received_at, room);
+            group.apply(row, (received_at, source), room);
             rows = rows + group.rows.len() - before;
         }
     }
@@ -80,12 +164,40 @@ impl Observations {
         queue: &Id,
         as_of: Moment,
     ) -> BTreeMap<String, BTreeMap<String, ObservationSnapshot>> {
-        let Some(groups) = self.queues.get(queue) else {
+        let Some(OfQueue { groups, .. }) = self.queues.get(queue) else {
             return BTreeMap::new();
         };
         let name = |media: &Option<MediaKind>| media.map_or(ALL, MediaKind::as_str).to_owned();
         let groups = groups.iter().map(|(media, group)| (name(media), group.snapshot(as_of)));
         BTreeMap::from_iter(groups.filter(|(_, metrics)| !metrics.is_empty()))
+    }
+
+    /// These topics were not covered before `until` of the service's clock, or are not covered now: what came until then is
+    /// of the past.
+    pub(crate) fn distrust(&mut self, topics: &GapTopics, until: Option<Moment>) {
+        match topics {
+            GapTopics::All => self.queues.values_mut().for_each(|of_queue| of_queue.distrust(until)),
+            GapTopics::Some(topics) => {
+                for queue in topics.iter().filter_map(|topic| queue_of_statistics(topic)) {
+                    if let Some(of_queue) = self.queues.get_mut(&queue) {
+                        of_queue.distrust(until);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Who waits and talks in a queue, by what was told since the last gap.
+    pub(crate) fn present(&self, queue: &Id) -> Option<Present> {
+        let of_queue = self.queues.get(queue)?;
+        let (waiting, waiting_at, waiting_over) = of_queue.sum(WAITING)?;
+        let (interacting, interacting_at, interacting_over) = of_queue.sum(INTERACTING)?;
+        Some(Present {
+            counts: Counts { waiting, interacting },
+            at: waiting_at.max(interacting_at),
+            waiting_over,
+            interacting_over,
+        })
     }
 
     /// Queues that have any.
@@ -94,8 +206,52 @@ impl Observations {
     }
 }
 
+impl OfQueue {
+    fn distrust(&mut self, until: Option<Moment>) {
+        let is_past = |at: Moment| until.is_none_or(|until| at < until);
+        for row in self.groups.values_mut().flat_map(|group| group.rows.values_mut()) {
+            if is_past(row.received_at) {
+                row.source = Source::Past;
+            }
+        }
+        self.told_at = self.told_at.filter(|at| !is_past(*at));
+    }
+
+    /// The count of a metric: of the group without a medium, if there is one, else of all media; when it was received, and
+    /// over which media it is. `None` where nothing was told.
+    fn sum(&self, metric: &str) -> Option<(u64, Moment, Over)> {
+        let key = (Box::from(metric), None);
+        let told = self.groups.iter().filter_map(|(media, group)| {
+            let row = group.rows.get(&key).filter(|row| row.source != Source::Past)?;
+            Some((*media, *row.stats.get("count")?, row.received_at))
+        });
+        let told: Vec<_> = told.collect();
+        if let Some((_, count, at)) = told.iter().find(|(media, ..)| media.is_none()) {
+            return Some((whole(*count), *at, Over::All));
+        }
+        let newest = told.iter().map(|(.., at)| *at).max();
+        let over = match self.told_at {
+            Some(_) => Over::All,
+            None => Over::These(told.iter().filter_map(|(media, ..)| *media).collect()),
+        };
+        let sum = told.iter().map(|(_, count, _)| count).sum();
+        Some((whole(sum), newest.or(self.told_at)?, over))
+    }
+}
+
+/// Saturates: what is no count is none, or very many.
+fn whole(count: f64) -> u64 {
+    count as u64
+}
+
+/// The queue whose statistics a topic carries.
+fn queue_of_statistics(topic: &str) -> Option<Id> {
+    let rest = topic.strip_prefix("v2.analytics.queues.")?;
+    rest.split_once(['.', '?']).map(|(id, _)| Id::new(id))
+}
+
 impl Group {
-    fn apply(&mut self, row: &ObservationRow, received_at: Moment, room: bool) {
+    fn apply(&mut self, row: &ObservationRow, (received_at, source): (Moment, Source), room: bool) {
         // Of an interval that begins much later nothing would ever be older: it would hide all that follows.
         let latest = received_at.plus(BEGINS_WITHIN);
         let interval = row.interval.filter(|(begin, _)| *begin <= latest);
@@ -111,6 +267,7 @@ impl Group {
         let key = (row.metric.clone(), row.qualifier.clone());
         match self.rows.get(&key) {
             Some(known) if known.interval > interval => return,
+            Some(known) if source == Source::Rest && known.source == Source::Stream => return,
             None if !room => return,
             _ => {}
         }
@@ -120,7 +277,14 @@ impl Group {
             .filter(|_| is_aggregate(&row.metric))
             .map(|(_, end)| end.plus(GRACE))
             .filter(|until| received_at <= *until);
-        self.rows.insert(key, Row { interval, until, stats });
+        let row = Row {
+            interval,
+            until,
+            stats,
+            received_at,
+            source,
+        };
+        self.rows.insert(key, row);
     }
 
     fn snapshot(&self, as_of: Moment) -> BTreeMap<String, ObservationSnapshot> {
@@ -300,6 +464,67 @@ mod tests {
             voice(0, "oWaiting", 3.0),
         ]);
         assert_eq!(count(&o, "voice", "oWaiting"), Some(3.0));
+    }
+
+    fn present(observations: &Observations) -> Option<(u64, u64, Moment)> {
+        let present = observations.present(&Id::new("Q"))?;
+        Some((present.counts.waiting, present.counts.interacting, present.at))
+    }
+
+    fn rest(observations: &mut Observations, rows: Vec<ObservationRow>, received_at: Moment) {
+        let queue = Id::new("Q");
+        observations.apply_rest(&ObservationFacts { queue, rows }, received_at);
+    }
+
+    #[test]
+    fn who_waits_and_talks_is_summed_over_media_unless_there_is_a_row_over_all() {
+        let mut o = Observations::default();
+        let email = |metric, count| row(Some(MediaKind::Email), Some(0), metric, count);
+        apply(&mut o, vec![voice(0, "oWaiting", 3.0)], at(1));
+        assert_eq!(present(&o), None, "of who talks nothing is known");
+        apply(
+            &mut o,
+            vec![voice(0, "oInteracting", 5.0), email("oWaiting", 1.0)],
+            at(2),
+        );
+        assert_eq!(present(&o), Some((4, 5, at(2))));
+        let shown = o.present(&Id::new("Q")).unwrap();
+        let talks = |media| shown.interacting_over.contains(media);
+        assert!(talks(MediaKind::Voice) && !talks(MediaKind::Email) && shown.waiting_over.contains(MediaKind::Email));
+        rest(&mut o, vec![], at(3));
+        assert_eq!(present(&o), Some((4, 5, at(2))), "what the stream told stands");
+        assert_eq!(o.present(&Id::new("Q")).unwrap().interacting_over, Over::All);
+        let all = |metric, count| row(None, Some(0), metric, count);
+        apply(&mut o, vec![all("oWaiting", 7.0), all("oInteracting", 8.0)], at(4));
+        assert_eq!(present(&o), Some((7, 8, at(4))));
+    }
+
+    #[test]
+    fn what_came_before_a_gap_counts_again_when_it_is_told_again() {
+        let statistics = |queue: &str| GapTopics::Some(vec![format!("v2.analytics.queues.{queue}.observations")]);
+        let both = |waiting, interacting| {
+            vec![
+                voice(0, "oWaiting", waiting),
+                voice(0, "oInteracting", interacting),
+                row(Some(MediaKind::Email), Some(0), "oWaiting", 9.0),
+            ]
+        };
+        let mut o = Observations::default();
+        apply(&mut o, both(3.0, 5.0), at(1));
+        o.distrust(&statistics("other"), None);
+        o.distrust(&GapTopics::Some(vec!["v2.routing.queues.Q.conversations".into()]), None);
+        assert!(present(&o).is_some(), "its statistics were covered");
+        o.distrust(&statistics("Q"), None);
+        assert_eq!(present(&o), None);
+        // REST names no other medium and nobody who talks: there is nobody.
+        rest(&mut o, vec![row(Some(MediaKind::Voice), None, "oWaiting", 2.0)], at(20));
+        o.distrust(&GapTopics::All, Some(at(20)));
+        assert_eq!(present(&o), Some((2, 0, at(20))));
+        assert_eq!(count(&o, "email", "oWaiting"), Some(0.0));
+        o.distrust(&GapTopics::All, Some(at(21)));
+        assert_eq!(present(&o), None);
+        rest(&mut o, vec![], at(22));
+        assert_eq!(present(&o), Some((0, 0, at(22))));
     }
 
     #[test]

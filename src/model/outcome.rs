@@ -90,6 +90,8 @@ pub(crate) enum Verdict {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Visit<'a> {
     person: usize,
+    /// Its communication is a callback.
+    is_callback: bool,
     pub(crate) queue: &'a Id,
     pub(crate) media: MediaKind,
     pub(crate) entered: Moment,
@@ -136,12 +138,26 @@ pub(crate) fn outcome(facts: &ConversationFacts, as_of: Moment) -> Outcome {
     let mut outcome = Outcome {
         active: conversation.is_active(&visits),
         finished: conversation.is_finished(as_of),
+        changes_at: conversation.changes_at(as_of),
         ..Outcome::default()
     };
     for visit in &visits {
         conversation.count_visit(visit, &mut outcome);
     }
+    let mut in_work: Vec<(&Id, &Id)> = Vec::new();
     for (person, stay, queue) in conversation.agent_stays() {
+        // An agent counts once a queue, however many of its stays are in after-call work.
+        let agent = (&person.participant.id, queue);
+        if stay.is_in_work() && !in_work.contains(&agent) {
+            in_work.push(agent);
+            outcome.live.push(LiveCount {
+                queue: queue.clone(),
+                media: conversation.media_of(stay),
+                kind: LiveKind::AfterCallWork,
+                // Pending work may have no start; the time is only a label.
+                since: stay.after_call_work.started.or(stay.end).unwrap_or(stay.begin),
+            });
+        }
         conversation.count_agent(person, stay, queue, as_of, &mut outcome);
     }
     outcome
@@ -185,6 +201,7 @@ impl<'a> Conversation<'a> {
             for stay in &person.stays {
                 visits.extend(stay.queue.map(|queue| Visit {
                     person: n,
+                    is_callback: stay.media == Some(MediaKind::Callback),
                     queue,
                     media: self.media_of(stay),
                     entered: stay.begin,
@@ -249,6 +266,16 @@ impl<'a> Conversation<'a> {
         people.all(|person| is_over(person.participant, &person.stays, self.end, as_of))
     }
 
+    /// When after-call work is expected no longer: of those who do not count as agents, too, because the conversation is
+    /// not finished before.
+    fn changes_at(&self, as_of: Moment) -> Option<Moment> {
+        let stays = self.people.iter().flat_map(|person| &person.stays);
+        stays
+            .filter_map(Stay::work_expected_until)
+            .filter(|until| *until > as_of)
+            .min()
+    }
+
     /// When an agent answered, and who.
     fn answer(&self, visit: &Visit<'a>, next_entered: Option<Moment>) -> Option<(Moment, &'a Id)> {
         let entered = visit.entered;
@@ -292,7 +319,7 @@ impl<'a> Conversation<'a> {
         let goes_on = others
             .flat_map(|(_, person)| person.stays.iter().map(move |stay| (person, stay)))
             .any(|(person, stay)| goes_on_as(person, stay));
-        if goes_on || visit.media != MediaKind::Callback && self.has_callback_since(visit.entered) {
+        if goes_on || !visit.is_callback && self.has_callback_since(visit.entered) {
             return Verdict::FlowOut;
         }
         let soon = left.plus(SHORTLY);
@@ -343,30 +370,15 @@ impl<'a> Conversation<'a> {
 
     fn count_agent(&self, person: &Person<'_>, stay: &Stay<'_>, queue: &Id, as_of: Moment, outcome: &mut Outcome) {
         let media = self.media_of(stay);
-        let mut count_live = |kind, since| {
+        if stay.end.is_none() {
             outcome.live.push(LiveCount {
                 queue: queue.clone(),
                 media,
-                kind,
-                since,
+                kind: LiveKind::Interacting,
+                since: stay.begin,
             });
-        };
-        if stay.end.is_none() {
-            count_live(LiveKind::Interacting, stay.begin);
         }
-        let work = stay.after_call_work;
-        if stay.is_in_work() {
-            // Pending work may have no start; the time is only a label.
-            count_live(LiveKind::AfterCallWork, work.started.or(stay.end).unwrap_or(stay.begin));
-        }
-        let Some(at) = stay.handled_at(as_of) else {
-            let due = stay.work_expected_until();
-            outcome.changes_at = match (outcome.changes_at, due) {
-                (Some(known), Some(due)) => Some(known.min(due)),
-                (known, due) => known.or(due),
-            };
-            return;
-        };
+        let Some(at) = stay.handled_at(as_of) else { return };
         let participant = short_hash(&person.participant.id);
         let mut count = |kind, millis| {
             outcome.counts.push(Count {

@@ -40,10 +40,10 @@ pub(crate) fn overlay(stream: &mut ConversationFacts, rest: &ConversationFacts) 
 }
 
 fn complete(p: &mut Participant, rest: &Participant) -> u64 {
-    p.purpose = p.purpose.or(rest.purpose);
     fill(&mut p.queue, &rest.queue);
     fill(&mut p.user, &rest.user);
     // Ordered by stamp, then value.
+    p.purpose = p.purpose.max(rest.purpose);
     p.listens_in = p.listens_in.max(rest.listens_in);
     let mut sessions: Vec<Communication> = rest.communications.clone();
     let mut differences = keep_own_times(p, &mut sessions);
@@ -104,7 +104,7 @@ fn keep_own_times(p: &Participant, sessions: &mut [Communication]) -> u64 {
         first.connected = Some(connected);
     }
     if let Some(ended) = p.ended
-        && let Some(last) = sessions.iter_mut().max_by_key(|s| s.connected)
+        && let Some(last) = sessions.iter_mut().max_by_key(|s| s.connected.max(s.disconnected))
         && last.disconnected.is_some_and(|at| at != ended)
         && last.connected < Some(ended)
     {
@@ -114,23 +114,21 @@ fn keep_own_times(p: &Participant, sessions: &mut [Communication]) -> u64 {
     differences
 }
 
-/// After-call work of the participant stands against that of the session that it overlaps: returns how many of its times
-/// differ.
+/// After-call work of the participant stands against that of the first session whose after-call work was not over before
+/// it. Returns how many of its times differ.
 fn keep_own_work(p: &Participant, sessions: &[Communication]) -> u64 {
-    let mut differences = 0;
-    for session in sessions {
-        let (Some(started), ended) = (session.acw_started, session.acw_ended) else {
-            continue;
+    let differences = p.after_call_work.iter().map(|work| {
+        let own = work.started.or(work.ended);
+        let lasted = |session: &&Communication| {
+            session.acw_started.is_some() && session.acw_ended.is_none_or(|ended| own <= Some(ended))
         };
-        let overlaps = p.after_call_work.iter().find(|work| {
-            let begins_before = ended.is_none_or(|ended| work.started.is_some_and(|own| own <= ended));
-            begins_before && work.ended.is_none_or(|own| own >= started)
-        });
-        if let Some(work) = overlaps {
-            differences += differs(work.started, Some(started)) + differs(work.ended, ended);
-        }
-    }
-    differences
+        let first = sessions.iter().filter(lasted).min_by_key(|session| session.acw_started);
+        let overlapping = first.filter(|session| work.ended.is_none() || session.acw_started <= work.ended);
+        overlapping.map_or(0, |session| {
+            differs(work.started, session.acw_started) + differs(work.ended, session.acw_ended)
+        })
+    });
+    differences.sum()
 }
 
 /// Returns how many times differ.

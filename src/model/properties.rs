@@ -288,7 +288,11 @@ proptest! {
         let mut rng = fastrand::Rng::with_seed(seed);
         let centre = centre(&mut rng);
         let later = moment(LATER_MS);
-        let mut model = model(&centre.queues);
+        let soon = Settings {
+            retention: Duration::from_secs(100),
+            ..settings()
+        };
+        let mut model = model_with(&centre.queues, soon);
         for (ms, facts) in &centre.told {
             take(&mut model, facts, moment(*ms));
         }

@@ -48,8 +48,12 @@ pub(crate) struct Work {
     pub(crate) is_pending: bool,
     /// A communication says that it is complete.
     pub(crate) is_complete: bool,
+    /// A communication says that it is complete, skipped or not applicable.
+    is_settled: bool,
     /// It is expected, whatever time has passed.
     is_expected: bool,
+    /// Start of the latest pair without an end.
+    open_since: Option<Moment>,
 }
 
 impl Stay<'_> {
@@ -109,7 +113,7 @@ impl Stay<'_> {
 impl Work {
     /// It began and is not over.
     fn is_begun(&self) -> bool {
-        self.started.is_some() && self.ended.is_none()
+        self.started.is_some() && self.ended.is_none() && !self.is_settled
     }
 }
 
@@ -223,7 +227,8 @@ fn from_communications(p: &Participant, conversation_end: Option<Moment>) -> Vec
     let mut stays: Vec<Stay<'_>> = Vec::with_capacity(begun.len());
     for (begin, communication) in begun {
         let queue = communication.queue(p);
-        let end = communication.end(conversation_end);
+        let own_end = p.ended.filter(|ended| *ended > begin);
+        let end = earlier(communication.end(conversation_end), own_end);
         let last = stays.iter_mut().rev().find(|stay| stay.queue == queue);
         match last {
             Some(stay) if stay.begin == begin || stay.goes_on_after(begin) => {
@@ -247,7 +252,7 @@ fn from_own_times(p: &Participant, conversation_end: Option<Moment>) -> Option<S
     }
     let begin = p.connected?;
     let first = p.communications.iter().min_by_key(|c| (rank(c.kind), &c.id));
-    let queue = first.map_or_else(|| p.queue.as_ref().map(|queue| &queue.value), |c| c.queue(p));
+    let queue = p.queue.as_ref().map(|queue| &queue.value);
     let disconnected = || {
         let ends = p.communications.iter().filter_map(|c| c.end(conversation_end));
         ends.max().filter(|_| p.all_over())
@@ -289,10 +294,8 @@ fn apply_own_times(p: &Participant, stays: &mut [Stay<'_>]) {
     let Some(ended) = p.ended else { return };
     let is_only = stays.len() == 1;
     for stay in stays {
-        match stay.end {
-            Some(end) if ended >= stay.begin => stay.end = Some(end.min(ended)),
-            None if ended > stay.begin || ended == stay.begin && is_only => stay.end = Some(ended),
-            _ => {}
+        if ended > stay.begin || ended == stay.begin && is_only {
+            stay.end = earlier(stay.end, Some(ended));
         }
     }
 }
@@ -308,6 +311,7 @@ fn add_work(p: &Participant, stays: &mut [Stay<'_>]) {
             known.started = earlier(known.started, work.started);
             // Pairs come in the order of their starts, so one without an end that follows reopens the work.
             known.ended = known.ended.max(work.ended).filter(|_| !is_open);
+            known.open_since = work.started.filter(|_| is_open).or(known.open_since);
         }
     }
     let coded = p.wrapups.timed.iter().chain(&p.wrapups.untimed);
@@ -322,7 +326,8 @@ fn add_work(p: &Participant, stays: &mut [Stay<'_>]) {
         let work = &mut stay.after_call_work;
         let ended = own.clone().filter_map(|c| c.acw_ended).max();
         work.started = work.started.or_else(|| own.clone().filter_map(|c| c.acw_started).min());
-        work.ended = work.ended.or(ended.filter(|ended| Some(*ended) >= work.started));
+        let open_since = work.open_since.or(work.started);
+        work.ended = work.ended.or(ended.filter(|ended| Some(*ended) >= open_since));
         work.is_pending = own.clone().any(|c| c.has_acw_state(|s| s == AcwState::Pending));
         work.is_complete = own.clone().any(|c| c.has_acw_state(|s| s == AcwState::Complete));
         stay.is_coded |= own.clone().any(|c| c.wrapup_coded);
@@ -330,7 +335,8 @@ fn add_work(p: &Participant, stays: &mut [Stay<'_>]) {
         stay.is_transferred = own.clone().any(transfers);
 
         let is_no_more = |state| matches!(state, AcwState::Skipped | AcwState::NotApplicable | AcwState::Complete);
-        let no_longer = work.ended.is_some() || stay.is_coded || own.clone().any(|c| c.has_acw_state(is_no_more));
+        work.is_settled = own.clone().any(|c| c.has_acw_state(is_no_more));
+        let no_longer = work.ended.is_some() || stay.is_coded || work.is_settled;
         let flag = |flag: Option<Stamped<Reverse<bool>>>| flag.map(|flag| flag.value.0);
         let of_last = || {
             flag(p.wrapup_expected)

@@ -135,6 +135,66 @@ fn numbers_of_an_uncovered_queue_are_null_and_not_in_the_totals() {
     assert_eq!(s.queues[&Id::new("Q")].unknown, None);
 }
 
+/// A conversation that was never removed from ours; Genesys counts it no more.
+#[test]
+fn a_lasting_difference_from_genesys_is_told_outside_of_gaps() {
+    let mut m = model(Protocol::Notifications);
+    m.set_queues(these(&["Q"]));
+    m.apply(&event(EventKind::QueueConversation, waiting("a", "Q"), at(2)), at(2));
+    let queue = Id::new("Q");
+    let observe = |m: &mut Model, count: f64, secs| {
+        let rows = ["oWaiting", "oInteracting"].map(|metric| ObservationRow {
+            media: Some(MediaKind::Voice),
+            interval: None,
+            metric: metric.into(),
+            qualifier: None,
+            stats: [("count".into(), if metric == "oWaiting" { count } else { 0.0 })].into(),
+        });
+        let facts = ObservationFacts {
+            queue: Id::new("Q"),
+            rows: rows.into(),
+        };
+        let facts = Facts::Observations(Box::new(facts));
+        m.apply(&event(EventKind::QueueObservation, facts, at(secs)), at(secs));
+    };
+    let tick =
+        |m: &mut Model, secs: std::ops::Range<i64>| -> Vec<String> { secs.flat_map(|n| m.check_self(at(n))).collect() };
+    // The medium of the conversation is not known, so it counts only once REST has told of all media.
+    let all = Facts::Observations(Box::new(ObservationFacts {
+        queue: queue.clone(),
+        rows: Vec::new(),
+    }));
+    m.apply_rest(&all, at(2));
+    observe(&mut m, 1.0, 3);
+    assert_eq!(tick(&mut m, 3..100), [""; 0]);
+    let observed = |m: &mut Model, secs| shown(m, at(secs)).queues[&queue].observed.unwrap();
+    let well = observed(&mut m, 100);
+    assert_eq!(
+        (well.waiting, well.interacting, well.at, well.differs_since),
+        (1, 0, at(3), None)
+    );
+
+    observe(&mut m, 0.0, 100);
+    let logged = tick(&mut m, 100..170);
+    assert_eq!(
+        logged,
+        ["queue q: 1 wait and 0 talk, by Genesys' own count 0 and 0; different since 2026-05-04T14:06:40.000Z"]
+    );
+    assert_eq!(observed(&mut m, 170).differs_since, Some(at(100)));
+
+    // What was observed before a gap is not compared after it.
+    let gap = m.gaps_mut().open(GapTopics::All, at(171), "silence").id;
+    m.gaps_mut().close(gap, at(180));
+    assert_eq!(shown(&mut m, at(181)).queues[&queue].observed, None);
+    tick(&mut m, 181..300);
+    // REST tells that nobody waits.
+    m.apply_rest(&all, at(300));
+    tick(&mut m, 300..350);
+    assert_eq!(observed(&mut m, 350).differs_since, None, "it begins anew");
+    assert_eq!(tick(&mut m, 350..370), [""; 0], "logged within the hour");
+    assert!(observed(&mut m, 370).differs_since.is_some());
+}
+
 #[test]
 fn twins_get_no_record_repetitions_do_and_both_are_counted() {
     let mut m = model(Protocol::Notifications);

@@ -57,6 +57,15 @@ impl Telemetry {
         self.last_frame_ms.fetch_max(at.epoch_ms(), Ordering::Relaxed);
     }
 
+    /// Our clock was stepped by so much until `now`: the last frame is as long ago as before.
+    pub(crate) fn on_step(&self, by_ms: i64, now: Moment) {
+        let shifted = |ms: i64| (ms != NEVER).then(|| ms.saturating_add(by_ms).min(now.epoch_ms()));
+        // Fails only where no frame came yet.
+        let _ = self
+            .last_frame_ms
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, shifted);
+    }
+
     /// Counts an event without timestamp or metrics as malformed. Returns whether to warn of it: at most once per metric type and
     /// minute.
     pub(crate) fn on_incomplete(&self, metric_type: &str, now: Instant) -> bool {
@@ -146,5 +155,9 @@ mod tests {
         telemetry.on_frame(Moment::from_epoch_ms(7));
         telemetry.on_frame(Moment::from_epoch_ms(5));
         assert_eq!(telemetry.last_frame_at(), Some(Moment::from_epoch_ms(7)));
+        telemetry.on_step(-5, Moment::from_epoch_ms(3));
+        assert_eq!(telemetry.last_frame_at(), Some(Moment::from_epoch_ms(2)));
+        telemetry.on_step(100, Moment::from_epoch_ms(99));
+        assert_eq!(telemetry.last_frame_at(), Some(Moment::from_epoch_ms(99)));
     }
 }

@@ -41,6 +41,16 @@ pub(super) const CALLS: &[(&str, &str, &str)] = &[
         "topic and/or permission, or clear=1",
         "refuses topics that contain the text, or everything that needs the permission",
     ),
+    (
+        "unsubscribe",
+        "channel, topic, tell=0",
+        "removes subscriptions at the service, while the sockets stay open: of the channels whose ids contain the one text, the topics that contain the other (all without them); tell=1 sends v2.subscription.updated to the channels",
+    ),
+    (
+        "topic_missing",
+        "topic, on=1",
+        "topics that contain the text are left out of answers to subscriptions and of listings, and nothing is sent for them; on=0 ends it for the text, or for all without one",
+    ),
     ("close", "code=1001, reason", "closes all sockets with this code"),
     (
         "reset",

@@ -62,14 +62,19 @@ pub(super) struct Registry {
     pub evicted: u64,
 }
 
-/// Which topics are refused, by text or by permission.
+/// Which topics are refused, by text or by permission, and which are left out in silence.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Rules {
     pub forbidden: Vec<String>,
     pub missing_permissions: Vec<String>,
+    pub missing: Vec<String>,
 }
 
 impl Rules {
+    fn leaves_out(&self, topic: &str) -> bool {
+        self.missing.iter().any(|text| topic.contains(text.as_str()))
+    }
+
     fn rejection(&self, topic: &str) -> Option<(String, Vec<String>)> {
         let needs = topics::template(topic).map_or(&[][..], |t| t.permissions);
         let missing: Vec<String> = needs
@@ -207,6 +212,9 @@ impl Registry {
                 });
                 continue;
             };
+            if single.iter().all(|t| rules.leaves_out(t)) {
+                continue;
+            }
             let rejected: Vec<(String, (String, Vec<String>))> = single
                 .iter()
                 .filter_map(|t| rules.rejection(t).map(|r| (t.clone(), r)))
@@ -261,13 +269,39 @@ impl Registry {
         true
     }
 
+    /// Removes the topics that contain a text from the channels whose ids contain another one. Returns the changed channels,
+    /// each with the number of removed topics.
+    pub(super) fn unsubscribe_some(&mut self, channel: &str, topic: &str, rules: &Rules) -> Vec<(String, usize)> {
+        let lists = self.channels.values().filter(|c| c.id.contains(channel)).map(|c| {
+            let (gone, left): (Vec<String>, Vec<String>) = c.topics.iter().cloned().partition(|t| t.contains(topic));
+            (c.id.clone(), gone.len(), left)
+        });
+        let changed: Vec<(String, usize, Vec<String>)> = lists.filter(|(_, gone, _)| *gone > 0).collect();
+        let set = |(id, gone, left): (String, usize, Vec<String>)| {
+            self.set_topics(&id, left, rules);
+            (id, gone)
+        };
+        changed.into_iter().map(set).collect()
+    }
+
+    /// Applies changed rules about topics that are left out to the existing subscriptions.
+    pub(super) fn leave_out(&mut self, rules: &Rules) {
+        let ids: Vec<String> = self.channels.keys().cloned().collect();
+        for id in ids {
+            let topics = self.channels.get(&id).map_or_else(Vec::new, |c| c.topics.clone());
+            let is_kept = |t: &String| topics::expand(t).is_none_or(|all| !all.iter().all(|t| rules.leaves_out(t)));
+            self.set_topics(&id, topics.into_iter().filter(is_kept).collect(), rules);
+        }
+    }
+
     fn set_topics(&mut self, id: &str, list: Vec<String>, rules: &Rules) {
         let Some(mut channel) = self.channels.remove(id) else {
             return;
         };
         self.unsubscribe_all(&channel);
         channel.topics = list;
-        for topic in single_topics(&channel).filter(|t| rules.rejection(t).is_none()) {
+        let is_delivered = |t: &String| rules.rejection(t).is_none() && !rules.leaves_out(t);
+        for topic in single_topics(&channel).filter(is_delivered) {
             self.listeners.entry(topic).or_default().push(channel.id.clone());
         }
         self.channels.insert(id.to_owned(), channel);

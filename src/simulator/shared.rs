@@ -94,6 +94,7 @@ impl Shared {
             rules: Rules {
                 forbidden: options.forbidden_topics.clone(),
                 missing_permissions: options.missing_permissions.clone(),
+                missing: Vec::new(),
             },
             closings: Vec::new(),
             refuse_event_filters: options.refuse_event_filters,

@@ -152,12 +152,14 @@ struct Freshness {
 impl<'a> Overview<'a> {
     fn of(snapshot: &'a Snapshot, settings: Settings) -> Self {
         let connection = &snapshot.connection;
+        // The page compares all times with `as_of`, which is by the service's clock.
+        let by_service = |at: Moment| at.plus_ms(-connection.clock_ahead_ms);
         let millis = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
         let of_all = |gap: &&Gap| gap.to.is_none() && gap.topics == GapTopics::All;
         let open_gap = connection.gaps.iter().find(of_all);
         Self {
             version: env!("CARGO_PKG_VERSION"),
-            started_at: snapshot.started_at,
+            started_at: by_service(snapshot.started_at),
             as_of: snapshot.as_of,
             settings: PageSettings {
                 totals_since: match settings.totals_since {
@@ -171,8 +173,8 @@ impl<'a> Overview<'a> {
             connection: Connection {
                 state: connection.state.as_str(),
                 protocol: connection.protocol.as_str(),
-                since: connection.since,
-                last_frame_at: connection.last_frame_at,
+                since: by_service(connection.since),
+                last_frame_at: connection.last_frame_at.map(by_service),
                 cause: connection.cause.as_deref(),
                 connections: connection.connections,
                 reconnects: connection.reconnects,
@@ -180,7 +182,7 @@ impl<'a> Overview<'a> {
                 gaps_total: connection.gaps_total,
                 gaps_unrepaired: connection.gaps.iter().filter(|gap| !gap.repaired).count(),
                 open_gap: open_gap.map(|gap| OpenGap {
-                    from: gap.from,
+                    from: by_service(gap.from),
                     cause: &gap.cause,
                 }),
             },

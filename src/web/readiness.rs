@@ -95,8 +95,6 @@ mod tests {
     /// What is said `age` after the snapshot.
     fn said(age: Duration, change: impl FnOnce(&mut Snapshot)) -> Readiness {
         let mut snapshot = testing::snapshot();
-        // By the service's clock, which does not count here.
-        snapshot.as_of = snapshot.as_of.plus(Duration::from_secs(3 * 3600));
         change(&mut snapshot);
         of(&snapshot, snapshot.generated_at.plus(age), SETTINGS)
     }

@@ -7,6 +7,7 @@
 //! | `channels` | notification channels: reused, renewed, replaced, bounded, shared with other programs, many at once |
 //! | `cli_config` | wrong command lines, environments and files: exit 2, nothing connected |
 //! | `cli_texts` | help, completions, the manual page |
+//! | `clock` | a service whose clock differs from ours, in both directions |
 //! | `docs` | the pages of `docs`: keys, flags, schemas, the worked example, links |
 //! | `check` | preflight: every step, what it says when it fails, nothing left behind |
 //! | `plan` | what would be subscribed, without subscribing |
@@ -20,6 +21,7 @@
 //! | `library` | the stream in a program: callbacks, events, snapshots, handles |
 //! | `audit` | the audit file: entries, chain, crashes, `audit verify` |
 //! | `replay` | recordings: the same snapshot as live, torn and broken files, full disks |
+//! | `explain` | what one conversation was counted for and why |
 //! | `webhook` | snapshots and events posted to receivers that take, refuse, fail and hang |
 //! | `process` | the program: outputs, signals, exit codes |
 //! | `simulator` | the simulator from outside |
@@ -44,7 +46,11 @@ mod cli_config;
 #[cfg(feature = "cli")]
 mod cli_texts;
 #[cfg(all(unix, feature = "cli", feature = "simulator"))]
+mod clock;
+#[cfg(all(unix, feature = "cli", feature = "simulator"))]
 mod docs;
+#[cfg(all(unix, feature = "cli", feature = "simulator"))]
+mod explain;
 #[cfg(feature = "simulator")]
 mod fault_matrix;
 #[cfg(feature = "simulator")]

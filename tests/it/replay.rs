@@ -31,7 +31,7 @@ fn replay_at(speed: &str, recording: &Path, more: &[&str]) -> Ended {
 }
 
 /// The last snapshot of a replay.
-fn replayed(recording: &Path) -> Value {
+pub fn replayed(recording: &Path) -> Value {
     let ended = replay(recording, &["--output", "snapshots", "--interval-ms", "3600000"]);
     assert_eq!(ended.code, 0, "{}", ended.stderr);
     serde_json::from_str(ended.lines.last().expect("a snapshot")).expect("JSON")
@@ -45,7 +45,7 @@ fn comparable(mut snapshot: Value) -> Value {
 }
 
 #[track_caller]
-fn assert_equal(live: &Snapshot, replayed: &Value) {
+pub fn assert_equal(live: &Snapshot, replayed: &Value) {
     // Through text, as the other: reading rounds a number's last bit.
     let live = serde_json::to_string(live).expect("JSON");
     let live = comparable(serde_json::from_str(&live).expect("JSON"));

@@ -15,6 +15,7 @@ use serde_json::value::RawValue;
 
 use super::delivery::Delivery;
 use super::run::Run;
+use crate::base::receipt::Receipt;
 use crate::config::{Config, ServiceLevel};
 use crate::event::change::{Change, ClockLook};
 use crate::event::gap::GapTopics;
@@ -164,7 +165,7 @@ impl Playing {
     /// A gap over all times before `at`, and its repair with this answer.
     fn repair(&mut self, list: &str, at: Moment) {
         let answer = format!(r#"{{"conversations":{list}}}"#);
-        let page = details::read_answer(answer.as_bytes(), at.plus(TRUSTED_AHEAD)).expect("a details answer");
+        let page = details::read_answer(answer.as_bytes(), Receipt::from(at).trusted_until).expect("a details answer");
         let found = page.conversations.into_iter().filter(|one| one.enters(self.start));
         let found = found.map(|one| one.facts).collect();
         self.gaps += 1;

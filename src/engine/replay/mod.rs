@@ -10,6 +10,7 @@ mod delivery;
 mod file;
 mod pace;
 mod run;
+mod telling;
 
 use self::delivery::Delivery;
 pub(crate) use self::delivery::OUTPUT_LIMIT;
@@ -17,6 +18,7 @@ pub(crate) use self::file::Recording;
 use self::pace::Pacer;
 pub(crate) use self::pace::{Pace, Progress, Tell};
 use self::run::Run;
+pub(crate) use self::telling::{Told, told_of};
 use crate::engine::Finished;
 use crate::net::{Cancel, Waited};
 use crate::output::Outputs;

@@ -167,6 +167,13 @@ impl Run {
 
     /// Records are shown again; what was audited and repaired then is not.
     fn apply(&mut self, change: Change, at: Moment, delivery: &mut Delivery) {
+        if let Change::Tick { clock, .. } = &change
+            && clock.stepped_ms != 0
+        {
+            self.telemetry.on_step(clock.stepped_ms, at);
+            // The clock of the recording may have been set back.
+            self.now = at;
+        }
         for effect in self.core.apply(change, at) {
             match effect {
                 Effect::Record(item) => delivery.outputs.offer(&item),

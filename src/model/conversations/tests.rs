@@ -7,10 +7,13 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
-use crate::event::facts::Purpose;
+use crate::event::facts::{Communication, CommunicationState, Purpose, Stamped};
 use crate::model::counts::{LiveSums, Numbers};
 use crate::model::testing::centre::{History, moment, uuid};
 use crate::model::testing::{at, communication, conversation as conversation_of, participant, stamped, store, work};
+
+mod memory;
+mod time;
 
 const TWO_HOURS: Duration = Duration::from_secs(7200);
 
@@ -305,7 +308,7 @@ fn a_condensed_one_takes_what_is_new_and_nothing_twice() {
     let before = total(&store, MediaKind::Voice);
     assert!(store.remembers(&Id::new("c")));
     store.apply(&answered("c", None), at(8_000));
-    store.apply_rest(&answered("c", Some(30)), at(8_000));
+    store.apply_rest(&as_rest(answered("c", Some(30))), at(8_000));
     assert_eq!((total(&store, MediaKind::Voice), store.len()), (before, 0));
     // Its customer calls back: a second visit, told without the first.
     let mut again = visit("c", "Q", None);
@@ -340,6 +343,24 @@ fn a_late_event_of_an_open_state_revives_nothing_and_one_that_goes_on_counts_onc
     assert_eq!(total(&store, MediaKind::Voice).offered, 2);
 }
 
+/// The same as REST tells it: in sessions.
+fn as_rest(mut facts: ConversationFacts) -> ConversationFacts {
+    for p in &mut facts.participants {
+        let (connected, disconnected) = (p.connected.take(), p.ended.take());
+        let state = disconnected.map(|at| Stamped {
+            at,
+            value: CommunicationState::Disconnected,
+        });
+        p.communications = vec![Communication {
+            connected,
+            disconnected,
+            state,
+            ..communication(&format!("session of {}", p.id), MediaKind::Voice)
+        }];
+    }
+    facts
+}
+
 #[test]
 fn rest_fills_in_whatever_comes_first_and_drift_is_what_differs() {
     let numbers = |rest_first: bool| {
@@ -347,6 +368,7 @@ fn rest_fills_in_whatever_comes_first_and_drift_is_what_differs() {
         let stream = visit("c", "Q", None);
         let mut rest = answered("c", Some(30));
         rest.participants[1].connected = Some(at(4));
+        let rest = as_rest(rest);
         if rest_first {
             store.apply_rest(&rest, at(50));
         }

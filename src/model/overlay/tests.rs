@@ -86,6 +86,55 @@ fn after_call_work_that_the_stream_told_of_a_communication_stands() {
 }
 
 #[test]
+fn work_of_one_stay_does_not_differ_from_that_of_another() {
+    let mut stream = agent(vec![call("a", Some(5), Some(20)), call("b", Some(60), Some(80))]);
+    // The end of the first was not heard.
+    stream.after_call_work = vec![work(20, None), work(80, Some(95))];
+    let session = |id, from: (i64, i64), acw: (i64, i64)| Communication {
+        acw_started: Some(at(acw.0)),
+        acw_ended: Some(at(acw.1)),
+        ..call(id, Some(from.0), Some(from.1))
+    };
+    let rest = |second| agent(vec![session("b", (60, 80), second), session("a", (5, 20), (20, 30))]);
+    let (whole, differences) = overlaid(stream.clone(), rest((80, 95)));
+    assert_eq!(differences, 0);
+    let ends: Vec<_> = stays(&whole, None)
+        .iter()
+        .map(|stay| stay.after_call_work.ended)
+        .collect();
+    assert_eq!(ends, [Some(at(30)), Some(at(95))]);
+    assert_eq!(overlaid(stream, rest((81, 96))).1, 2);
+}
+
+#[test]
+fn each_time_of_after_call_work_differs_once_though_two_sessions_tell_it() {
+    let session = |id, kind| Communication {
+        kind,
+        acw_started: Some(at(21)),
+        acw_ended: Some(at(31)),
+        ..call(id, Some(5), Some(20))
+    };
+    let mut stream = agent(vec![call("a", Some(5), Some(20))]);
+    stream.after_call_work = vec![work(20, Some(30))];
+    let rest = agent(vec![session("a", MediaKind::Voice), session("b", MediaKind::Callback)]);
+    assert_eq!(overlaid(stream, rest).1, 2);
+}
+
+/// An agent who talked and later missed an alert, of which the stream told the alert only.
+#[test]
+fn the_own_end_with_a_missed_alert_is_no_end_of_an_earlier_session() {
+    let missed = Communication {
+        connected: None,
+        ..call("b", None, Some(90))
+    };
+    let mut stream = agent(vec![missed.clone()]);
+    stream.ended = Some(at(90));
+    let rest = agent(vec![call("a", Some(5), Some(20)), missed]);
+    let (whole, differences) = overlaid(stream, rest);
+    assert_eq!((presence(&whole), differences), (vec![(5, Some(20))], 0));
+}
+
+#[test]
 fn own_times_of_a_participant_stand_against_those_of_its_first_and_last_session() {
     let mut stream = agent(Vec::new());
     (stream.connected, stream.ended) = (Some(at(9)), Some(at(41)));

@@ -91,6 +91,8 @@ pub(super) fn call(shared: &Arc<Shared>, path: &str, parameters: Vec<(String, St
         "pause" => pause(&call),
         "drain" => call.only(&[]).map(|()| drain(shared)),
         "forbid" => service::forbid(&call),
+        "unsubscribe" => service::unsubscribe(&call),
+        "topic_missing" => service::topic_missing(&call),
         "close" => sockets::close(&call),
         "reset" => sockets::reset(&call),
         "revoke" => call.only(&[]).map(|()| service::revoke(shared)),

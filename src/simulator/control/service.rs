@@ -12,7 +12,8 @@ pub(super) fn forbid(call: &ControlCall<'_>) -> Result<Value, String> {
     call.only(&["topic", "permission", "clear"])?;
     let mut faults = call.shared.faults();
     if call.text("clear").is_some() {
-        faults.rules = Default::default();
+        faults.rules.forbidden.clear();
+        faults.rules.missing_permissions.clear();
     }
     let none = call.parameters.is_empty();
     faults
@@ -28,6 +29,46 @@ pub(super) fn forbid(call: &ControlCall<'_>) -> Result<Value, String> {
     } else {
         Ok(json!({"topics": faults.rules.forbidden, "permissions": faults.rules.missing_permissions}))
     }
+}
+
+/// Removes subscriptions; the sockets stay open.
+pub(super) fn unsubscribe(call: &ControlCall<'_>) -> Result<Value, String> {
+    call.only(&["channel", "topic", "tell"])?;
+    let shared = call.shared;
+    let tells = call.switch("tell", "0")?;
+    let (channel, topic) = (call.text("channel").unwrap_or(""), call.text("topic").unwrap_or(""));
+    let rules = shared.rules();
+    let (changed, sockets) = {
+        let mut registry = shared.registry();
+        let changed = registry.unsubscribe_some(channel, topic, &rules);
+        (changed, registry.sockets())
+    };
+    let is_changed = |id: &String| changed.iter().any(|(other, _)| other == id);
+    for (id, socket) in sockets.iter().filter(|(id, _)| tells && is_changed(id)) {
+        socket.send(notifications::subscription_changed(shared, id));
+    }
+    let topics: usize = changed.iter().map(|(_, gone)| gone).sum();
+    Ok(json!({"channels": changed.len(), "topics": topics}))
+}
+
+/// Leaves topics out of answers to subscriptions, and sends nothing for them.
+pub(super) fn topic_missing(call: &ControlCall<'_>) -> Result<Value, String> {
+    call.only(&["topic", "on"])?;
+    let on = call.switch("on", "1")?;
+    let topic = call.text("topic").filter(|t| !t.is_empty());
+    let rules = {
+        let mut faults = call.shared.faults();
+        let missing = &mut faults.rules.missing;
+        match topic {
+            Some(topic) => missing.retain(|other| other != topic),
+            None if on => return Err("topic: missing, a text is needed".to_owned()),
+            None => missing.clear(),
+        }
+        missing.extend(topic.filter(|_| on).map(str::to_owned));
+        faults.rules.clone()
+    };
+    call.shared.registry().leave_out(&rules);
+    Ok(json!({"missing": rules.missing}))
 }
 
 pub(super) fn revoke(shared: &Shared) -> Value {

@@ -72,6 +72,15 @@ pub(in crate::simulator) fn close_as_gone(outbox: &Outbox) {
 
 /// A system topic's frame; `kind` is also the `systemTopicType`.
 pub(in crate::simulator) fn system(shared: &Shared, kind: &str, channel: &str, reason: Option<&str>) -> super::Frame {
+    system_frame(shared, &format!("v2.system.{kind}.{channel}"), kind, channel, reason)
+}
+
+/// The frame that tells that the subscriptions of a channel changed.
+pub(in crate::simulator) fn subscription_changed(shared: &Shared, channel: &str) -> super::Frame {
+    system_frame(shared, "v2.subscription.updated", "subscription_changed", channel, None)
+}
+
+fn system_frame(shared: &Shared, topic: &str, kind: &str, channel: &str, reason: Option<&str>) -> super::Frame {
     let correlation = shared.random_id();
     let body = Object::new()
         .set("channelId", channel)
@@ -81,7 +90,7 @@ pub(in crate::simulator) fn system(shared: &Shared, kind: &str, channel: &str, r
         .set("oauthClientId", shared.world.oauth_client)
         .maybe("reason", reason);
     let frame = json!({
-        "topicName": format!("v2.system.{kind}.{channel}"),
+        "topicName": topic,
         "version": "2",
         "eventBody": Value::from(body),
         "metadata": {"CorrelationId": correlation.to_string()},

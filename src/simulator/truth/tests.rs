@@ -457,3 +457,5 @@ fn periods_are_written_in_their_short_form() {
         ["PT10S", "PT1M", "PT30M", "PT1H30M"]
     );
 }
+
+mod stays;

@@ -252,3 +252,85 @@ fn details_match_by_start_day_and_refuse_wrong_queries() {
     assert_eq!(observed["results"].as_array().unwrap().len(), 1);
     assert_eq!(observed["results"][0]["group"], json!({"queueId": queue}));
 }
+
+#[test]
+fn subscriptions_can_vanish_while_the_socket_stays() {
+    let sim = sim().start().unwrap();
+    let client = log_in(&sim);
+    let (channel, uri) = client.channel();
+    let list = format!("/api/v2/notifications/channels/{channel}/subscriptions");
+    let topics: Vec<String> = (sim.queues().iter().take(2))
+        .flat_map(|(id, _)| {
+            [
+                format!("v2.routing.queues.{id}.conversations"),
+                format!("v2.routing.queues.{id}.users"),
+            ]
+        })
+        .collect();
+    assert_eq!(client.subscribe("PUT", &channel, "", &topics).status, 200);
+    let mut socket = connect(&sim, &uri);
+    until(&mut socket, |f| {
+        f["topicName"].as_str()?.ends_with(".conversations").then_some(())
+    });
+    let answer = http(
+        &sim,
+        "GET",
+        &format!("/sim/unsubscribe?channel={channel}&topic=.conversations"),
+        &[],
+        "",
+    );
+    assert_eq!(answer.json(), json!({"channels": 1, "topics": 2}));
+    assert_eq!(ids(&client.get(&list)), [topics[1].clone(), topics[3].clone()]);
+    assert_eq!(
+        http(&sim, "GET", "/sim/unsubscribe?channel=other", &[], "").json()["channels"],
+        0
+    );
+    http(&sim, "GET", "/sim/unsubscribe?tell=1", &[], "");
+    until(&mut socket, |f| {
+        let told = f["topicName"] == "v2.subscription.updated" && f["eventBody"]["channelId"] == channel.as_str();
+        told.then(|| assert_eq!(f["eventBody"]["systemTopicType"], "subscription_changed"))
+    });
+    assert_eq!(ids(&client.get(&list)).len(), 0);
+    // The socket is as good as before.
+    assert_eq!(client.subscribe("PUT", &channel, "", &topics).status, 200);
+    until(&mut socket, |f| {
+        f["topicName"].as_str()?.ends_with(".conversations").then_some(())
+    });
+}
+
+#[test]
+fn a_topic_can_be_missing_from_the_answer() {
+    let sim = sim().start().unwrap();
+    let client = log_in(&sim);
+    let (channel, uri) = client.channel();
+    let list = format!("/api/v2/notifications/channels/{channel}/subscriptions");
+    let queues = sim.queues();
+    let topics: Vec<String> = (queues.iter().take(2))
+        .map(|(id, _)| format!("v2.routing.queues.{id}.conversations"))
+        .collect();
+    let lost = topics[0].clone();
+    client.subscribe("PUT", &channel, "", &topics);
+    sim.control(&format!("topic_missing?topic={}", queues[0].0)).unwrap();
+    assert_eq!(ids(&client.get(&list)), topics[1..]);
+    for flags in ["", "?ignoreErrors=true"] {
+        let answer = client.subscribe("PUT", &channel, flags, &topics);
+        assert_eq!(
+            (answer.status, ids(&answer.json())),
+            (200, topics[1..].to_vec()),
+            "{flags}"
+        );
+        assert_eq!(ids(&client.get(&list)), topics[1..]);
+    }
+    let mut socket = connect(&sim, &uri);
+    let mut others = 0;
+    until(&mut socket, |f| {
+        assert_ne!(f["topicName"], lost.as_str());
+        others += usize::from(f["topicName"].as_str()?.ends_with(".conversations"));
+        (others >= 5).then_some(())
+    });
+    sim.control("topic_missing?on=0").unwrap();
+    assert_eq!(ids(&client.get(&list)), topics[1..], "it must be subscribed anew");
+    assert_eq!(ids(&client.subscribe("PUT", &channel, "", &topics).json()), topics);
+    until(&mut socket, |f| (f["topicName"] == lost.as_str()).then_some(()));
+    assert!(sim.control("topic_missing").unwrap_err().contains("topic"));
+}

@@ -5,18 +5,46 @@
 use super::*;
 use std::collections::BTreeMap;
 
-/// What the frames so far say about a participant; merged so that order and repetition do not matter.
+const ARRAYS: [&str; 4] = ["calls", "messages", "emails", "callbacks"];
+
+/// What the frames so far say about a communication; merged so that order and repetition do not matter.
 #[derive(Default, Clone)]
-struct Person {
-    purpose: String,
-    queue: Option<String>,
+struct Contact {
+    is_callback: bool,
+    /// Of the newest frame that showed it open, with the newest time in that frame.
+    queue: Option<(i64, String)>,
+    /// Of the oldest frame.
+    first_queue: Option<(i64, String)>,
     connected: Option<i64>,
     ended: Option<i64>,
-    after_call: (Option<i64>, Option<i64>),
-    expected: bool,
+    work: (Option<i64>, Option<i64>),
+    required: bool,
     settled: bool,
     code: bool,
     transfer: bool,
+    /// The newest time in the oldest frame that showed it scheduled.
+    scheduled: Option<i64>,
+}
+
+/// What the frames so far say about a participant.
+#[derive(Default, Clone)]
+struct Person {
+    purpose: String,
+    contacts: BTreeMap<String, Contact>,
+    /// By the newest frame, with its newest time.
+    expected: (i64, bool),
+    listens: (i64, bool),
+}
+
+/// One presence of a participant.
+#[derive(Clone)]
+struct Stay {
+    who: usize,
+    queue: Option<String>,
+    begin: i64,
+    end: Option<i64>,
+    contacts: Vec<Contact>,
+    is_last: bool,
 }
 
 #[derive(Default)]
@@ -31,6 +59,61 @@ fn ms(value: &Value) -> Option<i64> {
     Some((at.unix_timestamp_nanos() / 1_000_000) as i64)
 }
 
+/// The newest time in a body; planned ones do not count.
+fn newest(value: &Value) -> Option<i64> {
+    match value {
+        Value::Object(object) => {
+            let of = |(key, value): (&String, &Value)| match key.ends_with("Time") {
+                true if key == "callbackScheduledTime" => None,
+                true => ms(value),
+                false => newest(value),
+            };
+            object.iter().filter_map(of).max()
+        }
+        Value::Array(list) => list.iter().filter_map(newest).max(),
+        _ => None,
+    }
+}
+
+fn earlier(one: Option<i64>, other: Option<i64>) -> Option<i64> {
+    one.into_iter().chain(other).min()
+}
+
+impl Contact {
+    fn add(&mut self, medium: &Value, queue: Option<&str>, stamp: i64) {
+        let state = medium["state"].as_str().unwrap();
+        let is_open = !["disconnected", "terminated"].contains(&state);
+        if let Some(queue) = queue {
+            let seen = (stamp, queue.to_owned());
+            if self.first_queue.as_ref().is_none_or(|first| stamp < first.0) {
+                self.first_queue = Some(seen.clone());
+            }
+            if is_open && self.queue.as_ref().is_none_or(|newest| stamp >= newest.0) {
+                self.queue = Some(seen);
+            }
+        }
+        self.connected = earlier(self.connected, ms(&medium["connectedTime"]));
+        self.ended = self.ended.max(ms(&medium["disconnectedTime"]));
+        let work = &medium["afterCallWork"];
+        self.work.0 = self.work.0.or(ms(&work["startTime"]));
+        self.work.1 = self.work.1.or(ms(&work["endTime"]));
+        self.required |= medium["afterCallWorkRequired"] == true;
+        self.code |= medium["wrapup"]["code"].is_string();
+        let done = work["state"].as_str().unwrap_or_default();
+        self.settled |= ["skipped", "notApplicable", "complete"].contains(&done);
+        let how = medium["disconnectType"].as_str().unwrap_or_default();
+        self.transfer |= how.contains("transfer") && how != "transfer.noanswer";
+        if state == "scheduled" {
+            self.scheduled = earlier(self.scheduled, Some(stamp));
+        }
+    }
+
+    fn queue(&self) -> Option<String> {
+        let known = self.queue.as_ref().or(self.first_queue.as_ref());
+        known.map(|(_, queue)| queue.clone())
+    }
+}
+
 impl Seen {
     fn frame(&mut self, frame: &Value) {
         let topic = frame["topicName"].as_str().unwrap_or_default();
@@ -39,30 +122,66 @@ impl Seen {
         }
         self.frames += 1;
         let body = &frame["eventBody"];
+        // A callback for later has no time but the planned one.
+        let stamp = newest(body).unwrap_or(0);
         let people = self
             .conversations
             .entry(body["id"].as_str().unwrap().to_owned())
             .or_default();
         for p in body["participants"].as_array().unwrap() {
             let person = people.entry(p["id"].as_str().unwrap().to_owned()).or_default();
-            let medium = ["calls", "messages", "emails", "callbacks"]
-                .iter()
-                .find_map(|a| p[*a].get(0))
-                .unwrap();
             person.purpose = p["purpose"].as_str().unwrap().to_owned();
-            person.queue = p["queueId"].as_str().map(str::to_owned).or(person.queue.take());
-            person.connected = person.connected.or(ms(&p["connectedTime"]));
-            person.ended = person.ended.or(ms(&p["endTime"]));
-            person.after_call.0 = person.after_call.0.or(ms(&p["startAcwTime"]));
-            person.after_call.1 = person.after_call.1.or(ms(&p["endAcwTime"]));
-            person.expected |= p["wrapupExpected"] == true;
-            person.code |= p["wrapup"]["code"].is_string();
-            let state = medium["afterCallWork"]["state"].as_str().unwrap_or_default();
-            person.settled |= ["skipped", "notApplicable", "complete"].contains(&state);
-            let how = medium["disconnectType"].as_str().unwrap_or_default();
-            person.transfer |= how.contains("transfer") && how != "transfer.noanswer";
+            let expected = if p["wrapupExpected"].is_null() {
+                p["wrapupRequired"] == true
+            } else {
+                p["wrapupExpected"] == true
+            };
+            let listens = p["monitoredParticipantId"].is_string();
+            for (kept, now) in [(&mut person.expected, expected), (&mut person.listens, listens)] {
+                // At equal times that which comes later in life: not expected, not listening.
+                if stamp > kept.0 || (stamp == kept.0 && !now) {
+                    *kept = (stamp, now);
+                }
+            }
+            for array in ARRAYS {
+                for medium in p[array].as_array().into_iter().flatten() {
+                    let id = medium["id"].as_str().unwrap().to_owned();
+                    let contact = person.contacts.entry(id).or_default();
+                    contact.is_callback = array == "callbacks";
+                    contact.add(medium, p["queueId"].as_str(), stamp);
+                }
+            }
         }
     }
+}
+
+/// What overlaps on one queue is one stay.
+fn stays_of(who: usize, person: &Person) -> Vec<Stay> {
+    let mut begun: Vec<&Contact> = person.contacts.values().filter(|c| c.connected.is_some()).collect();
+    begun.sort_by_key(|c| c.connected);
+    let mut stays: Vec<Stay> = Vec::new();
+    for contact in begun {
+        let begin = contact.connected.unwrap();
+        let goes_on = |stay: &&mut Stay| stay.queue == contact.queue() && stay.end.is_none_or(|end| begin < end);
+        match stays.iter_mut().find(goes_on) {
+            Some(stay) => {
+                stay.end = stay.end.zip(contact.ended).map(|(one, other)| one.max(other));
+                stay.contacts.push(contact.clone());
+            }
+            None => stays.push(Stay {
+                who,
+                queue: contact.queue(),
+                begin,
+                end: contact.ended,
+                contacts: vec![contact.clone()],
+                is_last: false,
+            }),
+        }
+    }
+    if let Some(last) = stays.last_mut() {
+        last.is_last = true;
+    }
+    stays
 }
 
 /// Counts and sums of milliseconds, under the truth's names.
@@ -75,6 +194,68 @@ struct Count {
     /// By queue: waiting, interacting, after-call work.
     live: BTreeMap<String, [i64; 3]>,
     active: i64,
+    as_of: i64,
+    short: i64,
+    level: i64,
+}
+
+/// A conversation as people and stays.
+struct Story<'a> {
+    people: Vec<&'a Person>,
+    stays: Vec<Stay>,
+    visits: Vec<Stay>,
+    first_inside: Option<usize>,
+}
+
+impl<'a> Story<'a> {
+    fn of(people: Vec<&'a Person>) -> Self {
+        let stays: Vec<Stay> = (people.iter().enumerate())
+            .flat_map(|(who, person)| stays_of(who, person))
+            .collect();
+        let mut visits: Vec<Stay> = (stays.iter().filter(|s| people[s.who].purpose == "acd"))
+            .cloned()
+            .collect();
+        visits.sort_by_key(|visit| visit.begin);
+        let inside =
+            |s: &&Stay| ["user", "agent"].contains(&people[s.who].purpose.as_str()) && !people[s.who].listens.1;
+        let first = stays
+            .iter()
+            .filter(inside)
+            .min_by_key(|s| (s.begin, people[s.who].purpose == "agent"));
+        let first_inside = first.map(|s| s.who);
+        Story {
+            people,
+            stays,
+            visits,
+            first_inside,
+        }
+    }
+
+    fn any(&self, purpose: &str) -> bool {
+        self.people.iter().any(|p| p.purpose == purpose)
+    }
+
+    fn begin(&self, who: usize) -> Option<i64> {
+        self.stays.iter().filter(|s| s.who == who).map(|s| s.begin).min()
+    }
+
+    fn is_outside(&self, who: usize, entered: Option<i64>) -> bool {
+        match self.people[who].purpose.as_str() {
+            "customer" => true,
+            "external" => !self.any("customer") || self.begin(who).zip(entered).is_some_and(|(at, to)| at < to),
+            "user" | "agent" => !self.any("customer") && !self.any("external") && self.first_inside == Some(who),
+            _ => false,
+        }
+    }
+
+    fn works(&self, who: usize) -> bool {
+        let person = self.people[who];
+        ["user", "agent"].contains(&person.purpose.as_str()) && !person.listens.1 && !self.is_outside(who, None)
+    }
+}
+
+fn was_there(stay: &Stay, at: i64) -> bool {
+    stay.begin <= at && stay.end.is_none_or(|end| end >= at)
 }
 
 impl Count {
@@ -83,75 +264,110 @@ impl Count {
         *self.windows.entry(window).or_default().entry(name).or_default() += number;
     }
 
-    fn of(seen: &Seen, short: i64, level: i64) -> Count {
-        let mut count = Count::default();
+    fn of(seen: &Seen, as_of: i64, short: i64, level: i64) -> Count {
+        let mut count = Count {
+            as_of,
+            short,
+            level,
+            ..Count::default()
+        };
         for people in seen.conversations.values() {
-            count.conversation(&people.values().collect::<Vec<_>>(), short, level);
+            let story = Story::of(people.values().collect());
+            let entered = story.visits.last().map(|v| v.begin);
+            let active = |s: &Stay| s.end.is_none() && story.is_outside(s.who, entered);
+            count.active += i64::from(story.stays.iter().any(active));
+            for (i, visit) in story.visits.iter().enumerate() {
+                let next = story.visits[i + 1..].iter().find(|v| v.queue == visit.queue);
+                count.visit(&story, visit, next.map_or(i64::MAX, |v| v.begin));
+            }
+            for stay in story.stays.iter().filter(|s| story.works(s.who)) {
+                count.work(&story, stay);
+            }
         }
         count
     }
 
-    fn conversation(&mut self, people: &[&Person], short: i64, level: i64) {
-        let customers = || people.iter().filter(|p| p.purpose == "customer");
-        self.active += i64::from(customers().any(|p| p.connected.is_some() && p.ended.is_none()));
-        let mut visits: Vec<&&Person> = people.iter().filter(|p| p.purpose == "acd").collect();
-        visits.sort_by_key(|p| p.connected);
-        let works_on =
-            |p: &Person, q: &str| ["agent", "user"].contains(&p.purpose.as_str()) && p.queue.as_deref() == Some(q);
-        for (i, visit) in visits.iter().enumerate() {
-            let (queue, entered) = (visit.queue.as_deref().unwrap(), visit.connected.unwrap());
-            let next = visits[i + 1..].iter().find(|v| v.queue == visit.queue);
-            let next = next.map_or(i64::MAX, |v| v.connected.unwrap());
-            let latest = visit.ended.map_or(i64::MAX, |left| left + 5000);
-            self.add(queue, entered, "offered", 1);
-            let answers = people.iter().filter(|p| works_on(p, queue)).filter_map(|p| p.connected);
-            if let Some(at) = answers.filter(|at| (entered..next).contains(at) && *at <= latest).min() {
-                self.add(queue, at, "answered", 1);
-                self.add(queue, at, "speed", at - entered);
-                self.add(queue, at, "in_time", i64::from(at - entered <= level));
-                continue;
-            }
-            let Some(left) = visit.ended else {
-                self.live.entry(queue.to_owned()).or_default()[0] += 1;
-                continue;
-            };
-            let outside = |p: &Person| {
-                p.purpose == "customer" || (p.purpose == "external" && p.connected.is_some_and(|at| at < entered))
-            };
-            let elsewhere = people.iter().any(|p| {
-                let here = outside(p) || works_on(p, queue);
-                !here && p.connected.is_some_and(|at| at >= entered) && p.ended.is_none_or(|end| end > left)
-            });
-            if elsewhere {
-                self.add(queue, left, "flow_out", 1);
-            } else if people.iter().filter(|p| outside(p)).all(|p| p.ended.is_some()) {
-                self.add(queue, left, "abandoned", 1);
-                self.add(queue, left, "patience", left - entered);
-                self.add(queue, left, "short_abandoned", i64::from(left - entered < short));
-            }
+    fn visit(&mut self, story: &Story<'_>, visit: &Stay, next: i64) {
+        let (queue, entered) = (visit.queue.clone().unwrap(), visit.begin);
+        self.add(&queue, entered, "offered", 1);
+        let outside: Vec<&Stay> = (story.stays.iter())
+            .filter(|s| story.is_outside(s.who, Some(entered)))
+            .collect();
+        let waits_for = |at: i64, left: i64| {
+            outside
+                .iter()
+                .any(|s| was_there(s, left) && s.end.is_none_or(|end| end > at))
+        };
+        let in_time = |at: &i64| {
+            let late = |left| *at <= left + 5_000 || (*at <= left + 60_000 && waits_for(*at, left));
+            (entered..next).contains(at) && visit.end.is_none_or(late)
+        };
+        let here = |s: &&Stay| story.works(s.who) && s.queue == visit.queue;
+        if let Some(at) = story.stays.iter().filter(here).map(|s| s.begin).filter(in_time).min() {
+            self.add(&queue, at, "answered", 1);
+            self.add(&queue, at, "speed", at - entered);
+            self.add(&queue, at, "in_time", i64::from(at - entered <= self.level));
+            return;
         }
-        for p in people
-            .iter()
-            .filter(|p| ["agent", "user"].contains(&p.purpose.as_str()))
-        {
-            let (Some(queue), Some(connected)) = (&p.queue, p.connected) else {
-                continue;
-            };
-            let (began, done) = p.after_call;
-            let live = self.live.entry(queue.clone()).or_default();
-            match p.ended {
-                None => live[1] += 1,
-                Some(_) if p.expected && !p.settled && done.is_none() && !p.code => live[2] += 1,
-                Some(end) => {
-                    let at = done.unwrap_or(end).max(end);
-                    let work = began.zip(done).map_or(0, |(began, done)| done - began);
-                    self.add(queue, at, "handled", 1);
-                    self.add(queue, at, "handle", end - connected + work);
-                    self.add(queue, at, "transferred", i64::from(p.transfer));
-                    self.add(queue, at, "wrapups", i64::from(p.code || done.is_some()));
-                }
-            }
+        let Some(left) = visit.end else {
+            self.live.entry(queue).or_default()[0] += 1;
+            return;
+        };
+        let there = outside.iter().filter(|s| was_there(s, left));
+        let gone = there
+            .map(|s| s.end.unwrap_or(i64::MAX - 5_000))
+            .max()
+            .unwrap_or(left)
+            .max(left);
+        let elsewhere = story.stays.iter().any(|s| {
+            let ignored = s.who == visit.who || story.is_outside(s.who, Some(entered)) || here(&s);
+            let listens = story.people[s.who].listens.1;
+            let in_time = s.begin >= entered && s.begin <= gone + 5_000;
+            !ignored && !listens && in_time && s.end.is_none_or(|end| end > left)
+        });
+        let is_callback = |s: &Stay| s.contacts.iter().any(|c| c.is_callback);
+        let called_back = story.people.iter().flat_map(|p| p.contacts.values()).any(|c| {
+            let after = |at: Option<i64>| at.is_some_and(|at| at >= entered);
+            c.is_callback && (after(c.scheduled) || after(c.connected))
+        });
+        let near = |s: &Stay| s.end.is_none() && (was_there(s, left) || (s.begin - left).abs() <= 5_000);
+        if elsewhere || (!is_callback(visit) && called_back) {
+            self.add(&queue, left, "flow_out", 1);
+        } else if !outside.iter().any(|s| near(s)) {
+            self.add(&queue, left, "abandoned", 1);
+            self.add(&queue, left, "patience", left - entered);
+            self.add(&queue, left, "short_abandoned", i64::from(left - entered < self.short));
         }
+    }
+
+    fn work(&mut self, story: &Story<'_>, stay: &Stay) {
+        let Some(queue) = stay.queue.clone() else { return };
+        let any = |test: &dyn Fn(&Contact) -> bool| stay.contacts.iter().any(test);
+        let began = stay.contacts.iter().filter_map(|c| c.work.0).min();
+        let done = stay.contacts.iter().filter_map(|c| c.work.1).max();
+        let live = self.live.entry(queue.clone()).or_default();
+        let Some(end) = stay.end else {
+            live[1] += 1;
+            return;
+        };
+        if began.is_some() && done.is_none() {
+            live[2] += 1;
+            return;
+        }
+        let expected = match stay.is_last {
+            true => story.people[stay.who].expected.1,
+            false => any(&|c| c.required),
+        };
+        let settled = done.is_some() || any(&|c| c.settled || c.code) || self.as_of >= end + 600_000;
+        if expected && !settled {
+            return;
+        }
+        let at = done.unwrap_or(end).max(end);
+        let work = began.zip(done).map_or(0, |(began, done)| done - began);
+        self.add(&queue, at, "handled", 1);
+        self.add(&queue, at, "handle", end - stay.begin + work);
+        self.add(&queue, at, "transferred", i64::from(any(&|c| c.transfer)));
+        self.add(&queue, at, "wrapups", i64::from(done.is_some() || any(&|c| c.code)));
     }
 }
 
@@ -200,7 +416,7 @@ fn compare(where_: &str, mine: &Numbers, truth: &Value) {
 fn check(sim: &Simulator, seen: &Seen) -> Value {
     let call = "/sim/truth?granularity=PT1M&service_level_secs=12.5&short_abandon_secs=10&keep=10000";
     let truth = http(sim, "GET", call, &[], "").json();
-    let mine = Count::of(seen, 10_000, 12_500);
+    let mine = Count::of(seen, ms(&truth["as_of"]).unwrap(), 10_000, 12_500);
     assert_eq!(truth["totals"]["active_conversations"], mine.active);
     let mut windows = 0;
     let mut all = Numbers::new();
@@ -285,7 +501,7 @@ fn truth_is_what_the_frames_tell_while_it_goes_on_and_at_the_end() {
     sim.control("reorder?percent=20").unwrap();
     sim.control("duplicate?percent=20").unwrap();
     sim.control("load?per_second=0.9").unwrap();
-    while seen.conversations.len() < 250 {
+    while seen.conversations.len() < 1_000 {
         until(&mut socket, |frame| {
             seen.frame(frame);
             Some(())

@@ -30,12 +30,18 @@ fn after_call_work_goes_on_when_the_customer_is_gone() {
 }
 
 #[test]
-fn handled_waits_for_begun_work_also_where_none_is_expected() {
+fn handled_waits_for_begun_work_also_where_none_is_expected_until_its_state_says_that_it_is_over() {
     let mut g = ended_agent();
     g.after_call_work = vec![work(61, None)];
     assert_eq!(of(&judge(with_customer(g.clone())), "Q", CountKind::Handled), []);
-    g.communications[0].acw_state = stamped(62, AcwState::Skipped);
-    assert_eq!(of(&judge(with_customer(g)), "Q", CountKind::Handled), []);
+    g.communications[0].acw_state = stamped(62, AcwState::Pending);
+    assert_eq!(of(&judge(with_customer(g.clone())), "Q", CountKind::Handled), []);
+    for over in [AcwState::Complete, AcwState::Skipped, AcwState::NotApplicable] {
+        g.communications[0].acw_state = stamped(63, over);
+        let o = judge(with_customer(g.clone()));
+        assert_eq!(of(&o, "Q", CountKind::Handled), [(60, 50_000)], "over without a time");
+        assert!(o.live.is_empty() && o.finished);
+    }
 }
 
 #[test]

@@ -110,7 +110,8 @@ fn a_late_agent_turns_undecided_into_answered() {
 /// A customer from 0 to 20, with a callback.
 fn with_callback(callback: Communication) -> Vec<Participant> {
     let calls = vec![call("c", "", 0, Some(20)), callback];
-    vec![with_calls("customer", Purpose::Customer, calls), visit()]
+    let visit = with_calls("a", Purpose::Acd, vec![call("v", "Q", 5, Some(20))]);
+    vec![with_calls("customer", Purpose::Customer, calls), visit]
 }
 
 #[test]
