@@ -64,7 +64,10 @@ pub(crate) fn plan(config: &Config, cancel: &Cancel) -> Result<Planned, Error> {
     let net = Arc::new(Net::new(config)?);
     let rest = RestClient::new(config.hosts.clone(), net, cancel.clone(), Limits::new(config));
     let token = oauth::token(&rest, &config.client_id, &config.client_secret)?.secret;
-    let choice = choose::queues(config, &rest, &token)?;
+    let choice = choose::queues(config, &rest, &token, &[])?;
+    if choice.sees_none {
+        log::warn!("the client sees no queue (permission routing:queue:view, divisions)");
+    }
     if let Some(error) = &choice.unnamed {
         log::warn!("the names of the queues are unknown: {error}");
     }

@@ -53,7 +53,7 @@ impl Check<'_> {
     pub(super) fn queues(&mut self, token: &Secret) -> StepResult<Option<Vec<Id>>> {
         let began = Instant::now();
         self.reporter.begins(Step::Queues, "reading the listing");
-        let choice = match choose::queues(self.config, &self.rest, token) {
+        let choice = match choose::queues(self.config, &self.rest, token, &[]) {
             Ok(choice) => choice,
             Err(error) => {
                 let advice = match error.kind() {
@@ -70,7 +70,7 @@ impl Check<'_> {
         let ids = choice.ids();
         let judgement = match &choice.queues {
             None => Judgement::ok("all; this protocol needs no list"),
-            Some(queues) if queues.is_empty() && self.wishes_queues() => {
+            Some(queues) if choice.sees_none || queues.is_empty() && self.wishes_queues() => {
                 let judgement = Judgement::fail("the client sees no queue", role_advice(QUEUE_VIEW));
                 self.report(Step::Queues, began, judgement);
                 return Err(CheckEnded);

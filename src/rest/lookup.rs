@@ -31,10 +31,20 @@ pub(crate) struct User {
 /// Lists all queues that the client may see.
 ///
 /// # Errors
-/// Those of [`RestClient::call`]; 403 names the missing permission.
+/// Those of [`RestClient::call`]; 403 names the missing permission. [`ErrorKind::Transient`] where none of its entries can be
+/// read: the answer is malformed, and that may pass.
 pub(crate) fn queues(client: &RestClient, token: &Secret) -> Result<Vec<Queue>, Error> {
-    let entities = all_pages(client, token, "listing queues", "/api/v2/routing/queues")?;
-    Ok(entities.iter().filter_map(read_queue).collect())
+    let doing = "listing queues";
+    let entities = all_pages(client, token, doing, "/api/v2/routing/queues")?;
+    let queues: Vec<Queue> = entities.iter().filter_map(read_queue).collect();
+    if queues.is_empty() && !entities.is_empty() {
+        let what = format!(
+            "a malformed 200 answer: none of its {} entries has an id",
+            entities.len()
+        );
+        return Err(Error::new(ErrorKind::Transient, doing, what));
+    }
+    Ok(queues)
 }
 
 /// Lists the members of a queue.
@@ -112,11 +122,10 @@ fn read_queue(entity: &Value) -> Option<Queue> {
     })
 }
 
-/// Finds queues by ids or names. Names are compared exactly, then without regard to case; an unknown id is accepted if it is
-/// a UUID.
+/// Finds queues by ids or names. Names are compared exactly, then without regard to case.
 ///
 /// # Errors
-/// [`ErrorKind::Configuration`] with all unknown and ambiguous names, and the nearest known ones.
+/// [`ErrorKind::Configuration`] with all unknown ids, unknown and ambiguous names, and the nearest known ones.
 pub(crate) fn resolve(wanted: &[String], known: &[Queue]) -> Result<Vec<Queue>, Error> {
     let mut found: Vec<Queue> = Vec::new();
     let mut wrong = Vec::new();
@@ -154,11 +163,11 @@ fn find(text: &str, known: &[Queue]) -> Result<Queue, String> {
     }
     match matching.as_slice() {
         [one] => Ok((*one).clone()),
-        [] if is_uuid(text) => Ok(Queue {
-            id: Id::new(&text.to_ascii_lowercase()),
-            name: None,
-            service_levels: Vec::new(),
-        }),
+        [] if is_uuid(text) => Err(format!(
+            "no queue has the id \"{text}\": it is not among the {} that the client sees (permission routing:queue:view, \
+             divisions)",
+            known.len()
+        )),
         [] => Err(unknown(text, known)),
         several => {
             let ids: Vec<String> = several.iter().map(|queue| queue.id.to_string()).collect();
@@ -170,7 +179,8 @@ fn find(text: &str, known: &[Queue]) -> Result<Queue, String> {
     }
 }
 
-fn is_uuid(text: &str) -> bool {
+/// A UUID as Genesys writes ids; anything else is a name.
+pub(crate) fn is_uuid(text: &str) -> bool {
     text.len() == 36
         && text.bytes().enumerate().all(|(at, c)| match at {
             8 | 13 | 18 | 23 => c == b'-',
@@ -237,7 +247,11 @@ mod tests {
         ];
         assert_eq!(ids(&["Sales", "billing", "5", "BILLING "], &known).unwrap(), ["1", "5"]);
         let uuid = "509F5A7F-cb31-5a43-ac00-8041a8ba3690";
-        assert_eq!(ids(&[uuid], &known).unwrap(), [uuid.to_lowercase()]);
+        let wrong = ids(&[uuid, "Biling"], &known).unwrap_err();
+        assert!(
+            wrong.contains(uuid) && wrong.contains("among the 5") && wrong.contains("Biling"),
+            "{wrong}"
+        );
         let wrong = ids(&["support", "Biling"], &known).unwrap_err();
         assert!(wrong.contains("several queues") && wrong.contains("3, 4"), "{wrong}");
         assert!(wrong.contains("nearest of 5: \"Billing\""), "{wrong}");
@@ -291,6 +305,23 @@ mod tests {
         );
         let repeating = Server::http(|_| Reply::json(200, r#"{"entities":[{"id":"a"}],"nextUri":"/x"}"#));
         assert_eq!(queues(&client_of(&repeating), &Secret::new("t")).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn a_listing_without_readable_entries_is_malformed() {
+        for (body, is_malformed) in [
+            (r#"{"entities":[{"name":"no id"},7]}"#, true),
+            (r#"{"entities":[{"name":"no id"},{"id":"a"}]}"#, false),
+            (r#"{"entities":[]}"#, false),
+        ] {
+            let server = Server::http(move |_| Reply::json(200, body));
+            let listed = queues(&client_of(&server), &Secret::new("t"));
+            assert_eq!(
+                listed.err().map(|error| error.kind()),
+                is_malformed.then_some(ErrorKind::Transient),
+                "{body}"
+            );
+        }
     }
 
     #[test]

@@ -11,6 +11,7 @@ use super::choose::{Choice, Users};
 use crate::audit::{Entry, entries};
 use crate::event::change::Change;
 use crate::event::notice::{CloseReason, ConnectionNews};
+use crate::event::queue::Queue;
 use crate::protocol::opening::ChannelSocket;
 use crate::protocol::topic_plan::{Entity, TopicQueues};
 use crate::rest::channels::Channel;
@@ -87,6 +88,8 @@ pub(super) enum Call {
     /// Read the listings that the plan needs.
     Listing {
         token: Secret,
+        /// The queues that were chosen before by name or id.
+        known: Vec<Queue>,
         /// First prove that the service has data for the payload (`metrics`).
         verify: bool,
         /// Count the channels that exist (`notifications`).

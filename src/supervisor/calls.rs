@@ -20,6 +20,7 @@ use super::choose;
 use crate::base::error::panic_text;
 use crate::config::{Config, Protocol};
 use crate::event::notice::Notice;
+use crate::event::queue::Queue;
 use crate::net::Cancel;
 use crate::net::cancel::Never;
 use crate::protocol::metrics::payload;
@@ -144,10 +145,11 @@ fn make(call: Call, client: &RestClient, config: &Config) -> Result<Answer, Erro
         Call::Token => oauth::token(client, &config.client_id, &config.client_secret).map(Answer::Token),
         Call::Listing {
             token,
+            known,
             verify,
             count_channels,
         } => {
-            let mut listing = listing(&token, client, config)?;
+            let mut listing = listing(&token, &known, client, config)?;
             if verify {
                 let queues = listing.choice.ids();
                 self::verify(&token, queues.as_deref(), client, config)?;
@@ -179,8 +181,8 @@ fn make(call: Call, client: &RestClient, config: &Config) -> Result<Answer, Erro
     }
 }
 
-fn listing(token: &Secret, client: &RestClient, config: &Config) -> Result<Listing, Error> {
-    let choice = choose::queues(config, client, token)?;
+fn listing(token: &Secret, known: &[Queue], client: &RestClient, config: &Config) -> Result<Listing, Error> {
+    let choice = choose::queues(config, client, token, known)?;
     let users = match config.protocol {
         Protocol::Notifications => choose::users(config, client, token, &choice.ids().unwrap_or_default())?,
         Protocol::Events | Protocol::Metrics => choose::Users::default(),

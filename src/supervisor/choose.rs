@@ -19,6 +19,12 @@ pub(crate) struct Choice {
     pub(crate) listing: Vec<Queue>,
     /// Whether the listing was read.
     pub(crate) listed: bool,
+    /// The listing was read, and the client sees no queue at all. That makes no name unknown: it may be given a role later.
+    pub(crate) sees_none: bool,
+    /// Names were to be looked up in a listing without any queue: they are not known yet.
+    pub(crate) is_unresolved: bool,
+    /// Queues that were known before and that the listing does not contain any more.
+    pub(crate) gone: Vec<Id>,
     /// Why the queues go without their names, where the listing failed and was not needed.
     pub(crate) unnamed: Option<Error>,
 }
@@ -31,11 +37,11 @@ impl Choice {
     }
 }
 
-/// Reads the listing where names or all queues are wanted.
+/// Reads the listing where names or all queues are wanted. `known` are those that were chosen before by name or id.
 ///
 /// # Errors
-/// Those of the listing where it is needed; [`ErrorKind::Configuration`] for unknown and ambiguous names.
-pub(crate) fn queues(config: &Config, rest: &RestClient, token: &Secret) -> Result<Choice, Error> {
+/// Those of the listing where it is needed; [`ErrorKind::Configuration`] for unknown ids, unknown and ambiguous names.
+pub(crate) fn queues(config: &Config, rest: &RestClient, token: &Secret, known: &[Queue]) -> Result<Choice, Error> {
     let subscribe = &config.subscribe;
     let named: Vec<String> = subscribe
         .queues
@@ -44,10 +50,14 @@ pub(crate) fn queues(config: &Config, rest: &RestClient, token: &Secret) -> Resu
         .cloned()
         .collect();
     let all = subscribe.all_queues();
-    let only_ids = named.iter().all(|name| looks_like_an_id(name));
+    let only_ids = named.iter().all(|name| lookup::is_uuid(name));
     let notifications = config.protocol == Protocol::Notifications;
+    let without_listing = || match known {
+        [] if only_ids => unnamed(named.iter().map(|name| Id::new(name))),
+        known => known.to_vec(),
+    };
     let mut choice = Choice {
-        queues: (!all || notifications).then(|| unnamed(named.iter().map(|name| Id::new(name)))),
+        queues: (!all || notifications).then(without_listing),
         ..Choice::default()
     };
     // The tutorials' sockets take ids; only names need the listing there, and "all" is no filter.
@@ -61,13 +71,22 @@ pub(crate) fn queues(config: &Config, rest: &RestClient, token: &Secret) -> Resu
     }
     match lookup::queues(rest, token) {
         Ok(listing) => {
-            choice.queues = Some(if all {
-                listing.clone()
-            } else {
-                lookup::resolve(&named, &listing)?
-            });
-            choice.listing = listing;
             choice.listed = true;
+            choice.sees_none = listing.is_empty();
+            if all {
+                choice.queues = Some(listing.clone());
+            } else if listing.is_empty() {
+                choice.is_unresolved = known.is_empty() && !only_ids;
+            } else if known.is_empty() {
+                choice.queues = Some(lookup::resolve(&named, &listing)?);
+            } else {
+                let listed = |queue: &Queue| listing.iter().find(|listed| listed.id == queue.id);
+                let gone = known.iter().filter(|queue| listed(queue).is_none());
+                choice.gone = gone.map(|queue| queue.id.clone()).collect();
+                let now = known.iter().map(|queue| listed(queue).unwrap_or(queue).clone());
+                choice.queues = Some(now.collect());
+            }
+            choice.listing = listing;
             Ok(choice)
         }
         // The listing would only add names to the ids; the stream works without.
@@ -131,13 +150,4 @@ pub(crate) fn unnamed(ids: impl IntoIterator<Item = Id>) -> Vec<Queue> {
             service_levels: Vec::new(),
         })
         .collect()
-}
-
-/// A UUID as Genesys writes ids; anything else is a name.
-fn looks_like_an_id(text: &str) -> bool {
-    text.len() == 36
-        && text.bytes().enumerate().all(|(at, c)| match at {
-            8 | 13 | 18 | 23 => c == b'-',
-            _ => c.is_ascii_hexdigit(),
-        })
 }

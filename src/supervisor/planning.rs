@@ -1,8 +1,8 @@
-//! What is subscribed: the listings are read and planned at the start, and again with all queues.
+//! What is subscribed: the listings are read and planned at the start, and again where queues are wanted.
 //!
 //! In: the answers of the listings, the time · Out: calls for them, a `Plan` · Thread: none of its own (pure).
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::acts::{Act, Call, CallId, Listing, Turn};
 use super::channels::warn_of_count;
@@ -33,7 +33,16 @@ pub(super) struct Planning {
     relist_due: Option<Instant>,
     /// Failures before there is a plan.
     backoff: Backoff,
+    /// Listings in a row without any queue.
+    empty: u32,
+    /// The queues that were chosen by name or id; empty where all are meant.
+    named: Vec<Queue>,
+    /// Those of them that the listing does not contain any more.
+    gone: Vec<Id>,
 }
+
+/// After a listing without any queue it is read again; the pause doubles with each, up to that between listings.
+const EMPTY_PAUSE: Duration = Duration::from_secs(30);
 
 #[derive(Clone, Copy, Debug)]
 enum Step {
@@ -51,6 +60,9 @@ impl Planning {
             plan: None,
             relist_due: None,
             backoff: Backoff::new(config.reconnect),
+            empty: 0,
+            named: Vec::new(),
+            gone: Vec::new(),
         }
     }
 
@@ -87,6 +99,7 @@ impl Planning {
         let protocol = process.protocol();
         let call = turn.call(Call::Listing {
             token: token.secret,
+            known: self.named.clone(),
             verify: is_first && protocol == Protocol::Metrics && process.config.verify,
             count_channels: is_first && protocol == Protocol::Notifications,
         });
@@ -111,15 +124,24 @@ impl Planning {
         process: &mut Process,
         turn: &mut Turn<'_>,
     ) -> bool {
+        if let Ok(listing) = &answer
+            && listing.choice.sees_none
+        {
+            let pause = self.pause_after_empty(process, turn);
+            if self.plan.is_some() || listing.choice.is_unresolved {
+                self.wait_for_queues(pause, process, turn);
+                return false;
+            }
+        } else if answer.is_ok() {
+            self.empty = 0;
+        }
         let planned = answer.and_then(|listing| self.make_plan(listing, &process.config, turn));
         match (planned, &self.plan) {
             (Ok(plan), None) if plan.topics.channels.is_empty() => {
-                let cause = "there is nothing to subscribe: no queue is visible. Give the OAuth client a role with \
-                             routing:queue:view for the divisions of your queues";
-                let pause = process.config.subscribe.refresh;
-                self.backoff = Backoff::new(process.config.reconnect);
-                self.step = Step::Waiting(Some(turn.now + pause));
-                process.show_pause(pause, 0, cause.to_owned(), turn);
+                let pause = self.relist_due.map_or(process.config.subscribe.refresh, |due| {
+                    due.saturating_duration_since(turn.now)
+                });
+                self.wait_for_queues(pause, process, turn);
                 false
             }
             (Ok(plan), _) => {
@@ -143,6 +165,53 @@ impl Planning {
         }
     }
 
+    /// The client sees no queue: the listing is read again soon. Returns after which pause.
+    fn pause_after_empty(&mut self, process: &Process, turn: &mut Turn<'_>) -> Duration {
+        let refresh = process.config.subscribe.refresh;
+        let pause = EMPTY_PAUSE.saturating_mul(1 << self.empty.min(20)).min(refresh);
+        self.empty += 1;
+        self.relist_due = turn.now.checked_add(pause);
+        turn.warn(format!(
+            "the listing has no queue; it is read again in {} s. Give the OAuth client a role with routing:queue:view for the \
+             divisions of your queues",
+            pause.as_secs()
+        ));
+        pause
+    }
+
+    /// Without queues the plan stays as it is; where there is none yet, nothing can be subscribed.
+    fn wait_for_queues(&mut self, pause: Duration, process: &mut Process, turn: &mut Turn<'_>) {
+        self.step = Step::Waiting(Some(turn.now + pause));
+        if self.plan.is_none() {
+            self.backoff = Backoff::new(process.config.reconnect);
+            let cause = "there is nothing to subscribe: no queue is visible";
+            process.show_pause(pause, 0, cause.to_owned(), turn);
+        }
+    }
+
+    /// Tells which of the named queues are not listed any more, where that changed.
+    fn tell_gone(&mut self, gone: Vec<Id>, turn: &mut Turn<'_>) {
+        if self.gone == gone {
+            return;
+        }
+        let name = |id: &Id| {
+            let queue = self.named.iter().find(|queue| queue.id == *id);
+            queue
+                .and_then(|queue| queue.name.clone())
+                .unwrap_or_else(|| id.to_string())
+        };
+        for id in gone.iter().filter(|id| !self.gone.contains(id)) {
+            let text = format!("queue {} is not listed any more: its numbers are unknown", name(id));
+            turn.audit_error(&text);
+            turn.warn(text);
+        }
+        for id in self.gone.iter().filter(|id| !gone.contains(id)) {
+            turn.info(format!("queue {} is listed again", name(id)));
+        }
+        turn.tell(Change::Gone(gone.clone()));
+        self.gone = gone;
+    }
+
     /// There is no plan yet: tries again after a pause.
     fn retry(&mut self, error: &Error, process: &mut Process, turn: &mut Turn<'_>) {
         let token_number = match self.step {
@@ -163,16 +232,26 @@ impl Planning {
         process.show_pause(pause, failures, cause, turn);
     }
 
-    fn make_plan(&self, listing: Listing, config: &Config, turn: &mut Turn<'_>) -> Result<Plan, Error> {
+    fn make_plan(&mut self, listing: Listing, config: &Config, turn: &mut Turn<'_>) -> Result<Plan, Error> {
         let Listing {
             choice,
             users,
             channels,
         } = listing;
         if let Some(error) = &choice.unnamed {
-            turn.warn(format!("queues go without their names: {error}"));
+            let text = format!("queues go without their names: {error}");
+            match self.plan {
+                None => turn.warn(text),
+                Some(_) => turn.debug(text),
+            }
         }
         let queues = choice.ids();
+        if !config.subscribe.all_queues() {
+            if choice.listed {
+                self.tell_gone(choice.gone, turn);
+            }
+            self.named = choice.queues.clone().unwrap_or_default();
+        }
         match choice.queues {
             Some(chosen) => tell_queues(config, chosen, &choice.listing, turn),
             None => turn.tell(Change::AnyQueue {}),
@@ -213,9 +292,12 @@ impl Planning {
     }
 }
 
-/// Whether queues that are made later are subscribed, too.
+/// Whether the listing is read again: queues that are made later are subscribed where all are meant, names follow, and named
+/// queues that are gone are told.
 fn follows(config: &Config) -> bool {
-    config.subscribe.all_queues() && config.protocol == Protocol::Notifications
+    let subscribe = &config.subscribe;
+    let wants_queues = subscribe.all_queues() || !subscribe.queues.is_empty();
+    wants_queues && config.protocol == Protocol::Notifications
 }
 
 /// The chosen queues, and those that a free topic names.

@@ -15,6 +15,7 @@
 //! | `reconnect` | every way in which a connection ends, for all three protocols: back by itself, the gap recorded |
 //! | `fault_matrix` | each fault of the simulator for each protocol, plain and under TLS: times, gaps, numbers |
 //! | `unanswered` | REST calls that are never answered: reconnects, gaps and ends go on meanwhile |
+//! | `uncovered` | topics refused or gone, a process that was stopped, queues that are not listed |
 //! | `repair` | backfill through REST, at the start and after gaps: the numbers are the true ones |
 //! | `stream` | `notifications`: topics, channels, subscriptions, permissions, the listing |
 //! | `overload` | more events than the buffer holds, and receivers that do not keep up: every lost event is counted |
@@ -78,6 +79,8 @@ mod support;
 mod tidy;
 #[cfg(feature = "simulator")]
 mod unanswered;
+#[cfg(all(unix, feature = "cli", feature = "simulator"))]
+mod uncovered;
 #[cfg(feature = "simulator")]
 mod web;
 #[cfg(feature = "simulator")]

@@ -31,6 +31,8 @@ const LATE_REACH: Duration = Duration::from_secs(3600);
 /// Where a service does not know open segments, this is looked through for after-call work: what ended this long before
 /// the start, at the most.
 const AFTER_CALL_WORK: Duration = Duration::from_secs(3600);
+/// A stream that began so long after the program began is a gap until then: what ended in it is asked for, too.
+const LATE_START_MS: i64 = 5_000;
 /// A service that refused for want of a permission is asked again after this: it may have been given meanwhile.
 const PERMISSION_PAUSE: Duration = Duration::from_secs(60);
 
@@ -72,6 +74,8 @@ pub(super) struct Worker {
     observations: Willing,
     details: Willing,
     nothing_said: bool,
+    /// When the program began, by our clock.
+    started: Moment,
     /// The last start, by the service's clock.
     begun: Option<Moment>,
     /// The first, by our clock and the service's.
@@ -94,6 +98,7 @@ impl Worker {
             observations: Willing::Yes,
             details: Willing::Yes,
             nothing_said: false,
+            started: Moment::now(),
             begun: None,
             first_begun: None,
             unfiltered: false,
@@ -135,6 +140,11 @@ impl Worker {
                     let ours = at;
                     let at = self.begins(at)?;
                     work.add_start(at);
+                    if self.first_begun.is_none() && ours.millis_since(self.started) >= LATE_START_MS {
+                        let started = self.asker.client.clock().surely_by(self.started);
+                        work.add_since(started);
+                        work.covered_from = Some(started);
+                    }
                     self.first_begun.get_or_insert((ours, at));
                     self.begun = Some(at);
                     let day = self.asker.ask(|answer| Ask::DayStart { at, answer })?;

@@ -52,8 +52,13 @@ pub fn program(arguments: &[&str], variables: &[(&str, &str)]) -> Program {
 
 /// Sends a signal by its name, as a shell would.
 pub fn signal(child: &Child, name: &str) {
+    signal_to(child.id(), name);
+}
+
+/// Sends a signal to a child by its process id.
+pub fn signal_to(child: u32, name: &str) {
     let sent = Command::new("kill")
-        .args([&format!("-{name}"), &child.id().to_string()])
+        .args([&format!("-{name}"), &child.to_string()])
         .status()
         .expect("kill");
     assert!(sent.success());

@@ -48,6 +48,7 @@ impl World {
                     service_levels: Vec::new(),
                 };
                 let mut listing = Listing::default();
+                listing.choice.sees_none = queues == 0;
                 listing.choice.queues = Some((0..queues).map(queue).collect());
                 Answer::Listing(Box::new(listing))
             }
