@@ -324,11 +324,11 @@ fn broken_recordings_are_named_by_their_line() {
     assert_eq!(last["counters"]["events_applied"], 5);
 
     // Of another version: refused with advice, also where a run of this one is appended to it.
-    let old = lines[0].replace("\"schema\":2", "\"schema\":1");
+    let old = lines[0].replace("\"schema\":3", "\"schema\":1");
     let ended = with(old + "\n" + &whole);
     assert_eq!(ended.code, 2, "{}", ended.stderr);
     assert!(
-        ended.stderr.contains("found a recording of schema 1") && ended.stderr.contains("reads schema 2 only"),
+        ended.stderr.contains("found a recording of schema 1") && ended.stderr.contains("reads schema 3 only"),
         "{}",
         ended.stderr
     );
