@@ -235,15 +235,15 @@ impl Aggregator {
         }
     }
 
-    /// Makes up for a step of our clock before anything is translated by it.
-    fn notice_step(&mut self) {
-        if self.clock.has_stepped() {
+    /// Looks at the clocks before anything is translated by them, if one was stepped or a date told of another difference.
+    fn notice_clocks(&mut self) {
+        if self.clock.has_changed() {
             self.tick();
         }
     }
 
     fn apply(&mut self, change: Change) {
-        self.notice_step();
+        self.notice_clocks();
         let now = Moment::now();
         if let Change::Tick { clock, .. } = &change
             && clock.stepped_ms != 0
@@ -348,7 +348,7 @@ impl Aggregator {
     }
 
     fn snapshot(&mut self) -> Arc<Snapshot> {
-        self.notice_step();
+        self.notice_clocks();
         let observed = Observed {
             counters: self.telemetry.counters(),
             last_frame_at: self.telemetry.last_frame_at(),

@@ -78,6 +78,8 @@ struct Difference {
     asked_ms: Option<i64>,
     /// Times too far ahead to be believed, each of another conversation.
     doubted: Vec<(Id, Moment)>,
+    /// How far the service was ahead at the last look.
+    looked_ahead_ms: i64,
 }
 
 impl ServiceClock {
@@ -118,9 +120,9 @@ impl ServiceClock {
         self.lock().look(self.read())
     }
 
-    /// Whether our clock was stepped since the last look.
-    pub(crate) fn has_stepped(&self) -> bool {
-        self.lock().step_ms(self.read()) != 0
+    /// Whether a look is due before anything is translated: our clock was stepped, or a date told of another difference.
+    pub(crate) fn has_changed(&self) -> bool {
+        self.lock().has_changed(self.read())
     }
 
     /// Whether a call should be made for its date. True once for each reason.
@@ -236,11 +238,16 @@ impl Difference {
             self.wants_measuring = true;
         }
         self.offset_ms = now.offset_ms();
+        self.looked_ahead_ms = self.ahead_ms();
         ClockLook {
-            clock_ahead_ms: -self.ahead_ms(),
+            clock_ahead_ms: -self.looked_ahead_ms,
             stepped_ms: step,
             refuted: std::mem::take(&mut self.refuted),
         }
+    }
+
+    fn has_changed(&self, now: Reading) -> bool {
+        self.step_ms(now) != 0 || (self.ahead_ms() - self.looked_ahead_ms).abs() > EQUAL_MS
     }
 
     /// The step of our wall clock since the last look; 0 where the clocks only drifted.
@@ -382,7 +389,9 @@ mod tests {
             run.prove(run.service().plus_ms(-20));
             run.pass(5000);
             assert_eq!(run.behind_ms(), 20, "{ahead_ms}");
+            assert!(run.difference.has_changed(run.reading()), "a look is due at once");
             assert_eq!(run.look().clock_ahead_ms, ahead_ms + 20);
+            assert!(!run.difference.has_changed(run.reading()));
             // Later answers do not move it.
             for _ in 0..10 {
                 run.pass(730);

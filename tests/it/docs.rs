@@ -165,7 +165,9 @@ fn has_all(snapshot: &Value, protocol: Protocol) -> bool {
     let is_fed = snapshot["connection"]["state"] == "streaming" && some("freshness");
     is_fed
         && match protocol {
-            Protocol::Notifications => some("users") && of_queues("by_media") && of_queues("observations"),
+            Protocol::Notifications => {
+                some("users") && ["by_media", "observations", "observed"].into_iter().all(of_queues)
+            }
             Protocol::Events => some("queues"),
             _ => some("metrics"),
         }

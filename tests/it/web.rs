@@ -10,7 +10,8 @@ use std::io::{Read, Write};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use genesys_stream::{ConfigBuilder, ErrorKind, Protocol, Stream};
+use genesys_stream::simulator::Simulator;
+use genesys_stream::{ConfigBuilder, ErrorKind, Protocol, QueueSnapshot, Snapshot, Stream};
 use serde_json::Value;
 
 use self::asking::{Answer, connect, events, get, raw};
@@ -153,6 +154,66 @@ fn ready_only_while_streaming_and_alive_always() {
         |answer| samples(&answer.body).get("genesys_stream_ready") == Some(&0.0),
     );
     stream.stop();
+}
+
+/// The topic of one queue is refused, and later there is no stream; snapshots are an hour apart, so the answers do not wait
+/// for one.
+#[test]
+fn answers_are_of_this_moment_whatever_the_interval() {
+    let sim = start(busy());
+    let queue = sim_queue(&sim);
+    control(&sim, &format!("forbid?topic=v2.routing.queues.{queue}.conversations"));
+    let builder = listening(&sim.url(), "127.0.0.1:0").snapshot_interval(Duration::from_secs(3600));
+    let stream = watch(builder);
+    let address = stream.stream().http_address().expect("http.listen is set");
+    let readyz = || get(address, "/readyz", &[]);
+    let answer = until("degraded", readyz, |answer| answer.status == 200);
+    assert!(answer.body.starts_with("degraded: 1 of "), "{}", answer.body);
+    assert!(answer.body.contains("queues unknown (refused: "), "{}", answer.body);
+    let snapshot: Value = serde_json::from_str(&get(address, "/api/snapshot", &[]).body).expect("JSON");
+    for (id, shown) in snapshot["queues"].as_object().expect("queues") {
+        assert_eq!(shown["waiting"].is_null(), *id == queue, "{shown}");
+        assert_eq!(shown["unknown"].is_null(), *id != queue, "{shown}");
+    }
+    let metrics = get(address, "/metrics", &[]).body;
+    let unknown = format!("genesys_queue_unknown{{queue_id=\"{queue}\"");
+    assert!(metrics.lines().any(|line| line.starts_with(&unknown)), "{metrics}");
+
+    control(&sim, "outage?secs=3600");
+    let answer = until("not ready", readyz, |answer| answer.status == 503);
+    assert!(answer.body.starts_with("not ready: "), "{}", answer.body);
+    let snapshot: Value = serde_json::from_str(&get(address, "/api/snapshot", &[]).body).expect("JSON");
+    for shown in snapshot["queues"].as_object().expect("queues").values() {
+        assert!(shown["waiting"].is_null() && shown["unknown"].is_string(), "{shown}");
+    }
+    stream.stop();
+}
+
+/// Genesys' own numbers are compared with ours, and nothing lasting is found in the simulator.
+#[test]
+fn the_self_check_finds_nothing_in_a_healthy_centre() {
+    let sim = start(busy());
+    let stream = watch(config(&sim.url(), Protocol::Notifications));
+    let observed = |s: &Snapshot| s.queues.values().filter_map(|queue| queue.observed).collect::<Vec<_>>();
+    stream.until("both counts of all queues", |s| {
+        !s.queues.is_empty() && observed(s).len() == s.queues.len()
+    });
+    stream.until("somebody talks by both counts", |s| {
+        let agrees = |queue: &QueueSnapshot| {
+            let observed = queue.observed.map(|observed| observed.interacting);
+            observed > Some(0) && observed == queue.live.interacting.known()
+        };
+        s.queues.values().any(agrees)
+    });
+    let last = stream.stop().snapshot;
+    assert!(observed(&last).iter().all(|observed| observed.differs_since.is_none()));
+}
+
+/// The id of a queue.
+fn sim_queue(sim: &Simulator) -> String {
+    let truth = control(sim, "truth");
+    let queues = truth["queues"].as_object().expect("queues");
+    queues.keys().next().expect("a queue").clone()
 }
 
 #[test]
