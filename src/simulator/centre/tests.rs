@@ -122,8 +122,8 @@ fn situations(seed: u64, hours: i64) -> (usize, Vec<(&'static str, usize)>) {
 
 #[test]
 fn everything_that_should_happen_happens() {
-    let (conversations, found) = situations(3, 3);
-    assert!(conversations > 8_000, "{conversations}");
+    let (conversations, found) = situations(3, 2);
+    assert!(conversations > 5_000, "{conversations}");
     for (what, count) in &found {
         // The rarest situations are a thousandth of all.
         assert!(
@@ -136,14 +136,14 @@ fn everything_that_should_happen_happens() {
 #[test]
 fn threads_go_on_after_days() {
     let options = Options {
-        agents: 10,
+        agents: 4,
         queues: 2,
         retention: std::time::Duration::from_secs(3600),
         ..Options::default()
     };
     let epoch = 1_777_903_500_000;
     let mut centre = Centre::new(&options, Arc::new(World::build(&options, epoch)), epoch);
-    centre.advance(epoch + 30_000 * 60_000 / 10);
+    centre.advance(epoch + 2 * 86_400_000);
     let pauses = |c: &Conversation| -> Vec<Ms> {
         let pairs = c.periods.windows(2);
         pairs.filter_map(|pair| Some(pair[1].start - pair[0].end?)).collect()
@@ -154,9 +154,9 @@ fn threads_go_on_after_days() {
             .conversations()
             .any(|c| pauses(c).iter().any(|&pause| pause > day))
     );
-    assert!(centre.forgotten() > 10_000, "{}", centre.forgotten());
+    assert!(centre.forgotten() > 5_000, "{}", centre.forgotten());
     let kept = centre.conversations().count() - centre.open_count() - centre.returning.len();
-    assert!(kept < 2_000, "{kept}");
+    assert!(kept < 2_500, "{kept}");
 }
 
 #[test]

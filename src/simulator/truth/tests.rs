@@ -6,8 +6,10 @@ use super::*;
 use crate::simulator::centre::facts::{AfterCall, Before, Disconnect, Participant, Purpose, Span, Stay};
 use crate::simulator::json::Id;
 use crate::simulator::options::Options;
+use crate::simulator::render::observations;
 use crate::simulator::world::Media;
 use serde_json::json;
+use std::sync::Arc;
 
 /// 2026-05-04T14:05:00Z, the beginning of a minute.
 const T0: Ms = 1_777_903_500_000;
@@ -456,6 +458,38 @@ fn periods_are_written_in_their_short_form() {
         [10_000, 60_000, 1_800_000, 5_400_000].map(period),
         ["PT10S", "PT1M", "PT30M", "PT1H30M"]
     );
+}
+
+/// The service's own observations count as section "Now" of `docs/numbers.md` does, at every moment.
+#[test]
+fn observations_agree_with_the_truth() {
+    let options = Options {
+        queues: 3,
+        agents: 20,
+        seed: 9,
+        ..Options::default()
+    };
+    let world = Arc::new(World::build(&options, T0));
+    let mut centre = Centre::new(&options, Arc::clone(&world), T0);
+    let mut most = [0; 2];
+    for step in 1..=600 {
+        centre.advance(T0 + step * 7_777);
+        let truth = Value::from(number(&world, centre.open(), &TruthQuery::default(), centre.now()).0);
+        for (queue, present) in world.queues.iter().zip(observations::present(&centre)) {
+            for media in ALL_MEDIA {
+                let here = &present[media.index()];
+                let live = &truth["queues"][queue.id.to_string()]["by_media"][media.analytics_name()];
+                let n = |name: &str| live[name].as_u64().unwrap_or(0) as usize;
+                let (truth, observed) = (
+                    [n("waiting"), n("interacting")],
+                    [here.waiting.len(), here.interacting.len()],
+                );
+                assert_eq!(observed, truth, "{} {media:?}, step {step}", queue.name);
+                most = [most[0].max(truth[0]), most[1].max(truth[1])];
+            }
+        }
+    }
+    assert!(most[0] > 2 && most[1] > 2, "{most:?}");
 }
 
 mod stays;

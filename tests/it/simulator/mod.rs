@@ -4,6 +4,7 @@
 
 mod control;
 mod faults;
+mod frames;
 mod rest;
 mod sockets;
 mod traffic;
