@@ -301,16 +301,13 @@ impl<'a> Conversation<'a> {
     fn verdict_on_leaving(&self, visit: &Visit<'a>, left: Moment) -> Verdict {
         let entered = Some(visit.entered);
         let was_there = || self.customer_stays(entered).filter(|stay| stay.was_there_at(left));
+        // While somebody of the customer side is there, what follows may begin at any time.
         let customer_stays = was_there().any(|stay| stay.end.is_none());
-        let last_end = was_there()
-            .filter_map(|stay| stay.end)
-            .max()
-            .filter(|_| !customer_stays);
+        let both_left = was_there().filter_map(|stay| stay.end).fold(left, Moment::max);
         let goes_on_as = |person: &Person<'a>, stay: &Stay<'a>| {
             !(person.is_agent() && stay.queue == Some(visit.queue))
                 && stay.begin >= visit.entered
-                && stay.begin <= left.plus(SHORTLY)
-                && last_end.is_none_or(|end| stay.begin <= end.plus(SHORTLY))
+                && (customer_stays || stay.begin <= both_left.plus(SHORTLY))
                 && stay.goes_on_after(left)
         };
         let others = self.people.iter().enumerate().filter(|(n, person)| {
