@@ -24,7 +24,7 @@ pub(super) const CALLS: &[(&str, &str, &str)] = &[
     (
         "drain",
         "",
-        "stops new arrivals; open conversations run to their end, then `state` says quiet (load starts arrivals again)",
+        "stops new arrivals; nobody comes back to a thread either, and callbacks that are not due yet are cancelled; open conversations run to their end, then `state` says quiet (load starts arrivals again)",
     ),
     (
         "load",

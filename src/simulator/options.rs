@@ -84,7 +84,8 @@ pub struct Options {
     /// How long the centre has been running when the simulator starts, at most 24 h. Default 5 min.
     pub warm_up: Duration,
     /// Ended conversations are kept for this long of the centre's time (at most 100,000 of them); REST and
-    /// the true numbers know no older ones. At most 366 days, default 6 h.
+    /// the true numbers know no older ones. Threads whose customers will come back are kept until then. At most 366 days,
+    /// default 6 h.
     pub retention: Duration,
     /// Clients connect through a TLS proxy, so addresses of sockets begin with `wss`. Default false.
     pub tls_front: bool,

@@ -1,6 +1,6 @@
 //! REST details and notifications of the same moment contain the same facts.
 //!
-//! In: an hour and a half of a centre · Out: comparisons, change by change · Thread: the test's.
+//! In: forty minutes of a centre · Out: comparisons, change by change · Thread: the test's.
 
 use super::conversation::Shape;
 use super::{conversation, details, flat};
@@ -267,7 +267,7 @@ fn details_and_notifications_agree_at_every_change() {
     let mut centre = Centre::new(&options, Arc::clone(&world), epoch);
     let mut seen: BTreeMap<&str, u32> = BTreeMap::new();
     let mut queues = HashMap::new();
-    for step in 1..=90 {
+    for step in 1..=40 {
         for change in centre.advance(epoch + step * 60_000) {
             let Change::Conversation { conversation: c, .. } = change else {
                 continue;
