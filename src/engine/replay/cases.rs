@@ -229,7 +229,7 @@ impl Case {
         let mut told: Vec<&Step> = self.steps.iter().filter(|step| !step.look).collect();
         let times: Vec<Moment> = told.iter().map(|step| step.at).collect();
         let (first, last) = (times[0], times[times.len() - 1]);
-        let in_turns = seed % 3 != 0 && last <= first.plus(TRUSTED_AHEAD);
+        let in_turns = !seed.is_multiple_of(3) && last <= first.plus(TRUSTED_AHEAD);
         fastrand::Rng::with_seed(seed).shuffle(&mut told);
         let at = |n: usize| if in_turns { times[n] } else { last };
         (0..).zip(told).map(|(n, step)| (step, at(n))).collect()
