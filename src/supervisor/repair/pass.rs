@@ -246,7 +246,11 @@ impl Asker {
             let body = query.page(number);
             let asked = self.call(|client, token| {
                 let answer = analytics::conversation_details(client, token, &body, Purpose::Backfill)?;
-                Ok((read_page(&answer.body)?, answer.conversations, answer.total_hits))
+                Ok((
+                    read_page(client, &answer.body)?,
+                    answer.conversations,
+                    answer.total_hits,
+                ))
             });
             let (page, shown, total) = match asked {
                 // What would show that nothing is left lies deeper than the service shows.
@@ -285,12 +289,8 @@ impl Asker {
         let mut parts: Vec<&[Id]> = ids.chunks(DETAILS_A_CALL).rev().collect();
         while let Some(some) = parts.pop() {
             let page = self.call(|client, token| {
-                read_page(&analytics::conversations_by_ids(
-                    client,
-                    token,
-                    some,
-                    Purpose::Backfill,
-                )?)
+                let body = analytics::conversations_by_ids(client, token, some, Purpose::Backfill)?;
+                read_page(client, &body)
             });
             match page {
                 Ok(page) => {
@@ -324,6 +324,12 @@ impl Asker {
         if page.unreadable > 0 {
             log::warn!("repair: {} entries of an answer are no conversations", page.unreadable);
         }
+        if page.unreadable_times > 0 {
+            log::warn!(
+                "repair: {} times or participants of an answer cannot be read or believed: they count as absent",
+                page.unreadable_times
+            );
+        }
         findings.pages += 1;
         findings.conversations += page.conversations.len();
         let mut found = Vec::with_capacity(page.conversations.len());
@@ -348,8 +354,7 @@ fn entry(conversation: &RestConversation) -> Entry {
 }
 
 /// A malformed answer is the peer's, and may pass.
-fn read_page(body: &[u8]) -> Result<DetailsPage, Error> {
-    let trusted_until = Moment::now().plus(Duration::from_secs(600));
-    read_answer(body, trusted_until)
+fn read_page(client: &RestClient, body: &[u8]) -> Result<DetailsPage, Error> {
+    read_answer(body, client.clock().receipt().trusted_until)
         .map_err(|what| Error::new(ErrorKind::Transient, "reading conversation details", what))
 }
