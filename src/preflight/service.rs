@@ -76,7 +76,7 @@ impl Check<'_> {
                 return Err(CheckEnded);
             }
             Some(queues) if queues.is_empty() => Judgement::ok("none are wanted"),
-            Some(queues) => of_queues(queues, choice.listed, choice.unnamed.as_ref()),
+            Some(queues) => of_queues(queues, choice.unnamed.as_ref()),
         };
         self.report(Step::Queues, began, judgement);
         Ok(ids)
@@ -249,7 +249,7 @@ impl Check<'_> {
     }
 }
 
-fn of_queues(queues: &[Queue], listed: bool, unnamed: Option<&Error>) -> Judgement {
+fn of_queues(queues: &[Queue], unnamed: Option<&Error>) -> Judgement {
     let mut named: Vec<String> = queues
         .iter()
         .take(NAMED)
@@ -262,23 +262,11 @@ fn of_queues(queues: &[Queue], listed: bool, unnamed: Option<&Error>) -> Judgeme
         named.push(format!("{} more", queues.len() - NAMED));
     }
     let message = format!("{}: {}", counted(queues.len(), "queue"), named.join(", "));
-    let unlisted: Vec<String> = queues
-        .iter()
-        .filter(|queue| listed && queue.name.is_none())
-        .map(|queue| queue.id.to_string())
-        .collect();
     if let Some(error) = unnamed {
         return Judgement::warn(
             format!("{message}; names and service levels are unknown: {error}"),
             advice(error, QUEUE_VIEW),
         );
-    }
-    if !unlisted.is_empty() {
-        return Judgement::warn(
-            format!("{message}; {} not in the listing", unlisted.len()),
-            "Check these ids: such a queue does not exist, or is in a division that the roles of the OAuth client do not cover.",
-        )
-        .with(unlisted);
     }
     let details = queues
         .iter()

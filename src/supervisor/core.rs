@@ -44,11 +44,11 @@ pub(super) struct Clock<'a> {
 }
 
 impl Core {
-    /// `end_of_stream`: the run ends when the server ends the stream normally.
-    pub(super) fn new(config: &Arc<Config>, end_of_stream: bool, now: Instant) -> Self {
+    /// `end_of_stream`: the run ends when the server ends the stream normally. The program began at `began`.
+    pub(super) fn new(config: &Arc<Config>, end_of_stream: bool, began: (Instant, Moment)) -> Self {
         Self {
-            planning: Planning::new(config, now),
-            process: Process::new(Arc::clone(config), end_of_stream, now),
+            planning: Planning::new(config, began.0),
+            process: Process::new(Arc::clone(config), end_of_stream, began),
             lines: Vec::new(),
             numbers: Numbers::default(),
             told: (0, 0, None),
@@ -59,7 +59,6 @@ impl Core {
     /// What is done at the beginning, beside what is due.
     pub(super) fn begin(&mut self, clock: Clock<'_>) -> Vec<Act> {
         self.turn(clock, |core, turn| {
-            core.process.began = turn.at;
             core.process.show(ConnectionState::Connecting, None, turn);
         })
     }

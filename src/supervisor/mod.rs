@@ -106,7 +106,7 @@ impl Supervisor {
     pub(crate) fn new(parts: Parts) -> Self {
         let now = Instant::now();
         Self {
-            core: Core::new(&parts.config, parts.until.end_of_stream, now),
+            core: Core::new(&parts.config, parts.until.end_of_stream, (now, Moment::now())),
             calls: Calls::new(&parts.config, &parts.rest, parts.notices.clone()),
             ends_at: parts.until.duration.and_then(|duration| now.checked_add(duration)),
             sockets: Sockets::new(ReaderParts {

@@ -43,7 +43,7 @@ pub(super) struct Process {
 }
 
 impl Process {
-    pub(super) fn new(config: Arc<Config>, end_of_stream: bool, now: Instant) -> Self {
+    pub(super) fn new(config: Arc<Config>, end_of_stream: bool, (now, at): (Instant, Moment)) -> Self {
         Self {
             session: Session::new(&config, now),
             config,
@@ -52,7 +52,7 @@ impl Process {
             takeovers: Takeovers::default(),
             ever_streamed: false,
             reconnects: 0,
-            began: Moment::now(),
+            began: at,
             lacks_read_back: false,
             lines: 0,
             sockets: 0,

@@ -79,20 +79,14 @@ impl Line {
         self.backoff.on_streaming(turn.now);
         process.on_streaming();
         let is_doubted = self.is_doubted(process);
-        match &mut self.uncovered {
-            Some(uncovered) => {
-                // What was stopped after its confirmation is confirmed once more.
-                let end = (since >= uncovered.from).then_some(since);
-                if is_doubted {
-                    uncovered.until = Until::ReadBack(end);
-                } else {
-                    match end {
-                        Some(since) => self.end_gap(since, turn),
-                        None => uncovered.until = Until::Outlived(turn.now + OUTLIVED),
-                    }
-                }
+        if let Some(uncovered) = &mut self.uncovered {
+            // What was stopped after its confirmation is confirmed once more.
+            let end = (since >= uncovered.from).then_some(since);
+            match end {
+                _ if is_doubted => uncovered.until = Until::ReadBack(end),
+                Some(since) => self.end_gap(since, turn),
+                None => uncovered.until = Until::Outlived(turn.now + OUTLIVED),
             }
-            None => {}
         }
         match is_doubted {
             true => self.read_back_now(turn.now),

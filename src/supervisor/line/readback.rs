@@ -1,8 +1,10 @@
-//! Whether the topics are still subscribed: read back when the channel was connected again, when the service says that
-//! they changed, after the process was stopped, and every 10 minutes. What is missing is subscribed again.
+//! Whether the topics are still subscribed.
 //!
 //! In: confirmed connections, messages of the service, the answers of REST, the time · Out: calls, gaps · Thread: none of
 //! its own (pure).
+//!
+//! They are read back when the channel was connected again, when the service says that they changed, after the process was
+//! stopped, and every 10 minutes. What is missing is subscribed again.
 
 use std::time::{Duration, Instant};
 

@@ -51,7 +51,11 @@ mod tests {
         let mut unknown = Unknown::default();
         assert!(unknown.answered(&both, &neither).is_empty());
         assert!(unknown.answered(&both, &neither).is_empty());
-        assert_eq!(unknown.answered(&both, &only(&a)), [a.clone()], "the other was shown");
+        assert_eq!(
+            unknown.answered(&both, &only(&a)),
+            std::slice::from_ref(&a),
+            "the other was shown"
+        );
         assert!(unknown.answered(&both, &neither).is_empty(), "it begins anew");
         unknown.answered(&both, &neither);
         unknown.retain(&only(&b));

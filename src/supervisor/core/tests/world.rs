@@ -2,6 +2,7 @@
 //!
 //! In: random choices · Out: news to the machine, checks of its acts and of its state · Thread: the test's.
 
+mod deaf;
 mod service;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -103,12 +104,12 @@ impl World {
             config.reconnect.max_attempts = 20;
         }
         config.reconnect.max_channels_per_hour = 2 + choices.last().map_or(58, |last| last % 60);
-        let now = Instant::now();
+        let (now, at) = (Instant::now(), Moment::now());
         let mut world = Self {
-            core: Core::new(&Arc::new(config), choices.len().is_multiple_of(5), now),
+            core: Core::new(&Arc::new(config), choices.len().is_multiple_of(5), (now, at)),
             began: now,
             now,
-            at: Moment::now(),
+            at,
             choices: choices.to_vec(),
             next_choice: 0,
             calls: BTreeMap::new(),
@@ -483,63 +484,6 @@ impl World {
         }
     }
 
-    /// The service loses topics of a channel.
-    fn lose_subscriptions(&mut self) {
-        let channels: Vec<String> = self.subscribed.keys().cloned().collect();
-        if channels.is_empty() {
-            return;
-        }
-        let at = self.number(channels.len());
-        let is_all = self.one_in(2);
-        if let Some(topics) = self.subscribed.get_mut(&channels[at])
-            && topics.pop_first().is_some()
-        {
-            if is_all {
-                topics.clear();
-            }
-            self.lost.entry(channels[at].clone()).or_insert(self.at);
-        }
-    }
-
-    /// The process is stopped for a while.
-    fn freeze(&mut self) {
-        let covered: Vec<usize> = (0..self.core.lines.len())
-            .filter(|at| self.core.lines[*at].is_streaming())
-            .collect();
-        let since = self.at;
-        let lasted = Duration::from_millis(6_000 + self.number(200_000) as u64);
-        self.now += lasted;
-        self.at = self.at.plus(lasted);
-        self.frozen = Some(self.at);
-        self.tell(News::Frozen { since, lasted });
-        if self.ended {
-            return;
-        }
-        for line in covered {
-            let begins = self.gaps.get(&line);
-            let is_told = begins.is_some_and(|begins| begins.iter().any(|from| *from <= since));
-            assert!(is_told, "line {line} was stopped without a gap: {begins:?}");
-        }
-    }
-
-    /// After an answer that showed what a channel has: what was gone by then is inside a gap.
-    fn check_loss(&self, channel: &str, asked: Option<Moment>) {
-        let (Some(lost), false) = (self.lost.get(channel), self.ended) else {
-            return;
-        };
-        // An answer to what was asked before a stop is not used.
-        if self.frozen > asked {
-            return;
-        }
-        for (at, line) in self.core.lines.iter().enumerate() {
-            if line.is_streaming() && self.core.channel_of(at).as_deref() == Some(channel) {
-                let begins = self.gaps.get(&at);
-                let is_told = begins.is_some_and(|begins| begins.iter().any(|from| from <= lost));
-                assert!(is_told, "line {at} lost topics at {lost} without a gap: {begins:?}");
-            }
-        }
-    }
-
     fn fail_to_open_one(&mut self) {
         if self.one_in(4)
             && let Some(number) = self.socket(|socket| socket.confirmed.is_none() && !socket.is_told)
@@ -613,15 +557,6 @@ impl World {
             self.core.next_due(),
             self.now - self.began
         );
-    }
-
-    /// Whether a line streams on a channel that lost topics: that is noticed within ten minutes.
-    fn is_deaf(&self) -> bool {
-        let mut lines = 0..self.core.lines.len();
-        lines.any(|at| {
-            let channel = self.core.channel_of(at);
-            channel.is_some_and(|channel| self.lost.contains_key(&channel))
-        })
     }
 
     fn next_socket(&self, is_it: impl Fn(&Socket) -> bool) -> Option<u32> {
