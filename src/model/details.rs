@@ -301,7 +301,6 @@ impl RawSession {
         let queue = segments.0.iter().rev().find_map(|s| s.queue_id.as_some());
         let disconnect = segments.0.iter().rev().find_map(|s| s.disconnect_type.copied());
         let skipped = self.acw_skipped.copied() == Some(true);
-        let is_agent = matches!(owner.purpose, Some(Purpose::Agent | Purpose::User));
         let wrapup = || segments.of_kind(SegmentKind::Wrapup);
         let wrapup_is_over = wrapup().next_back().is_some_and(|s| s.end().is_some());
         let scheduled = segments.of_kind(SegmentKind::Scheduled).find_map(RawSegment::start);
@@ -319,11 +318,7 @@ impl RawSession {
             oldest_queue: None,
             scheduled: scheduled.filter(|_| kind == MediaKind::Callback),
             disconnect: disconnect.map(|value| Stamped { at: stamp, value }),
-            // A stay without a wrap-up segment may still get one.
-            acw_required: (is_agent && !skipped && wrapup().next().is_none()).then_some(Stamped {
-                at: stamp,
-                value: Reverse(true),
-            }),
+            acw_required: None,
             acw_state: skipped.then_some(Stamped {
                 at: stamp,
                 value: AcwState::Skipped,

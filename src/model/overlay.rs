@@ -46,10 +46,6 @@ fn complete(p: &mut Participant, rest: &Participant) -> u64 {
     p.purpose = p.purpose.max(rest.purpose);
     p.listens_in = p.listens_in.max(rest.listens_in);
     let mut sessions: Vec<Communication> = rest.communications.clone();
-    if p.wrapup_expected.is_some() || p.wrapup_required.is_some() {
-        // What the stream said of the participant's after-call work stands.
-        sessions.iter_mut().for_each(|session| session.acw_required = None);
-    }
     let mut differences = keep_own_times(p, &mut sessions);
     differences += keep_own_work(p, &sessions);
     let own = p.communications.len();
@@ -155,7 +151,6 @@ fn complete_communication(c: &mut Communication, session: &Communication) -> u64
     // Ordered by stamp, then value.
     c.disconnect = c.disconnect.max(session.disconnect);
     c.acw_state = c.acw_state.max(session.acw_state);
-    c.acw_required = c.acw_required.or(session.acw_required);
     c.acw_started = c.acw_started.or(session.acw_started);
     c.acw_ended = c.acw_ended.or(session.acw_ended);
     c.wrapup_coded |= session.wrapup_coded;

@@ -259,6 +259,7 @@ setters! {
     max_topics: usize, "Sets [`Options::max_topics`].";
     forbidden_topics: Vec<String>, "Sets [`Options::forbidden_topics`].";
     missing_permissions: Vec<String>, "Sets [`Options::missing_permissions`].";
+    optional_after_call_work: bool, "Sets [`Options::optional_after_call_work`].";
     refuse_event_filters: bool, "Sets [`Options::refuse_event_filters`].";
     socket_frames: usize, "Sets [`Options::socket_frames`].";
     epoch_ms: i64, "Sets [`Options::epoch_ms`].";

@@ -87,6 +87,9 @@ pub struct Options {
     /// the true numbers know no older ones. Threads whose customers will come back are kept until then. At most 366 days,
     /// default 6 h.
     pub retention: Duration,
+    /// Some agents leave out after-call work that is optional for them: for 600 s the stream tells that it is expected, and
+    /// REST does not. Default true.
+    pub optional_after_call_work: bool,
     /// Clients connect through a TLS proxy, so addresses of sockets begin with `wss`. Default false.
     pub tls_front: bool,
     /// Control calls that the simulator makes by itself, each at its time. Default none.
@@ -117,6 +120,7 @@ impl Default for Options {
             epoch_ms: None,
             warm_up: Duration::from_secs(300),
             retention: Duration::from_secs(6 * 3600),
+            optional_after_call_work: true,
             tls_front: false,
             script: None,
         }

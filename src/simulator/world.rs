@@ -101,6 +101,8 @@ pub(super) struct Presence {
 
 #[derive(Debug)]
 pub(super) struct World {
+    /// Some agents leave out after-call work that is optional for them.
+    pub optional_after_call_work: bool,
     pub organization: Id,
     pub division: Id,
     pub oauth_client: Id,
@@ -225,6 +227,7 @@ impl World {
             users,
             presences,
             wrapup_codes,
+            optional_after_call_work: options.optional_after_call_work,
             created: epoch - 90 * 86_400_000,
         }
     }

@@ -89,7 +89,7 @@ impl Centre {
         let mut stay = self.new_stay(media, Some(queue), Begins::Alerting);
         stay.visit = Some(visit);
         stay.after_call.expected = expected;
-        stay.after_call.optional = expected && self.chance(0.05);
+        stay.after_call.optional = expected && self.chance(0.05) && self.world.optional_after_call_work;
         let again = self
             .had_before(key, user)
             .filter(|&who| self.may_go_on(key, who, &stay));

@@ -32,6 +32,7 @@ pub fn warm_centre() -> Builder {
         .seed(11)
         .queues(4)
         .agents(120)
+        .optional_after_call_work(false)
         .requests_per_min(0)
         .warm_up(Duration::from_secs(240))
 }

@@ -94,6 +94,7 @@ pub fn busy() -> simulator::Builder {
         .queues(4)
         .agents(30)
         .speed(5.0)
+        .optional_after_call_work(false)
         .requests_per_min(0)
 }
 
