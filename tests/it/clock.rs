@@ -48,7 +48,8 @@ fn a_service_ahead_by(ahead_ms: i64) {
     assert_eq!(snapshot.counters.drift, 0);
     waits_are_short(&snapshot);
     for (kind, latency) in &snapshot.latency {
-        assert!(latency.max_ms < 60_000, "{kind}: {latency:?}");
+        // An event that ends a hold has no new time, so single latencies may be minutes.
+        assert!(latency.p50_ms < 60_000, "{kind}: {latency:?}");
     }
     // Gaps are by our clock, the windows that they uncover by the service's.
     let gap = &snapshot.connection.gaps[0];

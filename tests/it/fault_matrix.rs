@@ -164,6 +164,7 @@ fn begin(protocol: Protocol, transport: Transport) -> Scene {
             .seed(11)
             .queues(3)
             .agents(150)
+            .optional_after_call_work(false)
             .requests_per_min(0)
             .tls_front(transport == Transport::Tls)
             .warm_up(Duration::from_secs(120)),

@@ -112,6 +112,7 @@ fn after_silence() {
 fn dropped_events_are_asked_for() {
     let sim = start(
         Simulator::builder()
+            .optional_after_call_work(false)
             .queues(2)
             .arrivals_per_sec(0.0)
             .warm_up(Duration::ZERO)
