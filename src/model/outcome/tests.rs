@@ -1,5 +1,4 @@
-//! What a conversation counts for: the medium, who counts as over, times that contradict each other; and builders for the
-//! tests of visits, of what follows them, of agents and of the customer side.
+//! What a conversation counts for, and builders for the tests of visits, agents and the customer side.
 //!
 //! In: little conversations in seconds · Out: asserted outcomes · Thread: any (tests only).
 
