@@ -218,8 +218,8 @@ impl Conversations {
         self.condensed.len()
     }
 
-    /// Times that differ between stream and REST: per participant its connected and end time, start and end of its
-    /// after-call work, each counted once. A difference that later facts resolve is no longer counted; those of condensed
+    /// Times that differ between stream and REST: of each communication its connected and disconnected time, start and end
+    /// of its after-call work, each counted once. A difference that later facts resolve is no longer counted; those of condensed
     /// conversations remain.
     #[must_use]
     pub(crate) fn drift(&self) -> u64 {

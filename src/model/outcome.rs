@@ -411,12 +411,16 @@ fn internal_caller(people: &[Person<'_>]) -> Option<usize> {
     first.min().map(|(.., n)| n)
 }
 
+/// The medium by which the customer side came first.
 fn customer_media(people: &[Person<'_>]) -> MediaKind {
     let of = |is_it: &dyn Fn(&Person<'_>) -> bool| {
         let side = people.iter().filter(|person| is_it(person));
-        side.flat_map(|person| &person.stays)
-            .filter_map(|stay| stay.media)
-            .min_by_key(|media| rank(*media))
+        let media = side
+            .flat_map(|person| &person.stays)
+            .filter_map(|stay| Some((stay.begin, stay.media?)));
+        media
+            .min_by_key(|(begin, media)| (*begin, rank(*media)))
+            .map(|(_, media)| media)
     };
     of(&|person| person.purpose == Some(Purpose::Customer))
         .or_else(|| of(&|person| person.purpose == Some(Purpose::External)))

@@ -51,7 +51,7 @@ impl Held {
     fn by(program: &Program, file: &SnapshotFile) -> Held {
         let steady = |snapshot: &Value| is_on(snapshot) && snapshot["connection"]["connections"] == 1;
         let mut samples = Vec::new();
-        while samples.len() < 10 {
+        while samples.len() < 25 {
             file.next("one connection", steady);
             let now = Held::now(program.id());
             if file.read().is_some_and(|snapshot| steady(&snapshot)) {
@@ -123,6 +123,7 @@ fn days(count: u32, name: &str) {
             .speed(SPEED)
             .queues(4)
             .agents(60)
+            .optional_after_call_work(false)
             .requests_per_min(0)
             .token_life(DAY)
             .channel_life(DAY)
@@ -172,6 +173,10 @@ fn days(count: u32, name: &str) {
         let wrong = truth.differences(&Numbers::of(&snapshot));
         wrong.is_empty().then_some(snapshot).ok_or_else(|| wrong.join("; "))
     });
+    for (id, queue) in end["queues"].as_object().expect("queues") {
+        let observed = &queue["observed"];
+        assert!(observed["differs_since"].is_null(), "{id}: {observed}");
+    }
     let connection = &end["connection"];
     let gaps = connection["gaps_total"].as_u64().expect("a number");
     // Four faults a day are gaps; on a busy machine one may begin before the last is over.
@@ -180,8 +185,9 @@ fn days(count: u32, name: &str) {
     assert!(state["channels"].as_u64() <= Some(3), "{state}");
     assert_eq!(state["channels_evicted"], 0, "{state}");
     println!("{count} days: {gaps} gaps; after the first {first:?}, after the last {last:?}");
-    assert!(last.threads <= first.threads, "{first:?} {last:?}");
-    assert!(last.descriptors <= first.descriptors + 1, "{first:?} {last:?}");
+    // A call to REST may be under way in all samples: a thread and up to three descriptors. A leak grows with each fault.
+    assert!(last.threads <= first.threads + 1, "{first:?} {last:?}");
+    assert!(last.descriptors <= first.descriptors + 3, "{first:?} {last:?}");
     // Finished conversations are remembered for a while, so some growth is theirs.
     assert!(
         last.rss_kb <= first.rss_kb + 4096 + 1024 * u64::from(count),
@@ -190,6 +196,7 @@ fn days(count: u32, name: &str) {
     child.signal("TERM");
     let ended = child.wait();
     assert_eq!(ended.code, 0, "{}", ended.stderr);
+    assert!(!ended.stderr.contains("by Genesys' own count"), "{}", ended.stderr);
 }
 
 #[test]
