@@ -118,7 +118,6 @@ pub(crate) enum Authorization<'a> {
     /// The whole value of the header, `Basic …`.
     Basic(&'a Secret),
     /// No header.
-    #[cfg(feature = "cli")]
     None,
 }
 
@@ -349,7 +348,6 @@ fn build(request: &Request<'_>, url: &str) -> Result<http::Request<()>, http::Er
         Authorization::Basic(header) => {
             built = built.header(http::header::AUTHORIZATION, sensitive(header)?);
         }
-        #[cfg(feature = "cli")]
         Authorization::None => {}
     }
     match request.body {
