@@ -121,6 +121,21 @@ pub fn communication(id: &str, kind: MediaKind) -> Communication {
     }
 }
 
+/// A communication on a queue that was connected, and is over if it has an end.
+pub fn lasting(kind: MediaKind, id: &str, queue: &str, from: i64, to: Option<i64>) -> Communication {
+    let state = match to {
+        Some(_) => CommunicationState::Disconnected,
+        None => CommunicationState::Connected,
+    };
+    Communication {
+        connected: Some(at(from)),
+        disconnected: to.map(at),
+        state: stamped(to.unwrap_or(from), state),
+        queue: stamped(from, Id::new(queue)).filter(|_| !queue.is_empty()),
+        ..communication(id, kind)
+    }
+}
+
 /// An event of the first connection, whose body was never seen.
 pub fn event(kind: EventKind, facts: Facts, received_at: Moment) -> Event {
     Event {

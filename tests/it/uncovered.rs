@@ -125,6 +125,7 @@ fn a_process_that_was_stopped_has_a_gap() {
     program.line("streaming", is_streaming);
     let stop = |secs| {
         signal_to(program.id(), "STOP");
+        // How long the stop lasts is what is tested; nothing waits for it.
         std::thread::sleep(Duration::from_secs(secs));
         let before = genesys_stream::Moment::now();
         signal_to(program.id(), "CONT");

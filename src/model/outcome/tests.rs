@@ -6,7 +6,7 @@ use std::cmp::Reverse;
 
 use super::*;
 use crate::event::facts::{AcwState, Communication, CommunicationState, DisconnectKind, Wrapups};
-use crate::model::testing::{at, communication, conversation, participant, stamped, work};
+use crate::model::testing::{at, communication, conversation, lasting, participant, stamped, work};
 
 mod agents;
 mod customer_side;
@@ -36,21 +36,6 @@ fn acd(id: &str, queue: &str, from: i64, to: Option<i64>) -> Participant {
 
 fn agent(id: &str, queue: &str, from: i64, to: Option<i64>) -> Participant {
     p(id, Purpose::Agent, queue, Some(from), to)
-}
-
-/// A communication on a queue that was connected, and is over if it has an end.
-fn lasting(kind: MediaKind, id: &str, queue: &str, from: i64, to: Option<i64>) -> Communication {
-    let state = match to {
-        Some(_) => CommunicationState::Disconnected,
-        None => CommunicationState::Connected,
-    };
-    Communication {
-        connected: Some(at(from)),
-        disconnected: to.map(at),
-        state: stamped(to.unwrap_or(from), state),
-        queue: stamped(from, Id::new(queue)).filter(|_| !queue.is_empty()),
-        ..communication(id, kind)
-    }
 }
 
 fn call(id: &str, queue: &str, from: i64, to: Option<i64>) -> Communication {

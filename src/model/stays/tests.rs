@@ -4,23 +4,13 @@
 
 use super::*;
 use crate::event::facts::{AfterCallWork, Wrapups};
-use crate::model::testing::{at, communication, conversation, participant, stamped, work};
+use crate::model::testing::{at, communication, conversation, lasting, participant, stamped, work};
 
 mod after_call;
 
 /// Of a voice call on queue Q that was connected, and is over if it has an end.
 fn call(id: &str, from: i64, to: Option<i64>) -> Communication {
-    let state = match to {
-        Some(_) => CommunicationState::Disconnected,
-        None => CommunicationState::Connected,
-    };
-    Communication {
-        connected: Some(at(from)),
-        disconnected: to.map(at),
-        state: stamped(to.unwrap_or(from), state),
-        queue: stamped(from, Id::new("Q")),
-        ..communication(id, MediaKind::Voice)
-    }
+    lasting(MediaKind::Voice, id, "Q", from, to)
 }
 
 fn on(queue: &str, communication: Communication) -> Communication {

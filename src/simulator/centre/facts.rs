@@ -151,6 +151,12 @@ impl Conversation {
         (self.participants.iter().enumerate()).flat_map(|(who, p)| p.stays.iter().map(move |s| (who, p, s)))
     }
 
+    /// The participants that stand for a queue, each with its index.
+    pub(in crate::simulator) fn visits(&self) -> impl Iterator<Item = (usize, &Participant)> {
+        let all = self.participants.iter().enumerate();
+        all.filter(|(_, p)| p.purpose == Purpose::Acd)
+    }
+
     /// The agents' stays on queues: neither the caller's nor those of people who listen in.
     pub(in crate::simulator) fn work(&self) -> impl Iterator<Item = (&Participant, &Stay)> {
         self.stays()

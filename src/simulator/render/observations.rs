@@ -3,7 +3,7 @@
 //! In: the centre · Out: JSON · Thread: any (pure).
 
 use crate::simulator::centre::Centre;
-use crate::simulator::centre::facts::{Conversation, Purpose, Stay};
+use crate::simulator::centre::facts::{Conversation, Stay};
 use crate::simulator::centre::stats::{Counts, INTERVAL_MS, Timing};
 use crate::simulator::json::Object;
 use crate::simulator::when::{Ms, iso};
@@ -23,12 +23,7 @@ pub(in crate::simulator) struct Present<'a> {
 pub(in crate::simulator) fn present(centre: &Centre) -> Vec<[Present<'_>; 4]> {
     let mut all: Vec<[Present<'_>; 4]> = centre.world.queues.iter().map(|_| Default::default()).collect();
     for c in centre.open() {
-        for (visit, p) in c
-            .participants
-            .iter()
-            .enumerate()
-            .filter(|(_, p)| p.purpose == Purpose::Acd)
-        {
+        for (visit, p) in c.visits() {
             let s = p.stay();
             if let (Some(queue), Some(entered), true) = (s.queue, s.connected, s.is_open() && !c.is_answered(visit)) {
                 all[queue][s.media.index()].waiting.push((entered, c, s));

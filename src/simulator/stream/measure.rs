@@ -80,12 +80,7 @@ pub(super) fn measure(centre: &Centre, from: Ms, to: Ms) -> Vec<Measured> {
         .collect();
     let within = |at: Ms| at >= from && at < to;
     for c in centre.conversations().filter(|c| c.end().is_none_or(|end| end >= from)) {
-        for (visit, p) in c
-            .participants
-            .iter()
-            .enumerate()
-            .filter(|(_, p)| p.purpose == Purpose::Acd)
-        {
+        for (visit, p) in c.visits() {
             let s = p.stay();
             let (Some(queue), Some(entered)) = (s.queue, s.connected) else {
                 continue;
