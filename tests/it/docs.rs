@@ -12,7 +12,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use genesys_stream::{Moment, Protocol, Records, Stream};
+use genesys_stream::{ConnectionState, Moment, Protocol, Records, Stream};
 use serde_json::Value;
 
 use self::schema::{Schema, Seen};
@@ -45,7 +45,10 @@ fn the_example_of_the_numbers_is_what_the_program_counts() {
             false => sockets(asked, peer),
         });
         let stream = watch(config(&peer.url(), Protocol::Notifications));
-        let snapshot = stream.until("all events", |s| s.counters.events_applied == n as u64);
+        // Live numbers are known once the subscription is confirmed.
+        let snapshot = stream.until("all events", |s| {
+            s.counters.events_applied == n as u64 && s.connection.state == ConnectionState::Streaming
+        });
         let found = serde_json::to_value(&*snapshot).expect("JSON");
         assert_eq!(
             differences(&found, &parsed(wanted), "$"),
