@@ -3,6 +3,7 @@
 //! In: ISO 8601 text, clock readings · Out: `Moment` · Thread: any (plain data; only [`Moment::now`] reads a clock).
 
 use std::fmt;
+use std::num::NonZeroU64;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
@@ -20,13 +21,22 @@ use time::OffsetDateTime;
 /// assert_eq!(answered.millis_since(entered), 25_500);
 /// assert_eq!(answered.to_string(), "2026-05-04T14:05:30.000Z");
 /// ```
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct Moment(i64);
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Moment(NonZeroU64);
 
 /// The last millisecond of year 9999: later moments cannot be written as ISO 8601 with four digits.
 const MAX_MS: i64 = 253_402_300_799_999;
 /// The first millisecond of year 0.
 const MIN_MS: i64 = -62_167_219_200_000;
+/// A moment is held as milliseconds since the one before [`MIN_MS`], so that an `Option<Moment>` takes eight bytes.
+const BEFORE_MIN_MS: i64 = MIN_MS - 1;
+
+/// The Unix epoch.
+impl Default for Moment {
+    fn default() -> Self {
+        Self::from_epoch_ms(0)
+    }
+}
 
 impl Moment {
     /// The current time by this machine's clock.
@@ -38,13 +48,14 @@ impl Moment {
     /// From milliseconds since the Unix epoch; clamped to the years 0 to 9999.
     #[must_use]
     pub fn from_epoch_ms(ms: i64) -> Self {
-        Self(ms.clamp(MIN_MS, MAX_MS))
+        let since = ms.clamp(MIN_MS, MAX_MS) - BEFORE_MIN_MS;
+        Self(NonZeroU64::new(since.unsigned_abs()).unwrap_or(NonZeroU64::MIN))
     }
 
     /// Milliseconds since the Unix epoch.
     #[must_use]
     pub fn epoch_ms(self) -> i64 {
-        self.0
+        self.0.get().cast_signed() + BEFORE_MIN_MS
     }
 
     /// Reads an ISO 8601 date and time; digits beyond the millisecond are cut off.
@@ -62,24 +73,24 @@ impl Moment {
     /// `self − earlier` in milliseconds; negative when `earlier` is later.
     #[must_use]
     pub fn millis_since(self, earlier: Self) -> i64 {
-        self.0 - earlier.0
+        self.0.get().cast_signed() - earlier.0.get().cast_signed()
     }
 
     /// This moment moved later by `by`.
     #[must_use]
     pub fn plus(self, by: Duration) -> Self {
-        Self::from_epoch_ms(self.0.saturating_add(i64::try_from(by.as_millis()).unwrap_or(MAX_MS)))
+        Self::from_epoch_ms(self.epoch_ms().saturating_add(i64::try_from(by.as_millis()).unwrap_or(MAX_MS)))
     }
 
     /// This moment moved later by these milliseconds, or earlier where they are negative.
     pub(crate) fn plus_ms(self, ms: i64) -> Self {
-        Self::from_epoch_ms(self.0.saturating_add(ms))
+        Self::from_epoch_ms(self.epoch_ms().saturating_add(ms))
     }
 
     /// This moment moved earlier by `by`.
     #[must_use]
     pub fn minus(self, by: Duration) -> Self {
-        Self::from_epoch_ms(self.0.saturating_sub(i64::try_from(by.as_millis()).unwrap_or(MAX_MS)))
+        Self::from_epoch_ms(self.epoch_ms().saturating_sub(i64::try_from(by.as_millis()).unwrap_or(MAX_MS)))
     }
 }
 
@@ -165,8 +176,8 @@ fn offset_minutes(zone: &[u8]) -> Option<i64> {
 impl fmt::Display for Moment {
     /// `2026-05-04T14:05:04.500Z`, always 24 characters.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let secs = self.0.div_euclid(1000);
-        let millis = self.0.rem_euclid(1000);
+        let secs = self.epoch_ms().div_euclid(1000);
+        let millis = self.epoch_ms().rem_euclid(1000);
         // The conversion cannot fail in this range.
         let at = OffsetDateTime::from_unix_timestamp(secs).unwrap_or(OffsetDateTime::UNIX_EPOCH);
         write!(
@@ -202,8 +213,8 @@ impl From<SystemTime> for Moment {
 /// Exact where the system's clock reaches that far (on Windows not before the year 1601); else the epoch.
 impl From<Moment> for SystemTime {
     fn from(at: Moment) -> Self {
-        let distance = Duration::from_millis(at.0.unsigned_abs());
-        let there = if at.0 < 0 {
+        let distance = Duration::from_millis(at.epoch_ms().unsigned_abs());
+        let there = if at.epoch_ms() < 0 {
             UNIX_EPOCH.checked_sub(distance)
         } else {
             UNIX_EPOCH.checked_add(distance)

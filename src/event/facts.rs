@@ -181,6 +181,29 @@ pub struct Communication {
     pub hold_over: Option<Moment>,
 }
 
+impl Participant {
+    /// Whether it monitors, coaches or barges in by the newest word.
+    pub(crate) fn is_listening(&self) -> bool {
+        self.listens_in.is_some_and(|listens| listens.value.0)
+    }
+}
+
+impl Communication {
+    fn is_in(&self, states: &[CommunicationState]) -> bool {
+        self.state.is_some_and(|state| states.contains(&state.value))
+    }
+
+    /// Disconnected or terminated.
+    pub(crate) fn is_over(&self) -> bool {
+        self.is_in(&[CommunicationState::Disconnected, CommunicationState::Terminated])
+    }
+
+    /// Its connected time, unless it is still scheduled.
+    pub(crate) fn begin(&self) -> Option<Moment> {
+        self.connected.filter(|_| !self.is_in(&[CommunicationState::Scheduled]))
+    }
+}
+
 /// Purposes that the numbers distinguish.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -12,6 +12,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use super::bytes::{Coded, put, put_signed, take, take_signed};
 use super::counts::CountKind;
 use super::outcome::Count;
+use super::queue_numbers::QueueNumber;
 use crate::event::facts::MediaKind;
 use crate::{Id, Moment};
 
@@ -92,7 +93,6 @@ impl Condensed {
         seen: Moment,
         kept: &Kept,
         (cause, lifetime): (Cause, Lifetime),
-        queue_number: impl FnMut(&Id) -> u32,
     ) {
         let hash = hash_of(id);
         let Log { chunks, first } = &mut self.logs[lifetime as usize];
@@ -109,7 +109,7 @@ impl Condensed {
         let Some(chunk) = chunks.back_mut() else { return };
         let offset = chunk.bytes.len() as u64;
         let mut entry = Vec::with_capacity(64);
-        write(&mut entry, kept, queue_number);
+        write(&mut entry, kept);
         chunk.bytes.extend_from_slice(&hash.to_le_bytes());
         put(
             &mut chunk.bytes,
@@ -127,10 +127,10 @@ impl Condensed {
         Some(Moment::from_epoch_ms(take_signed(&mut bytes)))
     }
 
-    /// Gives a conversation back. `queue_of` is the reverse of the `queue_number` with which it was kept.
-    pub(crate) fn take<'a>(&mut self, id: &Id, queue_of: impl Fn(u32) -> Option<&'a Id>) -> Option<Kept> {
+    /// Gives a conversation back.
+    pub(crate) fn take(&mut self, id: &Id) -> Option<Kept> {
         let at = self.index.remove(&hash_of(id))?;
-        self.entry(at).map(|bytes| read(bytes, queue_of))
+        self.entry(at).map(read)
     }
 
     /// Forgets the chunks of which all conversations were last seen before the horizon of their lifetime.
@@ -210,7 +210,7 @@ fn hash_of(id: &Id) -> u64 {
     hasher.finish()
 }
 
-fn write(to: &mut Vec<u8>, kept: &Kept, mut queue_number: impl FnMut(&Id) -> u32) {
+fn write(to: &mut Vec<u8>, kept: &Kept) {
     put_signed(to, kept.newest.epoch_ms());
     let mut before: Option<&Count> = None;
     for count in &kept.counts {
@@ -226,7 +226,7 @@ fn write(to: &mut Vec<u8>, kept: &Kept, mut queue_number: impl FnMut(&Id) -> u32
         to.push(head);
         if !same_stay {
             to.extend_from_slice(&count.participant.to_le_bytes());
-            put(to, u64::from(queue_number(&count.queue)));
+            put(to, count.queue.code());
             to.push(count.media.code());
             put_signed(to, kept.newest.millis_since(count.stay));
         }
@@ -241,33 +241,28 @@ fn write(to: &mut Vec<u8>, kept: &Kept, mut queue_number: impl FnMut(&Id) -> u32
 }
 
 /// Reads what [`write`] wrote.
-fn read<'a>(mut bytes: &[u8], queue_of: impl Fn(u32) -> Option<&'a Id>) -> Kept {
+fn read(mut bytes: &[u8]) -> Kept {
     let newest = Moment::from_epoch_ms(take_signed(&mut bytes));
     let mut counts: Vec<Count> = Vec::new();
-    while let Some(count) = read_count(&mut bytes, newest, counts.last(), &queue_of) {
+    while let Some(count) = read_count(&mut bytes, newest, counts.last()) {
         counts.push(count);
     }
     Kept { newest, counts }
 }
 
 /// `None` at the end.
-fn read_count<'a>(
-    bytes: &mut &[u8],
-    newest: Moment,
-    before: Option<&Count>,
-    queue_of: impl Fn(u32) -> Option<&'a Id>,
-) -> Option<Count> {
+fn read_count(bytes: &mut &[u8], newest: Moment, before: Option<&Count>) -> Option<Count> {
     let head = take_byte(bytes)?;
     let before_newest = |ms: i64| Moment::from_epoch_ms(newest.epoch_ms().saturating_sub(ms));
     let (participant, queue, media, stay) = match before {
-        Some(before) if head & SAME_STAY != 0 => (before.participant, before.queue.clone(), before.media, before.stay),
+        Some(before) if head & SAME_STAY != 0 => (before.participant, before.queue, before.media, before.stay),
         _ => {
             let (participant, rest) = bytes.split_first_chunk::<4>()?;
             *bytes = rest;
-            let queue = u32::try_from(take(bytes)).ok().and_then(&queue_of)?;
+            let queue = QueueNumber::of_code(take(bytes))?;
             let media = take_byte(bytes).and_then(MediaKind::of_code)?;
             let stay = before_newest(take_signed(bytes));
-            (u32::from_le_bytes(*participant), queue.clone(), media, stay)
+            (u32::from_le_bytes(*participant), queue, media, stay)
         }
     };
     let at = match before {
@@ -294,11 +289,11 @@ fn take_byte(bytes: &mut &[u8]) -> Option<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::testing::at;
+    use crate::model::testing::{at, queue};
 
     fn count(participant: u32, queue: &str, kind: CountKind, secs: i64, millis: u64) -> Count {
         Count {
-            queue: Id::new(queue),
+            queue: self::queue(queue),
             media: MediaKind::ALL[participant as usize % 7],
             kind,
             at: at(secs),
@@ -319,8 +314,6 @@ mod tests {
 
     #[test]
     fn what_is_kept_comes_back_once() {
-        let queues = [Id::new("Q"), Id::new("R")];
-        let queue_number = |id: &Id| queues.iter().position(|queue| queue == id).unwrap() as u32;
         let mut condensed = Condensed::default();
         let mut all = Vec::new();
         for n in 0..3_000_u32 {
@@ -342,7 +335,6 @@ mod tests {
                 at(secs),
                 &whole,
                 (Cause::Finished, [Lifetime::Day, Lifetime::Month][n as usize % 2]),
-                queue_number,
             );
             all.push(whole);
         }
@@ -350,7 +342,7 @@ mod tests {
         for (n, whole) in all.iter().enumerate() {
             let id = Id::new(&format!("c{n}"));
             assert_eq!(condensed.newest(&id), Some(whole.newest));
-            assert_eq!(condensed.take(&id, |n| queues.get(n as usize)).as_ref(), Some(whole));
+            assert_eq!(condensed.take(&id).as_ref(), Some(whole));
             assert_eq!(condensed.newest(&id), None);
         }
         assert_eq!(condensed.len(), 0);
@@ -360,17 +352,17 @@ mod tests {
     fn the_oldest_are_forgotten_and_a_newer_entry_of_the_same_conversation_is_not() {
         let mut condensed = Condensed::default();
         let again = Id::new("again");
-        condensed.keep(&again, at(0), &kept(0, Vec::new()), FINISHED, |_| 0);
+        condensed.keep(&again, at(0), &kept(0, Vec::new()), FINISHED);
         let mut n = 0;
         while condensed.logs[0].chunks.len() < 3 {
             let long = vec![count(n, "Q", CountKind::Offered, 0, 0); 500];
             let id = Id::new(&format!("c{n}"));
             let cause = if n % 2 == 0 { Cause::Finished } else { Cause::Evicted };
-            condensed.keep(&id, at(i64::from(n)), &kept(0, long), (cause, Lifetime::Day), |_| 0);
+            condensed.keep(&id, at(i64::from(n)), &kept(0, long), (cause, Lifetime::Day));
             n += 1;
         }
         let evicted = (Cause::Evicted, Lifetime::Day);
-        condensed.keep(&again, at(i64::from(n)), &kept(1, Vec::new()), evicted, |_| 0);
+        condensed.keep(&again, at(i64::from(n)), &kept(1, Vec::new()), evicted);
         let whole = condensed.len();
         condensed.forget(at(0), at(0));
         assert_eq!(condensed.len(), whole);
@@ -389,9 +381,9 @@ mod tests {
     fn threads_are_remembered_for_longer() {
         let mut condensed = Condensed::default();
         let (call, mail) = (Id::new("call"), Id::new("mail"));
-        condensed.keep(&call, at(0), &kept(0, Vec::new()), FINISHED, |_| 0);
+        condensed.keep(&call, at(0), &kept(0, Vec::new()), FINISHED);
         let thread = (Cause::Finished, Lifetime::Month);
-        condensed.keep(&mail, at(0), &kept(0, Vec::new()), thread, |_| 0);
+        condensed.keep(&mail, at(0), &kept(0, Vec::new()), thread);
         condensed.forget(at(1), at(0));
         assert_eq!((condensed.newest(&call), condensed.newest(&mail)), (None, Some(at(0))));
         condensed.forget(at(1), at(1));

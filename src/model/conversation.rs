@@ -13,13 +13,13 @@ use crate::event::facts::{AfterCallWork, Communication, ConversationFacts, Media
 use crate::{Id, Moment};
 
 /// A list with more entries is searched through an index, so that joining a very long list takes linear time.
-const LINEAR_SEARCH_AT_MOST: usize = 32;
+pub(super) const LINEAR_SEARCH_AT_MOST: usize = 32;
 
 /// Participants of one conversation at most; further ones are not taken.
-const PARTICIPANTS_AT_MOST: usize = 256;
+pub(super) const PARTICIPANTS_AT_MOST: usize = 256;
 
 /// Communications of one participant at most, and pairs of after-call work and wrap-ups; further ones are not taken.
-const COMMUNICATIONS_AT_MOST: usize = 64;
+pub(super) const COMMUNICATIONS_AT_MOST: usize = 64;
 
 impl ConversationFacts {
     /// A conversation of which nothing was seen: the neutral element of the join.
@@ -211,7 +211,7 @@ impl Entry for Participant {
 
 impl Wrapups {
     /// Returns whether anything changed.
-    fn join_from(&mut self, other: &Self) -> bool {
+    pub(super) fn join_from(&mut self, other: &Self) -> bool {
         let mut changed = earliest(&mut self.untimed, other.untimed);
         for at in &other.timed {
             if let Err(place) = self.timed.binary_search(at)
@@ -226,7 +226,7 @@ impl Wrapups {
 }
 
 /// Returns whether anything changed.
-fn join_work(list: &mut Vec<AfterCallWork>, other: &[AfterCallWork]) -> bool {
+pub(super) fn join_work(list: &mut Vec<AfterCallWork>, other: &[AfterCallWork]) -> bool {
     let mut changed = false;
     for work in other {
         match list.binary_search_by_key(&work.started, |known| known.started) {
@@ -294,7 +294,7 @@ impl Communication {
     }
 }
 
-fn earliest(mine: &mut Option<Moment>, theirs: Option<Moment>) -> bool {
+pub(super) fn earliest(mine: &mut Option<Moment>, theirs: Option<Moment>) -> bool {
     let is_new = theirs.is_some() && mine.is_none_or(|mine| theirs < Some(mine));
     if is_new {
         *mine = theirs;
@@ -302,7 +302,7 @@ fn earliest(mine: &mut Option<Moment>, theirs: Option<Moment>) -> bool {
     is_new
 }
 
-fn latest(mine: &mut Option<Moment>, theirs: Option<Moment>) -> bool {
+pub(super) fn latest(mine: &mut Option<Moment>, theirs: Option<Moment>) -> bool {
     // `None` is less than every moment.
     let is_new = theirs > *mine;
     if is_new {

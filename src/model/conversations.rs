@@ -3,8 +3,8 @@
 //! In: facts, the time they are applied · Out: live numbers, totals, counts of the late and the evicted · Thread: any
 //! (pure).
 //!
-//! The cost of an event does not depend on the number of conversations: its own conversation is unpacked and joined with
-//! the event, what it means is computed before and after, and the numbers are changed by the difference.
+//! The cost of an event does not depend on the number of conversations: what its own conversation means is computed before
+//! and after the event is joined with it, and the numbers are changed by the difference.
 //!
 //! Two states are kept of a conversation: the join of what the stream said, and the join of what REST said, which fills
 //! in what the first lacks. A finished conversation is kept whole until the retention has passed since its newest time;
@@ -19,15 +19,16 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::condensed::{Cause, Condensed, Kept, Lifetime};
-use super::counts::Sign;
-use super::layers::{Layered, ended_holds};
-use super::live::{Live, differences};
-use super::outcome::{Count, Outcome};
-use super::packed::Packed;
+use super::counts::{LiveSums, Sign};
+use super::layers::{ended_holds, layered};
+use super::live::{Live, QueueLive, differences};
+use super::outcome::{Outcome, Reading};
+use super::queue_numbers::QueueNumbers;
 use super::slots::{Extra, Slot, Slots};
-use super::stays::{is_over, stays};
-use super::totals::Totals;
-use crate::event::facts::{ConversationFacts, MediaKind, Participant};
+use super::state::{Changed, State};
+use super::stays::is_over;
+use super::totals::{QueueTotals, Totals};
+use crate::event::facts::{ConversationFacts, MediaKind};
 use crate::{Id, Moment};
 
 /// Slots have numbers of 32 bits.
@@ -45,7 +46,7 @@ const REMEMBERED_COUNTS: Duration = Duration::from_secs(24 * 3600);
 const REMEMBERED_THREADS: Duration = Duration::from_secs(31 * 24 * 3600);
 
 /// Estimated bytes of a whole conversation beside its state: slot, entry of the index, entries in the lists by time.
-const SLOT_BYTES: usize = size_of::<Slot>() + size_of::<Option<Packed>>() + 48;
+const SLOT_BYTES: usize = size_of::<Slot>() + size_of::<Option<State>>() + 48;
 
 /// How much is remembered.
 #[derive(Clone, Copy, Debug)]
@@ -83,6 +84,7 @@ pub struct Conversations {
     /// Conversations that time alone changes, by when.
     changing: BTreeSet<(Moment, u32)>,
     condensed: Condensed,
+    queues: QueueNumbers,
     live: Live,
     totals: Totals,
     drift: u64,
@@ -91,6 +93,10 @@ pub struct Conversations {
     bytes: usize,
     evicted: u64,
     lost: u64,
+    /// What a conversation means before and after a change; here so that their memory is used again.
+    before: Outcome,
+    after: Outcome,
+    reading: Reading,
 }
 
 impl Conversations {
@@ -102,6 +108,7 @@ impl Conversations {
             finished: BTreeSet::new(),
             changing: BTreeSet::new(),
             condensed: Condensed::default(),
+            queues: QueueNumbers::default(),
             live: Live::default(),
             totals,
             drift: 0,
@@ -112,6 +119,9 @@ impl Conversations {
             bytes: 0,
             evicted: 0,
             lost: 0,
+            before: Outcome::default(),
+            after: Outcome::default(),
+            reading: Reading::default(),
         }
     }
 
@@ -144,18 +154,15 @@ impl Conversations {
                 let horizon = now.minus(self.limits.retention);
                 let kept = self.condensed.newest(&facts.id);
                 let is_old = kept.is_none_or(|newest| newest < horizon);
-                let ended = |p: &Participant| ended_before(p, facts.end(), horizon, now);
-                if source == Source::Stream && is_old && facts.participants.iter().all(ended) {
+                if source == Source::Stream && is_old && self.ended_before(facts, horizon, now) {
                     return Taken::Late;
                 }
                 if kept.is_some() && facts.newest() <= kept {
                     return if is_old { Taken::Late } else { Taken::Joined };
                 }
-                let totals = &self.totals;
-                let kept = self.condensed.take(&facts.id, |number| totals.queue_of(number));
+                let kept = self.condensed.take(&facts.id);
                 let settled = kept.map(|kept| kept.counts.into_boxed_slice());
-                let nothing = Packed::new(&ConversationFacts::nothing_of(facts.id.clone()));
-                let slot = self.slots.insert(nothing, settled, now);
+                let slot = self.slots.insert(State::nothing_of(facts.id.clone()), settled, now);
                 self.bytes += self.bytes_of(slot);
                 slot
             }
@@ -193,9 +200,9 @@ impl Conversations {
             return;
         }
         self.lost += 1;
-        self.change(at, now, |_, slot| {
+        self.change(at, now, |_, slot, _| {
             slot.extra_mut().is_lost = true;
-            true
+            Changed::Values
         });
     }
 
@@ -250,9 +257,9 @@ impl Conversations {
     #[cfg(test)]
     pub(crate) fn facts(&self, id: &Id) -> Option<ConversationFacts> {
         let at = self.slots.find(id)?;
-        let mut facts = self.slots.packed(at)?.unpack();
+        let mut facts = self.slots.state(at)?.facts(&self.queues);
         if let Some(rest) = self.slots.slot(at).rest() {
-            super::overlay::overlay(&mut facts, &rest.unpack());
+            super::overlay::overlay(&mut facts, &rest.facts(&self.queues));
         }
         Some(facts)
     }
@@ -284,76 +291,147 @@ impl Conversations {
         &self.totals
     }
 
-    /// Totals and windows, to set thresholds.
-    pub(crate) fn totals_mut(&mut self) -> &mut Totals {
-        &mut self.totals
+    /// The live numbers of a queue, if anything is going on in it.
+    pub(crate) fn live_of(&self, queue: &Id) -> Option<&QueueLive> {
+        self.live.queue(self.queues.known(queue)?)
+    }
+
+    /// Totals and windows of a queue, if anything was counted of it.
+    pub(crate) fn totals_of(&self, queue: &Id) -> Option<&QueueTotals> {
+        self.totals.queue(self.queues.known(queue)?)
+    }
+
+    /// Live numbers over the queues that `is_counted` accepts.
+    pub(crate) fn live_sums(&self, mut is_counted: impl FnMut(&Id) -> bool) -> LiveSums {
+        let counted = self.queues.all().filter(|(_, id)| is_counted(id));
+        self.live.sums(counted.map(|(number, _)| number))
+    }
+
+    /// Queues in which anything is going on.
+    pub(crate) fn live_queues(&self) -> impl Iterator<Item = &Id> {
+        let live = self.queues.all().filter(|(number, _)| self.live.queue(*number).is_some());
+        live.map(|(_, id)| id)
+    }
+
+    /// Queues that have totals or windows now.
+    pub(crate) fn counted_queues(&self) -> impl Iterator<Item = &Id> {
+        let has_numbers = |number| self.totals.queue(number).is_some_and(|totals| !totals.is_empty());
+        let counted = self.queues.all().filter(move |(number, _)| has_numbers(*number));
+        counted.map(|(_, id)| id)
+    }
+
+    /// Sets a queue's own threshold of the service level for a medium; see [`Totals::set_threshold`].
+    pub(crate) fn set_threshold(&mut self, queue: &Id, media: MediaKind, threshold: Duration) {
+        self.totals.set_threshold(self.queues.of(queue), media, threshold);
     }
 
     fn join(&mut self, at: u32, facts: &ConversationFacts, source: Source, now: Moment) {
-        let mut holds = Vec::new();
-        self.change(at, now, |known, slot| {
-            if source == Source::Stream {
-                holds = ended_holds(&known.stream, facts, now);
-            }
-            let joined = match source {
-                Source::Stream => &mut known.stream,
+        let holds = match (source, self.slots.state(at)) {
+            (Source::Stream, Some(state)) => ended_holds(&mut self.reading, state, facts, now),
+            _ => Vec::new(),
+        };
+        self.change(at, now, |stream, slot, queues| {
+            let changed = match source {
+                Source::Stream => stream.join(facts, queues),
                 Source::Rest => {
-                    let nothing = || ConversationFacts::nothing_of(facts.id.clone());
-                    known.rest.get_or_insert_with(nothing)
+                    let rest = &mut slot.extra_mut().rest;
+                    let rest = rest.get_or_insert_with(|| Box::new(State::nothing_of(facts.id.clone())));
+                    // With the other state even a stamp may decide.
+                    rest.join(facts, queues).of_values()
                 }
             };
-            let was_lost = slot.is_lost();
-            if was_lost {
+            if slot.is_lost() {
                 slot.extra_mut().is_lost = false;
+                return Changed::Values;
             }
-            joined.join_from(facts) | was_lost
+            changed
         });
         for hold in holds {
-            self.totals.hold(&hold.queue, hold.media, hold.at, hold.millis);
+            self.totals.hold(hold.queue, hold.media, hold.at, hold.millis);
         }
     }
 
     fn compute_again(&mut self, at: u32, now: Moment) {
-        self.change(at, now, |_, _| true);
+        self.change(at, now, |_, _, _| Changed::Values);
     }
 
-    /// Changes what is known of a conversation, and the numbers by the difference. `change` returns whether it changed
-    /// anything.
-    fn change(&mut self, at: u32, now: Moment, change: impl FnOnce(&mut Known, &mut Slot) -> bool) {
-        let bytes_before = self.bytes_of(at);
-        let (of_stream, slot) = self.slots.both_mut(at);
-        let Some(packed) = of_stream else { return };
-        let mut known = Known {
-            stream: packed.unpack(),
-            rest: slot.rest().map(Packed::unpack),
-        };
-        let before = known.computed(slot, slot.computed);
-        if !change(&mut known, slot) {
-            return;
+    /// What a conversation counts for. Returns how many times differ between stream and REST.
+    fn judge(&mut self, at: u32, as_of: Moment, outcome: &mut Outcome) -> u64 {
+        let Some(state) = self.slots.state(at) else { return 0 };
+        let slot = self.slots.slot(at);
+        let layers = (state, slot.rest(), slot.settled());
+        let differences = layered(&mut self.reading, &mut self.queues, layers, as_of, outcome);
+        if slot.is_lost() {
+            outcome.active = false;
+            outcome.live.clear();
         }
-        slot.computed = now;
-        packed.replace(&known.stream);
-        if let Some(rest) = &known.rest {
-            match &mut slot.extra_mut().rest {
-                Some(packed) => packed.replace(rest),
-                none => *none = Some(Packed::new(rest)),
-            }
-        }
-        let after = known.computed(slot, now);
+        differences
+    }
 
-        let newest = || known.newest().unwrap_or(slot.seen);
+    /// Changes what is known of a conversation, and the numbers by the difference.
+    fn change(
+        &mut self,
+        at: u32,
+        now: Moment,
+        change: impl FnOnce(&mut State, &mut Slot, &mut QueueNumbers) -> Changed,
+    ) {
+        let bytes_before = self.bytes_of(at);
+        let (mut before, mut after) = (std::mem::take(&mut self.before), std::mem::take(&mut self.after));
+        let differed = self.judge(at, self.slots.slot(at).computed, &mut before);
+        let (state, slot) = self.slots.both_mut(at);
+        let changed = match state {
+            Some(state) => change(state, slot, &mut self.queues),
+            None => Changed::Nothing,
+        };
+        let has_rest = slot.rest().is_some();
+        // Stamps move the newest time of a finished conversation.
+        if changed == Changed::Values || changed == Changed::Stamps && (has_rest || slot.finished().is_some()) {
+            slot.computed = now;
+            let differs = self.judge(at, now, &mut after);
+            self.drift = (self.drift + differs).saturating_sub(differed);
+            self.note_times(at, &after);
+            self.replace(at, &before, &after);
+        }
+        self.bytes = self.bytes + self.bytes_of(at) - bytes_before;
+        (self.before, self.after) = (before, after);
+    }
+
+    /// Moves a conversation in the lists by time.
+    fn note_times(&mut self, at: u32, outcome: &Outcome) {
+        let slot = self.slots.slot(at);
+        let is_finished = outcome.finished || slot.is_lost();
+        let finished = is_finished.then(|| self.newest(at));
+        let changes_at = outcome.changes_at;
         let (was_finished, changed_at) = (slot.finished(), slot.changes_at());
-        let finished = (after.outcome.finished || slot.is_lost()).then(newest);
-        let changes_at = after.outcome.changes_at;
         if (was_finished, changed_at) != (finished, changes_at) {
-            let extra = slot.extra_mut();
+            let extra = self.slots.both_mut(at).1.extra_mut();
             (extra.finished, extra.changes_at) = (finished, changes_at);
             move_to(&mut self.finished, at, was_finished, finished);
             move_to(&mut self.changing, at, changed_at, changes_at);
         }
-        self.drift = (self.drift + after.differences).saturating_sub(before.differences);
-        self.replace(at, &before.outcome, &after.outcome);
-        self.bytes = self.bytes + self.bytes_of(at) - bytes_before;
+    }
+
+    /// The newest time in a conversation, else when it was seen.
+    fn newest(&self, at: u32) -> Moment {
+        let slot = self.slots.slot(at);
+        let of_stream = self.slots.state(at).and_then(State::newest);
+        let of_rest = slot.rest().and_then(State::newest);
+        of_stream.max(of_rest).unwrap_or(slot.seen)
+    }
+
+    /// Whether everything in these facts, after-call work included, ended before the horizon.
+    fn ended_before(&mut self, facts: &ConversationFacts, horizon: Moment, now: Moment) -> bool {
+        let state = State::of(facts, &mut self.queues);
+        self.reading.read(&state);
+        let end = state.end();
+        (0..state.participants.len()).all(|at| {
+            let (told, stays) = (state.told(at), self.reading.stays_of(at));
+            let ended = told.participant.ended.max(stays.iter().filter_map(|stay| stay.end).max());
+            let work = stays.iter().filter_map(|stay| stay.after_call_work.ended).max();
+            ended.is_some_and(|ended| ended < horizon)
+                && work.is_none_or(|ended| ended < horizon)
+                && is_over(told, stays, end, now)
+        })
     }
 
     fn replace(&mut self, at: u32, before: &Outcome, after: &Outcome) {
@@ -373,8 +451,8 @@ impl Conversations {
 
     /// Bytes of a whole conversation, as an estimate.
     fn bytes_of(&self, at: u32) -> usize {
-        let packed = self.slots.packed(at).map_or(0, Packed::heap_bytes);
-        SLOT_BYTES + packed + self.slots.slot(at).heap_bytes()
+        let state = self.slots.state(at).map_or(0, State::heap_bytes);
+        SLOT_BYTES + state + self.slots.slot(at).heap_bytes()
     }
 
     /// Condenses finished conversations first, which loses no count, then drops what was condensed first, then condenses
@@ -408,70 +486,40 @@ impl Conversations {
     /// Keeps only what a conversation was counted for, and takes it out of the live numbers.
     fn condense(&mut self, at: u32, cause: Cause) {
         self.bytes -= self.bytes_of(at);
-        let (seen, computed) = (self.slots.slot(at).seen, self.slots.slot(at).computed);
-        let Some((packed, extra)) = self.slots.take(at) else {
+        let mut outcome = std::mem::take(&mut self.before);
+        let slot = self.slots.slot(at);
+        let (seen, computed) = (slot.seen, slot.computed);
+        self.judge(at, computed, &mut outcome);
+        let newest = self.newest(at);
+        let Some((state, extra)) = self.slots.take(at) else {
             return;
         };
         let Extra {
             rest,
-            settled,
             finished,
             changes_at,
-            is_lost,
+            ..
         } = extra;
         move_to(&mut self.finished, at, finished, None);
         move_to(&mut self.changing, at, changes_at, None);
-        let known = Known {
-            stream: packed.unpack(),
-            rest: rest.map(|rest| rest.unpack()),
-        };
-        let mut outcome = known.layered(settled.as_deref(), is_lost, computed).outcome;
-        let counts = std::mem::take(&mut outcome.counts);
-        self.live.replace(at, &outcome, &Outcome::default());
         let kept = Kept {
-            newest: known.newest().unwrap_or(seen),
-            counts,
+            newest,
+            counts: std::mem::take(&mut outcome.counts),
         };
-        let kind = (cause, known.lifetime());
-        let totals = &mut self.totals;
-        self.condensed
-            .keep(&known.stream.id, seen, &kept, kind, |queue| totals.queue_number(queue));
+        // What was counted stays counted.
+        self.live.replace(at, &outcome, &Outcome::default());
+        let kind = (cause, lifetime(&state, rest.as_deref()));
+        self.condensed.keep(&state.id, seen, &kept, kind);
+        self.before = outcome;
     }
 }
 
-/// What is known of a whole conversation, unpacked.
-struct Known {
-    stream: ConversationFacts,
-    rest: Option<ConversationFacts>,
-}
-
-impl Known {
-    fn computed(&self, slot: &Slot, as_of: Moment) -> Layered {
-        self.layered(slot.settled(), slot.is_lost(), as_of)
-    }
-
-    fn layered(&self, settled: Option<&[Count]>, is_lost: bool, as_of: Moment) -> Layered {
-        let mut layered = Layered::of(&self.stream, self.rest.as_ref(), settled, as_of);
-        if is_lost {
-            layered.outcome.active = false;
-            layered.outcome.live.clear();
-        }
-        layered
-    }
-
-    fn newest(&self) -> Option<Moment> {
-        let of_rest = self.rest.as_ref().and_then(ConversationFacts::newest);
-        self.stream.newest().max(of_rest)
-    }
-
-    fn lifetime(&self) -> Lifetime {
-        let facts = [Some(&self.stream), self.rest.as_ref()];
-        let participants = facts.into_iter().flatten().flat_map(|facts| &facts.participants);
-        let mut communications = participants.flat_map(|p| &p.communications);
-        let is_thread =
-            communications.any(|c| matches!(c.kind, MediaKind::Email | MediaKind::Message | MediaKind::Callback));
-        if is_thread { Lifetime::Month } else { Lifetime::Day }
-    }
+fn lifetime(stream: &State, rest: Option<&State>) -> Lifetime {
+    let states = [Some(stream), rest];
+    let mut communications = states.into_iter().flatten().flat_map(|state| &state.communications);
+    let is_thread =
+        communications.any(|c| matches!(c.kind, MediaKind::Email | MediaKind::Message | MediaKind::Callback));
+    if is_thread { Lifetime::Month } else { Lifetime::Day }
 }
 
 /// Moves a slot in a list by time.
@@ -482,16 +530,6 @@ fn move_to(list: &mut BTreeSet<(Moment, u32)>, at: u32, from: Option<Moment>, to
     if let Some(to) = to {
         list.insert((to, at));
     }
-}
-
-/// Whether it ended before the horizon, and so did its after-call work.
-fn ended_before(participant: &Participant, end: Option<Moment>, horizon: Moment, now: Moment) -> bool {
-    let stays = stays(participant, end);
-    let ended = participant.ended.max(stays.iter().filter_map(|stay| stay.end).max());
-    let work = stays.iter().filter_map(|stay| stay.after_call_work.ended).max();
-    ended.is_some_and(|ended| ended < horizon)
-        && work.is_none_or(|ended| ended < horizon)
-        && is_over(participant, &stays, end, now)
 }
 
 #[cfg(test)]

@@ -47,10 +47,9 @@ impl Model {
     pub(super) fn totals(&self, in_gap: &InGap) -> LiveTotals {
         match self.settings.protocol {
             Protocol::Notifications => {
-                let live = self.conversations.live();
                 LiveTotals {
-                    active_conversations: Some(live.active()),
-                    live: live.sums(|queue| self.counts_now(queue, in_gap)).numbers(),
+                    active_conversations: Some(self.conversations.live().active()),
+                    live: self.conversations.live_sums(|queue| self.counts_now(queue, in_gap)).numbers(),
                 }
             }
             Protocol::Events => LiveTotals {
@@ -90,8 +89,8 @@ impl Model {
         }
         if shown.is_empty() {
             // Only topics or users are subscribed: all queues that events name count.
-            let totals = self.conversations.totals();
-            shares.extend(totals.queues().map(|id| self.queue(id, &frame).1));
+            let counted = self.conversations.counted_queues();
+            shares.extend(counted.map(|id| self.queue(id, &frame).1));
         }
         (queues, Some(self.all_queues(&shares, &frame)))
     }
@@ -126,8 +125,8 @@ impl Model {
                 BTreeSet::from_iter(self.averages.queues().chain(self.queues.settings.keys()))
             }
             (QueueSet::All, Protocol::Notifications) => {
-                let live = self.conversations.live().queues();
-                let all = live.chain(self.conversations.totals().queues());
+                let live = self.conversations.live_queues();
+                let all = live.chain(self.conversations.counted_queues());
                 BTreeSet::from_iter(all.chain(self.observations.queues()).chain(self.queues.settings.keys()))
             }
         }
@@ -146,7 +145,7 @@ impl Model {
         let mut snapshot = self.labels(id);
         snapshot.unknown = self.unknown_reason(id, frame.in_gap);
         snapshot.live = LiveSums::default().numbers();
-        if let Some(live) = self.conversations.live().queue(id) {
+        if let Some(live) = self.conversations.live_of(id) {
             snapshot.live = live.sums().numbers();
             snapshot.longest_wait_secs = live.longest_wait_secs(frame.as_of);
             for (kind, live) in live.media() {
@@ -164,7 +163,7 @@ impl Model {
         });
 
         let (mut total, mut windows) = (Sums::default(), BTreeMap::new());
-        if let Some(totals) = self.conversations.totals().queue(id) {
+        if let Some(totals) = self.conversations.totals_of(id) {
             for kind in MediaKind::ALL {
                 if let Some(sums) = totals.total(kind, frame.day, self.threshold_ms(id, kind)) {
                     total.add(&sums);

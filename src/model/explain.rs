@@ -6,8 +6,10 @@
 
 use serde::Serialize;
 
-use super::outcome::{Conversation, Person, Verdict};
+use super::outcome::{Reading, Verdict, Visit};
 use super::overlay::overlay;
+use super::queue_numbers::QueueNumbers;
+use super::state::State;
 use super::stays::{Stay, millis_between};
 use crate::event::facts::{ConversationFacts, MediaKind, Purpose};
 use crate::{Id, Moment};
@@ -126,19 +128,23 @@ pub(crate) fn together(mut stream: ConversationFacts, rest: Option<&Conversation
 /// Explains a conversation as of `as_of`.
 #[must_use]
 pub(crate) fn explain(facts: &ConversationFacts, as_of: Moment) -> Explanation {
-    let conversation = Conversation::of(facts);
-    let mut participants: Vec<ExplainedParticipant> = conversation
-        .people
-        .iter()
-        .map(|person| participant(&conversation, person))
-        .collect();
+    let (mut queues, mut reading) = (QueueNumbers::default(), Reading::default());
+    let state = State::of(facts, &mut queues);
+    reading.read(&state);
+    let from = Explained {
+        state: &state,
+        reading: &reading,
+        queues: &queues,
+    };
+    let mut participants: Vec<ExplainedParticipant> =
+        (0..state.participants.len()).map(|at| from.participant(at)).collect();
     let place = |one: &ExplainedParticipant| (one.stays.is_empty(), one.stays.first().map(|stay| stay.begin));
     participants.sort_by(|a, b| place(a).cmp(&place(b)).then_with(|| a.id.cmp(&b.id)));
-    let mut visits: Vec<ExplainedVisit> = conversation.visits().into_iter().map(visit).collect();
+    let mut visits: Vec<ExplainedVisit> = reading.visits.iter().map(|visit| from.visit(visit)).collect();
     visits.sort_by(|a, b| (a.entered, &a.queue_id).cmp(&(b.entered, &b.queue_id)));
     let (mut handled, mut unhandled) = (Vec::new(), Vec::new());
-    for (person, stay, queue) in conversation.agent_stays() {
-        let (queue_id, participant_id) = (queue.clone(), person.participant.id.clone());
+    for (person, stay, queue) in reading.agent_stays() {
+        let (queue_id, participant_id) = (queues.id(queue).clone(), state.participants[person].id.clone());
         match stay.handled_at(as_of) {
             Some(at) => handled.push(Handled {
                 queue_id,
@@ -165,46 +171,55 @@ pub(crate) fn explain(facts: &ConversationFacts, as_of: Moment) -> Explanation {
     }
 }
 
-fn participant(conversation: &Conversation<'_>, person: &Person<'_>) -> ExplainedParticipant {
-    let purpose = person.participant.purpose_value();
-    let stay = |stay: &Stay<'_>| ExplainedStay {
-        queue_id: stay.queue.cloned(),
-        media: conversation.media_of(stay),
-        begin: stay.begin,
-        end: stay.end,
-    };
-    ExplainedParticipant {
-        id: person.participant.id.clone(),
-        purpose,
-        stays: person.stays.iter().map(stay).collect(),
-        counts_as: match purpose {
-            _ if person.is_agent() => CountsAs::Agent,
-            Some(Purpose::Agent | Purpose::User) if person.participant.is_listening() => CountsAs::Listener,
-            Some(Purpose::Agent | Purpose::User) => CountsAs::Caller,
-            _ => CountsAs::Itself,
-        },
+/// What is explained, and from what.
+struct Explained<'a> {
+    state: &'a State,
+    reading: &'a Reading,
+    queues: &'a QueueNumbers,
+}
+
+impl Explained<'_> {
+    fn participant(&self, at: usize) -> ExplainedParticipant {
+        let (row, person) = (&self.state.participants[at], &self.reading.people[at]);
+        let stay = |stay: &Stay| ExplainedStay {
+            queue_id: stay.queue.map(|queue| self.queues.id(queue).clone()),
+            media: self.reading.media_of(stay),
+            begin: stay.begin,
+            end: stay.end,
+        };
+        ExplainedParticipant {
+            id: row.id.clone(),
+            purpose: row.purpose,
+            stays: self.reading.stays_of(at).iter().map(stay).collect(),
+            counts_as: match row.purpose {
+                _ if person.is_agent() => CountsAs::Agent,
+                Some(Purpose::Agent | Purpose::User) if row.is_listening() => CountsAs::Listener,
+                Some(Purpose::Agent | Purpose::User) => CountsAs::Caller,
+                _ => CountsAs::Itself,
+            },
+        }
+    }
+
+    fn visit(&self, visit: &Visit) -> ExplainedVisit {
+        let (verdict, until) = match visit.verdict {
+            Verdict::Waiting => (VerdictName::Waiting, None),
+            Verdict::Answered(at) => (VerdictName::Answered, Some(at)),
+            Verdict::FlowOut => (VerdictName::FlowOut, visit.left),
+            Verdict::Abandoned => (VerdictName::Abandoned, visit.left),
+            Verdict::Undecided => (VerdictName::Undecided, visit.left),
+        };
+        ExplainedVisit {
+            queue_id: self.queues.id(visit.queue).clone(),
+            entered: visit.entered,
+            left: visit.left,
+            verdict,
+            answered_by: visit.answered_by.map(|at| self.state.participants[at].id.clone()),
+            wait_ms: until.map(|until| millis_between(visit.entered, until)),
+        }
     }
 }
 
-fn visit(visit: super::outcome::Visit<'_>) -> ExplainedVisit {
-    let (verdict, until) = match visit.verdict {
-        Verdict::Waiting => (VerdictName::Waiting, None),
-        Verdict::Answered(at) => (VerdictName::Answered, Some(at)),
-        Verdict::FlowOut => (VerdictName::FlowOut, visit.left),
-        Verdict::Abandoned => (VerdictName::Abandoned, visit.left),
-        Verdict::Undecided => (VerdictName::Undecided, visit.left),
-    };
-    ExplainedVisit {
-        queue_id: visit.queue.clone(),
-        entered: visit.entered,
-        left: visit.left,
-        verdict,
-        answered_by: visit.answered_by.cloned(),
-        wait_ms: until.map(|until| millis_between(visit.entered, until)),
-    }
-}
-
-fn because(stay: &Stay<'_>) -> Because {
+fn because(stay: &Stay) -> Because {
     if stay.end.is_none() {
         Because::GoesOn
     } else if stay.is_in_work() {

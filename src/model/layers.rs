@@ -4,40 +4,38 @@
 //! any (pure).
 
 use super::counts::CountKind;
-use super::outcome::{Conversation, Count, Outcome, outcome};
+use super::outcome::{Count, Outcome, Reading};
 use super::overlay::overlay;
-use super::stays::millis_between;
+use super::queue_numbers::{QueueNumber, QueueNumbers};
+use super::state::State;
+use super::stays::{millis_between, stay_of};
+use crate::Moment;
 use crate::event::facts::{ConversationFacts, MediaKind};
-use crate::{Id, Moment};
 
-/// What a conversation means, all three taken together.
-pub(super) struct Layered {
-    pub(super) outcome: Outcome,
-    /// Times that differ between stream and REST.
-    pub(super) differences: u64,
-}
-
-impl Layered {
-    /// `settled`: what the conversation was counted for before it was condensed, if an event for it arrived afterwards.
-    pub(super) fn of(
-        stream: &ConversationFacts,
-        rest: Option<&ConversationFacts>,
-        settled: Option<&[Count]>,
-        as_of: Moment,
-    ) -> Self {
-        let (mut outcome, differences) = match rest {
-            None => (outcome(stream, as_of), 0),
-            Some(rest) => {
-                let mut whole = stream.clone();
-                let differences = overlay(&mut whole, rest);
-                (outcome(&whole, as_of), differences)
-            }
-        };
-        if let Some(settled) = settled {
-            outcome.counts = with_settled(settled, outcome.counts);
+/// Reads what a conversation counts for, all three taken together. Returns how many times differ between stream and REST.
+pub(super) fn layered(
+    reading: &mut Reading,
+    queues: &mut QueueNumbers,
+    (stream, rest, settled): (&State, Option<&State>, Option<&[Count]>),
+    as_of: Moment,
+    outcome: &mut Outcome,
+) -> u64 {
+    let differences = match rest {
+        None => {
+            reading.outcome(stream, as_of, outcome);
+            0
         }
-        Self { outcome, differences }
+        Some(rest) => {
+            let mut whole = stream.facts(queues);
+            let differences = overlay(&mut whole, &rest.facts(queues));
+            reading.outcome(&State::of(&whole, queues), as_of, outcome);
+            differences
+        }
+    };
+    if let Some(settled) = settled {
+        outcome.counts = with_settled(settled, std::mem::take(&mut outcome.counts));
     }
+    differences
 }
 
 /// Of a conversation that was condensed only a part may be told again, so earlier counts stand. Stay by stay, new counts
@@ -56,16 +54,16 @@ fn with_settled(settled: &[Count], found: Vec<Count>) -> Vec<Count> {
         old.is_none() || (is_agent(stay) && new > old)
     };
     let stands = |c: &&Count| !(is_in(&found, key(c)) && gives_way(key(c)));
-    let mut whole: Vec<Count> = settled.iter().filter(stands).cloned().collect();
+    let mut whole: Vec<Count> = settled.iter().filter(stands).copied().collect();
     let is_new = |c: &&Count| !is_in(settled, key(c)) || gives_way(key(c));
-    whole.extend(found.iter().filter(is_new).cloned());
+    whole.extend(found.iter().filter(is_new).copied());
     whole
 }
 
 /// A hold of an agent that is over.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct EndedHold {
-    pub(super) queue: Id,
+    pub(super) queue: QueueNumber,
     pub(super) media: MediaKind,
     pub(super) at: Moment,
     pub(super) millis: u64,
@@ -73,37 +71,42 @@ pub(super) struct EndedHold {
 
 /// The holds that an event ends. The stream does not tell when a hold ended: at the newest time in the event, if that is
 /// later than its begin, else when the event was received.
-pub(super) fn ended_holds(stream: &ConversationFacts, event: &ConversationFacts, received: Moment) -> Vec<EndedHold> {
+pub(super) fn ended_holds(
+    reading: &mut Reading,
+    stream: &State,
+    event: &ConversationFacts,
+    received: Moment,
+) -> Vec<EndedHold> {
+    if stream.communications.iter().all(|c| c.hold_started().is_none()) {
+        return Vec::new();
+    }
     let mut over = Vec::new();
     for told in &event.participants {
-        let Some(known) = stream.participants.iter().find(|p| p.id == told.id) else {
+        let Some(person) = stream.participants.iter().position(|p| p.id == told.id) else {
             continue;
         };
-        for communication in known.communications.iter().filter(|c| c.hold_started.is_some()) {
-            let told = told
-                .communications
-                .iter()
-                .find(|c| c.id == communication.id && c.kind == communication.kind);
-            if let (Some(began), Some(told)) = (communication.hold_started, told)
-                && communication.next_hold(told).is_none()
-            {
-                over.push((&known.id, communication, began));
+        for (n, communication) in stream.communications_of(person).iter().enumerate() {
+            let Some(began) = communication.hold_started() else { continue };
+            let mut told = told.communications.iter();
+            let told = told.find(|c| c.id == communication.id && c.kind == communication.kind);
+            if told.is_some_and(|told| communication.next_hold(told).is_none()) {
+                over.push((person, n, began));
             }
         }
     }
     if over.is_empty() {
         return Vec::new();
     }
-    let conversation = Conversation::of(stream);
-    let newest = event.newest();
-    let ended = over.into_iter().filter_map(|(id, communication, began)| {
-        let mut stays = conversation.agent_stays();
-        let (_, stay, queue) =
-            stays.find(|(person, stay, _)| person.participant.id == *id && stay.holds(communication))?;
+    reading.read(stream);
+    let (newest, end) = (event.newest(), stream.end());
+    let ended = over.into_iter().filter_map(|(person, communication, began)| {
+        let stay = stay_of(stream.told(person), communication, end)?;
+        let stay = reading.stays_of(person).get(stay)?;
+        let queue = stay.queue.filter(|_| reading.people[person].is_agent())?;
         let at = newest.filter(|newest| *newest > began).unwrap_or(received);
         Some(EndedHold {
-            queue: queue.clone(),
-            media: conversation.media_of(stay),
+            queue,
+            media: reading.media_of(stay),
             at,
             millis: millis_between(began, at),
         })
@@ -114,11 +117,11 @@ pub(super) fn ended_holds(stream: &ConversationFacts, event: &ConversationFacts,
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::testing::at;
+    use crate::model::testing::{at, queue};
 
     fn count(participant: u32, kind: CountKind, secs: i64) -> Count {
         Count {
-            queue: Id::new("Q"),
+            queue: queue("Q"),
             media: MediaKind::Voice,
             kind,
             at: at(secs),

@@ -2,17 +2,19 @@
 //!
 //! In: outcomes of conversations · Out: sums, longest waits · Thread: any (pure).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::counts::{LiveKind, LiveSums, Sign};
 use super::outcome::{LiveCount, Outcome};
+use super::queue_numbers::QueueNumber;
 use crate::event::facts::MediaKind;
-use crate::{Id, Moment};
+use crate::Moment;
 
 /// Live numbers of all queues, subscribed or not.
 #[derive(Debug, Default)]
 pub(crate) struct Live {
-    queues: BTreeMap<Id, QueueLive>,
+    /// By their numbers.
+    queues: Vec<QueueLive>,
     active: u64,
 }
 
@@ -61,6 +63,10 @@ impl QueueLive {
         all.filter(|(_, live)| !live.is_empty())
     }
 
+    fn is_empty(&self) -> bool {
+        self.media.iter().all(MediaLive::is_empty)
+    }
+
     /// Over all media.
     pub(crate) fn sums(&self) -> LiveSums {
         let mut sums = LiveSums::default();
@@ -86,7 +92,7 @@ impl Live {
             let n = u32::try_from(n).unwrap_or(u32::MAX);
             for (sign, live) in [(Sign::Take, gone), (Sign::Add, come)] {
                 if let Some(live) = live {
-                    self.change(&live.queue, live.media, |media| media.count(sign, live, slot, n));
+                    self.change(live.queue, live.media, |media| media.count(sign, live, slot, n));
                 }
             }
         }
@@ -98,39 +104,22 @@ impl Live {
     }
 
     /// One queue, if anything is going on in it.
-    pub(crate) fn queue(&self, queue: &Id) -> Option<&QueueLive> {
-        self.queues.get(queue)
+    pub(crate) fn queue(&self, queue: QueueNumber) -> Option<&QueueLive> {
+        self.queues.get(queue.place()).filter(|live| !live.is_empty())
     }
 
-    /// Queues in which anything is going on.
-    pub(crate) fn queues(&self) -> impl Iterator<Item = &Id> {
-        self.queues.keys()
-    }
-
-    /// Over the queues that `is_counted` accepts.
-    pub(crate) fn sums(&self, mut is_counted: impl FnMut(&Id) -> bool) -> LiveSums {
+    /// Over these queues.
+    pub(crate) fn sums(&self, queues: impl Iterator<Item = QueueNumber>) -> LiveSums {
         let mut sums = LiveSums::default();
-        for (_, live) in self.queues.iter().filter(|(queue, _)| is_counted(queue)) {
-            sums.add(&live.sums());
-        }
+        queues.filter_map(|queue| self.queue(queue)).for_each(|live| sums.add(&live.sums()));
         sums
     }
 
-    fn change(&mut self, queue: &Id, media: MediaKind, change: impl FnOnce(&mut MediaLive)) {
-        match self.queues.get_mut(queue) {
-            Some(live) => {
-                let of_media = &mut live.media[media as usize];
-                change(of_media);
-                if of_media.is_empty() && live.media.iter().all(MediaLive::is_empty) {
-                    self.queues.remove(queue);
-                }
-            }
-            None => {
-                let mut live = QueueLive::default();
-                change(&mut live.media[media as usize]);
-                self.queues.insert(queue.clone(), live);
-            }
+    fn change(&mut self, queue: QueueNumber, media: MediaKind, change: impl FnOnce(&mut MediaLive)) {
+        if queue.place() >= self.queues.len() {
+            self.queues.resize_with(queue.place() + 1, QueueLive::default);
         }
+        change(&mut self.queues[queue.place()].media[media as usize]);
     }
 }
 
@@ -149,23 +138,23 @@ mod tests {
     use super::*;
     use crate::model::counts::CountKind;
     use crate::model::outcome::Count;
-    use crate::model::testing::at;
+    use crate::model::testing::{at, queue};
 
     fn add(live: &mut Live, slot: u32, outcome: &Outcome) {
         live.replace(slot, &Outcome::default(), outcome);
     }
 
-    fn outcome(queue: &str, media: MediaKind, kind: LiveKind, since: i64) -> Outcome {
+    fn outcome(name: &str, media: MediaKind, kind: LiveKind, since: i64) -> Outcome {
         Outcome {
             active: true,
             live: vec![LiveCount {
-                queue: Id::new(queue),
+                queue: queue(name),
                 media,
                 kind,
                 since: at(since),
             }],
             counts: vec![Count {
-                queue: Id::new(queue),
+                queue: queue(name),
                 media,
                 kind: CountKind::Offered,
                 at: at(since),
@@ -178,8 +167,8 @@ mod tests {
     }
 
     /// Longest waits by medium.
-    fn longest(live: &Live, queue: &str, as_of: i64) -> Vec<(MediaKind, Option<f64>)> {
-        let queue = live.queue(&Id::new(queue)).unwrap();
+    fn longest(live: &Live, name: &str, as_of: i64) -> Vec<(MediaKind, Option<f64>)> {
+        let queue = live.queue(queue(name)).unwrap();
         let media = queue.media();
         media
             .map(|(kind, live)| (kind, live.longest_wait_secs(at(as_of))))
@@ -197,7 +186,7 @@ mod tests {
             3,
             &outcome("R", MediaKind::Voice, LiveKind::AfterCallWork, 1),
         );
-        let q = live.queue(&Id::new("Q")).unwrap();
+        let q = live.queue(queue("Q")).unwrap();
         let sums = |waiting, interacting, after_call_work| LiveSums {
             waiting,
             interacting,
@@ -215,8 +204,8 @@ mod tests {
         );
         assert_eq!(q.longest_wait_secs(at(30)), Some(20.0));
         assert_eq!(live.active(), 4);
-        assert_eq!(live.sums(|queue| *queue == Id::new("R")), sums(0, 0, 1));
-        assert_eq!(live.sums(|_| true), sums(2, 1, 1));
+        assert_eq!(live.sums([queue("R")].into_iter()), sums(0, 0, 1));
+        assert_eq!(live.sums(["Q", "R"].map(queue).into_iter()), sums(2, 1, 1));
     }
 
     #[test]
@@ -233,7 +222,7 @@ mod tests {
         for (slot, outcome) in (0..).zip(&all) {
             live.replace(slot, outcome, &Outcome::default());
         }
-        assert!(live.queues.is_empty());
+        assert!(["Q", "R"].iter().all(|name| live.queue(queue(name)).is_none()));
         assert_eq!(live.active(), 0);
     }
 

@@ -29,12 +29,13 @@ mod live;
 mod observation;
 mod outcome;
 mod overlay;
-mod packed;
 pub mod queue;
+mod queue_numbers;
 mod self_check;
 mod service_time;
 mod slots;
 pub mod snapshot;
+mod state;
 mod stays;
 mod subscriptions;
 #[cfg(test)]
@@ -376,7 +377,7 @@ impl Model {
             return None;
         }
         let mut ours = Counts::default();
-        let live = self.conversations.live().queue(queue);
+        let live = self.conversations.live_of(queue);
         for (media, live) in live.into_iter().flat_map(QueueLive::media) {
             if present.waiting_over.contains(media) {
                 ours.waiting += live.sums.waiting;
@@ -403,9 +404,7 @@ impl Model {
     pub(crate) fn set_queue_settings(&mut self, queue: Id, settings: QueueSettings) {
         if self.settings.windows.service_level == ServiceLevel::Queue {
             for (media, threshold) in &settings.service_level_thresholds {
-                self.conversations
-                    .totals_mut()
-                    .set_threshold(&queue, *media, *threshold);
+                self.conversations.set_threshold(&queue, *media, *threshold);
             }
         }
         self.queues.settings.insert(queue, settings);

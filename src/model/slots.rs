@@ -1,8 +1,8 @@
 //! The whole conversations, each in a slot, found by id; and which of them has been idle longest.
 //!
-//! In: ids, packed states, times · Out: slots · Thread: any (pure).
+//! In: ids, states, times · Out: slots · Thread: any (pure).
 //!
-//! An event touches the index cell, the slot and the packed state of its own conversation and of no other, because with
+//! An event touches the index cell, the slot and the state of its own conversation and of no other, because with
 //! a hundred thousand conversations each of these is a cache miss. Therefore the slots are not linked in the order of
 //! idleness: the longest idle are looked up, many at once, when they are needed.
 
@@ -10,7 +10,7 @@ use std::hash::{BuildHasher, RandomState};
 
 use super::index::Index;
 use super::outcome::Count;
-use super::packed::Packed;
+use super::state::State;
 use crate::{Id, Moment};
 
 /// The list of the longest idle takes one of this many conversations at a time.
@@ -20,7 +20,7 @@ const IDLEST_OF: usize = 8;
 #[derive(Debug, Default)]
 pub(super) struct Slots {
     /// What the stream said, by slot; none in a slot that is free.
-    packed: Vec<Option<Packed>>,
+    states: Vec<Option<State>>,
     slots: Vec<Slot>,
     free: Vec<u32>,
     index: Index,
@@ -50,7 +50,7 @@ pub(super) struct Slot {
 #[derive(Debug, Default)]
 pub(super) struct Extra {
     /// What REST said of it.
-    pub(super) rest: Option<Packed>,
+    pub(super) rest: Option<Box<State>>,
     /// What it was counted for before it was condensed, if it came back.
     pub(super) settled: Option<Box<[Count]>>,
     /// Its newest time, if it is finished.
@@ -63,8 +63,8 @@ pub(super) struct Extra {
 
 impl Slot {
     /// What REST said of it.
-    pub(super) fn rest(&self) -> Option<&Packed> {
-        self.extra.as_ref()?.rest.as_ref()
+    pub(super) fn rest(&self) -> Option<&State> {
+        self.extra.as_ref()?.rest.as_deref()
     }
 
     /// What it was counted for before it was condensed, if it came back.
@@ -90,7 +90,7 @@ impl Slot {
     /// Bytes on the heap beside the state of the stream.
     pub(super) fn heap_bytes(&self) -> usize {
         self.extra.as_ref().map_or(0, |extra| {
-            let rest = extra.rest.as_ref().map_or(0, Packed::heap_bytes);
+            let rest = extra.rest.as_ref().map_or(0, |rest| size_of::<State>() + rest.heap_bytes());
             let settled = extra.settled.as_ref().map_or(0, |settled| size_of_val(&**settled));
             size_of::<Extra>() + rest + settled
         })
@@ -122,8 +122,8 @@ impl Slots {
     /// The slot of a conversation.
     pub(super) fn find(&self, id: &Id) -> Option<u32> {
         let is = |at: u32| {
-            let packed = self.packed[at as usize].as_ref();
-            packed.is_some_and(|packed| packed.is_of(id))
+            let state = self.states[at as usize].as_ref();
+            state.is_some_and(|state| state.id == *id)
         };
         self.index.find(self.hash(id), is)
     }
@@ -133,14 +133,14 @@ impl Slots {
         let place = self.index.find(self.hash(id), |_| true);
         let Some(at) = place else { return };
         std::hint::black_box(self.slots[at as usize].touched);
-        if let Some(packed) = &self.packed[at as usize] {
-            packed.fetch();
+        if let Some(state) = &self.states[at as usize] {
+            std::hint::black_box(state.participants.len());
         }
     }
 
     /// What the stream said of the conversation in a slot.
-    pub(super) fn packed(&self, at: u32) -> Option<&Packed> {
-        self.packed[at as usize].as_ref()
+    pub(super) fn state(&self, at: u32) -> Option<&State> {
+        self.states[at as usize].as_ref()
     }
 
     /// What else is known of the conversation in a slot.
@@ -149,19 +149,19 @@ impl Slots {
     }
 
     /// State and slot of a conversation.
-    pub(super) fn both_mut(&mut self, at: u32) -> (&mut Option<Packed>, &mut Slot) {
-        (&mut self.packed[at as usize], &mut self.slots[at as usize])
+    pub(super) fn both_mut(&mut self, at: u32) -> (&mut Option<State>, &mut Slot) {
+        (&mut self.states[at as usize], &mut self.slots[at as usize])
     }
 
     /// Conversations that are not finished, in no order.
     pub(super) fn open(&self) -> impl Iterator<Item = Id> {
         let open = self.taken().filter(|at| !self.slots[*at].is_over());
-        open.filter_map(|at| self.packed[at].as_ref().map(Packed::id))
+        open.filter_map(|at| self.states[at].as_ref().map(|state| state.id.clone()))
     }
 
     /// Gives a new conversation a slot.
-    pub(super) fn insert(&mut self, packed: Packed, settled: Option<Box<[Count]>>, now: Moment) -> u32 {
-        let hash = self.hash(&packed.id());
+    pub(super) fn insert(&mut self, state: State, settled: Option<Box<[Count]>>, now: Moment) -> u32 {
+        let hash = self.hash(&state.id);
         let slot = Slot {
             extra: settled.map(|settled| {
                 Box::new(Extra {
@@ -175,11 +175,11 @@ impl Slots {
         };
         let at = match self.free.pop() {
             Some(at) => {
-                (self.packed[at as usize], self.slots[at as usize]) = (Some(packed), slot);
+                (self.states[at as usize], self.slots[at as usize]) = (Some(state), slot);
                 at
             }
             None => {
-                self.packed.push(Some(packed));
+                self.states.push(Some(state));
                 self.slots.push(slot);
                 // The store holds less than 2^32.
                 u32::try_from(self.slots.len() - 1).unwrap_or(u32::MAX)
@@ -190,12 +190,12 @@ impl Slots {
     }
 
     /// Empties a slot, which is then used again.
-    pub(super) fn take(&mut self, at: u32) -> Option<(Packed, Extra)> {
-        let packed = self.packed[at as usize].take()?;
+    pub(super) fn take(&mut self, at: u32) -> Option<(State, Extra)> {
+        let state = self.states[at as usize].take()?;
         let extra = self.slots[at as usize].extra.take();
-        self.index.remove(self.hash(&packed.id()), at);
+        self.index.remove(self.hash(&state.id), at);
         self.free.push(at);
-        Some((packed, extra.map_or_else(Extra::default, |extra| *extra)))
+        Some((state, extra.map_or_else(Extra::default, |extra| *extra)))
     }
 
     /// Notes an event of a conversation, which is then the least idle.
@@ -211,7 +211,7 @@ impl Slots {
     pub(super) fn idlest(&mut self) -> Option<u32> {
         loop {
             while let Some((touched, at)) = self.idlest.pop() {
-                let is_there = self.packed[at as usize].is_some();
+                let is_there = self.states[at as usize].is_some();
                 if is_there && self.slots[at as usize].touched == touched {
                     return Some(at);
                 }
@@ -232,13 +232,13 @@ impl Slots {
         let idle = self.taken().filter(|at| is_idle(&self.slots[*at]));
         let idle = idle.map(|at| (self.slots[at].touched, at)).collect();
         let idle = first_sorted(idle, at_most).into_iter();
-        idle.filter_map(|(_, at)| self.packed[at].as_ref().map(Packed::id))
+        idle.filter_map(|(_, at)| self.states[at].as_ref().map(|state| state.id.clone()))
             .collect()
     }
 
     /// Slots that hold a conversation.
     fn taken(&self) -> impl Iterator<Item = usize> {
-        (0..self.packed.len()).filter(|at| self.packed[*at].is_some())
+        (0..self.states.len()).filter(|at| self.states[*at].is_some())
     }
 
     fn next_touch(&mut self) -> u64 {
@@ -264,7 +264,6 @@ fn first_sorted<T: Ord>(mut list: Vec<T>, at_most: usize) -> Vec<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::facts::ConversationFacts;
     use crate::model::testing::at;
     use proptest::prelude::*;
 
@@ -276,8 +275,7 @@ mod tests {
         match slots.find(id) {
             Some(at) => slots.touch(at, now),
             None => {
-                let nothing = Packed::new(&ConversationFacts::nothing_of(id.clone()));
-                slots.insert(nothing, None, now);
+                slots.insert(State::nothing_of(id.clone()), None, now);
             }
         }
     }
@@ -297,7 +295,7 @@ mod tests {
                     }
                     None => {
                         let idlest = slots.idlest();
-                        let taken = idlest.and_then(|at| slots.take(at).map(|(packed, _)| packed.id()));
+                        let taken = idlest.and_then(|at| slots.take(at).map(|(state, _)| state.id));
                         prop_assert_eq!(taken, (!order.is_empty()).then(|| order.remove(0)));
                     }
                 }
@@ -306,10 +304,5 @@ mod tests {
             prop_assert_eq!(slots.idle_since(at(1_000), 3), &order[..order.len().min(3)]);
             prop_assert_eq!(slots.open().count(), order.len());
         }
-    }
-
-    #[test]
-    fn a_slot_and_the_way_to_its_state_fit_into_a_line_of_the_cache() {
-        assert!(size_of::<Slot>() + size_of::<Option<Packed>>() <= 64);
     }
 }

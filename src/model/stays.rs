@@ -8,23 +8,21 @@
 //! * After-call work that began after the end of other work of the same stay is not over until it has an end of its own.
 //! * A wrap-up code whose time is before the end of every stay belongs to the first stay.
 
-use std::cmp::Reverse;
 use std::time::Duration;
 
-use crate::event::facts::{
-    AcwState, Communication, CommunicationState, ConversationFacts, DisconnectKind, MediaKind, Participant, Purpose,
-    Stamped,
-};
-use crate::{Id, Moment};
+use super::queue_numbers::QueueNumber;
+use super::state::{CommunicationRow, ParticipantRow, State};
+use crate::Moment;
+use crate::event::facts::{AcwState, CommunicationState, DisconnectKind, MediaKind, Purpose};
 
 /// After-call work that was expected and of which there is no sign this long after the stay is expected no longer.
 const WORK_EXPECTED_FOR: Duration = Duration::from_secs(600);
 
 /// One uninterrupted presence of a participant on a queue.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Stay<'a> {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Stay {
     /// None if no event tells a queue.
-    pub(crate) queue: Option<&'a Id>,
+    pub(crate) queue: Option<QueueNumber>,
     /// The medium of the communication that began it; none if the participant has no communication.
     pub(crate) media: Option<MediaKind>,
     pub(crate) begin: Moment,
@@ -35,7 +33,18 @@ pub(crate) struct Stay<'a> {
     pub(crate) is_coded: bool,
     /// One of its communications ended by a transfer.
     pub(crate) is_transferred: bool,
-    communications: Vec<&'a Communication>,
+    told: ToldOfWork,
+}
+
+/// What the communications of a stay say of its after-call work.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct ToldOfWork {
+    started: Option<Moment>,
+    ended: Option<Moment>,
+    is_pending: bool,
+    is_complete: bool,
+    is_settled: bool,
+    is_required: bool,
 }
 
 /// After-call work of one stay.
@@ -56,7 +65,14 @@ pub(crate) struct Work {
     open_since: Option<Moment>,
 }
 
-impl Stay<'_> {
+/// A participant with its communications.
+#[derive(Clone, Copy)]
+pub(crate) struct Told<'a> {
+    pub(crate) participant: &'a ParticipantRow,
+    pub(crate) communications: &'a [CommunicationRow],
+}
+
+impl Stay {
     /// After-call work goes on, or is pending.
     pub(crate) fn is_in_work(&self) -> bool {
         self.after_call_work.is_begun() || self.after_call_work.is_pending && self.after_call_work.ended.is_none()
@@ -102,12 +118,6 @@ impl Stay<'_> {
     pub(crate) fn goes_on_after(&self, at: Moment) -> bool {
         self.end.is_none_or(|end| end > at)
     }
-
-    /// Whether a communication is part of it.
-    pub(crate) fn holds(&self, communication: &Communication) -> bool {
-        let is_same = |c: &&Communication| c.kind == communication.kind && c.id == communication.id;
-        self.communications.iter().any(is_same)
-    }
 }
 
 impl Work {
@@ -117,21 +127,17 @@ impl Work {
     }
 }
 
-impl Communication {
-    fn state_value(&self) -> Option<CommunicationState> {
-        self.state.map(|state| state.value)
-    }
-
+impl CommunicationRow {
     /// Disconnected or terminated.
     pub(crate) fn is_over(&self) -> bool {
         matches!(
-            self.state_value(),
+            self.state,
             Some(CommunicationState::Disconnected | CommunicationState::Terminated)
         )
     }
 
     fn is_scheduled(&self) -> bool {
-        self.state_value() == Some(CommunicationState::Scheduled)
+        self.state == Some(CommunicationState::Scheduled)
     }
 
     /// Its connected time, unless it is still scheduled.
@@ -147,130 +153,146 @@ impl Communication {
             None
         }
     }
-
-    fn queue<'a>(&'a self, participant: &'a Participant) -> Option<&'a Id> {
-        let own = self.queue.as_ref().or(self.oldest_queue.as_ref());
-        own.or(participant.queue.as_ref()).map(|queue| &queue.value)
-    }
-
-    fn has_acw_state(&self, is: impl Fn(AcwState) -> bool) -> bool {
-        self.acw_state.is_some_and(|state| is(state.value))
-    }
 }
 
-impl Participant {
-    /// What it is, if an event told.
-    pub(crate) fn purpose_value(&self) -> Option<Purpose> {
-        self.purpose.map(|purpose| purpose.value)
-    }
-
-    /// Whether it monitors, coaches or barges in by the newest word.
-    pub(crate) fn is_listening(&self) -> bool {
-        self.listens_in.is_some_and(|listens| listens.value.0)
-    }
-
+impl Told<'_> {
     fn all_over(&self) -> bool {
-        !self.communications.is_empty() && self.communications.iter().all(Communication::is_over)
+        !self.communications.is_empty() && self.communications.iter().all(CommunicationRow::is_over)
     }
 
     /// Whether nothing more is expected of the participant itself; its stays may be in after-call work.
     fn is_gone(&self) -> bool {
-        self.ended.is_some() || self.all_over()
+        self.participant.ended.is_some() || self.all_over()
     }
 }
 
-impl ConversationFacts {
+impl State {
+    /// What is known of the participant at a place.
+    pub(crate) fn told(&self, at: usize) -> Told<'_> {
+        Told {
+            participant: &self.participants[at],
+            communications: self.communications_of(at),
+        }
+    }
+
     /// When it ended: as REST tells, else the latest end if everybody is gone.
     pub(crate) fn end(&self) -> Option<Moment> {
         if self.ended.is_some() {
             return self.ended;
         }
-        if !self.participants.iter().all(Participant::is_gone) {
+        if !(0..self.participants.len()).all(|at| self.told(at).is_gone()) {
             return None;
         }
-        let ends = self.participants.iter().flat_map(|p| {
-            let disconnected = p.communications.iter().filter_map(|c| c.end(None));
-            p.ended.into_iter().chain(disconnected)
-        });
-        ends.max()
+        let of_participants = self.participants.iter().filter_map(|p| p.ended);
+        let of_communications = self.communications.iter().filter_map(|c| c.end(None));
+        of_participants.chain(of_communications).max()
     }
 }
 
-/// The stays of a participant in the order of their begins. `conversation_end` is that of [`ConversationFacts::end`].
-pub(crate) fn stays(p: &Participant, conversation_end: Option<Moment>) -> Vec<Stay<'_>> {
-    let mut stays = from_communications(p, conversation_end);
-    if stays.is_empty() {
-        stays.extend(from_own_times(p, conversation_end));
+/// Appends the stays of a participant in the order of their begins. `conversation_end` is that of [`State::end`].
+pub(crate) fn stays(p: Told<'_>, conversation_end: Option<Moment>, to: &mut Vec<Stay>) {
+    let first = to.len();
+    from_communications(p, conversation_end, to, |_, _| {});
+    if to.len() == first {
+        to.extend(from_own_times(p, conversation_end));
     } else {
-        apply_own_times(p, &mut stays);
+        apply_own_times(p, &mut to[first..]);
     }
-    if matches!(p.purpose_value(), Some(Purpose::Agent | Purpose::User)) {
-        add_work(p, &mut stays);
+    if matches!(p.participant.purpose, Some(Purpose::Agent | Purpose::User)) {
+        add_work(p, &mut to[first..]);
     }
-    stays
+}
+
+/// Of which of its participant's stays a communication is part.
+pub(crate) fn stay_of(p: Told<'_>, communication: usize, conversation_end: Option<Moment>) -> Option<usize> {
+    let (mut stays, mut found) = (Vec::new(), None);
+    from_communications(p, conversation_end, &mut stays, |placed, stay| {
+        if placed == communication {
+            found = Some(stay);
+        }
+    });
+    match stays.is_empty() {
+        true => from_own_times(p, conversation_end).map(|_| 0),
+        false => found,
+    }
 }
 
 /// Whether nothing more is expected of a participant with these stays.
-pub(crate) fn is_over(p: &Participant, stays: &[Stay<'_>], conversation_end: Option<Moment>, as_of: Moment) -> bool {
+pub(crate) fn is_over(p: Told<'_>, stays: &[Stay], conversation_end: Option<Moment>, as_of: Moment) -> bool {
     let is_gone = p.is_gone() || conversation_end.is_some();
-    let waits = |stay: &Stay<'_>| {
+    let waits = |stay: &Stay| {
         let is_expected = stay.work_expected_until().is_some_and(|until| as_of < until);
         stay.end.is_none() || stay.is_in_work() || is_expected
     };
     is_gone && !stays.iter().any(waits)
 }
 
-fn from_communications(p: &Participant, conversation_end: Option<Moment>) -> Vec<Stay<'_>> {
-    let begun = p.communications.iter();
-    let mut begun: Vec<(Moment, &Communication)> = begun.filter_map(|c| c.begin().map(|begin| (begin, c))).collect();
-    begun.sort_by_key(|(begin, c)| (*begin, rank(c.kind), &c.id));
-    let mut stays: Vec<Stay<'_>> = Vec::with_capacity(begun.len());
-    for (begin, communication) in begun {
-        let queue = communication.queue(p);
-        let own_end = p.ended.filter(|ended| *ended > begin);
+/// `placed` is told of each communication to which stay of the participant it belongs.
+fn from_communications(
+    p: Told<'_>,
+    conversation_end: Option<Moment>,
+    to: &mut Vec<Stay>,
+    mut placed: impl FnMut(usize, usize),
+) {
+    let first = to.len();
+    let mut place = |n: usize, begin: Moment| {
+        let communication = &p.communications[n];
+        let queue = communication.queue().or(p.participant.queue);
+        let own_end = p.participant.ended.filter(|ended| *ended > begin);
         let end = earlier(communication.end(conversation_end), own_end);
-        let last = stays.iter_mut().rev().find(|stay| stay.queue == queue);
-        match last {
-            Some(stay) if stay.begin == begin || stay.goes_on_after(begin) => {
-                stay.end = stay.end.zip(end).map(|(a, b)| a.max(b));
-                stay.communications.push(communication);
+        let last = to[first..].iter().rposition(|stay| stay.queue == queue);
+        let stay = match last.map(|at| first + at) {
+            Some(at) if to[at].begin == begin || to[at].goes_on_after(begin) => {
+                to[at].end = to[at].end.zip(end).map(|(a, b)| a.max(b));
+                at
             }
-            _ => stays.push(Stay {
-                end,
-                ..Stay::new(queue, begin, Some(communication.kind), vec![communication])
-            }),
-        }
+            _ => {
+                to.push(Stay {
+                    end,
+                    ..Stay::new(queue, begin, Some(communication.kind))
+                });
+                to.len() - 1
+            }
+        };
+        to[stay].hear(communication);
+        placed(n, stay - first);
+    };
+    if let [only] = p.communications {
+        only.begin().into_iter().for_each(|begin| place(0, begin));
+        return;
     }
-    stays
+    let begun = p.communications.iter().enumerate();
+    let mut begun: Vec<(Moment, usize)> = begun.filter_map(|(n, c)| c.begin().map(|begin| (begin, n))).collect();
+    begun.sort_by_key(|(begin, n)| {
+        let c = &p.communications[*n];
+        (*begin, rank(c.kind), &c.id)
+    });
+    begun.into_iter().for_each(|(begin, n)| place(n, begin));
 }
 
 /// Where no communication has begun, the participant's own times make one stay.
-fn from_own_times(p: &Participant, conversation_end: Option<Moment>) -> Option<Stay<'_>> {
-    let communications: Vec<&Communication> = p.communications.iter().collect();
+fn from_own_times(p: Told<'_>, conversation_end: Option<Moment>) -> Option<Stay> {
+    let communications = p.communications;
     if !communications.is_empty() && communications.iter().all(|c| c.is_scheduled()) {
         return None;
     }
-    let begin = p.connected?;
-    let first = p.communications.iter().min_by_key(|c| (rank(c.kind), &c.id));
-    let queue = p.queue.as_ref().map(|queue| &queue.value);
+    let begin = p.participant.connected?;
+    let first = communications.iter().min_by_key(|c| (rank(c.kind), &c.id));
     let disconnected = || {
-        let ends = p.communications.iter().filter_map(|c| c.end(conversation_end));
+        let ends = communications.iter().filter_map(|c| c.end(conversation_end));
         ends.max().filter(|_| p.all_over())
     };
-    let end = p.ended.filter(|ended| *ended >= begin).or_else(disconnected);
-    Some(Stay {
+    let end = p.participant.ended.filter(|ended| *ended >= begin).or_else(disconnected);
+    let mut stay = Stay {
         end,
-        ..Stay::new(queue, begin, first.map(|c| c.kind), communications)
-    })
+        ..Stay::new(p.participant.queue, begin, first.map(|c| c.kind))
+    };
+    communications.iter().for_each(|c| stay.hear(c));
+    Some(stay)
 }
 
-impl<'a> Stay<'a> {
-    fn new(
-        queue: Option<&'a Id>,
-        begin: Moment,
-        media: Option<MediaKind>,
-        communications: Vec<&'a Communication>,
-    ) -> Self {
+impl Stay {
+    fn new(queue: Option<QueueNumber>, begin: Moment, media: Option<MediaKind>) -> Self {
         Self {
             queue,
             media,
@@ -279,19 +301,35 @@ impl<'a> Stay<'a> {
             after_call_work: Work::default(),
             is_coded: false,
             is_transferred: false,
-            communications,
+            told: ToldOfWork::default(),
         }
+    }
+
+    /// Takes what one of its communications says of after-call work, wrap-up and transfer.
+    fn hear(&mut self, c: &CommunicationRow) {
+        let told = &mut self.told;
+        told.started = earlier(told.started, c.acw_started);
+        told.ended = told.ended.max(c.acw_ended);
+        told.is_pending |= c.acw_state == Some(AcwState::Pending);
+        told.is_complete |= c.acw_state == Some(AcwState::Complete);
+        told.is_settled |= matches!(
+            c.acw_state,
+            Some(AcwState::Skipped | AcwState::NotApplicable | AcwState::Complete)
+        );
+        told.is_required |= c.acw_required == Some(true);
+        self.is_coded |= c.wrapup_coded;
+        self.is_transferred |= c.disconnect == Some(DisconnectKind::Transfer);
     }
 }
 
 /// The own connected time begins the first stay; the own end time ends the stays that began before it.
-fn apply_own_times(p: &Participant, stays: &mut [Stay<'_>]) {
-    if let Some(connected) = p.connected
+fn apply_own_times(p: Told<'_>, stays: &mut [Stay]) {
+    if let Some(connected) = p.participant.connected
         && let Some(first) = stays.first_mut()
     {
         first.begin = first.begin.min(connected);
     }
-    let Some(ended) = p.ended else { return };
+    let Some(ended) = p.participant.ended else { return };
     let is_only = stays.len() == 1;
     for stay in stays {
         if ended > stay.begin || ended == stay.begin && is_only {
@@ -300,9 +338,9 @@ fn apply_own_times(p: &Participant, stays: &mut [Stay<'_>]) {
     }
 }
 
-/// Adds after-call work, wrap-up codes and transfers to the stays of an agent.
-fn add_work(p: &Participant, stays: &mut [Stay<'_>]) {
-    for work in &p.after_call_work {
+/// Adds after-call work and wrap-up codes to the stays of an agent.
+fn add_work(p: Told<'_>, stays: &mut [Stay]) {
+    for work in p.participant.work() {
         if let Some(at) = work.started.or(work.ended)
             && let Some(stay) = ended_last_at(stays, at)
         {
@@ -314,42 +352,28 @@ fn add_work(p: &Participant, stays: &mut [Stay<'_>]) {
             known.open_since = work.started.filter(|_| is_open).or(known.open_since);
         }
     }
-    let coded = p.wrapups.timed.iter().chain(&p.wrapups.untimed);
-    for at in coded {
-        if let Some(stay) = ended_last_at(stays, *at) {
+    for at in p.participant.coded_at() {
+        if let Some(stay) = ended_last_at(stays, at) {
             stay.is_coded = true;
         }
     }
     let last = stays.len().saturating_sub(1);
     for (n, stay) in stays.iter_mut().enumerate() {
-        let own = stay.communications.iter();
-        let work = &mut stay.after_call_work;
-        let ended = own.clone().filter_map(|c| c.acw_ended).max();
-        work.started = work.started.or_else(|| own.clone().filter_map(|c| c.acw_started).min());
+        let (told, work) = (&stay.told, &mut stay.after_call_work);
+        work.started = work.started.or(told.started);
         let open_since = work.open_since.or(work.started);
-        work.ended = work.ended.or(ended.filter(|ended| Some(*ended) >= open_since));
-        work.is_pending = own.clone().any(|c| c.has_acw_state(|s| s == AcwState::Pending));
-        work.is_complete = own.clone().any(|c| c.has_acw_state(|s| s == AcwState::Complete));
-        stay.is_coded |= own.clone().any(|c| c.wrapup_coded);
-        let transfers = |c: &&Communication| c.disconnect.is_some_and(|d| d.value == DisconnectKind::Transfer);
-        stay.is_transferred = own.clone().any(transfers);
-
-        let is_no_more = |state| matches!(state, AcwState::Skipped | AcwState::NotApplicable | AcwState::Complete);
-        work.is_settled = own.clone().any(|c| c.has_acw_state(is_no_more));
+        work.ended = work.ended.or(told.ended.filter(|ended| Some(*ended) >= open_since));
+        work.is_pending = told.is_pending;
+        work.is_complete = told.is_complete;
+        work.is_settled = told.is_settled;
         let no_longer = work.ended.is_some() || stay.is_coded || work.is_settled;
-        let flag = |flag: Option<Stamped<Reverse<bool>>>| flag.map(|flag| flag.value.0);
-        let of_last = || {
-            flag(p.wrapup_expected)
-                .or(flag(p.wrapup_required))
-                .filter(|_| n == last)
-        };
-        let required_by_any = || own.clone().any(|c| flag(c.acw_required) == Some(true));
-        work.is_expected = !no_longer && of_last().unwrap_or_else(required_by_any);
+        let of_last = p.participant.wrapup_expected.or(p.participant.wrapup_required);
+        work.is_expected = !no_longer && of_last.filter(|_| n == last).unwrap_or(told.is_required);
     }
 }
 
 /// Of the stays that had ended at a moment the one that ended last, else the first.
-fn ended_last_at<'s, 'a>(stays: &'s mut [Stay<'a>], at: Moment) -> Option<&'s mut Stay<'a>> {
+fn ended_last_at(stays: &mut [Stay], at: Moment) -> Option<&mut Stay> {
     let ended = stays
         .iter()
         .enumerate()

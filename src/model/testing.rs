@@ -5,6 +5,7 @@
 pub mod centre;
 pub mod rest;
 
+use std::cell::RefCell;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -14,10 +15,14 @@ use proptest::option;
 use proptest::prelude::*;
 
 use super::conversations::{Conversations, Limits};
+use super::outcome::{Outcome, Reading};
 use super::queue::{QueueSet, QueueSettings};
+use super::queue_numbers::{QueueNumber, QueueNumbers};
 use super::snapshot::{
     ConnectionSnapshot, ConnectionState, Counters, GapTopics, MetricSnapshot, OutputSnapshot, Snapshot,
 };
+use super::state::State;
+use super::stays::Stay;
 use super::totals::Totals;
 use super::{Model, Settings};
 use crate::config::{Protocol, ServiceLevel, TotalsConfig, TotalsSince, WindowsConfig};
@@ -365,4 +370,37 @@ pub fn facts_of_one_conversation() -> impl Strategy<Value = ConversationFacts> {
         ended,
         ..conversation(participants)
     })
+}
+
+thread_local! {
+    static QUEUES: RefCell<QueueNumbers> = RefCell::default();
+}
+
+/// The number of a queue, the same in one test.
+pub(crate) fn queue(name: &str) -> QueueNumber {
+    QUEUES.with_borrow_mut(|queues| queues.of(&Id::new(name)))
+}
+
+/// The name of a queue with a number from [`queue`], [`state`], [`stays`] or [`outcome`].
+pub(crate) fn name_of(queue: QueueNumber) -> String {
+    QUEUES.with_borrow(|queues| queues.id(queue).to_string())
+}
+
+pub(crate) fn state(facts: &ConversationFacts) -> State {
+    QUEUES.with_borrow_mut(|queues| State::of(facts, queues))
+}
+
+/// What these facts count for.
+pub(crate) fn outcome(facts: &ConversationFacts, as_of: Moment) -> Outcome {
+    let mut outcome = Outcome::default();
+    Reading::default().outcome(&state(facts), as_of, &mut outcome);
+    outcome
+}
+
+/// The stays of a participant.
+pub(crate) fn stays(p: &Participant, conversation_end: Option<Moment>) -> Vec<Stay> {
+    let mut stays = Vec::new();
+    let state = state(&conversation(vec![p.clone()]));
+    super::stays::stays(state.told(0), conversation_end, &mut stays);
+    stays
 }

@@ -6,16 +6,17 @@
 //! found by name, so a count costs the same however many there are. What is older than the kept windows, or than the
 //! local day, is neither added nor taken back.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::bucket::Bucket;
 use super::counts::{Sign, Sums};
 use super::outcome::Count;
+use super::queue_numbers::QueueNumber;
 use crate::config::{ServiceLevel, TimeZone, TotalsConfig, TotalsSince, WindowsConfig};
 use crate::event::facts::MediaKind;
-use crate::{Id, Moment};
+use crate::Moment;
 
 /// All buckets, subscribed queues or not.
 #[derive(Debug)]
@@ -32,14 +33,13 @@ pub(crate) struct Totals {
     oldest_day: i64,
     /// Whether anything was counted yet.
     has_counted: bool,
-    numbers: HashMap<Id, u32>,
+    /// By their numbers.
     queues: Vec<QueueTotals>,
 }
 
 /// One queue.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct QueueTotals {
-    id: Id,
     fractions: BTreeMap<MediaKind, u64>,
     /// By [`MediaKind::ALL`].
     media: [Option<Box<MediaTotals>>; MediaKind::ALL.len()],
@@ -73,7 +73,6 @@ impl Totals {
             oldest_window: i64::MIN,
             oldest_day: i64::MIN,
             has_counted: false,
-            numbers: HashMap::new(),
             queues: Vec::new(),
         }
     }
@@ -120,21 +119,20 @@ impl Totals {
     pub(crate) fn count(&mut self, sign: Sign, count: &Count) {
         let Count { kind, millis, at, .. } = *count;
         let short_abandon_ms = self.short_abandon_ms;
-        self.change(sign, &count.queue, count.media, at, |bucket| {
+        self.change(sign, count.queue, count.media, at, |bucket| {
             bucket.count(sign, kind, millis, short_abandon_ms);
         });
     }
 
     /// Adds a hold on this queue that lasted `millis` and ended at `at`.
-    pub(crate) fn hold(&mut self, queue: &Id, media: MediaKind, at: Moment, millis: u64) {
+    pub(crate) fn hold(&mut self, queue: QueueNumber, media: MediaKind, at: Moment, millis: u64) {
         self.change(Sign::Add, queue, media, at, |bucket| bucket.hold(millis));
     }
 
     /// Sets the queue's own threshold for a medium. It also holds for what was counted before: exactly if it is a
     /// multiple of a second or was known before the first answered visit.
-    pub(crate) fn set_threshold(&mut self, queue: &Id, media: MediaKind, threshold: Duration) {
-        let number = self.queue_number(queue);
-        let queue = &mut self.queues[number as usize];
+    pub(crate) fn set_threshold(&mut self, queue: QueueNumber, media: MediaKind, threshold: Duration) {
+        let queue = self.queue_mut(queue);
         let fraction = fraction(threshold);
         if queue.fractions.insert(media, fraction) == Some(fraction) {
             return;
@@ -147,35 +145,15 @@ impl Totals {
     }
 
     /// One queue, if anything was counted of it.
-    pub(crate) fn queue(&self, queue: &Id) -> Option<&QueueTotals> {
-        self.numbers.get(queue).map(|number| &self.queues[*number as usize])
+    pub(crate) fn queue(&self, queue: QueueNumber) -> Option<&QueueTotals> {
+        self.queues.get(queue.place())
     }
 
-    /// Queues that have numbers now.
-    pub(crate) fn queues(&self) -> impl Iterator<Item = &Id> {
-        let counted = |queue: &&QueueTotals| queue.media.iter().flatten().any(|media| !media.is_empty());
-        self.queues.iter().filter(counted).map(|queue| &queue.id)
-    }
-
-    /// A small number that stands for a queue until the end of the run.
-    pub(crate) fn queue_number(&mut self, queue: &Id) -> u32 {
-        if let Some(number) = self.numbers.get(queue) {
-            return *number;
+    fn queue_mut(&mut self, queue: QueueNumber) -> &mut QueueTotals {
+        if queue.place() >= self.queues.len() {
+            self.queues.resize_with(queue.place() + 1, QueueTotals::default);
         }
-        // An organization has far fewer than 2^32 queues.
-        let number = u32::try_from(self.queues.len()).unwrap_or(u32::MAX);
-        self.queues.push(QueueTotals {
-            id: queue.clone(),
-            fractions: BTreeMap::new(),
-            media: Default::default(),
-        });
-        self.numbers.insert(queue.clone(), number);
-        number
-    }
-
-    /// The queue that a number stands for.
-    pub(crate) fn queue_of(&self, number: u32) -> Option<&Id> {
-        self.queues.get(number as usize).map(|queue| &queue.id)
+        &mut self.queues[queue.place()]
     }
 
     /// The window that a moment is in.
@@ -215,15 +193,15 @@ impl Totals {
         self.zone.as_ref().map_or(0, |zone| zone.day_of(at))
     }
 
-    fn change(&mut self, sign: Sign, queue: &Id, media: MediaKind, at: Moment, change: impl Fn(&mut Bucket)) {
+    fn change(&mut self, sign: Sign, queue: QueueNumber, media: MediaKind, at: Moment, change: impl Fn(&mut Bucket)) {
         let (window, day) = (self.window_of(at), self.day_of(at));
         self.has_counted = true;
         let default_fraction = self.fraction_ms;
-        let number = self.queue_number(queue);
-        let queue = &mut self.queues[number as usize];
+        let (oldest_day, oldest_window) = (self.oldest_day, self.oldest_window);
+        let queue = self.queue_mut(queue);
         let fraction = queue.fractions.get(&media).copied().unwrap_or(default_fraction);
         let totals = queue.media[media as usize].get_or_insert_default();
-        if day >= self.oldest_day {
+        if day >= oldest_day {
             let found = totals.days.iter().position(|(of, _)| *of == day);
             let at = found.or_else(|| {
                 (sign == Sign::Add).then(|| {
@@ -238,7 +216,7 @@ impl Totals {
                 }
             }
         }
-        if window >= self.oldest_window {
+        if window >= oldest_window {
             let bucket = match sign {
                 Sign::Add => Some(
                     totals
@@ -259,6 +237,11 @@ impl Totals {
 }
 
 impl QueueTotals {
+    /// Whether it has no numbers now.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.media.iter().flatten().all(|media| media.is_empty())
+    }
+
     /// The total of a medium on a day, `None` where nothing happened.
     pub(crate) fn total(&self, media: MediaKind, day: i64, threshold_ms: u64) -> Option<Sums> {
         let totals = self.media[media as usize].as_ref()?;
@@ -302,6 +285,7 @@ fn fraction(threshold: Duration) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::testing::queue;
     use crate::config::time_zone::tests::berlin;
     use crate::model::counts::CountKind;
 
@@ -325,7 +309,7 @@ mod tests {
 
     fn offered(at: &str) -> Count {
         Count {
-            queue: Id::new("Q"),
+            queue: queue("Q"),
             media: MediaKind::Voice,
             kind: CountKind::Offered,
             at: Moment::parse(at).unwrap(),
@@ -337,7 +321,7 @@ mod tests {
 
     fn windows(totals: &Totals) -> Vec<(String, u64)> {
         let mut found = BTreeMap::new();
-        if let Some(queue) = totals.queue(&Id::new("Q")) {
+        if let Some(queue) = totals.queue(queue("Q")) {
             queue.add_windows(i64::MIN..=i64::MAX, |_| 20_000, &mut found);
         }
         found
@@ -353,7 +337,7 @@ mod tests {
 
     fn total(totals: &Totals, as_of: &str) -> u64 {
         let day = totals.day_of(Moment::parse(as_of).unwrap());
-        let queue = totals.queue(&Id::new("Q"));
+        let queue = totals.queue(queue("Q"));
         queue
             .and_then(|queue| queue.total(MediaKind::Voice, day, 20_000))
             .map_or(0, |sum| sum.numbers().offered)
@@ -483,12 +467,12 @@ mod tests {
     fn a_queue_of_which_all_was_taken_back_has_no_numbers() {
         let mut t = totals(10, TotalsSince::Start);
         assert_eq!(&*t.granularity(), "PT10S");
-        t.set_threshold(&Id::new("Q"), MediaKind::Voice, Duration::from_millis(20_500));
+        t.set_threshold(queue("Q"), MediaKind::Voice, Duration::from_millis(20_500));
         t.count(Sign::Add, &offered("2026-05-04T14:30:00Z"));
-        assert_eq!(t.queues().count(), 1);
+        let is_empty = |t: &Totals| t.queue(queue("Q")).is_none_or(QueueTotals::is_empty);
+        assert!(!is_empty(&t));
         t.count(Sign::Take, &offered("2026-05-04T14:30:00Z"));
-        assert_eq!(t.queues().count(), 0);
-        assert_eq!(t.queue_of(t.numbers[&Id::new("Q")]), Some(&Id::new("Q")));
+        assert!(is_empty(&t));
         assert_eq!(&*totals(3600, TotalsSince::Start).granularity(), "PT1H");
     }
 }

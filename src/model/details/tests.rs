@@ -5,8 +5,7 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::model::stays::stays;
-use crate::model::testing::at;
+use crate::model::testing::{at, name_of, stays};
 
 mod listening;
 mod work;

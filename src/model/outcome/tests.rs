@@ -5,8 +5,11 @@
 use std::cmp::Reverse;
 
 use super::*;
-use crate::event::facts::{AcwState, Communication, CommunicationState, DisconnectKind, Wrapups};
-use crate::model::testing::{at, communication, conversation, lasting, participant, stamped, work};
+use crate::Id;
+use crate::event::facts::{AcwState, Communication, CommunicationState, DisconnectKind, Participant, Wrapups};
+use crate::model::testing::{
+    at, communication, conversation, lasting, outcome, participant, queue, stamped, state, work,
+};
 
 mod agents;
 mod customer_side;
@@ -76,10 +79,11 @@ fn judge(participants: Vec<Participant>) -> Outcome {
 
 /// Counts of one kind on a queue: moment in seconds, milliseconds.
 fn of(outcome: &Outcome, queue: &str, kind: CountKind) -> Vec<(i64, u64)> {
+    let number = self::queue(queue);
     let mut found: Vec<_> = outcome
         .counts
         .iter()
-        .filter(|count| count.queue == Id::new(queue) && count.kind == kind)
+        .filter(|count| count.queue == number && count.kind == kind)
         .map(|count| (count.at.millis_since(at(0)) / 1000, count.millis))
         .collect();
     found.sort_unstable();
@@ -87,7 +91,8 @@ fn of(outcome: &Outcome, queue: &str, kind: CountKind) -> Vec<(i64, u64)> {
 }
 
 fn now(outcome: &Outcome, queue: &str, kind: LiveKind) -> usize {
-    let is_of = |live: &&LiveCount| live.queue == Id::new(queue) && live.kind == kind;
+    let number = self::queue(queue);
+    let is_of = |live: &&LiveCount| live.queue == number && live.kind == kind;
     outcome.live.iter().filter(is_of).count()
 }
 

@@ -4,8 +4,10 @@
 
 use super::*;
 use crate::event::facts::{AcwState, DisconnectKind, Purpose};
-use crate::model::stays::{Work, stays};
-use crate::model::testing::{at, communication, conversation, participant, stamped, work};
+use crate::model::stays::Work;
+use crate::model::testing::{
+    at, communication, conversation, name_of, participant, stamped, stays, work,
+};
 
 fn agent(communications: Vec<Communication>) -> Participant {
     Participant {
@@ -220,10 +222,10 @@ fn the_queue_of_rest_stands_before_the_oldest_of_the_stream_and_after_its_newest
         let mut session = call("m", Some(10), Some(20));
         session.queue = stamped(20, Id::new("of rest"));
         let (whole, _) = overlaid(agent(vec![told]), agent(vec![session]));
-        stays(&whole, None)[0].queue.cloned()
+        stays(&whole, None)[0].queue.map(name_of)
     };
-    assert_eq!(on(Some("open")), Some(Id::new("open")));
-    assert_eq!(on(None), Some(Id::new("of rest")));
+    assert_eq!(on(Some("open")), Some("open".to_owned()));
+    assert_eq!(on(None), Some("of rest".to_owned()));
 }
 
 #[test]

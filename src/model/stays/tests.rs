@@ -3,8 +3,11 @@
 //! In: single participants, times in seconds · Out: asserted stays · Thread: any (tests only).
 
 use super::*;
-use crate::event::facts::{AfterCallWork, Wrapups};
-use crate::model::testing::{at, communication, conversation, lasting, participant, stamped, work};
+use crate::Id;
+use crate::event::facts::{AfterCallWork, Communication, ConversationFacts, Participant, Wrapups};
+use crate::model::testing::{
+    at, communication, conversation, lasting, name_of, participant, stamped, state, stays, work,
+};
 
 mod after_call;
 
@@ -58,7 +61,7 @@ fn presence(p: &Participant) -> Vec<(i64, Option<i64>)> {
 
 fn queues(p: &Participant) -> Vec<String> {
     let stays = stays(p, None);
-    let name = |stay: &Stay<'_>| stay.queue.map(ToString::to_string).unwrap_or_default();
+    let name = |stay: &Stay| stay.queue.map(name_of).unwrap_or_default();
     stays.iter().map(name).collect()
 }
 
@@ -214,11 +217,11 @@ fn one_that_is_terminated_without_a_time_ended_with_its_conversation() {
         p.clone(),
         with_own_times(Some(0), Some(40), participant("c", Purpose::Customer)),
     ]);
-    assert_eq!(facts.end(), Some(at(40)), "everybody is gone: the latest end");
+    assert_eq!(state(&facts).end(), Some(at(40)), "everybody is gone: the latest end");
     facts.ended = Some(at(41));
-    assert_eq!(facts.end(), Some(at(41)), "REST's word");
+    assert_eq!(state(&facts).end(), Some(at(41)), "REST's word");
     let open = with_own_times(Some(0), None, participant("c", Purpose::Customer));
-    assert_eq!(conversation(vec![p.clone(), open]).end(), None);
+    assert_eq!(state(&conversation(vec![p.clone(), open])).end(), None);
     let own_end = with_own_times(None, Some(30), p);
     assert_eq!(presence(&own_end), [(5, Some(30))]);
 }
@@ -299,5 +302,7 @@ fn who_was_there_and_who_goes_on() {
     assert!(there(1, 1_000) && !there(1, 59));
     assert!(stays[0].goes_on_after(at(19)) && !stays[0].goes_on_after(at(20)));
     assert!(stays[1].goes_on_after(at(1_000)));
-    assert!(stays[0].holds(&p.communications[0]) && !stays[0].holds(&p.communications[1]));
+    let state = state(&conversation(vec![p.clone()]));
+    let places = [0, 1].map(|n| stay_of(state.told(0), n, None));
+    assert_eq!(places, [Some(0), Some(1)]);
 }

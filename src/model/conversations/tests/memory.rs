@@ -29,7 +29,7 @@ fn open_conversations_are_evicted_the_longest_idle_first() {
     assert_eq!(store.evicted(), all - kept);
     assert!(store.facts(&Id::new("c0")).is_none());
     assert!(store.facts(&Id::new(&format!("c{}", all - 1))).is_some());
-    assert_eq!(store.live().sums(|_| true).waiting, kept);
+    assert_eq!(store.live_sums(|_| true).waiting, kept);
     assert_eq!(total(&store, MediaKind::Voice).offered, all);
 }
 

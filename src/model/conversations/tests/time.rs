@@ -47,7 +47,7 @@ fn a_sign_in_time_keeps_it_waiting_and_a_late_one_takes_the_count_back() {
     store.apply(&working("c"), at(600));
     store.forget(at(5_000));
     assert_eq!(voice(&store).handled, 0);
-    assert_eq!(store.live().sums(|_| true).after_call_work, 1);
+    assert_eq!(store.live_sums(|_| true).after_call_work, 1);
 
     store.apply(&expecting("d"), at(5_000));
     assert_eq!(voice(&store).handled, 1, "told long after its end");
@@ -131,7 +131,7 @@ fn a_thread_that_goes_on_three_days_later_is_not_counted_anew() {
     let after = total(&store, MediaKind::Message);
     assert_eq!((after.offered, after.answered, after.handled), (2, 2, 1));
     assert_eq!(after.average_speed_of_answer_secs, Some(12.5));
-    let live = store.live().sums(|_| true);
+    let live = store.live_sums(|_| true);
     assert_eq!((store.live().active(), live.waiting, live.interacting), (1, 0, 1));
     assert_eq!(
         store.apply(&thread(Some(three_days)), at(three_days + 1)),
@@ -167,12 +167,12 @@ fn a_lost_conversation_leaves_the_live_numbers_and_keeps_its_counts() {
     store.lose(&id, at(100));
     store.lose(&id, at(101));
     assert_eq!(store.lost(), 1);
-    assert_eq!((store.live().active(), store.live().sums(|_| true).waiting), (0, 0));
+    assert_eq!((store.live().active(), store.live_sums(|_| true).waiting), (0, 0));
     assert_eq!(voice(&store).offered, 1);
     assert!(store.idle_since(at(10_000), 9).is_empty() && store.open().next().is_none());
 
     store.apply(&visit("c", "Q", None), at(200));
-    assert_eq!((store.live().active(), store.live().sums(|_| true).waiting), (1, 1));
+    assert_eq!((store.live().active(), store.live_sums(|_| true).waiting), (1, 1));
     assert_eq!((store.lost(), voice(&store).offered), (1, 1));
     store.lose(&id, at(300));
     assert_eq!(store.lost(), 2);

@@ -100,12 +100,10 @@ fn the_internal_caller_connected_first_and_ties_go_to_the_user_then_to_the_small
 
     let of = |first: Participant, second: Participant| {
         let facts = conversation(vec![first, second]);
-        let whole = Conversation::of(&facts);
-        let agents: Vec<String> = whole
-            .agent_stays()
-            .map(|(person, ..)| person.participant.id.to_string())
-            .collect();
-        agents
+        let (state, mut whole) = (state(&facts), Reading::default());
+        whole.read(&state);
+        let agents = whole.agent_stays();
+        Vec::from_iter(agents.map(|(person, ..)| state.participants[person].id.to_string()))
     };
     assert_eq!(of(agent("a", "Q", 2, None), user("b", 2)), ["a"], "the user called");
     assert_eq!(of(user("b", 2), user("a", 2)), ["b"], "the smaller id called");

@@ -12,7 +12,7 @@ fn a_visit_waits_from_the_moment_it_entered() {
     assert_eq!(
         o.live,
         [LiveCount {
-            queue: Id::new("Q"),
+            queue: queue("Q"),
             media: MediaKind::Voice,
             kind: LiveKind::Waiting,
             since: at(5)

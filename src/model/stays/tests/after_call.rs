@@ -2,7 +2,10 @@
 //!
 //! In: single participants, times in seconds · Out: asserted work of each stay · Thread: any (tests only).
 
+use std::cmp::Reverse;
+
 use super::*;
+use crate::event::facts::Stamped;
 
 /// Two stays, from 5 to 20 and from 60 to 80.
 fn twice() -> Participant {
@@ -12,7 +15,7 @@ fn twice() -> Participant {
 /// Start and end of the after-call work of each stay.
 fn works(p: &Participant) -> Vec<(Option<i64>, Option<i64>)> {
     let stays = stays(p, None);
-    let times = |stay: &Stay<'_>| {
+    let times = |stay: &Stay| {
         let Work { started, ended, .. } = stay.after_call_work;
         (started.map(secs), ended.map(secs))
     };
@@ -224,7 +227,7 @@ fn what_is_expected_is_given_up_600_seconds_after_the_end_of_each_stay() {
 
 #[test]
 fn a_participant_is_over_when_its_stays_and_their_work_are() {
-    let over = |p: &Participant, as_of| is_over(p, &stays(p, None), None, at(as_of));
+    let over = |p: &Participant, as_of| is_over(state(&conversation(vec![p.clone()])).told(0), &stays(p, None), None, at(as_of));
     let mut p = twice();
     assert!(over(&p, 100));
     p.wrapup_expected = yes();
@@ -235,5 +238,5 @@ fn a_participant_is_over_when_its_stays_and_their_work_are() {
     assert!(!over(&p, 10_000));
     let alerting = agent(vec![communication("a", MediaKind::Voice)]);
     assert!(!over(&alerting, 10_000));
-    assert!(is_over(&alerting, &[], Some(at(9)), at(10)), "its conversation ended");
+    assert!(is_over(state(&conversation(vec![alerting])).told(0), &[], Some(at(9)), at(10)), "its conversation ended");
 }
