@@ -5,6 +5,7 @@
 use std::convert::Infallible;
 use std::fmt;
 use std::hash::{Hash as _, Hasher};
+use std::num::NonZeroU64;
 use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
@@ -26,32 +27,28 @@ pub struct Id(Form);
 
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 enum Form {
-    /// Two halves instead of one `u128`: alignment 8 keeps an `Option<Id>` at 24 bytes.
-    Uuid(u64, u64),
-    Other(Box<str>),
+    /// Two halves, the lower one not zero and the other variant of one pointer: so both fit into 16 bytes.
+    Uuid(u64, NonZeroU64),
+    Other(Box<Box<str>>),
 }
 
 impl Id {
     /// An identifier of any text; its ASCII letters become lower case.
     #[must_use]
     pub fn new(text: &str) -> Self {
-        Self(match parse_uuid(text.as_bytes()) {
+        let uuid = parse_uuid(text.as_bytes());
+        Self(match uuid.and_then(|(high, low)| Some((high, NonZeroU64::new(low)?))) {
             Some((high, low)) => Form::Uuid(high, low),
-            None => Form::Other(text.to_ascii_lowercase().into_boxed_str()),
+            None => Form::Other(Box::new(text.to_ascii_lowercase().into_boxed_str())),
         })
     }
 
     /// The two halves of a UUID; `None` for any other text.
     pub(crate) fn as_uuid(&self) -> Option<(u64, u64)> {
         match self.0 {
-            Form::Uuid(high, low) => Some((high, low)),
+            Form::Uuid(high, low) => Some((high, low.get())),
             Form::Other(_) => None,
         }
-    }
-
-    /// The identifier of a UUID with these two halves.
-    pub(crate) fn from_uuid(high: u64, low: u64) -> Self {
-        Self(Form::Uuid(high, low))
     }
 }
 
@@ -84,8 +81,8 @@ impl fmt::Display for Id {
                 high >> 32,
                 high >> 16 & 0xffff,
                 high & 0xffff,
-                low >> 48,
-                low & 0xffff_ffff_ffff
+                low.get() >> 48,
+                low.get() & 0xffff_ffff_ffff
             ),
             Form::Other(text) => f.write_str(text),
         }

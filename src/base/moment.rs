@@ -79,7 +79,10 @@ impl Moment {
     /// This moment moved later by `by`.
     #[must_use]
     pub fn plus(self, by: Duration) -> Self {
-        Self::from_epoch_ms(self.epoch_ms().saturating_add(i64::try_from(by.as_millis()).unwrap_or(MAX_MS)))
+        Self::from_epoch_ms(
+            self.epoch_ms()
+                .saturating_add(i64::try_from(by.as_millis()).unwrap_or(MAX_MS)),
+        )
     }
 
     /// This moment moved later by these milliseconds, or earlier where they are negative.
@@ -90,7 +93,10 @@ impl Moment {
     /// This moment moved earlier by `by`.
     #[must_use]
     pub fn minus(self, by: Duration) -> Self {
-        Self::from_epoch_ms(self.epoch_ms().saturating_sub(i64::try_from(by.as_millis()).unwrap_or(MAX_MS)))
+        Self::from_epoch_ms(
+            self.epoch_ms()
+                .saturating_sub(i64::try_from(by.as_millis()).unwrap_or(MAX_MS)),
+        )
     }
 }
 

@@ -87,13 +87,7 @@ struct Chunk {
 
 impl Condensed {
     /// Keeps a conversation that was last seen at `seen`.
-    pub(crate) fn keep(
-        &mut self,
-        id: &Id,
-        seen: Moment,
-        kept: &Kept,
-        (cause, lifetime): (Cause, Lifetime),
-    ) {
+    pub(crate) fn keep(&mut self, id: &Id, seen: Moment, kept: &Kept, (cause, lifetime): (Cause, Lifetime)) {
         let hash = hash_of(id);
         let Log { chunks, first } = &mut self.logs[lifetime as usize];
         if chunks.back().is_none_or(|chunk| chunk.bytes.len() >= CHUNK_BYTES) {

@@ -309,7 +309,10 @@ impl Conversations {
 
     /// Queues in which anything is going on.
     pub(crate) fn live_queues(&self) -> impl Iterator<Item = &Id> {
-        let live = self.queues.all().filter(|(number, _)| self.live.queue(*number).is_some());
+        let live = self
+            .queues
+            .all()
+            .filter(|(number, _)| self.live.queue(*number).is_some());
         live.map(|(_, id)| id)
     }
 
@@ -426,7 +429,10 @@ impl Conversations {
         let end = state.end();
         (0..state.participants.len()).all(|at| {
             let (told, stays) = (state.told(at), self.reading.stays_of(at));
-            let ended = told.participant.ended.max(stays.iter().filter_map(|stay| stay.end).max());
+            let ended = told
+                .participant
+                .ended
+                .max(stays.iter().filter_map(|stay| stay.end).max());
             let work = stays.iter().filter_map(|stay| stay.after_call_work.ended).max();
             ended.is_some_and(|ended| ended < horizon)
                 && work.is_none_or(|ended| ended < horizon)

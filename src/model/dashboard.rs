@@ -46,12 +46,13 @@ impl Model {
     /// The live numbers of all queues that are known.
     pub(super) fn totals(&self, in_gap: &InGap) -> LiveTotals {
         match self.settings.protocol {
-            Protocol::Notifications => {
-                LiveTotals {
-                    active_conversations: Some(self.conversations.live().active()),
-                    live: self.conversations.live_sums(|queue| self.counts_now(queue, in_gap)).numbers(),
-                }
-            }
+            Protocol::Notifications => LiveTotals {
+                active_conversations: Some(self.conversations.live().active()),
+                live: self
+                    .conversations
+                    .live_sums(|queue| self.counts_now(queue, in_gap))
+                    .numbers(),
+            },
             Protocol::Events => LiveTotals {
                 active_conversations: Some(self.states.active()),
                 ..LiveTotals::default()

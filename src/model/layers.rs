@@ -86,7 +86,9 @@ pub(super) fn ended_holds(
             continue;
         };
         for (n, communication) in stream.communications_of(person).iter().enumerate() {
-            let Some(began) = communication.hold_started() else { continue };
+            let Some(began) = communication.hold_started() else {
+                continue;
+            };
             let mut told = told.communications.iter();
             let told = told.find(|c| c.id == communication.id && c.kind == communication.kind);
             if told.is_some_and(|told| communication.next_hold(told).is_none()) {

@@ -7,8 +7,8 @@ use std::collections::BTreeSet;
 use super::counts::{LiveKind, LiveSums, Sign};
 use super::outcome::{LiveCount, Outcome};
 use super::queue_numbers::QueueNumber;
-use crate::event::facts::MediaKind;
 use crate::Moment;
+use crate::event::facts::MediaKind;
 
 /// Live numbers of all queues, subscribed or not.
 #[derive(Debug, Default)]
@@ -111,7 +111,9 @@ impl Live {
     /// Over these queues.
     pub(crate) fn sums(&self, queues: impl Iterator<Item = QueueNumber>) -> LiveSums {
         let mut sums = LiveSums::default();
-        queues.filter_map(|queue| self.queue(queue)).for_each(|live| sums.add(&live.sums()));
+        queues
+            .filter_map(|queue| self.queue(queue))
+            .for_each(|live| sums.add(&live.sums()));
         sums
     }
 

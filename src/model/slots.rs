@@ -90,7 +90,10 @@ impl Slot {
     /// Bytes on the heap beside the state of the stream.
     pub(super) fn heap_bytes(&self) -> usize {
         self.extra.as_ref().map_or(0, |extra| {
-            let rest = extra.rest.as_ref().map_or(0, |rest| size_of::<State>() + rest.heap_bytes());
+            let rest = extra
+                .rest
+                .as_ref()
+                .map_or(0, |rest| size_of::<State>() + rest.heap_bytes());
             let settled = extra.settled.as_ref().map_or(0, |settled| size_of_val(&**settled));
             size_of::<Extra>() + rest + settled
         })

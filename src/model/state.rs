@@ -144,7 +144,8 @@ impl State {
             let known = self.participants.iter().enumerate();
             known.map(|(at, p)| (p.id.clone(), at)).collect()
         });
-        self.participants.reserve_exact(new_at_most(&self.participants, &facts.participants));
+        self.participants
+            .reserve_exact(new_at_most(&self.participants, &facts.participants));
         for (n, told) in facts.participants.iter().enumerate() {
             let found = match (&index, self.participants.get(n)) {
                 // Events list the same participants in the same order, so it is nearly always at the same place.
@@ -161,7 +162,8 @@ impl State {
                     if let Some(index) = &mut index {
                         index.insert(told.id.clone(), at);
                     }
-                    self.participants.push(ParticipantRow::new(told.id.clone(), self.communications.len()));
+                    self.participants
+                        .push(ParticipantRow::new(told.id.clone(), self.communications.len()));
                     at
                 }
             };
@@ -187,7 +189,8 @@ impl State {
                 None => {
                     changed = Changed::Values;
                     self.communications.reserve_exact(1);
-                    self.communications.insert(own.end, CommunicationRow::new(one.kind, one.id.clone()));
+                    self.communications
+                        .insert(own.end, CommunicationRow::new(one.kind, one.id.clone()));
                     self.participants[at].count += 1;
                     for later in &mut self.participants[at + 1..] {
                         later.first += 1;
@@ -413,9 +416,8 @@ impl ParticipantRow {
     }
 
     fn drop_more(&mut self) {
-        let is_empty = |more: &MoreOfParticipant| {
-            more.stamps.is_none() && more.work.is_empty() && more.wrapups.is_empty()
-        };
+        let is_empty =
+            |more: &MoreOfParticipant| more.stamps.is_none() && more.work.is_empty() && more.wrapups.is_empty();
         if self.more.as_deref().is_some_and(is_empty) {
             self.more = None;
         }
@@ -503,9 +505,7 @@ impl CommunicationRow {
     fn join_oldest_queue(&mut self, told: Option<&Stamped<Id>>, queues: &mut QueueNumbers) -> Changed {
         let Some(told) = told else { return Changed::Nothing };
         let known = self.oldest_queue.zip(self.oldest_queue_stamp);
-        let is_new = known.is_none_or(|(queue, at)| {
-            told.at < at || told.at == at && told.value > *queues.id(queue)
-        });
+        let is_new = known.is_none_or(|(queue, at)| told.at < at || told.at == at && told.value > *queues.id(queue));
         if !is_new {
             return Changed::Nothing;
         }
@@ -652,7 +652,9 @@ fn later_queue(
     theirs: Option<(Moment, &Id)>,
     queues: &mut QueueNumbers,
 ) -> Changed {
-    let Some((stamp, queue)) = theirs else { return Changed::Nothing };
+    let Some((stamp, queue)) = theirs else {
+        return Changed::Nothing;
+    };
     let known = mine.map(|number| queues.id(number));
     if (*at, known) >= (Some(stamp), Some(queue)) {
         return Changed::Nothing;

@@ -282,7 +282,11 @@ fn from_own_times(p: Told<'_>, conversation_end: Option<Moment>) -> Option<Stay>
         let ends = communications.iter().filter_map(|c| c.end(conversation_end));
         ends.max().filter(|_| p.all_over())
     };
-    let end = p.participant.ended.filter(|ended| *ended >= begin).or_else(disconnected);
+    let end = p
+        .participant
+        .ended
+        .filter(|ended| *ended >= begin)
+        .or_else(disconnected);
     let mut stay = Stay {
         end,
         ..Stay::new(p.participant.queue, begin, first.map(|c| c.kind))

@@ -14,9 +14,9 @@ use super::bucket::Bucket;
 use super::counts::{Sign, Sums};
 use super::outcome::Count;
 use super::queue_numbers::QueueNumber;
+use crate::Moment;
 use crate::config::{ServiceLevel, TimeZone, TotalsConfig, TotalsSince, WindowsConfig};
 use crate::event::facts::MediaKind;
-use crate::Moment;
 
 /// All buckets, subscribed queues or not.
 #[derive(Debug)]
@@ -285,9 +285,9 @@ fn fraction(threshold: Duration) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::testing::queue;
     use crate::config::time_zone::tests::berlin;
     use crate::model::counts::CountKind;
+    use crate::model::testing::queue;
 
     fn totals(granularity_secs: u64, since: TotalsSince) -> Totals {
         let config = TotalsConfig {

@@ -5,7 +5,7 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::model::testing::{at, name_of, stays};
+use crate::model::testing::{at, stays};
 
 mod listening;
 mod work;

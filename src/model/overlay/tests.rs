@@ -5,9 +5,7 @@
 use super::*;
 use crate::event::facts::{AcwState, DisconnectKind, Purpose};
 use crate::model::stays::Work;
-use crate::model::testing::{
-    at, communication, conversation, name_of, participant, stamped, stays, work,
-};
+use crate::model::testing::{at, communication, conversation, name_of, participant, stamped, stays, work};
 
 fn agent(communications: Vec<Communication>) -> Participant {
     Participant {

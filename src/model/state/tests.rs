@@ -12,7 +12,8 @@ fn kept(facts: &ConversationFacts) -> ConversationFacts {
     let mut kept = facts.clone();
     for p in &mut kept.participants {
         p.user = None;
-        p.after_call_work.retain(|work| work.started.is_some() || work.ended.is_some());
+        p.after_call_work
+            .retain(|work| work.started.is_some() || work.ended.is_some());
     }
     kept
 }
@@ -53,7 +54,10 @@ fn newer_stamps_of_equal_values_are_told_from_new_values() {
     let mut queues = QueueNumbers::default();
     let told = |secs, purpose| {
         let mut p = participant("p", purpose);
-        p.purpose = Some(Stamped { at: at(secs), value: purpose });
+        p.purpose = Some(Stamped {
+            at: at(secs),
+            value: purpose,
+        });
         crate::model::testing::conversation(vec![p])
     };
     let mut state = State::of(&told(1, Purpose::Agent), &mut queues);
@@ -66,6 +70,10 @@ fn newer_stamps_of_equal_values_are_told_from_new_values() {
 #[test]
 fn a_row_has_about_a_hundred_bytes() {
     assert!(size_of::<ParticipantRow>() <= 104, "{}", size_of::<ParticipantRow>());
-    assert!(size_of::<CommunicationRow>() <= 112, "{}", size_of::<CommunicationRow>());
+    assert!(
+        size_of::<CommunicationRow>() <= 112,
+        "{}",
+        size_of::<CommunicationRow>()
+    );
     let _ = state(&crate::model::testing::conversation(Vec::new()));
 }

@@ -227,7 +227,14 @@ fn what_is_expected_is_given_up_600_seconds_after_the_end_of_each_stay() {
 
 #[test]
 fn a_participant_is_over_when_its_stays_and_their_work_are() {
-    let over = |p: &Participant, as_of| is_over(state(&conversation(vec![p.clone()])).told(0), &stays(p, None), None, at(as_of));
+    let over = |p: &Participant, as_of| {
+        is_over(
+            state(&conversation(vec![p.clone()])).told(0),
+            &stays(p, None),
+            None,
+            at(as_of),
+        )
+    };
     let mut p = twice();
     assert!(over(&p, 100));
     p.wrapup_expected = yes();
@@ -238,5 +245,8 @@ fn a_participant_is_over_when_its_stays_and_their_work_are() {
     assert!(!over(&p, 10_000));
     let alerting = agent(vec![communication("a", MediaKind::Voice)]);
     assert!(!over(&alerting, 10_000));
-    assert!(is_over(state(&conversation(vec![alerting])).told(0), &[], Some(at(9)), at(10)), "its conversation ended");
+    assert!(
+        is_over(state(&conversation(vec![alerting])).told(0), &[], Some(at(9)), at(10)),
+        "its conversation ended"
+    );
 }
