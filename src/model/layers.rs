@@ -137,7 +137,7 @@ mod tests {
     fn what_was_counted_stands_and_what_is_new_counts() {
         let visit = [count(1, CountKind::Offered, 0), count(1, CountKind::Answered, 5)];
         let agent = [count(2, CountKind::Handled, 20), count(2, CountKind::WrappedUp, 20)];
-        let settled = [visit.clone(), agent.clone()].concat();
+        let settled = [visit, agent].concat();
         let none = with_settled(&settled, Vec::new());
         assert_eq!(none, settled, "who is absent from what came is not gone");
         let in_part = vec![count(1, CountKind::Offered, 0), count(1, CountKind::FlowOut, 9)];

@@ -5,7 +5,8 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::model::testing::{at, facts_of_one_conversation, outcome, participant, state};
+use crate::event::facts::Purpose;
+use crate::model::testing::{at, conversation, facts_of_one_conversation, outcome, participant};
 
 /// Without what a state leaves out: users, and pairs of after-call work without a time.
 fn kept(facts: &ConversationFacts) -> ConversationFacts {
@@ -58,7 +59,7 @@ fn newer_stamps_of_equal_values_are_told_from_new_values() {
             at: at(secs),
             value: purpose,
         });
-        crate::model::testing::conversation(vec![p])
+        conversation(vec![p])
     };
     let mut state = State::of(&told(1, Purpose::Agent), &mut queues);
     assert_eq!(state.join(&told(1, Purpose::Agent), &mut queues), Changed::Nothing);
@@ -75,5 +76,4 @@ fn a_row_has_about_a_hundred_bytes() {
         "{}",
         size_of::<CommunicationRow>()
     );
-    let _ = state(&crate::model::testing::conversation(Vec::new()));
 }
