@@ -1,0 +1,137 @@
+//! One client takes all events as fast as it can.
+//!
+//! In: client, protocol, number of events · Out: what it used, checked against what was sent · Thread: main; one more
+//! watches the memory.
+
+use std::io::Read;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, UNIX_EPOCH};
+
+use serde_json::Value;
+
+use crate::AnyError;
+use crate::load::{Client, Load, Places};
+use crate::process;
+
+/// What one run of one client showed.
+#[derive(Clone, Copy, Debug)]
+pub struct Run {
+    pub events_per_sec: f64,
+    /// The same up to the end of the process, with everything written.
+    pub events_per_sec_to_exit: f64,
+    pub cpu_secs_per_million: f64,
+    pub switches_per_million: f64,
+    pub peak_rss_mb: f64,
+    /// How much of the time the load was at work or waited for a core, in percent.
+    pub load_busy_percent: f64,
+}
+
+/// Between two looks at the memory.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// Runs a client once against a load of its own.
+///
+/// # Errors
+/// When something fails, or the client has not applied exactly what was sent.
+pub fn run(places: &Places, client: Client, protocol: &str, events: u64) -> Result<Run, AnyError> {
+    let mut load = Load::start(places, &["--protocol", protocol, "--events", &events.to_string()])?;
+    let before = process::ended_children()?;
+    let mut running = places.start(client, protocol, load.port, None)?;
+    let pid = running.0.id();
+    let began = load.told("sending")?[0];
+    let at_start = process::running(pid);
+    let (ended, peak_kb) = (AtomicBool::new(false), AtomicU64::new(0));
+    let status = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !ended.load(Ordering::Relaxed) {
+                peak_kb.fetch_max(process::memory_kb(pid, "VmHWM:") as u64, Ordering::Relaxed);
+                std::thread::sleep(LOOK);
+            }
+        });
+        let status = running.0.wait();
+        ended.store(true, Ordering::Relaxed);
+        status
+    })?;
+    let exited = UNIX_EPOCH.elapsed()?.as_nanos() as u64;
+    let used = process::ended_children()?.since(before).since(at_start);
+    if !status.success() {
+        return Err(format!("{client:?} ended with {status}").into());
+    }
+    let load_busy_percent = load.told("load")?[2] as f64;
+    let expected = load.told("expected")?;
+    load.finish()?;
+    let (counted, last) = match client {
+        Client::Ours | Client::OursToFile => check_snapshot(places, protocol, events, &expected)?,
+        _ => {
+            let mut text = String::new();
+            running.0.stdout.take().ok_or("no stdout")?.read_to_string(&mut text)?;
+            let mut words = text.split_whitespace().skip(1).map(str::parse::<u64>);
+            let mut next = || words.next().ok_or("the client told nothing");
+            (next()??, next()??)
+        }
+    };
+    if counted != events {
+        return Err(format!("{client:?} counted {counted} events of {events}").into());
+    }
+    let millions = events as f64 / 1e6;
+    Ok(Run {
+        events_per_sec: events as f64 * 1e9 / (last - began) as f64,
+        events_per_sec_to_exit: events as f64 * 1e9 / (exited - began) as f64,
+        cpu_secs_per_million: used.cpu_secs / millions,
+        switches_per_million: used.switches / millions,
+        peak_rss_mb: peak_kb.into_inner() as f64 / 1024.0,
+        load_busy_percent,
+    })
+}
+
+/// Compares the last snapshot with what was sent; the number of applied events, and when that snapshot was made.
+fn check_snapshot(places: &Places, protocol: &str, events: u64, expected: &[u64]) -> Result<(u64, u64), AnyError> {
+    let snapshot = read_snapshot(places)?;
+    let mut wrong = Vec::new();
+    let mut compare = |name: &str, found: &Value, expected: u64| {
+        if found.as_u64() != Some(expected) {
+            wrong.push(format!("{name} is {found} in place of {expected}"));
+        }
+    };
+    let counters = &snapshot["counters"];
+    compare("events_applied", &counters["events_applied"], events);
+    for name in ["events_coalesced", "events_dropped", "events_buffered", "duplicates", "malformed", "unknown"]
+        .into_iter()
+        .chain(["server_errors", "unkeyed", "late", "evicted", "lost", "unreadable"])
+    {
+        compare(name, &counters[name], 0);
+    }
+    if protocol == "notifications" {
+        let totals = &snapshot["all_queues"]["totals"];
+        for (name, expected) in ["offered", "answered", "abandoned", "handled"].into_iter().zip(expected) {
+            compare(name, &totals[name], *expected);
+        }
+    }
+    if protocol != "metrics" {
+        compare("active_conversations", &snapshot["totals"]["active_conversations"], expected[4]);
+    }
+    if !wrong.is_empty() {
+        return Err(format!("the last snapshot is wrong: {}", wrong.join(", ")).into());
+    }
+    Ok((events, moment_ns(snapshot["generated_at"].as_str().unwrap_or_default())?))
+}
+
+/// The newest snapshot that the program wrote.
+///
+/// # Errors
+/// When there is none.
+pub fn read_snapshot(places: &Places) -> Result<Value, AnyError> {
+    Ok(serde_json::from_slice(&std::fs::read(places.snapshot_file())?)?)
+}
+
+/// Nanoseconds since 1970 of a time of today (or of yesterday, just after midnight) in UTC.
+fn moment_ns(text: &str) -> Result<u64, AnyError> {
+    let part = |range: std::ops::Range<usize>| -> Result<u64, AnyError> {
+        Ok(text.get(range).ok_or("a snapshot without a time")?.parse()?)
+    };
+    let of_day = ((part(11..13)? * 60 + part(14..16)?) * 60 + part(17..19)?) * 1000 + part(20..23)?;
+    let now = UNIX_EPOCH.elapsed()?.as_millis() as u64;
+    let day = 86_400_000;
+    let today = now - now % day + of_day;
+    Ok(if today > now + 1000 { today - day } else { today } * 1_000_000)
+}
