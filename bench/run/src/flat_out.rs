@@ -95,25 +95,42 @@ fn check_snapshot(places: &Places, protocol: &str, events: u64, expected: &[u64]
     };
     let counters = &snapshot["counters"];
     compare("events_applied", &counters["events_applied"], events);
-    for name in ["events_coalesced", "events_dropped", "events_buffered", "duplicates", "malformed", "unknown"]
-        .into_iter()
-        .chain(["server_errors", "unkeyed", "late", "evicted", "lost", "unreadable"])
+    for name in [
+        "events_coalesced",
+        "events_dropped",
+        "events_buffered",
+        "duplicates",
+        "malformed",
+        "unknown",
+    ]
+    .into_iter()
+    .chain(["server_errors", "unkeyed", "late", "evicted", "lost", "unreadable"])
     {
         compare(name, &counters[name], 0);
     }
     if protocol == "notifications" {
         let totals = &snapshot["all_queues"]["totals"];
-        for (name, expected) in ["offered", "answered", "abandoned", "handled"].into_iter().zip(expected) {
+        for (name, expected) in ["offered", "answered", "abandoned", "handled"]
+            .into_iter()
+            .zip(expected)
+        {
             compare(name, &totals[name], *expected);
         }
     }
     if protocol != "metrics" {
-        compare("active_conversations", &snapshot["totals"]["active_conversations"], expected[4]);
+        compare(
+            "active_conversations",
+            &snapshot["totals"]["active_conversations"],
+            expected[4],
+        );
     }
     if !wrong.is_empty() {
         return Err(format!("the last snapshot is wrong: {}", wrong.join(", ")).into());
     }
-    Ok((events, moment_ns(snapshot["generated_at"].as_str().unwrap_or_default())?))
+    Ok((
+        events,
+        moment_ns(snapshot["generated_at"].as_str().unwrap_or_default())?,
+    ))
 }
 
 /// The newest snapshot that the program wrote.

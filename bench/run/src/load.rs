@@ -116,7 +116,11 @@ impl Load {
     /// When it failed.
     pub fn finish(mut self) -> Result<(), AnyError> {
         self.stdin = None;
-        if self.child.wait()?.success() { Ok(()) } else { Err("the load failed".into()) }
+        if self.child.wait()?.success() {
+            Ok(())
+        } else {
+            Err("the load failed".into())
+        }
     }
 }
 
@@ -130,7 +134,16 @@ impl Places {
     pub fn program(&self, url: &str) -> Command {
         let mut command = Command::new(self.root.join("target/release/genesys-stream"));
         clean(&mut command);
-        command.args(["run", "--quiet", "--client-id", "bench", "--region", url, "--when-full", "block"]);
+        command.args([
+            "run",
+            "--quiet",
+            "--client-id",
+            "bench",
+            "--region",
+            url,
+            "--when-full",
+            "block",
+        ]);
         command.stdout(Stdio::null());
         command
     }
@@ -188,5 +201,8 @@ impl Places {
 /// Nothing of the caller's environment but the path gets to a client.
 fn clean(command: &mut Command) {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    command.env_clear().env("PATH", path).env("GENESYS_CLIENT_SECRET", "bench");
+    command
+        .env_clear()
+        .env("PATH", path)
+        .env("GENESYS_CLIENT_SECRET", "bench");
 }

@@ -23,7 +23,10 @@ pub fn idle(places: &Places) -> Result<String, AnyError> {
     let tls = places.root.join("tests/fixtures/tls");
     let mut load = Load::start(places, &["--tls", &tls.to_string_lossy()])?;
     let mut command = places.program(&format!("https://127.0.0.1:{}", load.port));
-    command.args(["--output", "none"]).arg("--ca-file").arg(tls.join("ca.pem"));
+    command
+        .args(["--output", "none"])
+        .arg("--ca-file")
+        .arg(tls.join("ca.pem"));
     let running = Running(command.stdin(Stdio::null()).spawn()?);
     let pid = running.0.id();
     load.told("sending")?;
@@ -38,8 +41,8 @@ pub fn idle(places: &Places) -> Result<String, AnyError> {
         (count > 0.0).then(|| format!("{name} {count:.0}"))
     });
     let woken = woken.collect::<Vec<_>>().join(", ");
-    let cpu: f64 = after.values().map(|used| used.cpu_secs).sum::<f64>()
-        - before.values().map(|used| used.cpu_secs).sum::<f64>();
+    let cpu: f64 =
+        after.values().map(|used| used.cpu_secs).sum::<f64>() - before.values().map(|used| used.cpu_secs).sum::<f64>();
     drop(running);
     load.finish()?;
     Ok(format!(
@@ -100,7 +103,16 @@ pub fn snapshots(places: &Places) -> Result<String, AnyError> {
 
 /// CPU seconds of the aggregator and of all threads for each snapshot, and the peak of the memory in KB.
 fn with_snapshots(places: &Places, interval_ms: u64, to_file: bool) -> Result<(f64, f64, f64), AnyError> {
-    let shape = ["--shape", "windows", "--events", "60000", "--queues", "1000", "--stop-at", "60000"];
+    let shape = [
+        "--shape",
+        "windows",
+        "--events",
+        "60000",
+        "--queues",
+        "1000",
+        "--stop-at",
+        "60000",
+    ];
     let mut load = Load::start(places, &shape)?;
     let running = start(places, load.port, interval_ms, to_file)?;
     let pid = running.0.id();
@@ -113,7 +125,11 @@ fn with_snapshots(places: &Places, interval_ms: u64, to_file: bool) -> Result<(f
     let count = began.elapsed().as_secs_f64() * 1000.0 / interval_ms as f64;
     let spent = |select: &dyn Fn(&str) -> bool| {
         let sum = |threads: &std::collections::BTreeMap<String, Used>| -> f64 {
-            threads.iter().filter(|(name, _)| select(name)).map(|(_, used)| used.cpu_secs).sum()
+            threads
+                .iter()
+                .filter(|(name, _)| select(name))
+                .map(|(_, used)| used.cpu_secs)
+                .sum()
         };
         (sum(&after) - sum(&before)) / count
     };
