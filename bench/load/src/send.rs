@@ -62,7 +62,7 @@ pub fn run(mut connection: TcpStream, options: &Options) -> Result<(), AnyError>
     let began = now_ns();
     println!("sending {began}");
     let mut moments = Vec::new();
-    let before = waited();
+    let before = scheduled();
     let mut from = 0;
     for to in options.stops.iter().copied().chain([frames.ends.len()]) {
         let to = to.min(frames.ends.len());
@@ -140,26 +140,26 @@ fn send_answers(connection: &mut TcpStream, heard: &Receiver<Heard>) -> Result<(
     Ok(())
 }
 
-/// Says how much was sent, and which part of the time the load itself was at work or waited for a core: near 100 % the
-/// load was what limited the speed.
-fn report(frames: &Frames, began: u64, before: u64) {
+/// Says how much was sent, which part of the time the load itself was at work or waited for a core (near 100 % the load was
+/// what limited the speed), and how many nanoseconds it ran.
+fn report(frames: &Frames, began: u64, before: [u64; 2]) {
     let took = (now_ns() - began).max(1);
-    let busy = (waited() - before) as f64 * 100.0 / took as f64;
+    let [ran, waited] = scheduled();
+    let (ran, waited) = (ran - before[0], waited - before[1]);
+    let busy = (ran + waited) as f64 * 100.0 / took as f64;
     let e = &frames.expected;
-    println!("load {} {} {busy:.0}", frames.ends.len(), frames.bytes.len());
+    println!("load {} {} {busy:.0} {ran}", frames.ends.len(), frames.bytes.len());
     println!(
         "expected {} {} {} {} {}",
         e.offered, e.answered, e.abandoned, e.handled, e.active
     );
 }
 
-/// Nanoseconds for which this thread ran or was ready to run.
-fn waited() -> u64 {
+/// Nanoseconds for which this thread has run, and for which it was ready to run but had no core.
+fn scheduled() -> [u64; 2] {
     let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
-    text.split_whitespace()
-        .take(2)
-        .filter_map(|number| number.parse::<u64>().ok())
-        .sum()
+    let mut numbers = text.split_whitespace().filter_map(|number| number.parse::<u64>().ok());
+    [(); 2].map(|()| numbers.next().unwrap_or(0))
 }
 
 /// Reads what the client sends, until it closes.

@@ -24,6 +24,8 @@ pub struct Run {
     pub peak_rss_mb: f64,
     /// How much of the time the load was at work or waited for a core, in percent.
     pub load_busy_percent: f64,
+    /// The share of the cores that other processes of this machine took meanwhile, in percent.
+    pub others_percent: f64,
 }
 
 /// Between two looks at the memory.
@@ -39,7 +41,7 @@ pub fn run(places: &Places, client: Client, protocol: &str, events: u64) -> Resu
     let mut running = places.start(client, protocol, load.port, None)?;
     let pid = running.0.id();
     let began = load.told("sending")?[0];
-    let at_start = process::running(pid);
+    let (at_start, machine) = (process::running(pid), process::whole_machine());
     let (ended, peak_kb) = (AtomicBool::new(false), AtomicU64::new(0));
     let status = std::thread::scope(|scope| {
         scope.spawn(|| {
@@ -54,10 +56,11 @@ pub fn run(places: &Places, client: Client, protocol: &str, events: u64) -> Resu
     })?;
     let exited = UNIX_EPOCH.elapsed()?.as_nanos() as u64;
     let used = process::ended_children()?.since(before).since(at_start);
+    let machine = process::whole_machine() - machine;
     if !status.success() {
         return Err(format!("{client:?} ended with {status}").into());
     }
-    let load_busy_percent = load.told("load")?[2] as f64;
+    let of_load = load.told("load")?;
     let expected = load.told("expected")?;
     load.finish()?;
     let (counted, last) = match client {
@@ -74,13 +77,17 @@ pub fn run(places: &Places, client: Client, protocol: &str, events: u64) -> Resu
         return Err(format!("{client:?} counted {counted} events of {events}").into());
     }
     let millions = events as f64 / 1e6;
+    let secs = (exited - began) as f64 / 1e9;
+    let cores = std::thread::available_parallelism().map_or(1, usize::from) as f64;
+    let others = machine - used.cpu_secs - of_load[3] as f64 / 1e9;
     Ok(Run {
         events_per_sec: events as f64 * 1e9 / (last - began) as f64,
-        events_per_sec_to_exit: events as f64 * 1e9 / (exited - began) as f64,
+        events_per_sec_to_exit: events as f64 / secs,
         cpu_secs_per_million: used.cpu_secs / millions,
         switches_per_million: used.switches / millions,
         peak_rss_mb: peak_kb.into_inner() as f64 / 1024.0,
-        load_busy_percent,
+        load_busy_percent: of_load[2] as f64,
+        others_percent: (others / secs / cores * 100.0).clamp(0.0, 100.0),
     })
 }
 

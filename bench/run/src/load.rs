@@ -21,6 +21,20 @@ pub enum Client {
     Python,
 }
 
+impl Client {
+    /// Its name in the tables.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ours => "ours",
+            Self::OursToFile => "ours to file",
+            Self::Library => "our library",
+            Self::X1 => "x1",
+            Self::Tokio => "tokio",
+            Self::Python => "Python",
+        }
+    }
+}
+
 /// Where everything is.
 pub struct Places {
     /// The checkout.
@@ -136,7 +150,8 @@ impl Places {
         clean(&mut command);
         command.args([
             "run",
-            "--quiet",
+            "-q",
+            "-q",
             "--client-id",
             "bench",
             "--region",

@@ -55,6 +55,10 @@ fn main() -> Result<(), AnyError> {
     println!(
         "ours: target/release/genesys-stream, --output none, snapshot to a file each second, buffer 5000, when_full block."
     );
+    println!(
+        "load busy: of the time, the load worked or waited for a core. others: of all cores, other processes had so much;"
+    );
+    println!("with more than a few percent only the CPU figures mean anything.");
     println!("Every run is checked: all events applied, none dropped, merged, repeated or unreadable; totals as sent.");
 
     let protocols: &[(&str, u64)] = &[("notifications", 150_000), ("events", 600_000), ("metrics", 400_000)];
@@ -135,14 +139,15 @@ fn print_flat_out(protocol: &str, events: u64, runs: &BTreeMap<Client, Vec<Run>>
     };
     println!("\n{protocol}, flat out, {events} events a run");
     println!(
-        "{:12} {:>26} {:>22} {:>28} {:>20} {:>10}",
-        "", "events/s", "CPU s per million", "switches per million", "peak RSS MB", "load busy"
+        "{:12} {:>26} {:>20} {:>26} {:>18} {:>10} {:>8}",
+        "", "events/s", "CPU s per million", "switches per million", "peak RSS MB", "load busy", "others"
     );
     for (client, of_client) in runs {
         let busy = spread(of_client.iter().map(|run| run.load_busy_percent).collect()).median;
+        let others = spread(of_client.iter().map(|run| run.others_percent).collect()).median;
         println!(
-            "{:12} {:>26} {:>22} {:>28} {:>20} {busy:>8.0} %{}",
-            format!("{client:?}"),
+            "{:12} {:>26} {:>20} {:>26} {:>18} {busy:>8.0} % {others:>6.0} %{}",
+            client.name(),
             spread(figures(*client, |run| run.events_per_sec)).to_string(),
             spread(figures(*client, |run| run.cpu_secs_per_million)).to_string(),
             spread(figures(*client, |run| run.switches_per_million)).to_string(),
@@ -160,7 +165,7 @@ fn print_flat_out(protocol: &str, events: u64, runs: &BTreeMap<Client, Vec<Run>>
             let cpu: fn(&Run) -> f64 = |run| run.cpu_secs_per_million;
             println!(
                 "ours ÷ {:8} events/s {:>20}   CPU {:>20}",
-                format!("{theirs:?}"),
+                theirs.name(),
                 ratio(&figures(Client::Ours, speed), &figures(theirs, speed)).to_string(),
                 ratio(&figures(Client::Ours, cpu), &figures(theirs, cpu)).to_string()
             );
@@ -180,7 +185,7 @@ fn print_paced(places: &Places, rounds: usize) -> Result<(), AnyError> {
     for round in 1..=rounds {
         for (place, client) in clients.iter().enumerate() {
             let latency = paced::run(places, *client, RATE, PACED_EVENTS)?;
-            eprintln!("paced, round {round}, {client:?}: {:.0} µs", latency.median_us);
+            eprintln!("paced, round {round}, {}: {:.0} µs", client.name(), latency.median_us);
             medians[place].push(latency.median_us);
             p99s[place].push(latency.p99_us);
         }
@@ -194,7 +199,7 @@ fn print_paced(places: &Places, rounds: usize) -> Result<(), AnyError> {
     for (place, client) in clients.iter().enumerate() {
         println!(
             "{:12} median {:>22} µs   99th percentile {:>24} µs",
-            format!("{client:?}"),
+            client.name(),
             spread(medians[place].clone()).to_string(),
             spread(p99s[place].clone()).to_string()
         );

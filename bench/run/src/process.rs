@@ -64,6 +64,20 @@ pub fn threads(pid: u32) -> BTreeMap<String, Used> {
     threads
 }
 
+/// CPU seconds that all processes of the machine have used, what a hypervisor took included.
+pub fn whole_machine() -> f64 {
+    let text = read_to_string("/proc/stat").unwrap_or_default();
+    let first = text.lines().next().unwrap_or_default();
+    let ticks: Vec<f64> = first
+        .split_whitespace()
+        .skip(1)
+        .filter_map(|ticks| ticks.parse().ok())
+        .collect();
+    // user nice system idle iowait irq softirq steal, in hundredths of a second.
+    let busy = [0, 1, 2, 5, 6, 7].into_iter().filter_map(|place| ticks.get(place));
+    busy.sum::<f64>() / 100.0
+}
+
 /// A line of `/proc/<pid>/status`, such as `VmHWM:`, in KB.
 pub fn memory_kb(pid: u32, line: &str) -> f64 {
     number(&PathBuf::from(format!("/proc/{pid}/status")), line)
