@@ -159,6 +159,8 @@ impl Places {
             "--when-full",
             "block",
         ]);
+        // Should nobody end it.
+        command.args(["--duration", "170"]);
         command.stdout(Stdio::null());
         command
     }

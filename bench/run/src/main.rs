@@ -194,7 +194,7 @@ fn print_paced(places: &Places, rounds: usize) -> Result<(), AnyError> {
         "\nlatency at {RATE} events/s, from the write of the frame to: ours, the callback of a library user, after the"
     );
     println!(
-        "model has applied the event (one hand-over more than to the dashboard); tokio and x1, counted. {rounds} rounds."
+        "model has applied the event (one hand-over more than to the dashboard); tokio and x1, counted. Rounds: {rounds}."
     );
     for (place, client) in clients.iter().enumerate() {
         println!(
