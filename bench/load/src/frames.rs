@@ -123,7 +123,7 @@ impl Centre {
         let seed = self.begun;
         self.begun += 1;
         let drawn = mixed(seed);
-        let kind = if drawn % 8 == 0 {
+        let kind = if drawn.is_multiple_of(8) {
             Kind::Abandoned
         } else {
             Kind::Answered
