@@ -1,17 +1,18 @@
 //! One client takes all events as fast as it can.
 //!
 //! In: client, protocol, number of events · Out: what it used, checked against what was sent · Thread: main; one more
-//! watches the memory.
+//! watches memory and threads.
 
+use std::collections::BTreeMap;
 use std::io::Read;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, UNIX_EPOCH};
 
 use serde_json::Value;
 
 use crate::AnyError;
 use crate::load::{Client, Load, Places};
-use crate::process;
+use crate::process::{self, Used};
 
 /// What one run of one client showed.
 #[derive(Clone, Copy, Debug)]
@@ -20,6 +21,8 @@ pub struct Run {
     /// The same up to the end of the process, with everything written.
     pub events_per_sec_to_exit: f64,
     pub cpu_secs_per_million: f64,
+    /// Of the thread that used most: with a core for each thread nothing is faster than this thread.
+    pub busiest_thread_secs_per_million: f64,
     pub switches_per_million: f64,
     pub peak_rss_mb: f64,
     /// How much of the time the load was at work or waited for a core, in percent.
@@ -28,8 +31,8 @@ pub struct Run {
     pub others_percent: f64,
 }
 
-/// Between two looks at the memory.
-const LOOK: Duration = Duration::from_millis(20);
+/// Between two looks at memory and threads.
+const LOOK: Duration = Duration::from_millis(50);
 
 /// Runs a client once against a load of its own.
 ///
@@ -41,21 +44,17 @@ pub fn run(places: &Places, client: Client, protocol: &str, events: u64) -> Resu
     let mut running = places.start(client, protocol, load.port, None)?;
     let pid = running.0.id();
     let began = load.told("sending")?[0];
-    let (at_start, machine) = (process::running(pid), process::whole_machine());
-    let (ended, peak_kb) = (AtomicBool::new(false), AtomicU64::new(0));
-    let status = std::thread::scope(|scope| {
-        scope.spawn(|| {
-            while !ended.load(Ordering::Relaxed) {
-                peak_kb.fetch_max(process::memory_kb(pid, "VmHWM:") as u64, Ordering::Relaxed);
-                std::thread::sleep(LOOK);
-            }
-        });
+    let (at_start, machine) = (process::threads(pid), process::whole_machine());
+    let ended = AtomicBool::new(false);
+    let (status, (peak_kb, share)) = std::thread::scope(|scope| {
+        let watch = scope.spawn(|| watch(pid, &at_start, &ended));
         let status = running.0.wait();
         ended.store(true, Ordering::Relaxed);
-        status
-    })?;
+        (status, watch.join().expect("the watch does not panic"))
+    });
+    let status = status?;
     let exited = UNIX_EPOCH.elapsed()?.as_nanos() as u64;
-    let used = process::ended_children()?.since(before).since(at_start);
+    let used = process::ended_children()?.since(before).since(process::sum(&at_start));
     let machine = process::whole_machine() - machine;
     if !status.success() {
         return Err(format!("{client:?} ended with {status}").into());
@@ -84,11 +83,31 @@ pub fn run(places: &Places, client: Client, protocol: &str, events: u64) -> Resu
         events_per_sec: events as f64 * 1e9 / (last - began) as f64,
         events_per_sec_to_exit: events as f64 / secs,
         cpu_secs_per_million: used.cpu_secs / millions,
+        busiest_thread_secs_per_million: used.cpu_secs * share / millions,
         switches_per_million: used.switches / millions,
-        peak_rss_mb: peak_kb.into_inner() as f64 / 1024.0,
+        peak_rss_mb: peak_kb / 1024.0,
         load_busy_percent: of_load[2] as f64,
         others_percent: (others / secs / cores * 100.0).clamp(0.0, 100.0),
     })
+}
+
+/// Looks at a process until it has ended: the peak of its memory in KB, and which part of the CPU time since `before` its
+/// busiest thread used.
+fn watch(pid: u32, before: &BTreeMap<String, Used>, ended: &AtomicBool) -> (f64, f64) {
+    let (mut peak_kb, mut share) = (0.0_f64, 1.0);
+    while !ended.load(Ordering::Relaxed) {
+        peak_kb = peak_kb.max(process::memory_kb(pid, "VmHWM:"));
+        let since = process::threads(pid).into_iter().map(|(name, used)| {
+            let before = before.get(&name).copied().unwrap_or_default();
+            used.since(before).cpu_secs
+        });
+        let (most, all) = since.fold((0.0_f64, 0.0), |(most, all), secs| (most.max(secs), all + secs));
+        if all > 0.0 {
+            share = most / all;
+        }
+        std::thread::sleep(LOOK);
+    }
+    (peak_kb, share)
 }
 
 /// Compares the last snapshot with what was sent; the number of applied events, and when that snapshot was made.

@@ -39,10 +39,10 @@ pub fn ended_children() -> Result<Used, nix::Error> {
     })
 }
 
-/// What a running process has used.
-pub fn running(pid: u32) -> Used {
+/// What all threads together have used.
+pub fn sum(threads: &BTreeMap<String, Used>) -> Used {
     let mut sum = Used::default();
-    for used in threads(pid).values() {
+    for used in threads.values() {
         sum.cpu_secs += used.cpu_secs;
         sum.switches += used.switches;
     }

@@ -14,7 +14,7 @@ pub fn spread(mut figures: Vec<f64>) -> Spread {
     figures.sort_by(f64::total_cmp);
     Spread {
         least: figures[0],
-        median: figures[figures.len() / 2],
+        median: (figures[(figures.len() - 1) / 2] + figures[figures.len() / 2]) / 2.0,
         greatest: figures[figures.len() - 1],
     }
 }
