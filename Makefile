@@ -3,7 +3,7 @@ CARGO ?= cargo
 # Seconds until `make demo` ends by itself; empty = until Ctrl-C.
 DURATION ?=
 
-.PHONY: help demo build test lint doc features bench tools browser clean
+.PHONY: help demo build test lint doc features bench parts tools browser clean
 
 help: ## lists these targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -40,7 +40,16 @@ browser: build ## the live page in a real browser, the metrics through promtool
 doc: ## the library's documentation, target/doc
 	$(CARGO) doc --locked --no-deps
 
-bench: ## throughput and cost per event, against a ceiling in the same run
+# ROUNDS=5, EVENTS= (a run), PYTHON= (an interpreter that has `websockets`), QUICK=1 (two rounds of `notifications` only).
+export ROUNDS EVENTS PYTHON QUICK
+
+bench: build ## the whole program beside other clients: speed, CPU, latency, memory (QUICK=1: two minutes)
+	@for package in load x1 tokio ours run; do \
+	  $(CARGO) build --release --locked --quiet --target-dir target/bench --manifest-path bench/$$package/Cargo.toml || exit; \
+	done
+	@./target/bench/release/run
+
+parts: ## micro benchmarks of single parts
 	$(CARGO) bench --locked
 
 clean: ## removes what was built
