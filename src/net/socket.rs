@@ -488,6 +488,35 @@ mod tests {
     }
 
     #[test]
+    fn in_blocks_the_system_is_asked_only_where_that_is_allowed() {
+        let (mut near, mut far) = pair();
+        near.read_in_blocks();
+        far.write_all(b"one two").unwrap();
+        let in_long = Instant::now() + Duration::from_secs(60);
+        let mut buf = [0; 4];
+        assert_eq!(near.read(&mut buf).unwrap_err().kind(), ErrorKind::WouldBlock);
+        near.allow_read(in_long);
+        assert_eq!((near.read(&mut buf).unwrap(), &buf), (4, b"one "));
+        assert_eq!(
+            (near.read(&mut buf).unwrap(), &buf[..3]),
+            (3, &b"two"[..]),
+            "it is here"
+        );
+        far.write_all(b"more").unwrap();
+        assert_eq!(near.read(&mut buf).unwrap_err().kind(), ErrorKind::WouldBlock);
+        near.allow_read(in_long);
+        near.forbid_read();
+        assert_eq!(near.read(&mut buf).unwrap_err().kind(), ErrorKind::WouldBlock);
+        near.allow_read(in_long);
+        assert_eq!((near.read(&mut buf).unwrap(), &buf), (4, b"more"));
+        near.allow_read(Instant::now() + Duration::from_millis(2));
+        assert_eq!(near.read(&mut buf).unwrap_err().kind(), ErrorKind::WouldBlock);
+        drop(far);
+        near.allow_read(in_long);
+        assert_eq!(near.read(&mut buf).unwrap(), 0);
+    }
+
+    #[test]
     fn idle_means_open_and_quiet() {
         let (mut near, mut far) = pair();
         assert!(near.is_idle());

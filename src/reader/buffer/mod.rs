@@ -11,7 +11,7 @@ mod batch;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]
-mod tests;
+pub(in crate::reader) mod tests;
 mod waiting;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

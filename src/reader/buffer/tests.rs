@@ -11,7 +11,7 @@ use crate::event::{Event, EventKind};
 use crate::{Id, Moment};
 
 /// An event of one conversation; `active` tells its events apart.
-pub(super) fn event(conversation: &str, at_ms: i64) -> Event {
+pub(in crate::reader) fn event(conversation: &str, at_ms: i64) -> Event {
     Event {
         received_at: Moment::from_epoch_ms(at_ms),
         connection: 1,
@@ -89,7 +89,7 @@ impl Rig {
 }
 
 /// Which conversation an event is of, and when it came.
-pub(super) fn what(event: &Event) -> (String, i64) {
+pub(in crate::reader) fn what(event: &Event) -> (String, i64) {
     let id = event.conversation_id.as_ref().expect("set above");
     (id.to_string(), event.received_at.epoch_ms())
 }
