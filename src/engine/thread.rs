@@ -3,8 +3,9 @@
 //! In: events from the buffer, `Control` messages, its own ticks · Out: `Item`s to outputs, audit entries, lines of the
 //! recording, repair jobs, published snapshots · Thread: `gs-aggregator`.
 //!
-//! It waits for an event, a message or its next tick, whichever is first. Where the buffer's policy is `block` and an
-//! output has no room, it takes no event until there is; messages and snapshots go on.
+//! It waits for events, a message or its next tick, whichever is first, and applies a batch of events before it looks at
+//! messages and the clock again. Where the buffer's policy is `block` and an output has no room, it stops in the middle of a
+//! batch until there is; messages and snapshots go on.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -23,13 +24,10 @@ use crate::model::snapshot::Snapshot;
 use crate::output::journal::Journal;
 use crate::output::recording::{Line, Start, State};
 use crate::output::{Item, Outputs};
-use crate::reader::buffer::BufferReceiver;
+use crate::reader::buffer::{Batch, BufferReceiver};
 use crate::reader::telemetry::Telemetry;
 use crate::rest::ServiceClock;
 use crate::{Error, Moment};
-
-/// Events applied before messages and the clock are looked at again: well under a millisecond of work.
-const BATCH: usize = 128;
 
 /// What the engine is given.
 pub(crate) struct AggregatorParts<'a> {
@@ -49,6 +47,8 @@ pub(crate) struct AggregatorParts<'a> {
 pub(crate) struct Aggregator {
     core: Core,
     buffer: BufferReceiver,
+    /// The batch that is being applied.
+    batch: Batch,
     control: Receiver<Control>,
     telemetry: Arc<Telemetry>,
     outputs: Outputs,
@@ -124,6 +124,7 @@ impl Aggregator {
         Self {
             core,
             buffer: parts.buffer,
+            batch: Batch::default(),
             control: parts.control,
             telemetry: parts.telemetry,
             outputs: parts.outputs,
@@ -166,6 +167,9 @@ impl Aggregator {
                 self.wait_for_room();
                 continue;
             }
+            if self.apply_batch() {
+                continue;
+            }
             let until_tick = self.ticks.next.saturating_duration_since(Instant::now());
             select! {
                 recv(self.control) -> message => match message {
@@ -181,19 +185,8 @@ impl Aggregator {
                         return self.finish(Finish { state, drain_until: now, outputs_until: now });
                     }
                 },
-                recv(self.buffer.tickets()) -> ticket => {
-                    if let Ok(ticket) = ticket {
-                        self.apply_event(ticket);
-                        for _ in 1..BATCH {
-                            if self.outputs.is_holding() {
-                                break;
-                            }
-                            match self.buffer.tickets().try_recv() {
-                                Ok(ticket) => self.apply_event(ticket),
-                                Err(_) => break,
-                            }
-                        }
-                    } else {
+                recv(self.buffer.filled()) -> filled => {
+                    if filled.is_err() {
                         // No reader is left; only messages can come.
                         self.wait_for_message();
                     }
@@ -220,19 +213,34 @@ impl Aggregator {
         self.outputs.offer_held();
     }
 
-    fn apply_event(&mut self, ticket: u64) {
-        let Some(event) = self.buffer.take(ticket) else { return };
-        let applied = self.core.apply_event(&event);
-        Telemetry::add(&self.telemetry.applied, 1);
+    /// Applies the batch in hand or else the oldest that waits, as far as the outputs have room; whether there was one.
+    fn apply_batch(&mut self) -> bool {
+        if self.batch.is_empty() && !self.buffer.take(&mut self.batch) {
+            return false;
+        }
+        let wants_events = self.outputs.want_events();
+        let before = self.batch.len();
+        while !self.outputs.is_holding()
+            && let Some(event) = self.batch.oldest()
+        {
+            let applied = self.core.apply_event(event);
+            if let Some(effect) = applied.effect {
+                self.carry_out([effect]);
+            }
+            if !(wants_events && applied.gets_record) {
+                self.batch.skip(1);
+            } else if let Some(event) = self.batch.pop() {
+                self.outputs.offer(&Item::Event(Arc::new(event)));
+            }
+        }
+        // Before any change is recorded, which tells how many events have left the buffer.
+        Telemetry::add(&self.telemetry.applied, (before - self.batch.len()) as u64);
         let newest = self.core.model().newest_time();
         if newest != self.newest {
             self.newest = newest;
             newest.into_iter().for_each(|at| self.clock.prove(at));
         }
-        self.carry_out(applied.effect);
-        if applied.gets_record && self.outputs.want_events() {
-            self.outputs.offer(&Item::Event(Arc::from(event)));
-        }
+        true
     }
 
     /// Looks at the clocks before anything is translated by them, if one was stepped or a date told of another difference.
@@ -366,12 +374,11 @@ impl Aggregator {
                 self.outputs.wait_for_room(end.drain_until);
                 continue;
             }
-            match self.buffer.tickets().try_recv() {
-                Ok(ticket) => self.apply_event(ticket),
-                Err(_) => break,
+            if !self.apply_batch() {
+                break;
             }
         }
-        let discarded = self.buffer.discard();
+        let discarded = self.buffer.discard(&mut self.batch);
         if discarded > 0 {
             abandoned.push(format!(
                 "{discarded} events in the buffer were dropped: there was no time to apply them"

@@ -15,7 +15,10 @@ const NAMES_AT_MOST: usize = 1_000;
 #[derive(Debug)]
 pub(crate) struct Freshness {
     stale_after: Duration,
-    names: BTreeMap<Box<str>, Age>,
+    /// In no order: there are few.
+    names: Vec<(Box<str>, Age)>,
+    /// Where the name of the last event is: the next event usually has the same.
+    last: usize,
 }
 
 #[derive(Debug)]
@@ -42,7 +45,8 @@ impl Freshness {
     pub(crate) fn new(stale_after: Duration) -> Self {
         Self {
             stale_after,
-            names: BTreeMap::new(),
+            names: Vec::new(),
+            last: 0,
         }
     }
 
@@ -50,15 +54,16 @@ impl Freshness {
     /// of its data.
     pub(crate) fn record(&mut self, name: &str, own: Option<Moment>, arrived: Moment, now: Moment) -> Arrival {
         let newest = own.map_or(now, |own| own.min(now));
-        let is_old = is_stale(newest, now, self.stale_after);
-        let Some(age) = self.names.get_mut(name) else {
+        let stale_after = self.stale_after;
+        let is_old = is_stale(newest, now, stale_after);
+        let Some(age) = self.age_of(name) else {
             if self.names.len() < NAMES_AT_MOST {
                 let age = Age {
                     last_event_at: arrived,
                     newest,
                     stale: is_old,
                 };
-                self.names.insert(name.into(), age);
+                self.names.push((name.into(), age));
             }
             return Arrival {
                 is_old,
@@ -67,11 +72,19 @@ impl Freshness {
         };
         age.last_event_at = arrived;
         age.newest = age.newest.max(newest);
-        let was_stale = std::mem::replace(&mut age.stale, is_stale(age.newest, now, self.stale_after));
+        let was_stale = std::mem::replace(&mut age.stale, is_stale(age.newest, now, stale_after));
         Arrival {
             is_old,
             became_stale: age.stale && !was_stale,
         }
+    }
+
+    fn age_of(&mut self, name: &str) -> Option<&mut Age> {
+        let has_name = |(other, _): &(Box<str>, Age)| **other == *name;
+        if !self.names.get(self.last).is_some_and(has_name) {
+            self.last = self.names.iter().position(has_name)?;
+        }
+        self.names.get_mut(self.last).map(|(_, age)| age)
     }
 
     /// Names that became stale since the last tick because no event arrived.
@@ -83,6 +96,7 @@ impl Freshness {
                 became_stale.push(name.clone());
             }
         }
+        became_stale.sort();
         became_stale
     }
 
@@ -93,7 +107,10 @@ impl Freshness {
             last_event_at: age.last_event_at,
             stale: is_stale(age.newest, as_of, self.stale_after),
         };
-        BTreeMap::from_iter(self.names.iter().map(|(name, age)| (name.to_string(), one(age))))
+        self.names
+            .iter()
+            .map(|(name, age)| (name.to_string(), one(age)))
+            .collect()
     }
 }
 

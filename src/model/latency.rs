@@ -3,7 +3,6 @@
 //! In: milliseconds · Out: last, median, 99th percentile, greatest · Thread: any (pure).
 
 use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
 
 use hdrhistogram::Histogram;
 
@@ -19,7 +18,8 @@ const SIGNIFICANT_DIGITS: u8 = 2;
 /// A histogram for every kind of event that arrived.
 #[derive(Debug, Default)]
 pub(crate) struct Latencies {
-    kinds: BTreeMap<EventKind, Latency>,
+    /// By the kind's place in [`EventKind::ALL`].
+    kinds: [Option<Box<Latency>>; EventKind::ALL.len()],
 }
 
 #[derive(Debug)]
@@ -33,20 +33,21 @@ impl Latencies {
     /// Notes one event.
     pub(crate) fn record(&mut self, kind: EventKind, ms: u64) {
         let ms = ms.min(LONGEST_MS);
-        let latency = match self.kinds.entry(kind) {
-            Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(new) => {
-                // The bounds are valid, so this does not fail; if it did, only the latency would be missing.
-                let Ok(histogram) = Histogram::new_with_bounds(1, LONGEST_MS, SIGNIFICANT_DIGITS) else {
-                    return;
-                };
-                new.insert(Latency {
+        let Some(place) = self.kinds.get_mut(kind as usize) else {
+            return;
+        };
+        if place.is_none() {
+            // The bounds are valid, so this does not fail; if it did, only the latency would be missing.
+            let histogram = Histogram::new_with_bounds(1, LONGEST_MS, SIGNIFICANT_DIGITS).ok();
+            *place = histogram.map(|histogram| {
+                Box::new(Latency {
                     last_ms: ms,
                     max_ms: ms,
                     histogram,
                 })
-            }
-        };
+            });
+        }
+        let Some(latency) = place else { return };
         latency.last_ms = ms;
         latency.max_ms = latency.max_ms.max(ms);
         latency.histogram.saturating_record(ms);
@@ -61,17 +62,23 @@ impl Latencies {
             p99_ms: latency.histogram.value_at_quantile(0.99).min(latency.max_ms),
             max_ms: latency.max_ms,
         };
-        BTreeMap::from_iter(
-            self.kinds
-                .iter()
-                .map(|(kind, latency)| (kind.as_str().to_owned(), one(latency))),
-        )
+        let known = EventKind::ALL.iter().zip(&self.kinds);
+        known
+            .filter_map(|(kind, latency)| Some((kind.as_str().to_owned(), one(latency.as_ref()?))))
+            .collect()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_kind_has_its_place() {
+        for (place, kind) in EventKind::ALL.into_iter().enumerate() {
+            assert_eq!(kind as usize, place);
+        }
+    }
 
     #[test]
     fn percentiles_are_within_two_digits_and_never_above_the_greatest() {
@@ -104,7 +111,8 @@ mod tests {
     fn a_kind_takes_little_memory() {
         let mut latencies = Latencies::default();
         latencies.record(EventKind::Metric, u64::MAX);
-        let counts = latencies.kinds[&EventKind::Metric].histogram.distinct_values();
+        let latency = latencies.kinds[EventKind::Metric as usize].as_ref();
+        let counts = latency.expect("noted").histogram.distinct_values();
         assert_eq!(counts * size_of::<u32>(), 15 * 1024);
     }
 

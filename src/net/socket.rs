@@ -8,6 +8,7 @@
 use std::fmt;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -18,6 +19,34 @@ use super::cancel::Registration;
 
 /// The time limit of one write: a peer that reads nothing for so long is gone.
 pub(crate) const WRITE_LIMIT: Duration = Duration::from_secs(5);
+
+/// A read that waits for nothing may return so much after its deadline, or a 64th of its time where that is less.
+const LATE_AT_MOST_MS: u64 = 20;
+
+/// The most that one system call reads where the owner decides when the system is asked for data. Its memory is used as far as
+/// data comes.
+const BLOCK_BYTES: usize = 128 << 10;
+
+/// What one system call has read.
+#[derive(Debug)]
+struct Block {
+    bytes: Box<[u8]>,
+    /// Not taken yet.
+    left: Range<usize>,
+    /// Whether the system may be asked for the next one.
+    may_read: bool,
+}
+
+impl Block {
+    /// Moves bytes into `buf`; returns how many.
+    fn take(&mut self, buf: &mut [u8]) -> usize {
+        let count = self.left.len().min(buf.len());
+        let from = self.left.start;
+        buf[..count].copy_from_slice(&self.bytes[from..from + count]);
+        self.left.start += count;
+        count
+    }
+}
 
 /// A TCP stream with an absolute deadline for reads and one for each write.
 ///
@@ -38,6 +67,8 @@ pub(crate) struct DeadlineTcp {
     woken: Arc<AtomicBool>,
     /// Whether data that arrives after a wake is still read.
     lingers: bool,
+    /// Set where the owner decides when the system is asked for data.
+    block: Option<Block>,
     _registration: Option<Registration>,
 }
 
@@ -53,14 +84,16 @@ impl DeadlineTcp {
             write_armed_ms: 0,
             woken: Arc::new(AtomicBool::new(false)),
             lingers: false,
+            block: None,
             _registration: registration,
         }
     }
 
     fn arm_read(&mut self, remaining: Duration) -> io::Result<()> {
         let ms = whole_ms(remaining);
-        // On a busy stream many reads happen within a millisecond: one system call serves them all.
-        if ms != self.read_armed_ms {
+        // On a busy stream many reads happen within a few milliseconds: one system call serves them all.
+        let late_ms = (ms / 64).min(LATE_AT_MOST_MS);
+        if !(ms..=ms + late_ms).contains(&self.read_armed_ms) {
             self.tcp.set_read_timeout(Some(Duration::from_millis(ms)))?;
             self.read_armed_ms = ms;
         }
@@ -74,6 +107,22 @@ impl DeadlineTcp {
             self.write_armed_ms = ms;
         }
         Ok(())
+    }
+
+    /// One system call that returns data; waits for it until the deadline.
+    fn read_system(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        loop {
+            let remaining = self.read_deadline.saturating_duration_since(Instant::now());
+            if remaining.is_zero() || (self.woken.load(Ordering::SeqCst) && !self.lingers) {
+                return Err(ErrorKind::WouldBlock.into());
+            }
+            self.arm_read(remaining)?;
+            match self.tcp.read(buf) {
+                Ok(0) if self.woken.load(Ordering::SeqCst) => return Err(ErrorKind::WouldBlock.into()),
+                Err(error) if error.kind() == ErrorKind::Interrupted || ran_out(&error) => {}
+                outcome => return outcome,
+            }
+        }
     }
 
     fn begin_write(&mut self) {
@@ -111,18 +160,19 @@ fn ran_out(error: &io::Error) -> bool {
 
 impl Read for DeadlineTcp {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        loop {
-            let remaining = self.read_deadline.saturating_duration_since(Instant::now());
-            if remaining.is_zero() || (self.woken.load(Ordering::SeqCst) && !self.lingers) {
-                return Err(ErrorKind::WouldBlock.into());
-            }
-            self.arm_read(remaining)?;
-            match self.tcp.read(buf) {
-                Ok(0) if self.woken.load(Ordering::SeqCst) => return Err(ErrorKind::WouldBlock.into()),
-                Err(error) if error.kind() == ErrorKind::Interrupted || ran_out(&error) => {}
-                outcome => return outcome,
-            }
+        let Some(mut block) = self.block.take() else {
+            return self.read_system(buf);
+        };
+        let mut outcome = Ok(());
+        if block.left.is_empty() {
+            outcome = match std::mem::take(&mut block.may_read) {
+                true => self.read_system(&mut block.bytes).map(|count| block.left = 0..count),
+                false => Err(ErrorKind::WouldBlock.into()),
+            };
         }
+        let taken = block.take(buf);
+        self.block = Some(block);
+        outcome.map(|()| taken)
     }
 }
 
@@ -177,6 +227,32 @@ impl Stream {
     /// Sets the time from which reads return `WouldBlock`.
     pub(crate) fn set_read_deadline(&mut self, deadline: Instant) {
         self.base().read_deadline = deadline;
+    }
+
+    /// From now on a read returns data that has been received already, else `WouldBlock`; only after [`Stream::allow_read`] it
+    /// asks the system, once, for as much as there is.
+    pub(crate) fn read_in_blocks(&mut self) {
+        self.base().block = Some(Block {
+            bytes: vec![0; BLOCK_BYTES].into_boxed_slice(),
+            left: 0..0,
+            may_read: false,
+        });
+    }
+
+    /// Lets the next read that finds no data here wait until `deadline` for data from the system.
+    pub(crate) fn allow_read(&mut self, deadline: Instant) {
+        let base = self.base();
+        base.read_deadline = deadline;
+        if let Some(block) = &mut base.block {
+            block.may_read = true;
+        }
+    }
+
+    /// Takes back what [`Stream::allow_read`] allowed.
+    pub(crate) fn forbid_read(&mut self) {
+        if let Some(block) = &mut self.base().block {
+            block.may_read = false;
+        }
     }
 
     /// Sets the time that a write may take from its first byte to its last; [`WRITE_LIMIT`] by default.
@@ -409,6 +485,35 @@ mod tests {
         assert_eq!(&heard, b"bye");
         far.write_all(b"late").unwrap();
         assert_eq!(owner.join().unwrap(), (ErrorKind::WouldBlock, b"late".to_vec()));
+    }
+
+    #[test]
+    fn in_blocks_the_system_is_asked_only_where_that_is_allowed() {
+        let (mut near, mut far) = pair();
+        near.read_in_blocks();
+        far.write_all(b"one two").unwrap();
+        let in_long = Instant::now() + Duration::from_secs(60);
+        let mut buf = [0; 4];
+        assert_eq!(near.read(&mut buf).unwrap_err().kind(), ErrorKind::WouldBlock);
+        near.allow_read(in_long);
+        assert_eq!((near.read(&mut buf).unwrap(), &buf), (4, b"one "));
+        assert_eq!(
+            (near.read(&mut buf).unwrap(), &buf[..3]),
+            (3, &b"two"[..]),
+            "it is here"
+        );
+        far.write_all(b"more").unwrap();
+        assert_eq!(near.read(&mut buf).unwrap_err().kind(), ErrorKind::WouldBlock);
+        near.allow_read(in_long);
+        near.forbid_read();
+        assert_eq!(near.read(&mut buf).unwrap_err().kind(), ErrorKind::WouldBlock);
+        near.allow_read(in_long);
+        assert_eq!((near.read(&mut buf).unwrap(), &buf), (4, b"more"));
+        near.allow_read(Instant::now() + Duration::from_millis(2));
+        assert_eq!(near.read(&mut buf).unwrap_err().kind(), ErrorKind::WouldBlock);
+        drop(far);
+        near.allow_read(in_long);
+        assert_eq!(near.read(&mut buf).unwrap(), 0);
     }
 
     #[test]

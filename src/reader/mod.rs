@@ -4,12 +4,13 @@
 //!
 //! A reader decides nothing beyond its own connection: it ends with a `CloseReason`, and the supervisor decides what
 //! follows. It waits for a frame or for room in the buffer, never longer than until its next timer, and a stop ends both
-//! waits at once. Where the buffer is full and its policy is `block`, the reader reads a bounded number of events ahead, so
-//! that it still answers the peer's pings and sees the answers to its own.
+//! waits at once. Events are handed over in batches: before the socket is read again, before every notice, and when the batch
+//! is full. Where the buffer is full and its policy is `block`, the reader reads a bounded number of events ahead, so that it
+//! still answers the peer's pings and sees the answers to its own.
 
-mod ahead;
 pub(crate) mod buffer;
 pub(crate) mod heartbeat;
+mod outgoing;
 mod recorded;
 mod socket;
 pub(crate) mod telemetry;
@@ -25,7 +26,7 @@ use tungstenite::Message;
 use tungstenite::protocol::CloseFrame;
 use tungstenite::protocol::frame::coding::CloseCode;
 
-use self::ahead::Ahead;
+use self::outgoing::Outgoing;
 use self::socket::{Socket, close_reason, open_socket};
 use crate::audit::entries;
 use crate::base::error::panic_text;
@@ -36,7 +37,7 @@ use crate::net::{Cancel, Net, ShutdownHandle};
 use crate::output::journal::Journal;
 use crate::protocol::time_scan::oldest_after;
 use crate::protocol::{Heard, Machine, Ping};
-use crate::reader::buffer::{BufferSender, Sent};
+use crate::reader::buffer::BufferSender;
 use crate::reader::heartbeat::{Answers, Due, Heartbeat};
 use crate::reader::telemetry::Telemetry;
 use crate::rest::ServiceClock;
@@ -50,10 +51,8 @@ const RETIRE_LIMIT: Duration = Duration::from_secs(5);
 const POLL_PAUSE: Duration = Duration::from_millis(2);
 /// While events are read ahead, the reader waits this long for room in the buffer before it reads the socket again.
 const AHEAD_ROOM_WAIT: Duration = Duration::from_millis(20);
-/// While events are read ahead, the reader waits this long for a frame.
+/// While events are read ahead, the reader waits this long for data.
 const AHEAD_READ_WAIT: Duration = Duration::from_millis(1);
-/// Frames read at a time while events are read ahead.
-const AHEAD_READS: usize = 64;
 /// While the connection closes, the stop signal is checked this often.
 const STOP_CHECK: Duration = Duration::from_millis(50);
 
@@ -215,6 +214,7 @@ fn read_to_end(ticket: Ticket, signals: &Signals, last_frame: &AtomicI64) -> Clo
     };
     let handshake = ticket.machine.handshake_limit();
     let heartbeat = Heartbeat::new(ticket.heartbeat, answers, handshake, Instant::now());
+    let outgoing = Outgoing::new(ticket.buffer.clone(), Arc::clone(&ticket.telemetry));
     let mut session = Session {
         ticket,
         signals,
@@ -224,8 +224,9 @@ fn read_to_end(ticket: Ticket, signals: &Signals, last_frame: &AtomicI64) -> Clo
         confirmed: false,
         shown_life: false,
         is_closing: false,
+        received: None,
         heard: Vec::new(),
-        ahead: Ahead::default(),
+        outgoing,
     };
     let reason = session.run();
     session.close_politely(&reason);
@@ -244,8 +245,10 @@ struct Session<'a> {
     confirmed: bool,
     shown_life: bool,
     is_closing: bool,
+    /// When the frames that are at hand were received: all those of one read of the socket at the same time.
+    received: Option<Receipt>,
     heard: Vec<Heard>,
-    ahead: Ahead,
+    outgoing: Outgoing,
 }
 
 /// `Err` is the reason why the connection ends.
@@ -281,34 +284,57 @@ impl Session<'_> {
                 self.heartbeat.on_resumed(now);
             }
             wait_ends = now;
+            let has_more = self.take_frames()?;
             self.check_timers()?;
             self.hand_over_ahead(Instant::now() + AHEAD_ROOM_WAIT);
-            if self.ahead.is_full() {
+            if has_more || self.outgoing.is_full() {
                 // The silence is ours: we do not read.
                 self.heartbeat.on_resumed(Instant::now());
                 continue;
             }
-            let (reads, until) = match self.ahead.is_empty() {
-                true => (1, self.heartbeat.next_due()),
-                false => (AHEAD_READS, Instant::now() + AHEAD_READ_WAIT),
+            wait_ends = match self.outgoing.is_ahead() {
+                true => Instant::now() + AHEAD_READ_WAIT,
+                false => self.heartbeat.next_due(),
             };
-            self.socket.get_mut().set_read_deadline(until);
-            wait_ends = until;
-            for _ in 0..reads {
-                match self.socket.read() {
-                    Ok(message) => self.on_message(message)?,
-                    Err(tungstenite::Error::Io(error)) if error.kind() == std::io::ErrorKind::WouldBlock => break,
-                    Err(error) => return Err(close_reason(error)),
-                }
-            }
+            self.read_until(wait_ends)?;
+        }
+    }
+
+    /// Waits until `deadline` for data, and takes the first frame that is complete with it.
+    fn read_until(&mut self, deadline: Instant) -> Ends<()> {
+        self.received = None;
+        self.socket.get_mut().allow_read(deadline);
+        self.take_frame()?;
+        self.socket.get_mut().forbid_read();
+        Ok(())
+    }
+
+    /// Takes the frames that are complete without reading the socket, and hands their events over. Returns whether it had to
+    /// stop before the last of them, because too much was read ahead.
+    fn take_frames(&mut self) -> Ends<bool> {
+        let mut has_more = true;
+        while has_more && !self.outgoing.is_full() {
+            has_more = self.take_frame()?;
+        }
+        self.hand_over();
+        if self.received.is_some() {
+            self.heartbeat.on_frame(Instant::now());
+        }
+        Ok(has_more)
+    }
+
+    /// Takes a frame; whether there was one.
+    fn take_frame(&mut self) -> Ends<bool> {
+        match self.socket.read() {
+            Ok(message) => self.on_message(message).map(|()| true),
+            Err(tungstenite::Error::Io(error)) if error.kind() == std::io::ErrorKind::WouldBlock => Ok(false),
+            Err(error) => Err(close_reason(error)),
         }
     }
 
     fn on_message(&mut self, message: Message) -> Ends<()> {
-        let at = self.ticket.clock.receipt();
+        let at = self.receipt();
         let now = at.ours;
-        self.heartbeat.on_frame(Instant::now());
-        self.on_frame(now);
         let telemetry = &self.ticket.telemetry;
         let mut heard = std::mem::take(&mut self.heard);
         match message {
@@ -351,6 +377,17 @@ impl Session<'_> {
             self.notify(ConnectionNews::Alive);
         }
         Ok(())
+    }
+
+    /// When the frames that are at hand were received.
+    fn receipt(&mut self) -> Receipt {
+        if let Some(received) = self.received {
+            return received;
+        }
+        let received = self.ticket.clock.receipt();
+        self.received = Some(received);
+        self.on_frame(received.ours);
+        received
     }
 
     /// Times that are too late to be believed may mean that our clock is behind.
@@ -403,7 +440,11 @@ impl Session<'_> {
     fn on_heard(&mut self, heard: Heard) -> Ends<()> {
         let connection = self.ticket.connection;
         match heard {
-            Heard::Event(event) => self.hand_over(event),
+            Heard::Event(event) => {
+                if self.outgoing.push(*event) {
+                    self.hand_over();
+                }
+            }
             Heard::Confirmed => self.confirm(),
             Heard::Alive => {}
             Heard::Pong => self.heartbeat.on_pong(),
@@ -446,44 +487,27 @@ impl Session<'_> {
         Ok(())
     }
 
-    /// Gives an event to the buffer. If it comes back because the buffer is full, it is kept and reading goes on.
-    fn hand_over(&mut self, event: Box<crate::event::Event>) {
-        Telemetry::add(&self.ticket.telemetry.decoded, 1);
-        if !self.ahead.is_empty() {
-            self.ahead.push(event);
-            return;
-        }
-        let until = match self.ticket.buffer.gives_back() {
-            true => Instant::now(),
-            false => self.heartbeat.next_due(),
-        };
-        if let Sent::NotYet(back) = self.ticket.buffer.send(event, until, self.signals.stop.receiver()) {
-            self.ahead.push(back);
-        }
+    fn hand_over(&mut self) {
+        self.outgoing
+            .hand_over(self.heartbeat.next_due(), self.signals.stop.receiver());
     }
 
-    /// Hands over events that were read ahead, as far as the buffer has room by `until`.
     fn hand_over_ahead(&mut self, until: Instant) {
-        while let Some(event) = self.ahead.pop() {
-            if let Sent::NotYet(back) = self.ticket.buffer.send(event, until, self.signals.stop.receiver()) {
-                self.ahead.put_back(back);
-                return;
-            }
-        }
+        self.outgoing.hand_over_ahead(until, self.signals.stop.receiver());
     }
 
     /// After the end of the connection: hands over what it delivered, as long as the run goes on.
     fn hand_over_rest(&mut self) {
-        while !self.ahead.is_empty() && !self.signals.stop.is_cancelled() {
+        self.hand_over();
+        while self.outgoing.is_ahead() && !self.signals.stop.is_cancelled() {
             self.hand_over_ahead(Instant::now() + STOP_CHECK);
         }
         let until = Instant::now() + STOP_CHECK;
-        while !self.ahead.is_empty() && Instant::now() < until && !self.signals.cut.is_cancelled() {
+        while self.outgoing.is_ahead() && Instant::now() < until && !self.signals.cut.is_cancelled() {
             self.hand_over_ahead(until);
             // The stop signal is set, so waiting for room returns at once.
             let _ = self.signals.cut.wait(POLL_PAUSE);
         }
-        Telemetry::add(&self.ticket.telemetry.dropped, self.ahead.clear());
     }
 
     fn confirm(&mut self) {
@@ -498,7 +522,9 @@ impl Session<'_> {
         self.socket.send(message).map_err(close_reason)
     }
 
-    fn notify(&self, news: ConnectionNews) {
+    fn notify(&mut self, news: ConnectionNews) {
+        // What came before it is in the buffer when the supervisor reads it.
+        self.hand_over();
         let notice = Notice::Connection {
             connection: self.ticket.connection,
             news,
@@ -548,35 +574,29 @@ impl Session<'_> {
             if self.signals.stop.is_cancelled() {
                 until = until.min(Instant::now() + CLOSE_LIMIT);
             }
-            self.hand_over_ahead(Instant::now() + AHEAD_ROOM_WAIT);
-            if self.ahead.is_full() {
-                let _ = self.signals.cut.wait(POLL_PAUSE);
-                continue;
-            }
-            self.socket
-                .get_mut()
-                .set_read_deadline(until.min(Instant::now() + STOP_CHECK));
-            match self.socket.read() {
-                Ok(message) => {
-                    if let Err(reason) = self.on_message(message) {
-                        log::debug!("connection {}: after our close: {reason}", self.ticket.connection);
-                        return;
-                    }
-                }
-                Err(tungstenite::Error::Io(error)) if error.kind() == std::io::ErrorKind::WouldBlock => {
-                    // `cut` ends this wait.
+            match self.read_while_closing(until.min(Instant::now() + STOP_CHECK)) {
+                Ok(true) => {}
+                // `cut` ends this wait.
+                Ok(false) => {
                     let _ = self.signals.cut.wait(POLL_PAUSE);
                 }
-                Err(error) => {
-                    log::debug!(
-                        "connection {}: after our close: {}",
-                        self.ticket.connection,
-                        close_reason(error)
-                    );
+                Err(reason) => {
+                    log::debug!("connection {}: after our close: {reason}", self.ticket.connection);
                     return;
                 }
             }
         }
+    }
+
+    /// Takes what has come, then waits for data until `deadline`; whether a frame came.
+    fn read_while_closing(&mut self, deadline: Instant) -> Ends<bool> {
+        let has_more = self.take_frames()?;
+        self.hand_over_ahead(Instant::now() + AHEAD_ROOM_WAIT);
+        if has_more || self.outgoing.is_full() {
+            return Ok(false);
+        }
+        self.read_until(deadline)?;
+        Ok(self.received.is_some())
     }
 }
 

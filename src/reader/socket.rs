@@ -21,7 +21,8 @@ use crate::{Error, ErrorKind, Moment};
 /// announces more allocates nothing.
 const MAX_MESSAGE_BYTES: usize = 4 << 20;
 
-/// rustls hands out at most 16 KiB a read, and a larger buffer is zero-filled before each.
+/// The stream beneath reads the system in larger blocks. rustls hands out at most 16 KiB a read, and a larger buffer is
+/// zero-filled before each.
 const READ_BUFFER_BYTES: usize = 16 << 10;
 
 pub(super) type Socket = WebSocket<Stream>;
@@ -62,7 +63,10 @@ pub(super) fn open_socket(ticket: &Ticket, cut: &Cancel) -> Result<(Socket, Shut
         .max_message_size(Some(MAX_MESSAGE_BYTES))
         .max_frame_size(Some(MAX_MESSAGE_BYTES));
     match client_with_config(request, stream, Some(config)) {
-        Ok((socket, _)) => Ok((socket, wake)),
+        Ok((mut socket, _)) => {
+            socket.get_mut().read_in_blocks();
+            Ok((socket, wake))
+        }
         Err(HandshakeError::Interrupted(_)) => Err(CloseReason::UpgradeFailed(format!(
             "no answer within {} s",
             limits.handshake.as_secs()

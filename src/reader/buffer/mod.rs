@@ -1,228 +1,251 @@
 //! The bounded hand-over from readers to the aggregator.
 //!
-//! In: events of all readers · Out: events, oldest first · Thread: senders on readers, one receiver on the aggregator.
+//! In: batches of all readers · Out: batches, oldest first · Thread: senders on readers, one receiver on the aggregator.
 //!
-//! A crossbeam channel of `capacity` carries tickets. The events wait in slots behind one mutex, because `coalesce` must
-//! change events that wait and a channel gives no access to them. The mutex is never held during a wait. At most
-//! `capacity` events plus one per sender are in memory.
+//! The batches wait behind one mutex, because `coalesce` must change events that wait, `drop-oldest` must drop them, and a
+//! channel gives no access to them. The mutex is taken once a batch and never held during a wait. Two crossbeam channels of
+//! one place wake the aggregator when something waits, and a reader when there is room. Capacity counts events: at most
+//! `capacity` wait here, and each reader and the aggregator have a batch in hand.
 
-use std::collections::{HashMap, VecDeque};
+mod batch;
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+pub(in crate::reader) mod tests;
+mod waiting;
+
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use crossbeam_channel::{Receiver, Sender, TrySendError, bounded, select};
+use crossbeam_channel::{Receiver, Sender, bounded, select};
 
+pub(crate) use self::batch::Batch;
+use self::waiting::Waiting;
 use crate::config::{BufferConfig, WhenFull};
-use crate::event::Event;
-use crate::event::coalesce::{EntityKey, entity_key, merge};
 use crate::net::cancel::Never;
 use crate::reader::telemetry::Telemetry;
+
+/// Events in a batch at most: the delay of a message or a tick that comes while the aggregator applies them.
+const BATCH_EVENTS: usize = 128;
+
+/// A batch is at most this part of the capacity, so that a small buffer stays as small as it was asked to be.
+const CAPACITY_PARTS: usize = 8;
 
 /// A channel on which nothing is ever sent: its disconnection is the stop signal.
 pub(crate) type StopSignal = Receiver<Never>;
 
-/// What became of an event that was sent.
-#[derive(Debug)]
+/// What became of a batch that was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Sent {
-    /// The event waits, was merged into another, or was dropped and counted, as the policy says.
+    /// Its events wait, were merged into others, or were dropped and counted, as the policy says.
     Done,
-    /// The buffer is still full and the time is over, or a stop came: the event comes back.
-    NotYet(Box<Event>),
+    /// The buffer is still full and the time is over, or a stop came: the batch still holds those that did not fit.
+    NotYet,
 }
 
 /// Where readers put events.
 #[derive(Clone)]
 pub(crate) struct BufferSender {
     shared: Arc<Shared>,
-    tickets: Sender<u64>,
+    /// Wakes the aggregator.
+    filled: Sender<()>,
 }
 
 /// Where the aggregator takes them.
 pub(crate) struct BufferReceiver {
     shared: Arc<Shared>,
+    filled: Receiver<()>,
 }
 
 struct Shared {
     policy: WhenFull,
-    slots: Mutex<Slots>,
-    /// The receiving end, here because `drop-oldest` takes tickets too.
-    waiting: Receiver<u64>,
+    batch_events: usize,
+    waiting: Mutex<Waiting>,
+    /// Wakes a sender that waits for room. Both ends are here, so that it is never disconnected.
+    room: (Sender<()>, Receiver<()>),
     telemetry: Arc<Telemetry>,
 }
 
-#[derive(Default)]
-struct Slots {
-    /// Ticket of `events[0]`.
-    first: u64,
-    /// `None` once taken; the front is never `None`.
-    events: VecDeque<Option<Box<Event>>>,
-    /// The newest waiting event of each entity (`coalesce` only).
-    by_entity: HashMap<EntityKey, u64>,
-}
-
-impl Slots {
-    fn put(&mut self, event: Box<Event>, key: Option<EntityKey>) -> u64 {
-        let ticket = self.first + self.events.len() as u64;
-        self.events.push_back(Some(event));
-        if let Some(key) = key {
-            self.by_entity.insert(key, ticket);
-        }
-        ticket
-    }
-
-    fn slot(&mut self, ticket: u64) -> Option<&mut Option<Box<Event>>> {
-        let at = usize::try_from(ticket.checked_sub(self.first)?).ok()?;
-        self.events.get_mut(at)
-    }
-
-    fn take(&mut self, ticket: u64, policy: WhenFull) -> Option<Box<Event>> {
-        let event = self.slot(ticket)?.take()?;
-        while matches!(self.events.front(), Some(None)) {
-            self.events.pop_front();
-            self.first += 1;
-        }
-        if policy == WhenFull::Coalesce
-            && let Some(key) = entity_key(&event)
-            && self.by_entity.get(&key) == Some(&ticket)
-        {
-            self.by_entity.remove(&key);
-        }
-        Some(event)
-    }
-}
-
 impl Shared {
-    fn slots(&self) -> MutexGuard<'_, Slots> {
-        // A panic while merging leaves at worst one event unmerged; the slots stay consistent.
-        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        // A panic while merging leaves at worst one event unmerged; the batches stay consistent.
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Drops the oldest waiting event, if any waits.
-    fn drop_oldest(&self) {
-        if let Ok(ticket) = self.waiting.try_recv()
-            && self.slots().take(ticket, self.policy).is_some()
-        {
-            Telemetry::add(&self.telemetry.dropped, 1);
-        }
+    fn wake_a_sender(&self) {
+        // Where one is woken already, it wakes the next.
+        let _ = self.room.0.try_send(());
     }
+}
+
+/// How a wait for room ended.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Waited {
+    ForRoom,
+    TimeOver,
+    Stopped,
 }
 
 /// A buffer for `config.capacity` events. Losses and merges are counted in `telemetry`.
 pub(crate) fn buffer(config: BufferConfig, telemetry: Arc<Telemetry>) -> (BufferSender, BufferReceiver) {
-    let (tickets, waiting) = bounded(config.capacity.max(1));
+    let capacity = config.capacity.max(1);
+    let batch_events = (capacity / CAPACITY_PARTS).clamp(1, BATCH_EVENTS);
+    let (filler, filled) = bounded(1);
     let shared = Arc::new(Shared {
         policy: config.when_full,
-        slots: Mutex::new(Slots::default()),
-        waiting,
+        batch_events,
+        waiting: Mutex::new(Waiting::new(capacity, batch_events)),
+        room: bounded(1),
         telemetry,
     });
     (
         BufferSender {
             shared: Arc::clone(&shared),
-            tickets,
+            filled: filler,
         },
-        BufferReceiver { shared },
+        BufferReceiver { shared, filled },
     )
 }
 
 impl BufferSender {
-    /// Hands an event over. `coalesce` and `block` wait for room until `until` or `stop`.
+    /// Events in a batch at most.
+    pub(crate) fn batch_events(&self) -> usize {
+        self.shared.batch_events
+    }
+
+    /// Hands a batch over, which is then empty. `coalesce` and `block` wait for room until `until` or `stop`.
     ///
-    /// After that `coalesce` drops the oldest event; `block` gives the event back ([`Sent::NotYet`]), so that the reader
-    /// can serve its timers and try again.
-    pub(crate) fn send(&self, event: Box<Event>, until: Instant, stop: &StopSignal) -> Sent {
+    /// After `until` `coalesce` drops the oldest event; `block` leaves what does not fit in the batch ([`Sent::NotYet`]), so
+    /// that the reader can serve its timers and try again.
+    pub(crate) fn send(&self, batch: &mut Batch, until: Instant, stop: &StopSignal) -> Sent {
         let shared = &self.shared;
-        let coalesce = shared.policy == WhenFull::Coalesce;
-        let key = if coalesce { entity_key(&event) } else { None };
-        let ticket = {
-            let mut slots = shared.slots();
-            if self.tickets.is_full()
-                && let Some(waiting) = key.as_ref().and_then(|key| slots.by_entity.get(key)).copied()
-                && let Some(Some(waiting)) = slots.slot(waiting)
-            {
-                merge(waiting, *event);
-                Telemetry::add(&shared.telemetry.coalesced, 1);
-                return Sent::Done;
+        let mut waited = None;
+        loop {
+            let mut waiting = shared.waiting();
+            waiting.senders -= usize::from(waited.is_some());
+            let was_empty = waiting.is_empty();
+            let is_done = self.put(&mut waiting, batch, waited == Some(Waited::TimeOver));
+            let is_over = match waited {
+                Some(Waited::Stopped) => true,
+                Some(Waited::TimeOver) => shared.policy == WhenFull::Block,
+                Some(Waited::ForRoom) | None => false,
+            };
+            let wakes_receiver = was_empty && !waiting.is_empty();
+            let wakes_sender = waiting.senders > 0 && waiting.room() > 0;
+            let waits = !is_done && !is_over;
+            waiting.senders += usize::from(waits);
+            drop(waiting);
+            if wakes_receiver {
+                // Fails where a message is there already.
+                let _ = self.filled.try_send(());
             }
-            slots.put(event, key)
-        };
-        let mut ticket = match self.tickets.try_send(ticket) {
-            Ok(()) => return Sent::Done,
-            Err(TrySendError::Full(ticket) | TrySendError::Disconnected(ticket)) => ticket,
-        };
-        match shared.policy {
+            if wakes_sender {
+                shared.wake_a_sender();
+            }
+            if waits {
+                waited = Some(self.wait(until, stop));
+                continue;
+            }
+            if !is_done {
+                return Sent::NotYet;
+            }
+            // What is still in its memory was dropped, or left behind by the aggregator.
+            batch.clear();
+            return Sent::Done;
+        }
+    }
+
+    /// Puts into the buffer what fits; whether nothing is left that has to wait.
+    fn put(&self, waiting: &mut Waiting, batch: &mut Batch, time_is_over: bool) -> bool {
+        let telemetry = &self.shared.telemetry;
+        match self.shared.policy {
+            WhenFull::Block => {
+                let room = waiting.room();
+                waiting.put(batch, room);
+            }
             WhenFull::DropNewest => {
-                if shared.slots().take(ticket, shared.policy).is_some() {
-                    Telemetry::add(&shared.telemetry.dropped, 1);
-                }
-                Sent::Done
-            }
-            WhenFull::Block | WhenFull::Coalesce => {
-                let sent = select! {
-                    send(self.tickets, ticket) -> sent => sent.is_ok(),
-                    recv(stop) -> _ => return self.give_back(ticket),
-                    default(until.saturating_duration_since(Instant::now())) => false,
-                };
-                match (sent, coalesce) {
-                    (true, _) => Sent::Done,
-                    (false, false) => self.give_back(ticket),
-                    (false, true) => {
-                        self.push_out_oldest(&mut ticket);
-                        Sent::Done
-                    }
-                }
+                let room = waiting.room();
+                waiting.put(batch, room);
+                Telemetry::add(&telemetry.dropped, batch.len() as u64);
+                batch.skip(batch.len());
             }
             WhenFull::DropOldest => {
-                self.push_out_oldest(&mut ticket);
-                Sent::Done
+                let dropped = waiting.make_room(batch.len());
+                let too_many = batch.len().saturating_sub(waiting.room());
+                batch.skip(too_many);
+                waiting.put(batch, batch.len());
+                Telemetry::add(&telemetry.dropped, (dropped + too_many) as u64);
+            }
+            WhenFull::Coalesce => {
+                let mut may_drop = time_is_over;
+                let mut merged = 0;
+                loop {
+                    let room = waiting.room();
+                    waiting.put(batch, room);
+                    if batch.is_empty() {
+                        break;
+                    }
+                    if waiting.merge(batch) {
+                        merged += 1;
+                    } else if std::mem::take(&mut may_drop) {
+                        let dropped = waiting.make_room(1);
+                        Telemetry::add(&telemetry.dropped, dropped as u64);
+                    } else {
+                        break;
+                    }
+                }
+                Telemetry::add(&telemetry.coalesced, merged);
             }
         }
+        batch.is_empty()
     }
 
-    /// Whether an event can come back because the buffer is full.
+    fn wait(&self, until: Instant, stop: &StopSignal) -> Waited {
+        select! {
+            recv(self.shared.room.1) -> _ => Waited::ForRoom,
+            recv(stop) -> _ => Waited::Stopped,
+            default(until.saturating_duration_since(Instant::now())) => Waited::TimeOver,
+        }
+    }
+
+    /// Whether events can come back because the buffer is full.
     pub(crate) fn gives_back(&self) -> bool {
         self.shared.policy == WhenFull::Block
-    }
-
-    fn give_back(&self, ticket: u64) -> Sent {
-        match self.shared.slots().take(ticket, self.shared.policy) {
-            Some(event) => Sent::NotYet(event),
-            None => Sent::Done,
-        }
-    }
-
-    fn push_out_oldest(&self, ticket: &mut u64) {
-        // The loop ends: each round takes one ticket out, and each sender puts in at most one.
-        while let Err(TrySendError::Full(back)) = self.tickets.try_send(*ticket) {
-            *ticket = back;
-            self.shared.drop_oldest();
-        }
     }
 }
 
 impl BufferReceiver {
-    /// Tickets of waiting events, for `select!`; each must be given to [`BufferReceiver::take`].
-    pub(crate) fn tickets(&self) -> &Receiver<u64> {
-        &self.shared.waiting
+    /// A message comes when something waits; disconnected when no sender is left.
+    pub(crate) fn filled(&self) -> &Receiver<()> {
+        &self.filled
     }
 
-    /// The event of a ticket.
-    pub(crate) fn take(&self, ticket: u64) -> Option<Box<Event>> {
-        self.shared.slots().take(ticket, self.shared.policy)
+    /// Puts the oldest batch in the place of a used one; whether there was one.
+    pub(crate) fn take(&self, batch: &mut Batch) -> bool {
+        let used = std::mem::take(batch);
+        let mut waiting = self.shared.waiting();
+        waiting.keep(used);
+        let Some(taken) = waiting.take() else { return false };
+        *batch = taken;
+        let has_senders = waiting.senders > 0;
+        drop(waiting);
+        if has_senders {
+            self.shared.wake_a_sender();
+        }
+        true
     }
 
-    /// Empties the buffer and counts what was in it as dropped.
-    pub(crate) fn discard(&self) -> u64 {
+    /// Empties the buffer and the batch that the aggregator has in hand, and counts what was in both as dropped.
+    pub(crate) fn discard(&self, batch: &mut Batch) -> u64 {
         let mut discarded = 0;
-        while let Ok(ticket) = self.shared.waiting.try_recv() {
-            if self.take(ticket).is_some() {
-                discarded += 1;
+        loop {
+            discarded += batch.len() as u64;
+            batch.clear();
+            if !self.take(batch) {
+                break;
             }
         }
         Telemetry::add(&self.shared.telemetry.dropped, discarded);
         discarded
     }
 }
-
-#[cfg(test)]
-mod tests;

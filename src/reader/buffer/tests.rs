@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use super::*;
 use crate::config::Protocol;
-use crate::event::EventKind;
 use crate::event::facts::{ConversationStateFacts, Facts};
+use crate::event::{Event, EventKind};
 use crate::{Id, Moment};
 
 /// An event of one conversation; `active` tells its events apart.
-fn event(conversation: &str, at_ms: i64) -> Box<Event> {
-    Box::new(Event {
+pub(in crate::reader) fn event(conversation: &str, at_ms: i64) -> Event {
+    Event {
         received_at: Moment::from_epoch_ms(at_ms),
         connection: 1,
         protocol: Protocol::Events,
@@ -33,7 +33,14 @@ fn event(conversation: &str, at_ms: i64) -> Box<Event> {
             at: Some(Moment::from_epoch_ms(at_ms)),
         }),
         unreadable: 1,
-    })
+    }
+}
+
+/// A batch of these events.
+pub(super) fn batch(events: impl IntoIterator<Item = Event>) -> Batch {
+    let mut batch = Batch::default();
+    events.into_iter().for_each(|event| batch.push(event));
+    batch
 }
 
 struct Rig {
@@ -58,24 +65,33 @@ fn rig(capacity: usize, when_full: WhenFull) -> Rig {
 }
 
 impl Rig {
-    fn send(&self, event: Box<Event>) -> Sent {
-        Telemetry::add(&self.telemetry.decoded, 1);
-        self.sender.send(event, Instant::now(), &self.stop)
+    fn send(&self, event: Event) -> Sent {
+        self.send_all(&mut batch([event]))
+    }
+
+    fn send_all(&self, batch: &mut Batch) -> Sent {
+        Telemetry::add(&self.telemetry.decoded, batch.len() as u64);
+        self.sender.send(batch, Instant::now(), &self.stop)
     }
 
     /// Takes everything that waits; the ids and moments in order.
     fn drain(&self) -> Vec<(String, i64)> {
         let mut out = Vec::new();
-        while let Ok(ticket) = self.receiver.tickets().try_recv() {
-            let event = self.receiver.take(ticket).expect("a ticket stands for an event");
-            Telemetry::add(&self.telemetry.applied, 1);
-            out.push((
-                event.conversation_id.expect("set above").to_string(),
-                event.received_at.epoch_ms(),
-            ));
+        let mut batch = Batch::default();
+        while self.receiver.take(&mut batch) {
+            Telemetry::add(&self.telemetry.applied, batch.len() as u64);
+            while let Some(event) = batch.pop() {
+                out.push(what(&event));
+            }
         }
         out
     }
+}
+
+/// Which conversation an event is of, and when it came.
+pub(in crate::reader) fn what(event: &Event) -> (String, i64) {
+    let id = event.conversation_id.as_ref().expect("set above");
+    (id.to_string(), event.received_at.epoch_ms())
 }
 
 fn owned(list: &[(&str, i64)]) -> Vec<(String, i64)> {
@@ -123,7 +139,7 @@ fn coalesce_joins_into_the_newest_waiting_event_of_the_entity() {
 #[test]
 fn a_merged_event_has_what_is_unreadable_in_both() {
     let mut waiting = event("a", 0);
-    crate::event::coalesce::merge(&mut waiting, *event("a", 2));
+    crate::event::coalesce::merge(&mut waiting, event("a", 2));
     assert_eq!(waiting.unreadable, 2);
 }
 
@@ -144,17 +160,17 @@ fn coalesce_waits_for_room_until_the_timer() {
     std::thread::scope(|scope| {
         let waiting = scope.spawn(|| {
             Telemetry::add(&rig.telemetry.decoded, 1);
-            rig.sender
-                .send(event("b", 2), Instant::now() + Duration::from_secs(60), &rig.stop)
+            let until = Instant::now() + Duration::from_secs(60);
+            rig.sender.send(&mut batch([event("b", 2)]), until, &rig.stop)
         });
         let mut seen = Vec::new();
+        let mut taken = Batch::default();
         while seen.len() < 2 {
-            let ticket = rig
-                .receiver
-                .tickets()
-                .recv_timeout(Duration::from_secs(60))
-                .expect("both come");
-            seen.push(rig.receiver.take(ticket).expect("its event").received_at.epoch_ms());
+            let filled = rig.receiver.filled().recv_timeout(Duration::from_secs(60));
+            filled.expect("both come");
+            while rig.receiver.take(&mut taken) {
+                seen.extend(taken.pop().map(|event| event.received_at.epoch_ms()));
+            }
         }
         assert_eq!(seen, [0, 2]);
         assert!(matches!(waiting.join().expect("no panic"), Sent::Done));
@@ -163,15 +179,15 @@ fn coalesce_waits_for_room_until_the_timer() {
 }
 
 #[test]
-fn block_gives_the_event_back_at_the_timer_and_loses_nothing() {
-    let rig = rig(1, WhenFull::Block);
-    rig.send(event("a", 0));
-    let Sent::NotYet(back) = rig.send(event("b", 2)) else {
-        panic!("there was no room")
-    };
-    assert_eq!(rig.drain(), owned(&[("a", 0)]));
-    assert!(matches!(rig.sender.send(back, Instant::now(), &rig.stop), Sent::Done));
-    assert_eq!(rig.drain(), owned(&[("b", 2)]));
+fn block_gives_back_what_does_not_fit_at_the_timer_and_loses_nothing() {
+    let rig = rig(2, WhenFull::Block);
+    let mut sent = batch([event("a", 0), event("b", 2), event("c", 4)]);
+    assert_eq!(rig.send_all(&mut sent), Sent::NotYet);
+    assert_eq!(sent.len(), 1);
+    assert_eq!(rig.telemetry.counters().events_buffered, 3);
+    assert_eq!(rig.drain(), owned(&[("a", 0), ("b", 2)]));
+    assert_eq!(rig.sender.send(&mut sent, Instant::now(), &rig.stop), Sent::Done);
+    assert_eq!(rig.drain(), owned(&[("c", 4)]));
     let counters = rig.telemetry.counters();
     assert_eq!(
         (
@@ -179,7 +195,7 @@ fn block_gives_the_event_back_at_the_timer_and_loses_nothing() {
             counters.events_applied,
             counters.events_buffered
         ),
-        (2, 2, 0)
+        (3, 3, 0)
     );
 }
 
@@ -196,16 +212,59 @@ fn block_and_coalesce_end_their_wait_when_stopped() {
         );
         let (run, stop) = bounded(0);
         let far = Instant::now() + Duration::from_secs(600);
-        assert!(matches!(sender.send(event("a", 0), far, &stop), Sent::Done));
+        assert_eq!(sender.send(&mut batch([event("a", 0)]), far, &stop), Sent::Done);
         std::thread::scope(|scope| {
-            let waiting = scope.spawn(|| sender.send(event("b", 2), far, &stop));
+            let mut late = batch([event("b", 2)]);
+            let (sender, stop) = (&sender, &stop);
+            let waiting = scope.spawn(move || (sender.send(&mut late, far, stop), late.len()));
             drop(run);
-            assert!(
-                matches!(waiting.join().expect("no panic"), Sent::NotYet(_)),
-                "{policy:?}"
-            );
+            assert_eq!(waiting.join().expect("no panic"), (Sent::NotYet, 1), "{policy:?}");
         });
     }
+}
+
+#[test]
+fn events_of_one_batch_are_merged_and_dropped_one_by_one() {
+    let all = || batch([event("a", 4), event("c", 6), event("b", 8), event("c", 10)]);
+    for (policy, kept, merged, dropped) in [
+        (WhenFull::Coalesce, vec![("b", 8), ("a", 4), ("c", 10)], 2, 1),
+        (WhenFull::DropOldest, vec![("c", 6), ("b", 8), ("c", 10)], 0, 3),
+        (WhenFull::DropNewest, vec![("a", 0), ("b", 2), ("a", 4)], 0, 3),
+    ] {
+        let rig = rig(3, policy);
+        rig.send_all(&mut batch([event("a", 0), event("b", 2)]));
+        let mut sent = all();
+        assert_eq!(rig.send_all(&mut sent), Sent::Done);
+        assert!(sent.is_empty());
+        assert_eq!(rig.drain(), owned(&kept), "{policy:?}");
+        let counters = rig.telemetry.counters();
+        assert_eq!(
+            (counters.events_coalesced, counters.events_dropped),
+            (merged, dropped),
+            "{policy:?}"
+        );
+    }
+}
+
+#[test]
+fn lone_events_that_wait_share_batches_and_a_batch_stays_small() {
+    let rig = rig(8 * BATCH_EVENTS, WhenFull::Block);
+    assert_eq!(rig.sender.batch_events(), BATCH_EVENTS);
+    for n in 0..2 * BATCH_EVENTS as i64 {
+        rig.send(event("a", n));
+    }
+    let mut taken = Batch::default();
+    let mut lengths = Vec::new();
+    while rig.receiver.take(&mut taken) {
+        lengths.push(taken.len());
+        taken.skip(taken.len());
+    }
+    assert_eq!(lengths, [BATCH_EVENTS, BATCH_EVENTS]);
+    assert_eq!(buffer_of(3).batch_events(), 1, "a small buffer has small batches");
+}
+
+fn buffer_of(capacity: usize) -> BufferSender {
+    rig(capacity, WhenFull::Block).sender
 }
 
 #[test]
@@ -245,21 +304,21 @@ fn many_readers_and_a_slow_aggregator_account_for_every_event() {
                 scope.spawn(move || {
                     for n in 0..2_000 {
                         Telemetry::add(&telemetry.decoded, 1);
-                        let mut event = event(&format!("{}", (reader * 7 + n) % 20), n);
-                        while let Sent::NotYet(back) =
-                            sender.send(event, Instant::now() + Duration::from_millis(5), stop)
-                        {
-                            event = back;
+                        let mut batch = batch([event(&format!("{}", (reader * 7 + n) % 20), n)]);
+                        while sender.send(&mut batch, Instant::now() + Duration::from_millis(5), stop) == Sent::NotYet {
                         }
                     }
                 });
             }
             drop(sender);
-            while let Ok(ticket) = receiver.tickets().recv() {
-                if receiver.take(ticket).is_some() {
-                    Telemetry::add(&telemetry.applied, 1);
+            let mut taken = Batch::default();
+            while receiver.filled().recv().is_ok() {
+                while receiver.take(&mut taken) {
+                    while taken.pop().is_some() {
+                        Telemetry::add(&telemetry.applied, 1);
+                        assert!(telemetry.counters().events_buffered <= 8 + 4 + 1);
+                    }
                 }
-                assert!(telemetry.counters().events_buffered <= 8 + 4 + 1);
             }
         });
         let counters = telemetry.counters();
@@ -281,7 +340,9 @@ fn what_is_discarded_at_the_end_is_counted() {
     let rig = rig(4, WhenFull::Block);
     rig.send(event("a", 0));
     rig.send(event("b", 2));
-    assert_eq!(rig.receiver.discard(), 2);
+    let mut in_hand = batch([event("c", 4)]);
+    Telemetry::add(&rig.telemetry.decoded, 1);
+    assert_eq!(rig.receiver.discard(&mut in_hand), 3);
     let counters = rig.telemetry.counters();
-    assert_eq!((counters.events_dropped, counters.events_buffered), (2, 0));
+    assert_eq!((counters.events_dropped, counters.events_buffered), (3, 0));
 }

@@ -1,0 +1,174 @@
+//! The batches that wait for the aggregator.
+//!
+//! In: batches of readers · Out: batches, oldest first · Thread: none of its own (the buffer keeps it behind its mutex).
+
+use std::collections::{HashMap, VecDeque};
+
+use super::batch::Batch;
+use crate::event::Event;
+use crate::event::coalesce::{EntityKey, entity_key, merge};
+
+/// Empty batches that are kept for their memory.
+const SPARE_AT_MOST: usize = 2;
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Waiting {
+    capacity: usize,
+    /// Events in a batch at most.
+    batch_events: usize,
+    /// None is empty.
+    batches: VecDeque<Batch>,
+    /// Number of `batches[0]` among all batches of the run.
+    first: u64,
+    /// Events in all batches.
+    events: usize,
+    /// Where the newest waiting event of each entity is. It is built when an event has to be merged, holds all that waits
+    /// from then on, and goes when the buffer is half empty. An entry whose event was taken stays until then.
+    by_entity: Option<HashMap<EntityKey, (u64, usize)>>,
+    spare: Vec<Batch>,
+    /// Senders that wait for room.
+    pub(super) senders: usize,
+}
+
+impl Waiting {
+    pub(super) fn new(capacity: usize, batch_events: usize) -> Self {
+        Self {
+            capacity,
+            batch_events,
+            batches: VecDeque::new(),
+            first: 0,
+            events: 0,
+            by_entity: None,
+            spare: Vec::new(),
+            senders: 0,
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.batches.is_empty()
+    }
+
+    /// Events for which there is room.
+    pub(super) fn room(&self) -> usize {
+        self.capacity - self.events
+    }
+
+    /// Moves the `count` oldest events of `batch` into the buffer, which must have the room.
+    pub(super) fn put(&mut self, batch: &mut Batch, count: usize) {
+        let count = count.min(batch.len());
+        if count == 0 {
+            return;
+        }
+        self.events += count;
+        let fits = |last: &Batch| last.end() + count <= self.batch_events;
+        if !self.batches.back().is_some_and(fits) {
+            let mut spare = self.spare.pop().unwrap_or_default();
+            if count == batch.len() {
+                self.batches.push_back(std::mem::replace(batch, spare));
+                return self.note_newest(0);
+            }
+            spare.clear();
+            self.batches.push_back(spare);
+        }
+        let Some(last) = self.batches.back_mut() else { return };
+        let from = last.end();
+        last.append(batch, count);
+        self.note_newest(from);
+    }
+
+    /// Enters the events of the newest batch from this place on into the index.
+    fn note_newest(&mut self, from: usize) {
+        let is_idle = self.events < self.capacity / 2;
+        self.by_entity = self
+            .by_entity
+            .take()
+            .filter(|index| !is_idle && index.len() < 2 * self.capacity);
+        if let (Some(index), Some(last)) = (&mut self.by_entity, self.batches.back()) {
+            let number = self.first + self.batches.len() as u64 - 1;
+            enter(index, number, last.places().filter(|(place, _)| *place >= from));
+        }
+    }
+
+    /// Merges the oldest event of `batch` into the newest waiting event of its entity; whether there was one.
+    pub(super) fn merge(&mut self, batch: &mut Batch) -> bool {
+        let Some(key) = batch.oldest().and_then(entity_key) else {
+            return false;
+        };
+        let index = self.by_entity.get_or_insert_with(|| {
+            let mut index = HashMap::new();
+            for (number, batch) in (self.first..).zip(&self.batches) {
+                enter(&mut index, number, batch.places());
+            }
+            index
+        });
+        let waiting = index.get(&key).and_then(|(number, place)| {
+            let at = usize::try_from(number.checked_sub(self.first)?).ok()?;
+            self.batches.get_mut(at)?.at_mut(*place)
+        });
+        match waiting {
+            Some(waiting) => {
+                if let Some(event) = batch.pop() {
+                    merge(waiting, event);
+                }
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Drops the oldest events until there is room for `count`; returns how many were dropped.
+    pub(super) fn make_room(&mut self, count: usize) -> usize {
+        let mut dropped = 0;
+        while self.room() < count
+            && let Some(oldest) = self.batches.front_mut()
+        {
+            let skipped = oldest.len().min(count - (self.capacity - self.events));
+            oldest.skip(skipped);
+            self.events -= skipped;
+            dropped += skipped;
+            if oldest.is_empty()
+                && let Some(empty) = self.pop()
+            {
+                self.keep(empty);
+            }
+        }
+        dropped
+    }
+
+    /// Takes the oldest batch.
+    pub(super) fn take(&mut self) -> Option<Batch> {
+        let batch = self.pop()?;
+        self.events -= batch.len();
+        if self.batches.is_empty() {
+            self.by_entity = None;
+        }
+        Some(batch)
+    }
+
+    fn pop(&mut self) -> Option<Batch> {
+        let batch = self.batches.pop_front()?;
+        self.first += 1;
+        Some(batch)
+    }
+
+    /// Keeps an empty batch for a sender, who drops the events that are still in its memory.
+    pub(super) fn keep(&mut self, empty: Batch) {
+        if self.spare.len() < SPARE_AT_MOST && empty.has_memory() {
+            self.spare.push(empty);
+        }
+    }
+}
+
+/// Enters events of the batch of this number, oldest first.
+fn enter<'a>(
+    index: &mut HashMap<EntityKey, (u64, usize)>,
+    number: u64,
+    events: impl Iterator<Item = (usize, &'a Event)>,
+) {
+    for (place, event) in events {
+        if let Some(key) = entity_key(event) {
+            index.insert(key, (number, place));
+        }
+    }
+}
