@@ -96,7 +96,8 @@ mod web;
 pub mod internals {
     pub use crate::model::queue::QueueSet;
     pub use crate::model::{Model, Settings};
-    pub use crate::protocol::{Heard, KeepBody, Machine, Notifications, Options};
+    pub use crate::protocol::metrics::PayloadText;
+    pub use crate::protocol::{Events, Heard, KeepBody, Machine, Metrics, Notifications, Options};
 }
 
 pub use base::error::{Error, ErrorKind};

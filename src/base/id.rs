@@ -43,6 +43,12 @@ impl Id {
         })
     }
 
+    /// The identifier that is written as this UUID; `None` for any other text.
+    #[inline]
+    pub(crate) fn from_uuid_text(text: &[u8]) -> Option<Self> {
+        parse_uuid(text).map(|(high, low)| Self::from_uuid(high, low))
+    }
+
     /// The two halves of a UUID; `None` for any other text.
     pub(crate) fn as_uuid(&self) -> Option<(u64, u64)> {
         match self.0 {
@@ -54,22 +60,40 @@ impl Id {
 
 /// Only the canonical spelling, in either case: writing it gives the same text again, in lower case.
 fn parse_uuid(b: &[u8]) -> Option<(u64, u64)> {
-    if b.len() != 36 {
+    let b: &[u8; 36] = b.try_into().ok()?;
+    if (b[8], b[13], b[18], b[23]) != (b'-', b'-', b'-', b'-') {
         return None;
     }
-    let mut value = 0_u128;
-    for (at, &c) in b.iter().enumerate() {
-        let nibble = match (at, c) {
-            (8 | 13 | 18 | 23, b'-') => continue,
-            (8 | 13 | 18 | 23, _) => return None,
-            (_, b'0'..=b'9') => c - b'0',
-            (_, b'a'..=b'f') => c - b'a' + 10,
-            (_, b'A'..=b'F') => c - b'A' + 10,
-            _ => return None,
-        };
-        value = value << 4 | u128::from(nibble);
+    let eight = |first: [u8; 4], second: [u8; 4]| {
+        eight_digits(u64::from(u32::from_le_bytes(first)) | u64::from(u32::from_le_bytes(second)) << 32)
+    };
+    let four = |at: usize| [b[at], b[at + 1], b[at + 2], b[at + 3]];
+    let high = eight(four(0), four(4))? << 32 | eight(four(9), four(14))?;
+    let low = eight(four(19), four(24))? << 32 | eight(four(28), four(32))?;
+    Some((high, low))
+}
+
+/// The number of eight hexadecimal digits, the first of which is in the lowest byte.
+fn eight_digits(word: u64) -> Option<u64> {
+    const EACH: u64 = 0x0101_0101_0101_0101;
+    const HIGH_BITS: u64 = EACH * 0x80;
+    if word & HIGH_BITS != 0 {
+        return None;
     }
-    Some(((value >> 64) as u64, value as u64))
+    // The high bit of each byte that is at least `least` and less than `beyond`: no byte is above 127, so nothing is
+    // carried.
+    let between = |word: u64, least: u8, beyond: u8| {
+        (word + EACH * u64::from(0x80 - least)) & !(word + EACH * u64::from(0x80 - beyond)) & HIGH_BITS
+    };
+    let letters = between(word | (EACH * 0x20), b'a', b'f' + 1);
+    if between(word, b'0', b'9' + 1) | letters != HIGH_BITS {
+        return None;
+    }
+    let digits = (word & (EACH * 0x0f)) + (letters >> 7) * 9;
+    // Pairs of digits to bytes, then the bytes together.
+    let pairs = (digits << 4 | digits >> 8) & 0x00ff_00ff_00ff_00ff;
+    let fours = (pairs | pairs >> 8) & 0x0000_ffff_0000_ffff;
+    Some(u64::from(((fours | fours >> 16) as u32).swap_bytes()))
 }
 
 impl fmt::Display for Id {
@@ -201,7 +225,38 @@ mod tests {
         assert_ne!(Id::new("é"), Id::new("É"), "ASCII letters only");
     }
 
+    /// The digits of a UUID one by one.
+    fn uuid_by_digits(text: &str) -> Option<(u64, u64)> {
+        let digits = text
+            .bytes()
+            .enumerate()
+            .filter(|(at, b)| !(matches!(at, 8 | 13 | 18 | 23) && *b == b'-'));
+        let digits: Option<Vec<u128>> = digits
+            .map(|(_, b)| char::from(b).to_digit(16).map(u128::from))
+            .collect();
+        let value = digits.filter(|digits| text.len() == 36 && digits.len() == 32)?;
+        let value = value.iter().fold(0, |value, digit| value << 4 | digit);
+        Some(((value >> 64) as u64, value as u64))
+    }
+
+    #[test]
+    fn every_byte_at_every_place_of_a_uuid() {
+        for at in 0..36 {
+            for byte in 0..=u8::MAX {
+                let mut text = *b"509f5A7f-cb31-5a43-ac00-8041a8ba3690";
+                text[at] = byte;
+                let expected = std::str::from_utf8(&text).ok().and_then(uuid_by_digits);
+                assert_eq!(parse_uuid(&text), expected, "{byte} at {at}");
+            }
+        }
+    }
+
     proptest! {
+        #[test]
+        fn a_uuid_has_the_value_of_its_digits(text in "(?i:[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})|[0-9a-fA-Fg\\-]{36}") {
+            prop_assert_eq!(parse_uuid(text.as_bytes()), uuid_by_digits(&text));
+        }
+
         #[test]
         fn what_went_in_comes_out_in_lower_case(text in "(?i:[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})|\\PC{0,40}") {
             prop_assert_eq!(Id::new(&text).to_string(), text.to_ascii_lowercase());

@@ -4,6 +4,7 @@
 
 pub(crate) mod digest;
 pub(crate) mod error;
+pub(crate) mod hash;
 pub(crate) mod id;
 pub(crate) mod millis;
 pub(crate) mod moment;

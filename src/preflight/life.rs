@@ -302,7 +302,7 @@ impl Check<'_> {
         let options = Options {
             connection: 1,
             bodies: KeepBody::Drop,
-            hasher: std::hash::RandomState::new(),
+            hasher: crate::base::hash::Seeded::random(),
         };
         let channel = self.channel.as_ref().map(|channel| ChannelSocket {
             id: channel.id.clone(),

@@ -7,18 +7,15 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use serde::Deserialize;
-use serde_json::value::RawValue;
-
-use super::depth::check_depth;
-use super::json::{Field, LooseId, Status, lenient_object, read_object};
+use super::json::{Field, LooseId, Status};
+use super::scan::{Body, Invalid, Object, Scanner, Times, keys};
 use super::words::same_letters;
-use super::{Heard, Machine, NO_BODY, Options, Ping, Refusal, one_line};
+use super::{Heard, Machine, Options, Ping, Refusal, one_line};
+use crate::Id;
 use crate::base::receipt::Receipt;
 use crate::config::Protocol;
 use crate::event::facts::{ConversationStateFacts, Facts, QueueStatisticsFacts};
 use crate::event::{Event, EventKind};
-use crate::{Id, Moment};
 
 /// The tutorial's limit for the `ack`.
 const ACK_LIMIT: Duration = Duration::from_secs(10);
@@ -69,52 +66,30 @@ struct Filters<'a> {
     routing_queue_ids: &'a [String],
 }
 
-#[derive(Default, Deserialize)]
-#[serde(default)]
+keys! { FrameKey { Type = "type", Event = "event", Status = "status", Code = "code", Message = "message" } }
+keys! { TypedKey { Type = "type", Data = "data" } }
+keys! { ConversationKey { Id = "id", State = "state", QueueId = "queueId", Timestamp = "timestamp" } }
+keys! { QueueKey { Id = "id", Statistics = "statistics", Timestamp = "timestamp" } }
+keys! { StatisticsKey { AverageWaitTime = "averageWaitTime" } }
+
+#[derive(Default)]
 struct Frame<'a> {
-    #[serde(borrow, rename = "type")]
-    what: Field<Cow<'a, str>>,
-    #[serde(borrow)]
-    event: Option<&'a RawValue>,
-    status: Field<Status>,
-    code: Field<Status>,
-    #[serde(borrow)]
-    message: Field<Cow<'a, str>>,
+    what: Option<Cow<'a, str>>,
+    status: Option<Status>,
+    code: Option<Status>,
+    message: Option<Cow<'a, str>>,
 }
 
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct TypedEvent<'a> {
-    #[serde(borrow, rename = "type")]
-    what: Field<Cow<'a, str>>,
-    #[serde(borrow)]
-    data: Option<&'a RawValue>,
+/// What the data of an event say.
+enum Data {
+    Conversation(ConversationStateFacts),
+    Queue(QueueStatisticsFacts),
+    /// Of an event of another type: its queue, if it names one.
+    Other(Option<Id>),
 }
 
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct Conversation<'a> {
-    id: Field<LooseId>,
-    #[serde(borrow)]
-    state: Field<Cow<'a, str>>,
-    queue_id: Field<LooseId>,
-    timestamp: Field<Moment>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Queue {
-    id: Field<LooseId>,
-    statistics: Field<Statistics>,
-    timestamp: Field<Moment>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct Statistics {
-    average_wait_time: Field<f64>,
-}
-lenient_object!(Statistics);
+/// The data of an event as sent, and what they say, with the count of unreadable times, or why they cannot be used.
+type ReadData<'a> = (Body<'a>, Result<(Data, u32), String>);
 
 impl Events {
     /// Subscribes `event_types`, restricted to `queues` (ids) if any are given.
@@ -144,20 +119,15 @@ impl Events {
     }
 
     fn on_error(&mut self, frame: &Frame<'_>) -> Heard {
-        let message = frame.message.as_some().map_or("no message", |m| &**m);
-        let status = frame
-            .status
-            .copied()
-            .or(frame.code.copied())
-            .map(|Status(status)| status);
+        let message = frame.message.as_deref().unwrap_or("no message");
+        let status = frame.status.or(frame.code).map(|Status(status)| status);
         if self.state == State::Subscribed {
             return Heard::ServerError(match status {
                 Some(status) => format!("{status} {}", one_line(message)),
                 None => one_line(message),
             });
         }
-        let forbidden =
-            [frame.status.copied(), frame.code.copied()].contains(&Some(Status(403))) || message.contains("403");
+        let forbidden = [frame.status, frame.code].contains(&Some(Status(403))) || message.contains("403");
         if forbidden && !self.queues.is_empty() && self.filtered_by == FilteredBy::Server {
             self.filtered_by = FilteredBy::Us;
             return Heard::Send {
@@ -179,82 +149,198 @@ impl Events {
         }
     }
 
-    /// `Ok(None)`: an event of a queue that is not wanted.
-    fn on_event(&self, event: Option<&RawValue>, at: Receipt) -> Result<Option<Event>, String> {
-        let event: TypedEvent<'_> = read_object("event", event.map_or(NO_BODY, RawValue::get))?;
-        let what = event.what.some().unwrap_or_default();
-        let body = event.data.map_or(NO_BODY, RawValue::get);
-        let mut unreadable = 0;
-        let (kind, conversation_id, queue_id, facts) = match &*what {
-            "conversation:updated" => {
-                let data: Conversation<'_> = read_object("the data of conversation:updated", body)?;
-                unreadable = data.timestamp.unreadable();
-                let facts = ConversationStateFacts {
-                    conversation: data.id.some().map(|LooseId(id)| id),
-                    queue: data.queue_id.some().map(|LooseId(id)| id),
-                    active: data.state.as_some().and_then(|state| is_active(state)),
-                    at: at.trusted(data.timestamp.some(), &mut unreadable),
-                };
-                (
-                    EventKind::Conversation,
-                    facts.conversation.clone(),
-                    facts.queue.clone(),
-                    Facts::ConversationState(facts),
-                )
+    /// Reads the event at the scanner's place. Fails where it is not JSON.
+    fn event(&self, scan: &mut Scanner<'_>, at: Receipt) -> Result<Heard, Invalid> {
+        let mark = scan.mark();
+        let read = match self.typed_event(scan, at) {
+            Ok(read) => read,
+            Err(Invalid) => Err(scan.complaint_since("event", mark)?),
+        };
+        Ok(match read {
+            Ok(Some(event)) => Heard::Event(Box::new(event)),
+            Ok(None) => Heard::Alive,
+            Err(wrong) => Heard::Malformed(wrong),
+        })
+    }
+
+    /// `Ok(Ok(None))`: an event of a queue that is not wanted.
+    fn typed_event(&self, scan: &mut Scanner<'_>, at: Receipt) -> Result<Result<Option<Event>, String>, Invalid> {
+        let mut what = Field::<Cow<'_, str>>::Absent;
+        let mut body = Body::NONE;
+        let mut read = None;
+        let mut object = scan.object()?;
+        while let Some(key) = scan.next_key(&mut object)? {
+            match (key, what.as_some()) {
+                (TypedKey::Type, _) => what = scan.field()?,
+                (TypedKey::Data, Some(what)) => read = Some(data(scan, what, at)?),
+                // Data that come before their type are read afterwards.
+                (TypedKey::Data, None) => {
+                    let mark = scan.mark();
+                    scan.skip()?;
+                    body = scan.since(mark);
+                }
             }
-            "routing:queue:updated" => {
-                let data: Queue = read_object(QUEUE, body)?;
-                unreadable = data.timestamp.unreadable();
-                let mut facts = data.into_facts()?;
-                facts.at = at.trusted(facts.at, &mut unreadable);
-                (
-                    EventKind::Queue,
-                    None,
-                    Some(facts.queue.clone()),
-                    Facts::QueueStatistics(facts),
-                )
-            }
-            _ => {
-                let named: Conversation<'_> = read_object("data", body).unwrap_or_default();
-                let queue = named.queue_id.some().map(|LooseId(id)| id);
-                (EventKind::Unknown, None, queue, Facts::None)
-            }
+        }
+        let what = what.some().unwrap_or_default();
+        let (body, read) = match read {
+            Some(read) => read,
+            None => data(&mut Scanner::new(body.text, at), &what, at)?,
+        };
+        let (data, unreadable) = match read {
+            Ok(data) => data,
+            Err(wrong) => return Ok(Err(wrong)),
+        };
+        let (kind, conversation_id, queue_id, facts) = match data {
+            Data::Conversation(facts) => (
+                EventKind::Conversation,
+                facts.conversation.clone(),
+                facts.queue.clone(),
+                Facts::ConversationState(facts),
+            ),
+            Data::Queue(facts) => (
+                EventKind::Queue,
+                None,
+                Some(facts.queue.clone()),
+                Facts::QueueStatistics(facts),
+            ),
+            Data::Other(queue) => (EventKind::Unknown, None, queue, Facts::None),
         };
         if !self.passes(queue_id.as_ref()) {
-            return Ok(None);
+            return Ok(Ok(None));
         }
-        Ok(Some(Event {
+        Ok(Ok(Some(Event {
             conversation_id,
             queue_id,
             facts,
             unreadable,
             ..self.options.event(Protocol::Events, kind, what.into(), body, at)
-        }))
+        })))
+    }
+
+    /// Reads a frame in one walk. An event is read in place if the frame's type comes before it.
+    fn frame<'a>(&self, scan: &mut Scanner<'a>, at: Receipt) -> Result<(Frame<'a>, Option<Heard>), Invalid> {
+        let mut frame = Frame::default();
+        let mut body = Body::NONE;
+        let mut event = None;
+        let mut object = scan.object()?;
+        while let Some(key) = scan.next_key(&mut object)? {
+            match key {
+                FrameKey::Type => frame.what = scan.field()?.some(),
+                FrameKey::Event if frame.what.as_deref() == Some("event") => event = Some(self.event(scan, at)?),
+                FrameKey::Event => {
+                    let mark = scan.mark();
+                    scan.skip()?;
+                    body = scan.since(mark);
+                }
+                FrameKey::Status => frame.status = scan.field()?.some(),
+                FrameKey::Code => frame.code = scan.field()?.some(),
+                FrameKey::Message => frame.message = scan.field()?.some(),
+            }
+        }
+        scan.end()?;
+        if event.is_none() && frame.what.as_deref() == Some("event") {
+            event = Some(self.event(&mut Scanner::new(body.text, at), at)?);
+        }
+        Ok((frame, event))
     }
 }
 
-/// The body of a queue's event, in messages.
+/// The data of a conversation's and of a queue's event, in messages.
+const CONVERSATION: &str = "the data of conversation:updated";
 const QUEUE: &str = "the data of routing:queue:updated";
 
-impl Queue {
-    fn into_facts(self) -> Result<QueueStatisticsFacts, String> {
-        let Some(LooseId(queue)) = self.id.some() else {
-            return Err(format!("{QUEUE} has no id"));
-        };
-        let average = match self.statistics {
-            Field::Absent => Field::Absent,
-            Field::Wrong => return Err(format!("{QUEUE}: statistics is not an object")),
-            Field::Given(statistics) => statistics.average_wait_time,
-        };
-        if average == Field::Wrong {
-            return Err(format!("{QUEUE}: averageWaitTime is not a number"));
+/// Reads the data at the scanner's place, of an event of the type `what`. Fails where they are not JSON.
+fn data<'a>(scan: &mut Scanner<'a>, what: &str, at: Receipt) -> Result<ReadData<'a>, Invalid> {
+    let mark = scan.mark();
+    let (name, read) = match what {
+        "conversation:updated" => (
+            CONVERSATION,
+            conversation(scan, at).map(|(facts, unreadable)| Ok((Data::Conversation(facts), unreadable))),
+        ),
+        "routing:queue:updated" => (
+            QUEUE,
+            queue(scan, at).map(|read| read.map(|(facts, unreadable)| (Data::Queue(facts), unreadable))),
+        ),
+        _ => (
+            "data",
+            conversation(scan, at).map(|(facts, _)| Ok((Data::Other(facts.queue), 0))),
+        ),
+    };
+    let read = match read {
+        Ok(read) => read,
+        Err(Invalid) => match (scan.complaint_since(name, mark)?, what) {
+            (wrong, "conversation:updated" | "routing:queue:updated") => Err(wrong),
+            // What an event of another type carries need not be an object.
+            _ => Ok((Data::Other(None), 0)),
+        },
+    };
+    Ok((scan.since(mark), read))
+}
+
+/// Also gives the count of unreadable times.
+fn conversation(scan: &mut Scanner<'_>, at: Receipt) -> Result<(ConversationStateFacts, u32), Invalid> {
+    let mut state = Field::<Cow<'_, str>>::Absent;
+    let (mut id, mut queue, mut timestamp) = (None, None, Field::Absent);
+    let mut object = scan.object()?;
+    while let Some(key) = scan.next_key(&mut object)? {
+        match key {
+            ConversationKey::Id => id = loose_id(scan)?,
+            ConversationKey::State => state = scan.field()?,
+            ConversationKey::QueueId => queue = loose_id(scan)?,
+            ConversationKey::Timestamp => timestamp = scan.moment()?,
         }
-        Ok(QueueStatisticsFacts {
-            queue,
-            average_wait_secs: average.some(),
-            at: self.timestamp.some(),
-        })
     }
+    let mut unreadable = timestamp.unreadable();
+    let facts = ConversationStateFacts {
+        conversation: id,
+        queue,
+        active: state.as_some().and_then(|state| is_active(state)),
+        at: at.trusted(timestamp.some(), &mut unreadable),
+    };
+    Ok((facts, unreadable))
+}
+
+/// Also gives the count of unreadable times.
+fn queue(scan: &mut Scanner<'_>, at: Receipt) -> Result<Result<(QueueStatisticsFacts, u32), String>, Invalid> {
+    let (mut id, mut statistics, mut timestamp) = (None, Field::Absent, Field::Absent);
+    let mut object = scan.object()?;
+    while let Some(key) = scan.next_key(&mut object)? {
+        match key {
+            QueueKey::Id => id = loose_id(scan)?,
+            QueueKey::Statistics => statistics = scan.object_as(average_wait)?,
+            QueueKey::Timestamp => timestamp = scan.moment()?,
+        }
+    }
+    let Some(queue) = id else {
+        return Ok(Err(format!("{QUEUE} has no id")));
+    };
+    let average = match statistics {
+        Field::Absent => Field::Absent,
+        Field::Wrong => return Ok(Err(format!("{QUEUE}: statistics is not an object"))),
+        Field::Given(average) => average,
+    };
+    if average == Field::Wrong {
+        return Ok(Err(format!("{QUEUE}: averageWaitTime is not a number")));
+    }
+    let mut unreadable = timestamp.unreadable();
+    let facts = QueueStatisticsFacts {
+        queue,
+        average_wait_secs: average.some(),
+        at: at.trusted(timestamp.some(), &mut unreadable),
+    };
+    Ok(Ok((facts, unreadable)))
+}
+
+fn average_wait(scan: &mut Scanner<'_>, mut object: Object) -> Result<Field<f64>, Invalid> {
+    let mut average = Field::Absent;
+    while let Some(StatisticsKey::AverageWaitTime) = scan.next_key(&mut object)? {
+        average = scan.field()?;
+    }
+    Ok(average)
+}
+
+fn loose_id(scan: &mut Scanner<'_>) -> Result<Option<Id>, Invalid> {
+    Ok(scan.field()?.some().map(|LooseId(id)| id))
 }
 
 fn is_active(state: &str) -> Option<bool> {
@@ -289,23 +375,22 @@ impl Machine for Events {
                 message: format!("expected an ack, received {found}"),
             }));
         };
-        let frame = match check_depth(text).and_then(|()| read_object::<Frame<'_>>("the frame", text)) {
+        let mut scan = Scanner::new(text, at);
+        let (frame, event) = match self.frame(&mut scan, at) {
             Ok(frame) => frame,
-            Err(wrong) => {
-                heard.push(Heard::Malformed(wrong));
+            Err(Invalid) => {
+                heard.push(Heard::Malformed(scan.complaint("the frame")));
                 if self.state == State::AwaitingAck {
                     refuse(heard, "a frame that is not a JSON object");
                 }
                 return;
             }
         };
-        let what = frame.what.as_some().map(|what| &**what);
-        match what {
-            Some("event") => heard.push(match self.on_event(frame.event, at) {
-                Ok(Some(event)) => Heard::Event(Box::new(event)),
-                Ok(None) => Heard::Alive,
-                Err(wrong) => Heard::Malformed(wrong),
-            }),
+        if let Some(event) = event {
+            heard.push(event);
+            return;
+        }
+        match frame.what.as_deref() {
             Some("ack") => heard.push(match self.state {
                 State::AwaitingAck => {
                     self.state = State::Subscribed;
@@ -323,9 +408,11 @@ impl Machine for Events {
             },
             other => {
                 let topic = other.unwrap_or_default().into();
+                let times = Times::of(text, at);
+                let body = Body { text, times };
                 let event = self
                     .options
-                    .event(Protocol::Events, EventKind::Unknown, topic, text, at);
+                    .event(Protocol::Events, EventKind::Unknown, topic, body, at);
                 heard.push(Heard::Event(Box::new(event)));
             }
         }

@@ -267,37 +267,13 @@ impl<'de> Lenient<'de> for Status {
     }
 }
 
-/// A value of any type but `null`; only its presence matters.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Present;
-
-impl<'de> Lenient<'de> for Present {
-    fn text(_: &str) -> Option<Self> {
-        Some(Self)
-    }
-    fn flag(_: bool) -> Option<Self> {
-        Some(Self)
-    }
-    fn number(_: f64) -> Option<Self> {
-        Some(Self)
-    }
-    fn object<A: MapAccess<'de>>(mut map: A) -> Result<Option<Self>, A::Error> {
-        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-        Ok(Some(Self))
-    }
-    fn list<A: SeqAccess<'de>>(mut list: A) -> Result<Option<Self>, A::Error> {
-        while list.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(Some(Self))
-    }
-}
-
 /// Reads a JSON object. The error says what is wrong without quoting the text.
 pub(crate) fn read_object<'a, T: Deserialize<'a>>(what: &str, text: &'a str) -> Result<T, String> {
     // Derived code would accept a list of the fields' values too.
     if !text.trim_ascii_start().starts_with('{') {
         return Err(match serde_json::from_str::<IgnoredAny>(text) {
             Ok(_) => format!("{what} is JSON, but not an object"),
-            Err(error) => not_json(what, &error),
+            Err(error) => not_json(what, error.is_eof(), error.line(), error.column()),
         });
     }
     serde_json::from_str(text).map_err(|error| {
@@ -309,18 +285,14 @@ pub(crate) fn read_object<'a, T: Deserialize<'a>>(what: &str, text: &'a str) -> 
                 error.column()
             )
         } else {
-            not_json(what, &error)
+            not_json(what, error.is_eof(), error.line(), error.column())
         }
     })
 }
 
-fn not_json(what: &str, error: &serde_json::Error) -> String {
-    let why = if error.is_eof() { "it ends too early" } else { "syntax" };
-    format!(
-        "{what} is not JSON ({why}, line {}, column {})",
-        error.line(),
-        error.column()
-    )
+pub(super) fn not_json(what: &str, is_eof: bool, line: usize, column: usize) -> String {
+    let why = if is_eof { "it ends too early" } else { "syntax" };
+    format!("{what} is not JSON ({why}, line {line}, column {column})")
 }
 
 #[cfg(test)]

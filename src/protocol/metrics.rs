@@ -7,10 +7,8 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use serde::Deserialize;
-
-use super::depth::check_depth;
-use super::json::{Entries, Field, LooseId, Present, Status, lenient_object, read_object};
+use super::json::{Entries, Field, Lenient, LooseId, Status};
+use super::scan::{Body, Invalid, Object, Scanner, keys};
 use super::{Heard, Machine, Options, Ping, Refusal, one_line};
 use crate::base::receipt::Receipt;
 use crate::config::{MetricsPayload, Protocol};
@@ -93,46 +91,76 @@ enum State {
     Streaming,
 }
 
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+keys! {
+    FrameKey {
+        // In an event:
+        MetricType = "metricType",
+        Timestamp = "timestamp",
+        Metrics = "metrics",
+        QueueId = "queueId",
+        UserId = "userId",
+        AgentId = "agentId",
+        EntityId = "entityId",
+        SkillId = "skillId",
+        SkillGroupId = "skillGroupId",
+        WrapupCode = "wrapupCode",
+        InteractionId = "interactionId",
+        ConversationId = "conversationId",
+        // In an answer or an error:
+        Type = "type",
+        Status = "status",
+        Code = "code",
+        Message = "message",
+        Error = "error",
+    }
+}
+keys! { ValueKey { Name = "name", Value = "value" } }
+keys! { ErrorKey { Message = "message" } }
+
+#[derive(Default)]
 struct Frame<'a> {
-    // In an event:
-    #[serde(borrow)]
-    metric_type: Field<Cow<'a, str>>,
+    metric_type: Option<Cow<'a, str>>,
     timestamp: Field<Moment>,
     metrics: Field<Entries<Value>>,
-    queue_id: Field<LooseId>,
-    user_id: Field<LooseId>,
-    agent_id: Field<LooseId>,
-    entity_id: Field<LooseId>,
-    skill_id: Field<LooseId>,
-    skill_group_id: Field<LooseId>,
-    wrapup_code: Field<LooseId>,
-    interaction_id: Field<LooseId>,
-    conversation_id: Field<LooseId>,
-    // In an answer or an error:
-    #[serde(borrow, rename = "type")]
-    what: Field<Cow<'a, str>>,
-    status: Field<Status>,
-    code: Field<Status>,
-    #[serde(borrow)]
-    message: Field<Cow<'a, str>>,
-    #[serde(borrow)]
-    error: Field<ErrorText<'a>>,
+    queue_id: Option<Id>,
+    user_id: Option<Id>,
+    agent_id: Option<Id>,
+    entity_id: Option<Id>,
+    skill_id: Option<Id>,
+    skill_group_id: Option<Id>,
+    wrapup_code: Option<Id>,
+    interaction_id: Option<Id>,
+    conversation_id: Option<Id>,
+    what: Option<Cow<'a, str>>,
+    status: Option<Status>,
+    code: Option<Status>,
+    message: Option<Cow<'a, str>>,
+    error: Option<ErrorText<'a>>,
 }
 
-#[derive(Default, Deserialize)]
-#[serde(default)]
+#[derive(Default)]
 struct Value {
     name: Field<Box<str>>,
     value: Field<f64>,
 }
-lenient_object!(Value);
+
+impl Value {
+    fn read(scan: &mut Scanner<'_>, mut object: Object) -> Result<Self, Invalid> {
+        let mut metric = Self::default();
+        while let Some(key) = scan.next_key(&mut object)? {
+            match key {
+                ValueKey::Name => metric.name = scan.field()?,
+                ValueKey::Value => metric.value = scan.field()?,
+            }
+        }
+        Ok(metric)
+    }
+}
 
 /// The field `error`, and its text if it has one. `false` counts as absent.
 struct ErrorText<'a>(Option<Cow<'a, str>>);
 
-impl<'de: 'a, 'a> super::json::Lenient<'de> for ErrorText<'a> {
+impl<'a> Lenient<'a> for ErrorText<'a> {
     fn text(text: &str) -> Option<Self> {
         Some(Self(Some(Cow::Owned(text.to_owned()))))
     }
@@ -142,41 +170,77 @@ impl<'de: 'a, 'a> super::json::Lenient<'de> for ErrorText<'a> {
     fn number(_: f64) -> Option<Self> {
         Some(Self(None))
     }
-    fn object<A: serde::de::MapAccess<'de>>(map: A) -> Result<Option<Self>, A::Error> {
-        #[derive(Default, Deserialize)]
-        #[serde(default)]
-        struct Inner {
-            message: Field<Box<str>>,
-        }
-        let inner: Inner = super::json::object_from(map)?;
-        Ok(Some(Self(
-            inner.message.some().map(|message| Cow::Owned(message.into_string())),
-        )))
+}
+
+impl<'a> ErrorText<'a> {
+    fn read(scan: &mut Scanner<'a>) -> Result<Option<Self>, Invalid> {
+        let text = match scan.blank() {
+            b'{' => scan.object_as(Self::message)?,
+            b'[' => {
+                scan.skip()?;
+                Field::Given(Self(None))
+            }
+            _ => scan.field()?,
+        };
+        Ok(text.some())
     }
-    fn list<A: serde::de::SeqAccess<'de>>(list: A) -> Result<Option<Self>, A::Error> {
-        Ok(Present::list(list)?.map(|Present| Self(None)))
+
+    fn message(scan: &mut Scanner<'a>, mut object: Object) -> Result<Self, Invalid> {
+        let mut message = Field::Absent;
+        while let Some(ErrorKey::Message) = scan.next_key(&mut object)? {
+            message = scan.field()?;
+        }
+        Ok(Self(message.some()))
     }
 }
 
-impl Frame<'_> {
-    fn is_event(&self) -> bool {
-        matches!(self.metric_type, Field::Given(_))
+impl<'a> Frame<'a> {
+    fn read(scan: &mut Scanner<'a>) -> Result<Self, Invalid> {
+        let mut frame = Self::default();
+        let mut object = scan.object()?;
+        while let Some(key) = scan.next_key(&mut object)? {
+            match key {
+                FrameKey::MetricType => frame.metric_type = scan.field()?.some(),
+                FrameKey::Timestamp => frame.timestamp = scan.moment()?,
+                FrameKey::Metrics => frame.metrics = scan.objects_as(Value::read)?,
+                FrameKey::QueueId => frame.queue_id = loose_id(scan)?,
+                FrameKey::UserId => frame.user_id = loose_id(scan)?,
+                FrameKey::AgentId => frame.agent_id = loose_id(scan)?,
+                FrameKey::EntityId => frame.entity_id = loose_id(scan)?,
+                FrameKey::SkillId => frame.skill_id = loose_id(scan)?,
+                FrameKey::SkillGroupId => frame.skill_group_id = loose_id(scan)?,
+                FrameKey::WrapupCode => frame.wrapup_code = loose_id(scan)?,
+                FrameKey::InteractionId => frame.interaction_id = loose_id(scan)?,
+                FrameKey::ConversationId => frame.conversation_id = loose_id(scan)?,
+                FrameKey::Type => frame.what = scan.field()?.some(),
+                FrameKey::Status => frame.status = scan.field()?.some(),
+                FrameKey::Code => frame.code = scan.field()?.some(),
+                FrameKey::Message => frame.message = scan.field()?.some(),
+                FrameKey::Error => frame.error = ErrorText::read(scan)?,
+            }
+        }
+        scan.end()?;
+        Ok(frame)
     }
+}
 
+fn loose_id(scan: &mut Scanner<'_>) -> Result<Option<Id>, Invalid> {
+    Ok(scan.field()?.some().map(|LooseId(id)| id))
+}
+
+impl Frame<'_> {
     fn is_error(&self) -> bool {
-        self.what
-            .as_some()
-            .is_some_and(|what| what.eq_ignore_ascii_case("error"))
-            || self.error.as_some().is_some()
+        let what = self.what.as_deref();
+        what.is_some_and(|what| what.eq_ignore_ascii_case("error")) || self.error.is_some()
     }
 
     fn text(&self) -> String {
-        let error = self.error.as_some().and_then(|ErrorText(text)| text.as_deref());
-        one_line(self.message.as_some().map(|m| &**m).or(error).unwrap_or("no message"))
+        let error = self.error.as_ref().and_then(|ErrorText(text)| text.as_deref());
+        one_line(self.message.as_deref().or(error).unwrap_or("no message"))
     }
 
     fn status(&self) -> Option<u16> {
-        self.status.copied().or(self.code.copied()).map(|Status(status)| status)
+        self.status.or(self.code).map(|Status(status)| status)
     }
 }
 
@@ -191,7 +255,7 @@ impl Metrics {
         }
     }
 
-    fn on_event(&self, frame: Frame<'_>, text: &str, at: Receipt, heard: &mut Vec<Heard>) {
+    fn on_event(&self, frame: Frame<'_>, body: Body<'_>, at: Receipt, heard: &mut Vec<Heard>) {
         let metrics = match frame.metrics {
             Field::Wrong => {
                 heard.push(Heard::Malformed("metrics is not a list".to_owned()));
@@ -204,23 +268,18 @@ impl Metrics {
             }
             Field::Given(entries) => entries.good,
         };
-        let metric_type = frame.metric_type.some().unwrap_or_default();
-        let id = |field: Field<LooseId>| field.some().map(|LooseId(id)| id);
-        let queue_id = id(frame.queue_id);
-        let user_id = id(frame.user_id).or(id(frame.agent_id));
-        let conversation_id = id(frame.conversation_id);
-        let others = [
+        let metric_type = frame.metric_type.unwrap_or_default();
+        let user_id = frame.user_id.or(frame.agent_id);
+        let entity = [
+            frame.queue_id.clone(),
+            user_id.clone(),
             frame.entity_id,
             frame.skill_id,
             frame.skill_group_id,
             frame.wrapup_code,
             frame.interaction_id,
+            frame.conversation_id.clone(),
         ];
-        let entity: Option<Id> = queue_id
-            .clone()
-            .or(user_id.clone())
-            .or(others.into_iter().find_map(id))
-            .or(conversation_id.clone());
         let mut unreadable = 0;
         let mut values = Vec::with_capacity(metrics.len());
         for metric in metrics {
@@ -244,25 +303,25 @@ impl Metrics {
             return;
         }
         let event = Event {
-            conversation_id,
-            queue_id,
+            conversation_id: frame.conversation_id,
+            queue_id: frame.queue_id,
             user_id,
             facts: Facts::Metrics(Box::new(MetricFacts {
                 metric_type: (&*metric_type).into(),
-                entity,
+                entity: entity.into_iter().flatten().next(),
                 at: time,
                 values,
             })),
             unreadable,
             ..self
                 .options
-                .event(Protocol::Metrics, EventKind::Metric, metric_type.into(), text, at)
+                .event(Protocol::Metrics, EventKind::Metric, metric_type.into(), body, at)
         };
         heard.push(Heard::Event(Box::new(event)));
     }
 
     /// Reads a frame that is not an event: the confirmation, an error, or one of an unknown kind.
-    fn on_answer(&mut self, frame: &Frame<'_>, text: &str, at: Receipt) -> Heard {
+    fn on_answer(&mut self, frame: &Frame<'_>, body: Body<'_>, at: Receipt) -> Heard {
         let status = frame.status();
         match (self.state, status) {
             (State::AwaitingConfirmation, Some(200)) if !frame.is_error() => {
@@ -277,12 +336,12 @@ impl Metrics {
             (State::Streaming, Some(status)) => Heard::ServerError(format!("{status} {}", frame.text())),
             (State::Streaming, None) if frame.is_error() => Heard::ServerError(frame.text()),
             _ => {
-                let topic = frame.what.as_some().map_or("", |what| &**what).into();
+                let topic = frame.what.as_deref().unwrap_or("").into();
                 Heard::Event(Box::new(self.options.event(
                     Protocol::Metrics,
                     EventKind::Unknown,
                     topic,
-                    text,
+                    body,
                     at,
                 )))
             }
@@ -305,13 +364,23 @@ impl Machine for Metrics {
     }
 
     fn on_text(&mut self, text: &str, at: Receipt, heard: &mut Vec<Heard>) {
-        match check_depth(text).and_then(|()| read_object::<Frame<'_>>("the frame", text)) {
-            Err(wrong) => heard.push(Heard::Malformed(wrong)),
-            Ok(frame) if frame.is_event() => self.on_event(frame, text, at, heard),
-            Ok(frame) => {
-                let verdict = self.on_answer(&frame, text, at);
-                heard.push(verdict);
+        let mut scan = Scanner::new(text, at);
+        let mark = scan.mark();
+        let frame = match Frame::read(&mut scan) {
+            Ok(frame) => frame,
+            Err(Invalid) => {
+                heard.push(Heard::Malformed(scan.complaint("the frame")));
+                return;
             }
+        };
+        let body = Body {
+            text,
+            ..scan.since(mark)
+        };
+        if frame.metric_type.is_some() {
+            self.on_event(frame, body, at, heard);
+        } else {
+            heard.push(self.on_answer(&frame, body, at));
         }
     }
 }

@@ -8,20 +8,22 @@ pub(crate) mod json;
 pub mod metrics;
 pub mod notifications;
 pub(crate) mod opening;
+mod scan;
 pub(crate) mod time_scan;
 pub(crate) mod topic_plan;
 pub mod verification;
 mod words;
 
-use std::hash::{BuildHasher, Hasher, RandomState};
+use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::Moment;
+use crate::base::hash::Seeded;
 use crate::base::receipt::Receipt;
 use crate::config::Protocol;
 use crate::event::facts::Facts;
 use crate::event::{Event, EventKind};
+use scan::Body;
 
 pub use crate::event::notice::Refusal;
 pub use events::Events;
@@ -115,7 +117,7 @@ pub struct Options {
     pub bodies: KeepBody,
     /// Makes the fingerprints. All machines of a run have clones of the same hasher, so that an event delivered by two
     /// connections has the same fingerprint. Each run has a new one, so that a peer cannot prepare collisions.
-    pub hasher: RandomState,
+    pub hasher: Seeded,
 }
 
 impl Options {
@@ -126,22 +128,22 @@ impl Options {
         Self {
             connection,
             bodies: KeepBody::Verbatim,
-            hasher: RandomState::new(),
+            hasher: Seeded::random(),
         }
     }
 
     /// An event without ids and facts.
-    fn event(&self, protocol: Protocol, kind: EventKind, topic: Arc<str>, body: &str, at: Receipt) -> Event {
+    fn event(&self, protocol: Protocol, kind: EventKind, topic: Arc<str>, body: Body<'_>, at: Receipt) -> Event {
         let mut hasher = self.hasher.build_hasher();
         hasher.write(topic.as_bytes());
         // Separates topic and body: this byte never occurs in UTF-8.
         hasher.write_u8(0xff);
-        hasher.write(body.as_bytes());
-        let event_time = time_scan::newest_until(body, at.ours);
+        hasher.write(body.text.as_bytes());
+        let newest = body.times.by_service;
         Event {
             received_at: at.ours,
             service_time: at.service,
-            travel_ms: travel_ms(body, event_time, at),
+            travel_ms: newest.map(|newest| u64::try_from(at.service.millis_since(newest)).unwrap_or(0)),
             connection: self.connection,
             protocol,
             kind,
@@ -149,9 +151,9 @@ impl Options {
             conversation_id: None,
             queue_id: None,
             user_id: None,
-            event_time,
+            event_time: body.times.by_ours,
             body: match self.bodies {
-                KeepBody::Verbatim => Some(body.into()),
+                KeepBody::Verbatim => Some(body.text.into()),
                 KeepBody::Drop => None,
             },
             fingerprint: hasher.finish(),
@@ -160,18 +162,6 @@ impl Options {
         }
     }
 }
-
-/// How long the body was under way by the service's clock, which is ours where they do not differ.
-fn travel_ms(body: &str, event_time: Option<Moment>, at: Receipt) -> Option<u64> {
-    let newest = match at.service == at.ours {
-        true => event_time,
-        false => time_scan::newest_until(body, at.service),
-    };
-    newest.map(|newest| u64::try_from(at.service.millis_since(newest)).unwrap_or(0))
-}
-
-/// The body of an event that has none; bodies are always JSON.
-const NO_BODY: &str = "null";
 
 /// A peer's text as one line of bounded length.
 fn one_line(text: &str) -> String {

@@ -1,4 +1,4 @@
-//! Finds the newest time in a body without parsing the body.
+//! Finds a time in a frame without parsing the frame.
 //!
 //! In: a JSON text, a limit · Out: `Moment` · Thread: any (pure).
 //!
@@ -14,6 +14,7 @@ const T_AT: usize = 11;
 const LONGEST: usize = 48;
 
 /// The newest time in `json` that is not later than `limit`.
+#[cfg(test)]
 pub(crate) fn newest_until(json: &str, limit: Moment) -> Option<Moment> {
     all(json).filter(|&at| at <= limit).max()
 }

@@ -118,7 +118,7 @@ impl Supervisor {
                 telemetry: parts.telemetry,
                 journal: parts.journal.clone(),
                 keep_body: parts.keep_body,
-                hasher: std::hash::RandomState::new(),
+                hasher: crate::base::hash::Seeded::random(),
             }),
             inbox: parts.inbox,
             control: parts.control,

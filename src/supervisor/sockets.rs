@@ -31,7 +31,7 @@ pub(super) struct ReaderParts {
     pub(super) telemetry: Arc<Telemetry>,
     pub(super) journal: Journal,
     pub(super) keep_body: KeepBody,
-    pub(super) hasher: std::hash::RandomState,
+    pub(super) hasher: crate::base::hash::Seeded,
 }
 
 /// See the module.

@@ -16,7 +16,7 @@ use crate::protocol::{Heard, KeepBody, Machine, Options};
 pub(super) struct Decoders {
     protocol: Protocol,
     bodies: KeepBody,
-    hasher: std::hash::RandomState,
+    hasher: crate::base::hash::Seeded,
     machines: BTreeMap<u32, Box<dyn Machine>>,
 }
 
@@ -25,7 +25,7 @@ impl Decoders {
         Self {
             protocol,
             bodies,
-            hasher: std::hash::RandomState::new(),
+            hasher: crate::base::hash::Seeded::random(),
             machines: BTreeMap::new(),
         }
     }

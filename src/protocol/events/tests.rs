@@ -3,6 +3,7 @@
 //! In: short frames · Out: verdicts · Thread: the test's own.
 
 use super::*;
+use crate::Moment;
 use proptest::prelude::*;
 
 const FILTERED: &str = r#"{"type":"subscribe","subscription":{"eventTypes":["conversation:updated","routing:queue:updated"],"filters":{"routingQueueIds":["q1","q2"]}}}"#;

@@ -3,7 +3,6 @@
 //! In: text frames · Out: `Heard` · Thread: that of the reader, which owns the machine.
 
 mod conversation;
-mod envelope;
 mod observations;
 mod topic;
 mod users;
@@ -15,18 +14,14 @@ use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
-use serde::Deserialize;
-use serde_json::value::RawValue;
-
-use super::depth::check_depth;
-use super::json::{Field, Status, read_object};
-use super::{Heard, Machine, NO_BODY, Options, Ping, one_line};
+use super::json::{Field, Status};
+use super::scan::{Body, Invalid, Scanner, Times, keys};
+use super::{Heard, Machine, Options, Ping, one_line};
 use crate::base::receipt::Receipt;
 use crate::config::Protocol;
 use crate::event::facts::{ConversationFacts, Facts, UserFacts};
 use crate::event::{Event, EventKind};
 use crate::{Id, Secret};
-use envelope::Beginning;
 use topic::{Shape, System, Topic, Topics};
 
 /// The JSON ping that the service answers with a `pong` (Genesys' own SDKs send it).
@@ -43,27 +38,42 @@ pub struct Notifications {
     options: Options,
     channel: Secret,
     topics: Topics,
+    /// Reused from conversation to conversation.
+    found: conversation::Found,
 }
 
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+keys! { EnvelopeKey { TopicName = "topicName", EventBody = "eventBody", Result = "result", Message = "message" } }
+keys! { SystemKey { About = "systemTopicType", Reason = "reason", Message = "message" } }
+keys! { MetadataKey { Message = "message" } }
+
+#[derive(Default)]
 struct Envelope<'a> {
-    #[serde(borrow)]
     topic_name: Field<Cow<'a, str>>,
-    #[serde(borrow)]
-    event_body: Option<&'a RawValue>,
-    result: Field<Status>,
-    #[serde(borrow)]
-    message: Field<Cow<'a, str>>,
+    result: Option<Status>,
+    message: Option<Cow<'a, str>>,
 }
 
-#[derive(Default, Deserialize)]
-#[serde(default)]
+#[derive(Default)]
 struct SystemMessage {
-    #[serde(rename = "systemTopicType")]
-    about: Field<Box<str>>,
-    reason: Field<Box<str>>,
-    message: Field<Box<str>>,
+    about: Option<Box<str>>,
+    reason: Option<Box<str>>,
+    message: Option<Box<str>>,
+}
+
+impl SystemMessage {
+    fn read(body: &str, at: Receipt) -> Result<Self, Invalid> {
+        let mut said = Self::default();
+        let mut scan = Scanner::new(body, at);
+        let mut object = scan.object()?;
+        while let Some(key) = scan.next_key(&mut object)? {
+            match key {
+                SystemKey::About => said.about = scan.field()?.some(),
+                SystemKey::Reason => said.reason = scan.field()?.some(),
+                SystemKey::Message => said.message = scan.field()?.some(),
+            }
+        }
+        Ok(said)
+    }
 }
 
 impl fmt::Debug for Notifications {
@@ -81,9 +91,10 @@ impl Notifications {
     #[must_use]
     pub fn new(options: Options, channel: Secret) -> Self {
         Self {
+            topics: Topics::new(options.hasher.clone()),
             options,
             channel,
-            topics: Topics::default(),
+            found: conversation::Found::default(),
         }
     }
 
@@ -103,10 +114,112 @@ impl Notifications {
         }
     }
 
+    /// Reads a frame in one walk.
+    fn frame(&mut self, scan: &mut Scanner<'_>, text: &str, at: Receipt) -> Result<Heard, Invalid> {
+        let mut envelope = Envelope::default();
+        let mut topic = None;
+        let mut body = Body::NONE;
+        let mut read = None;
+        let mut object = scan.object()?;
+        while let Some(key) = scan.next_key(&mut object)? {
+            match key {
+                EnvelopeKey::TopicName => {
+                    envelope.topic_name = scan.field()?;
+                    topic = envelope.topic_name.as_some().map(|name| self.topics.find(name));
+                }
+                EnvelopeKey::Result => envelope.result = scan.field()?.some(),
+                EnvelopeKey::Message => envelope.message = scan.field()?.some(),
+                EnvelopeKey::EventBody => match &topic {
+                    Some(topic) if topic.shape.has_facts() => read = Some(self.event(scan, topic, at)?),
+                    // A body that comes before its topic is read afterwards.
+                    _ => {
+                        let mark = scan.mark();
+                        scan.skip()?;
+                        body = scan.since(mark);
+                    }
+                },
+            }
+        }
+        scan.end()?;
+        let Some(topic) = topic else {
+            return Ok(self.without_topic(text, &envelope, at));
+        };
+        Ok(match topic.shape {
+            Shape::System(system) => self.system(system, body.text, at),
+            Shape::Opaque => {
+                let body = Body {
+                    text: &self.without_channel(body.text),
+                    ..body
+                };
+                let shown = Topic {
+                    name: self.without_channel(&topic.name).into(),
+                    ..Topic::clone(&topic)
+                };
+                Heard::Event(Box::new(blank(&self.options, &shown, body, at)))
+            }
+            _ => match read {
+                Some(read) => read,
+                None => self.event(&mut Scanner::new(body.text, at), &topic, at)?,
+            },
+        })
+    }
+
+    /// Reads the body of a topic with facts, at the scanner's place. Fails where it is not JSON.
+    fn event(&mut self, scan: &mut Scanner<'_>, topic: &Topic, at: Receipt) -> Result<Heard, Invalid> {
+        let mark = scan.mark();
+        let read = match self.content(scan, topic, at) {
+            Ok(read) => read,
+            Err(Invalid) => Err(scan.complaint_since("eventBody", mark)?),
+        };
+        Ok(match read {
+            Ok(content) => {
+                let event = blank(&self.options, topic, scan.since(mark), at);
+                Heard::Event(Box::new(content.added_to(event, topic, at)))
+            }
+            Err(wrong) => Heard::Malformed(format!("{}: {wrong}", topic.kind.as_str())),
+        })
+    }
+
+    /// What the body at the scanner's place says, or why it cannot be used.
+    fn content(
+        &mut self,
+        scan: &mut Scanner<'_>,
+        topic: &Topic,
+        at: Receipt,
+    ) -> Result<Result<Content, String>, Invalid> {
+        let user = |scan: &mut Scanner<'_>, read: ReadUser| {
+            let Some(user) = &topic.user else {
+                scan.skip()?;
+                return Ok(Err("a topic without a user".to_owned()));
+            };
+            let (mut facts, mut unreadable) = read(scan, user)?;
+            for (_, time) in [&mut facts.presence, &mut facts.routing_status].into_iter().flatten() {
+                *time = at.trusted(*time, &mut unreadable);
+            }
+            Ok(Ok(Content::Facts(Facts::User(Box::new(facts)), unreadable)))
+        };
+        match topic.shape {
+            Shape::Conversation(layout) => {
+                let read = conversation::read(scan, &mut self.found, layout, at.trusted_until)?;
+                Ok(read.map(|read| Content::Facts(Facts::Conversation(Box::new(read.facts)), read.unreadable)))
+            }
+            Shape::Observations => {
+                let read = observations::read(scan, topic.queue.as_ref())?;
+                Ok(read.map(|(facts, unreadable)| Content::Facts(Facts::Observations(Box::new(facts)), unreadable)))
+            }
+            Shape::Presence => user(scan, users::read_presence),
+            Shape::RoutingStatus | Shape::UserActivity => user(scan, users::read_activity),
+            Shape::DetailEvent => Ok(Ok(Content::Detail(users::Detail::read(scan)?))),
+            Shape::Opaque | Shape::System(_) => {
+                scan.skip()?;
+                Ok(Ok(Content::Facts(Facts::None, 0)))
+            }
+        }
+    }
+
     /// Reads a frame without a topic: an answer to something that was sent, or a frame of an unknown kind.
     fn without_topic(&self, text: &str, envelope: &Envelope<'_>, at: Receipt) -> Heard {
-        let message = envelope.message.as_some().map(|m| &**m);
-        match (envelope.result.copied(), message) {
+        match (envelope.result, envelope.message.as_deref()) {
             (Some(Status(200..=299)), _) => Heard::Alive,
             (Some(Status(404)), _) => Heard::ChannelGone,
             (Some(Status(status)), message) => {
@@ -115,83 +228,34 @@ impl Notifications {
             }
             (None, Some("pong")) => Heard::Pong,
             (None, _) => {
-                let body = self.without_channel(text);
+                let text = self.without_channel(text);
+                let times = Times::of(&text, at);
+                let body = Body { text: &text, times };
                 let event = self
                     .options
-                    .event(Protocol::Notifications, EventKind::Unknown, "".into(), &body, at);
+                    .event(Protocol::Notifications, EventKind::Unknown, "".into(), body, at);
                 Heard::Event(Box::new(event))
             }
         }
     }
 
-    /// The fast path for the most frequent frames: a conversation in an envelope of the usual layout, whose body is parsed
-    /// once. Returns the same as [`Self::any_frame`], or `None`.
-    fn usual_conversation(&mut self, text: &str, at: Receipt) -> Option<Heard> {
-        let Beginning { topic_name, from_body } = envelope::beginning(text)?;
-        let topic = self.topics.find(topic_name);
-        let layout = topic.shape.layout()?;
-        let (read, length) = conversation::read_prefix(from_body, layout, at.trusted_until)?;
-        let (body, after_body) = from_body.split_at_checked(length)?;
-        if let Some(remainder) = envelope::remainder(after_body) {
-            let rest: Envelope<'_> = read_object("the frame", &remainder).ok()?;
-            if rest.topic_name != Field::Absent || rest.event_body.is_some() {
-                return None;
-            }
-        }
-        let options = &self.options;
-        let read = read.map(|read| {
-            let facts = Facts::Conversation(Box::new(read.facts));
-            let event = finished(blank(options, topic, body, at), facts, topic);
-            Event {
-                unreadable: read.unreadable,
-                ..event
-            }
-        });
-        Some(verdict(topic, read))
-    }
-
-    /// Reads a frame of any layout.
-    fn any_frame(&mut self, text: &str, at: Receipt) -> Heard {
-        let envelope: Envelope<'_> = match read_object("the frame", text) {
-            Ok(envelope) => envelope,
-            Err(wrong) => return Heard::Malformed(wrong),
-        };
-        let Field::Given(name) = &envelope.topic_name else {
-            return self.without_topic(text, &envelope, at);
-        };
-        let body = envelope.event_body.map_or(NO_BODY, RawValue::get);
-        let topic = self.topics.find(name).clone();
-        match topic.shape {
-            Shape::System(system) => self.system(system, body),
-            Shape::Opaque => {
-                let body = self.without_channel(body);
-                let shown = Topic {
-                    name: self.without_channel(&topic.name).into(),
-                    ..topic
-                };
-                Heard::Event(Box::new(blank(&self.options, &shown, &body, at)))
-            }
-            _ => verdict(&topic, decode(&self.options, &topic, body, at)),
-        }
-    }
-
-    fn system(&self, system: System, body: &str) -> Heard {
+    fn system(&self, system: System, body: &str, at: Receipt) -> Heard {
         match system {
-            System::Alive if is_pong(body) => Heard::Pong,
+            System::Alive if is_pong(body, at) => Heard::Pong,
             System::Alive => Heard::Alive,
             System::SocketClosing => Heard::SocketClosing,
             System::SubscriptionsChanged => Heard::SubscriptionsChanged,
             System::Other => {
-                let said = read_object::<SystemMessage>("eventBody", body).unwrap_or_default();
-                match said.about.as_some().map(|about| &**about) {
+                let said = SystemMessage::read(body, at).unwrap_or_default();
+                match said.about.as_deref() {
                     Some("subscription_changed") => Heard::SubscriptionsChanged,
                     _ => Heard::Alive,
                 }
             }
             System::TokenRevoked => Heard::TokenRevoked,
             System::NoLongerSubscribed => {
-                let said = read_object::<SystemMessage>("eventBody", body).unwrap_or_default();
-                let reason = said.reason.some().or(said.message.some());
+                let said = SystemMessage::read(body, at).unwrap_or_default();
+                let reason = said.reason.or(said.message);
                 Heard::NoLongerSubscribed(reason.map_or_else(|| "no reason given".to_owned(), |r| self.safe_line(&r)))
             }
         }
@@ -212,25 +276,16 @@ impl Machine for Notifications {
     }
 
     fn on_text(&mut self, text: &str, at: Receipt, heard: &mut Vec<Heard>) {
-        heard.push(match check_depth(text) {
-            Err(wrong) => Heard::Malformed(wrong),
-            Ok(()) => match self.usual_conversation(text, at) {
-                Some(verdict) => verdict,
-                None => self.any_frame(text, at),
-            },
+        let mut scan = Scanner::new(text, at);
+        heard.push(match self.frame(&mut scan, text, at) {
+            Ok(verdict) => verdict,
+            Err(Invalid) => Heard::Malformed(scan.complaint("the frame")),
         });
     }
 }
 
-fn verdict(topic: &Topic, read: Result<Event, String>) -> Heard {
-    match read {
-        Ok(event) => Heard::Event(Box::new(event)),
-        Err(wrong) => Heard::Malformed(format!("{}: {wrong}", topic.kind.as_str())),
-    }
-}
-
 /// An event with the ids in the topic's name, without facts.
-fn blank(options: &Options, topic: &Topic, body: &str, at: Receipt) -> Event {
+fn blank(options: &Options, topic: &Topic, body: Body<'_>, at: Receipt) -> Event {
     Event {
         conversation_id: topic.conversation.clone(),
         queue_id: topic.queue.clone(),
@@ -239,52 +294,39 @@ fn blank(options: &Options, topic: &Topic, body: &str, at: Receipt) -> Event {
     }
 }
 
-fn decode(options: &Options, topic: &Topic, body: &str, at: Receipt) -> Result<Event, String> {
-    let user = || topic.user.as_ref().ok_or("a topic without a user");
-    let mut unreadable = 0;
-    let mut believed = |mut user: UserFacts| {
-        for (_, time) in [&mut user.presence, &mut user.routing_status].into_iter().flatten() {
-            *time = at.trusted(*time, &mut unreadable);
+/// Reads the facts of a user's topic, and counts what cannot be read.
+type ReadUser = fn(&mut Scanner<'_>, &Id) -> Result<(UserFacts, u32), Invalid>;
+
+/// What a body says.
+enum Content {
+    /// Facts, and how much cannot be read.
+    Facts(Facts, u32),
+    Detail(users::Detail),
+}
+
+impl Content {
+    fn added_to(self, event: Event, topic: &Topic, at: Receipt) -> Event {
+        match self {
+            Self::Facts(facts, unreadable) => Event {
+                unreadable,
+                ..finished(event, facts, topic)
+            },
+            Self::Detail(detail) => {
+                let travel_ms = detail
+                    .newest_until(at.service)
+                    .map(|newest| at.service.millis_since(newest).unsigned_abs());
+                Event {
+                    event_time: event.event_time.max(detail.newest_until(at.ours)),
+                    travel_ms: travel_ms.into_iter().chain(event.travel_ms).min(),
+                    unreadable: detail.unreadable(),
+                    conversation_id: event.conversation_id.or(detail.conversation_id),
+                    queue_id: event.queue_id.or(detail.queue_id),
+                    user_id: event.user_id.or(detail.user_id),
+                    ..event
+                }
+            }
         }
-        Facts::User(Box::new(user))
-    };
-    // The facts first: an event whose body cannot be read need not be hashed and copied.
-    let (facts, unread) = match topic.shape {
-        Shape::Conversation(layout) => {
-            let read = conversation::read(body, layout, at.trusted_until)?;
-            (Facts::Conversation(Box::new(read.facts)), read.unreadable)
-        }
-        Shape::Observations => {
-            let (facts, unread) = observations::read(body, topic.queue.as_ref())?;
-            (Facts::Observations(Box::new(facts)), unread)
-        }
-        Shape::Presence => {
-            let (facts, unread) = users::read_presence(body, user()?)?;
-            (believed(facts), unread)
-        }
-        Shape::RoutingStatus | Shape::UserActivity => {
-            let (facts, unread) = users::read_activity(body, user()?)?;
-            (believed(facts), unread)
-        }
-        Shape::DetailEvent => {
-            let detail = users::Detail::read(body)?;
-            let mut event = blank(options, topic, body, at);
-            event.event_time = event.event_time.max(detail.newest_until(at.ours));
-            let travel_ms = detail
-                .newest_until(at.service)
-                .map(|newest| at.service.millis_since(newest).unsigned_abs());
-            event.travel_ms = travel_ms.into_iter().chain(event.travel_ms).min();
-            event.unreadable = detail.unreadable();
-            event.conversation_id = event.conversation_id.or(detail.conversation_id.some());
-            event.queue_id = event.queue_id.or(detail.queue_id.some());
-            event.user_id = event.user_id.or(detail.user_id.some());
-            return Ok(event);
-        }
-        Shape::Opaque | Shape::System(_) => (Facts::None, 0),
-    };
-    let mut event = finished(blank(options, topic, body, at), facts, topic);
-    event.unreadable += unread + unreadable;
-    Ok(event)
+    }
 }
 
 /// The event with its facts and the ids in them.
@@ -318,11 +360,15 @@ fn queue_of(conversation: &ConversationFacts, user: Option<&Id>) -> Option<Id> {
 }
 
 /// Whether the body of a `channel.metadata` frame answers our ping; any other is a heartbeat.
-fn is_pong(body: &str) -> bool {
-    #[derive(serde::Deserialize)]
-    struct Metadata<'a> {
-        #[serde(borrow)]
-        message: Cow<'a, str>,
-    }
-    serde_json::from_str::<Metadata<'_>>(body).is_ok_and(|metadata| metadata.message == "pong")
+fn is_pong(body: &str, at: Receipt) -> bool {
+    let message = || -> Result<Field<Cow<'_, str>>, Invalid> {
+        let mut message = Field::Absent;
+        let mut scan = Scanner::new(body, at);
+        let mut object = scan.object()?;
+        while let Some(MetadataKey::Message) = scan.next_key(&mut object)? {
+            message = scan.field()?;
+        }
+        Ok(message)
+    };
+    message().is_ok_and(|message| message.as_some().is_some_and(|message| message == "pong"))
 }

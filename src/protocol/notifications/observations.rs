@@ -8,50 +8,65 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
-use serde::de::MapAccess;
-
-use super::super::json::{Entries, Field, Lenient, lenient_object, read_object};
+use super::super::json::{Entries, Field, Lenient};
+use super::super::scan::{Invalid, Object, Scanner, keys};
 use crate::event::facts::{MediaKind, ObservationFacts, ObservationRow};
 use crate::{Id, Moment};
 
+keys! {
+    SectionKey {
+        Group = "group",
+        QueueId = "queueId",
+        MediaType = "mediaType",
+        Data = "data",
+        Results = "results",
+    }
+}
+keys! { GroupKey { QueueId = "queueId", MediaType = "mediaType" } }
+keys! {
+    DatumKey {
+        Interval = "interval",
+        Metrics = "metrics",
+        Metric = "metric",
+        Qualifier = "qualifier",
+        Stats = "stats",
+        Count = "count",
+        CalculatedMetricValue = "calculatedMetricValue",
+    }
+}
+
 /// The body itself, and an entry of `results`.
-#[derive(Default, PartialEq, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+#[derive(Default)]
 struct Section {
-    group: Field<Group>,
-    queue_id: Field<Id>,
-    media_type: Field<MediaKind>,
+    group: Group,
+    queue_id: Option<Id>,
+    media_type: Option<MediaKind>,
     data: Field<Entries<Datum>>,
     results: Field<Entries<Section>>,
 }
 
-#[derive(Default, PartialEq, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+#[derive(Default)]
 struct Group {
-    queue_id: Field<Id>,
-    media_type: Field<MediaKind>,
+    queue_id: Option<Id>,
+    media_type: Option<MediaKind>,
 }
 
 /// An entry of `data`, and of its `metrics`.
-#[derive(Default, PartialEq, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+#[derive(Default)]
 struct Datum {
     interval: Field<Interval>,
     metrics: Field<Entries<Datum>>,
-    metric: Field<Box<str>>,
-    qualifier: Field<Box<str>>,
-    stats: Field<Stats>,
-    count: Field<f64>,
-    calculated_metric_value: Field<f64>,
+    metric: Option<Box<str>>,
+    qualifier: Option<Box<str>>,
+    stats: BTreeMap<Box<str>, f64>,
+    count: Option<f64>,
+    calculated_metric_value: Option<f64>,
 }
-
-lenient_object!(Section, Group, Datum);
 
 #[derive(Clone, Copy, PartialEq)]
 struct Interval(Moment, Moment);
 
-impl<'de> Lenient<'de> for Interval {
+impl Lenient<'_> for Interval {
     const EMPTY_IS_ABSENT: bool = true;
 
     fn text(text: &str) -> Option<Self> {
@@ -60,26 +75,19 @@ impl<'de> Lenient<'de> for Interval {
     }
 }
 
-#[derive(PartialEq)]
-struct Stats(BTreeMap<Box<str>, f64>);
-
-impl<'de> Lenient<'de> for Stats {
-    fn object<A: MapAccess<'de>>(mut map: A) -> Result<Option<Self>, A::Error> {
-        let mut stats = BTreeMap::new();
-        while let Some((name, value)) = map.next_entry::<Box<str>, Field<f64>>()? {
-            if let Field::Given(value) = value {
-                stats.insert(name, value);
-            }
-        }
-        Ok(Some(Self(stats)))
-    }
-}
-
 /// Reads statistics; `queue` is the one in the topic's name. Also gives the count of what cannot be read: intervals, and
 /// entries that are no object or name no metric. The error says what is wrong without quoting the text.
-pub(super) fn read(body: &str, queue: Option<&Id>) -> Result<(ObservationFacts, u32), String> {
-    let mut body: Section = read_object("eventBody", body)?;
-    if body.data == Field::Wrong || body.results == Field::Wrong {
+pub(super) fn read(
+    scan: &mut Scanner<'_>,
+    queue: Option<&Id>,
+) -> Result<Result<(ObservationFacts, u32), String>, Invalid> {
+    let object = scan.object()?;
+    let body = Section::read(scan, object)?;
+    Ok(into_facts(body, queue))
+}
+
+fn into_facts(mut body: Section, queue: Option<&Id>) -> Result<(ObservationFacts, u32), String> {
+    if matches!(body.data, Field::Wrong) || matches!(body.results, Field::Wrong) {
         return Err("the statistics are not a list".to_owned());
     }
     let mut unreadable = 0;
@@ -111,18 +119,26 @@ fn readable<T>(list: Field<Entries<T>>, unreadable: &mut u32) -> Vec<T> {
 }
 
 impl Section {
+    fn read(scan: &mut Scanner<'_>, mut object: Object) -> Result<Self, Invalid> {
+        let mut section = Self::default();
+        while let Some(key) = scan.next_key(&mut object)? {
+            match key {
+                SectionKey::Group => section.group = scan.object_as(Group::read)?.some().unwrap_or_default(),
+                SectionKey::QueueId => section.queue_id = scan.id()?.some(),
+                SectionKey::MediaType => section.media_type = scan.field()?.some(),
+                SectionKey::Data => section.data = scan.objects_as(Datum::read)?,
+                SectionKey::Results => section.results = scan.objects_as(Self::read)?,
+            }
+        }
+        Ok(section)
+    }
+
     fn queue(&self) -> Option<&Id> {
-        let group = self.group.as_some();
-        group
-            .and_then(|group| group.queue_id.as_some())
-            .or(self.queue_id.as_some())
+        self.group.queue_id.as_ref().or(self.queue_id.as_ref())
     }
 
     fn into_rows(self, rows: &mut Vec<ObservationRow>, unreadable: &mut u32) {
-        let group = self.group.as_some();
-        let media = group
-            .and_then(|group| group.media_type.copied())
-            .or(self.media_type.copied());
+        let media = self.group.media_type.or(self.media_type);
         for mut datum in readable(self.data, unreadable) {
             *unreadable += datum.interval.unreadable();
             let interval = datum.interval.copied().map(|Interval(start, end)| (start, end));
@@ -135,28 +151,56 @@ impl Section {
     }
 }
 
+impl Group {
+    fn read(scan: &mut Scanner<'_>, mut object: Object) -> Result<Self, Invalid> {
+        let mut group = Self::default();
+        while let Some(key) = scan.next_key(&mut object)? {
+            match key {
+                GroupKey::QueueId => group.queue_id = scan.id()?.some(),
+                GroupKey::MediaType => group.media_type = scan.field()?.some(),
+            }
+        }
+        Ok(group)
+    }
+}
+
 impl Datum {
+    fn read(scan: &mut Scanner<'_>, mut object: Object) -> Result<Self, Invalid> {
+        let mut datum = Self::default();
+        while let Some(key) = scan.next_key(&mut object)? {
+            match key {
+                DatumKey::Interval => datum.interval = scan.field()?,
+                DatumKey::Metrics => datum.metrics = scan.objects_as(Self::read)?,
+                DatumKey::Metric => datum.metric = scan.field()?.some(),
+                DatumKey::Qualifier => datum.qualifier = scan.field()?.some(),
+                DatumKey::Stats => datum.stats = scan.object_as(stats)?.some().unwrap_or_default(),
+                DatumKey::Count => datum.count = scan.field()?.some(),
+                DatumKey::CalculatedMetricValue => datum.calculated_metric_value = scan.field()?.some(),
+            }
+        }
+        Ok(datum)
+    }
+
     /// `None` if it has no number; one with numbers but without the name of a metric is counted as unreadable.
     fn into_row(
-        self,
+        mut self,
         media: Option<MediaKind>,
         interval: Option<(Moment, Moment)>,
         unreadable: &mut u32,
     ) -> Option<ObservationRow> {
-        let mut stats = self.stats.some().map(|Stats(stats)| stats).unwrap_or_default();
         let own = [
             ("count", self.count),
             ("calculatedMetricValue", self.calculated_metric_value),
         ];
         for (name, value) in own {
-            if let Field::Given(value) = value {
-                stats.insert(name.into(), value);
+            if let Some(value) = value {
+                self.stats.insert(name.into(), value);
             }
         }
-        if stats.is_empty() {
+        if self.stats.is_empty() {
             return None;
         }
-        let Field::Given(metric) = self.metric else {
+        let Some(metric) = self.metric else {
             *unreadable = unreadable.saturating_add(1);
             return None;
         };
@@ -164,8 +208,19 @@ impl Datum {
             media,
             interval,
             metric,
-            qualifier: self.qualifier.some(),
-            stats,
+            qualifier: self.qualifier,
+            stats: self.stats,
         })
     }
+}
+
+/// Names and their numbers; values of other types are left out.
+fn stats(scan: &mut Scanner<'_>, mut object: Object) -> Result<BTreeMap<Box<str>, f64>, Invalid> {
+    let mut stats = BTreeMap::new();
+    while let Some(name) = scan.next_name(&mut object)? {
+        if let Field::Given(value) = scan.field()? {
+            stats.insert(name.into(), value);
+        }
+    }
+    Ok(stats)
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::conversation::Layout;
 use crate::Id;
+use crate::base::hash::Seeded;
 use crate::event::EventKind;
 use crate::event::facts::MediaKind;
 
@@ -28,12 +29,9 @@ pub(super) enum Shape {
 }
 
 impl Shape {
-    /// Where participants have their communications, if the body is a conversation.
-    pub(super) fn layout(self) -> Option<Layout> {
-        match self {
-            Self::Conversation(layout) => Some(layout),
-            _ => None,
-        }
+    /// Whether the body is read for facts.
+    pub(super) fn has_facts(self) -> bool {
+        !matches!(self, Self::Opaque | Self::System(_))
     }
 }
 
@@ -170,19 +168,29 @@ impl Topic {
 }
 
 /// A cache of topics, so that each name is read once.
-#[derive(Debug, Default)]
-pub(super) struct Topics(HashMap<Box<str>, Topic>);
+#[derive(Debug)]
+pub(super) struct Topics(HashMap<Box<str>, Arc<Topic>, Seeded>);
 
 /// The most topics in the cache. A channel has at most 1000 subscriptions, and combined ones give a few more names. The
 /// cache is emptied when it is full, so that a peer that invents names cannot exhaust the memory.
 const MOST_TOPICS: usize = 4096;
 
 impl Topics {
-    pub(super) fn find(&mut self, name: &str) -> &Topic {
-        if !self.0.contains_key(name) && self.0.len() >= MOST_TOPICS {
+    /// An empty cache; names are hashed by `hasher`.
+    pub(super) fn new(hasher: Seeded) -> Self {
+        Self(HashMap::with_hasher(hasher))
+    }
+
+    pub(super) fn find(&mut self, name: &str) -> Arc<Topic> {
+        if let Some(topic) = self.0.get(name) {
+            return Arc::clone(topic);
+        }
+        if self.0.len() >= MOST_TOPICS {
             self.0.clear();
         }
-        self.0.entry(name.into()).or_insert_with(|| Topic::parse(name))
+        let topic = Arc::new(Topic::parse(name));
+        self.0.insert(name.into(), Arc::clone(&topic));
+        topic
     }
 }
 
@@ -346,7 +354,7 @@ mod tests {
 
     #[test]
     fn the_cache_is_bounded() {
-        let mut topics = Topics::default();
+        let mut topics = Topics::new(Seeded::random());
         for n in 0..MOST_TOPICS * 2 + 10 {
             assert_eq!(&*topics.find(&format!("t{n}")).name, format!("t{n}"));
         }

@@ -2,66 +2,96 @@
 //!
 //! In: `eventBody` of user and detail topics · Out: `UserFacts`, ids · Thread: any (pure).
 
-use serde::Deserialize;
-
-use super::super::json::{EpochMs, Field, lenient_object, read_object};
+use super::super::json::{EpochMs, Field};
+use super::super::scan::{Invalid, Object, Scanner, keys};
 use super::super::words::UpperSnake;
 use crate::event::facts::UserFacts;
 use crate::{Id, Moment};
 
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+keys! { PresenceKey { PresenceDefinition = "presenceDefinition", Primary = "primary", ModifiedDate = "modifiedDate" } }
+keys! { DefinitionKey { SystemPresence = "systemPresence" } }
+keys! { ActivityKey { Presence = "presence", RoutingStatus = "routingStatus" } }
+keys! { RoutingStatusKey { Status = "status", StartTime = "startTime" } }
+keys! {
+    DetailKey {
+        ConversationId = "conversationId",
+        QueueId = "queueId",
+        UserId = "userId",
+        EventTime = "eventTime",
+        CurrentStateStart = "currentStateStart",
+    }
+}
+
+#[derive(Default)]
 struct Presence {
-    presence_definition: Field<PresenceDefinition>,
+    system_presence: Option<UpperSnake>,
     /// A user has a presence for each source; only the primary one counts.
-    primary: Field<bool>,
+    primary: Option<bool>,
     modified_date: Field<Moment>,
 }
 
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct PresenceDefinition {
-    system_presence: Field<UpperSnake>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct Activity {
-    presence: Field<Presence>,
-    routing_status: Field<RoutingStatus>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+#[derive(Default)]
 struct RoutingStatus {
-    status: Field<UpperSnake>,
+    status: Option<UpperSnake>,
     start_time: Field<Moment>,
 }
-
-lenient_object!(Presence, PresenceDefinition, RoutingStatus);
 
 type Dated = Option<(Box<str>, Option<Moment>)>;
 
 impl Presence {
+    fn read(scan: &mut Scanner<'_>, mut object: Object) -> Result<Self, Invalid> {
+        let mut presence = Self::default();
+        while let Some(key) = scan.next_key(&mut object)? {
+            match key {
+                PresenceKey::PresenceDefinition => {
+                    presence.system_presence = scan.object_as(definition)?.some().flatten();
+                }
+                PresenceKey::Primary => presence.primary = scan.field()?.some(),
+                PresenceKey::ModifiedDate => presence.modified_date = scan.moment()?,
+            }
+        }
+        Ok(presence)
+    }
+
     fn dated(self) -> Dated {
-        if self.primary.copied() == Some(false) {
+        if self.primary == Some(false) {
             return None;
         }
-        let UpperSnake(name) = self.presence_definition.some()?.system_presence.some()?;
+        let UpperSnake(name) = self.system_presence?;
         Some((name, self.modified_date.some()))
     }
 }
 
+fn definition(scan: &mut Scanner<'_>, mut object: Object) -> Result<Option<UpperSnake>, Invalid> {
+    let mut name = None;
+    while let Some(DefinitionKey::SystemPresence) = scan.next_key(&mut object)? {
+        name = scan.field()?.some();
+    }
+    Ok(name)
+}
+
 impl RoutingStatus {
+    fn read(scan: &mut Scanner<'_>, mut object: Object) -> Result<Self, Invalid> {
+        let mut routing = Self::default();
+        while let Some(key) = scan.next_key(&mut object)? {
+            match key {
+                RoutingStatusKey::Status => routing.status = scan.field()?.some(),
+                RoutingStatusKey::StartTime => routing.start_time = scan.moment()?,
+            }
+        }
+        Ok(routing)
+    }
+
     fn dated(self) -> Dated {
-        let UpperSnake(name) = self.status.some()?;
+        let UpperSnake(name) = self.status?;
         Some((name, self.start_time.some()))
     }
 }
 
 /// Reads `v2.users.{id}.presence`, whose body names no user. Also gives the count of unreadable times.
-pub(super) fn read_presence(body: &str, user: &Id) -> Result<(UserFacts, u32), String> {
-    let presence: Presence = read_object("eventBody", body)?;
+pub(super) fn read_presence(scan: &mut Scanner<'_>, user: &Id) -> Result<(UserFacts, u32), Invalid> {
+    let object = scan.object()?;
+    let presence = Presence::read(scan, object)?;
     let wrong = presence.modified_date.unreadable();
     let facts = UserFacts {
         user: user.clone(),
@@ -73,36 +103,50 @@ pub(super) fn read_presence(body: &str, user: &Id) -> Result<(UserFacts, u32), S
 
 /// Reads `v2.users.{id}.routingStatus`, and `v2.users.{id}.activity`, which has the same field and the presence.
 /// Also gives the count of unreadable times.
-pub(super) fn read_activity(body: &str, user: &Id) -> Result<(UserFacts, u32), String> {
-    let activity: Activity = read_object("eventBody", body)?;
-    let wrong = activity.presence.as_some().map_or(0, |p| p.modified_date.unreadable())
-        + activity
-            .routing_status
-            .as_some()
-            .map_or(0, |r| r.start_time.unreadable());
+pub(super) fn read_activity(scan: &mut Scanner<'_>, user: &Id) -> Result<(UserFacts, u32), Invalid> {
+    let mut presence = Presence::default();
+    let mut routing = RoutingStatus::default();
+    let mut object = scan.object()?;
+    while let Some(key) = scan.next_key(&mut object)? {
+        match key {
+            ActivityKey::Presence => presence = scan.object_as(Presence::read)?.some().unwrap_or_default(),
+            ActivityKey::RoutingStatus => routing = scan.object_as(RoutingStatus::read)?.some().unwrap_or_default(),
+        }
+    }
+    let wrong = presence.modified_date.unreadable() + routing.start_time.unreadable();
     let facts = UserFacts {
         user: user.clone(),
-        presence: activity.presence.some().and_then(Presence::dated),
-        routing_status: activity.routing_status.some().and_then(RoutingStatus::dated),
+        presence: presence.dated(),
+        routing_status: routing.dated(),
     };
     Ok((facts, wrong))
 }
 
 /// The ids and times of a detail event.
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+#[derive(Default)]
 pub(super) struct Detail {
-    pub(super) conversation_id: Field<Id>,
-    pub(super) queue_id: Field<Id>,
-    pub(super) user_id: Field<Id>,
+    pub(super) conversation_id: Option<Id>,
+    pub(super) queue_id: Option<Id>,
+    pub(super) user_id: Option<Id>,
     event_time: Field<EpochMs>,
     /// `v2.detail.events.agent.{id}.state` has no `eventTime`.
     current_state_start: Field<EpochMs>,
 }
 
 impl Detail {
-    pub(super) fn read(body: &str) -> Result<Self, String> {
-        read_object("eventBody", body)
+    pub(super) fn read(scan: &mut Scanner<'_>) -> Result<Self, Invalid> {
+        let mut detail = Self::default();
+        let mut object = scan.object()?;
+        while let Some(key) = scan.next_key(&mut object)? {
+            match key {
+                DetailKey::ConversationId => detail.conversation_id = scan.id()?.some(),
+                DetailKey::QueueId => detail.queue_id = scan.id()?.some(),
+                DetailKey::UserId => detail.user_id = scan.id()?.some(),
+                DetailKey::EventTime => detail.event_time = scan.field()?,
+                DetailKey::CurrentStateStart => detail.current_state_start = scan.field()?,
+            }
+        }
+        Ok(detail)
     }
 
     /// How many of its times cannot be read.
