@@ -36,17 +36,15 @@ impl Id {
     /// An identifier of any text; its ASCII letters become lower case.
     #[must_use]
     pub fn new(text: &str) -> Self {
-        let uuid = parse_uuid(text.as_bytes());
-        Self(match uuid.and_then(|(high, low)| Some((high, NonZeroU64::new(low)?))) {
-            Some((high, low)) => Form::Uuid(high, low),
-            None => Form::Other(Box::new(text.to_ascii_lowercase().into_boxed_str())),
-        })
+        Self::from_uuid_text(text.as_bytes())
+            .unwrap_or_else(|| Self(Form::Other(Box::new(text.to_ascii_lowercase().into_boxed_str()))))
     }
 
-    /// The identifier that is written as this UUID; `None` for any other text.
+    /// The identifier that is written as this UUID; `None` for any other text, and for a UUID with a lower half of zeros.
     #[inline]
     pub(crate) fn from_uuid_text(text: &[u8]) -> Option<Self> {
-        parse_uuid(text).map(|(high, low)| Self::from_uuid(high, low))
+        let (high, low) = parse_uuid(text)?;
+        Some(Self(Form::Uuid(high, NonZeroU64::new(low)?)))
     }
 
     /// The two halves of a UUID; `None` for any other text.
