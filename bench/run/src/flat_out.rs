@@ -95,11 +95,16 @@ pub fn run(places: &Places, client: Client, protocol: &str, events: u64) -> Resu
 /// busiest thread used.
 fn watch(pid: u32, before: &BTreeMap<String, Used>, ended: &AtomicBool) -> (f64, f64) {
     let mut peak_kb = 0.0_f64;
-    // A thread that has ended keeps what it had at the last look.
+    // A thread that ends keeps what it had at the last look.
     let mut latest = before.clone();
     while !ended.load(Ordering::Relaxed) {
         peak_kb = peak_kb.max(process::memory_kb(pid, "VmHWM:"));
-        latest.extend(process::threads(pid));
+        for (name, used) in process::threads(pid) {
+            let latest = latest.entry(name).or_default();
+            if used.cpu_secs > latest.cpu_secs {
+                *latest = used;
+            }
+        }
         std::thread::sleep(LOOK);
     }
     let since = latest.iter().map(|(name, used)| {
