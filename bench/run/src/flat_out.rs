@@ -94,20 +94,25 @@ pub fn run(places: &Places, client: Client, protocol: &str, events: u64) -> Resu
 /// Looks at a process until it has ended: the peak of its memory in KB, and which part of the CPU time since `before` its
 /// busiest thread used.
 fn watch(pid: u32, before: &BTreeMap<String, Used>, ended: &AtomicBool) -> (f64, f64) {
-    let (mut peak_kb, mut share) = (0.0_f64, 1.0);
+    let mut peak_kb = 0.0_f64;
+    // A thread that ends keeps what it had at the last look.
+    let mut latest = before.clone();
     while !ended.load(Ordering::Relaxed) {
         peak_kb = peak_kb.max(process::memory_kb(pid, "VmHWM:"));
-        let since = process::threads(pid).into_iter().map(|(name, used)| {
-            let before = before.get(&name).copied().unwrap_or_default();
-            used.since(before).cpu_secs
-        });
-        let (most, all) = since.fold((0.0_f64, 0.0), |(most, all), secs| (most.max(secs), all + secs));
-        if all > 0.0 {
-            share = most / all;
+        for (name, used) in process::threads(pid) {
+            let latest = latest.entry(name).or_default();
+            if used.cpu_secs > latest.cpu_secs {
+                *latest = used;
+            }
         }
         std::thread::sleep(LOOK);
     }
-    (peak_kb, share)
+    let since = latest.iter().map(|(name, used)| {
+        let before = before.get(name).copied().unwrap_or_default();
+        used.since(before).cpu_secs
+    });
+    let (most, all) = since.fold((0.0_f64, 0.0), |(most, all), secs| (most.max(secs), all + secs));
+    (peak_kb, if all > 0.0 { most / all } else { 1.0 })
 }
 
 /// Compares the last snapshot with what was sent; the number of applied events, and when that snapshot was made.
