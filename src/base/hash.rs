@@ -24,6 +24,12 @@ impl Seeded {
     }
 }
 
+impl Default for Seeded {
+    fn default() -> Self {
+        Self::random()
+    }
+}
+
 impl BuildHasher for Seeded {
     type Hasher = FoldHasher<'static>;
 

@@ -10,6 +10,7 @@ use crate::Id;
 use crate::event::facts::{MediaKind, ObservationFacts, ObservationRow, Purpose, Stamped};
 use crate::event::queue::ServiceLevelSetting;
 use crate::event::state::StateChange;
+use crate::event::stats::Stats;
 use crate::model::testing::{at, event, facts_of_one_conversation, participant};
 use crate::output::record::Bodies;
 use crate::output::recording::{Content, Line, State};
@@ -161,7 +162,7 @@ fn any_change() -> impl Strategy<Value = Change> {
                 interval: None,
                 metric: "oWaiting".into(),
                 qualifier: None,
-                stats: [("count".into(), count)].into(),
+                stats: Stats::from_iter([("count".into(), count)]),
             }],
         }])
     };

@@ -8,10 +8,10 @@
 //! it; for a flag that ends as false the value is a [`Reverse`].
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::event::stats::{Name, Stats};
 use crate::{Id, Moment};
 
 /// The decoded content of one event; the variant follows from the event's kind.
@@ -362,12 +362,12 @@ pub struct ObservationRow {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub interval: Option<(Moment, Moment)>,
     /// For instance `oWaiting`, `nOffered`, `tAnswered`.
-    pub metric: Box<str>,
+    pub metric: Name,
     /// For instance a routing status, or the organization's presence id.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub qualifier: Option<Box<str>>,
+    pub qualifier: Option<Name>,
     /// For instance `count`, `sum`, `ratio`; milliseconds for `t` metrics.
-    pub stats: BTreeMap<Box<str>, f64>,
+    pub stats: Stats,
 }
 
 /// Presence and routing status of a user. For each, the newer value wins, by its own time or else by order of arrival.

@@ -9,6 +9,7 @@ pub mod gap;
 pub(crate) mod notice;
 pub(crate) mod queue;
 pub mod state;
+pub mod stats;
 
 use std::sync::Arc;
 

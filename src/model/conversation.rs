@@ -47,8 +47,32 @@ impl ConversationFacts {
     /// The newest time in it, stamps included; `None` if it holds no time.
     #[must_use]
     pub(crate) fn newest(&self) -> Option<Moment> {
-        let mut newest = None;
-        self.for_each_moment(|moment| newest = newest.max(Some(moment)));
+        // No moment is less than every moment.
+        let mut newest = self.ended;
+        for p in &self.participants {
+            let times = p
+                .connected
+                .max(p.ended)
+                .max(p.wrapups.untimed)
+                .max(p.wrapups.timed.iter().max().copied());
+            let stamps = stamp(&p.purpose).max(stamp(&p.queue)).max(stamp(&p.user));
+            let flags = stamp(&p.wrapup_expected)
+                .max(stamp(&p.wrapup_required))
+                .max(stamp(&p.listens_in));
+            newest = newest.max(times).max(stamps).max(flags);
+            for work in &p.after_call_work {
+                newest = newest.max(work.started).max(work.ended);
+            }
+            for c in &p.communications {
+                let times = c.connected.max(c.disconnected).max(c.scheduled);
+                let work = c.acw_started.max(c.acw_ended).max(c.hold_started);
+                let stamps = stamp(&c.state).max(stamp(&c.queue)).max(stamp(&c.oldest_queue));
+                let of_work = stamp(&c.disconnect)
+                    .max(stamp(&c.acw_required))
+                    .max(stamp(&c.acw_state));
+                newest = newest.max(times).max(work).max(stamps).max(of_work);
+            }
+        }
         newest.filter(|at| *at > Moment::from_epoch_ms(i64::MIN))
     }
 
@@ -68,48 +92,10 @@ impl ConversationFacts {
         }
         canonical
     }
+}
 
-    /// Calls `with` for every moment inside, stamps included.
-    pub(crate) fn for_each_moment(&self, mut with: impl FnMut(Moment)) {
-        fn stamp<T>(of: &Option<Stamped<T>>) -> Option<Moment> {
-            of.as_ref().map(|stamped| stamped.at)
-        }
-        self.ended.into_iter().for_each(&mut with);
-        for p in &self.participants {
-            let own = [p.connected, p.ended, p.wrapups.untimed];
-            let stamps = [
-                stamp(&p.purpose),
-                stamp(&p.queue),
-                stamp(&p.user),
-                stamp(&p.wrapup_expected),
-                stamp(&p.wrapup_required),
-                stamp(&p.listens_in),
-            ];
-            own.into_iter().chain(stamps).flatten().for_each(&mut with);
-            p.wrapups.timed.iter().copied().for_each(&mut with);
-            let work = p.after_call_work.iter();
-            work.flat_map(|work| [work.started, work.ended])
-                .flatten()
-                .for_each(&mut with);
-            for m in &p.communications {
-                let moments = [
-                    m.connected,
-                    m.disconnected,
-                    m.scheduled,
-                    m.acw_started,
-                    m.acw_ended,
-                    m.hold_started,
-                    stamp(&m.state),
-                    stamp(&m.queue),
-                    stamp(&m.oldest_queue),
-                    stamp(&m.disconnect),
-                    stamp(&m.acw_required),
-                    stamp(&m.acw_state),
-                ];
-                moments.into_iter().flatten().for_each(&mut with);
-            }
-        }
-    }
+fn stamp<T>(of: &Option<Stamped<T>>) -> Option<Moment> {
+    of.as_ref().map(|stamped| stamped.at)
 }
 
 /// An entry of a list: entries with equal keys are joined.

@@ -15,11 +15,13 @@
 //! interval. One that arrived later is shown until a newer interval replaces it.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::time::Duration;
 
 use super::self_check::Counts;
 use super::snapshot::{GapTopics, ObservationSnapshot};
 use crate::event::facts::{MediaKind, ObservationFacts, ObservationRow};
+use crate::event::stats::{Name, Stats};
 use crate::{Id, Moment};
 
 /// Queues with statistics at most: all topics of all channels of one client.
@@ -65,22 +67,23 @@ struct OfQueue {
 #[derive(Debug, Default)]
 struct Group {
     newest: Option<Interval>,
-    rows: BTreeMap<(Box<str>, Option<Box<str>>), Row>,
+    rows: BTreeMap<(Name, Option<Name>), Row>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Row {
     interval: Option<Interval>,
     /// Not shown after this.
     until: Option<Moment>,
-    stats: BTreeMap<Box<str>, f64>,
+    stats: Stats,
     received_at: Moment,
     source: Source,
 }
 
 /// Who told a row.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Source {
+    #[default]
     Stream,
     Rest,
     /// Either, before a gap.
@@ -135,7 +138,7 @@ impl Observations {
                 };
                 let is_absent = row.source != Source::Stream && !facts.rows.iter().any(is_same);
                 if is_absent && PRESENT.contains(&&**metric) {
-                    row.stats.values_mut().for_each(|number| *number = 0.0);
+                    row.stats.set_to_zero();
                     (row.received_at, row.source) = (received_at, Source::Rest);
                 }
             }
@@ -220,10 +223,10 @@ impl OfQueue {
     /// The count of a metric: of the group without a medium, if there is one, else of all media; when it was received, and
     /// over which media it is. `None` where nothing was told.
     fn sum(&self, metric: &str) -> Option<(u64, Moment, Over)> {
-        let key = (Box::from(metric), None);
+        let key = (Name::from(metric), None);
         let told = self.groups.iter().filter_map(|(media, group)| {
             let row = group.rows.get(&key).filter(|row| row.source != Source::Past)?;
-            Some((*media, *row.stats.get("count")?, row.received_at))
+            Some((*media, row.stats.get("count")?, row.received_at))
         });
         let told: Vec<_> = told.collect();
         if let Some((_, count, at)) = told.iter().find(|(media, ..)| media.is_none()) {
@@ -250,6 +253,19 @@ fn queue_of_statistics(topic: &str) -> Option<Id> {
     rest.split_once(['.', '?']).map(|(id, _)| Id::new(id))
 }
 
+impl Row {
+    fn set(
+        &mut self,
+        stats: &Stats,
+        (interval, until): (Option<Interval>, Option<Moment>),
+        (received_at, source): (Moment, Source),
+    ) {
+        self.stats.set_finite(stats);
+        (self.interval, self.until) = (interval, until);
+        (self.received_at, self.source) = (received_at, source);
+    }
+}
+
 impl Group {
     fn apply(&mut self, row: &ObservationRow, (received_at, source): (Moment, Source), room: bool) {
         // Of an interval that begins much later nothing would ever be older: it would hide all that follows.
@@ -265,26 +281,18 @@ impl Group {
             return;
         }
         let key = (row.metric.clone(), row.qualifier.clone());
-        match self.rows.get(&key) {
-            Some(known) if known.interval > interval => return,
-            Some(known) if source == Source::Rest && known.source == Source::Stream => return,
-            None if !room => return,
-            _ => {}
-        }
-        let finite = row.stats.iter().filter(|(_, number)| number.is_finite());
-        let stats = BTreeMap::from_iter(finite.map(|(name, number)| (name.clone(), *number)));
         let until = interval
             .filter(|_| is_aggregate(&row.metric))
             .map(|(_, end)| end.plus(GRACE))
             .filter(|until| received_at <= *until);
-        let row = Row {
-            interval,
-            until,
-            stats,
-            received_at,
-            source,
-        };
-        self.rows.insert(key, row);
+        match self.rows.entry(key) {
+            Entry::Vacant(place) if room => place.insert(Row::default()),
+            Entry::Vacant(_) => return,
+            Entry::Occupied(known) if known.get().interval > interval => return,
+            Entry::Occupied(known) if source == Source::Rest && known.get().source == Source::Stream => return,
+            Entry::Occupied(known) => known.into_mut(),
+        }
+        .set(&row.stats, (interval, until), (received_at, source));
     }
 
     fn snapshot(&self, as_of: Moment) -> BTreeMap<String, ObservationSnapshot> {
@@ -292,7 +300,7 @@ impl Group {
         let is_shown = |row: &Row| row.until.is_none_or(|until| as_of <= until);
         for ((metric, qualifier), row) in self.rows.iter().filter(|(_, row)| is_shown(row)) {
             let stats: BTreeMap<String, f64> =
-                BTreeMap::from_iter(row.stats.iter().map(|(name, number)| (name.to_string(), *number)));
+                BTreeMap::from_iter(row.stats.iter().map(|(name, number)| (name.to_owned(), number)));
             // Rows are in the order of their keys: the one without a qualifier comes first.
             match (metrics.remove(&**metric), qualifier) {
                 (None, None) => {
@@ -329,7 +337,7 @@ mod tests {
             interval: interval.map(|n| (at(n * 1800), at((n + 1) * 1800))),
             metric: metric.into(),
             qualifier: None,
-            stats: BTreeMap::from([("count".into(), count)]),
+            stats: Stats::from_iter([("count".into(), count)]),
         }
     }
 

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::num::NonZeroU32;
 
 use crate::Id;
+use crate::base::hash::Seeded;
 
 /// Stands for a queue until the end of the run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -36,7 +37,7 @@ impl QueueNumber {
 /// All queues that were named so far.
 #[derive(Debug, Default)]
 pub(crate) struct QueueNumbers {
-    numbers: HashMap<Id, QueueNumber>,
+    numbers: HashMap<Id, QueueNumber, Seeded>,
     ids: Vec<Id>,
     /// The last one that was asked for: the participants of an event mostly name the same queue.
     last: Option<QueueNumber>,

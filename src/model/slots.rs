@@ -6,11 +6,12 @@
 //! a hundred thousand conversations each of these is a cache miss. Therefore the slots are not linked in the order of
 //! idleness: the longest idle are looked up, many at once, when they are needed.
 
-use std::hash::{BuildHasher, RandomState};
+use std::hash::BuildHasher;
 
 use super::index::Index;
 use super::outcome::Count;
 use super::state::State;
+use crate::base::hash::Seeded;
 use crate::{Id, Moment};
 
 /// The list of the longest idle takes one of this many conversations at a time.
@@ -24,7 +25,7 @@ pub(super) struct Slots {
     slots: Vec<Slot>,
     free: Vec<u32>,
     index: Index,
-    hasher: RandomState,
+    hasher: Seeded,
     /// How often a conversation was touched so far.
     touches: u64,
     /// The longest idle when they were last looked up, the idlest last: value of `touched` at that time, slot. An entry

@@ -31,6 +31,7 @@ use crate::event::facts::{
     Participant, Purpose, Stamped, Wrapups,
 };
 use crate::event::facts::{Facts, ObservationFacts, ObservationRow, UserFacts};
+use crate::event::stats::Stats;
 use crate::{Event, EventKind, Id, Moment};
 
 /// Windows of a minute, an hour of them.
@@ -224,7 +225,7 @@ pub fn snapshot_of_everything() -> Snapshot {
         interval: None,
         metric: metric.into(),
         qualifier: qualifier.map(Into::into),
-        stats: [("count".into(), value)].into(),
+        stats: Stats::from_iter([("count".into(), value)]),
     };
     let rows = vec![row("oWaiting", None, 0.1), row("oUserPresences", Some("BUSY"), 3.0)];
     let user = UserFacts {

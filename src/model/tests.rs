@@ -10,6 +10,7 @@ use crate::event::facts::{
     ConversationFacts, ConversationStateFacts, MediaKind, MetricFacts, ObservationFacts, ObservationRow, Purpose,
     QueueStatisticsFacts, UserFacts,
 };
+use crate::event::stats::Stats;
 
 fn model(protocol: Protocol) -> Model {
     let settings = Settings {
@@ -148,7 +149,7 @@ fn a_lasting_difference_from_genesys_is_told_outside_of_gaps() {
             interval: None,
             metric: metric.into(),
             qualifier: None,
-            stats: [("count".into(), if metric == "oWaiting" { count } else { 0.0 })].into(),
+            stats: Stats::from_iter([("count".into(), if metric == "oWaiting" { count } else { 0.0 })]),
         });
         let facts = ObservationFacts {
             queue: Id::new("Q"),
@@ -245,7 +246,7 @@ fn rest_facts_count_as_repairs_only() {
         interval: None,
         metric: "oWaiting".into(),
         qualifier: None,
-        stats: BTreeMap::from([("count".into(), 1.0)]),
+        stats: Stats::from_iter([("count".into(), 1.0)]),
     };
     let rows = ObservationFacts {
         queue: Id::new("Q"),

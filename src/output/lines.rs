@@ -157,8 +157,8 @@ impl Lines {
                     .stats
                     .get("count")
                     .or_else(|| row.stats.get("ratio"))
-                    .or_else(|| row.stats.values().next());
-                let value = value.map_or_else(|| "-".to_owned(), |value| number(*value));
+                    .or_else(|| row.stats.iter().next().map(|(_, value)| value));
+                let value = value.map_or_else(|| "-".to_owned(), |value| number(value));
                 format!("{media}{}{qualifier} {value}", plain(&row.metric))
             })
             .collect();

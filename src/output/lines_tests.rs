@@ -7,6 +7,7 @@ use crate::event::facts::{
     AfterCallWork, Communication, ConversationStateFacts, MetricFacts, ObservationRow, QueueStatisticsFacts, Stamped,
     Wrapups,
 };
+use crate::event::stats::Stats;
 use crate::model::snapshot::ConnectionState;
 use crate::output::record::tests::{an_event, moment};
 use crate::output::testing::{SALES, a_gap, a_snapshot};
@@ -146,7 +147,7 @@ fn the_other_kinds() {
         interval: None,
         metric: metric.into(),
         qualifier: qualifier.map(Into::into),
-        stats: [(stat.into(), value)].into(),
+        stats: Stats::from_iter([(stat.into(), value)]),
     };
     let mut rows = vec![
         row("oWaiting", None, "count", 3.0),

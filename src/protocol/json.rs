@@ -9,6 +9,7 @@ use std::marker::PhantomData;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
+use crate::event::stats::Name;
 use crate::{Id, Moment};
 
 /// A type that can be read from one JSON value. Each method handles one JSON type; by default it returns `None`, which
@@ -228,6 +229,12 @@ impl<'de> Lenient<'de> for f64 {
 }
 
 impl<'de> Lenient<'de> for Box<str> {
+    fn text(text: &str) -> Option<Self> {
+        Some(text.into())
+    }
+}
+
+impl<'de> Lenient<'de> for Name {
     fn text(text: &str) -> Option<Self> {
         Some(text.into())
     }

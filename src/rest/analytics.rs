@@ -10,6 +10,7 @@ use super::client::{Method, Request, RestClient};
 use super::rate::Purpose;
 use crate::base::percent::percent_encode;
 use crate::event::facts::{MediaKind, ObservationFacts, ObservationRow};
+use crate::event::stats::{Name, Stats};
 use crate::{Error, ErrorKind, Id, Moment, Secret};
 
 /// Queues in one observations query; the service documents no limit, and its other queries take 100 predicates.
@@ -217,8 +218,8 @@ fn read_row(row: Row, media: Option<MediaKind>) -> Option<ObservationRow> {
             Some((Moment::parse(start)?, Moment::parse(end)?))
         }),
         metric: row.metric?.into(),
-        qualifier: row.qualifier.filter(|text| !text.is_empty()).map(Into::into),
-        stats: BTreeMap::from_iter(stats.filter_map(|(name, value)| Some((name.into(), value.as_f64()?)))),
+        qualifier: row.qualifier.filter(|text| !text.is_empty()).map(Name::from),
+        stats: Stats::from_iter(stats.filter_map(|(name, value)| Some((name.into(), value.as_f64()?)))),
     })
 }
 
@@ -249,11 +250,11 @@ mod tests {
             let is = |row: &&ObservationRow| &*row.metric == metric && row.qualifier.as_deref() == qualifier;
             facts[0].rows.iter().find(is).unwrap()
         };
-        assert_eq!(row("oActiveUsers", None).stats["count"], 9.0);
-        assert_eq!(row("oOnQueueUsers", Some("IDLE")).stats["count"], 4.0);
+        assert_eq!(row("oActiveUsers", None).stats.get("count"), Some(9.0));
+        assert_eq!(row("oOnQueueUsers", Some("IDLE")).stats.get("count"), Some(4.0));
         let longest = row("oLongestWaiting", None);
         assert_eq!(longest.media, Some(MediaKind::Voice));
-        assert_eq!(longest.stats["calculatedMetricValue"], 48_211.0);
+        assert_eq!(longest.stats.get("calculatedMetricValue"), Some(48_211.0));
         assert_eq!(facts[0].rows.len(), 9);
     }
 

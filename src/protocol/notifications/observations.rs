@@ -6,11 +6,10 @@
 //! `{results:[{mediaType, data:[{metric, count, calculatedMetricValue}]}]}`. The published type of activity has changed
 //! once (July to August 2026), so both are read as one structure in which every level is optional.
 
-use std::collections::BTreeMap;
-
 use super::super::json::{Entries, Field, Lenient};
 use super::super::scan::{Invalid, Object, Scanner, keys};
 use crate::event::facts::{MediaKind, ObservationFacts, ObservationRow};
+use crate::event::stats::{Name, Stats};
 use crate::{Id, Moment};
 
 keys! {
@@ -56,9 +55,9 @@ struct Group {
 struct Datum {
     interval: Field<Interval>,
     metrics: Field<Entries<Datum>>,
-    metric: Option<Box<str>>,
-    qualifier: Option<Box<str>>,
-    stats: BTreeMap<Box<str>, f64>,
+    metric: Option<Name>,
+    qualifier: Option<Name>,
+    stats: Stats,
     count: Option<f64>,
     calculated_metric_value: Option<f64>,
 }
@@ -194,7 +193,7 @@ impl Datum {
         ];
         for (name, value) in own {
             if let Some(value) = value {
-                self.stats.insert(name.into(), value);
+                self.stats.insert(Name::from(&*name), value);
             }
         }
         if self.stats.is_empty() {
@@ -215,11 +214,11 @@ impl Datum {
 }
 
 /// Names and their numbers; values of other types are left out.
-fn stats(scan: &mut Scanner<'_>, mut object: Object) -> Result<BTreeMap<Box<str>, f64>, Invalid> {
-    let mut stats = BTreeMap::new();
+fn stats(scan: &mut Scanner<'_>, mut object: Object) -> Result<Stats, Invalid> {
+    let mut stats = Stats::default();
     while let Some(name) = scan.next_name(&mut object)? {
         if let Field::Given(value) = scan.field()? {
-            stats.insert(name.into(), value);
+            stats.insert(Name::from(&*name), value);
         }
     }
     Ok(stats)
