@@ -263,8 +263,7 @@ impl<'a> Scanner<'a> {
         }
         let span = self.string_to_read()?;
         if !span.is_plain {
-            let key = self.read(span)?;
-            return Ok(K::of(key.as_bytes(), key_word(key.as_bytes())));
+            return self.key_with_escapes(span);
         }
         let key = &self.bytes[span.start..span.end];
         // The eight bytes are in the text but at its very end.
@@ -277,6 +276,13 @@ impl<'a> Scanner<'a> {
             None => key_word(key),
         };
         Ok(K::of(key, word))
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn key_with_escapes<K: Key>(&mut self, span: Span) -> Result<Option<K>, Invalid> {
+        let key = self.read(span)?;
+        Ok(K::of(key.as_bytes(), key_word(key.as_bytes())))
     }
 
     /// A field of text, a number or a flag; a value of another type is read over.
@@ -424,11 +430,20 @@ impl<'a> Scanner<'a> {
 
     #[inline(always)]
     fn text_as<T: Lenient<'a>>(&mut self, span: Span) -> Result<Field<T>, Invalid> {
-        Ok(match self.read(span)? {
-            text if text.is_empty() && T::EMPTY_IS_ABSENT => Field::Absent,
-            Cow::Borrowed(text) => given(T::borrowed_text(text)),
-            Cow::Owned(text) => given(T::text(&text)),
+        if !span.is_plain {
+            return self.text_with_escapes_as(span);
+        }
+        Ok(match self.span_text(span) {
+            "" if T::EMPTY_IS_ABSENT => Field::Absent,
+            text => given(T::borrowed_text(text)),
         })
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn text_with_escapes_as<T: Lenient<'a>>(&mut self, span: Span) -> Result<Field<T>, Invalid> {
+        // No text with an escape is empty.
+        Ok(given(T::text(&self.read(span)?)))
     }
 }
 

@@ -41,6 +41,7 @@ impl<'a> Scanner<'a> {
         if byte > b' ' { byte } else { self.over_whitespace() }
     }
 
+    #[inline(never)]
     pub(super) fn over_whitespace(&mut self) -> u8 {
         loop {
             match self.bytes.get(self.at..).unwrap_or_default() {
@@ -65,11 +66,13 @@ impl<'a> Scanner<'a> {
     pub(super) fn string(&mut self) -> Result<Span, Invalid> {
         let start = self.at + 1;
         let end = self.plain_end(start);
-        if self.bytes.get(end) != Some(&b'"') {
-            return self.string_with_escapes(start, end);
+        if self.bytes.get(end) == Some(&b'"') {
+            self.at = end + 1;
+            let is_plain = true;
+            return Ok(Span { start, end, is_plain });
         }
-        self.at = end + 1;
-        let is_plain = true;
+        self.string_with_escapes(end)?;
+        let (end, is_plain) = (self.at - 1, false);
         Ok(Span { start, end, is_plain })
     }
 
@@ -103,14 +106,15 @@ impl<'a> Scanner<'a> {
         at
     }
 
+    /// Moves over the rest of a string; its first byte that is not plain text is at `end`.
     #[cold]
-    pub(super) fn string_with_escapes(&mut self, start: usize, mut end: usize) -> Result<Span, Invalid> {
+    #[inline(never)]
+    pub(super) fn string_with_escapes(&mut self, mut end: usize) -> Result<(), Invalid> {
         loop {
             let escaped = match self.bytes.get(end..).unwrap_or_default() {
                 [b'"', ..] => {
                     self.at = end + 1;
-                    let is_plain = false;
-                    return Ok(Span { start, end, is_plain });
+                    return Ok(());
                 }
                 [b'\\', b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't', ..] => 2,
                 [b'\\', b'u', digits @ ..] if digits.iter().take(4).filter(|b| b.is_ascii_hexdigit()).count() == 4 => 6,
