@@ -178,7 +178,7 @@ fn digits_of(word: &[u8; 8], pattern: &[u8; 8]) -> Option<u64> {
     let room = u64::from_le_bytes(most.map(|most| 127 - most));
     const HIGH_BITS: u64 = 0x8080_8080_8080_8080;
     let low = digits & !HIGH_BITS;
-    ((low + room | digits) & HIGH_BITS == 0).then_some(digits)
+    (((low + room) | digits) & HIGH_BITS == 0).then_some(digits)
 }
 
 /// Days since 1970-01-01; `None` if there is no such day.

@@ -8,113 +8,25 @@
 //!
 //! On the way the scanner notes the newest time in the text: see [`Times`].
 
+mod bytes;
+mod complaint;
+mod keys;
+mod times;
+
 use std::borrow::Cow;
 
-use serde::de::IgnoredAny;
-
-use super::depth::{MAX_DEPTH, check_depth};
-use super::json::{Entries, Field, Lenient, not_json};
+use super::depth::MAX_DEPTH;
+use super::json::{Entries, Field, Lenient};
 use crate::base::receipt::Receipt;
 use crate::{Id, Moment};
+use bytes::{Number, Span};
+use complaint::Fault;
+pub(crate) use keys::{Key, key_word, keys};
+pub(crate) use times::{Body, Times};
 
 /// The text cannot be read; the scanner knows why.
 #[derive(Debug)]
 pub(crate) struct Invalid;
-
-/// Why a text cannot be read.
-#[derive(Clone, Copy, Debug)]
-enum Fault {
-    None,
-    /// It is not JSON, or nested too deeply.
-    Syntax,
-    /// The text or number that begins at this byte cannot be read.
-    Scalar(usize),
-    /// The known key that ends before this byte is there twice.
-    Twice(usize),
-    /// A value other than an object.
-    NoObject,
-}
-
-/// The known keys of an object, made by `keys!`.
-pub(crate) trait Key: Copy {
-    /// The key of this text, whose first eight bytes (with zeros behind a shorter one) are `word`.
-    fn of(key: &[u8], word: u64) -> Option<Self>;
-    /// The place of the field in a set of bits. Two spellings of a field have one place.
-    fn field(self) -> u32;
-}
-
-/// The first eight bytes of a key as a number, with zeros behind a shorter one.
-pub(crate) const fn key_word(key: &[u8]) -> u64 {
-    let mut word = [0; 8];
-    let mut at = 0;
-    while at < key.len() && at < 8 {
-        word[at] = key[at];
-        at += 1;
-    }
-    u64::from_le_bytes(word)
-}
-
-/// Declares the known keys of an object: a key is looked up by its first eight bytes and then compared whole.
-macro_rules! keys {
-    ($(#[$doc:meta])* $name:ident { $($key:ident = $text:literal $(| $other:ident = $other_text:literal)?),+ $(,)? }) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        enum $name { $($key),+ }
-
-        impl $crate::protocol::scan::Key for $name {
-            #[inline]
-            #[allow(non_upper_case_globals, reason = "each is named as its variant")]
-            fn of(key: &[u8], word: u64) -> Option<Self> {
-                $(
-                    const $key: u64 = $crate::protocol::scan::key_word($text.as_bytes());
-                    $(const $other: u64 = $crate::protocol::scan::key_word($other_text.as_bytes());)?
-                )+
-                match word {
-                    $(
-                        $key if key == $text.as_bytes() => Some(Self::$key),
-                        $($other if key == $other_text.as_bytes() => Some(Self::$key),)?
-                    )+
-                    _ => None,
-                }
-            }
-            fn field(self) -> u32 {
-                self as u32
-            }
-        }
-    };
-}
-pub(crate) use keys;
-
-/// The newest times in a text, by the limits of a receipt: nothing that is later than the receipt has happened.
-///
-/// A time is a string value that is an ISO 8601 date and time with a `T` in upper case. Keys, intervals (`A/B`), dates
-/// without a time and times inside longer strings do not count. Neither do times with JSON escapes, because no serialiser
-/// escapes digits, letters or `-:.+`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Times {
-    /// The newest that is not later than the receipt by this machine's clock.
-    pub(crate) by_ours: Option<Moment>,
-    /// The newest that is not later than the receipt by the service's clock.
-    pub(crate) by_service: Option<Moment>,
-}
-
-/// A JSON value as sent, and the newest times in it.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Body<'a> {
-    pub(crate) text: &'a str,
-    pub(crate) times: Times,
-}
-
-impl Body<'_> {
-    /// The body of an event that has none; bodies are always JSON.
-    pub(crate) const NONE: Self = Self {
-        text: "null",
-        times: Times::NONE,
-    };
-}
-
-/// The most bytes of a time: `YYYY-MM-DDTHH:MM:SS.nnnnnnnnn+HH:MM`, with some room.
-const LONGEST_TIME: usize = 47;
 
 /// The state of the walk through one object.
 #[derive(Default)]
@@ -150,26 +62,6 @@ pub(crate) struct Scanner<'a> {
     times: Times,
 }
 
-/// Where a string's text lies.
-#[derive(Clone, Copy)]
-struct Span {
-    start: usize,
-    end: usize,
-    is_plain: bool,
-}
-
-const ONES: u64 = 0x0101_0101_0101_0101;
-const HIGH_BITS: u64 = ONES * 0x80;
-
-/// The high bit of the first byte that is a quote, a backslash or a control character; higher bits have no meaning.
-#[inline(always)]
-fn ends_plain_text(word: u64) -> u64 {
-    let quote = word ^ (ONES * b'"' as u64);
-    let backslash = word ^ (ONES * b'\\' as u64);
-    let control = word.wrapping_sub(ONES * 0x20) & !word;
-    (control | (quote.wrapping_sub(ONES) & !quote) | (backslash.wrapping_sub(ONES) & !backslash)) & HIGH_BITS
-}
-
 impl<'a> Scanner<'a> {
     /// A scanner at the beginning of `text`, which was received at `at`.
     pub(crate) fn new(text: &'a str, at: Receipt) -> Self {
@@ -184,8 +76,6 @@ impl<'a> Scanner<'a> {
             times: Times::NONE,
         }
     }
-
-    // ---- places and times ----
 
     /// The beginning of the next value. Times before it are forgotten.
     pub(crate) fn mark(&mut self) -> Mark {
@@ -212,107 +102,6 @@ impl<'a> Scanner<'a> {
             times: self.times,
         }
     }
-
-    #[inline]
-    fn note_time(&mut self, at: Moment) {
-        if at <= self.ours {
-            self.times.by_ours = self.times.by_ours.max(Some(at));
-        }
-        if at <= self.service {
-            self.times.by_service = self.times.by_service.max(Some(at));
-        }
-    }
-
-    /// Notes the string value at `span` if it is a time.
-    #[inline(always)]
-    fn note(&mut self, span: Span) {
-        // Nearly every other string has no `T` there.
-        if span.is_plain && self.bytes.get(span.start + 10) == Some(&b'T') && span.end - span.start <= LONGEST_TIME {
-            self.note_likely(span);
-        }
-    }
-
-    fn note_likely(&mut self, span: Span) {
-        if span.end - span.start > 10
-            && let Some(at) = Moment::parse(self.span_text(span))
-        {
-            self.note_time(at);
-        }
-    }
-
-    // ---- what is wrong ----
-
-    #[cold]
-    fn stop<T>(&mut self, fault: Fault) -> Result<T, Invalid> {
-        self.fault = fault;
-        Err(Invalid)
-    }
-
-    #[cold]
-    fn syntax<T>(&mut self) -> Result<T, Invalid> {
-        self.stop(Fault::Syntax)
-    }
-
-    /// What is wrong with the whole text, without quoting it.
-    #[cold]
-    pub(crate) fn complaint(&self, what: &str) -> String {
-        if let Err(wrong) = check_depth(self.text) {
-            return wrong;
-        }
-        self.complaint_of(what, self.text, 0, self.fault)
-    }
-
-    /// What is wrong with the value at `mark`, without quoting it; the scanner is then behind that value. Fails where the
-    /// value is not JSON at all.
-    #[cold]
-    pub(crate) fn complaint_since(&mut self, what: &str, mark: Mark) -> Result<String, Invalid> {
-        let fault = self.fault;
-        self.rewind(mark);
-        self.skip()?;
-        Ok(self.complaint_of(what, self.since(mark).text, mark.at, fault))
-    }
-
-    /// `text` begins at the byte `from`.
-    fn complaint_of(&self, what: &str, text: &str, from: usize, fault: Fault) -> String {
-        let place = |at: usize| {
-            let before = &text.as_bytes()[..at.saturating_sub(from).min(text.len())];
-            let line_start = before
-                .iter()
-                .rposition(|b| *b == b'\n')
-                .map_or(0, |newline| newline + 1);
-            let line = 1 + before.iter().filter(|b| **b == b'\n').count();
-            (line, before.len() - line_start)
-        };
-        match fault {
-            Fault::Twice(at) => {
-                let (line, column) = place(at);
-                format!("{what} has a field that cannot be read (line {line}, column {column})")
-            }
-            Fault::Scalar(at) => {
-                let rest = &self.text[at..];
-                let error = match rest.starts_with('"') {
-                    true => serde_json::from_str::<String>(rest).err(),
-                    false => serde_json::from_str::<f64>(rest).err(),
-                };
-                let (line, column) = place(at);
-                match error {
-                    Some(error) if error.line() > 1 => {
-                        not_json(what, error.is_eof(), line + error.line() - 1, error.column())
-                    }
-                    error => {
-                        let (is_eof, more) = error.map_or((false, 0), |error| (error.is_eof(), error.column()));
-                        not_json(what, is_eof, line, column + more)
-                    }
-                }
-            }
-            Fault::None | Fault::Syntax | Fault::NoObject => match serde_json::from_str::<IgnoredAny>(text) {
-                Err(error) => not_json(what, error.is_eof(), error.line(), error.column()),
-                Ok(_) => format!("{what} is JSON, but not an object"),
-            },
-        }
-    }
-
-    // ---- objects and lists ----
 
     /// Enters an object that must be there.
     pub(crate) fn object(&mut self) -> Result<Object, Invalid> {
@@ -474,8 +263,7 @@ impl<'a> Scanner<'a> {
         }
         let span = self.string_to_read()?;
         if !span.is_plain {
-            let key = self.read(span)?;
-            return Ok(K::of(key.as_bytes(), key_word(key.as_bytes())));
+            return self.key_with_escapes(span);
         }
         let key = &self.bytes[span.start..span.end];
         // The eight bytes are in the text but at its very end.
@@ -490,7 +278,12 @@ impl<'a> Scanner<'a> {
         Ok(K::of(key, word))
     }
 
-    // ---- values ----
+    #[cold]
+    #[inline(never)]
+    fn key_with_escapes<K: Key>(&mut self, span: Span) -> Result<Option<K>, Invalid> {
+        let key = self.read(span)?;
+        Ok(K::of(key.as_bytes(), key_word(key.as_bytes())))
+    }
 
     /// A field of text, a number or a flag; a value of another type is read over.
     pub(crate) fn field<T: Lenient<'a>>(&mut self) -> Result<Field<T>, Invalid> {
@@ -635,203 +428,27 @@ impl<'a> Scanner<'a> {
         self.colon()
     }
 
-    // ---- bytes ----
-
-    /// The byte at this place, 0 at the end; 0 has no place in JSON outside strings either.
-    #[inline(always)]
-    fn peek(&self) -> u8 {
-        self.bytes.get(self.at).copied().unwrap_or(0)
-    }
-
-    /// Moves over whitespace; gives the byte behind it.
-    #[inline(always)]
-    pub(crate) fn blank(&mut self) -> u8 {
-        let byte = self.peek();
-        if byte > b' ' { byte } else { self.over_whitespace() }
-    }
-
-    fn over_whitespace(&mut self) -> u8 {
-        while let Some([b' ', b' ', b' ', b' ']) = self.bytes.get(self.at..self.at + 4) {
-            self.at += 4;
-        }
-        while matches!(self.peek(), b' ' | b'\n' | b'\r' | b'\t') {
-            self.at += 1;
-        }
-        match self.peek() {
-            b' ' => self.over_whitespace(),
-            byte => byte,
-        }
-    }
-
-    #[inline(always)]
-    fn literal(&mut self, literal: &[u8]) -> Result<(), Invalid> {
-        if self.bytes.get(self.at..self.at + literal.len()) != Some(literal) {
-            return self.syntax();
-        }
-        self.at += literal.len();
-        Ok(())
-    }
-
-    /// Moves over the string that begins here.
-    #[inline(always)]
-    fn string(&mut self) -> Result<Span, Invalid> {
-        let start = self.at + 1;
-        let end = self.plain_end(start);
-        if self.bytes.get(end) != Some(&b'"') {
-            return self.string_with_escapes(start, end);
-        }
-        self.at = end + 1;
-        let is_plain = true;
-        Ok(Span { start, end, is_plain })
-    }
-
-    /// The same for a string that will be read, where the complaint about it is another.
-    #[inline(always)]
-    fn string_to_read(&mut self) -> Result<Span, Invalid> {
-        let start = self.at;
-        match self.string() {
-            Ok(span) => Ok(span),
-            Err(Invalid) => self.stop(Fault::Scalar(start)),
-        }
-    }
-
-    /// The first byte from `at` on that is a quote, a backslash or a control character; else the end of the text.
-    #[inline(always)]
-    fn plain_end(&self, mut at: usize) -> usize {
-        while let Some(chunk) = self.bytes.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
-            let found = ends_plain_text(u64::from_le_bytes(*chunk));
-            if found != 0 {
-                return at + found.trailing_zeros() as usize / 8;
-            }
-            at += 8;
-        }
-        while self
-            .bytes
-            .get(at)
-            .is_some_and(|byte| !matches!(byte, b'"' | b'\\' | 0..0x20))
-        {
-            at += 1;
-        }
-        at
-    }
-
-    #[cold]
-    fn string_with_escapes(&mut self, start: usize, mut end: usize) -> Result<Span, Invalid> {
-        loop {
-            let escaped = match self.bytes.get(end..).unwrap_or_default() {
-                [b'"', ..] => {
-                    self.at = end + 1;
-                    let is_plain = false;
-                    return Ok(Span { start, end, is_plain });
-                }
-                [b'\\', b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't', ..] => 2,
-                [b'\\', b'u', digits @ ..] if digits.iter().take(4).filter(|b| b.is_ascii_hexdigit()).count() == 4 => 6,
-                _ => return self.syntax(),
-            };
-            end = self.plain_end(end + escaped);
-        }
-    }
-
-    fn span_text(&self, span: Span) -> &'a str {
-        self.text.get(span.start..span.end).unwrap_or_default()
-    }
-
-    /// The text of a string.
-    fn read(&mut self, span: Span) -> Result<Cow<'a, str>, Invalid> {
-        if span.is_plain {
-            return Ok(Cow::Borrowed(self.span_text(span)));
-        }
-        match serde_json::from_str(&self.text[span.start - 1..=span.end]) {
-            Ok(text) => Ok(Cow::Owned(text)),
-            // Surrogates that are no pair.
-            Err(_) => self.stop(Fault::Scalar(span.start - 1)),
-        }
-    }
-
     #[inline(always)]
     fn text_as<T: Lenient<'a>>(&mut self, span: Span) -> Result<Field<T>, Invalid> {
-        Ok(match self.read(span)? {
-            text if text.is_empty() && T::EMPTY_IS_ABSENT => Field::Absent,
-            Cow::Borrowed(text) => given(T::borrowed_text(text)),
-            Cow::Owned(text) => given(T::text(&text)),
+        if !span.is_plain {
+            return self.text_with_escapes_as(span);
+        }
+        Ok(match self.span_text(span) {
+            "" if T::EMPTY_IS_ABSENT => Field::Absent,
+            text => given(T::borrowed_text(text)),
         })
     }
 
-    /// Reads a number as serde_json does: as an integer if it is one in the range of `i64`.
-    fn number(&mut self) -> Result<Number, Invalid> {
-        let start = self.at;
-        if self.skip_number().is_err() {
-            return self.stop(Fault::Scalar(start));
-        }
-        let text = self.text.get(start..self.at).unwrap_or_default();
-        // `-0` is a double.
-        if text != "-0"
-            && let Ok(number) = text.parse()
-        {
-            return Ok(Number::Integer(number));
-        }
-        match serde_json::from_str(text) {
-            Ok(number) => Ok(Number::Float(number)),
-            Err(_) => self.stop(Fault::Scalar(start)),
-        }
+    #[cold]
+    #[inline(never)]
+    fn text_with_escapes_as<T: Lenient<'a>>(&mut self, span: Span) -> Result<Field<T>, Invalid> {
+        // No text with an escape is empty.
+        Ok(given(T::text(&self.read(span)?)))
     }
-
-    fn skip_number(&mut self) -> Result<(), Invalid> {
-        if self.peek() == b'-' {
-            self.at += 1;
-        }
-        match self.peek() {
-            b'0' => self.at += 1,
-            _ => self.digits()?,
-        }
-        if self.peek() == b'.' {
-            self.at += 1;
-            self.digits()?;
-        }
-        if matches!(self.peek(), b'e' | b'E') {
-            self.at += 1;
-            if matches!(self.peek(), b'+' | b'-') {
-                self.at += 1;
-            }
-            self.digits()?;
-        }
-        Ok(())
-    }
-
-    /// At least one digit.
-    #[inline(always)]
-    fn digits(&mut self) -> Result<(), Invalid> {
-        let start = self.at;
-        while self.peek().is_ascii_digit() {
-            self.at += 1;
-        }
-        if self.at == start { self.syntax() } else { Ok(()) }
-    }
-}
-
-enum Number {
-    Integer(i64),
-    Float(f64),
 }
 
 fn given<T>(value: Option<T>) -> Field<T> {
     value.map_or(Field::Wrong, Field::Given)
-}
-
-impl Times {
-    /// No time at all.
-    pub(crate) const NONE: Self = Self {
-        by_ours: None,
-        by_service: None,
-    };
-
-    /// The newest times in a JSON text that was received at `at`.
-    pub(crate) fn of(json: &str, at: Receipt) -> Self {
-        let mut scan = Scanner::new(json, at);
-        // What cannot be read has no more times.
-        let _ = scan.skip();
-        scan.times
-    }
 }
 
 #[cfg(test)]

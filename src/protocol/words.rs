@@ -29,6 +29,9 @@ impl<'de> Lenient<'de> for Purpose {
             "customer" => return Some(Self::Customer),
             "agent" => return Some(Self::Agent),
             "acd" => return Some(Self::Acd),
+            "external" => return Some(Self::External),
+            "user" => return Some(Self::User),
+            "ivr" | "workflow" | "voicemail" | "dialer" => return Some(Self::Other),
             _ => {}
         }
         Some(if same_letters(text, "customer") {
@@ -54,6 +57,7 @@ impl<'de> Lenient<'de> for CommunicationState {
             "connected" => return Some(Self::Connected),
             "disconnected" => return Some(Self::Disconnected),
             "terminated" => return Some(Self::Terminated),
+            "alerting" | "dialing" | "contacting" | "offering" => return Some(Self::Alerting),
             _ => {}
         }
         Some(if same_letters(text, "connected") {
@@ -76,6 +80,12 @@ impl<'de> Lenient<'de> for CommunicationState {
 
 impl<'de> Lenient<'de> for DisconnectKind {
     fn text(text: &str) -> Option<Self> {
+        // Nearly always one of these, which are compared much faster than searched.
+        match text {
+            "client" | "endpoint" | "peer" | "system" | "timeout" | "transfer.noanswer" => return Some(Self::Plain),
+            "transfer" => return Some(Self::Transfer),
+            _ => {}
+        }
         let letters: String = letters(text).map(char::from).collect();
         let missed = ["noanswer", "notavailable", "dnd"]
             .iter()
@@ -90,6 +100,12 @@ impl<'de> Lenient<'de> for DisconnectKind {
 
 impl<'de> Lenient<'de> for AcwState {
     fn text(text: &str) -> Option<Self> {
+        // Nearly always in this spelling, which is compared much faster than letter by letter.
+        match text {
+            "complete" => return Some(Self::Complete),
+            "notApplicable" => return Some(Self::NotApplicable),
+            _ => {}
+        }
         Some(if same_letters(text, "pending") {
             Self::Pending
         } else if same_letters(text, "skipped") {
@@ -202,6 +218,57 @@ mod tests {
             for name in names {
                 assert_eq!(read::<CommunicationState>(name), state, "{name}");
             }
+        }
+    }
+
+    /// A trailing dot is no letter, but it is not in any usual spelling.
+    #[test]
+    fn the_usual_spellings_are_no_exception() {
+        for text in [
+            "customer",
+            "agent",
+            "acd",
+            "external",
+            "user",
+            "ivr",
+            "workflow",
+            "voicemail",
+            "dialer",
+        ] {
+            assert_eq!(read::<Purpose>(text), read::<Purpose>(&format!("{text}.")), "{text}");
+        }
+        for text in [
+            "connected",
+            "disconnected",
+            "terminated",
+            "alerting",
+            "dialing",
+            "contacting",
+            "offering",
+        ] {
+            assert_eq!(
+                read::<CommunicationState>(text),
+                read::<CommunicationState>(&format!("{text}.")),
+                "{text}"
+            );
+        }
+        for text in [
+            "client",
+            "endpoint",
+            "peer",
+            "system",
+            "timeout",
+            "transfer.noanswer",
+            "transfer",
+        ] {
+            assert_eq!(
+                read::<DisconnectKind>(text),
+                read::<DisconnectKind>(&format!("{text}.")),
+                "{text}"
+            );
+        }
+        for text in ["complete", "notApplicable"] {
+            assert_eq!(read::<AcwState>(text), read::<AcwState>(&format!("{text}.")), "{text}");
         }
     }
 

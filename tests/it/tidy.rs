@@ -123,6 +123,7 @@ const OWNERS: &[(&str, &str)] = &[
     ("env_logger", "cli/"),
     ("signal_hook", "cli/"),
     ("terminal_size", "output/live/"),
+    ("foldhash", "base/hash.rs"),
     ("hdrhistogram", "model/latency.rs"),
     ("ring", "base/digest.rs web/access.rs web/pages.rs"),
     ("zeroize", "base/secret.rs config/credentials.rs"),

@@ -252,9 +252,10 @@ fn by_walking(body: &str, until: Moment) -> Result<Found, String> {
     let mark = scan.mark();
     match found.walk(&mut scan, until).and_then(|()| scan.end()) {
         Ok(()) => Ok(found),
-        Err(Invalid) => Err(scan
-            .complaint_since("eventBody", mark)
-            .unwrap_or_else(|Invalid| NOT_JSON.to_owned())),
+        Err(Invalid) => match scan.complaint_since("eventBody", mark) {
+            Ok(complaint) if scan.end().is_ok() => Err(complaint),
+            _ => Err(NOT_JSON.to_owned()),
+        },
     }
 }
 
