@@ -459,7 +459,7 @@ fn drive(sink: &mut dyn Sink, inbox: &Receiver<Message>, slot: &Slot, counters: 
             false => 0,
         };
         if short_waits > SHORT_WAITS && first.is_ok() {
-            std::thread::sleep(GATHERED);
+            std::thread::park_timeout(GATHERED);
         }
         let went = match first {
             Ok(message) => batch(sink, message, inbox, slot, counters),
