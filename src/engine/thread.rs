@@ -29,6 +29,11 @@ use crate::reader::telemetry::Telemetry;
 use crate::rest::ServiceClock;
 use crate::{Error, Moment};
 
+/// A batch of so many events is part of a flood: more will follow at once.
+const FLOOD_EVENTS: usize = 16;
+/// How long events of a flood gather when none waits, so that they do not wake the engine at each read of a reader.
+const GATHERED: Duration = Duration::from_millis(1);
+
 /// What the engine is given.
 pub(crate) struct AggregatorParts<'a> {
     pub(crate) config: &'a Config,
@@ -49,6 +54,8 @@ pub(crate) struct Aggregator {
     buffer: BufferReceiver,
     /// The batch that is being applied.
     batch: Batch,
+    /// Whether the last batch was part of a flood.
+    floods: bool,
     control: Receiver<Control>,
     telemetry: Arc<Telemetry>,
     outputs: Outputs,
@@ -125,6 +132,7 @@ impl Aggregator {
             core,
             buffer: parts.buffer,
             batch: Batch::default(),
+            floods: false,
             control: parts.control,
             telemetry: parts.telemetry,
             outputs: parts.outputs,
@@ -170,6 +178,10 @@ impl Aggregator {
             if self.apply_batch() {
                 continue;
             }
+            if std::mem::take(&mut self.floods) {
+                self.wait_for_message(self.ticks.next.min(Instant::now() + GATHERED));
+                continue;
+            }
             let until_tick = self.ticks.next.saturating_duration_since(Instant::now());
             select! {
                 recv(self.control) -> message => match message {
@@ -188,7 +200,7 @@ impl Aggregator {
                 recv(self.buffer.filled()) -> filled => {
                     if filled.is_err() {
                         // No reader is left; only messages can come.
-                        self.wait_for_message();
+                        self.wait_for_message(self.ticks.next);
                     }
                 },
                 default(until_tick) => {}
@@ -196,12 +208,13 @@ impl Aggregator {
         }
     }
 
-    /// Waits for a message or the tick; after the end of the buffer's senders the `select!` of [`Self::run`] would spin.
-    fn wait_for_message(&mut self) {
+    /// Waits for a message until `until`, whatever is in the buffer. After the end of the buffer's senders the `select!` of
+    /// [`Self::run`] would spin.
+    fn wait_for_message(&mut self, until: Instant) {
         let mut ready = crossbeam_channel::Select::new();
         ready.recv(&self.control);
         // The loop receives the message itself.
-        let _ = ready.ready_deadline(self.ticks.next);
+        let _ = ready.ready_deadline(until);
     }
 
     /// Waits for a message, the tick, or room in an output that the stream waits for. Events stay in the buffer meanwhile.
@@ -220,6 +233,7 @@ impl Aggregator {
         }
         let wants_events = self.outputs.want_events();
         let before = self.batch.len();
+        self.floods = before >= FLOOD_EVENTS && self.buffer.is_large();
         while !self.outputs.is_holding()
             && let Some(event) = self.batch.oldest()
         {

@@ -21,12 +21,6 @@ use crate::{Error, ErrorKind};
 pub(crate) const CAPACITY: usize = 2048;
 /// The longest that a record waits in a batch while more keep coming: too short for the reader of a pipe to notice.
 const BATCH: Duration = Duration::from_millis(100);
-/// A wait for an item that ends so soon is short.
-const SHORT_WAIT: Duration = Duration::from_micros(100);
-/// After so many short waits in a row each item would cost a wake-up and a write; then items are gathered first.
-const SHORT_WAITS: u32 = 16;
-/// How long they are gathered.
-const GATHERED: Duration = Duration::from_millis(1);
 
 /// Where an output's items go. Called on the output's thread only.
 pub(crate) trait Sink: Send {
@@ -447,20 +441,11 @@ impl Drop for Exit {
 }
 
 fn drive(sink: &mut dyn Sink, inbox: &Receiver<Message>, slot: &Slot, counters: &OutputCounters) -> OutputEnded {
-    let mut short_waits = 0;
     loop {
-        let waits_since = Instant::now();
         let first = match sink.due() {
             Some(due) => inbox.recv_deadline(due),
             None => inbox.recv().map_err(|_| RecvTimeoutError::Disconnected),
         };
-        short_waits = match waits_since.elapsed() < SHORT_WAIT {
-            true => SHORT_WAITS.min(short_waits) + 1,
-            false => 0,
-        };
-        if short_waits > SHORT_WAITS && first.is_ok() {
-            std::thread::sleep(GATHERED);
-        }
         let went = match first {
             Ok(message) => batch(sink, message, inbox, slot, counters),
             Err(RecvTimeoutError::Timeout) => sink.flush(counters),

@@ -220,6 +220,11 @@ impl BufferReceiver {
         &self.filled
     }
 
+    /// Whether there is room for what comes within a millisecond, however fast it comes.
+    pub(crate) fn is_large(&self) -> bool {
+        self.shared.batch_events == BATCH_EVENTS
+    }
+
     /// Puts the oldest batch in the place of a used one; whether there was one.
     pub(crate) fn take(&self, batch: &mut Batch) -> bool {
         let used = std::mem::take(batch);
