@@ -21,7 +21,7 @@ use std::time::Duration;
 use crate::base::hash::Seeded;
 use crate::base::receipt::Receipt;
 use crate::config::Protocol;
-use crate::event::facts::Facts;
+use crate::event::facts::{ConversationFacts, Facts};
 use crate::event::{Event, EventKind};
 use scan::Body;
 
@@ -97,6 +97,14 @@ pub trait Machine: Send {
 
     /// Reads a whole text frame, and appends to `heard`. Never panics, whatever the text.
     fn on_text(&mut self, text: &str, at: Receipt, heard: &mut Vec<Heard>);
+
+    /// Whether the machine could use the memory of old facts now.
+    fn wants_spare(&self) -> bool {
+        false
+    }
+
+    /// Takes facts that nobody needs any more, for their memory.
+    fn reuse(&mut self, _facts: Box<ConversationFacts>) {}
 }
 
 /// Whether events carry their bodies.

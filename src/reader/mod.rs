@@ -332,6 +332,11 @@ impl Session<'_> {
         let now = at.ours;
         let telemetry = &self.ticket.telemetry;
         let mut heard = std::mem::take(&mut self.heard);
+        if self.ticket.machine.wants_spare()
+            && let Some(facts) = self.outgoing.spare()
+        {
+            self.ticket.machine.reuse(facts);
+        }
         match message {
             Message::Text(text) => {
                 Telemetry::add(&telemetry.frames_received, 1);

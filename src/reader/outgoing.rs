@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::event::Event;
+use crate::event::facts::ConversationFacts;
 use crate::reader::buffer::{Batch, BufferSender, Sent, StopSignal};
 use crate::reader::telemetry::Telemetry;
 
@@ -48,6 +49,11 @@ impl Outgoing {
     pub(super) fn push(&mut self, event: Event) -> bool {
         self.batch.push(event);
         self.batch.len() >= self.buffer.batch_events()
+    }
+
+    /// Facts that nobody needs any more, for their memory.
+    pub(super) fn spare(&mut self) -> Option<Box<ConversationFacts>> {
+        self.batch.spare()
     }
 
     /// Hands the batch over. What comes back because the buffer is full is kept, and what comes after it waits behind it.

@@ -85,7 +85,7 @@ pub(super) enum Layout {
 /// What a body says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Read {
-    pub(super) facts: ConversationFacts,
+    pub(super) facts: Box<ConversationFacts>,
     /// Times that are not readable or not trusted, and participants without an id.
     pub(super) unreadable: u32,
 }
@@ -174,15 +174,16 @@ const LISTS: [MediaKind; 11] = [
 ];
 
 /// Reads the conversation at the scanner's place; times later than `trusted_until` count as absent. The error says what is
-/// wrong without showing content. `found` is only reused.
+/// wrong without showing content. `found` is only reused, of `spare` the memory.
 pub(super) fn read(
     scan: &mut Scanner<'_>,
     found: &mut Found,
+    spare: &mut Option<Box<ConversationFacts>>,
     layout: Layout,
     trusted_until: Moment,
 ) -> Result<Result<Read, String>, Invalid> {
     found.walk(scan, trusted_until)?;
-    Ok(found.build(layout))
+    Ok(found.build(layout, spare))
 }
 
 impl Found {

@@ -40,6 +40,8 @@ pub struct Notifications {
     topics: Topics,
     /// Reused from conversation to conversation.
     found: conversation::Found,
+    /// Old facts, whose memory the next conversation takes.
+    spare: Option<Box<ConversationFacts>>,
 }
 
 keys! { EnvelopeKey { TopicName = "topicName", EventBody = "eventBody", Result = "result", Message = "message" } }
@@ -95,6 +97,7 @@ impl Notifications {
             options,
             channel,
             found: conversation::Found::default(),
+            spare: None,
         }
     }
 
@@ -200,8 +203,8 @@ impl Notifications {
         };
         match topic.shape {
             Shape::Conversation(layout) => {
-                let read = conversation::read(scan, &mut self.found, layout, at.trusted_until)?;
-                Ok(read.map(|read| Content::Facts(Facts::Conversation(Box::new(read.facts)), read.unreadable)))
+                let read = conversation::read(scan, &mut self.found, &mut self.spare, layout, at.trusted_until)?;
+                Ok(read.map(|read| Content::Facts(Facts::Conversation(read.facts), read.unreadable)))
             }
             Shape::Observations => {
                 let read = observations::read(scan, topic.queue.as_ref())?;
@@ -281,6 +284,14 @@ impl Machine for Notifications {
             Ok(verdict) => verdict,
             Err(Invalid) => Heard::Malformed(scan.complaint("the frame")),
         });
+    }
+
+    fn wants_spare(&self) -> bool {
+        self.spare.is_none()
+    }
+
+    fn reuse(&mut self, facts: Box<ConversationFacts>) {
+        self.spare = Some(facts);
     }
 }
 

@@ -3,14 +3,19 @@
 //! In: decoded events · Out: the same, oldest first · Thread: any (one owner at a time).
 
 use crate::event::Event;
+use crate::event::facts::{ConversationFacts, Facts};
 
-/// Events, oldest first, with a cursor: those before it are done. They are dropped by [`Batch::clear`], on the thread that
-/// allocated them, unless somebody wanted them.
+/// Facts that are kept for their memory at most, about a kilobyte each.
+const SPARE_AT_MOST: usize = 256;
+
+/// Events, oldest first, with a cursor: those before it are done. [`Batch::clear`] keeps the memory of their facts for the
+/// thread that allocated it, unless somebody wanted the events.
 #[derive(Debug, Default)]
 pub(crate) struct Batch {
     /// `None` only before the cursor.
     events: Vec<Option<Event>>,
     cursor: usize,
+    spare: Vec<Box<ConversationFacts>>,
 }
 
 impl Batch {
@@ -46,10 +51,25 @@ impl Batch {
         self.cursor = self.events.len().min(self.cursor + count);
     }
 
-    /// Drops all events and keeps the memory of the list.
+    /// Drops all events and keeps the memory of the list and of facts.
     pub(crate) fn clear(&mut self) {
-        self.events.clear();
+        let spent = self.events.drain(..).flatten();
+        self.spare.extend(spent.filter_map(|event| match event.facts {
+            Facts::Conversation(facts) => Some(facts),
+            _ => None,
+        }));
+        self.spare.truncate(SPARE_AT_MOST);
         self.cursor = 0;
+    }
+
+    /// Facts that nobody needs any more, for their memory.
+    pub(crate) fn spare(&mut self) -> Option<Box<ConversationFacts>> {
+        self.spare.pop()
+    }
+
+    /// Takes what `other` has of such facts.
+    pub(crate) fn take_spare(&mut self, other: &mut Self) {
+        std::mem::swap(&mut self.spare, &mut other.spare);
     }
 
     /// Whether it has memory that is worth keeping.

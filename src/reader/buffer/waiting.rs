@@ -65,6 +65,8 @@ impl Waiting {
         if !self.batches.back().is_some_and(fits) {
             let mut spare = self.spare.pop().unwrap_or_default();
             if count == batch.len() {
+                // The spare facts are the sender's.
+                spare.take_spare(batch);
                 self.batches.push_back(std::mem::replace(batch, spare));
                 return self.note_newest(0);
             }
