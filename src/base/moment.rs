@@ -67,31 +67,37 @@ impl Moment {
     /// Returns `None` for anything else: a date alone, an interval.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        Self::from_usual_text(text.as_bytes()).or_else(|| parse(text.as_bytes()))
+        Self::from_usual_text(text.as_bytes(), &mut Day::default()).or_else(|| parse(text.as_bytes()))
     }
 
     /// Reads `YYYY-MM-DDTHH:MM:SS.mmmZ`, as Genesys nearly always writes a time, eight bytes at a time; `None` for any other
-    /// text.
+    /// text. `day` remembers the day of the time before, which is nearly always the same.
     #[inline]
-    pub(crate) fn from_usual_text(text: &[u8]) -> Option<Self> {
+    pub(crate) fn from_usual_text(text: &[u8], day: &mut Day) -> Option<Self> {
         let text: &[u8; 24] = text.try_into().ok()?;
         let ([date, middle, end], []) = text.as_chunks::<8>() else {
             return None;
         };
-        let date = digits_of(date, b"0000-00-")?;
-        let middle = digits_of(middle, b"00T00:00")?;
-        let end = digits_of(end, b":00.000Z")?;
-        let two = |digits: u64, at: u32| (digits >> (8 * at) & 0xff) * 10 + (digits >> (8 * at + 8) & 0xff);
-        let year = two(date, 0) * 100 + two(date, 2);
-        let (month, day) = (two(date, 5), two(middle, 0));
-        let (hour, minute, second) = (two(middle, 3), two(middle, 6), two(end, 1));
-        let millis = (end >> 32 & 0xff) * 100 + two(end, 5);
+        let middle_digits = TIME.digits(middle)?;
+        let end = SECONDS.digits(end)?;
+        if (date, [middle[0], middle[1]]) != (&day.date, day.day) {
+            let date_digits = DATE.digits(date)?;
+            let year = two(date_digits, 0) * 100 + two(date_digits, 2);
+            let (month, of_month) = (two(date_digits, 5), two(middle_digits, 0));
+            let days = days_since_epoch(year as i64, month as i64, of_month as i64)?;
+            *day = Day {
+                date: *date,
+                day: [middle[0], middle[1]],
+                start_ms: days * 86_400_000,
+            };
+        }
+        let (hour, minute, second) = (two(middle_digits, 3), two(middle_digits, 6), two(end, 1));
         if hour > 23 || minute > 59 || second > 59 {
             return None;
         }
-        let days = days_since_epoch(year as i64, month as i64, day as i64)?;
+        let millis = (end >> 32 & 0xff) * 100 + two(end, 5);
         let ms = ((hour * 60 + minute) * 60 + second) * 1000 + millis;
-        Some(Self::from_epoch_ms(days * 86_400_000 + ms as i64))
+        Some(Self::from_epoch_ms(day.start_ms + ms as i64))
     }
 
     /// `self − earlier` in milliseconds; negative when `earlier` is later.
@@ -166,19 +172,59 @@ fn parse(b: &[u8]) -> Option<Moment> {
     Some(Moment::from_epoch_ms(minutes * 60_000 + second * 1000 + millis))
 }
 
-/// The digits of a word as numbers, where `pattern` has a `0`; everywhere else the word must be as the pattern.
-fn digits_of(word: &[u8; 8], pattern: &[u8; 8]) -> Option<u64> {
-    // A digit becomes its value, and any other byte where there should be one more than 9.
-    let digits = u64::from_le_bytes(*word) ^ u64::from_le_bytes(*pattern);
-    let mut most = [0; 8];
-    for (most, byte) in most.iter_mut().zip(pattern) {
-        *most = if *byte == b'0' { 9 } else { 0 };
+/// A day that was read, as text and in milliseconds since the Unix epoch.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Day {
+    /// `YYYY-MM-`.
+    date: [u8; 8],
+    /// `DD`.
+    day: [u8; 2],
+    start_ms: i64,
+}
+
+/// Eight bytes of a time: digits where it has a `0`; everywhere else the bytes must be those of the pattern.
+struct Pattern {
+    bytes: u64,
+    /// 127 less the greatest value of each byte.
+    room: u64,
+}
+
+const DATE: Pattern = Pattern::new(b"0000-00-");
+const TIME: Pattern = Pattern::new(b"00T00:00");
+const SECONDS: Pattern = Pattern::new(b":00.000Z");
+
+impl Pattern {
+    const fn new(pattern: &[u8; 8]) -> Self {
+        let mut room = [127; 8];
+        let mut at = 0;
+        while at < 8 {
+            if pattern[at] == b'0' {
+                room[at] = 127 - 9;
+            }
+            at += 1;
+        }
+        Self {
+            bytes: u64::from_le_bytes(*pattern),
+            room: u64::from_le_bytes(room),
+        }
     }
-    // With 127 less the greatest value added, a byte that is too great gets its high bit; one above 127 has it already.
-    let room = u64::from_le_bytes(most.map(|most| 127 - most));
-    const HIGH_BITS: u64 = 0x8080_8080_8080_8080;
-    let low = digits & !HIGH_BITS;
-    (((low + room) | digits) & HIGH_BITS == 0).then_some(digits)
+
+    /// The digits as numbers, the other bytes zero.
+    #[inline(always)]
+    fn digits(&self, word: &[u8; 8]) -> Option<u64> {
+        // A digit becomes its value, and any other byte where there should be one more than 9. With the room added, a byte
+        // that is too great gets its high bit; one above 127 has it already.
+        let digits = u64::from_le_bytes(*word) ^ self.bytes;
+        const HIGH_BITS: u64 = 0x8080_8080_8080_8080;
+        let low = digits & !HIGH_BITS;
+        (((low + self.room) | digits) & HIGH_BITS == 0).then_some(digits)
+    }
+}
+
+/// The number of the two digits from this byte on.
+#[inline(always)]
+fn two(digits: u64, at: u32) -> u64 {
+    (digits >> (8 * at) & 0xff) * 10 + (digits >> (8 * at + 8) & 0xff)
 }
 
 /// Days since 1970-01-01; `None` if there is no such day.
@@ -406,11 +452,16 @@ mod tests {
             at in 0_usize..24,
             byte in any::<u8>(),
         ) {
-            prop_assert_eq!(Moment::from_usual_text(text.as_bytes()), parse(text.as_bytes()));
-            let mut changed = text.into_bytes();
+            // Of a text of the same day, or one that differs in a byte.
+            let mut day = Day::default();
+            prop_assert_eq!(Moment::from_usual_text(text.as_bytes(), &mut day), parse(text.as_bytes()));
+            let mut changed = text.clone().into_bytes();
             changed[at] = byte;
-            if let Some(moment) = Moment::from_usual_text(&changed) {
-                prop_assert_eq!(Some(moment), parse(&changed));
+            for text in [&changed, text.as_bytes(), &changed] {
+                match Moment::from_usual_text(text, &mut day) {
+                    Some(moment) => prop_assert_eq!(Some(moment), parse(text)),
+                    None => prop_assert!(text == changed || parse(text).is_none()),
+                }
             }
         }
     }

@@ -158,7 +158,7 @@ impl Lines {
                     .get("count")
                     .or_else(|| row.stats.get("ratio"))
                     .or_else(|| row.stats.iter().next().map(|(_, value)| value));
-                let value = value.map_or_else(|| "-".to_owned(), |value| number(value));
+                let value = value.map_or_else(|| "-".to_owned(), number);
                 format!("{media}{}{qualifier} {value}", plain(&row.metric))
             })
             .collect();

@@ -21,6 +21,10 @@ use crate::{Error, ErrorKind};
 pub(crate) const CAPACITY: usize = 2048;
 /// The longest that a record waits in a batch while more keep coming: too short for the reader of a pipe to notice.
 const BATCH: Duration = Duration::from_millis(100);
+/// So many messages at once are a flood: the next ones gather for [`GATHERED`], so that they do not wake the thread one by
+/// one.
+const FLOOD: usize = 16;
+const GATHERED: Duration = Duration::from_millis(1);
 
 /// Where an output's items go. Called on the output's thread only.
 pub(crate) trait Sink: Send {
@@ -441,18 +445,24 @@ impl Drop for Exit {
 }
 
 fn drive(sink: &mut dyn Sink, inbox: &Receiver<Message>, slot: &Slot, counters: &OutputCounters) -> OutputEnded {
+    let mut taken = 0;
     loop {
+        if taken >= FLOOD {
+            // Nobody sends on this channel, so this only lets the time pass.
+            let _ = crossbeam_channel::never::<()>().recv_timeout(GATHERED);
+        }
         let first = match sink.due() {
             Some(due) => inbox.recv_deadline(due),
             None => inbox.recv().map_err(|_| RecvTimeoutError::Disconnected),
         };
         let went = match first {
             Ok(message) => batch(sink, message, inbox, slot, counters),
-            Err(RecvTimeoutError::Timeout) => sink.flush(counters),
+            Err(RecvTimeoutError::Timeout) => sink.flush(counters).map(|()| 0),
             Err(RecvTimeoutError::Disconnected) => break,
         };
-        if went.is_err() {
-            return OutputEnded::Closed;
+        match went {
+            Ok(count) => taken = count,
+            Err(Closed) => return OutputEnded::Closed,
         }
     }
     let newest = take_newest(sink, slot, counters);
@@ -462,17 +472,19 @@ fn drive(sink: &mut dyn Sink, inbox: &Receiver<Message>, slot: &Slot, counters: 
     }
 }
 
-/// Takes what is queued, and flushes when the queue is empty or [`BATCH`] has passed.
+/// Takes what is queued, and flushes when the queue is empty or [`BATCH`] has passed. Returns how many messages it took.
 fn batch(
     sink: &mut dyn Sink,
     first: Message,
     inbox: &Receiver<Message>,
     slot: &Slot,
     counters: &OutputCounters,
-) -> Result<(), Closed> {
+) -> Result<usize, Closed> {
     let until = Instant::now() + BATCH;
+    let mut taken = 0;
     let mut next = Some(first);
     while let Some(message) = next {
+        taken += 1;
         match message {
             Message::Item(item) => sink.take(item, counters)?,
             Message::Snapshot => take_newest(sink, slot, counters)?,
@@ -488,7 +500,8 @@ fn batch(
         next = inbox.try_recv().ok();
     }
     take_newest(sink, slot, counters)?;
-    sink.flush(counters)
+    sink.flush(counters)?;
+    Ok(taken)
 }
 
 fn take_newest(sink: &mut dyn Sink, slot: &Slot, counters: &OutputCounters) -> Result<(), Closed> {

@@ -98,13 +98,10 @@ pub trait Machine: Send {
     /// Reads a whole text frame, and appends to `heard`. Never panics, whatever the text.
     fn on_text(&mut self, text: &str, at: Receipt, heard: &mut Vec<Heard>);
 
-    /// Whether the machine could use the memory of old facts now.
-    fn wants_spare(&self) -> bool {
-        false
+    /// Where facts that nobody needs any more may be put, if the machine can use their memory.
+    fn spare(&mut self) -> Option<&mut Option<Box<ConversationFacts>>> {
+        None
     }
-
-    /// Takes facts that nobody needs any more, for their memory.
-    fn reuse(&mut self, _facts: Box<ConversationFacts>) {}
 }
 
 /// Whether events carry their bodies.

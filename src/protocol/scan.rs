@@ -17,6 +17,7 @@ use std::borrow::Cow;
 
 use super::depth::MAX_DEPTH;
 use super::json::{Entries, Field, Lenient};
+use crate::base::moment::Day;
 use crate::base::receipt::Receipt;
 use crate::{Id, Moment};
 use bytes::{Number, Span};
@@ -60,6 +61,8 @@ pub(crate) struct Scanner<'a> {
     ours: Moment,
     service: Moment,
     times: Times,
+    /// The day of the time before.
+    day: Day,
 }
 
 impl<'a> Scanner<'a> {
@@ -74,6 +77,7 @@ impl<'a> Scanner<'a> {
             ours: at.ours,
             service: at.service,
             times: Times::NONE,
+            day: Day::default(),
         }
     }
 
@@ -324,7 +328,7 @@ impl<'a> Scanner<'a> {
         const LENGTH: usize = 24;
         if self.blank() == b'"'
             && let Some([time @ .., b'"']) = self.bytes.get(self.at + 1..self.at + LENGTH + 2)
-            && let Some(at) = Moment::from_usual_text(time)
+            && let Some(at) = Moment::from_usual_text(time, &mut self.day)
         {
             self.at += LENGTH + 2;
             self.note_time(at);

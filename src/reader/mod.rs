@@ -332,10 +332,10 @@ impl Session<'_> {
         let now = at.ours;
         let telemetry = &self.ticket.telemetry;
         let mut heard = std::mem::take(&mut self.heard);
-        if self.ticket.machine.wants_spare()
-            && let Some(facts) = self.outgoing.spare()
+        if let Some(spare) = self.ticket.machine.spare()
+            && spare.is_none()
         {
-            self.ticket.machine.reuse(facts);
+            *spare = self.outgoing.spare();
         }
         match message {
             Message::Text(text) => {

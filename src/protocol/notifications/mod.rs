@@ -286,12 +286,8 @@ impl Machine for Notifications {
         });
     }
 
-    fn wants_spare(&self) -> bool {
-        self.spare.is_none()
-    }
-
-    fn reuse(&mut self, facts: Box<ConversationFacts>) {
-        self.spare = Some(facts);
+    fn spare(&mut self) -> Option<&mut Option<Box<ConversationFacts>>> {
+        Some(&mut self.spare)
     }
 }
 

@@ -193,7 +193,7 @@ impl Datum {
         ];
         for (name, value) in own {
             if let Some(value) = value {
-                self.stats.insert(Name::from(&*name), value);
+                self.stats.insert(Name::from(name), value);
             }
         }
         if self.stats.is_empty() {

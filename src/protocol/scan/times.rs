@@ -65,6 +65,11 @@ impl Scanner<'_> {
         }
     }
 
+    fn time_at(&mut self, span: Span) -> Option<Moment> {
+        let text = self.span_text(span);
+        Moment::from_usual_text(text.as_bytes(), &mut self.day).or_else(|| Moment::parse(text))
+    }
+
     /// Notes the string value at `span` if it is a time.
     #[inline(always)]
     pub(super) fn note(&mut self, span: Span) {
@@ -76,7 +81,7 @@ impl Scanner<'_> {
 
     pub(super) fn note_likely(&mut self, span: Span) {
         if span.end - span.start > 10
-            && let Some(at) = Moment::parse(self.span_text(span))
+            && let Some(at) = self.time_at(span)
         {
             self.note_time(at);
         }

@@ -15,6 +15,7 @@ pub(crate) struct Batch {
     /// `None` only before the cursor.
     events: Vec<Option<Event>>,
     cursor: usize,
+    #[expect(clippy::vec_box, reason = "the boxes themselves are used again")]
     spare: Vec<Box<ConversationFacts>>,
 }
 
