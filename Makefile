@@ -3,7 +3,7 @@ CARGO ?= cargo
 # Seconds until `make demo` ends by itself; empty = until Ctrl-C.
 DURATION ?=
 
-.PHONY: help demo build test lint doc features bench parts tools browser clean
+.PHONY: help demo build test lint doc features bench parts instructions tools browser clean
 
 help: ## lists these targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -51,6 +51,9 @@ bench: build ## the whole program beside other clients: speed, CPU, latency, mem
 
 parts: ## micro benchmarks of single parts
 	$(CARGO) bench --locked
+
+instructions: ## instructions of an event, counted by valgrind, against committed figures (UPDATE=1 writes them)
+	$(CARGO) bench --locked --no-default-features --bench instructions
 
 clean: ## removes what was built
 	$(CARGO) clean
