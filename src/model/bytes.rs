@@ -4,9 +4,7 @@
 //!
 //! Bytes that are not there read as zero: what is written here is read here, so none is ever missing.
 
-use std::cmp::Reverse;
-
-use crate::event::facts::{AcwState, CommunicationState, DisconnectKind, MediaKind, Purpose};
+use crate::event::facts::MediaKind;
 
 /// Appends a number: seven bits a byte, the lowest first; the top bit says that more follow.
 pub(super) fn put(to: &mut Vec<u8>, mut n: u64) {
@@ -70,21 +68,7 @@ macro_rules! coded {
     };
 }
 
-coded!(Purpose: Acd Agent Customer External Other User);
 coded!(MediaKind: Voice Message Email Chat Callback Video Other);
-coded!(CommunicationState: Alerting Connected Other Parked Scheduled Disconnected Terminated);
-coded!(DisconnectKind: Plain Transfer);
-coded!(AcwState: Pending Complete NotApplicable Skipped Unknown);
-
-impl Coded for Reverse<bool> {
-    fn code(self) -> u8 {
-        u8::from(self.0)
-    }
-
-    fn of_code(code: u8) -> Option<Self> {
-        Some(Reverse(code != 0))
-    }
-}
 
 #[cfg(test)]
 mod tests {

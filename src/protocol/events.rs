@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use super::json::{Field, LooseId, Status};
+use super::json::{Field, Status};
 use super::scan::{Body, Invalid, Object, Scanner, Times, keys};
 use super::words::same_letters;
 use super::{Heard, Machine, Options, Ping, Refusal, one_line};
@@ -284,9 +284,9 @@ fn conversation(scan: &mut Scanner<'_>, at: Receipt) -> Result<(ConversationStat
     let mut object = scan.object()?;
     while let Some(key) = scan.next_key(&mut object)? {
         match key {
-            ConversationKey::Id => id = loose_id(scan)?,
+            ConversationKey::Id => id = scan.loose_id()?,
             ConversationKey::State => state = scan.field()?,
-            ConversationKey::QueueId => queue = loose_id(scan)?,
+            ConversationKey::QueueId => queue = scan.loose_id()?,
             ConversationKey::Timestamp => timestamp = scan.moment()?,
         }
     }
@@ -306,7 +306,7 @@ fn queue(scan: &mut Scanner<'_>, at: Receipt) -> Result<Result<(QueueStatisticsF
     let mut object = scan.object()?;
     while let Some(key) = scan.next_key(&mut object)? {
         match key {
-            QueueKey::Id => id = loose_id(scan)?,
+            QueueKey::Id => id = scan.loose_id()?,
             QueueKey::Statistics => statistics = scan.object_as(average_wait)?,
             QueueKey::Timestamp => timestamp = scan.moment()?,
         }
@@ -337,10 +337,6 @@ fn average_wait(scan: &mut Scanner<'_>, mut object: Object) -> Result<Field<f64>
         average = scan.field()?;
     }
     Ok(average)
-}
-
-fn loose_id(scan: &mut Scanner<'_>) -> Result<Option<Id>, Invalid> {
-    Ok(scan.field()?.some().map(|LooseId(id)| id))
 }
 
 fn is_active(state: &str) -> Option<bool> {

@@ -133,7 +133,8 @@ impl<'de, T: Lenient<'de>> Deserialize<'de> for Field<T> {
     }
 }
 
-fn given<T>(value: Option<T>) -> Field<T> {
+/// A field with a value, or with one of the wrong type.
+pub(super) fn given<T>(value: Option<T>) -> Field<T> {
     value.map_or(Field::Wrong, Field::Given)
 }
 

@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use super::json::{Entries, Field, Lenient, LooseId, Status};
+use super::json::{Entries, Field, Lenient, Status};
 use super::scan::{Body, Invalid, Object, Scanner, keys};
 use super::{Heard, Machine, Options, Ping, Refusal, one_line};
 use crate::base::receipt::Receipt;
@@ -203,15 +203,15 @@ impl<'a> Frame<'a> {
                 FrameKey::MetricType => frame.metric_type = scan.field()?.some(),
                 FrameKey::Timestamp => frame.timestamp = scan.moment()?,
                 FrameKey::Metrics => frame.metrics = scan.objects_as(Value::read)?,
-                FrameKey::QueueId => frame.queue_id = loose_id(scan)?,
-                FrameKey::UserId => frame.user_id = loose_id(scan)?,
-                FrameKey::AgentId => frame.agent_id = loose_id(scan)?,
-                FrameKey::EntityId => frame.entity_id = loose_id(scan)?,
-                FrameKey::SkillId => frame.skill_id = loose_id(scan)?,
-                FrameKey::SkillGroupId => frame.skill_group_id = loose_id(scan)?,
-                FrameKey::WrapupCode => frame.wrapup_code = loose_id(scan)?,
-                FrameKey::InteractionId => frame.interaction_id = loose_id(scan)?,
-                FrameKey::ConversationId => frame.conversation_id = loose_id(scan)?,
+                FrameKey::QueueId => frame.queue_id = scan.loose_id()?,
+                FrameKey::UserId => frame.user_id = scan.loose_id()?,
+                FrameKey::AgentId => frame.agent_id = scan.loose_id()?,
+                FrameKey::EntityId => frame.entity_id = scan.loose_id()?,
+                FrameKey::SkillId => frame.skill_id = scan.loose_id()?,
+                FrameKey::SkillGroupId => frame.skill_group_id = scan.loose_id()?,
+                FrameKey::WrapupCode => frame.wrapup_code = scan.loose_id()?,
+                FrameKey::InteractionId => frame.interaction_id = scan.loose_id()?,
+                FrameKey::ConversationId => frame.conversation_id = scan.loose_id()?,
                 FrameKey::Type => frame.what = scan.field()?.some(),
                 FrameKey::Status => frame.status = scan.field()?.some(),
                 FrameKey::Code => frame.code = scan.field()?.some(),
@@ -222,10 +222,6 @@ impl<'a> Frame<'a> {
         scan.end()?;
         Ok(frame)
     }
-}
-
-fn loose_id(scan: &mut Scanner<'_>) -> Result<Option<Id>, Invalid> {
-    Ok(scan.field()?.some().map(|LooseId(id)| id))
 }
 
 impl Frame<'_> {

@@ -16,7 +16,7 @@ mod times;
 use std::borrow::Cow;
 
 use super::depth::MAX_DEPTH;
-use super::json::{Entries, Field, Lenient};
+use super::json::{Entries, Field, Lenient, LooseId, given};
 use crate::base::moment::Day;
 use crate::base::receipt::Receipt;
 use crate::{Id, Moment};
@@ -322,6 +322,11 @@ impl<'a> Scanner<'a> {
         self.field()
     }
 
+    /// An identifier that may be written as a number.
+    pub(crate) fn loose_id(&mut self) -> Result<Option<Id>, Invalid> {
+        Ok(self.field()?.some().map(|LooseId(id)| id))
+    }
+
     /// A field with a time.
     #[inline]
     pub(crate) fn moment(&mut self) -> Result<Field<Moment>, Invalid> {
@@ -449,10 +454,6 @@ impl<'a> Scanner<'a> {
         // No text with an escape is empty.
         Ok(given(T::text(&self.read(span)?)))
     }
-}
-
-fn given<T>(value: Option<T>) -> Field<T> {
-    value.map_or(Field::Wrong, Field::Given)
 }
 
 #[cfg(test)]
