@@ -112,6 +112,7 @@ pub use event::facts::{
 pub use event::facts::{AfterCallWork, QueueStatisticsFacts, Stamped, UserFacts, Wrapups};
 pub use event::facts::{CommunicationState, MetricFacts, ObservationFacts, ObservationRow, Participant, Purpose};
 pub use event::stats::{Name, Stats};
+pub use event::update::{CommunicationUpdate, ConversationUpdate, ParticipantUpdate};
 pub use event::{Event, EventKind};
 pub use model::snapshot::{AllQueues, LiveNumber, LiveNumbers, Numbers, WhyUnknown, WindowSnapshot};
 pub use model::snapshot::{ConnectionSnapshot, ConnectionState, Counters, FreshnessSnapshot, Gap, GapTopics};

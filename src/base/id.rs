@@ -33,6 +33,9 @@ enum Form {
 }
 
 impl Id {
+    /// Stands where an identifier is not known yet.
+    pub(crate) const PLACEHOLDER: Self = Self(Form::Uuid(0, NonZeroU64::MIN));
+
     /// An identifier of any text; its ASCII letters become lower case.
     #[must_use]
     pub fn new(text: &str) -> Self {

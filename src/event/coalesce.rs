@@ -18,6 +18,7 @@ pub(crate) struct EntityKey {
 /// The entity of an event; `None` if it must not be merged (a conversation without an id, an unknown topic).
 pub(crate) fn entity_key(event: &Event) -> Option<EntityKey> {
     let (id, part) = match &event.facts {
+        Facts::ConversationUpdate(update) => (update.id.clone(), None),
         Facts::Conversation(facts) => (facts.id.clone(), None),
         Facts::Observations(facts) => (facts.queue.clone(), None),
         Facts::User(facts) => (facts.user.clone(), None),
@@ -43,7 +44,11 @@ pub(crate) fn entity_key(event: &Event) -> Option<EntityKey> {
 pub(crate) fn merge(waiting: &mut Event, newer: Event) {
     let mut newer = newer;
     let facts = std::mem::replace(&mut newer.facts, Facts::None);
+    if let Facts::ConversationUpdate(update) = &waiting.facts {
+        waiting.facts = Facts::Conversation(Box::new(update.facts()));
+    }
     match (&mut waiting.facts, facts) {
+        (Facts::Conversation(ours), Facts::ConversationUpdate(theirs)) => ours.join(theirs.facts()),
         (Facts::Conversation(ours), Facts::Conversation(theirs)) => ours.join(*theirs),
         (Facts::Observations(ours), Facts::Observations(theirs)) => merge_observations(ours, *theirs),
         (Facts::User(ours), Facts::User(theirs)) => merge_user(ours, *theirs),
@@ -119,5 +124,52 @@ fn merge_metrics(ours: &mut MetricFacts, theirs: MetricFacts) {
     }
     if newer {
         ours.at = theirs.at;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::facts::{ConversationFacts, MediaKind};
+    use crate::event::update::{CommunicationUpdate, ConversationUpdate, ParticipantUpdate};
+    use crate::model::testing::{at, event};
+
+    fn update(secs: i64, participants: &[&str]) -> ConversationUpdate {
+        let mut update = ConversationUpdate::nothing_of(Id::new("c"));
+        update.at = at(secs);
+        for id in participants {
+            update.participants.push(ParticipantUpdate {
+                connected: Some(at(secs)),
+                communications: 1,
+                ..ParticipantUpdate::nothing_of(Id::new(id))
+            });
+            update
+                .communications
+                .push(CommunicationUpdate::nothing_of(MediaKind::Voice, Id::new(id)));
+        }
+        update
+    }
+
+    #[test]
+    fn updates_of_a_conversation_become_the_join_of_their_facts() {
+        let updates = [update(1, &["a"]), update(3, &["a", "b"]), update(2, &["c"])];
+        let mut events = updates
+            .clone()
+            .map(|update| {
+                event(
+                    EventKind::QueueConversation,
+                    Facts::ConversationUpdate(Box::new(update)),
+                    at(4),
+                )
+            })
+            .into_iter();
+        let mut merged = events.next().unwrap();
+        for newer in events {
+            assert_eq!(entity_key(&merged), entity_key(&newer));
+            merge(&mut merged, newer);
+        }
+        let mut joined = ConversationFacts::nothing_of(Id::new("c"));
+        updates.iter().for_each(|update| joined.join(update.facts()));
+        assert_eq!(merged.facts, Facts::Conversation(Box::new(joined)));
     }
 }

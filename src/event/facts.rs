@@ -12,6 +12,7 @@ use std::cmp::Reverse;
 use serde::{Deserialize, Serialize};
 
 use crate::event::stats::{Name, Stats};
+use crate::event::update::ConversationUpdate;
 use crate::{Id, Moment};
 
 /// The decoded content of one event; the variant follows from the event's kind.
@@ -21,7 +22,9 @@ use crate::{Id, Moment};
 pub enum Facts {
     /// Nothing that the numbers use; the event only carries its body.
     None,
-    /// Some or all participants of a conversation.
+    /// What one event says of some or all participants of a conversation.
+    ConversationUpdate(Box<ConversationUpdate>),
+    /// What several events say of a conversation, or REST.
     Conversation(Box<ConversationFacts>),
     /// Rows of a queue's statistics as Genesys computed them.
     Observations(Box<ObservationFacts>),
@@ -99,7 +102,7 @@ pub struct Participant {
 }
 
 /// One pair of `startAcwTime` and `endAcwTime`: pairs with equal starts are one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct AfterCallWork {
     /// `startAcwTime`.
     #[serde(skip_serializing_if = "Option::is_none")]

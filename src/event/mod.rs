@@ -10,6 +10,7 @@ pub(crate) mod notice;
 pub(crate) mod queue;
 pub mod state;
 pub mod stats;
+pub mod update;
 
 use std::sync::Arc;
 

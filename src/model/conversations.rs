@@ -27,6 +27,7 @@ use super::queue_numbers::QueueNumbers;
 use super::slots::{Extra, Slot, Slots};
 use super::state::{Changed, State};
 use super::stays::is_over;
+use super::told::ConversationTold;
 use super::totals::{QueueTotals, Totals};
 use crate::event::facts::{ConversationFacts, MediaKind};
 use crate::{Id, Moment};
@@ -129,7 +130,7 @@ impl Conversations {
     ///
     /// They are late if their conversation is not remembered and all their participants ended (after-call work
     /// included) before `now` less the retention. A conversation that is remembered takes every fact, however old.
-    pub(crate) fn apply(&mut self, facts: &ConversationFacts, now: Moment) -> Taken {
+    pub(crate) fn apply(&mut self, facts: &impl ConversationTold, now: Moment) -> Taken {
         self.take(facts, Source::Stream, now)
     }
 
@@ -143,16 +144,16 @@ impl Conversations {
         self.slots.fetch(id);
     }
 
-    fn take(&mut self, facts: &ConversationFacts, source: Source, now: Moment) -> Taken {
+    fn take(&mut self, facts: &impl ConversationTold, source: Source, now: Moment) -> Taken {
         self.forget(now);
-        if facts.participants.is_empty() {
+        if facts.participants().len() == 0 {
             return Taken::Joined;
         }
-        let slot = match self.slots.find(&facts.id) {
+        let slot = match self.slots.find(facts.id()) {
             Some(slot) => slot,
             None => {
                 let horizon = now.minus(self.limits.retention);
-                let kept = self.condensed.newest(&facts.id);
+                let kept = self.condensed.newest(facts.id());
                 let is_old = kept.is_none_or(|newest| newest < horizon);
                 if source == Source::Stream && is_old && self.ended_before(facts, horizon, now) {
                     return Taken::Late;
@@ -160,9 +161,9 @@ impl Conversations {
                 if kept.is_some() && facts.newest() <= kept {
                     return if is_old { Taken::Late } else { Taken::Joined };
                 }
-                let kept = self.condensed.take(&facts.id);
+                let kept = self.condensed.take(facts.id());
                 let settled = kept.map(|kept| kept.counts.into_boxed_slice());
-                let slot = self.slots.insert(State::nothing_of(facts.id.clone()), settled, now);
+                let slot = self.slots.insert(State::nothing_of(facts.id().clone()), settled, now);
                 self.bytes += self.bytes_of(slot);
                 slot
             }
@@ -328,7 +329,7 @@ impl Conversations {
         self.totals.set_threshold(self.queues.of(queue), media, threshold);
     }
 
-    fn join(&mut self, at: u32, facts: &ConversationFacts, source: Source, now: Moment) {
+    fn join(&mut self, at: u32, facts: &impl ConversationTold, source: Source, now: Moment) {
         let holds = match (source, self.slots.state(at)) {
             (Source::Stream, Some(state)) => ended_holds(&mut self.reading, state, facts, now),
             _ => Vec::new(),
@@ -338,7 +339,7 @@ impl Conversations {
                 Source::Stream => stream.join(facts, queues),
                 Source::Rest => {
                     let rest = &mut slot.extra_mut().rest;
-                    let rest = rest.get_or_insert_with(|| Box::new(State::nothing_of(facts.id.clone())));
+                    let rest = rest.get_or_insert_with(|| Box::new(State::nothing_of(facts.id().clone())));
                     // With the other state even a stamp may decide.
                     rest.join(facts, queues).of_values()
                 }
@@ -423,7 +424,7 @@ impl Conversations {
     }
 
     /// Whether everything in these facts, after-call work included, ended before the horizon.
-    fn ended_before(&mut self, facts: &ConversationFacts, horizon: Moment, now: Moment) -> bool {
+    fn ended_before(&mut self, facts: &impl ConversationTold, horizon: Moment, now: Moment) -> bool {
         let state = State::of(facts, &mut self.queues);
         self.reading.read(&state);
         let end = state.end();

@@ -171,7 +171,7 @@ impl Duplicates {
 fn recognised(event: &Event) -> Recognised {
     let has_time = match &event.facts {
         Facts::None => event.event_time.is_some(),
-        Facts::Conversation(_) => true,
+        Facts::ConversationUpdate(_) | Facts::Conversation(_) => true,
         Facts::Observations(_) => false,
         Facts::User(user) => {
             let timed = |half: &Option<(Box<str>, Option<Moment>)>| half.as_ref().is_none_or(|half| half.1.is_some());

@@ -9,8 +9,9 @@ use super::overlay::overlay;
 use super::queue_numbers::{QueueNumber, QueueNumbers};
 use super::state::State;
 use super::stays::{millis_between, stay_of};
+use super::told::{CommunicationTold as _, ConversationTold, ParticipantTold as _};
 use crate::Moment;
-use crate::event::facts::{ConversationFacts, MediaKind};
+use crate::event::facts::MediaKind;
 
 /// Reads what a conversation counts for, all three taken together. Returns how many times differ between stream and REST.
 pub(super) fn layered(
@@ -74,24 +75,24 @@ pub(super) struct EndedHold {
 pub(super) fn ended_holds(
     reading: &mut Reading,
     stream: &State,
-    event: &ConversationFacts,
+    event: &impl ConversationTold,
     received: Moment,
 ) -> Vec<EndedHold> {
     if stream.communications.iter().all(|c| c.hold_started().is_none()) {
         return Vec::new();
     }
     let mut over = Vec::new();
-    for told in &event.participants {
-        let Some(person) = stream.participants.iter().position(|p| p.id == told.id) else {
+    for told in event.participants() {
+        let Some(person) = stream.participants.iter().position(|p| p.id == *told.id()) else {
             continue;
         };
         for (n, communication) in stream.communications_of(person).iter().enumerate() {
             let Some(began) = communication.hold_started() else {
                 continue;
             };
-            let mut told = told.communications.iter();
-            let told = told.find(|c| c.id == communication.id && c.kind == communication.kind);
-            if told.is_some_and(|told| communication.next_hold(told).is_none()) {
+            let mut told = told.communications();
+            let told = told.find(|c| *c.id() == communication.id && c.kind() == communication.kind);
+            if told.is_some_and(|told| communication.next_hold(&told).is_none()) {
                 over.push((person, n, began));
             }
         }

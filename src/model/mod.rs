@@ -40,6 +40,7 @@ mod stays;
 mod subscriptions;
 #[cfg(test)]
 pub(crate) mod testing;
+mod told;
 mod totals;
 mod tutorial;
 mod unknown;
@@ -63,6 +64,7 @@ use self::self_check::{Compared, Counts, Now, SelfCheck};
 use self::service_time::ServiceTime;
 use self::snapshot::{ConnectionSnapshot, ConnectionState, Counters, OutputSnapshot, Snapshot};
 use self::subscriptions::Subscriptions;
+use self::told::ConversationTold;
 use self::totals::Totals;
 use self::tutorial::{ConversationStates, Metrics, QueueAverages};
 use self::unknown::{InGap, WhyUnknown};
@@ -232,8 +234,10 @@ impl Model {
 
     /// Takes an event from the stream. `now` is the service's time of its receipt: it decides what is forgotten.
     pub fn apply(&mut self, event: &Event, now: Moment) -> Applied {
-        if let Facts::Conversation(facts) = &event.facts {
-            self.conversations.fetch(&facts.id);
+        match &event.facts {
+            Facts::ConversationUpdate(update) => self.conversations.fetch(&update.id),
+            Facts::Conversation(facts) => self.conversations.fetch(&facts.id),
+            _ => {}
         }
         self.counters.applied += 1;
         self.counters.unknown += u64::from(event.kind == EventKind::Unknown);
@@ -254,7 +258,7 @@ impl Model {
         } else {
             self.counters.duplicates += 1;
             // Joining a conversation twice changes nothing, so its events are applied whatever the fingerprint says.
-            if !matches!(event.facts, Facts::Conversation(_)) {
+            if !matches!(event.facts, Facts::ConversationUpdate(_) | Facts::Conversation(_)) {
                 return applied;
             }
         }
@@ -268,7 +272,7 @@ impl Model {
         self.counters.repairs += 1;
         match facts {
             Facts::Conversation(conversation) => {
-                self.service_time.saw(conversation, now);
+                self.service_time.saw(&**conversation, now);
                 self.conversations.apply_rest(conversation, now);
             }
             Facts::Observations(rows) => self.observations.apply_rest(rows, now),
@@ -535,12 +539,8 @@ impl Model {
     fn take(&mut self, facts: &Facts, now: Moment) -> bool {
         match facts {
             Facts::None => {}
-            Facts::Conversation(conversation) => {
-                self.service_time.saw(conversation, now);
-                let late = self.conversations.apply(conversation, now) == Taken::Late;
-                self.counters.late += u64::from(late);
-                return late;
-            }
+            Facts::ConversationUpdate(update) => return self.take_conversation(&**update, now),
+            Facts::Conversation(conversation) => return self.take_conversation(&**conversation, now),
             Facts::Observations(rows) => self.observations.apply(rows, now),
             Facts::User(user) => self.users.apply(user, now),
             Facts::ConversationState(state) => {
@@ -550,6 +550,14 @@ impl Model {
             Facts::Metrics(metrics) => self.metrics.apply(metrics, now),
         }
         false
+    }
+
+    /// Returns whether it was late.
+    fn take_conversation(&mut self, told: &impl ConversationTold, now: Moment) -> bool {
+        self.service_time.saw(told, now);
+        let late = self.conversations.apply(told, now) == Taken::Late;
+        self.counters.late += u64::from(late);
+        late
     }
 
     /// Repetitions count, too: a server that repeats a value is not silent.

@@ -7,10 +7,10 @@
 
 use std::collections::VecDeque;
 
+use super::told::ConversationTold;
 use crate::Moment;
 use crate::base::receipt::Receipt;
 use crate::event::change::ClockLook;
-use crate::event::facts::ConversationFacts;
 
 /// Samples kept, and the time between two of them: two minutes in all, longer than it takes to notice a gap.
 const SAMPLES: usize = 512;
@@ -31,9 +31,9 @@ pub(crate) struct ServiceTime {
 
 impl ServiceTime {
     /// Takes the times inside facts that arrived when the service's clock showed `service`.
-    pub(crate) fn saw(&mut self, facts: &ConversationFacts, service: Moment) {
+    pub(crate) fn saw(&mut self, told: &impl ConversationTold, service: Moment) {
         let trusted_until = Receipt::from(service).trusted_until;
-        let newest = facts.newest().filter(|at| *at <= trusted_until);
+        let newest = told.newest().filter(|at| *at <= trusted_until);
         self.newest = self.newest.max(newest);
     }
 
@@ -95,7 +95,7 @@ impl ServiceTime {
 mod tests {
     use super::*;
     use crate::Id;
-    use crate::event::facts::Purpose;
+    use crate::event::facts::{ConversationFacts, Purpose};
     use crate::model::testing::{at, participant};
 
     const HOUR_MS: i64 = 3_600_000;

@@ -1,6 +1,6 @@
 //! What is known of a conversation, in few bytes, changed in place.
 //!
-//! In: `ConversationFacts` of events and answers · Out: their join · Thread: any (pure).
+//! In: what events and answers tell · Out: their join · Thread: any (pure).
 //!
 //! It is the join of `conversation.rs` in another layout, and a property test holds the two together. All communications of
 //! a conversation are in one list, in the order of their participants. Of values without a time of their own nearly always
@@ -16,7 +16,8 @@ pub(crate) use self::communication::CommunicationRow;
 pub(crate) use self::participant::ParticipantRow;
 use super::conversation::{COMMUNICATIONS_AT_MOST, LINEAR_SEARCH_AT_MOST, PARTICIPANTS_AT_MOST, latest};
 use super::queue_numbers::{QueueNumber, QueueNumbers};
-use crate::event::facts::{Communication, ConversationFacts, Participant, Stamped};
+use super::told::{CommunicationTold, ConversationTold, ParticipantTold};
+use crate::event::facts::{ConversationFacts, Stamped};
 use crate::{Id, Moment};
 
 /// What is known of a conversation.
@@ -62,28 +63,29 @@ impl State {
     }
 
     /// What these facts tell.
-    pub(crate) fn of(facts: &ConversationFacts, queues: &mut QueueNumbers) -> Self {
-        let mut state = Self::nothing_of(facts.id.clone());
+    pub(crate) fn of(facts: &impl ConversationTold, queues: &mut QueueNumbers) -> Self {
+        let mut state = Self::nothing_of(facts.id().clone());
         state.join(facts, queues);
         state
     }
 
     /// Adds what facts tell of the same conversation.
-    pub(crate) fn join(&mut self, facts: &ConversationFacts, queues: &mut QueueNumbers) -> Changed {
-        let mut changed = Changed::values(latest(&mut self.ended, facts.ended));
-        let is_long = self.participants.len().max(facts.participants.len()) > LINEAR_SEARCH_AT_MOST;
+    pub(crate) fn join(&mut self, told: &impl ConversationTold, queues: &mut QueueNumbers) -> Changed {
+        let mut changed = Changed::values(latest(&mut self.ended, told.ended()));
+        let all = told.participants();
+        let is_long = self.participants.len().max(all.len()) > LINEAR_SEARCH_AT_MOST;
         let mut index: Option<HashMap<Id, usize>> = is_long.then(|| {
             let known = self.participants.iter().enumerate();
             known.map(|(at, p)| (p.id.clone(), at)).collect()
         });
         self.participants
-            .reserve_exact(new_at_most(&self.participants, &facts.participants));
-        for (n, told) in facts.participants.iter().enumerate() {
+            .reserve_exact(new_at_most(self.participants.len(), all.len()));
+        for (n, told) in all.enumerate() {
             let found = match (&index, self.participants.get(n)) {
                 // Events list the same participants in the same order, so it is nearly always at the same place.
-                (_, Some(there)) if there.id == told.id => Some(n),
-                (Some(index), _) => index.get(&told.id).copied(),
-                (None, _) => self.participants.iter().position(|p| p.id == told.id),
+                (_, Some(there)) if there.id == *told.id() => Some(n),
+                (Some(index), _) => index.get(told.id()).copied(),
+                (None, _) => self.participants.iter().position(|p| p.id == *told.id()),
             };
             let at = match found {
                 Some(at) => at,
@@ -92,25 +94,30 @@ impl State {
                     changed = Changed::Values;
                     let at = self.participants.len();
                     if let Some(index) = &mut index {
-                        index.insert(told.id.clone(), at);
+                        index.insert(told.id().clone(), at);
                     }
                     self.participants
-                        .push(ParticipantRow::new(told.id.clone(), self.communications.len()));
+                        .push(ParticipantRow::new(told.id().clone(), self.communications.len()));
                     at
                 }
             };
-            changed = changed.max(self.participants[at].join(told, queues));
-            changed = changed.max(self.join_communications(at, &told.communications, queues));
+            changed = changed.max(self.participants[at].join(&told, queues));
+            changed = changed.max(self.join_communications(at, told.communications(), queues));
         }
         changed
     }
 
-    fn join_communications(&mut self, at: usize, told: &[Communication], queues: &mut QueueNumbers) -> Changed {
+    fn join_communications(
+        &mut self,
+        at: usize,
+        told: impl Iterator<Item = impl CommunicationTold>,
+        queues: &mut QueueNumbers,
+    ) -> Changed {
         let mut changed = Changed::Nothing;
-        for (n, one) in told.iter().enumerate() {
+        for (n, one) in told.enumerate() {
             let own = self.range(at);
             let known = &self.communications[own.clone()];
-            let is_same = |row: &CommunicationRow| row.kind == one.kind && row.id == one.id;
+            let is_same = |row: &CommunicationRow| row.kind == one.kind() && row.id == *one.id();
             let found = match known.get(n) {
                 Some(there) if is_same(there) => Some(n),
                 _ => known.iter().position(is_same),
@@ -122,7 +129,7 @@ impl State {
                     changed = Changed::Values;
                     self.communications.reserve_exact(1);
                     self.communications
-                        .insert(own.end, CommunicationRow::new(one.kind, one.id.clone()));
+                        .insert(own.end, CommunicationRow::new(one.kind(), one.id().clone()));
                     self.participants[at].count += 1;
                     for later in &mut self.participants[at + 1..] {
                         later.first += 1;
@@ -130,7 +137,7 @@ impl State {
                     own.end
                 }
             };
-            changed = changed.max(self.communications[place].join(one, queues));
+            changed = changed.max(self.communications[place].join(&one, queues));
         }
         changed
     }
@@ -183,8 +190,8 @@ impl State {
 }
 
 /// Room for participants of an event that are not known, if they are few.
-fn new_at_most(known: &[ParticipantRow], told: &[Participant]) -> usize {
-    told.len().saturating_sub(known.len()).min(PARTICIPANTS_AT_MOST)
+fn new_at_most(known: usize, told: usize) -> usize {
+    told.saturating_sub(known).min(PARTICIPANTS_AT_MOST)
 }
 
 /// The later stamp wins; with equal stamps the greater value.
@@ -203,10 +210,14 @@ fn later<T: Ord + Copy>(mine: &mut Option<T>, at: &mut Option<Moment>, theirs: O
 fn later_queue(
     mine: &mut Option<QueueNumber>,
     at: &mut Option<Moment>,
-    theirs: Option<(Moment, &Id)>,
+    theirs: Option<Stamped<&Id>>,
     queues: &mut QueueNumbers,
 ) -> Changed {
-    let Some((stamp, queue)) = theirs else {
+    let Some(Stamped {
+        at: stamp,
+        value: queue,
+    }) = theirs
+    else {
         return Changed::Nothing;
     };
     let known = mine.map(|number| queues.id(number));

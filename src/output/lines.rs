@@ -78,6 +78,7 @@ impl Lines {
                     line(out, at, &format!("{} without metrics", plain(&facts.metric_type)));
                 }
             }
+            Facts::ConversationUpdate(update) => line(out, at, &self.conversation(event, &update.facts())),
             Facts::Conversation(facts) => line(out, at, &self.conversation(event, facts)),
             Facts::Observations(facts) => line(out, at, &self.observations(facts)),
             Facts::User(facts) => line(out, at, &self.user(facts)),

@@ -21,7 +21,8 @@ use std::time::Duration;
 use crate::base::hash::Seeded;
 use crate::base::receipt::Receipt;
 use crate::config::Protocol;
-use crate::event::facts::{ConversationFacts, Facts};
+use crate::event::facts::Facts;
+use crate::event::update::ConversationUpdate;
 use crate::event::{Event, EventKind};
 use scan::Body;
 
@@ -99,7 +100,7 @@ pub trait Machine: Send {
     fn on_text(&mut self, text: &str, at: Receipt, heard: &mut Vec<Heard>);
 
     /// Where facts that nobody needs any more may be put, if the machine can use their memory.
-    fn spare(&mut self) -> Option<&mut Option<Box<ConversationFacts>>> {
+    fn spare(&mut self) -> Option<&mut Option<Box<ConversationUpdate>>> {
         None
     }
 }

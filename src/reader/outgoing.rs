@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::event::Event;
-use crate::event::facts::ConversationFacts;
+use crate::event::update::ConversationUpdate;
 use crate::reader::buffer::{Batch, BufferSender, Sent, StopSignal};
 use crate::reader::telemetry::Telemetry;
 
@@ -52,7 +52,7 @@ impl Outgoing {
     }
 
     /// Facts that nobody needs any more, for their memory.
-    pub(super) fn spare(&mut self) -> Option<Box<ConversationFacts>> {
+    pub(super) fn spare(&mut self) -> Option<Box<ConversationUpdate>> {
         self.batch.spare()
     }
 

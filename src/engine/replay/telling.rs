@@ -58,9 +58,9 @@ pub(crate) fn told_of(mut recording: Recording, id: &Id) -> Result<Told, Error> 
                     .map_err(|what| refused(&recording, &what))?;
                 for heard in heard.drain(..) {
                     if let Heard::Event(event) = heard
-                        && let Facts::Conversation(facts) = &event.facts
+                        && let Facts::ConversationUpdate(update) = &event.facts
                     {
-                        join(&mut stream, facts);
+                        join(&mut stream, &update.facts());
                     }
                 }
             }

@@ -1,9 +1,10 @@
 //! A communication of a state.
 //!
-//! In: `Communication` of facts · Out: their join, and the same as facts · Thread: any (pure).
+//! In: what is told of it · Out: their join, and the same as facts · Thread: any (pure).
 
 use std::cmp::Reverse;
 
+use super::super::told::CommunicationTold;
 use super::{Changed, common, later, later_queue, stamped};
 use crate::event::facts::{AcwState, Communication, CommunicationState, DisconnectKind, MediaKind, Stamped};
 use crate::model::conversation::{earliest, latest};
@@ -66,27 +67,31 @@ impl CommunicationRow {
         }
     }
 
-    pub(super) fn join(&mut self, told: &Communication, queues: &mut QueueNumbers) -> Changed {
-        let is_newly_coded = told.wrapup_coded && !self.wrapup_coded;
-        self.wrapup_coded |= told.wrapup_coded;
+    pub(super) fn join(&mut self, told: &impl CommunicationTold, queues: &mut QueueNumbers) -> Changed {
+        let is_newly_coded = told.wrapup_coded() && !self.wrapup_coded;
+        self.wrapup_coded |= told.wrapup_coded();
         let mut changed = Changed::values(
             is_newly_coded
-                | earliest(&mut self.connected, told.connected)
-                | latest(&mut self.disconnected, told.disconnected)
-                | earliest(&mut self.acw_started, told.acw_started)
-                | latest(&mut self.acw_ended, told.acw_ended)
-                | self.join_scheduled(told.scheduled)
+                | earliest(&mut self.connected, told.connected())
+                | latest(&mut self.disconnected, told.disconnected())
+                | earliest(&mut self.acw_started, told.acw_started())
+                | latest(&mut self.acw_ended, told.acw_ended())
+                | self.join_scheduled(told.scheduled())
                 | self.join_hold(told),
         );
-        let queue = told.queue.as_ref().map(|queue| (queue.at, &queue.value));
-        changed = changed.max(later_queue(&mut self.queue, &mut self.queue_stamp, queue, queues));
-        changed = changed.max(self.join_oldest_queue(told.oldest_queue.as_ref(), queues));
+        changed = changed.max(later_queue(
+            &mut self.queue,
+            &mut self.queue_stamp,
+            told.queue(),
+            queues,
+        ));
+        changed = changed.max(self.join_oldest_queue(told.oldest_queue(), queues));
         let mut stamps = self.stamps();
         let mut required = self.acw_required.map(Reverse);
-        let of_stamped = later(&mut self.state, &mut stamps[0], told.state)
-            .max(later(&mut self.disconnect, &mut stamps[1], told.disconnect))
-            .max(later(&mut required, &mut stamps[2], told.acw_required))
-            .max(later(&mut self.acw_state, &mut stamps[3], told.acw_state));
+        let of_stamped = later(&mut self.state, &mut stamps[0], told.state())
+            .max(later(&mut self.disconnect, &mut stamps[1], told.disconnect()))
+            .max(later(&mut required, &mut stamps[2], told.acw_required()))
+            .max(later(&mut self.acw_state, &mut stamps[3], told.acw_state()));
         if of_stamped > Changed::Nothing {
             self.acw_required = required.map(|required| required.0);
             self.set_stamps(stamps);
@@ -94,14 +99,14 @@ impl CommunicationRow {
         changed.max(of_stamped)
     }
 
-    fn join_oldest_queue(&mut self, told: Option<&Stamped<Id>>, queues: &mut QueueNumbers) -> Changed {
+    fn join_oldest_queue(&mut self, told: Option<Stamped<&Id>>, queues: &mut QueueNumbers) -> Changed {
         let Some(told) = told else { return Changed::Nothing };
         let known = self.oldest_queue.zip(self.oldest_queue_stamp);
-        let is_new = known.is_none_or(|(queue, at)| told.at < at || told.at == at && told.value > *queues.id(queue));
+        let is_new = known.is_none_or(|(queue, at)| told.at < at || told.at == at && told.value > queues.id(queue));
         if !is_new {
             return Changed::Nothing;
         }
-        let value = Some(queues.of(&told.value));
+        let value = Some(queues.of(told.value));
         let is_same = self.oldest_queue == value;
         (self.oldest_queue, self.oldest_queue_stamp) = (value, Some(told.at));
         if is_same { Changed::Stamps } else { Changed::Values }
@@ -115,13 +120,13 @@ impl CommunicationRow {
         is_new
     }
 
-    fn join_hold(&mut self, told: &Communication) -> bool {
+    fn join_hold(&mut self, told: &impl CommunicationTold) -> bool {
         let (known, over) = (self.hold_started(), self.hold_over());
-        if told.hold_over.is_none() && told.hold_started.is_none() && known.is_none() {
+        if told.hold_over().is_none() && told.hold_started().is_none() && known.is_none() {
             return false;
         }
         let next = self.next_hold(told);
-        let mut new_over = over.max(told.hold_over);
+        let mut new_over = over.max(told.hold_over());
         if next != known && next.is_none() {
             new_over = new_over.max(known);
         }
@@ -134,8 +139,8 @@ impl CommunicationRow {
     }
 
     /// The hold that an event received after this state shows; one that is over already does not begin again.
-    pub(crate) fn next_hold(&self, event: &Communication) -> Option<Moment> {
-        event.hold_started.filter(|started| self.hold_over() < Some(*started))
+    pub(crate) fn next_hold(&self, event: &impl CommunicationTold) -> Option<Moment> {
+        event.hold_started().filter(|started| self.hold_over() < Some(*started))
     }
 
     /// When it was scheduled, if it is a callback.

@@ -1,9 +1,10 @@
 //! A participant of a state, without its communications.
 //!
-//! In: `Participant` of facts · Out: their join, and the same as facts · Thread: any (pure).
+//! In: what is told of it · Out: their join, and the same as facts · Thread: any (pure).
 
 use std::cmp::Reverse;
 
+use super::super::told::ParticipantTold;
 use super::{Changed, common, later, later_queue, stamped};
 use crate::event::facts::{AfterCallWork, Communication, Participant, Purpose, Stamped, Wrapups};
 use crate::model::conversation::{earliest, join_work, latest};
@@ -68,25 +69,24 @@ impl ParticipantRow {
         }
     }
 
-    pub(super) fn join(&mut self, told: &Participant, queues: &mut QueueNumbers) -> Changed {
+    pub(super) fn join(&mut self, told: &impl ParticipantTold, queues: &mut QueueNumbers) -> Changed {
         let mut changed = Changed::values(
-            earliest(&mut self.connected, told.connected)
-                | latest(&mut self.ended, told.ended)
-                | self.join_work(&told.after_call_work)
-                | self.join_wrapups(&told.wrapups),
+            earliest(&mut self.connected, told.connected())
+                | latest(&mut self.ended, told.ended())
+                | self.join_work(told.work())
+                | self.join_wrapups(told.wrapups()),
         );
         let mut stamps = self.stamps();
-        let queue = told.queue.as_ref().map(|queue| (queue.at, &queue.value));
-        changed = changed.max(later_queue(&mut self.queue, &mut stamps[0], queue, queues));
+        changed = changed.max(later_queue(&mut self.queue, &mut stamps[0], told.queue(), queues));
         let mut flag = |mine: &mut Option<bool>, at: &mut Option<Moment>, theirs: Option<Stamped<Reverse<bool>>>| {
             let mut value = mine.map(Reverse);
             changed = changed.max(later(&mut value, at, theirs));
             *mine = value.map(|value| value.0);
         };
-        flag(&mut self.wrapup_expected, &mut stamps[2], told.wrapup_expected);
-        flag(&mut self.wrapup_required, &mut stamps[3], told.wrapup_required);
-        flag(&mut self.listens_in, &mut stamps[4], told.listens_in);
-        changed = changed.max(later(&mut self.purpose, &mut stamps[1], told.purpose));
+        flag(&mut self.wrapup_expected, &mut stamps[2], told.wrapup_expected());
+        flag(&mut self.wrapup_required, &mut stamps[3], told.wrapup_required());
+        flag(&mut self.listens_in, &mut stamps[4], told.listens_in());
+        changed = changed.max(later(&mut self.purpose, &mut stamps[1], told.purpose()));
         if changed > Changed::Nothing {
             self.set_stamps(stamps);
         }
@@ -152,8 +152,8 @@ impl ParticipantRow {
         changed
     }
 
-    fn join_wrapups(&mut self, told: &Wrapups) -> bool {
-        match (told.timed.as_slice(), told.untimed) {
+    fn join_wrapups(&mut self, told: (&[Moment], Option<Moment>)) -> bool {
+        match told {
             ([], None) => return false,
             ([one], None) if self.wrapup.is_none_or(|known| known == *one) => {
                 let is_new = self.wrapup.is_none();
@@ -163,7 +163,10 @@ impl ParticipantRow {
             _ => {}
         }
         let mut all = self.wrapups();
-        let changed = all.join_from(told);
+        let changed = all.join_from(&Wrapups {
+            timed: told.0.to_vec(),
+            untimed: told.1,
+        });
         if changed {
             self.wrapup = (!all.timed.is_empty()).then(|| all.timed.remove(0));
             self.more.get_or_insert_default().wrapups = all;

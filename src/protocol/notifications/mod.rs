@@ -19,7 +19,8 @@ use super::scan::{Body, Invalid, Scanner, Times, keys};
 use super::{Heard, Machine, Options, Ping, one_line};
 use crate::base::receipt::Receipt;
 use crate::config::Protocol;
-use crate::event::facts::{ConversationFacts, Facts, UserFacts};
+use crate::event::facts::{Facts, UserFacts};
+use crate::event::update::ConversationUpdate;
 use crate::event::{Event, EventKind};
 use crate::{Id, Secret};
 use topic::{Shape, System, Topic, Topics};
@@ -38,10 +39,8 @@ pub struct Notifications {
     options: Options,
     channel: Secret,
     topics: Topics,
-    /// Reused from conversation to conversation.
-    found: conversation::Found,
-    /// Old facts, whose memory the next conversation takes.
-    spare: Option<Box<ConversationFacts>>,
+    /// Used again from conversation to conversation.
+    memory: conversation::Memory,
 }
 
 keys! { EnvelopeKey { TopicName = "topicName", EventBody = "eventBody", Result = "result", Message = "message" } }
@@ -96,8 +95,7 @@ impl Notifications {
             topics: Topics::new(options.hasher.clone()),
             options,
             channel,
-            found: conversation::Found::default(),
-            spare: None,
+            memory: conversation::Memory::default(),
         }
     }
 
@@ -203,8 +201,8 @@ impl Notifications {
         };
         match topic.shape {
             Shape::Conversation(layout) => {
-                let read = conversation::read(scan, &mut self.found, &mut self.spare, layout, at.trusted_until)?;
-                Ok(read.map(|read| Content::Facts(Facts::Conversation(read.facts), read.unreadable)))
+                let read = conversation::read(scan, &mut self.memory, layout, at.trusted_until)?;
+                Ok(read.map(|read| Content::Facts(Facts::ConversationUpdate(read.update), read.unreadable)))
             }
             Shape::Observations => {
                 let read = observations::read(scan, topic.queue.as_ref())?;
@@ -286,8 +284,8 @@ impl Machine for Notifications {
         });
     }
 
-    fn spare(&mut self) -> Option<&mut Option<Box<ConversationFacts>>> {
-        Some(&mut self.spare)
+    fn spare(&mut self) -> Option<&mut Option<Box<ConversationUpdate>>> {
+        Some(&mut self.memory.spare)
     }
 }
 
@@ -339,7 +337,7 @@ impl Content {
 /// The event with its facts and the ids in them.
 fn finished(mut event: Event, facts: Facts, topic: &Topic) -> Event {
     match &facts {
-        Facts::Conversation(conversation) => {
+        Facts::ConversationUpdate(conversation) => {
             event.conversation_id = Some(conversation.id.clone());
             if event.queue_id.is_none() {
                 event.queue_id = queue_of(conversation, topic.user.as_ref());
@@ -355,15 +353,15 @@ fn finished(mut event: Event, facts: Facts, topic: &Topic) -> Event {
 }
 
 /// The queue of a user's conversation: that of the user's last participant, else of the first participant with a queue.
-fn queue_of(conversation: &ConversationFacts, user: Option<&Id>) -> Option<Id> {
+fn queue_of(conversation: &ConversationUpdate, user: Option<&Id>) -> Option<Id> {
     let participants = &conversation.participants;
     let own = participants
         .iter()
         .rev()
-        .filter(|p| p.user.as_ref().map(|u| &u.value) == user)
+        .filter(|p| p.user.as_ref() == user)
         .find_map(|p| p.queue.as_ref());
     own.or_else(|| participants.iter().find_map(|p| p.queue.as_ref()))
-        .map(|queue| queue.value.clone())
+        .cloned()
 }
 
 /// Whether the body of a `channel.metadata` frame answers our ping; any other is a heartbeat.

@@ -66,7 +66,7 @@ fn event(text: &str) -> Event {
 
 fn conversation(text: &str) -> ConversationFacts {
     match event(text).facts {
-        Facts::Conversation(facts) => *facts,
+        Facts::ConversationUpdate(update) => update.facts(),
         other => panic!("{other:?}"),
     }
 }

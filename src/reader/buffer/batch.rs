@@ -3,7 +3,8 @@
 //! In: decoded events · Out: the same, oldest first · Thread: any (one owner at a time).
 
 use crate::event::Event;
-use crate::event::facts::{ConversationFacts, Facts};
+use crate::event::facts::Facts;
+use crate::event::update::ConversationUpdate;
 
 /// Facts that are kept for their memory at most, about a kilobyte each.
 const SPARE_AT_MOST: usize = 256;
@@ -16,7 +17,7 @@ pub(crate) struct Batch {
     events: Vec<Option<Event>>,
     cursor: usize,
     #[expect(clippy::vec_box, reason = "the boxes themselves are used again")]
-    spare: Vec<Box<ConversationFacts>>,
+    spare: Vec<Box<ConversationUpdate>>,
 }
 
 impl Batch {
@@ -56,7 +57,7 @@ impl Batch {
     pub(crate) fn clear(&mut self) {
         let spent = self.events.drain(..).flatten();
         self.spare.extend(spent.filter_map(|event| match event.facts {
-            Facts::Conversation(facts) => Some(facts),
+            Facts::ConversationUpdate(update) => Some(update),
             _ => None,
         }));
         self.spare.truncate(SPARE_AT_MOST);
@@ -64,7 +65,7 @@ impl Batch {
     }
 
     /// Facts that nobody needs any more, for their memory.
-    pub(crate) fn spare(&mut self) -> Option<Box<ConversationFacts>> {
+    pub(crate) fn spare(&mut self) -> Option<Box<ConversationUpdate>> {
         self.spare.pop()
     }
 

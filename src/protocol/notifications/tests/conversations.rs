@@ -22,9 +22,10 @@ fn a_waiting_conversation_in_every_field() {
     let body = event.body.unwrap();
     assert!(text.contains(&*body) && body.starts_with('{') && body.ends_with('}'));
 
-    let Facts::Conversation(facts) = event.facts else {
+    let Facts::ConversationUpdate(update) = event.facts else {
         panic!()
     };
+    let facts = update.facts();
     assert_eq!(facts.id, Id::new(CALL));
     assert_eq!(facts.participants.len(), 2);
     let at = moment("2026-05-04T14:05:04.500Z");
@@ -210,9 +211,10 @@ fn a_topic_of_one_medium_has_flat_participants() {
         (event.conversation_id, event.queue_id),
         (Some(Id::new(CALL)), Some(Id::new(Q)))
     );
-    let Facts::Conversation(facts) = event.facts else {
+    let Facts::ConversationUpdate(update) = event.facts else {
         panic!()
     };
+    let facts = update.facts();
     let agent = part(&facts, AGENT_1);
     assert_eq!(value(&agent.user), Some(Id::new(USER_1)));
     assert_eq!(value(&agent.queue), Some(Id::new(Q)));
@@ -255,9 +257,10 @@ fn a_topic_of_one_medium_has_flat_participants() {
         (event.kind, &event.queue_id),
         (EventKind::UserConversation, &Some(Id::new("q")))
     );
-    let Facts::Conversation(facts) = &event.facts else {
+    let Facts::ConversationUpdate(update) = &event.facts else {
         panic!()
     };
+    let facts = update.facts();
     let communication = &facts.participants[0].communications[0];
     assert_eq!(
         (communication.kind, &communication.id),
@@ -337,9 +340,10 @@ fn users_conversations() {
     assert_eq!(event.user_id, Some(Id::new(USER_1)));
     assert_eq!(event.queue_id, Some(Id::new(Q)));
     assert_eq!(event.conversation_id, Some(Id::new(CALL)));
-    let Facts::Conversation(facts) = event.facts else {
+    let Facts::ConversationUpdate(update) = event.facts else {
         panic!()
     };
+    let facts = update.facts();
     assert_eq!(part(&facts, AGENT_1).connected, Some(moment("2026-05-04T14:05:30Z")));
 }
 
@@ -476,9 +480,10 @@ fn participants_must_be_a_list_of_objects() {
         assert_eq!(matches!(heard, Heard::Event(_)), ok, "{body}: {heard:?}");
         assert_eq!(matches!(heard, Heard::Malformed(_)), !ok, "{body}: {heard:?}");
         if let Heard::Event(event) = heard {
-            let Facts::Conversation(facts) = event.facts else {
+            let Facts::ConversationUpdate(update) = event.facts else {
                 panic!()
             };
+            let facts = update.facts();
             assert!(facts.participants.is_empty());
         }
     }
@@ -538,9 +543,10 @@ fn escapes_are_decoded_and_bodies_are_kept_verbatim() {
     let event = event(&frame(body));
     assert_eq!(event.body.as_deref(), Some(body));
     assert_eq!(event.conversation_id, Some(Id::new("café")));
-    let Facts::Conversation(facts) = event.facts else {
+    let Facts::ConversationUpdate(update) = event.facts else {
         panic!()
     };
+    let facts = update.facts();
     assert_eq!(facts.participants[0].id, Id::new("p\n"));
     assert_eq!(value(&facts.participants[0].purpose), Some(Purpose::Acd));
     let topic = self::event(r#"{"topicName":"v2.users.\u0055.presence","eventBody":{}}"#);
