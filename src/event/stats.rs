@@ -87,7 +87,34 @@ impl<'de> Deserialize<'de> for Name {
     }
 }
 
-/// Numbers by their names, in the order of the names.
+/// The names that nearly all numbers have, in their order.
+const USUAL: [&str; 8] = [
+    "count",
+    "denominator",
+    "max",
+    "min",
+    "numerator",
+    "ratio",
+    "sum",
+    "target",
+];
+
+/// The place of a name among the usual ones.
+fn usual_place(name: &str) -> Option<usize> {
+    match name {
+        "count" => Some(0),
+        "denominator" => Some(1),
+        "max" => Some(2),
+        "min" => Some(3),
+        "numerator" => Some(4),
+        "ratio" => Some(5),
+        "sum" => Some(6),
+        "target" => Some(7),
+        _ => None,
+    }
+}
+
+/// Numbers by their names, in the order of the names. Those with the usual names need no memory of their own.
 ///
 /// ```
 /// use genesys_stream::{Name, Stats};
@@ -96,49 +123,107 @@ impl<'de> Deserialize<'de> for Name {
 /// assert_eq!(stats.iter().next(), Some(("count", 3.0)));
 /// ```
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Stats(Vec<(Name, f64)>);
+pub struct Stats {
+    /// By their places in `USUAL`; zero where none is given.
+    usual: [f64; USUAL.len()],
+    /// One bit for each usual number that is given.
+    given: u8,
+    /// The others, in the order of their names.
+    others: Option<Box<Vec<(Name, f64)>>>,
+}
 
 impl Stats {
     /// The number of a name.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<f64> {
-        let at = self.find(name).ok()?;
-        Some(self.0[at].1)
+        match usual_place(name) {
+            Some(place) => self.is_given(place).then(|| self.usual[place]),
+            None => {
+                let others = self.others();
+                let at = others.binary_search_by(|(known, _)| (**known).cmp(name)).ok()?;
+                Some(others[at].1)
+            }
+        }
     }
 
     /// Names and numbers, in the order of the names.
     pub fn iter(&self) -> impl Iterator<Item = (&str, f64)> {
-        self.0.iter().map(|(name, number)| (&**name, *number))
+        let places = (0..USUAL.len()).filter(|place| self.is_given(*place));
+        let mut usual = places.map(|place| (USUAL[place], self.usual[place])).peekable();
+        let mut others = self.others().iter().map(|(name, number)| (&**name, *number)).peekable();
+        std::iter::from_fn(move || match (usual.peek(), others.peek()) {
+            (Some((usual_name, _)), Some((name, _))) if name < usual_name => others.next(),
+            (Some(_), _) => usual.next(),
+            (None, _) => others.next(),
+        })
     }
 
     /// Whether there is none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.given == 0 && self.others().is_empty()
     }
 
     /// Sets a number.
     pub fn insert(&mut self, name: Name, number: f64) {
-        match self.find(&name) {
-            Ok(at) => self.0[at].1 = number,
-            Err(at) => self.0.insert(at, (name, number)),
+        match usual_place(&name) {
+            Some(place) => self.set(place, number),
+            None => self.set_other(name, number),
+        }
+    }
+
+    /// Sets the number of a name that may be unknown.
+    pub(crate) fn set_named(&mut self, name: &str, number: f64) {
+        match usual_place(name) {
+            Some(place) => self.set(place, number),
+            None => self.set_other(Name::from(name), number),
         }
     }
 
     /// Takes the place of these numbers without those that are not finite.
     pub(crate) fn set_finite(&mut self, of: &Self) {
-        self.0.clear();
-        self.0
-            .extend(of.0.iter().filter(|(_, number)| number.is_finite()).cloned());
+        self.clone_from(of);
+        for place in 0..USUAL.len() {
+            if !self.usual[place].is_finite() {
+                self.usual[place] = 0.0;
+                self.given &= !(1 << place);
+            }
+        }
+        if let Some(others) = &mut self.others {
+            others.retain(|(_, number)| number.is_finite());
+        }
+        if self.others().is_empty() {
+            self.others = None;
+        }
     }
 
     /// Sets all numbers to zero.
     pub(crate) fn set_to_zero(&mut self) {
-        self.0.iter_mut().for_each(|(_, number)| *number = 0.0);
+        self.usual = Default::default();
+        if let Some(others) = &mut self.others {
+            others.iter_mut().for_each(|(_, number)| *number = 0.0);
+        }
     }
 
-    fn find(&self, name: &str) -> Result<usize, usize> {
-        self.0.binary_search_by(|(known, _)| (**known).cmp(name))
+    fn is_given(&self, place: usize) -> bool {
+        self.given & 1 << place != 0
+    }
+
+    fn set(&mut self, place: usize, number: f64) {
+        self.usual[place] = number;
+        self.given |= 1 << place;
+    }
+
+    fn others(&self) -> &[(Name, f64)] {
+        self.others.as_ref().map_or(&[], |others| others.as_slice())
+    }
+
+    fn set_other(&mut self, name: Name, number: f64) {
+        let others = self.others.get_or_insert_default();
+        match others.binary_search_by(|(known, _)| known.cmp(&name)) {
+            Ok(at) => others[at].1 = number,
+            Err(at) => others.insert(at, (name, number)),
+        }
     }
 }
 
@@ -173,6 +258,33 @@ mod tests {
             assert_eq!((&*name, matches!(name.0, Cow::Borrowed(_))), (text, is_known));
             assert_eq!(Name::from(text.to_owned()), name);
         }
+    }
+
+    #[test]
+    fn usual_names_are_found_at_their_places_and_in_order() {
+        for (place, name) in USUAL.into_iter().enumerate() {
+            assert_eq!(usual_place(name), Some(place));
+        }
+        assert!(USUAL.is_sorted());
+    }
+
+    #[test]
+    fn other_names_have_their_places_between_the_usual_ones() {
+        let names = ["zeta", "sum", "alpha", "count", "current", "target", "alpha"];
+        let stats = Stats::from_iter((0..).zip(names).map(|(n, name)| (name.into(), f64::from(n))));
+        let sorted = [
+            ("alpha", 6.0),
+            ("count", 3.0),
+            ("current", 4.0),
+            ("sum", 1.0),
+            ("target", 5.0),
+            ("zeta", 0.0),
+        ];
+        assert_eq!(Vec::from_iter(stats.iter()), sorted);
+        assert_eq!(
+            (stats.get("current"), stats.get("zet"), stats.get("max")),
+            (Some(4.0), None, None)
+        );
     }
 
     #[test]

@@ -6,7 +6,7 @@
 //! `{results:[{mediaType, data:[{metric, count, calculatedMetricValue}]}]}`. The published type of activity has changed
 //! once (July to August 2026), so both are read as one structure in which every level is optional.
 
-use super::super::json::{Entries, Field, Lenient};
+use super::super::json::{Field, Lenient};
 use super::super::scan::{Invalid, Object, Scanner, keys};
 use crate::event::facts::{MediaKind, ObservationFacts, ObservationRow};
 use crate::event::stats::{Name, Stats};
@@ -34,34 +34,6 @@ keys! {
     }
 }
 
-/// The body itself, and an entry of `results`.
-#[derive(Default)]
-struct Section {
-    group: Group,
-    queue_id: Option<Id>,
-    media_type: Option<MediaKind>,
-    data: Field<Entries<Datum>>,
-    results: Field<Entries<Section>>,
-}
-
-#[derive(Default)]
-struct Group {
-    queue_id: Option<Id>,
-    media_type: Option<MediaKind>,
-}
-
-/// An entry of `data`, and of its `metrics`.
-#[derive(Default)]
-struct Datum {
-    interval: Field<Interval>,
-    metrics: Field<Entries<Datum>>,
-    metric: Option<Name>,
-    qualifier: Option<Name>,
-    stats: Stats,
-    count: Option<f64>,
-    calculated_metric_value: Option<f64>,
-}
-
 #[derive(Clone, Copy, PartialEq)]
 struct Interval(Moment, Moment);
 
@@ -74,6 +46,9 @@ impl Lenient<'_> for Interval {
     }
 }
 
+/// Rows for which room is made at once.
+const USUAL_ROWS: usize = 16;
+
 /// Reads statistics; `queue` is the one in the topic's name. Also gives the count of what cannot be read: intervals, and
 /// entries that are no object or name no metric. The error says what is wrong without quoting the text.
 pub(super) fn read(
@@ -81,119 +56,193 @@ pub(super) fn read(
     queue: Option<&Id>,
 ) -> Result<Result<(ObservationFacts, u32), String>, Invalid> {
     let object = scan.object()?;
-    let body = Section::read(scan, object)?;
-    Ok(into_facts(body, queue))
+    let mut body = Section {
+        rows: Vec::with_capacity(USUAL_ROWS),
+        ..Section::default()
+    };
+    body.read(scan, object)?;
+    Ok(body.into_facts(queue))
 }
 
-fn into_facts(mut body: Section, queue: Option<&Id>) -> Result<(ObservationFacts, u32), String> {
-    if matches!(body.data, Field::Wrong) || matches!(body.results, Field::Wrong) {
-        return Err("the statistics are not a list".to_owned());
-    }
-    let mut unreadable = 0;
-    let results = std::mem::take(&mut body.results);
-    let mut sections = vec![body];
-    sections.extend(readable(results, &mut unreadable));
-    let Some(queue) = sections.iter().find_map(Section::queue).or(queue).cloned() else {
-        return Err("the statistics name no queue".to_owned());
-    };
-    let mut facts = ObservationFacts {
-        queue,
-        rows: Vec::new(),
-    };
-    for section in sections {
-        // An event is about one queue; a section of another one must not be counted for it.
-        if section.queue().is_some_and(|queue| *queue != facts.queue) {
-            continue;
-        }
-        section.into_rows(&mut facts.rows, &mut unreadable);
-    }
-    Ok((facts, unreadable))
-}
-
-/// The readable entries of a list; the others are counted.
-fn readable<T>(list: Field<Entries<T>>, unreadable: &mut u32) -> Vec<T> {
-    let Some(entries) = list.some() else { return Vec::new() };
-    *unreadable += u32::try_from(entries.wrong).unwrap_or(u32::MAX);
-    entries.good
+/// The body itself, or an entry of its `results`.
+#[derive(Default)]
+struct Section {
+    /// In the group.
+    grouped_queue: Option<Id>,
+    grouped_media: Option<MediaKind>,
+    queue: Option<Id>,
+    media: Option<MediaKind>,
+    /// Of `data`; the medium is added at the end, because it may stand behind.
+    rows: Vec<ObservationRow>,
+    /// What cannot be read in `data`.
+    unreadable: u32,
+    results: Vec<Section>,
+    /// Entries of `results` that are no object.
+    unreadable_results: u32,
+    /// Whether `data` or `results` is there and no list.
+    is_wrong: bool,
 }
 
 impl Section {
-    fn read(scan: &mut Scanner<'_>, mut object: Object) -> Result<Self, Invalid> {
-        let mut section = Self::default();
+    fn read(&mut self, scan: &mut Scanner<'_>, mut object: Object) -> Result<(), Invalid> {
         while let Some(key) = scan.next_key(&mut object)? {
             match key {
-                SectionKey::Group => section.group = scan.object_as(Group::read)?.some().unwrap_or_default(),
-                SectionKey::QueueId => section.queue_id = scan.id()?.some(),
-                SectionKey::MediaType => section.media_type = scan.field()?.some(),
-                SectionKey::Data => section.data = scan.objects_as(Datum::read)?,
-                SectionKey::Results => section.results = scan.objects_as(Self::read)?,
+                SectionKey::Group => {
+                    scan.object_as(|scan, object| self.read_group(scan, object))?;
+                }
+                SectionKey::QueueId => self.queue = scan.id()?.some(),
+                SectionKey::MediaType => self.media = scan.field()?.some(),
+                SectionKey::Data => match scan.list_field()? {
+                    Field::Given(mut list) => {
+                        while scan.next_entry(&mut list)? {
+                            match scan.object_field()? {
+                                Field::Given(object) => self.read_datum(scan, object)?,
+                                Field::Absent | Field::Wrong => self.unreadable += 1,
+                            }
+                        }
+                    }
+                    Field::Wrong => self.is_wrong = true,
+                    Field::Absent => {}
+                },
+                SectionKey::Results => match scan.list_field()? {
+                    Field::Given(mut list) => {
+                        while scan.next_entry(&mut list)? {
+                            let mut result = Self::default();
+                            match scan.object_as(|scan, object| result.read(scan, object))? {
+                                Field::Given(()) => self.results.push(result),
+                                Field::Absent | Field::Wrong => self.unreadable_results += 1,
+                            }
+                        }
+                    }
+                    Field::Wrong => self.is_wrong = true,
+                    Field::Absent => {}
+                },
             }
         }
-        Ok(section)
+        Ok(())
     }
 
-    fn queue(&self) -> Option<&Id> {
-        self.group.queue_id.as_ref().or(self.queue_id.as_ref())
-    }
-
-    fn into_rows(self, rows: &mut Vec<ObservationRow>, unreadable: &mut u32) {
-        let media = self.group.media_type.or(self.media_type);
-        for mut datum in readable(self.data, unreadable) {
-            *unreadable += datum.interval.unreadable();
-            let interval = datum.interval.copied().map(|Interval(start, end)| (start, end));
-            let metrics = std::mem::take(&mut datum.metrics);
-            rows.extend(datum.into_row(media, interval, unreadable));
-            for metric in readable(metrics, unreadable) {
-                rows.extend(metric.into_row(media, interval, unreadable));
+    fn read_group(&mut self, scan: &mut Scanner<'_>, mut object: Object) -> Result<(), Invalid> {
+        while let Some(key) = scan.next_key(&mut object)? {
+            match key {
+                GroupKey::QueueId => self.grouped_queue = scan.id()?.some(),
+                GroupKey::MediaType => self.grouped_media = scan.field()?.some(),
             }
         }
+        Ok(())
+    }
+
+    /// Reads an entry of `data`: its own numbers, then those of its `metrics`.
+    fn read_datum(&mut self, scan: &mut Scanner<'_>, mut object: Object) -> Result<(), Invalid> {
+        let first = self.rows.len();
+        let mut interval = Field::Absent;
+        let mut own = Metric::default();
+        while let Some(key) = scan.next_key(&mut object)? {
+            match key {
+                DatumKey::Interval => interval = scan.field()?,
+                DatumKey::Metrics => {
+                    if let Field::Given(mut list) = scan.list_field()? {
+                        while scan.next_entry(&mut list)? {
+                            let mut metric = Metric::default();
+                            match scan.object_as(|scan, object| metric.read(scan, object))? {
+                                Field::Given(()) => self.rows.extend(metric.into_row(&mut self.unreadable)),
+                                Field::Absent | Field::Wrong => self.unreadable += 1,
+                            }
+                        }
+                    }
+                }
+                other => own.field(other, scan)?,
+            }
+        }
+        if let Some(row) = own.into_row(&mut self.unreadable) {
+            self.rows.insert(first, row);
+        }
+        self.unreadable += interval.unreadable();
+        let interval = interval.copied().map(|Interval(start, end)| (start, end));
+        for row in &mut self.rows[first..] {
+            row.interval = interval;
+        }
+        Ok(())
+    }
+
+    fn named_queue(&self) -> Option<&Id> {
+        self.grouped_queue.as_ref().or(self.queue.as_ref())
+    }
+
+    fn into_facts(mut self, queue: Option<&Id>) -> Result<(ObservationFacts, u32), String> {
+        if self.is_wrong {
+            return Err("the statistics are not a list".to_owned());
+        }
+        let results = std::mem::take(&mut self.results);
+        let named = self.named_queue();
+        let named = named.or_else(|| results.iter().find_map(Self::named_queue));
+        let Some(queue) = named.or(queue).cloned() else {
+            return Err("the statistics name no queue".to_owned());
+        };
+        let mut unreadable = self.unreadable_results;
+        let mut rows = Vec::new();
+        for section in std::iter::once(self).chain(results) {
+            // An event is about one queue; a section of another one must not be counted for it.
+            if section.named_queue().is_some_and(|named| *named != queue) {
+                continue;
+            }
+            unreadable = unreadable.saturating_add(section.unreadable);
+            let media = section.grouped_media.or(section.media);
+            let mut of_section = section.rows;
+            of_section.iter_mut().for_each(|row| row.media = media);
+            match rows.is_empty() {
+                true => rows = of_section,
+                false => rows.append(&mut of_section),
+            }
+        }
+        Ok((ObservationFacts { queue, rows }, unreadable))
     }
 }
 
-impl Group {
-    fn read(scan: &mut Scanner<'_>, mut object: Object) -> Result<Self, Invalid> {
-        let mut group = Self::default();
-        while let Some(key) = scan.next_key(&mut object)? {
-            match key {
-                GroupKey::QueueId => group.queue_id = scan.id()?.some(),
-                GroupKey::MediaType => group.media_type = scan.field()?.some(),
-            }
-        }
-        Ok(group)
-    }
+/// A metric and its numbers.
+#[derive(Default)]
+struct Metric {
+    metric: Option<Name>,
+    qualifier: Option<Name>,
+    stats: Stats,
+    count: Option<f64>,
+    calculated_metric_value: Option<f64>,
 }
 
-impl Datum {
-    fn read(scan: &mut Scanner<'_>, mut object: Object) -> Result<Self, Invalid> {
-        let mut datum = Self::default();
+impl Metric {
+    fn read(&mut self, scan: &mut Scanner<'_>, mut object: Object) -> Result<(), Invalid> {
         while let Some(key) = scan.next_key(&mut object)? {
-            match key {
-                DatumKey::Interval => datum.interval = scan.field()?,
-                DatumKey::Metrics => datum.metrics = scan.objects_as(Self::read)?,
-                DatumKey::Metric => datum.metric = scan.field()?.some(),
-                DatumKey::Qualifier => datum.qualifier = scan.field()?.some(),
-                DatumKey::Stats => datum.stats = scan.object_as(stats)?.some().unwrap_or_default(),
-                DatumKey::Count => datum.count = scan.field()?.some(),
-                DatumKey::CalculatedMetricValue => datum.calculated_metric_value = scan.field()?.some(),
-            }
+            self.field(key, scan)?;
         }
-        Ok(datum)
+        Ok(())
+    }
+
+    #[inline]
+    fn field(&mut self, key: DatumKey, scan: &mut Scanner<'_>) -> Result<(), Invalid> {
+        match key {
+            DatumKey::Metric => self.metric = scan.field()?.some(),
+            DatumKey::Qualifier => self.qualifier = scan.field()?.some(),
+            DatumKey::Stats => {
+                self.stats = Stats::default();
+                scan.object_as(|scan, object| read_stats(scan, object, &mut self.stats))?;
+            }
+            DatumKey::Count => self.count = scan.field()?.some(),
+            DatumKey::CalculatedMetricValue => self.calculated_metric_value = scan.field()?.some(),
+            // Only an entry of `data` has them.
+            DatumKey::Interval | DatumKey::Metrics => scan.wrong_type()?,
+        }
+        Ok(())
     }
 
     /// `None` if it has no number; one with numbers but without the name of a metric is counted as unreadable.
-    fn into_row(
-        mut self,
-        media: Option<MediaKind>,
-        interval: Option<(Moment, Moment)>,
-        unreadable: &mut u32,
-    ) -> Option<ObservationRow> {
+    fn into_row(mut self, unreadable: &mut u32) -> Option<ObservationRow> {
         let own = [
             ("count", self.count),
             ("calculatedMetricValue", self.calculated_metric_value),
         ];
         for (name, value) in own {
             if let Some(value) = value {
-                self.stats.insert(Name::from(name), value);
+                self.stats.set_named(name, value);
             }
         }
         if self.stats.is_empty() {
@@ -204,8 +253,8 @@ impl Datum {
             return None;
         };
         Some(ObservationRow {
-            media,
-            interval,
+            media: None,
+            interval: None,
             metric,
             qualifier: self.qualifier,
             stats: self.stats,
@@ -214,12 +263,11 @@ impl Datum {
 }
 
 /// Names and their numbers; values of other types are left out.
-fn stats(scan: &mut Scanner<'_>, mut object: Object) -> Result<Stats, Invalid> {
-    let mut stats = Stats::default();
+fn read_stats(scan: &mut Scanner<'_>, mut object: Object, stats: &mut Stats) -> Result<(), Invalid> {
     while let Some(name) = scan.next_name(&mut object)? {
         if let Field::Given(value) = scan.field()? {
-            stats.insert(Name::from(&*name), value);
+            stats.set_named(&name, value);
         }
     }
-    Ok(stats)
+    Ok(())
 }

@@ -21,10 +21,11 @@ const HIGH_BITS: u64 = ONES * 0x80;
 /// The high bit of the first byte that is a quote, a backslash or a control character; higher bits have no meaning.
 #[inline(always)]
 fn ends_plain_text(word: u64) -> u64 {
-    let quote = word ^ (ONES * b'"' as u64);
-    let backslash = word ^ (ONES * b'\\' as u64);
-    let control = word.wrapping_sub(ONES * 0x20) & !word;
-    (control | (quote.wrapping_sub(ONES) & !quote) | (backslash.wrapping_sub(ONES) & !backslash)) & HIGH_BITS
+    // This turns a quote into a blank and leaves control characters what they are: all are then less than `!`. A blank and
+    // a `!` become a quote and a `#`.
+    let less_than_mark = (word ^ (ONES * 0x02)).wrapping_sub(ONES * b'!' as u64);
+    let backslash = (word ^ (ONES * b'\\' as u64)).wrapping_sub(ONES);
+    (less_than_mark | backslash) & !word & HIGH_BITS
 }
 
 impl<'a> Scanner<'a> {
@@ -88,22 +89,17 @@ impl<'a> Scanner<'a> {
 
     /// The first byte from `at` on that is a quote, a backslash or a control character; else the end of the text.
     #[inline(always)]
-    pub(super) fn plain_end(&self, mut at: usize) -> usize {
-        while let Some(chunk) = self.bytes.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
+    pub(super) fn plain_end(&self, at: usize) -> usize {
+        let mut rest = self.bytes.get(at..).unwrap_or_default();
+        while let Some((chunk, behind)) = rest.split_first_chunk::<8>() {
             let found = ends_plain_text(u64::from_le_bytes(*chunk));
             if found != 0 {
-                return at + found.trailing_zeros() as usize / 8;
+                return self.bytes.len() - rest.len() + found.trailing_zeros() as usize / 8;
             }
-            at += 8;
+            rest = behind;
         }
-        while self
-            .bytes
-            .get(at)
-            .is_some_and(|byte| !matches!(byte, b'"' | b'\\' | 0..0x20))
-        {
-            at += 1;
-        }
-        at
+        let plain = rest.iter().take_while(|byte| !matches!(byte, b'"' | b'\\' | 0..0x20));
+        self.bytes.len() - rest.len() + plain.count()
     }
 
     /// Moves over the rest of a string; its first byte that is not plain text is at `end`.
