@@ -20,7 +20,7 @@ use super::json::{Entries, Field, Lenient, LooseId, given};
 use crate::base::moment::Day;
 use crate::base::receipt::Receipt;
 use crate::{Id, Moment};
-use bytes::{Number, Span};
+use bytes::{Number, Span, ends_plain_text};
 use complaint::Fault;
 pub(crate) use keys::{Key, key_word, keys};
 pub(crate) use times::{Body, Times};
@@ -260,33 +260,46 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
+    /// Reads a key; `None` if it is not among the known ones.
     #[inline(always)]
     fn known_key<K: Key>(&mut self) -> Result<Option<K>, Invalid> {
         if self.peek() != b'"' {
             return self.syntax();
         }
-        let span = self.string_to_read()?;
-        if !span.is_plain {
-            return self.key_with_escapes(span);
-        }
-        let key = &self.bytes[span.start..span.end];
-        // The eight bytes are in the text but at its very end.
-        let word = match self.bytes.get(span.start..).and_then(|rest| rest.first_chunk::<8>()) {
-            Some(chunk) => match key.len() {
-                0 => 0,
-                long @ 1..8 => u64::from_le_bytes(*chunk) & (u64::MAX >> (64 - 8 * long)),
-                _ => u64::from_le_bytes(*chunk),
-            },
-            None => key_word(key),
+        let start = self.at + 1;
+        let rest = self.bytes.get(start..).unwrap_or_default();
+        let Some(chunk) = rest.first_chunk::<8>() else {
+            return self.other_key();
         };
-        Ok(K::of(key, word))
+        let word = u64::from_le_bytes(*chunk);
+        let ends = ends_plain_text(word);
+        if ends == 0 {
+            if let Some((key, length)) = K::long(word, rest) {
+                self.at = start + length + 1;
+                return Ok(Some(key));
+            }
+            let end = self.plain_end(start + 8);
+            if self.bytes.get(end) == Some(&b'"') {
+                self.at = end + 1;
+                return Ok(None);
+            }
+            return self.other_key();
+        }
+        let bits = ends.trailing_zeros() & !7;
+        if word >> bits & 0xff != u64::from(b'"') {
+            return self.other_key();
+        }
+        self.at = start + bits as usize / 8 + 1;
+        Ok(K::short(word & !(u64::MAX << bits)))
     }
 
+    /// The same for a key with escapes, or at the end of the text.
     #[cold]
     #[inline(never)]
-    fn key_with_escapes<K: Key>(&mut self, span: Span) -> Result<Option<K>, Invalid> {
+    fn other_key<K: Key>(&mut self) -> Result<Option<K>, Invalid> {
+        let span = self.string_to_read()?;
         let key = self.read(span)?;
-        Ok(K::of(key.as_bytes(), key_word(key.as_bytes())))
+        Ok(K::of(key.as_bytes()))
     }
 
     /// A field of text, a number or a flag; a value of another type is read over.
@@ -366,7 +379,17 @@ impl<'a> Scanner<'a> {
     }
 
     /// Validates a value of any type without reading it.
+    #[inline]
     pub(crate) fn skip(&mut self) -> Result<(), Invalid> {
+        if self.blank() != b'"' {
+            return self.skip_any();
+        }
+        let span = self.string()?;
+        self.note(span);
+        Ok(())
+    }
+
+    fn skip_any(&mut self) -> Result<(), Invalid> {
         // One bit for each object or list that is open: 1 for an object. There are at most `MAX_DEPTH`.
         let mut kinds = 1_u128;
         let outside = self.depth;

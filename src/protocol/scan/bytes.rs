@@ -20,7 +20,7 @@ const HIGH_BITS: u64 = ONES * 0x80;
 
 /// The high bit of the first byte that is a quote, a backslash or a control character; higher bits have no meaning.
 #[inline(always)]
-fn ends_plain_text(word: u64) -> u64 {
+pub(super) fn ends_plain_text(word: u64) -> u64 {
     // This turns a quote into a blank and leaves control characters what they are: all are then less than `!`. A blank and
     // a `!` become a quote and a `#`.
     let less_than_mark = (word ^ (ONES * 0x02)).wrapping_sub(ONES * b'!' as u64);

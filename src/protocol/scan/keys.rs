@@ -4,8 +4,19 @@
 
 /// The known keys of an object, made by `keys!`.
 pub(crate) trait Key: Copy {
-    /// The key of this text, whose first eight bytes (with zeros behind a shorter one) are `word`.
-    fn of(key: &[u8], word: u64) -> Option<Self>;
+    /// The key of this text.
+    fn of(key: &[u8]) -> Option<Self> {
+        let word = key_word(key);
+        if key.len() < 8 {
+            return Self::short(word);
+        }
+        let (known, length) = Self::long(word, &[key, b"\""].concat())?;
+        (length == key.len()).then_some(known)
+    }
+    /// The key of fewer than eight bytes, which are `word` with zeros behind them.
+    fn short(word: u64) -> Option<Self>;
+    /// The key with which this text begins, a quote behind it, and its length; its first eight bytes are `word`.
+    fn long(word: u64, text: &[u8]) -> Option<(Self, usize)>;
     /// The place of the field in a set of bits. Two spellings of a field have one place.
     fn field(self) -> u32;
 }
@@ -31,15 +42,34 @@ macro_rules! keys {
         impl $crate::protocol::scan::Key for $name {
             #[inline]
             #[allow(non_upper_case_globals, reason = "each is named as its variant")]
-            fn of(key: &[u8], word: u64) -> Option<Self> {
+            fn short(word: u64) -> Option<Self> {
                 $(
                     const $key: u64 = $crate::protocol::scan::key_word($text.as_bytes());
                     $(const $other: u64 = $crate::protocol::scan::key_word($other_text.as_bytes());)?
                 )+
                 match word {
                     $(
-                        $key if key == $text.as_bytes() => Some(Self::$key),
-                        $($other if key == $other_text.as_bytes() => Some(Self::$key),)?
+                        $key if $text.len() < 8 => Some(Self::$key),
+                        $($other if $other_text.len() < 8 => Some(Self::$key),)?
+                    )+
+                    _ => None,
+                }
+            }
+            #[inline]
+            #[allow(non_upper_case_globals, reason = "each is named as its variant")]
+            fn long(word: u64, text: &[u8]) -> Option<(Self, usize)> {
+                $(
+                    const $key: u64 = $crate::protocol::scan::key_word($text.as_bytes());
+                    $(const $other: u64 = $crate::protocol::scan::key_word($other_text.as_bytes());)?
+                )+
+                match word {
+                    $(
+                        $key if $text.len() >= 8 && text.starts_with(concat!($text, "\"").as_bytes()) => {
+                            Some((Self::$key, $text.len()))
+                        }
+                        $($other if $other_text.len() >= 8 && text.starts_with(concat!($other_text, "\"").as_bytes()) => {
+                            Some((Self::$key, $other_text.len()))
+                        })?
                     )+
                     _ => None,
                 }
