@@ -174,25 +174,35 @@ impl<'a> Scanner<'a> {
     #[inline]
     pub(crate) fn next_key<K: Key>(&mut self, object: &mut Object) -> Result<Option<K>, Invalid> {
         loop {
-            if !self.has_next(&mut object.is_begun, b'}')? {
-                return Ok(None);
-            }
-            match self.known_key::<K>()? {
-                Some(key) => {
-                    let bit = 1 << key.field();
-                    if object.seen & bit != 0 {
-                        self.blank();
-                        return self.stop(Fault::Twice(self.at));
-                    }
-                    object.seen |= bit;
-                    self.colon()?;
-                    return Ok(Some(key));
+            // The place is kept in a register as long as the text is as usual.
+            let key_at = match self.bytes.get(self.at..) {
+                Some([b',', b'"', ..]) if object.is_begun => self.at + 2,
+                _ if !self.has_next(&mut object.is_begun, b'}')? => return Ok(None),
+                _ if self.peek() == b'"' => self.at + 1,
+                _ => return self.syntax(),
+            };
+            let (key, end) = match self.usual_key::<K>(key_at) {
+                Some(found) => found,
+                None => self.other_key(key_at)?,
+            };
+            if let Some(key) = key {
+                let bit = 1 << key.field();
+                if object.seen & bit != 0 {
+                    self.at = end;
+                    self.blank();
+                    return self.stop(Fault::Twice(self.at));
                 }
-                None => {
-                    self.colon()?;
-                    self.skip()?;
-                }
+                object.seen |= bit;
             }
+            self.at = end + 1;
+            if self.bytes.get(end) != Some(&b':') {
+                self.at = end;
+                self.colon()?;
+            }
+            if key.is_some() {
+                return Ok(key);
+            }
+            self.skip()?;
         }
     }
 
@@ -260,46 +270,33 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
-    /// Reads a key; `None` if it is not among the known ones.
+    /// The key that begins at `start`, which is `None` if it is not among the known ones, and the place behind its quote.
+    /// `None` for a key with escapes, one that is invalid, and one at the end of the text.
     #[inline(always)]
-    fn known_key<K: Key>(&mut self) -> Result<Option<K>, Invalid> {
-        if self.peek() != b'"' {
-            return self.syntax();
-        }
-        let start = self.at + 1;
-        let rest = self.bytes.get(start..).unwrap_or_default();
-        let Some(chunk) = rest.first_chunk::<8>() else {
-            return self.other_key();
-        };
-        let word = u64::from_le_bytes(*chunk);
+    fn usual_key<K: Key>(&self, start: usize) -> Option<(Option<K>, usize)> {
+        let rest = self.bytes.get(start..)?;
+        let word = u64::from_le_bytes(*rest.first_chunk::<8>()?);
         let ends = ends_plain_text(word);
         if ends == 0 {
             if let Some((key, length)) = K::long(word, rest) {
-                self.at = start + length + 1;
-                return Ok(Some(key));
+                return Some((Some(key), start + length + 1));
             }
             let end = self.plain_end(start + 8);
-            if self.bytes.get(end) == Some(&b'"') {
-                self.at = end + 1;
-                return Ok(None);
-            }
-            return self.other_key();
+            return (self.bytes.get(end) == Some(&b'"')).then_some((None, end + 1));
         }
         let bits = ends.trailing_zeros() & !7;
-        if word >> bits & 0xff != u64::from(b'"') {
-            return self.other_key();
-        }
-        self.at = start + bits as usize / 8 + 1;
-        Ok(K::short(word & !(u64::MAX << bits)))
+        let is_quote = word >> bits & 0xff == u64::from(b'"');
+        is_quote.then(|| (K::short(word & !(u64::MAX << bits)), start + bits as usize / 8 + 1))
     }
 
-    /// The same for a key with escapes, or at the end of the text.
+    /// The same for any other key.
     #[cold]
     #[inline(never)]
-    fn other_key<K: Key>(&mut self) -> Result<Option<K>, Invalid> {
+    fn other_key<K: Key>(&mut self, start: usize) -> Result<(Option<K>, usize), Invalid> {
+        self.at = start - 1;
         let span = self.string_to_read()?;
         let key = self.read(span)?;
-        Ok(K::of(key.as_bytes()))
+        Ok((K::of(key.as_bytes()), self.at))
     }
 
     /// A field of text, a number or a flag; a value of another type is read over.
@@ -381,7 +378,7 @@ impl<'a> Scanner<'a> {
     /// Validates a value of any type without reading it.
     #[inline]
     pub(crate) fn skip(&mut self) -> Result<(), Invalid> {
-        if self.blank() != b'"' {
+        if self.peek() != b'"' {
             return self.skip_any();
         }
         let span = self.string()?;
@@ -455,6 +452,13 @@ impl<'a> Scanner<'a> {
     fn skip_key(&mut self) -> Result<(), Invalid> {
         if self.peek() != b'"' {
             return self.syntax();
+        }
+        let start = self.at + 1;
+        let end = self.plain_end(start);
+        // Nearly always a quote and a colon.
+        if let Some([b'"', b':', ..]) = self.bytes.get(end..) {
+            self.at = end + 2;
+            return Ok(());
         }
         self.string()?;
         self.colon()
