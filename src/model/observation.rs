@@ -14,14 +14,16 @@
 //! An aggregate that arrived while its interval ran, or within 60 s after, is shown until 60 s after the end of the
 //! interval. One that arrived later is shown until a newer interval replaces it.
 
+mod rows;
+
 use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
 use std::time::Duration;
 
+use self::rows::{Before, Rows};
 use super::self_check::Counts;
 use super::snapshot::{GapTopics, ObservationSnapshot};
 use crate::event::facts::{MediaKind, ObservationFacts, ObservationRow};
-use crate::event::stats::{Name, Stats};
+use crate::event::stats::Stats;
 use crate::{Id, Moment};
 
 /// Queues with statistics at most: all topics of all channels of one client.
@@ -67,7 +69,7 @@ struct OfQueue {
 #[derive(Debug, Default)]
 struct Group {
     newest: Option<Interval>,
-    rows: BTreeMap<(Name, Option<Name>), Row>,
+    rows: Rows,
 }
 
 #[derive(Debug, Default)]
@@ -132,7 +134,7 @@ impl Observations {
         };
         of_queue.told_at = Some(received_at);
         for (media, group) in &mut of_queue.groups {
-            for ((metric, qualifier), row) in &mut group.rows {
+            for ((metric, qualifier), row) in group.rows.iter_mut() {
                 let is_same = |told: &ObservationRow| {
                     told.media == *media && told.metric == *metric && told.qualifier == *qualifier
                 };
@@ -146,17 +148,21 @@ impl Observations {
     }
 
     fn merge(&mut self, facts: &ObservationFacts, received_at: Moment, source: Source) {
-        if !self.queues.contains_key(&facts.queue) && self.queues.len() >= QUEUES_AT_MOST {
-            return;
-        }
-        let groups = &mut self.queues.entry(facts.queue.clone()).or_default().groups;
+        let is_full = self.queues.len() >= QUEUES_AT_MOST;
+        let groups = match self.queues.get_mut(&facts.queue) {
+            Some(of_queue) => &mut of_queue.groups,
+            None if is_full => return,
+            None => &mut self.queues.entry(facts.queue.clone()).or_default().groups,
+        };
         let mut rows: usize = groups.values().map(|group| group.rows.len()).sum();
-        for row in &facts.rows {
-            let room = rows < ROWS_AT_MOST;
-            let group = groups.entry(row.media).or_default();
-            let before = group.rows.len();
-            group.apply(row, (received_at, source), room);
-            rows = rows + group.rows.len() - before;
+        for of_group in facts.rows.chunk_by(|a, b| a.media == b.media) {
+            let group = groups.entry(of_group[0].media).or_default();
+            let mut before = None;
+            for row in of_group {
+                let count = group.rows.len();
+                group.apply(row, &mut before, (received_at, source), rows < ROWS_AT_MOST);
+                rows = rows + group.rows.len() - count;
+            }
         }
     }
 
@@ -212,7 +218,7 @@ impl Observations {
 impl OfQueue {
     fn distrust(&mut self, until: Option<Moment>) {
         let is_past = |at: Moment| until.is_none_or(|until| at < until);
-        for row in self.groups.values_mut().flat_map(|group| group.rows.values_mut()) {
+        for (_, row) in self.groups.values_mut().flat_map(|group| group.rows.iter_mut()) {
             if is_past(row.received_at) {
                 row.source = Source::Past;
             }
@@ -223,9 +229,11 @@ impl OfQueue {
     /// The count of a metric: of the group without a medium, if there is one, else of all media; when it was received, and
     /// over which media it is. `None` where nothing was told.
     fn sum(&self, metric: &str) -> Option<(u64, Moment, Over)> {
-        let key = (Name::from(metric), None);
         let told = self.groups.iter().filter_map(|(media, group)| {
-            let row = group.rows.get(&key).filter(|row| row.source != Source::Past)?;
+            let row = group
+                .rows
+                .get((metric, None))
+                .filter(|row| row.source != Source::Past)?;
             Some((*media, row.stats.get("count")?, row.received_at))
         });
         let told: Vec<_> = told.collect();
@@ -267,32 +275,37 @@ impl Row {
 }
 
 impl Group {
-    fn apply(&mut self, row: &ObservationRow, (received_at, source): (Moment, Source), room: bool) {
+    fn apply(
+        &mut self,
+        row: &ObservationRow,
+        before: &mut Before,
+        (received_at, source): (Moment, Source),
+        room: bool,
+    ) {
         // Of an interval that begins much later nothing would ever be older: it would hide all that follows.
         let latest = received_at.plus(BEGINS_WITHIN);
         let interval = row.interval.filter(|(begin, _)| *begin <= latest);
         if interval > self.newest {
             self.newest = interval;
             // A new interval starts from zero.
-            self.rows.retain(|(metric, _), _| !is_aggregate(metric));
+            self.rows.retain(|metric| !is_aggregate(metric));
+            *before = None;
         }
         let interval = interval.or(self.newest);
         if is_aggregate(&row.metric) && interval < self.newest {
             return;
         }
-        let key = (row.metric.clone(), row.qualifier.clone());
         let until = interval
             .filter(|_| is_aggregate(&row.metric))
             .map(|(_, end)| end.plus(GRACE))
             .filter(|until| received_at <= *until);
-        match self.rows.entry(key) {
-            Entry::Vacant(place) if room => place.insert(Row::default()),
-            Entry::Vacant(_) => return,
-            Entry::Occupied(known) if known.get().interval > interval => return,
-            Entry::Occupied(known) if source == Source::Rest && known.get().source == Source::Stream => return,
-            Entry::Occupied(known) => known.into_mut(),
+        let Some((known, is_new)) = self.rows.entry(row, before, room) else {
+            return;
+        };
+        let is_older = known.interval > interval || source == Source::Rest && known.source == Source::Stream;
+        if is_new || !is_older {
+            known.set(&row.stats, (interval, until), (received_at, source));
         }
-        .set(&row.stats, (interval, until), (received_at, source));
     }
 
     fn snapshot(&self, as_of: Moment) -> BTreeMap<String, ObservationSnapshot> {
