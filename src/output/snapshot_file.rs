@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use super::Item;
 use super::counters::OutputCounters;
 use super::failure_log::FailureLog;
-use super::sink::{Closed, Sink, Snapshots, Wants};
+use super::sink::{Closed, Events, Sink, Snapshots, Wants};
 use crate::model::snapshot::Snapshot;
 use crate::output::record;
 use crate::{Error, ErrorKind};
@@ -165,7 +165,7 @@ fn remove_leftovers(directory: &Path, name: &str) {
 impl Sink for SnapshotFile {
     fn wants(&self) -> Wants {
         Wants {
-            events: false,
+            events: Events::None,
             changes: false,
             snapshots: Snapshots::Newest,
         }
