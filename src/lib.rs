@@ -113,7 +113,7 @@ pub use event::facts::{AfterCallWork, QueueStatisticsFacts, Stamped, UserFacts, 
 pub use event::facts::{CommunicationState, MetricFacts, ObservationFacts, ObservationRow, Participant, Purpose};
 pub use event::stats::{Name, Stats};
 pub use event::{Event, EventKind};
-pub use model::snapshot::{AllQueues, LiveNumber, LiveNumbers, Numbers, WhyUnknown, WindowSnapshot};
+pub use model::snapshot::{AllQueues, LiveNumber, LiveNumbers, Numbers, WhyUnknown, WindowSnapshot, Windows};
 pub use model::snapshot::{ConnectionSnapshot, ConnectionState, Counters, FreshnessSnapshot, Gap, GapTopics};
 pub use model::snapshot::{LatencySnapshot, LiveTotals, MediaSnapshot, MetricSnapshot, ObservationSnapshot};
 pub use model::snapshot::{ObservedSnapshot, OutputSnapshot, QueueSnapshot, Snapshot, UserSnapshot};
