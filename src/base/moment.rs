@@ -272,23 +272,39 @@ fn offset_minutes(zone: &[u8]) -> Option<i64> {
     }
 }
 
-impl fmt::Display for Moment {
-    /// `2026-05-04T14:05:04.500Z`, always 24 characters.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Moment {
+    /// `2026-05-04T14:05:04.500Z`. Snapshots and records have many of these, and formatting directives take ten times as
+    /// long.
+    fn text(self) -> [u8; 24] {
         let secs = self.epoch_ms().div_euclid(1000);
         let millis = self.epoch_ms().rem_euclid(1000);
         // The conversion cannot fail in this range.
         let at = OffsetDateTime::from_unix_timestamp(secs).unwrap_or(OffsetDateTime::UNIX_EPOCH);
-        write!(
-            f,
-            "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{millis:03}Z",
-            at.year(),
-            u8::from(at.month()),
-            at.day(),
-            at.hour(),
-            at.minute(),
-            at.second()
-        )
+        let mut text = *b"0000-00-00T00:00:00.000Z";
+        // All are below the power of ten of their places, and not negative.
+        put_digits(&mut text[0..4], at.year().unsigned_abs());
+        put_digits(&mut text[5..7], u8::from(at.month()).into());
+        put_digits(&mut text[8..10], at.day().into());
+        put_digits(&mut text[11..13], at.hour().into());
+        put_digits(&mut text[14..16], at.minute().into());
+        put_digits(&mut text[17..19], at.second().into());
+        put_digits(&mut text[20..23], millis.unsigned_abs() as u32);
+        text
+    }
+}
+
+/// Writes the last digits of a number that have a place.
+fn put_digits(places: &mut [u8], mut number: u32) {
+    for place in places.iter_mut().rev() {
+        *place = b'0' + (number % 10) as u8;
+        number /= 10;
+    }
+}
+
+impl fmt::Display for Moment {
+    /// `2026-05-04T14:05:04.500Z`, always 24 characters.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(str::from_utf8(&self.text()).unwrap_or_default())
     }
 }
 
@@ -324,7 +340,7 @@ impl From<Moment> for SystemTime {
 
 impl Serialize for Moment {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        serializer.serialize_str(str::from_utf8(&self.text()).unwrap_or_default())
     }
 }
 

@@ -23,6 +23,7 @@ use crate::model::Settings;
 use crate::model::snapshot::Snapshot;
 use crate::output::journal::Journal;
 use crate::output::recording::{Line, Start, State};
+use crate::output::sink::Events;
 use crate::output::{Item, Outputs};
 use crate::reader::buffer::{Batch, BufferReceiver};
 use crate::reader::telemetry::Telemetry;
@@ -231,7 +232,7 @@ impl Aggregator {
         if self.batch.is_empty() && !self.buffer.take(&mut self.batch) {
             return false;
         }
-        let wants_events = self.outputs.want_events();
+        let wanted = self.outputs.wanted_events();
         let before = self.batch.len();
         self.floods = before >= FLOOD_EVENTS && self.buffer.is_large();
         while !self.outputs.is_holding()
@@ -241,10 +242,15 @@ impl Aggregator {
             if let Some(effect) = applied.effect {
                 self.carry_out([effect]);
             }
-            if !(wants_events && applied.gets_record) {
-                self.batch.skip(1);
-            } else if let Some(event) = self.batch.pop() {
-                self.outputs.offer(&Item::Event(Arc::new(event)));
+            let event = match wanted {
+                _ if !applied.gets_record => None,
+                Events::None => None,
+                Events::WithoutFacts => self.batch.pop_without_facts(),
+                Events::Whole => self.batch.pop(),
+            };
+            match event {
+                Some(event) => self.outputs.offer(&Item::Event(Arc::new(event))),
+                None => self.batch.skip(1),
             }
         }
         // Before any change is recorded, which tells how many events have left the buffer.

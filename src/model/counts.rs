@@ -10,6 +10,7 @@
 mod field;
 mod live_number;
 
+use serde::ser::SerializeStruct;
 use serde::{Deserialize, Serialize};
 
 use self::field::Shown;
@@ -158,6 +159,21 @@ macro_rules! numbers {
                 }
             }
 
+            /// How many sums there are.
+            pub(crate) const LEN: usize =
+                [$( stringify!($count), $( stringify!($millis), )? )* $( stringify!($sum), )*].len();
+
+            /// All, in the order of their declaration.
+            pub(crate) fn to_list(self) -> [u64; Self::LEN] {
+                [$( self.$count, $( self.$millis, )? )* $( self.$sum, )*]
+            }
+
+            /// What [`Self::to_list`] gave.
+            pub(crate) fn of_list(list: [u64; Self::LEN]) -> Self {
+                let [$( $count, $( $millis, )? )* $( $sum, )*] = list;
+                Self { $( $count, $( $millis, )? )* $( $sum, )* }
+            }
+
             /// Adds other sums.
             pub(crate) fn add(&mut self, other: &Self) {
                 $(
@@ -193,6 +209,13 @@ macro_rules! numbers {
         }
 
         impl Numbers {
+            /// Writes them into a larger structure; much faster than `#[serde(flatten)]`.
+            pub(crate) fn serialize_into<S: SerializeStruct>(&self, into: &mut S) -> Result<(), S::Error> {
+                $( into.serialize_field(stringify!($count), &self.$count)?; )*
+                $( into.serialize_field(stringify!($derived), &self.$derived)?; )*
+                Ok(())
+            }
+
             /// All of them, in the order of the JSON keys.
             pub(crate) const FIELDS: &'static [Field<Self>] = &[
                 $( field_of!($count, Count, $count_rank, $count_label, $count_help), )*

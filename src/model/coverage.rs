@@ -6,6 +6,7 @@
 //! a combined form (`v2.routing.queues.<id>?conversations&…`).
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::gap::ServiceGap;
 use super::snapshot::GapTopics;
@@ -50,7 +51,7 @@ impl Uncovered {
 #[derive(Debug)]
 pub(crate) struct Coverage {
     of_all: Vec<(Moment, Moment)>,
-    common: Uncovered,
+    common: Arc<Uncovered>,
     of_queues: BTreeMap<Id, Vec<(Moment, Moment)>>,
 }
 
@@ -79,7 +80,7 @@ impl Coverage {
             }
         }
         Self {
-            common: Uncovered::new(of_all.clone()),
+            common: Arc::new(Uncovered::new(of_all.clone())),
             of_all,
             of_queues,
         }
@@ -93,10 +94,10 @@ impl Coverage {
     }
 
     /// What was not covered of a queue.
-    pub(crate) fn of(&self, queue: &Id) -> Uncovered {
+    pub(crate) fn of(&self, queue: &Id) -> Arc<Uncovered> {
         match self.of_queues.get(queue) {
-            Some(own) => Uncovered::new(own.iter().chain(&self.of_all).copied().collect()),
-            None => self.common.clone(),
+            Some(own) => Arc::new(Uncovered::new(own.iter().chain(&self.of_all).copied().collect())),
+            None => Arc::clone(&self.common),
         }
     }
 
@@ -106,7 +107,7 @@ impl Coverage {
     }
 
     /// What was not covered of any queue without gaps of its own.
-    pub(crate) fn common(&self) -> &Uncovered {
+    pub(crate) fn common(&self) -> &Arc<Uncovered> {
         &self.common
     }
 }

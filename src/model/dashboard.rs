@@ -7,13 +7,16 @@
 //! window over all queues is the mean of the queues' coverages.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::Model;
 use super::counts::{LiveNumbers, LiveSums, Sums};
 use super::coverage::{Coverage, Uncovered};
 use super::queue::QueueSet;
-use super::snapshot::{AllQueues, LiveTotals, MediaSnapshot, ObservedSnapshot, QueueSnapshot, WindowSnapshot};
+use super::snapshot::{AllQueues, Grid, LiveTotals, MediaSnapshot, ObservedSnapshot, Packed, QueueSnapshot, Windows};
+use super::totals::QueueTotals;
 use super::unknown::InGap;
 use crate::config::{Protocol, ServiceLevel};
 use crate::event::facts::MediaKind;
@@ -27,10 +30,10 @@ struct Frame<'a> {
     as_of: Moment,
     day: i64,
     /// Windows that are kept, up to the current one.
-    windows: std::ops::RangeInclusive<i64>,
+    windows: RangeInclusive<i64>,
     /// From this window on, windows are listed even if nothing happened.
     listed_from: i64,
-    granularity: Arc<str>,
+    grid: Arc<Grid>,
     coverage: Coverage,
     in_gap: &'a InGap,
 }
@@ -38,9 +41,32 @@ struct Frame<'a> {
 /// What one queue adds to the numbers over all.
 struct Share {
     total: Sums,
-    windows: BTreeMap<i64, Sums>,
-    uncovered: Option<Uncovered>,
+    windows: Packed,
+    uncovered: Option<Arc<Uncovered>>,
 }
+
+/// The listed windows of each queue in the last snapshot: those of a queue are packed again only when they change.
+#[derive(Debug, Default)]
+pub(super) struct PackedWindows(BTreeMap<Id, (Listing, Packed)>);
+
+/// What the listed windows of a queue depend on.
+#[derive(Debug, PartialEq, Eq)]
+struct Listing {
+    version: u64,
+    windows: RangeInclusive<i64>,
+    listed_from: i64,
+    thresholds_ms: Thresholds,
+}
+
+/// Memory that is used again for each queue.
+#[derive(Default)]
+struct Scratch {
+    sums: BTreeMap<i64, Sums>,
+    bytes: Vec<u8>,
+}
+
+/// Thresholds of the service level by [`MediaKind::ALL`].
+type Thresholds = [u64; MediaKind::ALL.len()];
 
 impl Model {
     /// The live numbers of all queues that are known.
@@ -70,7 +96,20 @@ impl Model {
     }
 
     /// Every queue that is listed, and all together.
-    pub(super) fn queues(&self, as_of: Moment, in_gap: &InGap) -> (BTreeMap<Id, QueueSnapshot>, Option<AllQueues>) {
+    pub(super) fn queues(&mut self, as_of: Moment, in_gap: &InGap) -> (BTreeMap<Id, QueueSnapshot>, Option<AllQueues>) {
+        let mut packed = PackedWindows::default();
+        std::mem::swap(&mut packed, &mut self.packed_windows);
+        let (queues, all) = self.queues_packed(as_of, in_gap, &mut packed);
+        self.packed_windows = packed;
+        (queues, all)
+    }
+
+    fn queues_packed(
+        &self,
+        as_of: Moment,
+        in_gap: &InGap,
+        packed: &mut PackedWindows,
+    ) -> (BTreeMap<Id, QueueSnapshot>, Option<AllQueues>) {
         let shown = self.queue_ids();
         if self.settings.protocol != Protocol::Notifications {
             let of = |id: &Id| {
@@ -83,15 +122,22 @@ impl Model {
         let frame = self.frame(as_of, in_gap);
         let mut queues = BTreeMap::new();
         let mut shares = Vec::with_capacity(shown.len());
-        for id in &shown {
-            let (snapshot, share) = self.queue(id, &frame);
-            queues.insert((*id).clone(), snapshot);
+        let mut before = std::mem::take(packed);
+        let mut scratch = Scratch::default();
+        let mut add = |id: &Id| {
+            let thresholds_ms = self.thresholds_ms(id);
+            let windows = self.listed(id, &frame, (thresholds_ms, before.0.remove(id)), &mut scratch);
+            let (snapshot, share) = self.queue(id, &frame, &thresholds_ms, &windows.1);
+            packed.0.insert(id.clone(), windows);
             shares.push(share);
+            snapshot
+        };
+        for id in &shown {
+            queues.insert((*id).clone(), add(id));
         }
         if shown.is_empty() {
             // Only topics or users are subscribed: all queues that events name count.
-            let counted = self.conversations.counted_queues();
-            shares.extend(counted.map(|id| self.queue(id, &frame).1));
+            self.conversations.counted_queues().for_each(|id| drop(add(id)));
         }
         (queues, Some(self.all_queues(&shares, &frame)))
     }
@@ -111,7 +157,11 @@ impl Model {
             day: totals.day_of(as_of),
             windows: oldest..=current,
             listed_from: oldest.max(totals.window_of(begins)),
-            granularity: totals.granularity(),
+            grid: Arc::new(Grid {
+                granularity: totals.granularity(),
+                granularity_ms: totals.granularity_ms(),
+                as_of,
+            }),
             coverage,
             in_gap,
         }
@@ -142,7 +192,13 @@ impl Model {
         }
     }
 
-    fn queue(&self, id: &Id, frame: &Frame<'_>) -> (QueueSnapshot, Share) {
+    fn queue(
+        &self,
+        id: &Id,
+        frame: &Frame<'_>,
+        thresholds_ms: &Thresholds,
+        windows: &Packed,
+    ) -> (QueueSnapshot, Share) {
         let mut snapshot = self.labels(id);
         snapshot.unknown = self.unknown_reason(id, frame.in_gap);
         snapshot.live = LiveSums::default().numbers();
@@ -163,10 +219,10 @@ impl Model {
             differs_since: self.self_check.differs_since(id),
         });
 
-        let (mut total, mut windows) = (Sums::default(), BTreeMap::new());
+        let mut total = Sums::default();
         if let Some(totals) = self.conversations.totals_of(id) {
             for kind in MediaKind::ALL {
-                if let Some(sums) = totals.total(kind, frame.day, self.threshold_ms(id, kind)) {
+                if let Some(sums) = totals.total(kind, frame.day, thresholds_ms[kind as usize]) {
                     total.add(&sums);
                     // Time on hold is approximate: it must not decide what is shown.
                     if sums.has_counts() || snapshot.by_media.contains_key(kind.as_str()) {
@@ -174,7 +230,6 @@ impl Model {
                     }
                 }
             }
-            totals.add_windows(frame.windows.clone(), |kind| self.threshold_ms(id, kind), &mut windows);
         }
         if snapshot.unknown.is_some() {
             snapshot.live = LiveNumbers::UNKNOWN;
@@ -187,10 +242,10 @@ impl Model {
         let uncovered = (!frame.coverage.is_same_for_all()).then(|| frame.coverage.of(id));
         let covered = uncovered.as_ref().unwrap_or(frame.coverage.common());
         snapshot.totals = Some(total.numbers());
-        snapshot.windows = Some(self.listed(&windows, frame, |from, to| covered.percent_covered(from, to)));
+        snapshot.windows = Some(Windows::counted(&frame.grid, covered, windows.clone()));
         let share = Share {
             total,
-            windows,
+            windows: windows.clone(),
             uncovered,
         };
         (snapshot, share)
@@ -200,72 +255,88 @@ impl Model {
         let (mut total, mut windows) = (Sums::default(), BTreeMap::<i64, Sums>::new());
         for share in shares {
             total.add(&share.total);
-            for (at, sums) in &share.windows {
-                windows.entry(*at).or_default().add(sums);
+            for (at, sums) in share.windows.iter() {
+                windows.entry(at).or_default().add(&sums);
             }
         }
         let mean = |from, to| {
-            let alike = frame.coverage.common().percent_covered(from, to);
-            let own: Vec<f64> = shares
-                .iter()
-                .filter_map(|share| share.uncovered.as_ref())
-                .map(|uncovered| uncovered.percent_covered(from, to))
-                .collect();
-            if own.is_empty() {
-                alike
-            } else {
-                own.iter().sum::<f64>() / own.len() as f64
+            let own = shares.iter().filter_map(|share| share.uncovered.as_ref());
+            let percents = own.map(|uncovered| uncovered.percent_covered(from, to));
+            let (sum, count) = percents.fold((0.0, 0_u32), |(sum, count), percent| (sum + percent, count + 1));
+            match count {
+                0 => frame.coverage.common().percent_covered(from, to),
+                count => sum / f64::from(count),
             }
         };
         AllQueues {
             totals: total.numbers(),
-            windows: self.listed(&windows, frame, mean),
+            windows: listed(&windows, frame)
+                .map(|(at, sums)| frame.grid.window(at, &sums, mean))
+                .collect(),
         }
     }
 
+    /// The listed windows of a queue: those `before`, if nothing changed.
     fn listed(
         &self,
-        windows: &BTreeMap<i64, Sums>,
+        id: &Id,
         frame: &Frame<'_>,
-        percent_covered: impl Fn(Moment, Moment) -> f64,
-    ) -> Vec<WindowSnapshot> {
-        let totals = self.conversations.totals();
-        let older = windows.range(..frame.listed_from).filter(|(_, sums)| sums.has_counts());
-        older
-            .map(|(at, _)| *at)
-            .chain(frame.listed_from..=*frame.windows.end())
-            .map(|at| {
-                let (start, end) = (totals.start_of(at), totals.start_of(at.saturating_add(1)));
-                WindowSnapshot {
-                    start,
-                    granularity: Arc::clone(&frame.granularity),
-                    complete: end <= frame.as_of,
-                    coverage_percent: percent_covered(start, end.min(frame.as_of)),
-                    numbers: windows.get(&at).copied().unwrap_or_default().numbers(),
-                }
-            })
-            .collect()
+        (thresholds_ms, before): (Thresholds, Option<(Listing, Packed)>),
+        scratch: &mut Scratch,
+    ) -> (Listing, Packed) {
+        let totals = self.conversations.totals_of(id);
+        let listing = Listing {
+            version: totals.map_or(0, QueueTotals::version),
+            windows: frame.windows.clone(),
+            listed_from: frame.listed_from,
+            thresholds_ms,
+        };
+        if let Some(before) = before.filter(|(before, _)| *before == listing) {
+            return before;
+        }
+        scratch.sums.clear();
+        if let Some(totals) = totals {
+            totals.add_windows(frame.windows.clone(), &thresholds_ms, &mut scratch.sums);
+        }
+        let packed = Packed::new(listed(&scratch.sums, frame), &mut scratch.bytes);
+        (listing, packed)
     }
 
-    fn threshold_ms(&self, queue: &Id, media: MediaKind) -> u64 {
+    fn thresholds_ms(&self, queue: &Id) -> Thresholds {
         let own = match self.settings.windows.service_level {
-            ServiceLevel::Fixed(threshold) => Some(threshold),
-            ServiceLevel::Queue => {
-                let settings = self.queues.settings.get(queue);
-                settings.and_then(|s| s.service_level_thresholds.get(&media).copied())
-            }
+            ServiceLevel::Fixed(threshold) => return [millis(threshold); MediaKind::ALL.len()],
+            ServiceLevel::Queue => self.queues.settings.get(queue),
         };
-        own.map_or(DEFAULT_THRESHOLD_MS, |threshold| {
-            u64::try_from(threshold.as_millis()).unwrap_or(u64::MAX)
-        })
+        let mut thresholds_ms = [DEFAULT_THRESHOLD_MS; MediaKind::ALL.len()];
+        for (media, threshold) in own.into_iter().flat_map(|own| &own.service_level_thresholds) {
+            thresholds_ms[*media as usize] = millis(*threshold);
+        }
+        thresholds_ms
     }
+}
+
+/// The windows that are listed, oldest first.
+fn listed<'a>(windows: &'a BTreeMap<i64, Sums>, frame: &Frame<'_>) -> impl Iterator<Item = (i64, Sums)> + use<'a> {
+    let older = windows.range(..frame.listed_from).filter(|(_, sums)| sums.has_counts());
+    let mut some = windows.range(frame.listed_from..).peekable();
+    let listed = (frame.listed_from..=*frame.windows.end()).map(move |at| {
+        let sums = some.next_if(|(of, _)| **of == at).map(|(_, sums)| *sums);
+        (at, sums.unwrap_or_default())
+    });
+    older.map(|(at, sums)| (*at, *sums)).chain(listed)
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// The part of a medium, which starts with zeros.
 fn medium_of(queue: &mut QueueSnapshot, kind: MediaKind) -> &mut MediaSnapshot {
     let by_media = queue.by_media.entry(kind.as_str().to_owned());
-    by_media.or_insert_with(|| MediaSnapshot {
-        live: LiveSums::default().numbers(),
-        ..MediaSnapshot::default()
+    by_media.or_insert_with(|| {
+        Box::new(MediaSnapshot {
+            live: LiveSums::default().numbers(),
+            ..MediaSnapshot::default()
+        })
     })
 }

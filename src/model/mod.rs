@@ -52,6 +52,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use self::conversations::{Conversations, Limits, Taken};
+use self::dashboard::PackedWindows;
 use self::duplicates::{Delivery, Duplicates};
 use self::freshness::Freshness;
 pub(crate) use self::gap::Opened;
@@ -182,6 +183,7 @@ pub struct Model {
     gaps: GapLedger,
     subscriptions: Subscriptions,
     service_time: ServiceTime,
+    packed_windows: PackedWindows,
 }
 
 /// The counters that the model owns.
@@ -228,6 +230,7 @@ impl Model {
             gaps: GapLedger::default(),
             subscriptions: Subscriptions::default(),
             service_time: ServiceTime::default(),
+            packed_windows: PackedWindows::default(),
             settings,
         }
     }

@@ -10,7 +10,8 @@ use super::testing::centre::{History, moment, uuid};
 use super::testing::{event, shown, totals_config, windows_config};
 use super::*;
 use crate::config::{TimeZone, TotalsSince};
-use crate::event::facts::{ConversationFacts, Purpose};
+use crate::event::facts::{ConversationFacts, MediaKind, Purpose};
+use crate::event::gap::GapTopics;
 
 /// When everything is over but still in a window.
 const LATER_MS: i64 = 3_000_000;
@@ -306,6 +307,43 @@ proptest! {
         again.iter().for_each(|(_, facts)| take(&mut model, facts, later));
         centre.histories.iter().for_each(|history| repair(&mut model, history, LATER_MS, later));
         prop_assert_eq!(difference(&whole, &numbers(&mut model, later), ""), None);
+    }
+
+    #[test]
+    fn parts_shared_with_the_snapshot_before_are_those_of_a_snapshot_built_anew(seed in any::<u64>()) {
+        let mut rng = fastrand::Rng::with_seed(seed);
+        let centre = centre(&mut rng);
+        let mut keeps_few = settings();
+        keeps_few.windows.keep = 3;
+        let mut model = model_with(&centre.queues, keeps_few);
+        for (ms, facts) in &centre.told {
+            // Now and then the clock is behind.
+            let now = moment(*ms - rng.i64(0..3) / 2 * 90_000);
+            let queue = &centre.queues[rng.usize(..centre.queues.len())];
+            match rng.u8(..10) {
+                0 => {
+                    let thresholds = MediaKind::ALL.map(|kind| (kind, Duration::from_millis(rng.u64(0..30_000))));
+                    let settings = QueueSettings { service_level_thresholds: thresholds.into(), ..QueueSettings::default() };
+                    model.set_queue_settings(queue.clone(), settings);
+                }
+                1 => {
+                    let topic = format!("v2.routing.queues.{queue}.conversations");
+                    model.gaps_mut().open(GapTopics::Some(vec![topic]), now, "refused");
+                }
+                2 => {
+                    let some = centre.queues[rng.usize(..3)..].iter().cloned().collect();
+                    model.set_queues(QueueSet::These(some));
+                }
+                3 => model.set_covered_from(moment(-100_000)),
+                4 => model.on_tick(now).clear(),
+                _ => take(&mut model, facts, now),
+            }
+            let before = std::mem::take(&mut model.packed_windows);
+            let anew = shown(&mut model, now);
+            model.packed_windows = before;
+            let shared = shown(&mut model, now);
+            prop_assert_eq!((shared.queues, shared.all_queues), (anew.queues, anew.all_queues));
+        }
     }
 
     #[test]

@@ -7,10 +7,12 @@
 //! is always there: no number is made up.
 
 mod unknown_queues;
+mod windows;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use serde::ser::SerializeStruct;
 use serde::{Deserialize, Serialize, Serializer};
 
 pub use super::counts::{LiveNumber, LiveNumbers, Numbers};
@@ -20,6 +22,8 @@ pub use crate::event::gap::{Gap, GapTopics};
 pub use crate::event::state::ConnectionState;
 use crate::{Id, Moment};
 pub(crate) use unknown_queues::UnknownQueues;
+pub use windows::Windows;
+pub(crate) use windows::{Grid, Packed};
 
 /// The dashboard at one moment.
 ///
@@ -221,7 +225,7 @@ pub struct AllQueues {
 }
 
 /// One window of a queue or of all.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[non_exhaustive]
 pub struct WindowSnapshot {
     /// Where it begins; a whole number of windows after midnight UTC.
@@ -235,6 +239,18 @@ pub struct WindowSnapshot {
     /// What happened in it.
     #[serde(flatten)]
     pub numbers: Numbers,
+}
+
+impl Serialize for WindowSnapshot {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut fields = serializer.serialize_struct("WindowSnapshot", 4 + Numbers::FIELDS.len())?;
+        fields.serialize_field("start", &self.start)?;
+        fields.serialize_field("granularity", &*self.granularity)?;
+        fields.serialize_field("complete", &self.complete)?;
+        fields.serialize_field("coverage_percent", &self.coverage_percent)?;
+        self.numbers.serialize_into(&mut fields)?;
+        fields.end()
+    }
 }
 
 /// One queue, now.
@@ -263,10 +279,10 @@ pub struct QueueSnapshot {
     pub totals: Option<Numbers>,
     /// What happened when, oldest first (`notifications`).
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub windows: Option<Vec<WindowSnapshot>>,
+    pub windows: Option<Windows>,
     /// By medium; only media that were seen.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub by_media: BTreeMap<String, MediaSnapshot>,
+    pub by_media: BTreeMap<String, Box<MediaSnapshot>>,
     /// Genesys' own statistics: medium (`all` for rows without one) → metric → statistic → number; a row with a
     /// qualifier stands one level deeper, under it.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]

@@ -2,7 +2,7 @@
 //!
 //! In: events · Out: asserted snapshots · Thread: any (tests only).
 
-use super::snapshot::{GapTopics, WindowSnapshot};
+use super::snapshot::{GapTopics, QueueSnapshot, WindowSnapshot};
 use super::testing::centre::{History, moment, uuid};
 use super::testing::{at, event, participant, shown, stamped, totals_config, windows_config};
 use super::*;
@@ -436,12 +436,12 @@ fn windows_go_from_the_start_to_now_and_older_ones_stand_if_something_happened()
     let starts = |windows: &[WindowSnapshot]| -> Vec<i64> {
         windows.iter().map(|w| w.start.millis_since(at(0)) / 1000).collect()
     };
-    let windows = q.windows.as_deref().unwrap();
+    let windows = &q.windows.as_ref().unwrap().newest(100);
     assert_eq!(starts(windows), [-300, 0, 60, 120, 180]);
     let offered: Vec<u64> = windows.iter().map(|w| w.numbers.offered).collect();
     assert_eq!(offered, [1, 1, 0, 0, 0]);
     assert_eq!(
-        starts(s.queues[&Id::new("R")].windows.as_deref().unwrap()),
+        starts(&s.queues[&Id::new("R")].windows.as_ref().unwrap().newest(100)),
         [0, 60, 120, 180]
     );
     let all = s.all_queues.as_ref().unwrap();
@@ -453,13 +453,32 @@ fn windows_go_from_the_start_to_now_and_older_ones_stand_if_something_happened()
     assert_eq!(covered, [0.0, 100.0, 100.0, 100.0, 100.0]);
     m.set_covered_from(at(-330));
     let s = shown(&mut m, at(210));
-    let windows = s.queues[&Id::new("R")].windows.as_deref().unwrap();
+    let windows = &s.queues[&Id::new("R")].windows.as_ref().unwrap().newest(100);
     assert_eq!(starts(windows)[..3], [-360, -300, -240]);
     assert_eq!(windows[0].coverage_percent, 50.0);
     assert_eq!(
         starts(shown(&mut m, at(100_000)).all_queues.unwrap().windows.as_slice()).len(),
         60
     );
+}
+
+#[test]
+fn windows_of_a_queue_in_which_nothing_happened_are_shared_by_snapshots() {
+    let mut m = model(Protocol::Notifications);
+    m.set_queues(these(&["Q", "R"]));
+    let mut at_secs = |secs: i64| {
+        let s = shown(&mut m, at(secs));
+        m.apply(&conversation(ended(&format!("c{secs}"), "Q"), at(secs)), at(secs));
+        s.queues
+    };
+    let (first, second, next_minute) = (at_secs(20), at_secs(30), at_secs(60));
+    let shares = |one: &BTreeMap<Id, QueueSnapshot>, other: &BTreeMap<Id, QueueSnapshot>, name: &str| {
+        let of = |queues: &BTreeMap<Id, QueueSnapshot>| queues[&Id::new(name)].windows.clone().unwrap();
+        of(one).shares_with(&of(other))
+    };
+    assert!(shares(&first, &second, "R"));
+    assert!(!shares(&first, &second, "Q"));
+    assert!(!shares(&second, &next_minute, "R"), "it has a window more");
 }
 
 #[test]
@@ -474,7 +493,7 @@ fn coverage_is_of_the_past_part_and_of_the_queues_own_topic() {
         let s = shown(m, at(90));
         let windows = match queue {
             "" => s.all_queues.unwrap().windows,
-            _ => s.queues[&Id::new(queue)].windows.clone().unwrap(),
+            _ => s.queues[&Id::new(queue)].windows.as_ref().unwrap().newest(100),
         };
         windows.iter().map(|w| w.coverage_percent).collect()
     };
@@ -500,9 +519,9 @@ fn a_queues_own_threshold_holds_also_for_what_was_answered_before() {
     let level = |m: &mut Model| {
         let s = shown(m, at(90));
         let q = &s.queues[&Id::new("Q")];
-        let windows = q.windows.as_deref().unwrap();
+        let first = q.windows.as_ref().unwrap().iter().next().unwrap();
         assert_eq!(
-            windows[0].numbers.service_level_percent,
+            first.numbers.service_level_percent,
             q.totals.unwrap().service_level_percent
         );
         assert_eq!(q.by_media["other"].totals, q.totals.unwrap());

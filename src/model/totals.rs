@@ -41,6 +41,8 @@ pub(crate) struct Totals {
 #[derive(Debug, Default)]
 pub(crate) struct QueueTotals {
     fractions: BTreeMap<MediaKind, u64>,
+    /// Grows with each change of its windows; 0 while there was none.
+    version: u64,
     /// By [`MediaKind::ALL`].
     media: [Option<Box<MediaTotals>>; MediaKind::ALL.len()],
 }
@@ -88,17 +90,16 @@ impl Totals {
         }
         if oldest_window > self.oldest_window {
             self.oldest_window = oldest_window;
-            for media in self
-                .queues
-                .iter_mut()
-                .flat_map(|queue| queue.media.iter_mut().flatten())
-            {
-                while media
-                    .windows
-                    .first_key_value()
-                    .is_some_and(|(at, _)| *at < oldest_window)
-                {
-                    media.windows.pop_first();
+            for queue in &mut self.queues {
+                for media in queue.media.iter_mut().flatten() {
+                    while media
+                        .windows
+                        .first_key_value()
+                        .is_some_and(|(at, _)| *at < oldest_window)
+                    {
+                        media.windows.pop_first();
+                        queue.version += 1;
+                    }
                 }
             }
         }
@@ -137,6 +138,7 @@ impl Totals {
         if queue.fractions.insert(media, fraction) == Some(fraction) {
             return;
         }
+        queue.version += 1;
         if let Some(totals) = &mut queue.media[media as usize] {
             let days = totals.days.iter_mut().map(|(_, bucket)| bucket);
             days.chain(totals.windows.values_mut().map(|bucket| &mut **bucket))
@@ -177,6 +179,11 @@ impl Totals {
         Some(zone.begin_of(zone.day_of(at)))
     }
 
+    /// The length of a window in milliseconds.
+    pub(crate) fn granularity_ms(&self) -> i64 {
+        self.granularity_ms
+    }
+
     /// The length of a window as the service writes it.
     pub(crate) fn granularity(&self) -> Arc<str> {
         let secs = self.granularity_ms / 1000;
@@ -200,6 +207,7 @@ impl Totals {
         let (oldest_day, oldest_window) = (self.oldest_day, self.oldest_window);
         let queue = self.queue_mut(queue);
         let fraction = queue.fractions.get(&media).copied().unwrap_or(default_fraction);
+        queue.version += 1;
         let totals = queue.media[media as usize].get_or_insert_default();
         if day >= oldest_day {
             let found = totals.days.iter().position(|(of, _)| *of == day);
@@ -249,18 +257,24 @@ impl QueueTotals {
         Some(bucket.sums(threshold_ms))
     }
 
-    /// Adds every window of this queue within `windows`, all media together, to what is there.
+    /// Changes whenever its windows do.
+    pub(crate) fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// Adds every window of this queue within `windows`, all media together, to what is there. Thresholds by
+    /// [`MediaKind::ALL`].
     pub(crate) fn add_windows(
         &self,
         windows: std::ops::RangeInclusive<i64>,
-        threshold_ms: impl Fn(MediaKind) -> u64,
+        thresholds_ms: &[u64; MediaKind::ALL.len()],
         to: &mut BTreeMap<i64, Sums>,
     ) {
         for kind in MediaKind::ALL {
             let Some(totals) = &self.media[kind as usize] else {
                 continue;
             };
-            let threshold_ms = threshold_ms(kind);
+            let threshold_ms = thresholds_ms[kind as usize];
             for (at, bucket) in totals.windows.range(windows.clone()) {
                 to.entry(*at).or_default().add(&bucket.sums(threshold_ms));
             }
@@ -322,7 +336,7 @@ mod tests {
     fn windows(totals: &Totals) -> Vec<(String, u64)> {
         let mut found = BTreeMap::new();
         if let Some(queue) = totals.queue(queue("Q")) {
-            queue.add_windows(i64::MIN..=i64::MAX, |_| 20_000, &mut found);
+            queue.add_windows(i64::MIN..=i64::MAX, &[20_000; MediaKind::ALL.len()], &mut found);
         }
         found
             .iter()

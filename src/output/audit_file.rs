@@ -16,7 +16,7 @@ use super::Item;
 use super::appending::{self, Lock, advice, is_still, refuse};
 use super::counters::OutputCounters;
 use super::failure_log::FailureLog;
-use super::sink::{Closed, Sink, Snapshots, Wants};
+use super::sink::{Closed, Events, Sink, Snapshots, Wants};
 use crate::audit::{Chain, Entry, entries};
 use crate::model::snapshot::Snapshot;
 use crate::{Error, Moment};
@@ -204,7 +204,7 @@ fn chain_of(path: &Path) -> Option<Chain> {
 impl Sink for AuditFile {
     fn wants(&self) -> Wants {
         Wants {
-            events: false,
+            events: Events::None,
             changes: false,
             snapshots: Snapshots::None,
         }

@@ -10,7 +10,7 @@ use std::time::Instant;
 use super::Item;
 use super::counters::OutputCounters;
 use super::failure_log::FailureLog;
-use super::sink::{Closed, Sink, Snapshots, Wants};
+use super::sink::{Closed, Events, Sink, Snapshots, Wants};
 use crate::event::Event;
 use crate::model::snapshot::Snapshot;
 
@@ -103,11 +103,14 @@ impl Callback {
 
 impl Sink for Callback {
     fn wants(&self) -> Wants {
-        let events = matches!(self.call, Call::Event(_));
+        let (events, snapshots) = match self.call {
+            Call::Event(_) => (Events::Whole, Snapshots::None),
+            Call::Snapshot(_) => (Events::None, Snapshots::Each),
+        };
         Wants {
             events,
             changes: false,
-            snapshots: if events { Snapshots::None } else { Snapshots::Each },
+            snapshots,
         }
     }
 

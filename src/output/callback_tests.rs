@@ -4,14 +4,14 @@
 
 use super::*;
 use crate::model::snapshot::OutputSnapshot;
-use crate::output::sink::{CAPACITY, Handover, Output, OutputEnded};
+use crate::output::sink::{Handover, Output, OutputEnded, ROOM};
 use crate::output::testing::{event_item, numbered, soon, state_item};
 use crossbeam_channel::{bounded, unbounded};
 
 fn spawn(callback: Callback) -> (Output, crossbeam_channel::Receiver<OutputEnded>) {
     let (told, ended) = bounded(1);
     let notice = Box::new(move |why| told.send(why).unwrap());
-    let output = Output::spawn("callback", Box::new(callback), Handover::DropWhenFull, CAPACITY, notice).unwrap();
+    let output = Output::spawn("callback", Box::new(callback), Handover::DropWhenFull, ROOM, notice).unwrap();
     (output, ended)
 }
 

@@ -3,7 +3,7 @@
 //! In: `Item`s · Out: NDJSON lines · Thread: that of its output.
 
 use super::Item;
-use super::sink::{Snapshots, Wants};
+use super::sink::{Events, Snapshots, Wants};
 use super::writer::{Render, Rendered};
 use crate::model::snapshot::Snapshot;
 use crate::output::record::{self, Bodies};
@@ -23,7 +23,7 @@ impl Records {
 impl Render for Records {
     fn wants(&self) -> Wants {
         Wants {
-            events: true,
+            events: Events::WithoutFacts,
             changes: true,
             snapshots: Snapshots::None,
         }

@@ -8,7 +8,7 @@
 use std::sync::Arc;
 
 use super::Item;
-use super::sink::{Snapshots, Wants};
+use super::sink::{Events, Snapshots, Wants};
 use super::summary;
 use super::text::{between, number, plain, seconds, secs, short, span};
 use super::writer::{Render, Rendered};
@@ -33,7 +33,7 @@ pub(crate) struct Lines {
 impl Render for Lines {
     fn wants(&self) -> Wants {
         Wants {
-            events: true,
+            events: Events::Whole,
             changes: true,
             snapshots: Snapshots::Newest,
         }

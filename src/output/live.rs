@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use super::Item;
 use super::counters::OutputCounters;
 use super::failure_log::FailureLog;
-use super::sink::{Closed, Sink, Snapshots, Wants};
+use super::sink::{Closed, Events, Sink, Snapshots, Wants};
 use super::summary;
 use super::writer::is_closed;
 use crate::Moment;
@@ -130,7 +130,7 @@ impl Live {
 impl Sink for Live {
     fn wants(&self) -> Wants {
         Wants {
-            events: false,
+            events: Events::None,
             changes: false,
             snapshots: Snapshots::Newest,
         }

@@ -25,6 +25,7 @@ mod summary;
 #[cfg(test)]
 mod testing;
 pub(crate) mod text;
+pub(crate) mod waiting;
 pub(crate) mod webhook;
 pub(crate) mod writer;
 
@@ -38,6 +39,7 @@ use crossbeam_channel::Select;
 use self::events::Records;
 use crate::audit::Entry;
 use crate::event::Event;
+use crate::event::facts::{Communication, Facts, Participant};
 use crate::model::snapshot::{Gap, OutputSnapshot, Snapshot};
 use crate::output::record::{Bodies, StateChange};
 use crate::output::recording::Line;
@@ -63,6 +65,31 @@ pub(crate) enum Item {
     Audited(Arc<Entry>),
     /// A line of the recording; sent through a [`sink::OutputSender`] only.
     Recorded(Arc<Line>),
+}
+
+impl Item {
+    /// About how many bytes it takes while it waits for an output.
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Event(event) => {
+                let body = event.body.as_deref().map_or(0, str::len);
+                let facts = match &event.facts {
+                    Facts::Conversation(facts) => {
+                        let communications = facts.participants.iter().map(|of| of.communications.len());
+                        facts.participants.len() * size_of::<Participant>()
+                            + communications.sum::<usize>() * size_of::<Communication>()
+                    }
+                    // Smaller than the body that they were read from, which may have been left out.
+                    Facts::Observations(facts) => facts.rows.len() * 128,
+                    _ => 0,
+                };
+                size_of::<Event>() + body + facts
+            }
+            Self::Recorded(line) => size_of::<Line>() + line.text_bytes(),
+            // Few, or of a size that does not depend on what is received.
+            Self::State(_) | Self::Gap(_) | Self::Snapshot(_) | Self::Audited(_) => 256,
+        }
+    }
 }
 
 /// A sink that writes such records as lines onto any writer.
@@ -96,9 +123,10 @@ impl Outputs {
         self.all.push(output);
     }
 
-    /// Whether any output wants events. If none does, the aggregator need not share them.
-    pub(crate) fn want_events(&self) -> bool {
-        self.all.iter().any(|output| output.wants().events)
+    /// What the outputs together want of events. If that is nothing, the aggregator need not share them.
+    pub(crate) fn wanted_events(&self) -> sink::Events {
+        let wanted = self.all.iter().map(|output| output.wants().events);
+        wanted.max().unwrap_or(sink::Events::None)
     }
 
     /// Gives an item to every output that wants it. Never blocks: an item for which an output has no room is held back if
@@ -169,7 +197,7 @@ impl Outputs {
     /// Waits until everything offered so far was written or missed; whether that was before `deadline`.
     pub(crate) fn flush(&self, deadline: Instant) -> bool {
         // All requests before the first answer, so that the outputs work at the same time.
-        let asked: Vec<_> = self.all.iter().map(|output| output.ask_flush(deadline)).collect();
+        let asked: Vec<_> = self.all.iter().map(Output::ask_flush).collect();
         asked.into_iter().all(|flush| flush.wait(deadline))
     }
 

@@ -5,14 +5,18 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::Item;
-use super::sink::{Snapshots, Wants};
+use super::sink::{Events, Snapshots, Wants};
+use super::waiting::Room;
 use super::writer::{Render, Rendered};
 use crate::model::snapshot::Snapshot;
 use crate::output::record::Bodies;
 use crate::output::recording::{Line, Preface, State, Stop};
 
-/// Lines that may wait for a slow disk: a tenth of a second at full speed; with frames of 3 KB some 25 MB.
-pub(crate) const CAPACITY: usize = 8192;
+/// What may wait for a slow disk: a tenth of a second at full speed.
+pub(crate) const ROOM: Room = Room {
+    items: 8192,
+    bytes: 32 * 1024 * 1024,
+};
 
 /// See the module.
 pub(crate) struct Recorder {
@@ -57,7 +61,7 @@ impl Recorder {
 impl Render for Recorder {
     fn wants(&self) -> Wants {
         Wants {
-            events: false,
+            events: Events::None,
             changes: false,
             snapshots: Snapshots::None,
         }

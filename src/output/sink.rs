@@ -1,27 +1,32 @@
 //! The thread of one output and the queue in front of it.
 //!
-//! In: `Item`s over a bounded channel, snapshots over a slot that holds the newest · Out: calls of a `Sink`, one call of
+//! In: `Item`s over a bounded queue, snapshots over a slot that holds the newest · Out: calls of a `Sink`, one call of
 //! `OnEnd` · Thread: `gs-out-<name>`.
 //!
-//! The thread wakes for an item, a flush, the time that the sink asked for, or when all senders are dropped.
+//! The thread wakes for an item, a flush, the time that the sink asked for, or when all senders are dropped. It takes what
+//! waits in pieces, and flushes as soon as nothing waits: a lone item is written at once, those of a flood in large blocks.
 //! [`Handover`] says what happens when the queue is full. Items for an output that has ended count as missed.
 
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, Select, SendTimeoutError, Sender, TrySendError, bounded, select};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Select, Sender, bounded};
 
 use super::Item;
 use super::counters::OutputCounters;
+use super::waiting::{self, Entry, Giver, Refused, Room, Taker};
 use crate::model::snapshot::{OutputSnapshot, Snapshot};
 use crate::{Error, ErrorKind};
 
-/// Items that may wait for a slow output: about a tenth of a second of events at full speed; with bodies of 3 KB some 6 MB.
-pub(crate) const CAPACITY: usize = 2048;
+/// What may wait for a slow output: some milliseconds of events at full speed.
+pub(crate) const ROOM: Room = Room {
+    items: 2048,
+    bytes: 4 * 1024 * 1024,
+};
 /// The longest that a record waits in a batch while more keep coming: too short for the reader of a pipe to notice.
 const BATCH: Duration = Duration::from_millis(100);
-/// So many messages at once are a flood: the next ones gather for [`GATHERED`], so that they do not wake the thread one by
+/// So many items at once are a flood: the next ones gather for [`GATHERED`], so that they do not wake the thread one by
 /// one.
 const FLOOD: usize = 16;
 const GATHERED: Duration = Duration::from_millis(1);
@@ -59,11 +64,21 @@ pub(crate) struct Closed;
 /// The items that a sink wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Wants {
-    pub(crate) events: bool,
+    pub(crate) events: Events,
     /// State changes and gaps.
     pub(crate) changes: bool,
     /// Snapshots while the stream runs; the last one always goes to `end`.
     pub(crate) snapshots: Snapshots,
+}
+
+/// The events that a sink wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Events {
+    None,
+    /// All; it does not look at their facts, which may be missing.
+    WithoutFacts,
+    /// All, with their facts.
+    Whole,
 }
 
 /// The snapshots that a sink wants.
@@ -101,14 +116,6 @@ pub(crate) enum OutputEnded {
 /// Called once, on the output's thread, when the thread ends.
 pub(crate) type OnEnd = Box<dyn FnOnce(OutputEnded) + Send>;
 
-enum Message {
-    Item(Item),
-    /// There is a snapshot in the slot.
-    Snapshot,
-    /// Flush, then drop this sender.
-    Flush(Sender<()>),
-}
-
 #[derive(Default)]
 struct Slot {
     newest: Mutex<Option<Arc<Snapshot>>>,
@@ -124,8 +131,8 @@ pub(crate) struct Output {
     name: String,
     wants: Wants,
     handover: Handover,
-    /// The only strong reference: when it goes, the channel closes and the thread ends. [`OutputSender`]s hold weak ones.
-    messages: Arc<Sender<Message>>,
+    /// The only strong reference: when it goes, the thread ends. [`OutputSender`]s hold weak ones.
+    queue: Arc<Giver>,
     slot: Arc<Slot>,
     counters: Arc<OutputCounters>,
     done: Receiver<()>,
@@ -135,7 +142,7 @@ pub(crate) struct Output {
 /// Sends items to an output from any thread. It does not keep the output alive.
 #[derive(Clone)]
 pub(crate) struct OutputSender {
-    messages: Weak<Sender<Message>>,
+    queue: Weak<Giver>,
     counters: Arc<OutputCounters>,
 }
 
@@ -143,10 +150,7 @@ impl OutputSender {
     /// Queues an item. Never blocks: an item for which there is no room is dropped and counted as missed.
     pub(crate) fn offer(&self, item: Item) {
         self.counters.offered();
-        let taken = self
-            .messages
-            .upgrade()
-            .is_some_and(|messages| messages.try_send(Message::Item(item)).is_ok());
+        let taken = self.queue.upgrade().is_some_and(|queue| queue.push(item).is_ok());
         if !taken {
             self.counters.missed(1);
         }
@@ -181,10 +185,10 @@ impl Output {
         name: &str,
         sink: Box<dyn Sink>,
         handover: Handover,
-        capacity: usize,
+        room: Room,
         on_end: OnEnd,
     ) -> Result<Self, Error> {
-        let (messages, inbox) = bounded(capacity);
+        let (queue, taker) = waiting::queue(room);
         let (alive, done) = bounded::<()>(0);
         let slot = Arc::new(Slot::default());
         let counters = Arc::new(OutputCounters::default());
@@ -203,9 +207,9 @@ impl Output {
                     _alive: alive,
                 };
                 // Declared after `exit`, so that a panic too drops the sink (which restores a terminal) before `on_end`.
-                let mut sink = sink;
-                let ended = drive(&mut *sink, &inbox, &its_slot, &exit.counters);
-                drop(sink);
+                let (mut sink, taker) = (sink, taker);
+                let ended = drive(&mut *sink, &taker, &its_slot, &exit.counters);
+                drop((sink, taker));
                 exit.ended = ended;
             })
             .map_err(|error| {
@@ -215,7 +219,7 @@ impl Output {
             name: name.to_owned(),
             wants,
             handover,
-            messages: Arc::new(messages),
+            queue: Arc::new(queue),
             slot,
             counters,
             done,
@@ -226,7 +230,7 @@ impl Output {
     /// A sender to this output for other threads.
     pub(crate) fn sender(&self) -> OutputSender {
         OutputSender {
-            messages: Arc::downgrade(&self.messages),
+            queue: Arc::downgrade(&self.queue),
             counters: Arc::clone(&self.counters),
         }
     }
@@ -270,7 +274,7 @@ impl Output {
     /// [`OutputSender`].)
     pub(crate) fn wants_item(&self, item: &Item) -> bool {
         match item {
-            Item::Event(_) => self.wants.events,
+            Item::Event(_) => self.wants.events != Events::None,
             Item::State(_) | Item::Gap(_) => self.wants.changes,
             Item::Snapshot(_) | Item::Audited(_) | Item::Recorded(_) => false,
         }
@@ -283,9 +287,9 @@ impl Output {
 
     /// Tries to queue an item that is already counted as offered; returns it if there is still no room.
     pub(crate) fn offer_again(&self, item: Item) -> Option<Item> {
-        match self.messages.try_send(Message::Item(item)) {
+        match self.queue.push(item) {
             Ok(()) => None,
-            Err(TrySendError::Full(Message::Item(item))) if self.is_waited_for() => Some(item),
+            Err(Refused::Full(item)) if self.is_waited_for() => Some(item),
             Err(_) => {
                 self.counters.missed(1);
                 None
@@ -305,7 +309,7 @@ impl Output {
 
     /// Makes `select` wake when there is room, the output has ended, or the stream is stopping.
     pub(crate) fn select_room<'a>(&'a self, select: &mut Select<'a>) {
-        select.send(&self.messages);
+        select.recv(self.queue.emptied());
         if let Handover::WaitForRoom(stopping) = &self.handover {
             select.recv(stopping);
         }
@@ -333,27 +337,21 @@ impl Output {
         }
         let replaced = swap(&self.slot.newest, Some(Arc::clone(snapshot)));
         if replaced.is_none() {
-            // If there is no room, the thread is busy: it looks into the slot before it waits again.
-            let _ = self.messages.try_send(Message::Snapshot);
+            self.queue.wake();
         } else if each {
             self.counters.missed(1);
         }
     }
 
-    /// Asks the output to write everything that it was given so far. Waits for room in the queue, until `deadline` at most.
-    pub(crate) fn ask_flush(&self, deadline: Instant) -> Flush {
-        let (ack, acknowledged) = bounded(0);
-        let asked = self.messages.send_deadline(Message::Flush(ack), deadline);
-        Flush {
-            acknowledged: (!matches!(asked, Err(SendTimeoutError::Timeout(_)))).then_some(acknowledged),
-            done: self.done.clone(),
-        }
+    /// Asks the output to write everything that it was given so far. Never blocks.
+    pub(crate) fn ask_flush(&self) -> Flush {
+        Flush(self.queue.flush())
     }
 
     /// Writes everything that the output was given so far; whether that was done by `deadline`.
     #[cfg(test)]
     pub(crate) fn flush(&self, deadline: Instant) -> bool {
-        self.ask_flush(deadline).wait(deadline)
+        self.ask_flush().wait(deadline)
     }
 
     /// Ends the output: it takes what is queued, then `last`.
@@ -376,25 +374,12 @@ impl Output {
 }
 
 /// A flush that was asked for.
-pub(crate) struct Flush {
-    /// `None` if there was no room in the queue.
-    acknowledged: Option<Receiver<()>>,
-    done: Receiver<()>,
-}
+pub(crate) struct Flush(Receiver<()>);
 
 impl Flush {
     /// Whether it was done by `deadline`, or the output has ended.
     pub(crate) fn wait(self, deadline: Instant) -> bool {
-        let Some(acknowledged) = self.acknowledged else {
-            return false;
-        };
-        // `done` too: messages in a bounded channel are not dropped with its receiver, so after the thread's end the flush
-        // may stay unanswered.
-        select! {
-            recv(acknowledged) -> _ => true,
-            recv(self.done) -> _ => true,
-            default(deadline.saturating_duration_since(Instant::now())) => false,
-        }
+        self.0.recv_deadline(deadline) != Err(RecvTimeoutError::Timeout)
     }
 }
 
@@ -444,60 +429,66 @@ impl Drop for Exit {
     }
 }
 
-fn drive(sink: &mut dyn Sink, inbox: &Receiver<Message>, slot: &Slot, counters: &OutputCounters) -> OutputEnded {
+fn drive(sink: &mut dyn Sink, taker: &Taker, slot: &Slot, counters: &OutputCounters) -> OutputEnded {
+    let mut piece = Vec::new();
     let mut taken = 0;
     loop {
         if taken >= FLOOD {
             // Nobody sends on this channel, so this only lets the time pass.
             let _ = crossbeam_channel::never::<()>().recv_timeout(GATHERED);
         }
-        let first = match sink.due() {
-            Some(due) => inbox.recv_deadline(due),
-            None => inbox.recv().map_err(|_| RecvTimeoutError::Disconnected),
+        let woken = match sink.due() {
+            Some(due) => taker.filled().recv_deadline(due),
+            None => taker.filled().recv().map_err(|_| RecvTimeoutError::Disconnected),
         };
-        let went = match first {
-            Ok(message) => batch(sink, message, inbox, slot, counters),
+        let went = match woken {
             Err(RecvTimeoutError::Timeout) => sink.flush(counters).map(|()| 0),
-            Err(RecvTimeoutError::Disconnected) => break,
+            Ok(()) | Err(RecvTimeoutError::Disconnected) => take_all(sink, taker, &mut piece, slot, counters),
         };
         match went {
-            Ok(count) => taken = count,
             Err(Closed) => return OutputEnded::Closed,
+            Ok(_) if woken == Err(RecvTimeoutError::Disconnected) => break,
+            Ok(count) => taken = count,
         }
     }
-    let newest = take_newest(sink, slot, counters);
-    match newest.and_then(|()| sink.end(swap(&slot.last, None), counters)) {
+    match sink.end(swap(&slot.last, None), counters) {
         Ok(()) => OutputEnded::Finished,
         Err(Closed) => OutputEnded::Closed,
     }
 }
 
-/// Takes what is queued, and flushes when the queue is empty or [`BATCH`] has passed. Returns how many messages it took.
-fn batch(
+/// Takes what waits, and flushes when nothing waits and whenever [`BATCH`] has passed. Returns how many entries it took.
+fn take_all(
     sink: &mut dyn Sink,
-    first: Message,
-    inbox: &Receiver<Message>,
+    taker: &Taker,
+    piece: &mut Vec<Entry>,
     slot: &Slot,
     counters: &OutputCounters,
 ) -> Result<usize, Closed> {
-    let until = Instant::now() + BATCH;
+    let mut until = Instant::now() + BATCH;
     let mut taken = 0;
-    let mut next = Some(first);
-    while let Some(message) = next {
-        taken += 1;
-        match message {
-            Message::Item(item) => sink.take(item, counters)?,
-            Message::Snapshot => take_newest(sink, slot, counters)?,
-            Message::Flush(ack) => {
-                take_newest(sink, slot, counters)?;
-                sink.flush(counters)?;
-                drop(ack);
-            }
-        }
-        if Instant::now() >= until {
+    loop {
+        taker.take(piece);
+        if piece.is_empty() {
             break;
         }
-        next = inbox.try_recv().ok();
+        taken += piece.len();
+        for entry in piece.drain(..) {
+            let flushed = match entry {
+                Entry::Item(item) => {
+                    sink.take(item, counters)?;
+                    if Instant::now() < until {
+                        continue;
+                    }
+                    None
+                }
+                Entry::Flush(flushed) => Some(flushed),
+            };
+            take_newest(sink, slot, counters)?;
+            sink.flush(counters)?;
+            drop(flushed);
+            until = Instant::now() + BATCH;
+        }
     }
     take_newest(sink, slot, counters)?;
     sink.flush(counters)?;

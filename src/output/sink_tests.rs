@@ -15,10 +15,17 @@ fn records(writer: &ScriptedWriter) -> Box<dyn Sink> {
     Box::new(LineSink::new("test", Records::new(Bodies::Verbatim), writer.clone()))
 }
 
-fn spawn(sink: Box<dyn Sink>, handover: Handover, capacity: usize) -> (Output, Receiver<OutputEnded>) {
+fn room(items: usize) -> Room {
+    Room { items, ..ROOM }
+}
+
+fn spawn(sink: Box<dyn Sink>, handover: Handover, items: usize) -> (Output, Receiver<OutputEnded>) {
     let (told, ended) = bounded(1);
     let notice = Box::new(move |why| told.send(why).unwrap());
-    (Output::spawn("test", sink, handover, capacity, notice).unwrap(), ended)
+    (
+        Output::spawn("test", sink, handover, room(items), notice).unwrap(),
+        ended,
+    )
 }
 
 fn ended(notice: &Receiver<OutputEnded>) -> OutputEnded {
@@ -181,7 +188,7 @@ struct Panics;
 impl Sink for Panics {
     fn wants(&self) -> Wants {
         Wants {
-            events: true,
+            events: Events::Whole,
             changes: true,
             snapshots: Snapshots::None,
         }
@@ -222,7 +229,14 @@ fn two_blocked_outputs_share_one_deadline() {
     let writers = [ScriptedWriter::blocked(), ScriptedWriter::blocked()];
     let mut outputs = Outputs::default();
     for writer in &writers {
-        let output = Output::spawn("test", records(writer), Handover::DropWhenFull, 4, Box::new(|_| {})).unwrap();
+        let output = Output::spawn(
+            "test",
+            records(writer),
+            Handover::DropWhenFull,
+            room(4),
+            Box::new(|_| {}),
+        )
+        .unwrap();
         output.offer(&event_item("1"));
         writer.wait_for_call();
         outputs.add(output);

@@ -10,7 +10,7 @@
 //! kept, so that an operator decides once who may read it.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use super::Item;
 use super::counters::OutputCounters;
 use super::failure_log::FailureLog;
-use super::sink::{Closed, Sink, Snapshots, Wants};
+use super::sink::{Closed, Events, Sink, Snapshots, Wants};
 use crate::model::snapshot::Snapshot;
 use crate::output::record;
 use crate::{Error, ErrorKind};
@@ -38,7 +38,6 @@ enum Sync {
 pub(crate) struct SnapshotFile {
     path: PathBuf,
     temporary: PathBuf,
-    bytes: Vec<u8>,
     failures: FailureLog,
 }
 
@@ -79,15 +78,12 @@ impl SnapshotFile {
         Ok(Self {
             path: path_to,
             temporary,
-            bytes: Vec::new(),
             failures: FailureLog::default(),
         })
     }
 
     fn replace(&mut self, snapshot: &Snapshot, sync: Sync, counters: &OutputCounters) {
-        self.bytes.clear();
-        record::snapshot(&mut self.bytes, snapshot);
-        match self.write(sync) {
+        match self.write(snapshot, sync) {
             Ok(()) => {
                 counters.wrote(1);
                 if let Some(line) = self.failures.worked(NAME) {
@@ -106,12 +102,12 @@ impl SnapshotFile {
         }
     }
 
-    fn write(&self, sync: Sync) -> io::Result<()> {
+    fn write(&self, snapshot: &Snapshot, sync: Sync) -> io::Result<()> {
         let mut file = create(&self.temporary)?;
         if let Ok(there) = fs::metadata(&self.path) {
             file.set_permissions(there.permissions())?;
         }
-        file.write_all(&self.bytes)?;
+        record::write_snapshot(&mut file, snapshot)?;
         if sync == Sync::Yes {
             file.sync_all()?;
         }
@@ -165,7 +161,7 @@ fn remove_leftovers(directory: &Path, name: &str) {
 impl Sink for SnapshotFile {
     fn wants(&self) -> Wants {
         Wants {
-            events: false,
+            events: Events::None,
             changes: false,
             snapshots: Snapshots::Newest,
         }

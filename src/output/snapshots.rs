@@ -3,7 +3,7 @@
 //! In: `Item::Snapshot` · Out: NDJSON lines · Thread: that of its output.
 
 use super::Item;
-use super::sink::{Snapshots, Wants};
+use super::sink::{Events, Snapshots, Wants};
 use super::writer::{Render, Rendered};
 use crate::model::snapshot::Snapshot;
 use crate::output::record;
@@ -14,7 +14,7 @@ pub(crate) struct SnapshotLines;
 impl Render for SnapshotLines {
     fn wants(&self) -> Wants {
         Wants {
-            events: false,
+            events: Events::None,
             changes: false,
             snapshots: Snapshots::Each,
         }

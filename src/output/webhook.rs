@@ -16,7 +16,7 @@ use self::poster::Poster;
 use self::queue::PostQueue;
 use super::Item;
 use super::counters::OutputCounters;
-use super::sink::{Closed, Sink, Snapshots, Wants};
+use super::sink::{Closed, Events, Sink, Snapshots, Wants};
 use crate::config::WebhookOn;
 use crate::model::snapshot::Snapshot;
 use crate::output::record::Bodies;
@@ -68,11 +68,17 @@ impl Drop for Webhook {
 
 impl Sink for Webhook {
     fn wants(&self) -> Wants {
-        let events = self.on == WebhookOn::Events;
-        Wants {
-            events,
-            changes: events,
-            snapshots: if events { Snapshots::None } else { Snapshots::Each },
+        match self.on {
+            WebhookOn::Events => Wants {
+                events: Events::WithoutFacts,
+                changes: true,
+                snapshots: Snapshots::None,
+            },
+            _ => Wants {
+                events: Events::None,
+                changes: false,
+                snapshots: Snapshots::Each,
+            },
         }
     }
 

@@ -11,7 +11,7 @@ use crate::event::Event;
 use crate::model::snapshot::Snapshot;
 use crate::output::Item;
 use crate::output::counters::OutputCounters;
-use crate::output::sink::{Closed, Handover, Sink, Snapshots, Wants};
+use crate::output::sink::{self, Closed, Handover, Sink, Snapshots, Wants};
 
 /// Events of a stream, in the order in which they were applied: an iterator that ends with the stream.
 ///
@@ -66,7 +66,7 @@ impl EventChannel {
 impl Sink for EventChannel {
     fn wants(&self) -> Wants {
         Wants {
-            events: true,
+            events: sink::Events::Whole,
             changes: false,
             snapshots: Snapshots::None,
         }

@@ -18,6 +18,7 @@ use crate::output::record::Bodies;
 use crate::output::recorder::{self, Recorder};
 use crate::output::sink::{self, Handover, OutputEnded, Sink};
 use crate::output::snapshot_file::SnapshotFile;
+use crate::output::waiting::Room;
 use crate::output::webhook::{Webhook, WebhookSettings};
 use crate::output::writer::LineSink;
 use crate::output::{Item, Output, Outputs};
@@ -42,16 +43,16 @@ impl OutputSpawner {
     /// # Errors
     /// When the system gives no thread.
     pub(crate) fn spawn(&self, name: &'static str, sink: Box<dyn Sink>) -> Result<Output, Error> {
-        self.spawn_with(name, sink, self.handover.clone(), sink::CAPACITY)
+        self.spawn_with(name, sink, self.handover.clone(), sink::ROOM)
     }
 
-    /// Starts an output with its own way of being handed items, of which `capacity` may wait.
+    /// Starts an output with its own way of being handed items, of which as many may wait as `room` says.
     fn spawn_with(
         &self,
         name: &'static str,
         sink: Box<dyn Sink>,
         handover: Handover,
-        capacity: usize,
+        room: Room,
     ) -> Result<Output, Error> {
         let notices = self.notices.clone();
         let notice = Box::new(move |ended| match ended {
@@ -62,7 +63,7 @@ impl OutputSpawner {
             }
             OutputEnded::Panicked => log::error!("output {name}: a defect ended it; the stream goes on"),
         });
-        Output::spawn(name, sink, handover, capacity, notice)
+        Output::spawn(name, sink, handover, room, notice)
     }
 }
 
@@ -112,7 +113,7 @@ pub(super) fn start_journal(config: &Config, spawner: &OutputSpawner, outputs: &
         let writer = Appending::new("record file", path)?.with_preface(Box::new(recorder.preface()));
         let sink = LineSink::new("record_file", recorder, writer);
         let handover = spawner.handover.clone();
-        let output = spawner.spawn_with("record_file", Box::new(sink), handover, recorder::CAPACITY)?;
+        let output = spawner.spawn_with("record_file", Box::new(sink), handover, recorder::ROOM)?;
         let sender = output.sender();
         journal.record = Some(Arc::new(move |line| sender.offer(Item::Recorded(Arc::new(line)))));
         outputs.add(output);
@@ -148,6 +149,6 @@ fn webhook(webhook: &WebhookConfig, config: &Config, net: &Arc<Net>, spawner: &O
         "webhook",
         Box::new(Webhook::new(client, settings)?),
         Handover::DropWhenFull,
-        sink::CAPACITY,
+        sink::ROOM,
     )
 }

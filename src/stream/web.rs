@@ -11,7 +11,7 @@ use crate::engine::ControlSender;
 use crate::model::snapshot::Snapshot;
 use crate::output::Item;
 use crate::output::counters::OutputCounters;
-use crate::output::sink::{Closed, Sink, Snapshots, Wants};
+use crate::output::sink::{self, Closed, Sink, Snapshots, Wants};
 use crate::web::Web;
 
 /// The server, if `http.listen` is set: bound, not fed yet.
@@ -55,7 +55,7 @@ struct WebSink(Option<Web>);
 impl Sink for WebSink {
     fn wants(&self) -> Wants {
         Wants {
-            events: false,
+            events: sink::Events::None,
             changes: false,
             snapshots: Snapshots::Newest,
         }

@@ -67,8 +67,13 @@ fn patch(now: &Snapshot, before: Option<&Snapshot>, settings: Settings) -> Objec
         }
         let old_numbers = old.zip(before).map(|(old, before)| queue_numbers(old, before.as_of));
         let mut patch = difference(old_numbers, queue_numbers(queue, now.as_of));
-        let old_windows = old.and_then(|old| old.windows.as_deref());
-        put(&mut patch, "windows", windows(old_windows, queue.windows.as_deref()));
+        let newest = |queue: &QueueSnapshot| queue.windows.as_ref().map(|windows| windows.newest(WINDOWS));
+        let old_windows = old.map(|old| newest(old).unwrap_or_default());
+        put(
+            &mut patch,
+            "windows",
+            windows(old_windows.as_deref(), &newest(queue).unwrap_or_default()),
+        );
         patch
     });
     put(&mut patch, "queues", queues);
@@ -86,7 +91,7 @@ fn patch(now: &Snapshot, before: Option<&Snapshot>, settings: Settings) -> Objec
         let totals = |all: &&AllQueues| Object::from_iter([("totals".to_owned(), object(&all.totals).into())]);
         let mut patch = change(old, all, totals);
         let old_windows = old.map(|old| old.windows.as_slice());
-        put(&mut patch, "windows", windows(old_windows, Some(&all.windows)));
+        put(&mut patch, "windows", windows(old_windows, &all.windows));
         patch
     }));
     patch
@@ -250,7 +255,7 @@ struct Window {
 }
 
 /// The patch of the newest windows by their starts.
-fn windows(old: Option<&[WindowSnapshot]>, now: Option<&[WindowSnapshot]>) -> Object {
+fn windows(old: Option<&[WindowSnapshot]>, now: &[WindowSnapshot]) -> Object {
     fn newest(windows: &[WindowSnapshot]) -> BTreeMap<Moment, &WindowSnapshot> {
         let left_out = windows.len().saturating_sub(WINDOWS);
         windows
@@ -267,7 +272,7 @@ fn windows(old: Option<&[WindowSnapshot]>, now: Option<&[WindowSnapshot]>) -> Ob
             coverage_percent: window.coverage_percent,
         })
     };
-    let now = newest(now.unwrap_or_default());
+    let now = newest(now);
     rows(old.map(newest).as_ref(), &now, |old, now| change(old, now, window))
 }
 

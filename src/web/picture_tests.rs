@@ -105,7 +105,7 @@ fn full() -> Snapshot {
             differs_since: Some(at),
         }),
         totals: Some(numbers),
-        windows: Some(vec![window(1, 2)]),
+        windows: Some([window(1, 2)].into_iter().collect()),
         by_media: BTreeMap::from([("voice".to_owned(), Default::default())]),
         observations: BTreeMap::from([(
             "all".to_owned(),
@@ -211,7 +211,8 @@ fn only_what_changed_is_sent_to_a_viewer_that_has_the_picture_before() {
     let queue = second.queues.get_mut(&Id::new("a")).unwrap();
     queue.longest_wait_secs = Some(3.5);
     queue.live.interacting = 3.into();
-    queue.windows.as_mut().unwrap().push(window(2, 1));
+    let windows = queue.windows.as_ref().unwrap();
+    queue.windows = Some(windows.iter().chain([window(2, 1)]).collect());
     let difference = read(&event(&second, Some(&first), SETTINGS));
     assert_eq!(
         difference,

@@ -10,6 +10,7 @@ use crate::engine::Finished;
 use crate::event::Event;
 use crate::model::snapshot::Snapshot;
 use crate::net::Cancel;
+use crate::output::sink::Events;
 use crate::output::{Item, Outputs};
 
 /// Outputs of a replay that was stopped have this long.
@@ -37,7 +38,7 @@ impl Delivery {
 
     /// Hands an event over, once there is room.
     pub(super) fn event(&mut self, event: Box<Event>) {
-        if self.outputs.want_events() {
+        if self.outputs.wanted_events() != Events::None {
             self.wait_until_taken();
             self.outputs.offer(&Item::Event(Arc::from(event)));
         }

@@ -4,7 +4,7 @@
 
 use super::*;
 use crate::model::snapshot::OutputSnapshot;
-use crate::output::sink::{Handover, Output, OutputEnded};
+use crate::output::sink::{Handover, Output, OutputEnded, ROOM};
 use crate::output::testing::{ScriptedWriter, a_snapshot, numbered, soon};
 use crossbeam_channel::bounded;
 use std::sync::Mutex;
@@ -52,7 +52,7 @@ fn spawn(live: Live) -> (Output, crossbeam_channel::Receiver<OutputEnded>) {
     let (told, ended) = bounded(1);
     let notice = Box::new(move |why| told.send(why).unwrap());
     (
-        Output::spawn("stdout", Box::new(live), Handover::DropWhenFull, 16, notice).unwrap(),
+        Output::spawn("stdout", Box::new(live), Handover::DropWhenFull, ROOM, notice).unwrap(),
         ended,
     )
 }

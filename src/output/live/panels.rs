@@ -359,7 +359,8 @@ fn queues(view: &View<'_>, cols: usize) -> Vec<Line> {
         }
         if spark > 0 {
             line.add(Style::Normal, "  ");
-            windows(&mut line, queue.windows.as_deref().unwrap_or_default(), spark);
+            let newest = queue.windows.as_ref().map(|windows| windows.newest(spark));
+            windows(&mut line, &newest.unwrap_or_default(), spark);
         }
         lines.push(line);
     }

@@ -156,7 +156,7 @@ fn with_numbers() -> Snapshot {
     });
     for (n, queue) in snapshot.queues.values_mut().enumerate() {
         queue.totals = Some(some_numbers(100 + n as u64 * 30));
-        queue.windows = Some(windows.clone());
+        queue.windows = Some(windows.iter().cloned().collect());
         queue.service_level_target_percent = Some(79.0 + n as f64);
     }
     snapshot

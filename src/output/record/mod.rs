@@ -5,7 +5,7 @@
 
 mod redact;
 
-use std::io::Write as _;
+use std::io::{self, BufWriter, Write};
 
 use serde::Serialize;
 
@@ -36,6 +36,9 @@ pub enum Records {
     /// A short line for people for each event, without customer data, and a summary at the end.
     Lines,
 }
+
+/// The size of the blocks of a large record.
+const BLOCK_BYTES: usize = 64 * 1024;
 
 /// Whether bodies leave as they came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,6 +97,17 @@ pub(crate) fn gap(out: &mut Vec<u8>, gap: &Gap) {
 pub(crate) fn snapshot(out: &mut Vec<u8>, snapshot: &Snapshot) {
     json(out, snapshot);
     out.push(b'\n');
+}
+
+/// Writes a snapshot in blocks: as one text, a large one would take tens of megabytes.
+///
+/// # Errors
+/// Those of `out`.
+pub(crate) fn write_snapshot(out: impl Write, snapshot: &Snapshot) -> io::Result<()> {
+    let mut out = BufWriter::with_capacity(BLOCK_BYTES, out);
+    serde_json::to_writer(&mut out, snapshot)?;
+    out.write_all(b"\n")?;
+    out.flush()
 }
 
 /// Appends `value` as JSON; what cannot be written as JSON (no type here) leaves `null`.

@@ -48,6 +48,17 @@ pub(crate) struct Line {
     pub(crate) service_ahead_ms: Option<i64>,
 }
 
+impl Line {
+    /// The bytes of the text in it.
+    pub(crate) fn text_bytes(&self) -> usize {
+        match &self.content {
+            Content::Frame(Some(text)) => text.len(),
+            // A page of conversations at most, which is answered before the next is asked for.
+            _ => 0,
+        }
+    }
+}
+
 /// What a line holds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", content = "data", rename_all = "snake_case")]

@@ -10,7 +10,7 @@ use crate::event::update::ConversationUpdate;
 const SPARE_AT_MOST: usize = 256;
 
 /// Events, oldest first, with a cursor: those before it are done. [`Batch::clear`] keeps the memory of their facts for the
-/// thread that allocated it, unless somebody wanted the events.
+/// thread that allocated it, unless somebody wanted the events with their facts.
 #[derive(Debug, Default)]
 pub(crate) struct Batch {
     /// `None` only before the cursor.
@@ -46,6 +46,15 @@ impl Batch {
         let event = self.events.get_mut(self.cursor)?.take();
         self.cursor += 1;
         event
+    }
+
+    /// Takes the oldest event and keeps its facts for their memory.
+    pub(crate) fn pop_without_facts(&mut self) -> Option<Event> {
+        let mut event = self.pop()?;
+        if let Facts::Conversation(facts) = std::mem::replace(&mut event.facts, Facts::None) {
+            self.spare.push(facts);
+        }
+        Some(event)
     }
 
     /// Is done with the `count` oldest events.

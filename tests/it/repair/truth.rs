@@ -196,8 +196,11 @@ fn coverage_of_a_gap(repaired: bool) {
     assert!(to - from > 800, "{}", json!(last.connection.gaps));
     let begins = last.started_at.epoch_ms();
     let mut missed = 0.0;
-    let queues = last.queues.values().flat_map(|queue| queue.windows.as_ref().unwrap());
-    for window in queues.chain(&last.all_queues.as_ref().unwrap().windows) {
+    let queues = last
+        .queues
+        .values()
+        .flat_map(|queue| queue.windows.as_ref().unwrap().iter());
+    for window in queues.chain(last.all_queues.as_ref().unwrap().windows.iter().cloned()) {
         let start = window.start.epoch_ms();
         let end = (start + 10_000).min(last.as_of.epoch_ms());
         let share = |from: i64, to: i64| (to.min(end) - from.max(start)).max(0) as f64;
