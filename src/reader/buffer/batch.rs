@@ -51,8 +51,8 @@ impl Batch {
     /// Takes the oldest event and keeps its facts for their memory.
     pub(crate) fn pop_without_facts(&mut self) -> Option<Event> {
         let mut event = self.pop()?;
-        if let Facts::Conversation(facts) = std::mem::replace(&mut event.facts, Facts::None) {
-            self.spare.push(facts);
+        if let Facts::ConversationUpdate(update) = std::mem::replace(&mut event.facts, Facts::None) {
+            self.spare.push(update);
         }
         Some(event)
     }
