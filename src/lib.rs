@@ -116,7 +116,10 @@ pub mod internals {
 
         /// Takes what was noted.
         pub fn take(&self) -> Vec<u64> {
-            let noted = self.0.get().map(|noted| noted.lock().unwrap_or_else(PoisonError::into_inner));
+            let noted = self
+                .0
+                .get()
+                .map(|noted| noted.lock().unwrap_or_else(PoisonError::into_inner));
             noted.map(|mut noted| std::mem::take(&mut *noted)).unwrap_or_default()
         }
 
