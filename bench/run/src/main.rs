@@ -204,8 +204,12 @@ fn print_paced(places: &Places, rounds: usize) -> Result<(), AnyError> {
             p99s[place].push(latency.p99_us);
         }
     }
-    println!("\nlatency at {RATE} events/s, from the write of the frame until: our model, the event is in the model, where a");
-    println!("snapshot shows it (noted by the thread of the model); our callback, a library user's callback gets the event,");
+    println!(
+        "\nlatency at {RATE} events/s, from the write of the frame until: our model, the event is in the model, where a"
+    );
+    println!(
+        "snapshot shows it (noted by the thread of the model); our callback, a library user's callback gets the event,"
+    );
     println!("one thread later; tokio and x1, the event is counted. Rounds: {rounds}.");
     for (place, client) in clients.iter().enumerate() {
         println!(
