@@ -94,6 +94,7 @@ mod web;
 #[cfg(feature = "internals")]
 #[doc(hidden)]
 pub mod internals {
+    pub use crate::engine::applied::APPLIED;
     pub use crate::model::queue::QueueSet;
     pub use crate::model::{Model, Settings};
     pub use crate::protocol::metrics::PayloadText;

@@ -4,6 +4,8 @@
 //!
 //! [`core`] is pure and does all that a recording can repeat; [`thread`] drives it in a run, [`replay`] from a recording.
 
+#[cfg(feature = "internals")]
+pub mod applied;
 mod clock_log;
 mod connection;
 mod control;

@@ -255,6 +255,8 @@ impl Aggregator {
         }
         // Before any change is recorded, which tells how many events have left the buffer.
         Telemetry::add(&self.telemetry.applied, (before - self.batch.len()) as u64);
+        #[cfg(feature = "internals")]
+        super::applied::APPLIED.note(before - self.batch.len());
         let newest = self.core.model().newest_time();
         if newest != self.newest {
             self.newest = newest;

@@ -14,8 +14,10 @@ pub enum Client {
     Ours,
     /// The program that writes all events to a file.
     OursToFile,
-    /// A program that uses our library, with a callback for events.
-    Library,
+    /// A program that uses our library, up to the model.
+    Model,
+    /// The same, up to its callback for events.
+    Callback,
     X1,
     Tokio,
     Python,
@@ -27,7 +29,8 @@ impl Client {
         match self {
             Self::Ours => "ours",
             Self::OursToFile => "ours to file",
-            Self::Library => "our library",
+            Self::Model => "our model",
+            Self::Callback => "our callback",
             Self::X1 => "x1",
             Self::Tokio => "tokio",
             Self::Python => "Python",
@@ -186,9 +189,10 @@ impl Places {
                 }
                 command
             }
-            Client::Library => {
+            Client::Model | Client::Callback => {
+                let place = if client == Client::Model { "model" } else { "callback" };
                 let mut command = Command::new(self.binaries.join("ours"));
-                command.arg(&base);
+                command.args([&base, place]);
                 command
             }
             Client::X1 | Client::Tokio => {

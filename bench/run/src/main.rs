@@ -193,7 +193,7 @@ fn print_flat_out(protocol: &str, events: u64, runs: &BTreeMap<Client, Vec<Run>>
 }
 
 fn print_paced(places: &Places, rounds: usize) -> Result<(), AnyError> {
-    let clients = [Client::Library, Client::Tokio, Client::X1];
+    let clients = [Client::Model, Client::Callback, Client::Tokio, Client::X1];
     let mut medians = vec![Vec::new(); clients.len()];
     let mut p99s = medians.clone();
     for round in 1..=rounds {
@@ -205,11 +205,12 @@ fn print_paced(places: &Places, rounds: usize) -> Result<(), AnyError> {
         }
     }
     println!(
-        "\nlatency at {RATE} events/s, from the write of the frame to: ours, the callback of a library user, after the"
+        "\nlatency at {RATE} events/s, from the write of the frame until: our model, the event is in the model, where a"
     );
     println!(
-        "model has applied the event (one hand-over more than to the dashboard); tokio and x1, counted. Rounds: {rounds}."
+        "snapshot shows it (noted by the thread of the model); our callback, a library user's callback gets the event,"
     );
+    println!("one thread later; tokio and x1, the event is counted. Rounds: {rounds}.");
     for (place, client) in clients.iter().enumerate() {
         println!(
             "{:12} median {:>22} µs   99th percentile {:>24} µs",
@@ -218,6 +219,7 @@ fn print_paced(places: &Places, rounds: usize) -> Result<(), AnyError> {
             spread(p99s[place].clone()).to_string()
         );
     }
-    println!("ours ÷ tokio, median: {}", ratio(&medians[0], &medians[1]));
+    println!("model ÷ tokio, median: {}", ratio(&medians[0], &medians[2]));
+    println!("callback ÷ tokio, median: {}", ratio(&medians[1], &medians[2]));
     Ok(())
 }

@@ -3,9 +3,9 @@
 //! In: client, events a second · Out: the median and the 99th percentile · Thread: main.
 //!
 //! The load notes when it writes each frame, the client when it is done with each event, both by the clock of this machine;
-//! events are matched by their order. *x1* and tokio are done when an event is counted. Ours is done when the callback of a
-//! library user gets the event, which is after the model has applied it and one hand-over to the callback's thread later: an
-//! upper bound of the way to the dashboard.
+//! events are matched by their order. *x1* and tokio are done when an event is counted. Ours is done when the event is in the
+//! model, so that a snapshot asked for then has it; the moment is noted behind each batch, on the thread of the model. A
+//! second figure is the callback of a library user, which gets the event one hand-over between threads later.
 
 use crate::AnyError;
 use crate::load::{Client, Load, Places};
