@@ -129,6 +129,10 @@ pub struct Stats {
     /// One bit for each usual number that is given.
     given: u8,
     /// The others, in the order of their names.
+    #[expect(
+        clippy::box_collection,
+        reason = "hardly any row has others, and all rows carry the field"
+    )]
     others: Option<Box<Vec<(Name, f64)>>>,
 }
 
