@@ -6,7 +6,8 @@
 //! identities (purpose, queue, user) and communications that the stream did not give. Of values that only move on
 //! (`disconnectType`, state of after-call work, who listens in) the later stamp wins. A session of REST is the
 //! communication with its id; of communications without an id of their own (topics of one medium), or whose ids differ,
-//! the one of the same medium that connected at the same time, else the only one that is left of the medium on both sides.
+//! the one of the same medium that connected at the same time, else the only one that is left of the medium on both sides,
+//! unless one of the two was over when the other began.
 
 use std::collections::HashMap;
 
@@ -75,7 +76,7 @@ fn complete(p: &mut Participant, rest: &Participant) -> u64 {
         let at_once = alike().find(|(_, c)| c.connected.is_some() && c.connected == session.connected);
         let only = || {
             let is_only = alike().count() == 1 && is_only(session.kind, &unmatched);
-            alike().next().filter(|_| is_only)
+            alike().next().filter(|(_, c)| is_only && !are_apart(c, session))
         };
         match at_once.or_else(only).map(|(at, _)| at) {
             Some(at) => {
@@ -86,6 +87,16 @@ fn complete(p: &mut Participant, rest: &Participant) -> u64 {
         }
     }
     differences
+}
+
+/// Whether one was over when the other began.
+fn are_apart(a: &Communication, b: &Communication) -> bool {
+    let before = |a: &Communication, b: &Communication| {
+        a.disconnected
+            .zip(b.connected)
+            .is_some_and(|(ended, began)| ended <= began)
+    };
+    before(a, b) || before(b, a)
 }
 
 /// Where the stream gave the participant's own times only, they stand against those of its first and last session.

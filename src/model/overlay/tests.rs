@@ -75,6 +75,18 @@ fn the_stream_stands_and_each_difference_counts() {
 }
 
 #[test]
+fn a_session_that_was_over_before_the_only_communication_began_is_another_one() {
+    let (before, after) = (call("first", Some(1), Some(10)), call("second", Some(30), None));
+    for (stream, rest) in [(&after, &before), (&before, &after)] {
+        let (whole, differences) = overlaid(agent(vec![stream.clone()]), agent(vec![rest.clone()]));
+        let mut all = times(&whole);
+        all.sort_unstable();
+        assert_eq!(all, [(Some(at(1)), Some(at(10))), (Some(at(30)), None)]);
+        assert_eq!(differences, 0);
+    }
+}
+
+#[test]
 fn after_call_work_that_the_stream_told_of_a_communication_stands() {
     let mut told = call("m", Some(1), Some(20));
     (told.acw_started, told.acw_ended) = (Some(at(20)), Some(at(30)));
