@@ -7,8 +7,8 @@
 //! in the order in which they are met first. One walk over all fields writes both, and reads them.
 //!
 //! An id of a participant or communication is written in five bytes: its first two, which keep nearly every order of ids,
-//! and three of a hash. That tells it from all others: where two ids of a conversation begin alike, or one is no UUID, all
-//! are written whole. A state that was read has *short ids* in their place, until facts tell the ids themselves; see
+//! and three of a hash. That tells it from all others: where the ids of two participants or of two communications
+//! begin alike, or one is no UUID, all are written whole. A state that was read has *short ids* in their place, until facts tell the ids themselves; see
 //! [`learn_ids`].
 
 use std::num::NonZeroU64;
@@ -186,7 +186,7 @@ pub(crate) struct Writer {
     times: Vec<Moment>,
     queues: Vec<QueueNumber>,
     last: Moment,
-    /// How the ids begin, with the ids themselves.
+    /// Kind and begin of each id, with the id itself.
     begins: Vec<(u64, u64, u64)>,
 }
 
@@ -217,7 +217,7 @@ impl Writer {
         self.ids
     }
 
-    /// Short, if all ids are UUIDs that begin differently.
+    /// Short, if all ids are UUIDs, and those of participants begin differently, and those of communications, too.
     fn form_of(&mut self, whole: &Layers) -> Ids {
         self.begins.clear();
         for state in [Some(&whole.stream), whole.rest.as_deref()].into_iter().flatten() {
