@@ -28,7 +28,7 @@ const SHORT_BYTES: usize = 5;
 /// Of them, bits of the hash.
 const HASH_BITS: u32 = 24;
 /// The lower half of every short id. A UUID of the service has other bits for its variant.
-const SHORT: NonZeroU64 = NonZeroU64::new(0x0073_686f_7274_6964).unwrap();
+const SHORT: NonZeroU64 = NonZeroU64::MIN.saturating_add(0x0073_686f_7274_6963);
 
 /// All that is known of a conversation.
 #[derive(Clone, Debug)]
