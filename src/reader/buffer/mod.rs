@@ -35,10 +35,7 @@ const CAPACITY_PARTS: usize = 8;
 /// Waiting events have this many bytes on average at most: about 3,000 of facts, and a body of 3 KB where bodies are shown.
 const EVENT_BYTES: usize = 6_500;
 
-/// The same where a full buffer lets readers wait: nothing is lost by a smaller one, so there is no reason for a large one.
-const BLOCKED_EVENT_BYTES: usize = 800;
-
-/// A buffer of fewer events has room for the bytes of as many: 32 MB, or 4 MB where readers wait.
+/// A buffer of fewer events has room for the bytes of as many: 32 MB.
 const BYTES_OF_EVENTS: usize = 5_000;
 
 /// A channel on which nothing is ever sent: its disconnection is the stop signal.
@@ -100,7 +97,7 @@ enum Waited {
 pub(crate) fn buffer(config: BufferConfig, telemetry: Arc<Telemetry>) -> (BufferSender, BufferReceiver) {
     let capacity = config.capacity.max(1);
     let batch_events = (capacity / CAPACITY_PARTS).clamp(1, BATCH_EVENTS);
-    let max_bytes = max_bytes(capacity, config.when_full);
+    let max_bytes = capacity.max(BYTES_OF_EVENTS).saturating_mul(EVENT_BYTES);
     let (filler, filled) = bounded(1);
     let shared = Arc::new(Shared {
         policy: config.when_full,
@@ -116,15 +113,6 @@ pub(crate) fn buffer(config: BufferConfig, telemetry: Arc<Telemetry>) -> (Buffer
         },
         BufferReceiver { shared, filled },
     )
-}
-
-/// Bytes of all waiting events at most, as an estimate.
-fn max_bytes(capacity: usize, policy: WhenFull) -> usize {
-    let of_one = match policy {
-        WhenFull::Block => BLOCKED_EVENT_BYTES,
-        WhenFull::Coalesce | WhenFull::DropOldest | WhenFull::DropNewest => EVENT_BYTES,
-    };
-    capacity.max(BYTES_OF_EVENTS).saturating_mul(of_one)
 }
 
 impl BufferSender {

@@ -356,13 +356,13 @@ fn large(number: i64, bytes: usize) -> Event {
 
 #[test]
 fn large_events_have_less_room() {
+    let third = (BYTES_OF_EVENTS * EVENT_BYTES) / 3 - 10_000;
     for (policy, kept) in [
         (WhenFull::DropOldest, [5, 6, 7]),
         (WhenFull::Coalesce, [5, 6, 7]),
         (WhenFull::DropNewest, [0, 1, 2]),
         (WhenFull::Block, [0, 1, 2]),
     ] {
-        let third = max_bytes(100, policy) / 3 - 10_000;
         for together in [true, false] {
             let rig = rig(100, policy);
             let mut left = 0;
