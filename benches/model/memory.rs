@@ -32,10 +32,10 @@ pub(crate) fn finished_bytes() {
             store.apply(facts, at(began));
         }
         if n == 100_000 {
-            (before, known) = (rss_bytes(), store.model.conversations().condensed() as u64);
+            (before, known) = (rss_bytes(), store.model.conversations().packed() as u64);
         }
     }
-    let condensed = store.model.conversations().condensed() as u64 - known;
+    let condensed = store.model.conversations().packed() as u64 - known;
     report("finished and remembered", rss_bytes() - before, condensed);
 }
 

@@ -47,7 +47,12 @@ impl Id {
     #[inline]
     pub(crate) fn from_uuid_text(text: &[u8]) -> Option<Self> {
         let (high, low) = parse_uuid(text)?;
-        Some(Self(Form::Uuid(high, NonZeroU64::new(low)?)))
+        Some(Self::of_uuid(high, NonZeroU64::new(low)?))
+    }
+
+    /// The UUID of these two halves, the lower of which is not zero.
+    pub(crate) fn of_uuid(high: u64, low: NonZeroU64) -> Self {
+        Self(Form::Uuid(high, low))
     }
 
     /// The two halves of a UUID; `None` for any other text.

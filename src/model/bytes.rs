@@ -4,7 +4,7 @@
 //!
 //! Bytes that are not there read as zero: what is written here is read here, so none is ever missing.
 
-use crate::event::facts::MediaKind;
+use crate::event::facts::{AcwState, CommunicationState, DisconnectKind, MediaKind, Purpose};
 
 /// Appends a number: seven bits a byte, the lowest first; the top bit says that more follow.
 pub(super) fn put(to: &mut Vec<u8>, mut n: u64) {
@@ -69,6 +69,20 @@ macro_rules! coded {
 }
 
 coded!(MediaKind: Voice Message Email Chat Callback Video Other);
+coded!(Purpose: Acd Agent Customer External Other User);
+coded!(CommunicationState: Alerting Connected Other Parked Scheduled Disconnected Terminated);
+coded!(DisconnectKind: Plain Transfer);
+coded!(AcwState: Pending Complete NotApplicable Skipped Unknown);
+
+impl Coded for bool {
+    fn code(self) -> u8 {
+        u8::from(self)
+    }
+
+    fn of_code(code: u8) -> Option<Self> {
+        (code <= 1).then_some(code == 1)
+    }
+}
 
 #[cfg(test)]
 mod tests {

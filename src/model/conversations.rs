@@ -7,24 +7,27 @@
 //! and after the event is joined with it, and the numbers are changed by the difference.
 //!
 //! Two states are kept of a conversation: the join of what the stream said, and the join of what REST said, which fills
-//! in what the first lacks. A finished conversation is kept whole until the retention has passed since its newest time;
-//! then, and earlier where there is no room, it is condensed to what it was counted for. A later event of a condensed
-//! conversation counts unless its newest time was known already: earlier counts stand, an agent's stay that was handled
-//! later than was known is counted at the later time, and new stays count. One thing is inexact: an older fact that
-//! arrives for the first time after its conversation was condensed is lost.
+//! in what the first lacks. Few finished conversations are kept whole; the others are packed (`packed.rs`), and so is an
+//! open one for which there is no room. A packed one takes every fact with the same result as a whole one: it is unpacked for
+//! that.
+//!
+//! What may not be packed is in no list of `finished` and not the idlest: whatever is open, which includes after-call work that
+//! goes on or is expected, and a visit without a verdict, as long as one of its participants is there; and a lost conversation that
+//! time alone still changes.
 //!
 //! Time alone changes what a conversation counts for when after-call work is expected no longer; `changing` says when.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::condensed::{Cause, Condensed, Kept, Lifetime};
 use super::counts::{LiveSums, Sign};
 use super::layers::{ended_holds, layered};
 use super::live::{Live, QueueLive, differences};
 use super::outcome::{Outcome, Reading};
+use super::packed::{Packed, Whole};
 use super::queue_numbers::QueueNumbers;
 use super::slots::{Extra, Slot, Slots};
+use super::state::packing::{Layers, has_short_ids, learn_ids};
 use super::state::{Changed, State};
 use super::stays::is_over;
 use super::told::ConversationTold;
@@ -35,13 +38,12 @@ use crate::{Id, Moment};
 /// Slots have numbers of 32 bits.
 const CONVERSATIONS_AT_MOST: usize = u32::MAX as usize - 1;
 
-/// Finished conversations that are kept whole at most (about 10 MB); the one with the oldest newest time is condensed
-/// first.
-const FINISHED_AT_MOST: usize = 16_384;
+/// Finished conversations that are kept whole at most (about 500 kB); the one with the oldest newest time is packed first.
+const FINISHED_AT_MOST: usize = 512;
 
-/// What a finished conversation was counted for stays known for this long after it was forgotten: a late event does not
-/// bring it back, and if it goes on, nothing is counted twice.
-const REMEMBERED_COUNTS: Duration = Duration::from_secs(24 * 3600);
+/// A finished conversation stays known for this long after it was forgotten: a late event does not bring it back, and if
+/// it goes on, nothing is counted twice.
+const REMEMBERED: Duration = Duration::from_secs(24 * 3600);
 
 /// The same for a conversation with an e-mail, message or callback: threads go on under the same id.
 const REMEMBERED_THREADS: Duration = Duration::from_secs(31 * 24 * 3600);
@@ -56,7 +58,7 @@ pub(crate) struct Limits {
     pub(crate) retention: Duration,
     /// Whole conversations at most.
     pub(crate) max_conversations: usize,
-    /// Bytes of all conversations at most, condensed ones included.
+    /// Bytes of all conversations at most, packed ones included.
     pub(crate) max_bytes: usize,
 }
 
@@ -84,12 +86,13 @@ pub struct Conversations {
     finished: BTreeSet<(Moment, u32)>,
     /// Conversations that time alone changes, by when.
     changing: BTreeSet<(Moment, u32)>,
-    condensed: Condensed,
+    packed: Packed,
     queues: QueueNumbers,
     live: Live,
     totals: Totals,
     drift: u64,
     limits: Limits,
+    finished_at_most: usize,
     /// Bytes of whole conversations, as an estimate.
     bytes: usize,
     evicted: u64,
@@ -108,7 +111,7 @@ impl Conversations {
             slots: Slots::default(),
             finished: BTreeSet::new(),
             changing: BTreeSet::new(),
-            condensed: Condensed::default(),
+            packed: Packed::default(),
             queues: QueueNumbers::default(),
             live: Live::default(),
             totals,
@@ -117,6 +120,7 @@ impl Conversations {
                 max_conversations: limits.max_conversations.clamp(1, CONVERSATIONS_AT_MOST),
                 ..limits
             },
+            finished_at_most: FINISHED_AT_MOST,
             bytes: 0,
             evicted: 0,
             lost: 0,
@@ -153,29 +157,33 @@ impl Conversations {
             Some(slot) => slot,
             None => {
                 let horizon = now.minus(self.limits.retention);
-                let kept = self.condensed.newest(facts.id());
-                let is_old = kept.is_none_or(|newest| newest < horizon);
+                let newest = self.packed.newest(facts.id());
+                let is_old = newest.is_none_or(|newest| newest < horizon);
                 if source == Source::Stream && is_old && self.ended_before(facts, horizon, now) {
                     return Taken::Late;
                 }
-                if kept.is_some() && facts.newest() <= kept {
-                    return if is_old { Taken::Late } else { Taken::Joined };
+                if is_old && newest.is_some() && facts.newest() <= newest {
+                    return Taken::Late;
                 }
-                let kept = self.condensed.take(facts.id());
-                let settled = kept.map(|kept| kept.counts.into_boxed_slice());
-                let slot = self.slots.insert(State::nothing_of(facts.id().clone()), settled, now);
-                self.bytes += self.bytes_of(slot);
-                slot
+                match self.packed.take(facts.id()) {
+                    Some(whole) => self.unpack(whole, now),
+                    None => {
+                        let slot = self.slots.insert(State::nothing_of(facts.id().clone()), None, now);
+                        self.bytes += self.bytes_of(slot);
+                        slot
+                    }
+                }
             }
         };
+        self.learn_ids(slot, facts);
         self.join(slot, facts, source, now);
         self.slots.touch(slot, now);
         self.make_room(now);
         Taken::Joined
     }
 
-    /// Lets time pass: counts what it decides, condenses finished conversations with a newest time before `now` less the
-    /// retention, forgets condensed ones later; drops windows and days that are no longer kept.
+    /// Lets time pass: counts what it decides, packs finished conversations with a newest time before `now` less the
+    /// retention, forgets packed ones later; drops windows and days that are no longer kept.
     pub(crate) fn forget(&mut self, now: Moment) {
         self.totals.advance(now);
         while let Some(&(at, slot)) = self.changing.first()
@@ -185,12 +193,12 @@ impl Conversations {
         }
         let horizon = now.minus(self.limits.retention);
         while let Some(&(newest, slot)) = self.finished.first()
-            && (newest < horizon || self.finished.len() > FINISHED_AT_MOST)
+            && (newest < horizon || self.finished.len() > self.finished_at_most)
         {
-            self.condense(slot, Cause::Finished);
+            self.pack(slot);
         }
-        self.condensed
-            .forget(horizon.minus(REMEMBERED_COUNTS), horizon.minus(REMEMBERED_THREADS));
+        self.packed
+            .forget(horizon.minus(REMEMBERED), horizon.minus(REMEMBERED_THREADS));
     }
 
     /// REST does not know an open conversation any more: it leaves the live numbers until something is told of it again.
@@ -213,22 +221,28 @@ impl Conversations {
         self.lost
     }
 
-    /// Whether anything is remembered of a conversation, condensed ones included.
+    /// Whether anything is remembered of a conversation, packed ones included.
     #[must_use]
     pub(crate) fn remembers(&self, id: &Id) -> bool {
-        self.slots.find(id).is_some() || self.condensed.newest(id).is_some()
+        self.slots.find(id).is_some() || self.packed.newest(id).is_some()
     }
 
-    /// Number of conversations of which only what they were counted for is known.
+    /// Number of packed conversations.
     #[cfg(any(test, feature = "internals"))]
     #[must_use]
-    pub fn condensed(&self) -> usize {
-        self.condensed.len()
+    pub fn packed(&self) -> usize {
+        self.packed.len()
+    }
+
+    /// From now on so many finished conversations are kept whole.
+    #[cfg(test)]
+    pub(crate) fn keep_finished(&mut self, at_most: usize) {
+        self.finished_at_most = at_most;
     }
 
     /// Times that differ between stream and REST: of each communication its connected and disconnected time, start and end
-    /// of its after-call work, each counted once. A difference that later facts resolve is no longer counted; those of condensed
-    /// conversations remain.
+    /// of its after-call work, each counted once. A difference that later facts resolve is no longer counted; those of
+    /// conversations that were forgotten remain.
     #[must_use]
     pub(crate) fn drift(&self) -> u64 {
         self.drift
@@ -268,7 +282,7 @@ impl Conversations {
     /// Bytes in memory, as an estimate.
     #[must_use]
     pub(crate) fn bytes(&self) -> usize {
-        self.bytes + self.condensed.bytes()
+        self.bytes + self.packed.bytes()
     }
 
     /// Whole conversations that are not finished, in no order; a repair asks for them.
@@ -363,7 +377,7 @@ impl Conversations {
     fn judge(&mut self, at: u32, as_of: Moment, outcome: &mut Outcome) -> u64 {
         let Some(state) = self.slots.state(at) else { return 0 };
         let slot = self.slots.slot(at);
-        let layers = (state, slot.rest(), slot.settled());
+        let layers = (state, slot.rest());
         let differences = layered(&mut self.reading, &mut self.queues, layers, as_of, outcome);
         if slot.is_lost() {
             outcome.active = false;
@@ -403,7 +417,8 @@ impl Conversations {
     /// Moves a conversation in the lists by time.
     fn note_times(&mut self, at: u32, outcome: &Outcome) {
         let slot = self.slots.slot(at);
-        let is_finished = outcome.finished || slot.is_lost();
+        // A lost one may still expect after-call work.
+        let is_finished = outcome.finished || slot.is_lost() && outcome.changes_at.is_none();
         let finished = is_finished.then(|| self.newest(at));
         let changes_at = outcome.changes_at;
         let (was_finished, changed_at) = (slot.finished(), slot.changes_at());
@@ -462,21 +477,20 @@ impl Conversations {
         SLOT_BYTES + state + self.slots.slot(at).heap_bytes()
     }
 
-    /// Condenses finished conversations first, which loses no count, then drops what was condensed first, then condenses
-    /// the longest idle.
+    /// Packs finished conversations first, then drops what was packed first, then packs the longest idle.
     fn make_room(&mut self, now: Moment) {
         loop {
             let is_full = self.slots.len() > self.limits.max_conversations;
-            let is_large = self.bytes() > self.limits.max_bytes;
+            let is_large = self.bytes() > self.limits.max_bytes || self.packed.is_full();
             if !is_full && !is_large {
                 return;
             }
             if let Some(&(_, at)) = self.finished.first() {
-                self.condense(at, Cause::Finished);
+                self.pack(at);
                 continue;
             }
             let forgotten = now.minus(self.limits.retention);
-            if !is_full && let Some(evicted) = self.condensed.drop_some(forgotten) {
+            if !is_full && let Some(evicted) = self.packed.drop_some(forgotten) {
                 self.evicted += evicted;
                 continue;
             }
@@ -485,48 +499,75 @@ impl Conversations {
                 return;
             }
             let Some(at) = self.slots.idlest() else { return };
-            self.condense(at, Cause::Evicted);
+            self.pack(at);
             self.evicted += 1;
         }
     }
 
-    /// Keeps only what a conversation was counted for, and takes it out of the live numbers.
-    fn condense(&mut self, at: u32, cause: Cause) {
+    /// Packs a conversation, and takes it out of the live numbers if it is not finished. What it was counted for stays counted.
+    fn pack(&mut self, at: u32) {
         self.bytes -= self.bytes_of(at);
-        let mut outcome = std::mem::take(&mut self.before);
         let slot = self.slots.slot(at);
-        let (seen, computed) = (slot.seen, slot.computed);
-        self.judge(at, computed, &mut outcome);
-        let newest = self.newest(at);
-        let Some((state, extra)) = self.slots.take(at) else {
+        let (seen, computed, finished) = (slot.seen, slot.computed, slot.finished());
+        let newest = finished.unwrap_or_else(|| self.newest(at));
+        if finished.is_none() {
+            let mut outcome = std::mem::take(&mut self.before);
+            self.judge(at, computed, &mut outcome);
+            self.live.replace(at, &outcome, &Outcome::default());
+            self.before = outcome;
+        }
+        let Some((stream, extra)) = self.slots.take(at) else {
             return;
         };
-        let Extra {
-            rest,
-            finished,
-            changes_at,
-            ..
-        } = extra;
         move_to(&mut self.finished, at, finished, None);
-        move_to(&mut self.changing, at, changes_at, None);
-        let kept = Kept {
+        move_to(&mut self.changing, at, extra.changes_at, None);
+        self.packed.keep(Whole {
+            layers: Layers {
+                stream,
+                rest: extra.rest,
+            },
+            is_lost: extra.is_lost,
             newest,
-            counts: std::mem::take(&mut outcome.counts),
-        };
-        // What was counted stays counted.
-        self.live.replace(at, &outcome, &Outcome::default());
-        let kind = (cause, lifetime(&state, rest.as_deref()));
-        self.condensed.keep(&state.id, seen, &kept, kind);
-        self.before = outcome;
+            seen: seen.max(computed),
+            evicted: finished.is_none().then_some(computed),
+        });
     }
-}
 
-fn lifetime(stream: &State, rest: Option<&State>) -> Lifetime {
-    let states = [Some(stream), rest];
-    let mut communications = states.into_iter().flatten().flat_map(|state| &state.communications);
-    let is_thread =
-        communications.any(|c| matches!(c.kind, MediaKind::Email | MediaKind::Message | MediaKind::Callback));
-    if is_thread { Lifetime::Month } else { Lifetime::Day }
+    /// Gives a packed conversation a slot, and what it means its place in the live numbers again.
+    fn unpack(&mut self, whole: Whole, now: Moment) -> u32 {
+        let Whole { layers, is_lost, .. } = whole;
+        let has_short_ids = has_short_ids(&layers.stream) || layers.rest.as_deref().is_some_and(has_short_ids);
+        let extra = Extra {
+            rest: layers.rest,
+            is_lost,
+            has_short_ids,
+            ..Extra::default()
+        };
+        let at = self.slots.insert(layers.stream, Some(Box::new(extra)), now);
+        // Time does not change what a finished one means, once it is seen.
+        let computed = whole.evicted.unwrap_or(whole.seen);
+        self.slots.both_mut(at).1.computed = computed;
+        self.bytes += self.bytes_of(at);
+        let mut outcome = std::mem::take(&mut self.before);
+        self.judge(at, computed, &mut outcome);
+        self.live.replace(at, &Outcome::default(), &outcome);
+        self.note_times(at, &outcome);
+        self.before = outcome;
+        at
+    }
+
+    /// Facts tell the ids of which a conversation that was packed knows only the short form.
+    fn learn_ids(&mut self, at: u32, facts: &impl ConversationTold) {
+        if !self.slots.slot(at).has_short_ids() {
+            return;
+        }
+        if let (Some(state), slot) = self.slots.both_mut(at) {
+            let extra = slot.extra_mut();
+            let of_stream = learn_ids(state, facts);
+            let of_rest = extra.rest.as_mut().is_some_and(|rest| learn_ids(rest, facts));
+            extra.has_short_ids = of_stream || of_rest;
+        }
+    }
 }
 
 /// Moves a slot in a list by time.

@@ -126,12 +126,8 @@ macro_rules! numbers {
 
         impl CountKind {
             /// All, in the order of the JSON keys.
+            #[cfg(test)]
             pub(crate) const ALL: &'static [Self] = &[$( Self::$kind ),*];
-
-            /// The kind that `kind as u8` stands for.
-            pub(crate) fn of_code(code: u8) -> Option<Self> {
-                Self::ALL.get(usize::from(code)).copied()
-            }
         }
 
         /// Counts and sums of milliseconds, from which [`Numbers`] are computed.

@@ -45,12 +45,9 @@ impl Index {
 
     /// Adds a place, which is below [`u32::MAX`] and not in the index yet.
     pub(super) fn insert(&mut self, hash: u32, place: u32) {
-        // At most half full: then an entry is nearly always in its first cell or the next.
-        if (self.len + 1) * 2 > self.cells.len() {
-            let cells = vec![0; self.cells.len() * 2];
-            for cell in std::mem::replace(&mut self.cells, cells) {
-                self.put(cell);
-            }
+        // At most three quarters full: then an entry is nearly always in the cache line of its first cell.
+        if (self.len + 1) * 4 > self.cells.len() * 3 {
+            self.resize(self.cells.len() * 2);
         }
         self.put(u64::from(hash) << 32 | (u64::from(place) + 1));
         self.len += 1;
@@ -79,6 +76,25 @@ impl Index {
             at = self.after(at);
         }
         self.cells[hole] = 0;
+    }
+
+    /// Gives memory back if hardly any of it is used.
+    pub(super) fn shrink(&mut self) {
+        let cells = (self.len * 2).next_power_of_two().max(CELLS_AT_LEAST);
+        if cells * 4 <= self.cells.len() {
+            self.resize(cells);
+        }
+    }
+
+    /// Bytes on the heap.
+    pub(super) fn heap_bytes(&self) -> usize {
+        size_of_val(self.cells.as_slice())
+    }
+
+    fn resize(&mut self, cells: usize) {
+        for cell in std::mem::replace(&mut self.cells, vec![0; cells]) {
+            self.put(cell);
+        }
     }
 
     fn put(&mut self, cell: u64) {
@@ -125,6 +141,7 @@ mod tests {
                 }
                 prop_assert_eq!(index.len(), known.len());
             }
+            index.shrink();
             for place in 0..200 {
                 let found = index.find(hash(place), |found| found == place);
                 prop_assert_eq!(found, known.contains(&place).then_some(place));

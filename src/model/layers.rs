@@ -1,10 +1,9 @@
-//! What a conversation means when stream, REST and what it was counted for before are taken together.
+//! What a conversation means when stream and REST are taken together.
 //!
-//! In: the state from the stream, from REST, earlier counts, the time · Out: `Outcome`, differences; ended holds · Thread:
+//! In: the state from the stream, from REST, the time · Out: `Outcome`, differences; ended holds · Thread:
 //! any (pure).
 
-use super::counts::CountKind;
-use super::outcome::{Count, Outcome, Reading};
+use super::outcome::{Outcome, Reading};
 use super::overlay::overlay;
 use super::queue_numbers::{QueueNumber, QueueNumbers};
 use super::state::State;
@@ -13,15 +12,15 @@ use super::told::{CommunicationTold as _, ConversationTold, ParticipantTold as _
 use crate::Moment;
 use crate::event::facts::MediaKind;
 
-/// Reads what a conversation counts for, all three taken together. Returns how many times differ between stream and REST.
+/// Reads what a conversation counts for, both taken together. Returns how many times differ between stream and REST.
 pub(super) fn layered(
     reading: &mut Reading,
     queues: &mut QueueNumbers,
-    (stream, rest, settled): (&State, Option<&State>, Option<&[Count]>),
+    (stream, rest): (&State, Option<&State>),
     as_of: Moment,
     outcome: &mut Outcome,
 ) -> u64 {
-    let differences = match rest {
+    match rest {
         None => {
             reading.outcome(stream, as_of, outcome);
             0
@@ -32,33 +31,7 @@ pub(super) fn layered(
             reading.outcome(&State::of(&whole, queues), as_of, outcome);
             differences
         }
-    };
-    if let Some(settled) = settled {
-        outcome.counts = with_settled(settled, std::mem::take(&mut outcome.counts));
     }
-    differences
-}
-
-/// Of a conversation that was condensed only a part may be told again, so earlier counts stand. Stay by stay, new counts
-/// replace the earlier ones only if the stay had no verdict yet, or if it is an agent's that was handled later than was
-/// known.
-fn with_settled(settled: &[Count], found: Vec<Count>) -> Vec<Count> {
-    let key = |count: &Count| (count.participant, count.stay);
-    let verdict_at = |counts: &[Count], stay: (u32, Moment)| {
-        let own = counts.iter().filter(|c| key(c) == stay);
-        own.filter(|c| c.kind != CountKind::Offered).map(|c| c.at).max()
-    };
-    let is_agent = |stay| settled.iter().any(|c| key(c) == stay && c.kind == CountKind::Handled);
-    let is_in = |counts: &[Count], stay| counts.iter().any(|c| key(c) == stay);
-    let gives_way = |stay| {
-        let (old, new) = (verdict_at(settled, stay), verdict_at(&found, stay));
-        old.is_none() || (is_agent(stay) && new > old)
-    };
-    let stands = |c: &&Count| !(is_in(&found, key(c)) && gives_way(key(c)));
-    let mut whole: Vec<Count> = settled.iter().filter(stands).copied().collect();
-    let is_new = |c: &&Count| !is_in(settled, key(c)) || gives_way(key(c));
-    whole.extend(found.iter().filter(is_new).copied());
-    whole
 }
 
 /// A hold of an agent that is over.
@@ -115,50 +88,4 @@ pub(super) fn ended_holds(
         })
     });
     ended.collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::testing::{at, queue};
-
-    fn count(participant: u32, kind: CountKind, secs: i64) -> Count {
-        Count {
-            queue: queue("Q"),
-            media: MediaKind::Voice,
-            kind,
-            at: at(secs),
-            millis: 0,
-            participant,
-            stay: at(0),
-        }
-    }
-
-    #[test]
-    fn what_was_counted_stands_and_what_is_new_counts() {
-        let visit = [count(1, CountKind::Offered, 0), count(1, CountKind::Answered, 5)];
-        let agent = [count(2, CountKind::Handled, 20), count(2, CountKind::WrappedUp, 20)];
-        let settled = [visit, agent].concat();
-        let none = with_settled(&settled, Vec::new());
-        assert_eq!(none, settled, "who is absent from what came is not gone");
-        let in_part = vec![count(1, CountKind::Offered, 0), count(1, CountKind::FlowOut, 9)];
-        assert_eq!(
-            with_settled(&settled, in_part),
-            settled,
-            "a verdict in part only is none"
-        );
-        let earlier = vec![count(2, CountKind::Handled, 19)];
-        assert_eq!(with_settled(&settled, earlier), settled);
-        let later = vec![count(2, CountKind::Handled, 30)];
-        let whole = with_settled(&settled, later.clone());
-        assert_eq!(whole, [visit.to_vec(), later].concat());
-        let new = vec![count(3, CountKind::Offered, 40)];
-        assert_eq!(with_settled(&settled, new.clone()), [settled, new].concat());
-        let waited = [count(1, CountKind::Offered, 0)];
-        assert_eq!(
-            with_settled(&waited, visit.to_vec()),
-            visit,
-            "an evicted one that is answered"
-        );
-    }
 }

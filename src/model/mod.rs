@@ -10,7 +10,6 @@
 
 mod bucket;
 mod bytes;
-mod condensed;
 mod conversation;
 mod conversations;
 pub(crate) mod counts;
@@ -29,10 +28,12 @@ mod live;
 mod observation;
 mod outcome;
 mod overlay;
+mod packed;
 pub mod queue;
 mod queue_numbers;
 mod self_check;
 mod service_time;
+mod shapes;
 mod slots;
 pub mod snapshot;
 mod state;

@@ -115,6 +115,14 @@ fn numbers(model: &mut Model, as_of: Moment) -> Value {
     numbers
 }
 
+/// All numbers and the counters, the approximate included.
+fn everything(model: &mut Model, as_of: Moment) -> Value {
+    let snapshot = shown(model, as_of);
+    serde_json::json!({
+        "totals": snapshot.totals, "all_queues": snapshot.all_queues, "queues": snapshot.queues,
+        "counters": snapshot.counters})
+}
+
 /// The same conversation as somebody else would tell it, at another time.
 fn contradicting(facts: &ConversationFacts, rng: &mut fastrand::Rng) -> ConversationFacts {
     let mut facts = facts.clone();
@@ -285,6 +293,48 @@ proptest! {
     }
 
     #[test]
+    fn packed_conversations_take_every_fact_like_whole_ones(seed in any::<u64>(), kept in 0..3_usize) {
+        let mut rng = fastrand::Rng::with_seed(seed);
+        let centre = centre(&mut rng);
+        let mut arriving = Vec::new();
+        for (ms, facts) in &centre.told {
+            for _ in 0..rng.usize(1..3) {
+                let mut facts = facts.clone();
+                match rng.u8(..6) {
+                    0 => facts = contradicting(&facts, &mut rng),
+                    1 => facts.participants.retain(|_| rng.bool()),
+                    _ => {}
+                }
+                let late_ms = if rng.bool() { 0 } else { rng.i64(0..2_000_000) };
+                arriving.push((ms + late_ms, facts));
+            }
+        }
+        arriving.sort_by_key(|(ms, _)| *ms);
+        let (mut packing, mut whole) = (model(&centre.queues), model(&centre.queues));
+        packing.conversations.keep_finished(kept);
+        whole.conversations.keep_finished(usize::MAX);
+        for (ms, facts) in &arriving {
+            let now = moment(*ms);
+            let repaired = (rng.u8(..10) == 0).then(|| rng.usize(..centre.histories.len()));
+            for model in [&mut packing, &mut whole] {
+                model.on_tick(now);
+                take(model, facts, now);
+                if let Some(n) = repaired {
+                    repair(model, &centre.histories[n], *ms, now);
+                }
+                model.on_tick(now);
+            }
+            prop_assert_eq!(difference(&everything(&mut whole, now), &everything(&mut packing, now), ""), None);
+        }
+        let now = moment(LATER_MS);
+        packing.on_tick(now);
+        whole.on_tick(now);
+        let left = packing.conversations().len();
+        prop_assert!(left <= packing.conversations.open().count() + kept, "{} are whole", left);
+        prop_assert_eq!(difference(&everything(&mut whole, now), &everything(&mut packing, now), ""), None);
+    }
+
+    #[test]
     fn what_is_condensed_keeps_its_numbers_and_ignores_what_is_repeated(seed in any::<u64>()) {
         let mut rng = fastrand::Rng::with_seed(seed);
         let centre = centre(&mut rng);
@@ -298,8 +348,8 @@ proptest! {
             take(&mut model, facts, moment(*ms));
         }
         model.on_tick(later);
-        prop_assert!(model.conversations().condensed() > 0);
-        prop_assert_eq!(model.conversations().len() + model.conversations().condensed(), centre.histories.len());
+        prop_assert!(model.conversations().packed() > 0);
+        prop_assert_eq!(model.conversations().len() + model.conversations().packed(), centre.histories.len());
         let whole = numbers(&mut in_order(&centre, centre.told.len(), later), later);
         prop_assert_eq!(difference(&whole, &numbers(&mut model, later), ""), None);
         let mut again: Vec<_> = centre.told.iter().collect();

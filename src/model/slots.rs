@@ -9,7 +9,6 @@
 use std::hash::BuildHasher;
 
 use super::index::Index;
-use super::outcome::Count;
 use super::state::State;
 use crate::base::hash::Seeded;
 use crate::{Id, Moment};
@@ -52,25 +51,20 @@ pub(super) struct Slot {
 pub(super) struct Extra {
     /// What REST said of it.
     pub(super) rest: Option<Box<State>>,
-    /// What it was counted for before it was condensed, if it came back.
-    pub(super) settled: Option<Box<[Count]>>,
     /// Its newest time, if it is finished.
     pub(super) finished: Option<Moment>,
     /// When time alone changes what it counts for.
     pub(super) changes_at: Option<Moment>,
     /// REST does not know it any more, so it counts for nothing that goes on.
     pub(super) is_lost: bool,
+    /// It was packed, and some of its ids are known in short only.
+    pub(super) has_short_ids: bool,
 }
 
 impl Slot {
     /// What REST said of it.
     pub(super) fn rest(&self) -> Option<&State> {
         self.extra.as_ref()?.rest.as_deref()
-    }
-
-    /// What it was counted for before it was condensed, if it came back.
-    pub(super) fn settled(&self) -> Option<&[Count]> {
-        self.extra.as_ref()?.settled.as_deref()
     }
 
     /// Its newest time, if it is finished.
@@ -88,6 +82,11 @@ impl Slot {
         self.extra.as_ref().is_some_and(|extra| extra.is_lost)
     }
 
+    /// It was packed, and some of its ids are known in short only.
+    pub(super) fn has_short_ids(&self) -> bool {
+        self.extra.as_ref().is_some_and(|extra| extra.has_short_ids)
+    }
+
     /// Bytes on the heap beside the state of the stream.
     pub(super) fn heap_bytes(&self) -> usize {
         self.extra.as_ref().map_or(0, |extra| {
@@ -95,8 +94,7 @@ impl Slot {
                 .rest
                 .as_ref()
                 .map_or(0, |rest| size_of::<State>() + rest.heap_bytes());
-            let settled = extra.settled.as_ref().map_or(0, |settled| size_of_val(&**settled));
-            size_of::<Extra>() + rest + settled
+            size_of::<Extra>() + rest
         })
     }
 
@@ -163,16 +161,11 @@ impl Slots {
         open.filter_map(|at| self.states[at].as_ref().map(|state| state.id.clone()))
     }
 
-    /// Gives a new conversation a slot.
-    pub(super) fn insert(&mut self, state: State, settled: Option<Box<[Count]>>, now: Moment) -> u32 {
+    /// Gives a conversation a slot.
+    pub(super) fn insert(&mut self, state: State, extra: Option<Box<Extra>>, now: Moment) -> u32 {
         let hash = self.hash(&state.id);
         let slot = Slot {
-            extra: settled.map(|settled| {
-                Box::new(Extra {
-                    settled: Some(settled),
-                    ..Extra::default()
-                })
-            }),
+            extra,
             seen: now,
             touched: self.next_touch(),
             computed: now,

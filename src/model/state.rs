@@ -7,6 +7,7 @@
 //! all have the same stamp, so one stamp stands for all of them; what differs, and what few conversations have, is boxed.
 
 mod communication;
+pub(crate) mod packing;
 mod participant;
 
 use std::collections::HashMap;

@@ -15,6 +15,7 @@ use crate::model::testing::{
 };
 
 mod memory;
+mod packing;
 mod time;
 
 const TWO_HOURS: Duration = Duration::from_secs(7200);
@@ -293,7 +294,7 @@ fn an_evicted_one_that_comes_back_counts_what_it_was_not_counted_for() {
     let mut store = crate::model::testing::store(TWO_HOURS, 1);
     store.apply(&visit("c", "Q", None), at(6));
     store.apply(&visit("other", "R", None), at(7));
-    assert_eq!((store.evicted(), store.condensed()), (1, 1));
+    assert_eq!((store.evicted(), store.packed()), (1, 1));
     assert_eq!(total(&store, MediaKind::Voice).offered, 1, "what was counted stays");
     assert!(store.live_of(&Id::new("Q")).is_none(), "nobody waits");
     store.apply(&answered("c", Some(30)), at(30));
@@ -307,9 +308,9 @@ fn a_condensed_one_takes_what_is_new_and_nothing_twice() {
     let mut store = crate::model::testing::store(TWO_HOURS, 10);
     store.apply(&answered("c", Some(30)), at(30));
     store.forget(at(30).plus(TWO_HOURS));
-    assert_eq!((store.len(), store.condensed()), (1, 0));
+    assert_eq!((store.len(), store.packed()), (1, 0));
     store.forget(at(31).plus(TWO_HOURS));
-    assert_eq!((store.len(), store.condensed()), (0, 1));
+    assert_eq!((store.len(), store.packed()), (0, 1));
     let before = total(&store, MediaKind::Voice);
     assert!(store.remembers(&Id::new("c")));
     store.apply(&answered("c", None), at(8_000));
@@ -324,7 +325,7 @@ fn a_condensed_one_takes_what_is_new_and_nothing_twice() {
     assert_eq!((voice.offered, voice.answered, voice.abandoned), (2, 1, 0));
     assert_eq!(store.live_sums(|_| true).waiting, 1);
     store.forget(at(100_000));
-    assert_eq!((store.len(), store.condensed()), (1, 0), "an open one stays");
+    assert_eq!((store.len(), store.packed()), (1, 0), "an open one stays");
 }
 
 /// What comes late was true once: a state in which the conversation was open, after it was forgotten.

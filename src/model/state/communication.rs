@@ -18,14 +18,14 @@ pub(crate) struct CommunicationRow {
     pub(crate) connected: Option<Moment>,
     pub(crate) disconnected: Option<Moment>,
     /// Of state, disconnect kind and what it says of after-call work, where `more` has none.
-    stamp: Option<Moment>,
-    queue_stamp: Option<Moment>,
-    oldest_queue_stamp: Option<Moment>,
+    pub(super) stamp: Option<Moment>,
+    pub(super) queue_stamp: Option<Moment>,
+    pub(super) oldest_queue_stamp: Option<Moment>,
     pub(crate) acw_started: Option<Moment>,
     pub(crate) acw_ended: Option<Moment>,
-    more: Option<Box<MoreOfCommunication>>,
-    queue: Option<QueueNumber>,
-    oldest_queue: Option<QueueNumber>,
+    pub(super) more: Option<Box<MoreOfCommunication>>,
+    pub(super) queue: Option<QueueNumber>,
+    pub(super) oldest_queue: Option<QueueNumber>,
     pub(crate) kind: MediaKind,
     pub(crate) state: Option<CommunicationState>,
     pub(crate) disconnect: Option<DisconnectKind>,
@@ -36,12 +36,12 @@ pub(crate) struct CommunicationRow {
 
 /// What few communications have.
 #[derive(Clone, Debug, Default)]
-struct MoreOfCommunication {
+pub(super) struct MoreOfCommunication {
     /// Stamps of state, disconnect kind, `acw_required` and `acw_state`.
-    stamps: Option<[Option<Moment>; 4]>,
-    scheduled: Option<Moment>,
-    hold_started: Option<Moment>,
-    hold_over: Option<Moment>,
+    pub(super) stamps: Option<[Option<Moment>; 4]>,
+    pub(super) scheduled: Option<Moment>,
+    pub(super) hold_started: Option<Moment>,
+    pub(super) hold_over: Option<Moment>,
 }
 
 impl CommunicationRow {

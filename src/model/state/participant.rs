@@ -18,12 +18,12 @@ pub(crate) struct ParticipantRow {
     pub(crate) connected: Option<Moment>,
     pub(crate) ended: Option<Moment>,
     /// Of queue, purpose and flags, where `more` has none.
-    stamp: Option<Moment>,
+    pub(super) stamp: Option<Moment>,
     /// The first pair of after-call work, if there is one.
-    work: AfterCallWork,
+    pub(super) work: AfterCallWork,
     /// The first wrap-up with a time.
-    wrapup: Option<Moment>,
-    more: Option<Box<MoreOfParticipant>>,
+    pub(super) wrapup: Option<Moment>,
+    pub(super) more: Option<Box<MoreOfParticipant>>,
     pub(crate) queue: Option<QueueNumber>,
     /// Where its communications begin, and how many it has.
     pub(super) first: u16,
@@ -31,18 +31,18 @@ pub(crate) struct ParticipantRow {
     pub(crate) purpose: Option<Purpose>,
     pub(crate) wrapup_expected: Option<bool>,
     pub(crate) wrapup_required: Option<bool>,
-    listens_in: Option<bool>,
+    pub(super) listens_in: Option<bool>,
 }
 
 /// What few participants have.
 #[derive(Clone, Debug, Default)]
-struct MoreOfParticipant {
+pub(super) struct MoreOfParticipant {
     /// Stamps of queue, purpose, `wrapup_expected`, `wrapup_required` and `listens_in`.
-    stamps: Option<[Option<Moment>; 5]>,
+    pub(super) stamps: Option<[Option<Moment>; 5]>,
     /// The other pairs of after-call work.
-    work: Vec<AfterCallWork>,
+    pub(super) work: Vec<AfterCallWork>,
     /// The other wrap-ups.
-    wrapups: Wrapups,
+    pub(super) wrapups: Wrapups,
 }
 
 impl ParticipantRow {

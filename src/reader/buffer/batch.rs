@@ -3,11 +3,13 @@
 //! In: decoded events · Out: the same, oldest first · Thread: any (one owner at a time).
 
 use crate::event::Event;
-use crate::event::facts::Facts;
+use crate::event::facts::{ConversationFacts, Facts, Participant};
 use crate::event::update::ConversationUpdate;
 
 /// Facts that are kept for their memory at most, about a kilobyte each.
 const SPARE_AT_MOST: usize = 256;
+/// Facts with more rows are not kept.
+const SPARE_ROWS_AT_MOST: usize = 32;
 
 /// Events, oldest first, with a cursor: those before it are done. [`Batch::clear`] keeps the memory of their facts for the
 /// thread that allocated it, unless somebody wanted the events with their facts.
@@ -15,6 +17,8 @@ const SPARE_AT_MOST: usize = 256;
 pub(crate) struct Batch {
     /// `None` only before the cursor.
     events: Vec<Option<Event>>,
+    /// Bytes of each event, as an estimate.
+    sizes: Vec<u32>,
     cursor: usize,
     #[expect(clippy::vec_box, reason = "the boxes themselves are used again")]
     spare: Vec<Box<ConversationUpdate>>,
@@ -33,7 +37,42 @@ impl Batch {
 
     /// Adds the newest event.
     pub(crate) fn push(&mut self, event: Event) {
+        self.sizes.push(bytes_of(&event));
         self.events.push(Some(event));
+    }
+
+    /// Bytes of the events after the cursor, as an estimate.
+    pub(super) fn bytes(&self) -> usize {
+        self.sizes[self.cursor..].iter().map(|bytes| *bytes as usize).sum()
+    }
+
+    /// Bytes of the oldest event.
+    pub(super) fn oldest_bytes(&self) -> usize {
+        self.sizes.get(self.cursor).map_or(0, |bytes| *bytes as usize)
+    }
+
+    /// Of the events after the cursor, how many of the oldest have so many bytes together.
+    pub(super) fn within(&self, bytes: usize) -> usize {
+        let mut sum = 0;
+        let sizes = self.sizes[self.cursor..].iter();
+        sizes
+            .take_while(|size| {
+                sum += **size as usize;
+                sum <= bytes
+            })
+            .count()
+    }
+
+    /// How many of the newest events after the cursor have so many bytes together.
+    pub(super) fn newest_within(&self, bytes: usize) -> usize {
+        let mut sum = 0;
+        let sizes = self.sizes[self.cursor..].iter().rev();
+        sizes
+            .take_while(|size| {
+                sum += **size as usize;
+                sum <= bytes
+            })
+            .count()
     }
 
     /// The oldest event.
@@ -65,11 +104,15 @@ impl Batch {
     /// Drops all events and keeps the memory of the list and of facts.
     pub(crate) fn clear(&mut self) {
         let spent = self.events.drain(..).flatten();
+        let is_small = |update: &ConversationUpdate| {
+            update.participants.capacity().max(update.communications.capacity()) <= SPARE_ROWS_AT_MOST
+        };
         self.spare.extend(spent.filter_map(|event| match event.facts {
-            Facts::ConversationUpdate(update) => Some(update),
+            Facts::ConversationUpdate(update) if is_small(&update) => Some(update),
             _ => None,
         }));
         self.spare.truncate(SPARE_AT_MOST);
+        self.sizes.clear();
         self.cursor = 0;
     }
 
@@ -93,12 +136,15 @@ impl Batch {
         self.events.len()
     }
 
-    /// The event at this place, unless the cursor has passed it.
-    pub(super) fn at_mut(&mut self, place: usize) -> Option<&mut Event> {
-        match place >= self.cursor {
-            true => self.events.get_mut(place)?.as_mut(),
-            false => None,
+    /// Changes the event at this place, unless the cursor has passed it. Returns by how many bytes more or less it has.
+    pub(super) fn change(&mut self, place: usize, change: impl FnOnce(&mut Event)) -> Option<isize> {
+        if place < self.cursor {
+            return None;
         }
+        let event = self.events.get_mut(place)?.as_mut()?;
+        change(event);
+        let before = std::mem::replace(&mut self.sizes[place], bytes_of(event));
+        Some(self.sizes[place] as isize - before as isize)
     }
 
     /// The events after the cursor, with their places.
@@ -112,6 +158,28 @@ impl Batch {
         let until = other.events.len().min(other.cursor + count);
         let moved = other.events[other.cursor..until].iter_mut().map(Option::take);
         self.events.extend(moved);
+        self.sizes.extend_from_slice(&other.sizes[other.cursor..until]);
         other.cursor = until;
     }
+}
+
+/// Bytes that an event takes while it waits, as an estimate: itself, its body where it has one, and its longer facts.
+fn bytes_of(event: &Event) -> u32 {
+    let of_facts = match &event.facts {
+        Facts::ConversationUpdate(update) => {
+            size_of::<ConversationUpdate>()
+                + size_of_val(update.participants.as_slice())
+                + size_of_val(update.communications.as_slice())
+        }
+        Facts::Conversation(facts) => {
+            let people = facts.participants.iter();
+            let of_one = |p: &Participant| size_of::<Participant>() + size_of_val(p.communications.as_slice());
+            size_of::<ConversationFacts>() + people.map(of_one).sum::<usize>()
+        }
+        Facts::Observations(facts) => size_of_val(facts.rows.as_slice()),
+        Facts::Metrics(facts) => size_of_val(facts.values.as_slice()),
+        _ => 0,
+    };
+    let body = event.body.as_ref().map_or(0, |body| body.len());
+    u32::try_from(size_of::<Event>() + of_facts + body).unwrap_or(u32::MAX)
 }

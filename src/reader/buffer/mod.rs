@@ -5,7 +5,8 @@
 //! The batches wait behind one mutex, because `coalesce` must change events that wait, `drop-oldest` must drop them, and a
 //! channel gives no access to them. The mutex is taken once a batch and never held during a wait. Two crossbeam channels of
 //! one place wake the aggregator when something waits, and a reader when there is room. Capacity counts events: at most
-//! `capacity` wait here, and each reader and the aggregator have a batch in hand.
+//! `capacity` wait here, and each reader and the aggregator have a batch in hand. Events that are large beyond measure have
+//! less room, by a bound of their bytes; the policies are the same for both.
 
 mod batch;
 #[cfg(test)]
@@ -30,6 +31,12 @@ const BATCH_EVENTS: usize = 128;
 
 /// A batch is at most this part of the capacity, so that a small buffer stays as small as it was asked to be.
 const CAPACITY_PARTS: usize = 8;
+
+/// Waiting events have this many bytes on average at most: about 3,000 of facts, and a body of 3 KB where bodies are shown.
+const EVENT_BYTES: usize = 6_500;
+
+/// A buffer of fewer events has room for the bytes of as many: 32 MB.
+const BYTES_OF_EVENTS: usize = 5_000;
 
 /// A channel on which nothing is ever sent: its disconnection is the stop signal.
 pub(crate) type StopSignal = Receiver<Never>;
@@ -90,11 +97,12 @@ enum Waited {
 pub(crate) fn buffer(config: BufferConfig, telemetry: Arc<Telemetry>) -> (BufferSender, BufferReceiver) {
     let capacity = config.capacity.max(1);
     let batch_events = (capacity / CAPACITY_PARTS).clamp(1, BATCH_EVENTS);
+    let max_bytes = capacity.max(BYTES_OF_EVENTS).saturating_mul(EVENT_BYTES);
     let (filler, filled) = bounded(1);
     let shared = Arc::new(Shared {
         policy: config.when_full,
         batch_events,
-        waiting: Mutex::new(Waiting::new(capacity, batch_events)),
+        waiting: Mutex::new(Waiting::new(capacity, batch_events, max_bytes)),
         room: bounded(1),
         telemetry,
     });
@@ -131,7 +139,7 @@ impl BufferSender {
                 Some(Waited::ForRoom) | None => false,
             };
             let wakes_receiver = was_empty && !waiting.is_empty();
-            let wakes_sender = waiting.senders > 0 && waiting.room() > 0;
+            let wakes_sender = waiting.senders > 0 && waiting.has_room();
             let waits = !is_done && !is_over;
             waiting.senders += usize::from(waits);
             drop(waiting);
@@ -159,36 +167,32 @@ impl BufferSender {
     fn put(&self, waiting: &mut Waiting, batch: &mut Batch, time_is_over: bool) -> bool {
         let telemetry = &self.shared.telemetry;
         match self.shared.policy {
-            WhenFull::Block => {
-                let room = waiting.room();
-                waiting.put(batch, room);
-            }
+            WhenFull::Block => waiting.put(batch),
             WhenFull::DropNewest => {
-                let room = waiting.room();
-                waiting.put(batch, room);
+                waiting.put(batch);
                 Telemetry::add(&telemetry.dropped, batch.len() as u64);
                 batch.skip(batch.len());
             }
             WhenFull::DropOldest => {
-                let dropped = waiting.make_room(batch.len());
-                let too_many = batch.len().saturating_sub(waiting.room());
+                let too_many = batch.len() - waiting.fitting(batch);
+                let dropped = waiting.make_room(batch.len(), batch.bytes());
                 batch.skip(too_many);
-                waiting.put(batch, batch.len());
+                waiting.put(batch);
                 Telemetry::add(&telemetry.dropped, (dropped + too_many) as u64);
             }
             WhenFull::Coalesce => {
                 let mut may_drop = time_is_over;
                 let mut merged = 0;
                 loop {
-                    let room = waiting.room();
-                    waiting.put(batch, room);
+                    waiting.put(batch);
                     if batch.is_empty() {
                         break;
                     }
                     if waiting.merge(batch) {
                         merged += 1;
                     } else if std::mem::take(&mut may_drop) {
-                        let dropped = waiting.make_room(1);
+                        let bytes = batch.oldest_bytes();
+                        let dropped = waiting.make_room(1, bytes);
                         Telemetry::add(&telemetry.dropped, dropped as u64);
                     } else {
                         break;

@@ -346,3 +346,51 @@ fn what_is_discarded_at_the_end_is_counted() {
     let counters = rig.telemetry.counters();
     assert_eq!((counters.events_dropped, counters.events_buffered), (3, 0));
 }
+
+/// An event of an entity of its own whose body has so many bytes.
+fn large(number: i64, bytes: usize) -> Event {
+    let mut event = event(&number.to_string(), number);
+    event.body = Some("x".repeat(bytes).into());
+    event
+}
+
+#[test]
+fn large_events_have_less_room() {
+    let third = (BYTES_OF_EVENTS * EVENT_BYTES) / 3 - 10_000;
+    for (policy, kept) in [
+        (WhenFull::DropOldest, [5, 6, 7]),
+        (WhenFull::Coalesce, [5, 6, 7]),
+        (WhenFull::DropNewest, [0, 1, 2]),
+        (WhenFull::Block, [0, 1, 2]),
+    ] {
+        for together in [true, false] {
+            let rig = rig(100, policy);
+            let mut left = 0;
+            let mut send = |mut batch: Batch| {
+                rig.send_all(&mut batch);
+                left += batch.len() as u64;
+            };
+            let events = (0..8).map(|n| large(n, third));
+            match together {
+                true => send(batch(events)),
+                false => events.for_each(|event| send(batch([event]))),
+            }
+            let mut found = Vec::new();
+            let mut taken = Batch::default();
+            while rig.receiver.take(&mut taken) {
+                found.extend(std::iter::from_fn(|| taken.pop()).map(|event| what(&event).1));
+            }
+            assert_eq!(found, kept, "{policy:?}");
+            let dropped = rig.telemetry.counters().events_dropped;
+            assert_eq!(
+                (dropped, left),
+                if policy == WhenFull::Block { (0, 5) } else { (5, 0) },
+                "{policy:?}"
+            );
+            // One that is larger than all may be waits alone.
+            assert_eq!(rig.send(large(9, 4 * third)), Sent::Done);
+            assert!(rig.receiver.take(&mut taken));
+            assert_eq!(taken.len(), 1, "{policy:?}");
+        }
+    }
+}

@@ -23,6 +23,9 @@ pub(super) struct Waiting {
     first: u64,
     /// Events in all batches.
     events: usize,
+    /// Their bytes, as an estimate.
+    bytes: usize,
+    max_bytes: usize,
     /// Where the newest waiting event of each entity is. It is built when an event has to be merged, holds all that waits
     /// from then on, and goes when the buffer is half empty. An entry whose event was taken stays until then.
     by_entity: Option<HashMap<EntityKey, (u64, usize)>>,
@@ -32,13 +35,15 @@ pub(super) struct Waiting {
 }
 
 impl Waiting {
-    pub(super) fn new(capacity: usize, batch_events: usize) -> Self {
+    pub(super) fn new(capacity: usize, batch_events: usize, max_bytes: usize) -> Self {
         Self {
             capacity,
             batch_events,
             batches: VecDeque::new(),
             first: 0,
             events: 0,
+            bytes: 0,
+            max_bytes,
             by_entity: None,
             spare: Vec::new(),
             senders: 0,
@@ -49,17 +54,26 @@ impl Waiting {
         self.batches.is_empty()
     }
 
-    /// Events for which there is room.
-    pub(super) fn room(&self) -> usize {
-        self.capacity - self.events
+    /// Whether there is room for an event of usual size.
+    pub(super) fn has_room(&self) -> bool {
+        self.events < self.capacity && self.bytes < self.max_bytes
     }
 
-    /// Moves the `count` oldest events of `batch` into the buffer, which must have the room.
-    pub(super) fn put(&mut self, batch: &mut Batch, count: usize) {
-        let count = count.min(batch.len());
+    /// Moves the oldest events of `batch` into the buffer, as far as they fit. One that has more bytes than all may have
+    /// waits alone.
+    pub(super) fn put(&mut self, batch: &mut Batch) {
+        let fit = batch.within(self.max_bytes.saturating_sub(self.bytes));
+        let fit = fit.max(usize::from(self.events == 0)).min(batch.len());
+        let count = fit.min(self.capacity - self.events);
         if count == 0 {
             return;
         }
+        let before = batch.bytes();
+        self.put_first(batch, count);
+        self.bytes += before - batch.bytes();
+    }
+
+    fn put_first(&mut self, batch: &mut Batch, count: usize) {
         self.events += count;
         let fits = |last: &Batch| last.end() + count <= self.batch_events;
         if !self.batches.back().is_some_and(fits) {
@@ -106,28 +120,38 @@ impl Waiting {
         });
         let waiting = index.get(&key).and_then(|(number, place)| {
             let at = usize::try_from(number.checked_sub(self.first)?).ok()?;
-            self.batches.get_mut(at)?.at_mut(*place)
-        });
-        match waiting {
-            Some(waiting) => {
+            self.batches.get_mut(at)?.change(*place, |waiting| {
                 if let Some(event) = batch.pop() {
                     merge(waiting, event);
                 }
-                true
-            }
-            None => false,
-        }
+            })
+        });
+        let Some(more) = waiting else { return false };
+        self.bytes = self.bytes.saturating_add_signed(more);
+        true
     }
 
-    /// Drops the oldest events until there is room for `count`; returns how many were dropped.
-    pub(super) fn make_room(&mut self, count: usize) -> usize {
+    /// Drops the oldest events until there is room for `count` with so many `bytes` together, or none is left; returns how
+    /// many were dropped.
+    pub(super) fn make_room(&mut self, count: usize, bytes: usize) -> usize {
         let mut dropped = 0;
-        while self.room() < count
-            && let Some(oldest) = self.batches.front_mut()
-        {
-            let skipped = oldest.len().min(count - (self.capacity - self.events));
+        while let Some(oldest) = self.batches.front_mut() {
+            let too_many = (self.events + count).saturating_sub(self.capacity);
+            let too_large = (self.bytes + bytes).saturating_sub(self.max_bytes);
+            if too_many == 0 && too_large == 0 {
+                break;
+            }
+            // Those that are smaller together than what is too large, and one more.
+            let large = if too_large == 0 {
+                0
+            } else {
+                oldest.within(too_large - 1) + 1
+            };
+            let skipped = oldest.len().min(too_many.max(large));
+            let before = oldest.bytes();
             oldest.skip(skipped);
             self.events -= skipped;
+            self.bytes -= before - oldest.bytes();
             dropped += skipped;
             if oldest.is_empty()
                 && let Some(empty) = self.pop()
@@ -142,10 +166,17 @@ impl Waiting {
     pub(super) fn take(&mut self) -> Option<Batch> {
         let batch = self.pop()?;
         self.events -= batch.len();
+        self.bytes -= batch.bytes();
         if self.batches.is_empty() {
             self.by_entity = None;
         }
         Some(batch)
+    }
+
+    /// How many of the newest events of `batch` fit into an empty buffer; one always does.
+    pub(super) fn fitting(&self, batch: &Batch) -> usize {
+        let within = batch.newest_within(self.max_bytes).max(1);
+        within.min(self.capacity).min(batch.len())
     }
 
     fn pop(&mut self) -> Option<Batch> {

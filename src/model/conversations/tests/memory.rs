@@ -42,8 +42,8 @@ fn finished_conversations_are_condensed_before_an_open_one_is_evicted() {
         store.apply(&answered(&format!("c{n}"), Some(30)), at(30));
         assert!(store.bytes() <= MAX_BYTES, "{} after {n}", store.bytes());
     }
-    assert!(store.condensed() > 0);
-    assert_eq!((store.len() + store.condensed(), store.evicted()), (all + 1, 0));
+    assert!(store.packed() > 0);
+    assert_eq!((store.len() + store.packed(), store.evicted()), (all + 1, 0));
     assert!(store.facts(&Id::new("open")).is_some());
 }
 
@@ -55,7 +55,7 @@ fn what_is_known_after_forgetting_counts_too() {
         store.apply(&answered(&format!("c{n}"), Some(30)), at(30));
         assert!(store.bytes() <= MAX_BYTES, "{} after {n}", store.bytes());
     }
-    let known = (store.len() + store.condensed()) as u64;
+    let known = (store.len() + store.packed()) as u64;
     assert_eq!(store.evicted(), all - known, "finished, but not due to be forgotten");
     assert!(known < all, "{known}");
     let voice = total(&store, MediaKind::Voice);

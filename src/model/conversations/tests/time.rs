@@ -31,7 +31,7 @@ fn expected_work_without_a_sign_is_given_up_by_time_alone() {
     store.forget(at(630));
     assert_eq!(voice(&store).handled, 1);
     store.forget(at(631));
-    assert_eq!((store.len(), store.condensed()), (0, 1), "finished since then");
+    assert_eq!((store.len(), store.packed()), (0, 1), "finished since then");
     assert_eq!(voice(&store).handled, 1);
 }
 
@@ -124,7 +124,7 @@ fn a_thread_that_goes_on_three_days_later_is_not_counted_anew() {
     for hours in 1..=72 {
         store.forget(at(hours * 3600));
     }
-    assert_eq!((store.len(), store.condensed()), (0, 1));
+    assert_eq!((store.len(), store.packed()), (0, 1));
     let before = total(&store, MediaKind::Message);
     assert_eq!((before.offered, before.answered, before.handled), (1, 1, 1));
     store.apply(&thread(Some(three_days)), at(three_days));
@@ -179,11 +179,7 @@ fn a_lost_conversation_leaves_the_live_numbers_and_keeps_its_counts() {
     store.forget(at(5).plus(TWO_HOURS));
     assert_eq!(store.len(), 1);
     store.forget(at(6).plus(TWO_HOURS));
-    assert_eq!(
-        (store.len(), store.condensed()),
-        (0, 1),
-        "forgotten like a finished one"
-    );
+    assert_eq!((store.len(), store.packed()), (0, 1), "forgotten like a finished one");
     assert_eq!(voice(&store).offered, 1);
 }
 
