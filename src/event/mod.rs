@@ -4,6 +4,7 @@
 
 pub(crate) mod change;
 pub(crate) mod coalesce;
+pub mod conversation;
 pub mod facts;
 pub mod gap;
 pub(crate) mod notice;

@@ -11,7 +11,7 @@ use std::cmp::Reverse;
 
 use serde::{Deserialize, Serialize};
 
-use super::facts::{
+use super::conversation::{
     AcwState, AfterCallWork, Communication, CommunicationState, ConversationFacts, DisconnectKind, MediaKind,
     Participant, Purpose, Stamped, Wrapups,
 };
@@ -256,4 +256,15 @@ impl CommunicationUpdate {
 
 fn stamped<T>(at: Moment, value: Option<T>) -> Option<Stamped<T>> {
     value.map(|value| Stamped { at, value })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_small() {
+        let sizes = (size_of::<ParticipantUpdate>(), size_of::<CommunicationUpdate>());
+        assert!(sizes.0 <= 120 && sizes.1 <= 64, "{sizes:?}");
+    }
 }
