@@ -6,6 +6,7 @@ pub(crate) mod digest;
 pub(crate) mod error;
 pub(crate) mod hash;
 pub(crate) mod id;
+pub(crate) mod inserted;
 pub(crate) mod millis;
 pub(crate) mod moment;
 pub(crate) mod percent;

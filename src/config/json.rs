@@ -382,7 +382,7 @@ mod tests {
                 (line, column, format!("{found}; {}", f.finding.allowed))
             })
             .collect();
-        all.sort();
+        all.sort_unstable();
         all
     }
 

@@ -6,7 +6,7 @@
 //! The same events and changes in the same order give the same snapshots: a recording holds them, and a replay applies them
 //! again. An event counts at the time of its receipt, a change at the time at which it was applied.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::clock_log::ClockLog;
@@ -14,6 +14,7 @@ use super::connection::ConnectionView;
 use super::control::{FoundConversation, Repair, StateAndCause};
 use super::gaps::{Closed, OpenGaps, Owner};
 use crate::audit::{Entry, entries};
+use crate::base::inserted::Inserted as _;
 use crate::event::change::{Change, ClockLook};
 use crate::event::facts::{ConversationFacts, Facts};
 use crate::event::gap::{Gap, GapTopics};
@@ -259,7 +260,7 @@ impl Core {
     }
 
     fn set_queues(&mut self, queues: Vec<Queue>) {
-        let ids = BTreeSet::from_iter(queues.iter().map(|queue| queue.id.clone()));
+        let ids = queues.iter().map(|queue| queue.id.clone()).inserted();
         self.model.set_queues(QueueSet::These(ids));
         for queue in queues {
             let levels = || queue.service_levels.iter();
@@ -267,7 +268,7 @@ impl Core {
                 service_level_target_percent: levels().find_map(|(_, level)| level.target_percent),
                 service_level_thresholds: levels()
                     .filter_map(|(kind, level)| Some((*kind, level.threshold?)))
-                    .collect(),
+                    .inserted(),
                 name: queue.name.map(Into::into),
             };
             self.model.set_queue_settings(queue.id, settings);

@@ -18,6 +18,7 @@ use super::queue::QueueSet;
 use super::snapshot::{AllQueues, Grid, LiveTotals, MediaSnapshot, ObservedSnapshot, Packed, QueueSnapshot, Windows};
 use super::totals::QueueTotals;
 use super::unknown::InGap;
+use crate::base::inserted::Inserted as _;
 use crate::config::{Protocol, ServiceLevel};
 use crate::event::facts::MediaKind;
 use crate::{Id, Moment};
@@ -117,7 +118,7 @@ impl Model {
                 snapshot.average_wait_secs = self.averages.of(id);
                 (id.clone(), snapshot)
             };
-            return (BTreeMap::from_iter(shown.into_iter().map(of)), None);
+            return (shown.into_iter().map(of).inserted(), None);
         }
         let frame = self.frame(as_of, in_gap);
         let mut queues = BTreeMap::new();
@@ -171,14 +172,14 @@ impl Model {
         match (&self.queues.listed, self.settings.protocol) {
             // Metrics name entities, not queues.
             (_, Protocol::Metrics) => BTreeSet::new(),
-            (QueueSet::These(queues), _) => BTreeSet::from_iter(queues),
-            (QueueSet::All, Protocol::Events) => {
-                BTreeSet::from_iter(self.averages.queues().chain(self.queues.settings.keys()))
-            }
+            (QueueSet::These(queues), _) => queues.iter().inserted(),
+            (QueueSet::All, Protocol::Events) => self.averages.queues().chain(self.queues.settings.keys()).inserted(),
             (QueueSet::All, Protocol::Notifications) => {
                 let live = self.conversations.live_queues();
                 let all = live.chain(self.conversations.counted_queues());
-                BTreeSet::from_iter(all.chain(self.observations.queues()).chain(self.queues.settings.keys()))
+                all.chain(self.observations.queues())
+                    .chain(self.queues.settings.keys())
+                    .inserted()
             }
         }
     }

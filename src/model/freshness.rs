@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::Moment;
+use crate::base::inserted::Inserted as _;
 use crate::model::snapshot::FreshnessSnapshot;
 
 /// Names at most; there are a dozen kinds of events and six metric types.
@@ -96,7 +97,7 @@ impl Freshness {
                 became_stale.push(name.clone());
             }
         }
-        became_stale.sort();
+        became_stale.sort_unstable();
         became_stale
     }
 
@@ -110,7 +111,7 @@ impl Freshness {
         self.names
             .iter()
             .map(|(name, age)| (name.to_string(), one(age)))
-            .collect()
+            .inserted()
     }
 }
 

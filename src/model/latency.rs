@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use hdrhistogram::Histogram;
 
 use crate::EventKind;
+use crate::base::inserted::Inserted as _;
 use crate::model::snapshot::LatencySnapshot;
 
 /// Two years of 365 days; anything longer counts as this.
@@ -65,7 +66,7 @@ impl Latencies {
         let known = EventKind::ALL.iter().zip(&self.kinds);
         known
             .filter_map(|(kind, latency)| Some((kind.as_str().to_owned(), one(latency.as_ref()?))))
-            .collect()
+            .inserted()
     }
 }
 

@@ -22,6 +22,7 @@ use std::time::Duration;
 use self::rows::{Before, Rows};
 use super::self_check::Counts;
 use super::snapshot::{GapTopics, ObservationSnapshot};
+use crate::base::inserted::Inserted as _;
 use crate::event::facts::{MediaKind, ObservationFacts, ObservationRow};
 use crate::event::stats::Stats;
 use crate::{Id, Moment};
@@ -178,7 +179,7 @@ impl Observations {
         };
         let name = |media: &Option<MediaKind>| media.map_or(ALL, MediaKind::as_str).to_owned();
         let groups = groups.iter().map(|(media, group)| (name(media), group.snapshot(as_of)));
-        BTreeMap::from_iter(groups.filter(|(_, metrics)| !metrics.is_empty()))
+        groups.filter(|(_, metrics)| !metrics.is_empty()).inserted()
     }
 
     /// These topics were not covered before `until` of the service's clock, or are not covered now: what came until then is
@@ -312,8 +313,11 @@ impl Group {
         let mut metrics: BTreeMap<String, ObservationSnapshot> = BTreeMap::new();
         let is_shown = |row: &Row| row.until.is_none_or(|until| as_of <= until);
         for ((metric, qualifier), row) in self.rows.iter().filter(|(_, row)| is_shown(row)) {
-            let stats: BTreeMap<String, f64> =
-                BTreeMap::from_iter(row.stats.iter().map(|(name, number)| (name.to_owned(), number)));
+            let stats: BTreeMap<String, f64> = row
+                .stats
+                .iter()
+                .map(|(name, number)| (name.to_owned(), number))
+                .inserted();
             // Rows are in the order of their keys: the one without a qualifier comes first.
             match (metrics.remove(&**metric), qualifier) {
                 (None, None) => {
@@ -322,7 +326,7 @@ impl Group {
                 (before, qualifier) => {
                     let mut by_qualifier = match before {
                         Some(ObservationSnapshot::Qualified(by_qualifier)) => by_qualifier,
-                        Some(ObservationSnapshot::Plain(plain)) => BTreeMap::from([(ALL.to_owned(), plain)]),
+                        Some(ObservationSnapshot::Plain(plain)) => [(ALL.to_owned(), plain)].into_iter().inserted(),
                         None => BTreeMap::new(),
                     };
                     by_qualifier.insert(qualifier.as_deref().unwrap_or(ALL).to_owned(), stats);

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::coverage::{Coverage, queue_of_conversations};
 use super::unknown::{InGap, WhyUnknown};
+use crate::base::inserted::Inserted as _;
 use crate::event::change::NOT_SUBSCRIBED;
 use crate::{Id, Moment};
 
@@ -53,12 +54,12 @@ impl Subscriptions {
         self.refused.insert(line, topics);
         let all = self.refused.values().flatten();
         let of_queues = all.filter_map(|(topic, why)| Some((queue_of_conversations(topic)?, unknown(why))));
-        self.refused_queues = of_queues.collect();
+        self.refused_queues = of_queues.inserted();
     }
 
     /// The named queues that are gone; replaces those before.
     pub(crate) fn set_gone(&mut self, queues: &[Id]) {
-        self.gone = queues.iter().cloned().collect();
+        self.gone = queues.iter().cloned().inserted();
     }
 
     /// REST gave everything since `at` of the queues that are subscribed.
@@ -145,7 +146,7 @@ mod tests {
         let observations = "v2.analytics.queues.a.observations";
         let why = |topics: &[(&str, &str)]| {
             let owned = topics.iter().map(|(topic, why)| ((*topic).into(), (*why).into()));
-            BTreeMap::from_iter(owned)
+            owned.inserted()
         };
         all.set_refused(0, why(&[(&topic("b"), "a:b:view"), (observations, "a:c:view")]));
         all.set_refused(1, why(&[(&topic("d"), NOT_SUBSCRIBED)]));

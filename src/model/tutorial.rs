@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
+use crate::base::inserted::Inserted as _;
 use crate::event::facts::{ConversationStateFacts, MetricFacts, QueueStatisticsFacts};
 use crate::model::snapshot::MetricSnapshot;
 use crate::{Id, Moment};
@@ -204,11 +205,10 @@ impl Metrics {
     /// By `<metric type>.<metric>`.
     #[must_use]
     pub(crate) fn snapshot(&self) -> BTreeMap<String, MetricSnapshot> {
-        BTreeMap::from_iter(
-            self.values
-                .iter()
-                .map(|(key, (metric, _))| (key.clone(), metric.clone())),
-        )
+        let values = self.values.iter();
+        values
+            .map(|(key, (metric, _))| (key.clone(), metric.clone()))
+            .inserted()
     }
 }
 

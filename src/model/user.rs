@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::base::inserted::Inserted as _;
 use crate::event::facts::UserFacts;
 use crate::model::snapshot::UserSnapshot;
 use crate::{Id, Moment};
@@ -60,7 +61,7 @@ impl Users {
             routing_status: value(&user.routing_status),
             since: since(&user.presence).max(since(&user.routing_status)),
         };
-        BTreeMap::from_iter(self.users.iter().map(|(id, user)| (id.clone(), one(user))))
+        self.users.iter().map(|(id, user)| (id.clone(), one(user))).inserted()
     }
 
     fn user_mut(&mut self, id: &Id) -> Option<&mut User> {

@@ -38,6 +38,7 @@ use crossbeam_channel::Select;
 
 use self::events::Records;
 use crate::audit::Entry;
+use crate::base::inserted::Inserted as _;
 use crate::event::Event;
 use crate::event::facts::{Communication, Facts, Participant};
 use crate::model::snapshot::{Gap, OutputSnapshot, Snapshot};
@@ -187,11 +188,8 @@ impl Outputs {
 
     /// Written and missed, by output.
     pub(crate) fn counts(&self) -> BTreeMap<String, OutputSnapshot> {
-        BTreeMap::from_iter(
-            self.all
-                .iter()
-                .map(|output| (output.name().to_owned(), output.counts())),
-        )
+        let all = self.all.iter();
+        all.map(|output| (output.name().to_owned(), output.counts())).inserted()
     }
 
     /// Waits until everything offered so far was written or missed; whether that was before `deadline`.

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::client::{Method, Request, RestClient};
 use super::paging::all_pages;
+use crate::base::inserted::Inserted as _;
 use crate::base::percent::percent_encode;
 use crate::event::facts::MediaKind;
 pub(crate) use crate::event::queue::{Queue, ServiceLevelSetting};
@@ -118,7 +119,7 @@ fn read_queue(entity: &Value) -> Option<Queue> {
     Some(Queue {
         id: Id::new(entity.get("id")?.as_str()?),
         name: entity.get("name").and_then(Value::as_str).map(str::to_owned),
-        service_levels: levels.collect(),
+        service_levels: levels.inserted(),
     })
 }
 
@@ -196,7 +197,7 @@ fn unknown(text: &str, known: &[Queue]) -> String {
         .filter_map(|queue| queue.name.as_deref())
         .map(|name| (strsim::levenshtein(&wanted, &begin(name)), name))
         .collect();
-    near.sort_by(Ord::cmp);
+    near.sort_unstable();
     near.truncate(SUGGESTED);
     if near.is_empty() {
         return format!(

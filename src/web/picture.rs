@@ -25,6 +25,7 @@ use serde_json::{Map, Value};
 
 use super::{Settings, readiness};
 use crate::Moment;
+use crate::base::inserted::Inserted as _;
 use crate::config::TotalsSince;
 use crate::model::snapshot::{
     AllQueues, Gap, GapTopics, LiveNumbers, LiveTotals, ObservationSnapshot, QueueSnapshot, Snapshot, UnknownQueues,
@@ -88,7 +89,11 @@ fn patch(now: &Snapshot, before: Option<&Snapshot>, settings: Settings) -> Objec
     // One row or none.
     let old_all = before.map(all_queues);
     patch.extend(rows(old_all.as_ref(), &all_queues(now), |old, all| {
-        let totals = |all: &&AllQueues| Object::from_iter([("totals".to_owned(), object(&all.totals).into())]);
+        let totals = |all: &&AllQueues| {
+            [("totals".to_owned(), object(&all.totals).into())]
+                .into_iter()
+                .inserted::<Object>()
+        };
         let mut patch = change(old, all, totals);
         let old_windows = old.map(|old| old.windows.as_slice());
         put(&mut patch, "windows", windows(old_windows, &all.windows));
@@ -98,7 +103,7 @@ fn patch(now: &Snapshot, before: Option<&Snapshot>, settings: Settings) -> Objec
 }
 
 fn all_queues(snapshot: &Snapshot) -> BTreeMap<&str, &AllQueues> {
-    BTreeMap::from_iter(snapshot.all_queues.iter().map(|all| ("all_queues", all)))
+    snapshot.all_queues.iter().map(|all| ("all_queues", all)).inserted()
 }
 
 /// All of a picture but the rows of queues, users and metrics.
@@ -198,7 +203,7 @@ impl<'a> Overview<'a> {
                 .freshness
                 .iter()
                 .map(|(kind, freshness)| (kind.as_str(), Freshness { stale: freshness.stale }))
-                .collect(),
+                .inserted(),
             totals: match UnknownQueues::of(snapshot) {
                 Some(unknown) if unknown.are_all() => LiveTotals {
                     live: LiveNumbers::UNKNOWN,
@@ -240,8 +245,8 @@ fn agents_by_status(queue: &QueueSnapshot) -> Object {
         Some(ObservationSnapshot::Qualified(by_status)) => by_status
             .iter()
             .map(|(status, stats)| (status.as_str(), count(stats)))
-            .collect(),
-        Some(ObservationSnapshot::Plain(stats)) => BTreeMap::from([("ON_QUEUE", count(stats))]),
+            .inserted(),
+        Some(ObservationSnapshot::Plain(stats)) => [("ON_QUEUE", count(stats))].into_iter().inserted(),
         None => BTreeMap::new(),
     })
 }
@@ -262,7 +267,7 @@ fn windows(old: Option<&[WindowSnapshot]>, now: &[WindowSnapshot]) -> Object {
             .iter()
             .skip(left_out)
             .map(|window| (window.start, window))
-            .collect()
+            .inserted()
     }
     let window = |window: &&WindowSnapshot| {
         object(&Window {
@@ -348,7 +353,8 @@ fn shortened(value: Value) -> Value {
             .into_iter()
             .filter(|(_, value)| !value.is_null())
             .map(|(name, value)| (name, shortened(value)))
-            .collect(),
+            .inserted::<Object>()
+            .into(),
         Value::Number(number) if number.is_f64() => {
             let tenths = (number.as_f64().unwrap_or_default() * 10.0).round();
             match tenths % 10.0 == 0.0 {

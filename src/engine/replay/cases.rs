@@ -309,7 +309,7 @@ fn files_of(folder: &Path) -> Vec<PathBuf> {
     let mut files: Vec<PathBuf> = paths
         .filter(|path| path.extension().is_some_and(|e| e == "json"))
         .collect();
-    files.sort();
+    files.sort_unstable();
     assert!(!files.is_empty(), "no case files in {}", folder.display());
     files
 }

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use super::{Snapshot, WhyUnknown};
+use crate::base::inserted::Inserted as _;
 
 /// The listed queues whose live numbers are not known now; at least one. As text: `2 of 6 queues unknown (gap)`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,7 +24,7 @@ impl<'a> UnknownQueues<'a> {
         (count > 0).then(|| Self {
             count,
             listed: snapshot.queues.len(),
-            reasons: unknown().collect(),
+            reasons: unknown().inserted(),
         })
     }
 

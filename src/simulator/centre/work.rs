@@ -27,7 +27,7 @@ impl Centre {
             .copied()
             .filter(|&u| self.agents[u].can_take(media) && wanted.is_none_or(|wanted| wanted == u))
             .collect();
-        free.sort_by_key(|&u| (self.agents[u].engaged.len(), self.agents[u].idle_since, u));
+        free.sort_unstable_by_key(|&u| (self.agents[u].engaged.len(), self.agents[u].idle_since, u));
         let known = free.iter().copied().find(|&u| self.had_before(key, u).is_some());
         let user = match known {
             Some(known) if self.chance(0.6) => Some(known),
