@@ -234,6 +234,15 @@ fn later_queue(
     Changed::Values
 }
 
+/// Moves the stamp of values that were told again.
+fn move_stamp(stamp: &mut Option<Moment>, at: Moment) -> Changed {
+    if Some(at) <= *stamp {
+        return Changed::Nothing;
+    }
+    *stamp = Some(at);
+    Changed::Stamps
+}
+
 /// The stamp of what is there, and whether it is the same for all.
 fn common(stamps: &[Option<Moment>]) -> (Option<Moment>, bool) {
     let mut there = stamps.iter().flatten();

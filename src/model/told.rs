@@ -25,6 +25,8 @@ pub(crate) trait ConversationTold {
 /// What is told of a participant.
 pub(crate) trait ParticipantTold {
     fn id(&self) -> &Id;
+    /// The stamp of all values, where they have one and the same.
+    fn stamp(&self) -> Option<Moment>;
     fn connected(&self) -> Option<Moment>;
     fn ended(&self) -> Option<Moment>;
     fn work(&self) -> &[AfterCallWork];
@@ -42,6 +44,8 @@ pub(crate) trait ParticipantTold {
 pub(crate) trait CommunicationTold {
     fn kind(&self) -> MediaKind;
     fn id(&self) -> &Id;
+    /// The stamp of all values, where they have one and the same.
+    fn stamp(&self) -> Option<Moment>;
     fn connected(&self) -> Option<Moment>;
     fn disconnected(&self) -> Option<Moment>;
     fn state(&self) -> Option<Stamped<CommunicationState>>;
@@ -81,6 +85,9 @@ impl ParticipantTold for &Participant {
     fn id(&self) -> &Id {
         &self.id
     }
+    fn stamp(&self) -> Option<Moment> {
+        None
+    }
     fn connected(&self) -> Option<Moment> {
         self.connected
     }
@@ -119,6 +126,9 @@ impl CommunicationTold for &Communication {
     }
     fn id(&self) -> &Id {
         &self.id
+    }
+    fn stamp(&self) -> Option<Moment> {
+        None
     }
     fn connected(&self) -> Option<Moment> {
         self.connected
@@ -205,6 +215,9 @@ impl ParticipantTold for ToldByEvent<'_> {
     fn id(&self) -> &Id {
         &self.row.id
     }
+    fn stamp(&self) -> Option<Moment> {
+        Some(self.at)
+    }
     fn connected(&self) -> Option<Moment> {
         self.row.connected
     }
@@ -252,6 +265,9 @@ impl CommunicationTold for ToldOfCommunication<'_> {
     }
     fn id(&self) -> &Id {
         &self.row.id
+    }
+    fn stamp(&self) -> Option<Moment> {
+        Some(self.at)
     }
     fn connected(&self) -> Option<Moment> {
         self.row.connected

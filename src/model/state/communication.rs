@@ -5,7 +5,7 @@
 use std::cmp::Reverse;
 
 use super::super::told::CommunicationTold;
-use super::{Changed, common, later, later_queue, stamped};
+use super::{Changed, common, later, later_queue, move_stamp, stamped};
 use crate::event::facts::{AcwState, Communication, CommunicationState, DisconnectKind, MediaKind, Stamped};
 use crate::model::conversation::{earliest, latest};
 use crate::model::queue_numbers::{QueueNumber, QueueNumbers};
@@ -86,6 +86,11 @@ impl CommunicationRow {
             queues,
         ));
         changed = changed.max(self.join_oldest_queue(told.oldest_queue(), queues));
+        if let Some(at) = told.stamp()
+            && self.has_values_of(told)
+        {
+            return changed.max(move_stamp(&mut self.stamp, at));
+        }
         let mut stamps = self.stamps();
         let mut required = self.acw_required.map(Reverse);
         let of_stamped = later(&mut self.state, &mut stamps[0], told.state())
@@ -97,6 +102,16 @@ impl CommunicationRow {
             self.set_stamps(stamps);
         }
         changed.max(of_stamped)
+    }
+
+    /// Whether it has exactly the values that are told, all with one stamp: then nothing but that can change.
+    fn has_values_of(&self, told: &impl CommunicationTold) -> bool {
+        self.stamp.is_some()
+            && self.more.as_ref().is_none_or(|more| more.stamps.is_none())
+            && self.state == told.state().map(|state| state.value)
+            && self.disconnect == told.disconnect().map(|disconnect| disconnect.value)
+            && self.acw_required == told.acw_required().map(|required| required.value.0)
+            && self.acw_state == told.acw_state().map(|state| state.value)
     }
 
     fn join_oldest_queue(&mut self, told: Option<Stamped<&Id>>, queues: &mut QueueNumbers) -> Changed {

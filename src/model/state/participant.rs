@@ -5,7 +5,7 @@
 use std::cmp::Reverse;
 
 use super::super::told::ParticipantTold;
-use super::{Changed, common, later, later_queue, stamped};
+use super::{Changed, common, later, later_queue, move_stamp, stamped};
 use crate::event::facts::{AfterCallWork, Communication, Participant, Purpose, Stamped, Wrapups};
 use crate::model::conversation::{earliest, join_work, latest};
 use crate::model::queue_numbers::{QueueNumber, QueueNumbers};
@@ -76,6 +76,11 @@ impl ParticipantRow {
                 | self.join_work(told.work())
                 | self.join_wrapups(told.wrapups()),
         );
+        if let Some(at) = told.stamp()
+            && self.has_values_of(told, queues)
+        {
+            return changed.max(move_stamp(&mut self.stamp, at));
+        }
         let mut stamps = self.stamps();
         changed = changed.max(later_queue(&mut self.queue, &mut stamps[0], told.queue(), queues));
         let mut flag = |mine: &mut Option<bool>, at: &mut Option<Moment>, theirs: Option<Stamped<Reverse<bool>>>| {
@@ -91,6 +96,17 @@ impl ParticipantRow {
             self.set_stamps(stamps);
         }
         changed
+    }
+
+    /// Whether it has exactly the values that are told, all with one stamp: then nothing but that can change.
+    fn has_values_of(&self, told: &impl ParticipantTold, queues: &QueueNumbers) -> bool {
+        let flag = |told: Option<Stamped<Reverse<bool>>>| told.map(|flag| flag.value.0);
+        self.more.is_none()
+            && self.purpose == told.purpose().map(|purpose| purpose.value)
+            && self.wrapup_expected == flag(told.wrapup_expected())
+            && self.wrapup_required == flag(told.wrapup_required())
+            && self.listens_in == flag(told.listens_in())
+            && self.queue.map(|queue| queues.id(queue)) == told.queue().map(|queue| queue.value)
     }
 
     /// Of queue, purpose and flags; none where the value is not there.
