@@ -23,6 +23,7 @@ pub(super) const COMMUNICATIONS_AT_MOST: usize = 64;
 
 impl ConversationFacts {
     /// A conversation of which nothing was seen: the neutral element of the join.
+    #[cfg(any(test, feature = "cli"))]
     #[must_use]
     pub(crate) fn nothing_of(id: Id) -> Self {
         Self {
