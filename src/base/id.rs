@@ -4,7 +4,6 @@
 
 use std::convert::Infallible;
 use std::fmt;
-use std::hash::{Hash as _, Hasher};
 use std::num::NonZeroU64;
 use std::str::FromStr;
 
@@ -172,33 +171,6 @@ impl de::Visitor<'_> for IdText {
     }
 }
 
-/// 32 bits that tell a participant from the others of its conversation.
-pub(crate) fn short_hash(id: &Id) -> u32 {
-    let mut hasher = Mix(0);
-    id.hash(&mut hasher);
-    (hasher.0 >> 32) as u32
-}
-
-/// Multiplies, so that ids that are not random are spread as well.
-struct Mix(u64);
-
-impl Hasher for Mix {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-    fn write(&mut self, bytes: &[u8]) {
-        bytes.iter().for_each(|byte| self.write_u64(u64::from(*byte)));
-    }
-    fn write_u64(&mut self, n: u64) {
-        /// 2^64 divided by the golden ratio: an odd number whose bits have no pattern.
-        const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
-        self.0 = (self.0.rotate_left(5) ^ n).wrapping_mul(SPREAD);
-    }
-    fn write_isize(&mut self, n: isize) {
-        self.write_u64(n as u64);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -231,7 +203,6 @@ mod tests {
             ("Agent-7É", "agent-7É"),
         ] {
             assert_eq!(Id::new(one), Id::new(other));
-            assert_eq!(short_hash(&Id::new(one)), short_hash(&Id::new(other)));
             assert_eq!(Id::new(one).to_string(), other);
         }
         assert_ne!(Id::new("é"), Id::new("É"), "ASCII letters only");
@@ -284,15 +255,5 @@ mod tests {
             assert_eq!(serde_json::from_str::<Id>(&json).unwrap(), id);
         }
         assert!(serde_json::from_str::<Id>("7").is_err());
-    }
-
-    #[test]
-    fn short_hashes_tell_participants_apart() {
-        let mut seen = std::collections::HashSet::new();
-        for n in 0..2_000 {
-            let uuid = format!("00000000-0000-4000-8000-{n:012x}");
-            assert!(seen.insert(short_hash(&Id::new(&uuid))), "{uuid}");
-            assert!(seen.insert(short_hash(&Id::new(&format!("p{n}")))), "p{n}");
-        }
     }
 }

@@ -161,8 +161,6 @@ mod tests {
                 kind: CountKind::Offered,
                 at: at(since),
                 millis: 0,
-                participant: 0,
-                stay: at(since),
             }],
             ..Outcome::default()
         }

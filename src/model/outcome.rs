@@ -17,7 +17,6 @@ use super::queue_numbers::QueueNumber;
 use super::state::State;
 use super::stays::{Stay, is_over, millis_between, rank, stays};
 use crate::Moment;
-use crate::base::id::short_hash;
 use crate::event::facts::{MediaKind, Purpose};
 
 /// An agent may be connected this long after the visit's end and still have answered it, and what follows a visit may
@@ -68,10 +67,6 @@ pub(crate) struct Count {
     pub(crate) at: Moment,
     /// Its wait or handle time in milliseconds; 0 where it has none.
     pub(crate) millis: u64,
-    /// The participant it is about (the visit's or the agent), as 32 bits of its id's hash.
-    pub(crate) participant: u32,
-    /// The begin of the stay it is about.
-    pub(crate) stay: Moment,
 }
 
 /// What became of a visit.
@@ -149,7 +144,7 @@ impl Reading {
         outcome.finished = self.is_finished(state, as_of);
         outcome.changes_at = self.changes_at(as_of);
         for visit in &self.visits {
-            count_visit(state, visit, outcome);
+            count_visit(visit, outcome);
         }
         let mut in_work = std::mem::take(&mut self.in_work);
         in_work.clear();
@@ -166,7 +161,7 @@ impl Reading {
                     since: stay.after_call_work.started.or(stay.end).unwrap_or(stay.begin),
                 });
             }
-            self.count_agent(state, person, stay, queue, as_of, outcome);
+            self.count_agent(stay, queue, as_of, outcome);
         }
         self.in_work = in_work;
     }
@@ -340,15 +335,7 @@ impl Reading {
         }
     }
 
-    fn count_agent(
-        &self,
-        state: &State,
-        person: usize,
-        stay: &Stay,
-        queue: QueueNumber,
-        as_of: Moment,
-        outcome: &mut Outcome,
-    ) {
+    fn count_agent(&self, stay: &Stay, queue: QueueNumber, as_of: Moment, outcome: &mut Outcome) {
         let media = self.media_of(stay);
         if stay.end.is_none() {
             outcome.live.push(LiveCount {
@@ -359,7 +346,6 @@ impl Reading {
             });
         }
         let Some(at) = stay.handled_at(as_of) else { return };
-        let participant = short_hash(&state.participants[person].id);
         let mut count = |kind, millis| {
             outcome.counts.push(Count {
                 queue,
@@ -367,8 +353,6 @@ impl Reading {
                 kind,
                 at,
                 millis,
-                participant,
-                stay: stay.begin,
             });
         };
         count(CountKind::Handled, stay.handle_ms());
@@ -415,11 +399,10 @@ fn has_callback_since(state: &State, since: Moment) -> bool {
     callbacks.any(|c| c.scheduled().max(c.begin()) >= Some(since))
 }
 
-fn count_visit(state: &State, visit: &Visit, outcome: &mut Outcome) {
+fn count_visit(visit: &Visit, outcome: &mut Outcome) {
     let Visit {
         queue, entered, media, ..
     } = *visit;
-    let participant = short_hash(&state.participants[visit.person].id);
     let mut count = |kind, at: Moment, millis| {
         outcome.counts.push(Count {
             queue,
@@ -427,8 +410,6 @@ fn count_visit(state: &State, visit: &Visit, outcome: &mut Outcome) {
             kind,
             at,
             millis,
-            participant,
-            stay: entered,
         });
     };
     count(CountKind::Offered, entered, 0);

@@ -328,8 +328,6 @@ mod tests {
             kind: CountKind::Offered,
             at: Moment::parse(at).unwrap(),
             millis: 0,
-            participant: 0,
-            stay: Moment::parse(at).unwrap(),
         }
     }
 
