@@ -12,6 +12,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::WindowSnapshot;
 use crate::Moment;
+use crate::model::bytes::{put, take};
 use crate::model::counts::Sums;
 use crate::model::coverage::Uncovered;
 
@@ -69,7 +70,7 @@ impl Grid {
 }
 
 /// Sums by window. Of each window: the distance from the one before, which sums are not zero (a bit each), and these.
-/// All but the bits as base-128 numbers, the lowest digits first.
+/// All but the bits as numbers of `model/bytes.rs`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Packed {
     len: usize,
@@ -104,42 +105,23 @@ impl Packed {
     pub(crate) fn iter(&self) -> impl Iterator<Item = (i64, Sums)> + '_ {
         let (mut left, mut at) = (&*self.bytes, 0_i64);
         std::iter::from_fn(move || {
-            let distance = next(&mut left)?;
-            at = at.wrapping_add(distance.cast_signed());
+            if left.is_empty() {
+                return None;
+            }
+            at = at.wrapping_add(take(&mut left).cast_signed());
             let (bits, rest) = left.split_first_chunk()?;
             left = rest;
             let mut bits = u16::from_le_bytes(*bits);
             let mut list = [0; Sums::LEN];
             for sum in &mut list {
                 if bits & 1 == 1 {
-                    *sum = next(&mut left)?;
+                    *sum = take(&mut left);
                 }
                 bits >>= 1;
             }
             Some((at, Sums::of_list(list)))
         })
     }
-}
-
-fn put(out: &mut Vec<u8>, mut number: u64) {
-    while number >= 0x80 {
-        out.push(number as u8 | 0x80);
-        number >>= 7;
-    }
-    out.push(number as u8);
-}
-
-fn next(left: &mut &[u8]) -> Option<u64> {
-    let mut number = 0;
-    for shift in (0..64).step_by(7) {
-        let (byte, rest) = left.split_first()?;
-        *left = rest;
-        number |= u64::from(byte & 0x7f) << shift;
-        if *byte < 0x80 {
-            break;
-        }
-    }
-    Some(number)
 }
 
 impl Windows {
