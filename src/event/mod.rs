@@ -19,7 +19,8 @@ use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
 use crate::config::Protocol;
-use crate::event::facts::Facts;
+use crate::event::facts::{ConversationFacts, Facts, Participant};
+use crate::event::update::ConversationUpdate;
 use crate::{Id, Moment};
 
 /// What an event is about. Records have the name that [`EventKind::as_str`] returns.
@@ -149,6 +150,25 @@ impl Event {
             .map(|at| u64::try_from(self.received_at.millis_since(at)).unwrap_or(0))
     }
 
+    /// Bytes that it takes while it waits, as an estimate: itself, its body where it has one, and its longer facts.
+    pub(crate) fn bytes(&self) -> usize {
+        let of_facts = match &self.facts {
+            Facts::ConversationUpdate(update) => {
+                size_of::<ConversationUpdate>()
+                    + size_of_val(update.participants.as_slice())
+                    + size_of_val(update.communications.as_slice())
+            }
+            Facts::Conversation(facts) => {
+                let of_one = |p: &Participant| size_of::<Participant>() + size_of_val(p.communications.as_slice());
+                size_of::<ConversationFacts>() + facts.participants.iter().map(of_one).sum::<usize>()
+            }
+            Facts::Observations(facts) => size_of_val(facts.rows.as_slice()),
+            Facts::Metrics(facts) => size_of_val(facts.values.as_slice()),
+            _ => 0,
+        };
+        size_of::<Self>() + of_facts + self.body.as_ref().map_or(0, |body| body.len())
+    }
+
     /// The record without its body; `seq` is the event's number among those that an output writes.
     pub(crate) fn record(&self, seq: Option<u64>) -> EventRecord<'_> {
         EventRecord {
@@ -220,5 +240,23 @@ mod tests {
         for kind in EventKind::ALL {
             assert_eq!(serde_json::to_value(kind).unwrap(), kind.as_str());
         }
+    }
+
+    #[test]
+    fn bytes_grow_with_rows_and_body() {
+        let mut update = ConversationUpdate::nothing_of(Id::new("c"));
+        let bytes = |update: &ConversationUpdate, body: Option<&str>| {
+            let facts = Facts::ConversationUpdate(Box::new(update.clone()));
+            let mut event = crate::model::testing::event(EventKind::QueueConversation, facts, Moment::default());
+            event.body = body.map(Into::into);
+            event.bytes()
+        };
+        let empty = bytes(&update, None);
+        assert_eq!(bytes(&update, Some("12345")), empty + 5);
+        update.participants = vec![update::ParticipantUpdate::nothing_of(Id::new("p")); 10];
+        assert_eq!(
+            bytes(&update, None),
+            empty + 10 * size_of::<update::ParticipantUpdate>()
+        );
     }
 }

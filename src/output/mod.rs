@@ -40,7 +40,6 @@ use self::events::Records;
 use crate::audit::Entry;
 use crate::base::inserted::Inserted as _;
 use crate::event::Event;
-use crate::event::facts::{Communication, Facts, Participant};
 use crate::model::snapshot::{Gap, OutputSnapshot, Snapshot};
 use crate::output::record::{Bodies, StateChange};
 use crate::output::recording::Line;
@@ -72,20 +71,7 @@ impl Item {
     /// About how many bytes it takes while it waits for an output.
     fn bytes(&self) -> usize {
         match self {
-            Self::Event(event) => {
-                let body = event.body.as_deref().map_or(0, str::len);
-                let facts = match &event.facts {
-                    Facts::Conversation(facts) => {
-                        let communications = facts.participants.iter().map(|of| of.communications.len());
-                        facts.participants.len() * size_of::<Participant>()
-                            + communications.sum::<usize>() * size_of::<Communication>()
-                    }
-                    // Smaller than the body that they were read from, which may have been left out.
-                    Facts::Observations(facts) => facts.rows.len() * 128,
-                    _ => 0,
-                };
-                size_of::<Event>() + body + facts
-            }
+            Self::Event(event) => event.bytes(),
             Self::Recorded(line) => size_of::<Line>() + line.text_bytes(),
             // Few, or of a size that does not depend on what is received.
             Self::State(_) | Self::Gap(_) | Self::Snapshot(_) | Self::Audited(_) => 256,

@@ -100,7 +100,7 @@ fn the_taker_is_woken_by_the_first_entry_only() {
 fn the_end_of_the_taker_frees_what_waits_and_wakes_all() {
     let (giver, taker) = queue(ROOM);
     let Item::Event(event) = body(60_000) else {
-        unreachable!()
+        panic!("no event")
     };
     giver.push(Item::Event(Arc::clone(&event))).unwrap();
     assert!(matches!(giver.push(body(60_000)), Err(Refused::Full(_))));

@@ -15,8 +15,6 @@ use crate::reader::telemetry::Telemetry;
 const MOST_EVENTS: usize = 1024;
 /// The same in bytes.
 const MOST_BYTES: usize = 8 << 20;
-/// An event without its body, in bytes (an estimate).
-const EVENT_BYTES: usize = 512;
 
 /// The batch that is being filled, and the events that were read ahead because the buffer was full.
 ///
@@ -27,10 +25,6 @@ pub(super) struct Outgoing {
     batch: Batch,
     ahead: VecDeque<Event>,
     bytes_ahead: usize,
-}
-
-fn bytes_of(event: &Event) -> usize {
-    EVENT_BYTES + event.body.as_ref().map_or(0, |body| body.len())
 }
 
 impl Outgoing {
@@ -69,7 +63,7 @@ impl Outgoing {
         };
         if self.is_ahead() || self.buffer.send(&mut self.batch, until, stop) == Sent::NotYet {
             while let Some(event) = self.batch.pop() {
-                self.bytes_ahead += bytes_of(&event);
+                self.bytes_ahead += event.bytes();
                 self.ahead.push_back(event);
             }
             self.batch.clear();
@@ -83,13 +77,13 @@ impl Outgoing {
             while self.batch.len() < self.buffer.batch_events()
                 && let Some(event) = self.ahead.pop_front()
             {
-                self.bytes_ahead -= bytes_of(&event);
+                self.bytes_ahead -= event.bytes();
                 self.batch.push(event);
             }
             if self.buffer.send(&mut self.batch, until, stop) == Sent::NotYet {
                 let at = self.ahead.len();
                 while let Some(event) = self.batch.pop() {
-                    self.bytes_ahead += bytes_of(&event);
+                    self.bytes_ahead += event.bytes();
                     self.ahead.push_back(event);
                 }
                 self.batch.clear();

@@ -3,7 +3,7 @@
 //! In: decoded events · Out: the same, oldest first · Thread: any (one owner at a time).
 
 use crate::event::Event;
-use crate::event::facts::{ConversationFacts, Facts, Participant};
+use crate::event::facts::Facts;
 use crate::event::update::ConversationUpdate;
 
 /// Facts that are kept for their memory at most, about a kilobyte each.
@@ -90,9 +90,8 @@ impl Batch {
     /// Takes the oldest event and keeps its facts for their memory.
     pub(crate) fn pop_without_facts(&mut self) -> Option<Event> {
         let mut event = self.pop()?;
-        if let Facts::ConversationUpdate(update) = std::mem::replace(&mut event.facts, Facts::None) {
-            self.spare.push(update);
-        }
+        let facts = std::mem::replace(&mut event.facts, Facts::None);
+        self.spare.extend(spare_of(facts));
         Some(event)
     }
 
@@ -104,13 +103,7 @@ impl Batch {
     /// Drops all events and keeps the memory of the list and of facts.
     pub(crate) fn clear(&mut self) {
         let spent = self.events.drain(..).flatten();
-        let is_small = |update: &ConversationUpdate| {
-            update.participants.capacity().max(update.communications.capacity()) <= SPARE_ROWS_AT_MOST
-        };
-        self.spare.extend(spent.filter_map(|event| match event.facts {
-            Facts::ConversationUpdate(update) if is_small(&update) => Some(update),
-            _ => None,
-        }));
+        self.spare.extend(spent.filter_map(|event| spare_of(event.facts)));
         self.spare.truncate(SPARE_AT_MOST);
         self.sizes.clear();
         self.cursor = 0;
@@ -163,23 +156,18 @@ impl Batch {
     }
 }
 
-/// Bytes that an event takes while it waits, as an estimate: itself, its body where it has one, and its longer facts.
+/// Facts whose memory is worth keeping: a few large ones must not make all of them large.
+fn spare_of(facts: Facts) -> Option<Box<ConversationUpdate>> {
+    match facts {
+        Facts::ConversationUpdate(update)
+            if update.participants.capacity().max(update.communications.capacity()) <= SPARE_ROWS_AT_MOST =>
+        {
+            Some(update)
+        }
+        _ => None,
+    }
+}
+
 fn bytes_of(event: &Event) -> u32 {
-    let of_facts = match &event.facts {
-        Facts::ConversationUpdate(update) => {
-            size_of::<ConversationUpdate>()
-                + size_of_val(update.participants.as_slice())
-                + size_of_val(update.communications.as_slice())
-        }
-        Facts::Conversation(facts) => {
-            let people = facts.participants.iter();
-            let of_one = |p: &Participant| size_of::<Participant>() + size_of_val(p.communications.as_slice());
-            size_of::<ConversationFacts>() + people.map(of_one).sum::<usize>()
-        }
-        Facts::Observations(facts) => size_of_val(facts.rows.as_slice()),
-        Facts::Metrics(facts) => size_of_val(facts.values.as_slice()),
-        _ => 0,
-    };
-    let body = event.body.as_ref().map_or(0, |body| body.len());
-    u32::try_from(size_of::<Event>() + of_facts + body).unwrap_or(u32::MAX)
+    u32::try_from(event.bytes()).unwrap_or(u32::MAX)
 }

@@ -32,7 +32,8 @@ const BATCH_EVENTS: usize = 128;
 /// A batch is at most this part of the capacity, so that a small buffer stays as small as it was asked to be.
 const CAPACITY_PARTS: usize = 8;
 
-/// Waiting events have this many bytes on average at most: about 3,000 of facts, and a body of 3 KB where bodies are shown.
+/// Waiting events have this many bytes on average at most: about 1,400 of itself and its rows, or 3,000 of
+/// merged facts, and a body of 3 KB where bodies are shown.
 const EVENT_BYTES: usize = 6_500;
 
 /// A buffer of fewer events has room for the bytes of as many: 32 MB.
