@@ -35,8 +35,8 @@ pub(crate) fn finished_bytes() {
             (before, known) = (rss_bytes(), store.model.conversations().packed() as u64);
         }
     }
-    let condensed = store.model.conversations().packed() as u64 - known;
-    report("finished and remembered", rss_bytes() - before, condensed);
+    let packed = store.model.conversations().packed() as u64 - known;
+    report("finished and remembered", rss_bytes() - before, packed);
 }
 
 struct Store {

@@ -335,7 +335,7 @@ proptest! {
     }
 
     #[test]
-    fn what_is_condensed_keeps_its_numbers_and_ignores_what_is_repeated(seed in any::<u64>()) {
+    fn what_is_packed_keeps_its_numbers_and_ignores_what_is_repeated(seed in any::<u64>()) {
         let mut rng = fastrand::Rng::with_seed(seed);
         let centre = centre(&mut rng);
         let later = moment(LATER_MS);

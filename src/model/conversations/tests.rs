@@ -304,7 +304,7 @@ fn an_evicted_one_that_comes_back_counts_what_it_was_not_counted_for() {
 }
 
 #[test]
-fn a_condensed_one_takes_what_is_new_and_nothing_twice() {
+fn a_packed_one_takes_what_is_new_and_nothing_twice() {
     let mut store = crate::model::testing::store(TWO_HOURS, 10);
     store.apply(&answered("c", Some(30)), at(30));
     store.forget(at(30).plus(TWO_HOURS));

@@ -7,9 +7,9 @@
 //! in the order in which they are met first. One walk over all fields writes both, and reads them.
 //!
 //! An id of a participant or communication is written in five bytes: its first two, which keep nearly every order of ids,
-//! and three of a hash. That tells it from all others: where the ids of two participants or of two communications
-//! begin alike, or one is no UUID, all are written whole. A state that was read has *short ids* in their place, until facts tell the ids themselves; see
-//! [`learn_ids`].
+//! and three of a hash. That tells it from all others: where the ids of two participants or of two communications begin
+//! alike, or one is no UUID, all are written whole. A state that was read has *short ids* in their place, until facts tell
+//! the ids themselves; see [`learn_ids`].
 
 use std::num::NonZeroU64;
 

@@ -34,7 +34,7 @@ fn open_conversations_are_evicted_the_longest_idle_first() {
 }
 
 #[test]
-fn finished_conversations_are_condensed_before_an_open_one_is_evicted() {
+fn finished_conversations_are_packed_before_an_open_one_is_evicted() {
     let mut store = bounded();
     store.apply(&visit("open", "Q", None), at(10));
     let all = 1_000;
