@@ -40,6 +40,10 @@ pub struct Options {
     pub tls: Option<PathBuf>,
 }
 
+/// The options, for whoever names another.
+const ALLOWED: &str = "allowed are --protocol notifications|events|metrics, --shape traffic|open|windows, --events N, \
+                       --queues N, --rate N, --times FILE, --stop-at N, --tls FOLDER";
+
 impl Options {
     /// Reads pairs of `--name value`.
     ///
@@ -57,11 +61,13 @@ impl Options {
             tls: None,
         };
         while let Some(name) = args.next() {
-            let value = args.next().ok_or_else(|| format!("{name} needs a value"))?;
+            let value = args
+                .next()
+                .ok_or_else(|| format!("{name} is not known, or lacks its value; {ALLOWED}"))?;
             let number = || {
                 value
                     .parse::<usize>()
-                    .map_err(|_| format!("{name}: {value} is not a number"))
+                    .map_err(|_| format!("{name} {value}: a whole number is allowed"))
             };
             match (name.as_str(), value.as_str()) {
                 ("--protocol", "notifications") => options.protocol = Protocol::Notifications,
@@ -76,7 +82,7 @@ impl Options {
                 ("--times", _) => options.times = Some(value.into()),
                 ("--stop-at", _) => options.stops.push(number()?),
                 ("--tls", _) => options.tls = Some(value.into()),
-                _ => return Err(format!("{name} {value} is not known")),
+                _ => return Err(format!("{name} {value} is not known; {ALLOWED}")),
             }
         }
         Ok(options)

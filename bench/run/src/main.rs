@@ -26,10 +26,20 @@ const PACED_EVENTS: u64 = 8_000;
 /// More rounds of these tell nothing more.
 const MOST_PACED_ROUNDS: usize = 3;
 
+/// A whole number from the environment, at least 1; `None` where the variable is not set or empty.
+fn number(name: &str) -> Result<Option<usize>, AnyError> {
+    let text = std::env::var(name).unwrap_or_default();
+    match text.parse::<usize>() {
+        _ if text.is_empty() => Ok(None),
+        Ok(number @ 1..) => Ok(Some(number)),
+        _ => Err(format!("{name}={text}: a whole number from 1 on is allowed; leave it out for the default").into()),
+    }
+}
+
 fn main() -> Result<(), AnyError> {
     let is_quick = std::env::var("QUICK").is_ok_and(|quick| !quick.is_empty());
-    let number = |name: &str| std::env::var(name).ok().and_then(|number| number.parse::<usize>().ok());
-    let rounds = number("ROUNDS").unwrap_or(if is_quick { 2 } else { 5 }).max(1);
+    let rounds = number("ROUNDS")?.unwrap_or(if is_quick { 2 } else { 5 });
+    let asked_events = number("EVENTS")?;
     let root = Path::new(env!("CARGO_MANIFEST_DIR"))
         .ancestors()
         .nth(2)
@@ -66,7 +76,7 @@ fn main() -> Result<(), AnyError> {
 
     let protocols: &[(&str, u64)] = &[("notifications", 150_000), ("events", 600_000), ("metrics", 400_000)];
     for (protocol, events) in &protocols[..if is_quick { 1 } else { 3 }] {
-        let events = number("EVENTS").map_or(*events, |events| events as u64);
+        let events = asked_events.map_or(*events, |events| events as u64);
         let mut clients = vec![Client::X1, Client::Ours, Client::Tokio];
         if places.python.is_some() {
             clients.push(Client::Python);
