@@ -8,6 +8,7 @@ pub(crate) mod hash;
 pub(crate) mod id;
 pub(crate) mod millis;
 pub(crate) mod moment;
+pub(crate) mod number;
 pub(crate) mod percent;
 pub(crate) mod plural;
 pub(crate) mod problem;

@@ -8,6 +8,7 @@
 //! order give the same snapshot; conversation events do so in any order. The numbers of queues are declared in
 //! [`counts`].
 
+mod alerts;
 mod bucket;
 mod bytes;
 mod condensed;
@@ -51,6 +52,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use self::alerts::Alerts;
 use self::conversations::{Conversations, Limits, Taken};
 use self::dashboard::PackedWindows;
 use self::duplicates::{Delivery, Duplicates};
@@ -71,13 +73,14 @@ use self::tutorial::{ConversationStates, Metrics, QueueAverages};
 use self::unknown::{InGap, WhyUnknown};
 use self::user::Users;
 use crate::base::millis;
-use crate::config::{Config, Protocol, ServiceLevel, TotalsConfig, WindowsConfig};
+use crate::config::{Config, Protocol, ServiceLevel, ThresholdsConfig, TotalsConfig, WindowsConfig};
+use crate::event::alert::Alert;
 use crate::event::change::ClockLook;
 use crate::event::facts::Facts;
 use crate::{Event, EventKind, Id, Moment};
 
 /// What a model needs to know of the configuration.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Settings {
     /// Decides which numbers exist.
     pub protocol: Protocol,
@@ -96,6 +99,9 @@ pub struct Settings {
     pub windows: WindowsConfig,
     /// Since when totals count.
     pub totals: TotalsConfig,
+    /// When numbers of queues are alerts.
+    #[serde(default, skip_serializing_if = "ThresholdsConfig::is_empty")]
+    pub thresholds: ThresholdsConfig,
 }
 
 /// For recordings made before the key existed.
@@ -113,6 +119,7 @@ impl From<&Config> for Settings {
             max_bytes: config.model.max_bytes,
             windows: config.windows,
             totals: config.totals.clone(),
+            thresholds: config.thresholds.clone(),
         }
     }
 }
@@ -184,6 +191,7 @@ pub struct Model {
     subscriptions: Subscriptions,
     service_time: ServiceTime,
     packed_windows: PackedWindows,
+    alerts: Alerts,
 }
 
 /// The counters that the model owns.
@@ -231,6 +239,7 @@ impl Model {
             subscriptions: Subscriptions::default(),
             service_time: ServiceTime::default(),
             packed_windows: PackedWindows::default(),
+            alerts: Alerts::new(settings.thresholds.clone()),
             settings,
         }
     }
@@ -365,6 +374,26 @@ impl Model {
             Some(format!("queue {label}: {difference}"))
         };
         queues.into_iter().filter_map(look).collect()
+    }
+
+    /// Looks which numbers are beyond their thresholds; `now` is by our clock. Returns the alerts that begin, change or end.
+    pub(crate) fn check_alerts(&mut self, now: Moment) -> Vec<Alert> {
+        let now = self.service_time.at(now);
+        if self.settings.protocol != Protocol::Notifications || !self.alerts.is_due(now) {
+            return Vec::new();
+        }
+        let in_gap = InGap::new(self.gaps.open_gaps());
+        let mut alerts = std::mem::take(&mut self.alerts);
+        let name_of = |id| {
+            self.queues
+                .settings
+                .get(id)
+                .and_then(|settings| settings.name.as_deref())
+        };
+        let listed = self.queue_ids().into_iter().map(|id| (id, name_of(id)));
+        let told = alerts.look(now, listed, |id, name| self.alert_value(id, name, now, &in_gap));
+        self.alerts = alerts;
+        told
     }
 
     /// What Genesys told of a queue before a gap counts no more, until it is told again. To be called when gaps changed, and at

@@ -39,6 +39,7 @@ use crossbeam_channel::Select;
 use self::events::Records;
 use crate::audit::Entry;
 use crate::event::Event;
+use crate::event::alert::Alert;
 use crate::event::facts::{Communication, Facts, Participant};
 use crate::model::snapshot::{Gap, OutputSnapshot, Snapshot};
 use crate::output::record::{Bodies, StateChange};
@@ -59,6 +60,8 @@ pub(crate) enum Item {
     State(Arc<StateChange>),
     /// A gap that opened or changed.
     Gap(Arc<Gap>),
+    /// An alert that began, changed its level, or ended.
+    Alert(Arc<Alert>),
     /// The current dashboard.
     Snapshot(Arc<Snapshot>),
     /// An entry of the audit file; sent through a [`sink::OutputSender`] only.
@@ -87,7 +90,7 @@ impl Item {
             }
             Self::Recorded(line) => size_of::<Line>() + line.text_bytes(),
             // Few, or of a size that does not depend on what is received.
-            Self::State(_) | Self::Gap(_) | Self::Snapshot(_) | Self::Audited(_) => 256,
+            Self::State(_) | Self::Gap(_) | Self::Alert(_) | Self::Snapshot(_) | Self::Audited(_) => 256,
         }
     }
 }
