@@ -12,24 +12,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Model;
-use super::alerts::Firing;
 use super::counts::{LiveNumbers, LiveSums, Sums};
 use super::coverage::{Coverage, Uncovered};
 use super::queue::QueueSet;
-use super::snapshot::{
-    AlertSnapshot, AllQueues, Grid, LiveTotals, MediaSnapshot, ObservedSnapshot, Packed, QueueSnapshot, Windows,
-};
+use super::snapshot::{AllQueues, Grid, LiveTotals, MediaSnapshot, ObservedSnapshot, Packed, QueueSnapshot, Windows};
 use super::totals::QueueTotals;
 use super::unknown::InGap;
-use crate::config::{AlertName, Protocol, ServiceLevel};
+use crate::config::{Protocol, ServiceLevel};
 use crate::event::facts::MediaKind;
 use crate::{Id, Moment};
 
 /// Threshold of the service level for queues without one of their own (`docs/numbers.md`).
 const DEFAULT_THRESHOLD_MS: u64 = 20_000;
-
-/// Alerts of what happened are about the windows that overlap this time before now.
-const RECENT: Duration = Duration::from_secs(30 * 60);
 
 /// What is the same for every queue of one snapshot.
 struct Frame<'a> {
@@ -72,7 +66,7 @@ struct Scratch {
 }
 
 /// Thresholds of the service level by [`MediaKind::ALL`].
-type Thresholds = [u64; MediaKind::ALL.len()];
+pub(super) type Thresholds = [u64; MediaKind::ALL.len()];
 
 impl Model {
     /// The live numbers of all queues that are known.
@@ -218,7 +212,7 @@ impl Model {
                 medium.longest_wait_secs = live.longest_wait_secs(frame.as_of);
             }
         }
-        snapshot.alerts = self.alerts_of(id, frame);
+        snapshot.alerts = self.alerts_of(id, frame.as_of, frame.in_gap);
         snapshot.observations = self.observations.snapshot(id, frame.as_of);
         snapshot.observed = self.observations.present(id).map(|present| ObservedSnapshot {
             waiting: present.counts.waiting,
@@ -257,46 +251,6 @@ impl Model {
             uncovered,
         };
         (snapshot, share)
-    }
-
-    /// What fires of a queue, with the numbers of now.
-    fn alerts_of(&self, id: &Id, frame: &Frame<'_>) -> BTreeMap<AlertName, AlertSnapshot> {
-        let firing = self.alerts.firing(id).map(|firing| {
-            let Firing { name, level, since } = firing;
-            let value = self.alert_value(id, name, frame.as_of, frame.in_gap);
-            (name, AlertSnapshot { level, since, value })
-        });
-        firing.collect()
-    }
-
-    /// The number of a queue that has thresholds of this name; `None` where it is not known or there is none.
-    pub(super) fn alert_value(&self, queue: &Id, name: AlertName, as_of: Moment, in_gap: &InGap) -> Option<f64> {
-        let live = || {
-            let is_known = self.unknown_reason(queue, in_gap).is_none();
-            is_known.then(|| self.conversations.live_of(queue))
-        };
-        let recent = || {
-            let totals = self.conversations.totals();
-            let windows = totals.window_of(as_of.minus(RECENT))..=totals.window_of(as_of);
-            let mut by_window = BTreeMap::new();
-            if let Some(of_queue) = self.conversations.totals_of(queue) {
-                of_queue.add_windows(windows, &self.thresholds_ms(queue), &mut by_window);
-            }
-            let mut sums = Sums::default();
-            by_window.values().for_each(|window| sums.add(window));
-            sums
-        };
-        match name {
-            AlertName::Waiting => Some(live()?.map_or(0, |live| live.sums().waiting) as f64),
-            AlertName::LongestWaitSecs => live()??.longest_wait_secs(as_of),
-            AlertName::AbandonedPercent => {
-                let sums = recent();
-                let ended = sums.answered + sums.abandoned;
-                (ended > 0).then(|| 100.0 * sums.abandoned as f64 / ended as f64)
-            }
-            AlertName::ServiceLevelPercent => recent().numbers().service_level_percent,
-            AlertName::IdleAgents => self.observations.idle_on_queue(queue),
-        }
     }
 
     fn all_queues(&self, shares: &[Share], frame: &Frame<'_>) -> AllQueues {
@@ -350,7 +304,8 @@ impl Model {
         (listing, packed)
     }
 
-    fn thresholds_ms(&self, queue: &Id) -> Thresholds {
+    /// The thresholds of the service level of a queue.
+    pub(super) fn thresholds_ms(&self, queue: &Id) -> Thresholds {
         let own = match self.settings.windows.service_level {
             ServiceLevel::Fixed(threshold) => return [millis(threshold); MediaKind::ALL.len()],
             ServiceLevel::Queue => self.queues.settings.get(queue),

@@ -31,6 +31,7 @@ mod observation;
 mod outcome;
 mod overlay;
 pub mod queue;
+mod queue_alerts;
 mod queue_numbers;
 mod self_check;
 mod service_time;
@@ -74,7 +75,6 @@ use self::unknown::{InGap, WhyUnknown};
 use self::user::Users;
 use crate::base::millis;
 use crate::config::{Config, Protocol, ServiceLevel, ThresholdsConfig, TotalsConfig, WindowsConfig};
-use crate::event::alert::Alert;
 use crate::event::change::ClockLook;
 use crate::event::facts::Facts;
 use crate::{Event, EventKind, Id, Moment};
@@ -374,26 +374,6 @@ impl Model {
             Some(format!("queue {label}: {difference}"))
         };
         queues.into_iter().filter_map(look).collect()
-    }
-
-    /// Looks which numbers are beyond their thresholds; `now` is by our clock. Returns the alerts that begin, change or end.
-    pub(crate) fn check_alerts(&mut self, now: Moment) -> Vec<Alert> {
-        let now = self.service_time.at(now);
-        if self.settings.protocol != Protocol::Notifications || !self.alerts.is_due(now) {
-            return Vec::new();
-        }
-        let in_gap = InGap::new(self.gaps.open_gaps());
-        let mut alerts = std::mem::take(&mut self.alerts);
-        let name_of = |id| {
-            self.queues
-                .settings
-                .get(id)
-                .and_then(|settings| settings.name.as_deref())
-        };
-        let listed = self.queue_ids().into_iter().map(|id| (id, name_of(id)));
-        let told = alerts.look(now, listed, |id, name| self.alert_value(id, name, now, &in_gap));
-        self.alerts = alerts;
-        told
     }
 
     /// What Genesys told of a queue before a gap counts no more, until it is told again. To be called when gaps changed, and at
