@@ -202,10 +202,12 @@ fn alerts_alone_are_posted_where_those_are_asked_for() {
         _ if asked.is("GET", "/api/v2/routing/queues") => Some(queues(&[(queue, "Sales")])),
         _ => socket(asked, peer),
     });
-    let thresholds =
-        r#"{"thresholds":{"queues":{"Sales":{"waiting":[1,2],"longest_wait_secs":[10,20],"for_secs":0}}}}"#;
-    let builder = hooked(&peer, Protocol::Notifications, r#","on":"alerts""#).queue("Sales");
-    let stream = watch(builder.json("thresholds.json", thresholds));
+    let json = json!({
+        "thresholds": {"queues": {"Sales": {"waiting": [1, 2], "longest_wait_secs": [10, 20], "for_secs": 0}}},
+        "outputs": {"webhook": {"url": format!("{}{HOOK}", peer.url()), "on": "alerts"}},
+    });
+    let builder = config(&peer.url(), Protocol::Notifications).queue("Sales");
+    let stream = watch(builder.json("alerts.json", json.to_string()));
     let snapshot = stream.until("both posted", |s| {
         s.outputs.get("webhook").is_some_and(|webhook| webhook.written >= 2)
     });
