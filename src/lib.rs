@@ -115,6 +115,7 @@ pub use event::facts::{CommunicationState, MetricFacts, ObservationFacts, Observ
 pub use event::stats::{Name, Stats};
 pub use event::update::{CommunicationUpdate, ConversationUpdate, ParticipantUpdate};
 pub use event::{Event, EventKind};
+pub use model::snapshot::{AlertLevel, AlertName, AlertSnapshot};
 pub use model::snapshot::{AllQueues, LiveNumber, LiveNumbers, Numbers, WhyUnknown, WindowSnapshot, Windows};
 pub use model::snapshot::{ConnectionSnapshot, ConnectionState, Counters, FreshnessSnapshot, Gap, GapTopics};
 pub use model::snapshot::{LatencySnapshot, LiveTotals, MediaSnapshot, MetricSnapshot, ObservationSnapshot};

@@ -9,6 +9,7 @@ pub(crate) mod id;
 pub(crate) mod inserted;
 pub(crate) mod millis;
 pub(crate) mod moment;
+pub(crate) mod number;
 pub(crate) mod percent;
 pub(crate) mod plural;
 pub(crate) mod problem;

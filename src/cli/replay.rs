@@ -49,6 +49,7 @@ fn take_over(config: &mut Config, start: &Start) {
     config.stale_after = settings.stale_after;
     config.windows = settings.windows;
     config.totals = settings.totals;
+    config.thresholds = settings.thresholds;
     config.model = ModelConfig {
         retention: settings.retention,
         max_conversations: settings.max_conversations,

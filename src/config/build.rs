@@ -10,6 +10,7 @@ use super::outputs::{read_http, read_outputs};
 use super::reading::{FileLayer, Given, Null, Reading, Switch, whole_in};
 use super::region::{self, parse_http_url, parse_streaming_url};
 use super::subscribe::read_subscribe;
+use super::thresholds::read_thresholds;
 use super::time_zone::ZONE_DIRECTORIES;
 use super::*;
 use crate::base::problem::{ConfigProblem, Origin};
@@ -117,6 +118,7 @@ pub(crate) fn build(layers: &Layers<'_>) -> Result<(Config, Vec<String>), Error>
         max_requests_per_min: r.whole("backfill.max_requests_per_min", 1..=100_000, 120) as u32,
         lookback_days: r.whole("backfill.lookback_days", 0..=31, 31) as u32,
     };
+    let thresholds = read_thresholds(&mut r);
     let outputs = read_outputs(&mut r);
     let http = read_http(&mut r);
 
@@ -162,6 +164,7 @@ pub(crate) fn build(layers: &Layers<'_>) -> Result<(Config, Vec<String>), Error>
         model,
         rest_max_requests_per_min,
         backfill,
+        thresholds,
         outputs,
         http,
     };

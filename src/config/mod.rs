@@ -19,6 +19,7 @@ mod settings;
 mod subscribe;
 #[cfg(test)]
 mod tests;
+mod thresholds;
 pub(crate) mod time_zone;
 
 use std::path::PathBuf;
@@ -42,6 +43,8 @@ pub(crate) use sections::{
     OutputsConfig, ReconnectConfig, ServiceLevel, Stdout, Subscribe, TimeWindow, TotalsConfig, TotalsSince,
     WebhookConfig, WebhookOn, WindowsConfig,
 };
+pub use thresholds::AlertName;
+pub(crate) use thresholds::{Levels, QueueThresholds, ThresholdsConfig};
 pub(crate) use time_zone::TimeZone;
 
 /// The protocol that a stream speaks.
@@ -136,6 +139,8 @@ pub struct Config {
     pub(crate) rest_max_requests_per_min: u32,
     /// Repair of gaps through REST.
     pub(crate) backfill: BackfillConfig,
+    /// When numbers of queues are alerts.
+    pub(crate) thresholds: ThresholdsConfig,
     /// Where results go.
     pub(crate) outputs: OutputsConfig,
     /// The small HTTP server.

@@ -62,7 +62,11 @@ fn read_webhook(r: &mut Reading<'_>) -> Option<WebhookConfig> {
     let secret_file = r.path("outputs.webhook.secret_file");
     let on = r.one_of(
         "outputs.webhook.on",
-        &[("snapshot", WebhookOn::Snapshot), ("events", WebhookOn::Events)],
+        &[
+            ("snapshot", WebhookOn::Snapshot),
+            ("events", WebhookOn::Events),
+            ("alerts", WebhookOn::Alerts),
+        ],
         WebhookOn::Snapshot,
     );
     let timeout = r.duration("outputs.webhook.timeout_secs", 1..=300, 5);

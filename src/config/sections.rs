@@ -328,6 +328,8 @@ pub enum WebhookOn {
     Snapshot,
     /// NDJSON of at most 500 events.
     Events,
+    /// NDJSON of at most 500 alerts.
+    Alerts,
 }
 
 /// `http` in the file.

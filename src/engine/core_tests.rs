@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::*;
 use crate::Id;
+use crate::event::alert::{Alert, AlertLevel};
 use crate::event::facts::{MediaKind, ObservationFacts, ObservationRow, Purpose, Stamped};
 use crate::event::queue::ServiceLevelSetting;
 use crate::event::state::StateChange;
@@ -69,6 +70,56 @@ fn drops_are_one_gap_from_the_tick_before_to_the_last_tick_with_them() {
     assert_eq!((closed[0].from, closed[0].to), (at(10), Some(at(30))));
     let last = gaps(&core.apply(Change::Drained { dropped: 1 }, at(41)));
     assert_eq!((last[0].id, last[0].from), (2, at(40)));
+}
+
+/// The same ticks give the same alerts again: a replay has those of the run.
+#[test]
+fn ticks_tell_alerts_to_the_outputs_by_the_services_clock() {
+    let run = || {
+        let json = r#"{"thresholds":{"default":{"service_level_percent":[80,60],"idle_agents":[2,0],"for_secs":5}}}"#;
+        let config = crate::Config::builder()
+            .region("http://127.0.0.1:1")
+            .client_id("c")
+            .client_secret(crate::Secret::new("s"))
+            .json("thresholds.json", json)
+            .build()
+            .unwrap();
+        let mut core = Core::new(Settings::from(&config), at(0));
+        core.apply(Change::AnyQueue {}, at(0));
+        let row = ObservationRow {
+            media: None,
+            interval: None,
+            metric: "oOnQueueUsers".into(),
+            qualifier: Some("IDLE".into()),
+            stats: Stats::from_iter([("count".into(), 0.0)]),
+        };
+        let facts = ObservationFacts {
+            queue: Id::new("q"),
+            rows: vec![row],
+        };
+        core.apply(Change::Observations(vec![facts]), at(1));
+        let mut told = Vec::new();
+        for secs in 2..20 {
+            // Our clock is an hour ahead.
+            let clock = ClockLook {
+                clock_ahead_ms: 3_600_000,
+                ..ClockLook::default()
+            };
+            let effects = core.apply(Change::Tick { clock, dropped: 0 }, at(secs).plus_ms(3_600_000));
+            told.extend(effects.into_iter().filter_map(|effect| match effect {
+                Effect::Record(Item::Alert(alert)) => Some(Alert::clone(&alert)),
+                _ => None,
+            }));
+        }
+        told
+    };
+    let told = run();
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert_eq!(
+        (told[0].at, told[0].level, told[0].value),
+        (at(7), AlertLevel::Red, Some(0.0))
+    );
+    assert_eq!(run(), told);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //!
 //! In: protocol machines · Out: `Event` to buffer, model, outputs and callbacks · Thread: any (plain data).
 
+pub mod alert;
 pub(crate) mod change;
 pub(crate) mod coalesce;
 pub mod conversation;

@@ -67,7 +67,7 @@ struct Scratch {
 }
 
 /// Thresholds of the service level by [`MediaKind::ALL`].
-type Thresholds = [u64; MediaKind::ALL.len()];
+pub(super) type Thresholds = [u64; MediaKind::ALL.len()];
 
 impl Model {
     /// The live numbers of all queues that are known.
@@ -168,7 +168,8 @@ impl Model {
         }
     }
 
-    fn queue_ids(&self) -> BTreeSet<&Id> {
+    /// The queues that a snapshot lists.
+    pub(super) fn queue_ids(&self) -> BTreeSet<&Id> {
         match (&self.queues.listed, self.settings.protocol) {
             // Metrics name entities, not queues.
             (_, Protocol::Metrics) => BTreeSet::new(),
@@ -212,6 +213,7 @@ impl Model {
                 medium.longest_wait_secs = live.longest_wait_secs(frame.as_of);
             }
         }
+        snapshot.alerts = self.alerts_of(id, frame.as_of, frame.in_gap);
         snapshot.observations = self.observations.snapshot(id, frame.as_of);
         snapshot.observed = self.observations.present(id).map(|present| ObservedSnapshot {
             waiting: present.counts.waiting,
@@ -303,7 +305,8 @@ impl Model {
         (listing, packed)
     }
 
-    fn thresholds_ms(&self, queue: &Id) -> Thresholds {
+    /// The thresholds of the service level of a queue.
+    pub(super) fn thresholds_ms(&self, queue: &Id) -> Thresholds {
         let own = match self.settings.windows.service_level {
             ServiceLevel::Fixed(threshold) => return [millis(threshold); MediaKind::ALL.len()],
             ServiceLevel::Queue => self.queues.settings.get(queue),

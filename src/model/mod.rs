@@ -8,6 +8,7 @@
 //! order give the same snapshot; conversation events do so in any order. The numbers of queues are declared in
 //! [`counts`].
 
+mod alerts;
 mod bucket;
 mod bytes;
 mod conversation;
@@ -30,6 +31,7 @@ mod outcome;
 mod overlay;
 mod packed;
 pub mod queue;
+mod queue_alerts;
 mod queue_numbers;
 mod self_check;
 mod service_time;
@@ -52,6 +54,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use self::alerts::Alerts;
 use self::conversations::{Conversations, Limits, Taken};
 use self::dashboard::PackedWindows;
 use self::duplicates::{Delivery, Duplicates};
@@ -72,13 +75,13 @@ use self::tutorial::{ConversationStates, Metrics, QueueAverages};
 use self::unknown::{InGap, WhyUnknown};
 use self::user::Users;
 use crate::base::millis;
-use crate::config::{Config, Protocol, ServiceLevel, TotalsConfig, WindowsConfig};
+use crate::config::{Config, Protocol, ServiceLevel, ThresholdsConfig, TotalsConfig, WindowsConfig};
 use crate::event::change::ClockLook;
 use crate::event::facts::Facts;
 use crate::{Event, EventKind, Id, Moment};
 
 /// What a model needs to know of the configuration.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Settings {
     /// Decides which numbers exist.
     pub protocol: Protocol,
@@ -97,6 +100,9 @@ pub struct Settings {
     pub windows: WindowsConfig,
     /// Since when totals count.
     pub totals: TotalsConfig,
+    /// When numbers of queues are alerts.
+    #[serde(default, skip_serializing_if = "ThresholdsConfig::is_empty")]
+    pub thresholds: ThresholdsConfig,
 }
 
 /// For recordings made before the key existed.
@@ -114,6 +120,7 @@ impl From<&Config> for Settings {
             max_bytes: config.model.max_bytes,
             windows: config.windows,
             totals: config.totals.clone(),
+            thresholds: config.thresholds.clone(),
         }
     }
 }
@@ -185,6 +192,7 @@ pub struct Model {
     subscriptions: Subscriptions,
     service_time: ServiceTime,
     packed_windows: PackedWindows,
+    alerts: Alerts,
 }
 
 /// The counters that the model owns.
@@ -232,6 +240,7 @@ impl Model {
             subscriptions: Subscriptions::default(),
             service_time: ServiceTime::default(),
             packed_windows: PackedWindows::default(),
+            alerts: Alerts::new(settings.thresholds.clone()),
             settings,
         }
     }

@@ -46,6 +46,9 @@ const ALL: &str = "all";
 const WAITING: &str = "oWaiting";
 const INTERACTING: &str = "oInteracting";
 
+/// Members on queue to whom nobody talks.
+const IDLE: (&str, Option<&str>) = ("oOnQueueUsers", Some("IDLE"));
+
 /// The metrics of conversations that REST is asked for.
 const PRESENT: [&str; 3] = [WAITING, INTERACTING, "oAlerting"];
 
@@ -208,6 +211,16 @@ impl Observations {
             waiting_over,
             interacting_over,
         })
+    }
+
+    /// How many members of a queue are on queue and idle, by what was told since the last gap.
+    pub(crate) fn idle_on_queue(&self, queue: &Id) -> Option<f64> {
+        let of_queue = self.queues.get(queue)?;
+        let row = of_queue.groups.get(&None).and_then(|group| group.rows.get(IDLE));
+        let told = row
+            .filter(|row| row.source != Source::Past)
+            .and_then(|row| row.stats.get("count"));
+        told.or_else(|| of_queue.told_at.map(|_| 0.0))
     }
 
     /// Queues that have any.

@@ -50,6 +50,7 @@ fn settings() -> Settings {
         max_bytes: 1 << 27,
         windows: windows_config(),
         totals: totals_config(),
+        thresholds: Default::default(),
     }
 }
 

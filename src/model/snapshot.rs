@@ -17,7 +17,10 @@ use serde::{Deserialize, Serialize, Serializer};
 
 pub use super::counts::{LiveNumber, LiveNumbers, Numbers};
 pub use super::unknown::WhyUnknown;
+use crate::base::number::{self, Number};
+pub use crate::config::AlertName;
 use crate::config::Protocol;
+pub use crate::event::alert::AlertLevel;
 pub use crate::event::gap::{Gap, GapTopics};
 pub use crate::event::state::ConnectionState;
 use crate::{Id, Moment};
@@ -271,6 +274,9 @@ pub struct QueueSnapshot {
     pub service_level_target_percent: Option<f64>,
     /// Why its live numbers are not known now; `None` while its conversation topic is covered.
     pub unknown: Option<WhyUnknown>,
+    /// The numbers that are beyond their thresholds now.
+    #[serde(default)]
+    pub alerts: BTreeMap<AlertName, AlertSnapshot>,
     /// Genesys' own count of who waits and talks, where it is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed: Option<ObservedSnapshot>,
@@ -287,6 +293,19 @@ pub struct QueueSnapshot {
     /// qualifier stands one level deeper, under it.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub observations: BTreeMap<String, BTreeMap<String, ObservationSnapshot>>,
+}
+
+/// A number of a queue that is beyond a threshold.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct AlertSnapshot {
+    /// Beyond which threshold.
+    pub level: AlertLevel,
+    /// Since when it has fired at this level, by the service's clock.
+    pub since: Moment,
+    /// The number now; `None` where it is not known or there is none, and the alert has not ended yet.
+    #[serde(serialize_with = "number::maybe")]
+    pub value: Option<f64>,
 }
 
 /// Genesys' own count of a queue (`oWaiting`, `oInteracting`), to be compared with ours.
@@ -347,29 +366,13 @@ pub struct UserSnapshot {
 #[non_exhaustive]
 pub struct MetricSnapshot {
     /// As sent.
-    #[serde(serialize_with = "number")]
+    #[serde(serialize_with = "number::exact")]
     pub value: f64,
     /// The event's own.
     pub timestamp: Option<Moment>,
     /// Queue, user or other entity, where the event named one.
     pub entity: Option<Id>,
 }
-
-/// Writes a number of the service as it would: without a fraction where it has none.
-fn number<S: Serializer>(value: &f64, serializer: S) -> Result<S::Ok, S::Error> {
-    /// The greatest integer up to which every integer has its own `f64`.
-    const EXACT: f64 = 9_007_199_254_740_992.0;
-    if value.fract() == 0.0 && value.abs() <= EXACT {
-        // In range and whole, as just checked.
-        serializer.serialize_i64(*value as i64)
-    } else {
-        serializer.serialize_f64(*value)
-    }
-}
-
-/// A number as [`number`] writes it.
-#[derive(Serialize)]
-struct Number(#[serde(serialize_with = "number")] f64);
 
 fn statistics<S: Serializer>(by_name: &BTreeMap<String, f64>, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_map(by_name.iter().map(|(name, value)| (name, Number(*value))))

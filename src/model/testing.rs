@@ -19,13 +19,14 @@ use super::outcome::{Outcome, Reading};
 use super::queue::{QueueSet, QueueSettings};
 use super::queue_numbers::{QueueNumber, QueueNumbers};
 use super::snapshot::{
-    ConnectionSnapshot, ConnectionState, Counters, GapTopics, MetricSnapshot, OutputSnapshot, Snapshot,
+    AlertLevel, AlertName, AlertSnapshot, ConnectionSnapshot, ConnectionState, Counters, GapTopics, MetricSnapshot,
+    OutputSnapshot, Snapshot,
 };
 use super::state::State;
 use super::stays::Stay;
 use super::totals::Totals;
 use super::{Model, Settings};
-use crate::config::{Protocol, ServiceLevel, TotalsConfig, TotalsSince, WindowsConfig};
+use crate::config::{Protocol, ServiceLevel, ThresholdsConfig, TotalsConfig, TotalsSince, WindowsConfig};
 use crate::event::facts::{
     AcwState, AfterCallWork, Communication, CommunicationState, ConversationFacts, DisconnectKind, MediaKind,
     Participant, Purpose, Stamped, Wrapups,
@@ -50,6 +51,20 @@ pub fn totals_config() -> TotalsConfig {
         since: TotalsSince::Start,
         utc_offset_minutes: 0,
         time_zone: None,
+    }
+}
+
+/// Settings of a model of `notifications`, without thresholds.
+pub fn settings() -> Settings {
+    Settings {
+        protocol: Protocol::Notifications,
+        stale_after: Duration::from_secs(30),
+        retention: Duration::from_secs(7200),
+        max_conversations: 100,
+        max_bytes: 1 << 27,
+        windows: windows_config(),
+        totals: totals_config(),
+        thresholds: ThresholdsConfig::default(),
     }
 }
 
@@ -191,16 +206,7 @@ pub fn shown(model: &mut Model, as_of: Moment) -> Snapshot {
 pub fn snapshot_of_everything() -> Snapshot {
     let mut rng = fastrand::Rng::with_seed(7);
     let queue = centre::uuid(&mut rng);
-    let settings = Settings {
-        protocol: Protocol::Notifications,
-        stale_after: Duration::from_secs(30),
-        retention: Duration::from_secs(7200),
-        max_conversations: 100,
-        max_bytes: 1 << 27,
-        windows: windows_config(),
-        totals: totals_config(),
-    };
-    let mut model = Model::new(settings, at(0));
+    let mut model = Model::new(settings(), at(0));
     model.set_queues(QueueSet::These([queue.clone()].into()));
     let labels = QueueSettings {
         name: Some("Sales".into()),
@@ -244,6 +250,13 @@ pub fn snapshot_of_everything() -> Snapshot {
         .gaps_mut()
         .open(GapTopics::Some(vec!["v2.a".into()]), at(30), "refused");
     let mut snapshot = shown(&mut model, at(901));
+    let alert = AlertSnapshot {
+        level: AlertLevel::Amber,
+        since: at(5),
+        value: Some(1.5),
+    };
+    let queue = snapshot.queues.values_mut().next().expect("it is listed");
+    queue.alerts.insert(AlertName::AbandonedPercent, alert);
     snapshot.connection.cause = Some("\"quoted\"".into());
     snapshot.connection.channel_expires_at = Some(at(5000));
     snapshot.connection.refused_topics = [("v2.b".into(), "403".into())].into();

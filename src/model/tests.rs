@@ -4,7 +4,7 @@
 
 use super::snapshot::{GapTopics, QueueSnapshot, WindowSnapshot};
 use super::testing::centre::{History, moment, uuid};
-use super::testing::{at, event, participant, shown, stamped, totals_config, windows_config};
+use super::testing::{at, event, participant, settings, shown, stamped};
 use super::*;
 use crate::event::facts::{
     ConversationFacts, ConversationStateFacts, MediaKind, MetricFacts, ObservationFacts, ObservationRow, Purpose,
@@ -13,15 +13,7 @@ use crate::event::facts::{
 use crate::event::stats::Stats;
 
 fn model(protocol: Protocol) -> Model {
-    let settings = Settings {
-        protocol,
-        stale_after: Duration::from_secs(30),
-        retention: Duration::from_secs(7200),
-        max_conversations: 100,
-        max_bytes: 1 << 27,
-        windows: windows_config(),
-        totals: totals_config(),
-    };
+    let settings = Settings { protocol, ..settings() };
     Model::new(settings, at(0))
 }
 

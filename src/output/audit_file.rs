@@ -206,6 +206,7 @@ impl Sink for AuditFile {
         Wants {
             events: Events::None,
             changes: false,
+            alerts: false,
             snapshots: Snapshots::None,
         }
     }

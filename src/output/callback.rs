@@ -110,6 +110,7 @@ impl Sink for Callback {
         Wants {
             events,
             changes: false,
+            alerts: false,
             snapshots,
         }
     }

@@ -1,4 +1,4 @@
-//! `events`: one JSON record for each event, state change and gap, and the last snapshot at the end.
+//! `events`: one JSON record for each event, state change, gap and alert, and the last snapshot at the end.
 //!
 //! In: `Item`s · Out: NDJSON lines · Thread: that of its output.
 
@@ -25,6 +25,7 @@ impl Render for Records {
         Wants {
             events: Events::WithoutFacts,
             changes: true,
+            alerts: true,
             snapshots: Snapshots::None,
         }
     }
@@ -42,6 +43,10 @@ impl Render for Records {
             }
             Item::Gap(gap) => {
                 record::gap(out, gap);
+                Rendered::Plain
+            }
+            Item::Alert(alert) => {
+                record::alert(out, alert);
                 Rendered::Plain
             }
             _ => Rendered::Nothing,

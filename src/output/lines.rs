@@ -12,6 +12,7 @@ use super::sink::{Events, Snapshots, Wants};
 use super::summary;
 use super::text::{between, number, plain, seconds, secs, short, span};
 use super::writer::{Render, Rendered};
+use crate::event::alert::{Alert, AlertState};
 use crate::event::facts::{
     AcwState, CommunicationState, ConversationFacts, Facts, MediaKind, ObservationFacts, Participant, Purpose,
     UserFacts,
@@ -35,6 +36,7 @@ impl Render for Lines {
         Wants {
             events: Events::Whole,
             changes: true,
+            alerts: true,
             snapshots: Snapshots::Newest,
         }
     }
@@ -48,6 +50,7 @@ impl Render for Lines {
             Item::Event(event) => self.event(event, out),
             Item::State(change) => line(out, change.at, &state(change)),
             Item::Gap(gap) => line(out, gap.to.unwrap_or(gap.from), &self::gap(gap)),
+            Item::Alert(alert) => line(out, alert.at, &self::alert(alert)),
             Item::Audited(_) | Item::Recorded(_) => return Rendered::Nothing,
         }
         Rendered::Plain
@@ -289,6 +292,18 @@ fn gap(gap: &Gap) -> String {
         seconds(gap.from),
         plain(&gap.cause)
     )
+}
+
+fn alert(alert: &Alert) -> String {
+    let queue = alert.queue.as_deref();
+    let queue = queue.map_or_else(|| short(&alert.queue_id).into(), plain);
+    let value = alert.value.map_or_else(|| "–".to_owned(), number);
+    let is = match alert.state {
+        AlertState::Firing => alert.level.as_str(),
+        AlertState::Resolved => "resolved",
+    };
+    let (name, threshold) = (alert.name.as_str(), number(alert.threshold));
+    format!("alert | {queue} | {name} {is}: {value} (threshold {threshold})")
 }
 
 #[cfg(test)]

@@ -3,6 +3,8 @@
 //! In: facts · Out: assertions on lines · Thread: the test's.
 
 use super::*;
+use crate::config::AlertName;
+use crate::event::alert::AlertLevel;
 use crate::event::facts::{
     AfterCallWork, Communication, ConversationStateFacts, MetricFacts, ObservationRow, QueueStatisticsFacts, Stamped,
     Wrapups,
@@ -226,6 +228,31 @@ fn states_and_gaps() {
     assert_eq!(
         lines_of(&Item::Gap(Arc::new(gap))),
         "2026-05-04T14:05:42Z | gap 1 | 12 s long since 2026-05-04T14:05:30Z, 2 topics: socket closed (1006), repaired\n"
+    );
+}
+
+#[test]
+fn alerts_are_lines() {
+    let mut alert = Alert {
+        at: moment(AT),
+        queue_id: Id::new("q"),
+        queue: Some("Sa\nles".into()),
+        name: AlertName::LongestWaitSecs,
+        state: AlertState::Firing,
+        level: AlertLevel::Amber,
+        value: Some(61.0),
+        threshold: 60.0,
+        since: moment(AT),
+    };
+    assert_eq!(
+        lines_of(&Item::Alert(Arc::new(alert.clone()))),
+        "2026-05-04T14:05:30Z | alert | Sa\u{fffd}les | longest_wait_secs amber: 61 (threshold 60)\n"
+    );
+    alert.state = AlertState::Resolved;
+    (alert.queue, alert.value) = (None, None);
+    assert_eq!(
+        lines_of(&Item::Alert(Arc::new(alert))),
+        "2026-05-04T14:05:30Z | alert | q | longest_wait_secs resolved: – (threshold 60)\n"
     );
 }
 

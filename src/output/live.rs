@@ -132,6 +132,7 @@ impl Sink for Live {
         Wants {
             events: Events::None,
             changes: false,
+            alerts: false,
             snapshots: Snapshots::Newest,
         }
     }

@@ -40,6 +40,7 @@ use self::events::Records;
 use crate::audit::Entry;
 use crate::base::inserted::Inserted as _;
 use crate::event::Event;
+use crate::event::alert::Alert;
 use crate::model::snapshot::{Gap, OutputSnapshot, Snapshot};
 use crate::output::record::{Bodies, StateChange};
 use crate::output::recording::Line;
@@ -59,6 +60,8 @@ pub(crate) enum Item {
     State(Arc<StateChange>),
     /// A gap that opened or changed.
     Gap(Arc<Gap>),
+    /// An alert that began, changed its level, or ended.
+    Alert(Arc<Alert>),
     /// The current dashboard.
     Snapshot(Arc<Snapshot>),
     /// An entry of the audit file; sent through a [`sink::OutputSender`] only.
@@ -74,7 +77,7 @@ impl Item {
             Self::Event(event) => event.bytes(),
             Self::Recorded(line) => size_of::<Line>() + line.text_bytes(),
             // Few, or of a size that does not depend on what is received.
-            Self::State(_) | Self::Gap(_) | Self::Snapshot(_) | Self::Audited(_) => 256,
+            Self::State(_) | Self::Gap(_) | Self::Alert(_) | Self::Snapshot(_) | Self::Audited(_) => 256,
         }
     }
 }

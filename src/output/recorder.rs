@@ -63,6 +63,7 @@ impl Render for Recorder {
         Wants {
             events: Events::None,
             changes: false,
+            alerts: false,
             snapshots: Snapshots::None,
         }
     }

@@ -67,6 +67,8 @@ pub(crate) struct Wants {
     pub(crate) events: Events,
     /// State changes and gaps.
     pub(crate) changes: bool,
+    /// Alerts.
+    pub(crate) alerts: bool,
     /// Snapshots while the stream runs; the last one always goes to `end`.
     pub(crate) snapshots: Snapshots,
 }
@@ -276,6 +278,7 @@ impl Output {
         match item {
             Item::Event(_) => self.wants.events != Events::None,
             Item::State(_) | Item::Gap(_) => self.wants.changes,
+            Item::Alert(_) => self.wants.alerts,
             Item::Snapshot(_) | Item::Audited(_) | Item::Recorded(_) => false,
         }
     }

@@ -190,6 +190,7 @@ impl Sink for Panics {
         Wants {
             events: Events::Whole,
             changes: true,
+            alerts: true,
             snapshots: Snapshots::None,
         }
     }

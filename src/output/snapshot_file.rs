@@ -163,6 +163,7 @@ impl Sink for SnapshotFile {
         Wants {
             events: Events::None,
             changes: false,
+            alerts: false,
             snapshots: Snapshots::Newest,
         }
     }

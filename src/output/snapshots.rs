@@ -16,6 +16,7 @@ impl Render for SnapshotLines {
         Wants {
             events: Events::None,
             changes: false,
+            alerts: false,
             snapshots: Snapshots::Each,
         }
     }

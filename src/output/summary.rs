@@ -4,10 +4,10 @@
 
 use std::fmt::Write as _;
 
-use super::text::{clip, number, plain, seconds, secs, short, width};
+use super::text::{clip, number, plain, seconds, secs, short, sign, width};
 use crate::config::Protocol;
 use crate::model::counts::{Field, LiveNumbers, Numbers, Unit};
-use crate::model::snapshot::{Counters, QueueSnapshot, Snapshot, UnknownQueues};
+use crate::model::snapshot::{AlertName, AlertSnapshot, Counters, QueueSnapshot, Snapshot, UnknownQueues};
 
 /// Queues, users' statuses and metrics shown at most; longer lists are in the JSON outputs.
 const SHOWN: usize = 40;
@@ -112,6 +112,11 @@ fn numbers(queue: &QueueSnapshot) -> String {
     if let Some(why) = &queue.unknown {
         parts.push(format!("unknown now ({})", plain(&why.to_string())));
     }
+    let alert = |(name, alert): (&AlertName, &AlertSnapshot)| {
+        let sign = sign(alert.level);
+        format!("{sign} {} {}", name.as_str(), alert.level.as_str())
+    };
+    parts.extend(queue.alerts.iter().map(alert));
     for field in LiveNumbers::FIELDS {
         let beside = if field.key == "waiting" { &*longest } else { "" };
         parts.extend(said(field, &queue.live).map(|text| text + beside));

@@ -7,6 +7,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
+use crate::model::snapshot::AlertLevel;
 use crate::{Id, Moment};
 
 /// Replaces everything that moves the cursor, starts a control sequence, or changes the direction of writing.
@@ -26,6 +27,14 @@ fn is_harmful(c: char) -> bool {
         || matches!(c,
             '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
             | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
+}
+
+/// The sign of an alert.
+pub(crate) fn sign(level: AlertLevel) -> &'static str {
+    match level {
+        AlertLevel::Amber => "!",
+        AlertLevel::Red => "!!",
+    }
 }
 
 /// Columns that a character takes; 2 where terminals differ.

@@ -1,10 +1,10 @@
-//! The webhook: snapshots or events posted to a receiver.
+//! The webhook: snapshots, events or alerts posted to a receiver.
 //!
 //! In: `Item`s · Out: payloads in the queue of the thread that posts · Thread: that of its output; it waits for the
 //! receiver only at the end.
 //!
-//! Snapshots: only the newest waits; one that is replaced before it is posted counts as missed. Events: in order, at most
-//! 500 in a post; while [`MAX_QUEUED`] wait, new ones are missed.
+//! Snapshots: only the newest waits; one that is replaced before it is posted counts as missed. Events and alerts: in order,
+//! at most 500 in a post; while [`MAX_QUEUED`] wait, new ones are missed.
 
 mod poster;
 mod queue;
@@ -72,11 +72,19 @@ impl Sink for Webhook {
             WebhookOn::Events => Wants {
                 events: Events::WithoutFacts,
                 changes: true,
+                alerts: true,
                 snapshots: Snapshots::None,
             },
-            _ => Wants {
+            WebhookOn::Alerts => Wants {
                 events: Events::None,
                 changes: false,
+                alerts: true,
+                snapshots: Snapshots::None,
+            },
+            WebhookOn::Snapshot => Wants {
+                events: Events::None,
+                changes: false,
+                alerts: false,
                 snapshots: Snapshots::Each,
             },
         }
@@ -96,7 +104,7 @@ impl Sink for Webhook {
     }
 
     fn end(&mut self, last: Option<Arc<Snapshot>>, counters: &OutputCounters) -> Result<(), Closed> {
-        if let Some(last) = last {
+        if let Some(last) = last.filter(|_| self.on != WebhookOn::Alerts) {
             counters.offered();
             counters.missed(self.queue.push_last(last, self.on));
         }

@@ -68,6 +68,7 @@ impl Sink for EventChannel {
         Wants {
             events: sink::Events::Whole,
             changes: false,
+            alerts: false,
             snapshots: Snapshots::None,
         }
     }

@@ -57,6 +57,7 @@ impl Sink for WebSink {
         Wants {
             events: sink::Events::None,
             changes: false,
+            alerts: false,
             snapshots: Snapshots::Newest,
         }
     }

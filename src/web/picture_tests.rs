@@ -98,6 +98,7 @@ fn full() -> Snapshot {
         average_wait_secs: Some(12.34),
         service_level_target_percent: Some(80.0),
         unknown: Some(WhyUnknown::Gone),
+        alerts: BTreeMap::new(),
         observed: Some(ObservedSnapshot {
             waiting: 4,
             interacting: 2,
@@ -168,7 +169,7 @@ fn a_picture_has_the_names_of_the_snapshot() {
         picture["queues"]["a"],
         json!({
             "name": "<b>Sales</b>\n\"", "waiting": 1, "interacting": 2, "after_call_work": 3,
-            "longest_wait_since": "2026-05-04T14:05:27.750Z", "average_wait_secs": 12.3,
+            "longest_wait_since": "2026-05-04T14:05:27.750Z", "average_wait_secs": 12.3, "alerts": {},
             "service_level_target_percent": 80, "unknown": "gone",
             "observed": {
                 "waiting": 4, "interacting": 2,

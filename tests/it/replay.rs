@@ -18,7 +18,9 @@ use crate::support::{
 
 /// A REST budget that does not slow a test.
 const PLENTY: &str = r#"{"rest":{"max_requests_per_min":100000},"backfill":{"max_requests_per_min":100000},
-    "windows":{"granularity":"PT10S","service_level_secs":7},"totals":{"since":"start"}}"#;
+    "windows":{"granularity":"PT10S","service_level_secs":7},"totals":{"since":"start"},
+    "thresholds":{"default":{"waiting":[1,3],"longest_wait_secs":[2,5],"abandoned_percent":[5,10],
+        "service_level_percent":[90,70],"idle_agents":[3,1],"for_secs":1}}}"#;
 
 fn replay(recording: &Path, more: &[&str]) -> Ended {
     replay_at("0", recording, more)

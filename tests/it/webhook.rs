@@ -5,10 +5,10 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use genesys_stream::{ConfigBuilder, ConnectionState, Protocol};
+use genesys_stream::{ConfigBuilder, ConnectionState, Moment, Protocol};
 use serde_json::{Value, json};
 
-use crate::support::peer::{Answer, Asked, Behaviour, Log, Running, event, notification, peer, sockets};
+use crate::support::peer::{Answer, Asked, Behaviour, Log, Running, event, notification, peer, queues, sockets};
 use crate::support::{STOP_LIMIT, against_the_clock, config, for_all_protocols, watch};
 
 const HOOK: &str = "/hook?token=hunter2";
@@ -182,6 +182,64 @@ fn events_are_posted() {
     assert_eq!(seq, 1500);
     assert_eq!(last["record"], "snapshot");
     assert_eq!(last["connection"]["state"], "stopped");
+}
+
+/// Of a stream with events and snapshots the alerts alone are posted, each as it begins and as it ends.
+#[test]
+fn alerts_alone_are_posted_where_those_are_asked_for() {
+    let (queue, topic) = ("sales", "v2.routing.queues.sales.conversations");
+    let begin = Moment::now().minus(Duration::from_secs(60)).to_string();
+    let text = notification(
+        topic,
+        &json!({"id": "c", "participants": [
+            {"id": "p", "purpose": "customer", "connectedTime": begin},
+            {"id": "a", "purpose": "acd", "connectedTime": begin, "queueId": queue},
+        ]}),
+    );
+    let socket = sockets(vec![Behaviour::Well(vec![text])]);
+    let peer = peer(move |asked, peer| match asked {
+        _ if asked.is("POST", "/hook") => Some(taken()),
+        _ if asked.is("GET", "/api/v2/routing/queues") => Some(queues(&[(queue, "Sales")])),
+        _ => socket(asked, peer),
+    });
+    let json = json!({
+        "thresholds": {"queues": {"Sales": {"waiting": [1, 2], "longest_wait_secs": [10, 20], "for_secs": 0}}},
+        "outputs": {"webhook": {"url": format!("{}{HOOK}", peer.url()), "on": "alerts"}},
+    });
+    let builder = config(&peer.url(), Protocol::Notifications).queue("Sales");
+    let stream = watch(builder.json("alerts.json", json.to_string()));
+    let snapshot = stream.until("both posted", |s| {
+        s.outputs.get("webhook").is_some_and(|webhook| webhook.written >= 2)
+    });
+    let shown = serde_json::to_value(&snapshot.queues[&genesys_stream::Id::new(queue)].alerts).expect("JSON");
+    assert_eq!(
+        (&shown["waiting"]["level"], &shown["waiting"]["value"]),
+        (&json!("amber"), &json!(1))
+    );
+    stream.stop();
+    let posts = posts(&peer.log());
+    let records = posts.iter().flat_map(|post| {
+        assert_eq!(post.header("content-type"), Some("application/x-ndjson"));
+        let lines = post
+            .body
+            .lines()
+            .map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
+        lines.collect::<Vec<_>>()
+    });
+    let told: Vec<_> = records
+        .map(|record| {
+            let text = |key: &str| record[key].as_str().unwrap_or_default().to_owned();
+            assert_eq!(
+                (text("record"), text("queue_id"), text("queue")),
+                ("alert".into(), queue.into(), "Sales".into())
+            );
+            (text("name"), text("state"), text("level"), record["threshold"].clone())
+        })
+        .collect();
+    let row = |name: &str, level: &str, threshold: i64| {
+        (name.to_owned(), "firing".to_owned(), level.to_owned(), json!(threshold))
+    };
+    assert_eq!(told, [row("waiting", "amber", 1), row("longest_wait_secs", "red", 20)]);
 }
 
 /// A body that the receiver will never take is given up, and the next one tried.

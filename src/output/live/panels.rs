@@ -7,8 +7,10 @@ use super::layout::{Line, Style};
 use super::view::View;
 use crate::Id;
 use crate::model::counts::{Field, LiveNumbers, Numbers, Unit};
-use crate::model::snapshot::{ObservationSnapshot, QueueSnapshot, Snapshot, UnknownQueues, WhyUnknown, WindowSnapshot};
-use crate::output::text::{clock, number, short, width};
+use crate::model::snapshot::{
+    AlertLevel, AlertName, ObservationSnapshot, QueueSnapshot, Snapshot, UnknownQueues, WhyUnknown, WindowSnapshot,
+};
+use crate::output::text::{clock, number, short, sign, width};
 
 /// Least columns of a queue's name.
 const LEAST_NAME: usize = 8;
@@ -142,6 +144,18 @@ fn live_style(field: &Field<LiveNumbers>, value: f64, usual: Style) -> Style {
     }
 }
 
+/// The colour of a number that is beyond a threshold.
+fn alert_style(queue: &QueueSnapshot, name: AlertName) -> Option<Style> {
+    queue.alerts.get(&name).map(|alert| style_of(alert.level))
+}
+
+fn style_of(level: AlertLevel) -> Style {
+    match level {
+        AlertLevel::Amber => Style::Warn,
+        AlertLevel::Red => Style::Bad,
+    }
+}
+
 /// A number as it stands in a cell; a percentage without its sign.
 fn shown(unit: Unit, value: f64) -> String {
     match unit {
@@ -209,7 +223,10 @@ fn all_columns() -> Vec<Column> {
         head: LONGEST_WAIT_HEAD,
         is_live: true,
         is_counted: false,
-        cell: Box::new(move |queue| queue.longest_wait_secs.map(minutes).map(normal)),
+        cell: Box::new(move |queue| {
+            let style = alert_style(queue, AlertName::LongestWaitSecs);
+            Some((style.unwrap_or(Style::Normal), minutes(queue.longest_wait_secs?)))
+        }),
     };
     let on_queue = Column {
         rank: u8::MAX,
@@ -225,7 +242,9 @@ fn all_columns() -> Vec<Column> {
         is_counted: false,
         cell: Box::new(|queue| {
             let value = (field.of)(&queue.live)?;
-            Some((live_style(field, value, Style::Normal), shown(field.unit, value)))
+            let alert = alert_style(queue, AlertName::Waiting).filter(|_| field.key == "waiting");
+            let style = alert.unwrap_or_else(|| live_style(field, value, Style::Normal));
+            Some((style, shown(field.unit, value)))
         }),
     });
     let counted = Numbers::FIELDS.iter().map(|field| Column {
@@ -296,7 +315,15 @@ fn queues(view: &View<'_>, cols: usize) -> Vec<Line> {
         };
         waiting(other).cmp(&waiting(one)).then_with(by_name)
     });
-    let name_of = |id: &Id, queue: &QueueSnapshot| queue.name.clone().unwrap_or_else(|| short(id));
+    let worst = |queue: &QueueSnapshot| queue.alerts.values().map(|alert| alert.level).max();
+    // The sign is visible without colours, too; it stands in front, where a narrow screen does not cut it off.
+    let name_of = |id: &Id, queue: &QueueSnapshot| {
+        let name = queue.name.clone().unwrap_or_else(|| short(id));
+        match worst(queue) {
+            Some(level) => format!("{} {name}", sign(level)),
+            None => name,
+        }
+    };
     let widest = rows.iter().map(|(id, queue)| width(&name_of(id, queue))).max();
     let wanted = widest.unwrap_or(0).clamp(LEAST_NAME, MOST_NAME);
     let has_windows = rows.iter().any(|(_, queue)| queue.windows.is_some());
@@ -339,7 +366,8 @@ fn queues(view: &View<'_>, cols: usize) -> Vec<Line> {
     let mut lines = vec![head];
     for (id, queue) in rows {
         let mut line = Line::default();
-        line.left(Style::Normal, &name_of(id, queue), name);
+        let style = worst(queue).map_or(Style::Normal, style_of);
+        line.left(style, &name_of(id, queue), name);
         let mut columns = columns.iter().peekable();
         if let Some(why) = &queue.unknown {
             let mut room = 0;

@@ -10,8 +10,8 @@ use crate::Id;
 use crate::Moment;
 use crate::config::Protocol;
 use crate::model::snapshot::{
-    AllQueues, FreshnessSnapshot, LiveNumbers, MetricSnapshot, Numbers, ObservationSnapshot, ObservedSnapshot,
-    WhyUnknown, WindowSnapshot,
+    AlertLevel, AlertName, AlertSnapshot, AllQueues, FreshnessSnapshot, LiveNumbers, MetricSnapshot, Numbers,
+    ObservationSnapshot, ObservedSnapshot, WhyUnknown, WindowSnapshot,
 };
 use crate::output::record::tests::moment;
 use crate::output::testing::{SALES, SUPPORT, a_gap, a_snapshot};
@@ -224,6 +224,51 @@ fn a_gap_hides_numbers_and_moves_no_row() {
     let row = |name: &str| lines.iter().position(|line| line.starts_with(name)).unwrap();
     assert!(row("Support") < row("Sales"), "as many waited there: {text}");
     assert_eq!(lines[row("Sales")].trim_end(), "Sales          – gap");
+}
+
+/// With colours the row of a queue that alerts is found by them, without by the sign in front of its name.
+#[test]
+fn a_queue_that_alerts_has_a_colour_and_a_sign() {
+    let mut snapshot = a_snapshot();
+    let history = History::default();
+    let drawn = |snapshot: &Snapshot, ability| {
+        let view = View {
+            snapshot,
+            now: snapshot.generated_at,
+            region: "",
+            since: "today",
+            history: &history,
+            log: None,
+        };
+        draw(&view, Size { cols: 80, rows: 24 }, ability).join("\n")
+    };
+    let before = drawn(&snapshot, Ability::Plain);
+    assert!(!before.contains('!'), "{before}");
+    let alert = |level, since| AlertSnapshot {
+        level,
+        since,
+        value: Some(9.0),
+    };
+    let at = snapshot.as_of;
+    let sales = snapshot.queues.get_mut(&Id::new(SALES)).unwrap();
+    sales.alerts.insert(AlertName::IdleAgents, alert(AlertLevel::Amber, at));
+    let amber = drawn(&snapshot, Ability::Plain);
+    assert!(amber.contains("\n! Sales") && !amber.contains("!!"), "{amber}");
+    let colours = drawn(&snapshot, Ability::Colours);
+    assert!(colours.contains("\x1b[33m! Sales"), "{colours:?}");
+    let sales = snapshot.queues.get_mut(&Id::new(SALES)).unwrap();
+    sales.alerts.insert(AlertName::Waiting, alert(AlertLevel::Red, at));
+    assert!(drawn(&snapshot, Ability::Plain).contains("\n!! Sales"));
+    let colours = drawn(&snapshot, Ability::Colours);
+    assert!(colours.contains("\x1b[1;31m!! Sales"), "{colours:?}");
+    // The number that alerts has the colour, too.
+    let waiting = snapshot.queues[&Id::new(SALES)].live.waiting.known().unwrap();
+    assert!(colours.contains(&format!("\x1b[1;31m{waiting}\x1b")), "{colours:?}");
+    let block = crate::output::summary::block(&snapshot);
+    assert!(
+        block.contains("!! waiting red") && block.contains("! idle_agents amber"),
+        "{block}"
+    );
 }
 
 #[test]

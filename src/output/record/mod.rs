@@ -1,6 +1,6 @@
 //! Records as they leave: one JSON object a line.
 //!
-//! In: `Event`, `StateChange`, `Gap`, `Snapshot` · Out: bytes appended to a reused buffer, each record ended by a newline
+//! In: `Event`, `StateChange`, `Gap`, `Alert`, `Snapshot` · Out: bytes appended to a reused buffer, each record ended by a newline
 //! · Thread: any (pure).
 
 mod redact;
@@ -10,6 +10,7 @@ use std::io::{self, BufWriter, Write};
 use serde::Serialize;
 
 use crate::event::Event;
+use crate::event::alert::Alert;
 use crate::event::gap::Gap;
 pub(crate) use crate::event::state::StateChange;
 use crate::model::snapshot::Snapshot;
@@ -29,7 +30,7 @@ pub(crate) use redact::redact;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Records {
-    /// A JSON record for each event with its verbatim body, for each change of state and each gap, and the last snapshot.
+    /// A JSON record for each event with its verbatim body, for each change of state, each gap and each alert, and the last snapshot.
     Events,
     /// A JSON snapshot each `snapshot_interval`, and the last one.
     Snapshots,
@@ -93,6 +94,18 @@ pub(crate) fn gap(out: &mut Vec<u8>, gap: &Gap) {
     out.push(b'\n');
 }
 
+/// Appends the record of an alert.
+pub(crate) fn alert(out: &mut Vec<u8>, alert: &Alert) {
+    #[derive(Serialize)]
+    struct Record<'a> {
+        record: &'static str,
+        #[serde(flatten)]
+        alert: &'a Alert,
+    }
+    json(out, &Record { record: "alert", alert });
+    out.push(b'\n');
+}
+
 /// Appends a snapshot.
 pub(crate) fn snapshot(out: &mut Vec<u8>, snapshot: &Snapshot) {
     json(out, snapshot);
@@ -151,8 +164,9 @@ pub(crate) mod tests {
     use super::*;
     use crate::Id;
     use crate::Moment;
-    use crate::config::Protocol;
+    use crate::config::{AlertName, Protocol};
     use crate::event::EventKind;
+    use crate::event::alert::{AlertLevel, AlertState};
     use crate::event::facts::Facts;
     use crate::model::snapshot::{ConnectionState, GapTopics};
     use proptest::prelude::*;
@@ -291,6 +305,36 @@ pub(crate) mod tests {
         assert!(line(|out| gap(out, &open)).contains(
             r#""topics":["v2.a"],"from":"2026-05-04T14:05:30.000Z","to":"2026-05-04T14:06:00.000Z","cause":"silent","repaired":true"#
         ));
+    }
+
+    #[test]
+    fn alerts_are_records_with_numbers_as_people_write_them() {
+        let mut of_waiting = Alert {
+            at: moment("2026-05-04T14:05:30Z"),
+            queue_id: Id::new("q"),
+            queue: Some("Sales".into()),
+            name: AlertName::Waiting,
+            state: AlertState::Firing,
+            level: AlertLevel::Red,
+            value: Some(7.0),
+            threshold: 5.0,
+            since: moment("2026-05-04T14:05:30Z"),
+        };
+        assert_eq!(
+            line(|out| alert(out, &of_waiting)),
+            concat!(
+                r#"{"record":"alert","at":"2026-05-04T14:05:30.000Z","queue_id":"q","queue":"Sales","name":"waiting","state":"firing","#,
+                r#""level":"red","value":7,"threshold":5,"since":"2026-05-04T14:05:30.000Z"}"#,
+                "\n"
+            )
+        );
+        of_waiting.state = AlertState::Resolved;
+        (of_waiting.value, of_waiting.threshold) = (None, 2.5);
+        let resolved = line(|out| alert(out, &of_waiting));
+        assert!(
+            resolved.contains(r#""state":"resolved","level":"red","value":null,"threshold":2.5,"#),
+            "{resolved}"
+        );
     }
 
     #[test]

@@ -57,7 +57,7 @@ impl Poster {
                 revision,
                 content_type: match self.settings.on {
                     WebhookOn::Snapshot => "application/json",
-                    WebhookOn::Events => "application/x-ndjson",
+                    WebhookOn::Events | WebhookOn::Alerts => "application/x-ndjson",
                 },
                 body: &body,
             };
@@ -77,7 +77,7 @@ impl Poster {
                     }
                     not_before = match self.settings.on {
                         WebhookOn::Snapshot => NotBefore::Now,
-                        WebhookOn::Events => NotBefore::Gathered(began + self.settings.gather),
+                        WebhookOn::Events | WebhookOn::Alerts => NotBefore::Gathered(began + self.settings.gather),
                     };
                 }
                 Err(error) => {
@@ -115,6 +115,7 @@ impl Poster {
                         }
                         Item::State(change) => record::state(&mut body, change),
                         Item::Gap(gap) => record::gap(&mut body, gap),
+                        Item::Alert(alert) => record::alert(&mut body, alert),
                         Item::Snapshot(snapshot) => self.write_snapshot(&mut body, snapshot),
                         Item::Audited(_) | Item::Recorded(_) => {}
                     }

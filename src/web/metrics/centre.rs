@@ -71,6 +71,7 @@ pub(super) fn write(to: &mut Exposition, snapshot: &Snapshot) {
     }
     by_media(to, &queues);
     unknown(to, &queues);
+    alerts(to, &queues);
     observed(to, &queues);
     users(to, snapshot, &queues);
     metrics(to, snapshot);
@@ -112,6 +113,21 @@ fn unknown(to: &mut Exposition, queues: &[Queue<'_>]) {
         for queue in queues {
             if let Some(why) = &queue.now.unknown {
                 to.count(&queue.labels_and("reason", &why.kind().replace(' ', "_")), 1);
+            }
+        }
+    });
+}
+
+fn alerts(to: &mut Exposition, queues: &[Queue<'_>]) {
+    let help = "1 for a number of a queue that is beyond a threshold (thresholds.*).";
+    to.family(Kind::Gauge, "genesys_queue_alert", help, |to| {
+        for queue in queues {
+            for (name, alert) in &queue.now.alerts {
+                let [id, label] = queue.labels();
+                to.count(
+                    &[id, label, ("alert", name.as_str()), ("level", alert.level.as_str())],
+                    1,
+                );
             }
         }
     });

@@ -3,6 +3,7 @@
 //! In: made snapshots · Out: verdicts · Thread: the test's.
 
 use super::*;
+use crate::model::snapshot::{AlertLevel, AlertName, AlertSnapshot};
 use crate::model::snapshot::{AllQueues, LiveNumbers, Numbers, ObservedSnapshot, QueueSnapshot, WhyUnknown};
 use crate::web::testing;
 use crate::{Id, Moment};
@@ -125,6 +126,16 @@ fn unknown_queues_and_differences_have_samples() {
         assert_eq!(value(&all, &format!("genesys_queue_{series}")), expected, "{series}");
     }
     assert_eq!(value(&all, "genesys_waiting_conversations"), Some("3"));
+    let alert = AlertSnapshot {
+        level: AlertLevel::Red,
+        since: at,
+        value: Some(5.0),
+    };
+    let differs = snapshot.queues.get_mut(&Id::new("differs")).expect("it is there");
+    differs.alerts.insert(AlertName::Waiting, alert);
+    let alerting = text(&snapshot, &SERVER, Format::Prometheus);
+    let series = "genesys_queue_alert{queue_id=\"differs\",queue=\"\",alert=\"waiting\",level=\"red\"}";
+    assert_eq!((value(&all, series), value(&alerting, series)), (None, Some("1")));
     snapshot.queues.retain(|_, queue| queue.unknown.is_some());
     let none_known = text(&snapshot, &SERVER, Format::Prometheus);
     assert_eq!(value(&none_known, "genesys_waiting_conversations"), None);
