@@ -1,6 +1,6 @@
 // The live page in a real browser: numbers move, nothing leaves the host, accessible, says when it is not live.
 // In: the program, Chromium · Out: verdicts on stdout, screenshots in the directory given · usage: node page.mjs PROGRAM DIR
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, rmSync } from 'node:fs';
 import assert from 'node:assert/strict';
 import { accessible as scan, axe, endAll, ended, launch, start as startProgram, step } from './harness.mjs';
 
@@ -24,17 +24,19 @@ try {
   const page = await context.newPage();
   const complaints = [];
   const foreign = [];
+  const origins = new Set([new URL(site).origin]);
   page.on('console', (message) => message.type() === 'error' && complaints.push(message.text()));
   page.on('pageerror', (error) => complaints.push(String(error)));
   page.on('request', (request) => {
     const url = new URL(request.url());
-    if (url.protocol !== 'data:' && url.origin !== new URL(site).origin) foreign.push(request.url());
+    if (url.protocol !== 'data:' && !origins.has(url.origin)) foreign.push(request.url());
   });
   const accessible = (what) => scan(page, what);
 
   await page.goto(site);
   await page.waitForFunction(() => document.querySelector('#state')?.textContent === 'Live');
-  step('live');
+  assert.equal(await page.locator('#source').textContent(), 'Simulated');
+  step('live, and named as simulated');
   const numbers = () => page.evaluate(() => [...document.querySelectorAll('#tiles b, #queue-rows b')].map((b) => b.textContent).join(' '));
   const first = await numbers();
   await page.waitForFunction((was) => [...document.querySelectorAll('#tiles b, #queue-rows b')].map((b) => b.textContent).join(' ') !== was, first);
@@ -133,6 +135,20 @@ try {
     assert.ok(spill <= 0, `${spill} px below the screen`);
   }
   step('readable on a wall');
+
+  // A replay is not live.
+  const recording = `${shots}/recording.jsonl`;
+  rmSync(recording, { force: true });
+  const recorded = start(['demo', '--output', 'none', '--duration', '4', '--record', recording], {}, /(page and metrics)/);
+  recorded.child.removeAllListeners('exit');
+  await ended(recorded.child);
+  const replay = start(['replay', recording, '--speed', '0.1', '--output', 'none', '--listen', '127.0.0.1:0'], {}, /page and metrics: (http:\S+)/);
+  const replayed = await replay.found;
+  origins.add(new URL(replayed).origin);
+  await page.goto(replayed);
+  await page.waitForFunction(() => document.querySelector('#state').textContent.startsWith('Replay of '));
+  assert.notEqual(await page.locator('#link').getAttribute('class'), 'live');
+  step('a replay is named');
   const unexpected = complaints.filter((text) => !/ERR_(CONNECTION|INCOMPLETE|EMPTY)/.test(text));
   assert.deepEqual(unexpected, [], 'console');
   assert.deepEqual(foreign, [], 'requests that left the host');

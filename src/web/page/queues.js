@@ -161,31 +161,39 @@ function roomForRows(rows) {
   return room(COMPACT_ROW_REM);
 }
 
-/** By the chosen column, or by need: red alerts, amber ones, then the longest wait. What is unknown comes last. */
-function compareRows(a, b) {
+/** What rows are compared by, each with its direction: the chosen column, or need: red alerts, amber ones, the longest wait. */
+function sortKeys() {
   const order = chosenOrder();
-  const keys = order
-    ? [[order.column.sortKey, order.direction]]
-    : [
-        [alertRank, -1],
-        [(queue) => toMillis(lastKnown(queue, 'longest_wait_since')), 1],
-        [(queue) => lastKnown(queue, 'waiting'), -1],
-      ];
-  for (const [key, direction] of keys) {
-    const [x, y] = [key(a.queue), key(b.queue)];
-    if (x == null || y == null) {
-      if (x != y) return x == null ? 1 : -1;
-    } else {
-      const difference = typeof x === 'string' ? collator.compare(x, y) : x - y;
-      if (difference) return difference * direction;
+  if (order) return [[order.column.sortKey, order.direction]];
+  return [
+    [alertRank, -1],
+    [(queue) => toMillis(lastKnown(queue, 'longest_wait_since')), 1],
+    [(queue) => lastKnown(queue, 'waiting'), -1],
+  ];
+}
+
+/** Rows in order; what is unknown comes last, and equal rows stand by name. */
+function sorted(rows) {
+  const keys = sortKeys();
+  const keyed = rows.map((row) => ({ row, values: keys.map(([key]) => key(row.queue)) }));
+  const compare = (a, b) => {
+    for (const [i, [, direction]] of keys.entries()) {
+      const [x, y] = [a.values[i], b.values[i]];
+      if (x == null || y == null) {
+        if (x != y) return x == null ? 1 : -1;
+      } else if (x !== y) {
+        const difference = typeof x === 'string' ? collator.compare(x, y) : x - y;
+        if (difference) return difference * direction;
+      }
     }
-  }
-  return collator.compare(a.queue.name ?? a.id, b.queue.name ?? b.id) || (a.id < b.id ? -1 : 1);
+    return collator.compare(a.row.queue.name ?? a.row.id, b.row.queue.name ?? b.row.id) || (a.row.id < b.row.id ? -1 : 1);
+  };
+  return keyed.sort(compare).map(({ row }) => row);
 }
 
 /** Puts the rows in order. Called with each picture, so that the order is always that of the numbers shown. */
 function sortQueues() {
-  const rows = chosenRows().sort(compareRows);
+  const rows = sorted(chosenRows());
   const room = view.kiosk && rows.length ? roomForRows(rows.length) : Infinity;
   paging.pages = Math.max(1, Math.ceil(rows.length / room));
   paging.page %= paging.pages;
