@@ -18,6 +18,7 @@ use crate::net::cancel::Never;
 use crate::net::{Cancel, Net};
 use crate::output::Outputs;
 use crate::output::sink::Handover;
+use crate::web::Source;
 use crate::{Error, ErrorKind};
 
 /// A replay that is ready to run.
@@ -38,7 +39,7 @@ impl StreamBuilder {
     /// As [`StreamBuilder::start`].
     pub(crate) fn replay(self, recording: Recording, pace: Pace) -> Result<ReplayRun, Error> {
         let config = Arc::new(self.config);
-        let server = BoundServer::bind(&config)?;
+        let server = BoundServer::bind(&config, Source::Replay)?;
         let (notices, inbox) = unbounded();
         let (output_waits, stopping) = bounded(0);
         let net = Arc::new(Net::new(&config)?);

@@ -20,6 +20,7 @@ use crate::reader::buffer::buffer;
 use crate::reader::telemetry::Telemetry;
 use crate::rest::{Limits, RestClient};
 use crate::supervisor::{End, Parts, RepairParts, RepairThread, Stopped, Supervisor};
+use crate::web::Source;
 
 /// A run whose threads are started, but for the supervisor's.
 pub(crate) struct Run {
@@ -94,7 +95,7 @@ impl StreamBuilder {
     /// Those of [`StreamBuilder::start`].
     pub(crate) fn prepare(self) -> Result<Run, Error> {
         let config = Arc::new(self.config);
-        let server = BoundServer::bind(&config)?;
+        let server = BoundServer::bind(&config, Source::Service)?;
         let http_address = server.address();
         let telemetry = Arc::new(Telemetry::new());
         let (notices, inbox) = unbounded();

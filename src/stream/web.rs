@@ -12,7 +12,7 @@ use crate::model::snapshot::Snapshot;
 use crate::output::Item;
 use crate::output::counters::OutputCounters;
 use crate::output::sink::{self, Closed, Sink, Snapshots, Wants};
-use crate::web::Web;
+use crate::web::{Source, Web};
 
 /// The server, if `http.listen` is set: bound, not fed yet.
 pub(super) struct BoundServer(Option<Web>);
@@ -22,8 +22,8 @@ impl BoundServer {
     ///
     /// # Errors
     /// [`ErrorKind::Configuration`](crate::ErrorKind::Configuration) when the address cannot be used.
-    pub(super) fn bind(config: &Config) -> Result<Self, Error> {
-        let web = Web::bind(config)?;
+    pub(super) fn bind(config: &Config, source: Source) -> Result<Self, Error> {
+        let web = Web::bind(config, source)?;
         if let Some(web) = &web {
             log::info!("page and metrics: http://{}/", web.address());
         }

@@ -22,6 +22,7 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::base::url::Url;
 use crate::config::{Config, TotalsSince};
 use crate::http_server::{self, Server};
 use crate::model::snapshot::Snapshot;
@@ -35,6 +36,15 @@ const CONNECTIONS: usize = 512;
 /// At the end viewers get the last snapshot, if they take it within this time.
 const LAST_SNAPSHOT_TIME: Duration = Duration::from_millis(400);
 
+/// Where the numbers come from, as the page says it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// A service; one on this machine is a simulator.
+    Service,
+    /// A recording.
+    Replay,
+}
+
 /// What the page and `/readyz` need of the configuration.
 #[derive(Clone, Copy, Debug)]
 struct Settings {
@@ -43,6 +53,8 @@ struct Settings {
     /// Time between two snapshots of the page and of `/api/events`.
     interval: Duration,
     totals_since: TotalsSince,
+    /// The name that the page gets.
+    source: &'static str,
 }
 
 /// The running server. Dropping it stops it.
@@ -56,7 +68,7 @@ impl Web {
     ///
     /// # Errors
     /// When the address cannot be used: of kind [`ErrorKind::Configuration`], so that nothing is connected.
-    pub(crate) fn bind(config: &Config) -> Result<Option<Self>, Error> {
+    pub(crate) fn bind(config: &Config, source: Source) -> Result<Option<Self>, Error> {
         let http = &config.http;
         let Some(listen) = &http.listen else { return Ok(None) };
         let refused = |what: String| {
@@ -82,6 +94,13 @@ impl Web {
             stale_after: config.stale_after,
             interval: config.outputs.interval,
             totals_since: config.totals.since,
+            source: match source {
+                Source::Replay => "replay",
+                Source::Service if Url::parse(&config.hosts.api).is_ok_and(|url| url.target.is_loopback()) => {
+                    "simulator"
+                }
+                Source::Service => "service",
+            },
         };
         let host = listen.rsplit_once(':').map_or(listen.as_str(), |(host, _)| host);
         let mut problem = "it is not an address of this machine".to_owned();

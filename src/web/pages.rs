@@ -2,8 +2,8 @@
 //!
 //! In: HTML, CSS and JavaScript of `web/page` and `web/login` · Out: bytes and header values · Thread: any (plain data).
 //!
-//! The sources are joined as they are, one style and one script in the page: no build step, and what a browser shows as
-//! the page's source is what is in the repository.
+//! The sources are joined, one style and one script in the page, without a build step: what a browser shows as the page's
+//! source is what is in the repository, but for indentation and comments, which are left out while the program is compiled.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -11,9 +11,59 @@ use ring::digest;
 
 use crate::http_server::Request;
 
+/// A source file as it is served, see [`slimmed`].
+macro_rules! slim {
+    ($source:expr) => {{
+        const SOURCE: &[u8] = $source.as_bytes();
+        const BYTES: usize = slimmed::<0>(SOURCE).1;
+        const SLIM: [u8; BYTES] = slimmed::<BYTES>(SOURCE).0;
+        match std::str::from_utf8(&SLIM) {
+            Ok(text) => text,
+            // Cannot be, since lines are cut at ASCII bytes only; a test would find the page empty.
+            Err(_) => "",
+        }
+    }};
+}
+
+/// The first `N` bytes of CSS, JavaScript or HTML without indentation, empty lines and lines of comments, and how many bytes
+/// there are in all. A comment begins its line and ends one; no text over several lines depends on its indentation.
+const fn slimmed<const N: usize>(source: &[u8]) -> ([u8; N], usize) {
+    let mut slim = [0; N];
+    let mut bytes = 0;
+    let mut at = 0;
+    let mut in_comment = false;
+    while at < source.len() {
+        while at < source.len() && source[at] == b' ' {
+            at += 1;
+        }
+        let begins = at;
+        while at < source.len() && source[at] != b'\n' {
+            at += 1;
+        }
+        let is_slash = at - begins >= 2 && source[begins] == b'/';
+        in_comment = in_comment || (is_slash && source[begins + 1] == b'*');
+        if !in_comment && at > begins && !(is_slash && source[begins + 1] == b'/') {
+            let mut from = begins;
+            // With the end of the line.
+            while from <= at && from < source.len() {
+                if bytes < N {
+                    slim[bytes] = source[from];
+                }
+                bytes += 1;
+                from += 1;
+            }
+        }
+        if in_comment && at - begins >= 2 && source[at - 2] == b'*' && source[at - 1] == b'/' {
+            in_comment = false;
+        }
+        at += 1;
+    }
+    (slim, bytes)
+}
+
 /// The live page; `{style}` and `{script}` are replaced.
-const LIVE: &str = include_str!("page/page.html");
-const LIVE_STYLE: &str = concat!(
+const LIVE: &str = slim!(include_str!("page/page.html"));
+const LIVE_STYLE: &str = slim!(concat!(
     include_str!("page/colours.css"),
     "@media (prefers-color-scheme: dark) { :root:not(.light) {\n",
     include_str!("page/dark.css"),
@@ -21,26 +71,32 @@ const LIVE_STYLE: &str = concat!(
     include_str!("page/dark.css"),
     "}\n",
     include_str!("page/page.css"),
+    include_str!("page/table.css"),
+    include_str!("page/panel.css"),
     include_str!("page/narrow.css"),
     include_str!("page/kiosk.css"),
-);
+));
 /// One module script: its names are its own, not the window's. A constant stands before what uses it at once.
-const LIVE_SCRIPT: &str = concat!(
+const LIVE_SCRIPT: &str = slim!(concat!(
     include_str!("page/view.js"),
     include_str!("page/dom.js"),
-    include_str!("page/format.js"),
+    include_str!("page/english.js"),
+    include_str!("page/german.js"),
     include_str!("page/texts.js"),
+    include_str!("page/format.js"),
     include_str!("page/picture.js"),
     include_str!("page/charts.js"),
     include_str!("page/columns.js"),
+    include_str!("page/alerts.js"),
     include_str!("page/queues.js"),
     include_str!("page/tiles.js"),
     include_str!("page/users.js"),
     include_str!("page/metrics.js"),
     include_str!("page/health.js"),
     include_str!("page/connection.js"),
+    include_str!("page/panel.js"),
     include_str!("page/main.js"),
-);
+));
 /// The login form; `{style}`, `{message}` and `{action}` are replaced.
 const LOGIN: &str = include_str!("login/login.html");
 const LOGIN_STYLE: &str = include_str!("login/login.css");

@@ -125,6 +125,8 @@ struct PageSettings {
     totals_since: &'static str,
     interval_ms: u64,
     stale_after_ms: u64,
+    /// `service`, `simulator` or `replay`.
+    source: &'static str,
 }
 
 #[derive(Serialize)]
@@ -178,6 +180,7 @@ impl<'a> Overview<'a> {
                 },
                 interval_ms: millis(settings.interval),
                 stale_after_ms: millis(settings.stale_after),
+                source: settings.source,
             },
             degraded: readiness::degraded(snapshot),
             connection: Connection {

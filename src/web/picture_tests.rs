@@ -24,6 +24,7 @@ fn live_numbers() -> LiveNumbers {
 
 const SETTINGS: Settings = Settings {
     totals_since: TotalsSince::Start,
+    source: "service",
     stale_after: Duration::from_secs(30),
     interval: Duration::from_secs(1),
 };
@@ -368,7 +369,7 @@ fn the_page_reads_no_name_that_is_not_sent() {
         ("user", &picture["users"]["u"], 5),
         ("metric", &picture["metrics"]["queue.waiting"], 2),
         ("connection", &picture["connection"], 10),
-        ("settings", &picture["settings"], 3),
+        ("settings", &picture["settings"], 4),
         ("gap", &picture["connection"]["open_gap"], 2),
         ("numbers", &queue["totals"], 4),
         ("timeWindow", &time_window, 5),

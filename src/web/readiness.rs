@@ -90,6 +90,7 @@ mod tests {
         stale_after: Duration::from_secs(30),
         interval: Duration::from_secs(60),
         totals_since: TotalsSince::Start,
+        source: "service",
     };
 
     /// What is said `age` after the snapshot.

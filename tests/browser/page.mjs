@@ -1,36 +1,12 @@
 // The live page in a real browser: numbers move, nothing leaves the host, accessible, says when it is not live.
 // In: the program, Chromium · Out: verdicts on stdout, screenshots in the directory given · usage: node page.mjs PROGRAM DIR
-import { spawn } from 'node:child_process';
-import { mkdirSync } from 'node:fs';
-import { createRequire } from 'node:module';
+import { mkdirSync, rmSync } from 'node:fs';
 import assert from 'node:assert/strict';
-import { chromium } from 'playwright-core';
+import { accessible as scan, axe, endAll, ended, launch, start as startProgram, step } from './harness.mjs';
 
 const [program, shots] = process.argv.slice(2);
-const axe = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
 mkdirSync(shots, { recursive: true });
-const children = [];
-
-/** Starts the program; resolves with the first match of `wanted` in what it prints. */
-function start(args, env, wanted) {
-  const child = spawn(program, args, { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
-  children.push(child);
-  const found = new Promise((resolve, reject) => {
-    let text = '';
-    const look = (data) => {
-      text += data;
-      const match = text.match(wanted);
-      if (match) resolve(match[1]);
-    };
-    child.stdout.on('data', look);
-    child.stderr.on('data', look);
-    child.on('exit', () => reject(new Error(`ended early: ${text}`)));
-  });
-  return { child, found };
-}
-
-const ended = (child) => new Promise((resolve) => child.once('exit', resolve));
-const step = (text) => console.log(`ok  ${text}`);
+const start = (args, env, wanted) => startProgram(program, args, env, wanted);
 
 const sim = start(['simulate', '--listen', '127.0.0.1:0', '--seed', '7'], {}, /listening on (http:\S+)/);
 const region = await sim.found;
@@ -40,11 +16,7 @@ const run = (listen) =>
 let served = run('127.0.0.1:0');
 const site = await served.found;
 
-const browser = await chromium.launch({
-  executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-  args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
-    '--disable-component-update', '--disable-sync'],
-});
+const browser = await launch();
 try {
   const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, colorScheme: 'light' });
   // Not as a script tag: the page's own policy forbids that.
@@ -52,22 +24,19 @@ try {
   const page = await context.newPage();
   const complaints = [];
   const foreign = [];
+  const origins = new Set([new URL(site).origin]);
   page.on('console', (message) => message.type() === 'error' && complaints.push(message.text()));
   page.on('pageerror', (error) => complaints.push(String(error)));
   page.on('request', (request) => {
     const url = new URL(request.url());
-    if (url.protocol !== 'data:' && url.origin !== new URL(site).origin) foreign.push(request.url());
+    if (url.protocol !== 'data:' && !origins.has(url.origin)) foreign.push(request.url());
   });
-  const accessible = async (what) => {
-    const { violations } = await page.evaluate(() => axe.run());
-    const list = violations.map((v) => `${v.id}: ${v.nodes.map((n) => n.html.slice(0, 160)).join(' | ')}`);
-    assert.deepEqual(list, [], `accessibility, ${what}`);
-    step(`accessible: ${what}`);
-  };
+  const accessible = (what) => scan(page, what);
 
   await page.goto(site);
   await page.waitForFunction(() => document.querySelector('#state')?.textContent === 'Live');
-  step('live');
+  assert.equal(await page.locator('#source').textContent(), 'Simulated');
+  step('live, and named as simulated');
   const numbers = () => page.evaluate(() => [...document.querySelectorAll('#tiles b, #queue-rows b')].map((b) => b.textContent).join(' '));
   const first = await numbers();
   await page.waitForFunction((was) => [...document.querySelectorAll('#tiles b, #queue-rows b')].map((b) => b.textContent).join(' ') !== was, first);
@@ -113,7 +82,10 @@ try {
   }
   await page.emulateMedia({ colorScheme: 'light' });
   assert.equal(await background(), dark, '?dark');
+  await page.goto(`${site}?theme=light`);
+  assert.equal(await background(), light, '?theme=light');
   step('themes');
+  await page.evaluate(() => localStorage.clear());
   await page.goto(site);
   await page.waitForFunction(() => document.querySelector('#state')?.textContent === 'Live');
 
@@ -122,7 +94,7 @@ try {
   assert.equal(await page.evaluate(() => document.activeElement.className), 'skip');
   await page.locator('#queue-head [data-column=waiting] button').focus();
   await page.keyboard.press('Enter');
-  assert.equal(await page.locator('#queue-head [data-column=waiting]').getAttribute('aria-sort'), 'ascending');
+  assert.equal(await page.locator('#queue-head [data-column=waiting]').getAttribute('aria-sort'), 'descending');
   step('works by keyboard');
 
   // Genesys is gone: the numbers are grey, and the page says why.
@@ -163,14 +135,25 @@ try {
     assert.ok(spill <= 0, `${spill} px below the screen`);
   }
   step('readable on a wall');
+
+  // A replay is not live.
+  const recording = `${shots}/recording.jsonl`;
+  rmSync(recording, { force: true });
+  const recorded = start(['demo', '--output', 'none', '--duration', '4', '--record', recording], {}, /(page and metrics)/);
+  recorded.child.removeAllListeners('exit');
+  await ended(recorded.child);
+  const replay = start(['replay', recording, '--speed', '0.1', '--output', 'none', '--listen', '127.0.0.1:0'], {}, /page and metrics: (http:\S+)/);
+  const replayed = await replay.found;
+  origins.add(new URL(replayed).origin);
+  await page.goto(replayed);
+  await page.waitForFunction(() => document.querySelector('#state').textContent.startsWith('Replay of '));
+  assert.notEqual(await page.locator('#link').getAttribute('class'), 'live');
+  step('a replay is named');
   const unexpected = complaints.filter((text) => !/ERR_(CONNECTION|INCOMPLETE|EMPTY)/.test(text));
   assert.deepEqual(unexpected, [], 'console');
   assert.deepEqual(foreign, [], 'requests that left the host');
   step('no console error, no request left the host');
 } finally {
   await browser.close();
-  for (const child of children) {
-    child.removeAllListeners('exit');
-    child.kill('SIGKILL');
-  }
+  endAll();
 }

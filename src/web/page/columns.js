@@ -9,15 +9,16 @@
 //   ticks    true if `show` is called each second as well
 //   meter    the classes of the shapes of a meter beneath the number
 //   hasChart true for a drawing instead of a number
-//   sortKey  the least comes first; only columns with it can be sorted by
+//   sortKey  gives the value by which rows are sorted; nothing for unknown; only columns with it can be sorted by
+//   isAscendingFirst  true if the least matters most
 
 /** A number as it is. `field` is its name in the queue, `totals.transferred` for one of the totals. */
-function numberColumn({ field, label, format = formatCount, isDimAtZero = false, isLive = false, sortKey }) {
+function numberColumn({ field, name = field, label, format = formatCount, isDimAtZero = false, isLive = false }) {
   const read = (queue) => field.split('.').reduce((part, name) => part?.[name], queue);
   return {
-    name: field,
+    name,
     label,
-    sortKey,
+    sortKey: (queue) => (isLive ? lastKnown(queue, field) : read(queue)),
     // The column of a live number stays while it is unknown.
     isKnown: (queue) => read(queue) != null || (isLive && queue.unknown != null),
     show(queue, cell) {
@@ -49,17 +50,11 @@ function setNothing(cell, isNothing) {
 const lastKnownKeys = new WeakMap();
 
 function rememberKnown(queue) {
-  const { waiting, longest_wait_since } = queue;
-  if (queue.unknown == null) lastKnownKeys.set(queue, { waiting, longest_wait_since });
+  if (queue.unknown == null) lastKnownKeys.set(queue, { ...queue });
 }
 
 function lastKnown(queue, field) {
   return lastKnownKeys.get(queue)?.[field];
-}
-
-/** For a sort key: the greatest comes first, unknown last. */
-function descending(number) {
-  return -(number ?? -1);
 }
 
 /** Routing statuses in the order in which they are shown. */
@@ -68,21 +63,24 @@ const STATUSES = ['IDLE', 'INTERACTING', 'COMMUNICATING', 'NOT_RESPONDING', 'OFF
 const columns = [
   {
     name: 'name',
-    label: 'Queue',
-    sortKey: (queue) => queue.name ?? '',
+    label: texts.queue,
+    isAscendingFirst: true,
+    sortKey: (queue) => queue.name,
   },
   numberColumn({
     field: 'waiting',
-    label: 'Waiting',
+    label: texts.waiting,
     isDimAtZero: true,
     isLive: true,
-    sortKey: (queue) => descending(lastKnown(queue, 'waiting')),
   }),
   {
     name: 'longest-wait',
-    label: 'Longest wait',
+    label: texts.longest,
     isKnown: (queue) => queue.waiting != null || queue.unknown != null,
-    sortKey: (queue) => toMillis(lastKnown(queue, 'longest_wait_since')) ?? Infinity,
+    sortKey(queue) {
+      const since = toMillis(lastKnown(queue, 'longest_wait_since'));
+      return since == null ? undefined : -since;
+    },
     ticks: true,
     show(queue, cell) {
       const secs = secsSince(queue.longest_wait_since);
@@ -90,22 +88,23 @@ const columns = [
       setNothing(cell, secs == null);
     },
   },
-  numberColumn({ field: 'interacting', label: 'Interacting', isLive: true }),
-  numberColumn({ field: 'after_call_work', label: 'After-call', isLive: true }),
-  numberColumn({ field: 'average_wait_secs', label: 'Average wait', format: formatDuration }),
+  numberColumn({ field: 'interacting', label: texts.interacting, isLive: true }),
+  numberColumn({ field: 'after_call_work', name: 'after-call-work', label: texts.afterCall, isLive: true }),
+  numberColumn({ field: 'average_wait_secs', name: 'average-wait', label: texts.averageWait, format: formatDuration }),
   {
     name: 'service-level',
-    label: 'Service level',
+    label: texts.serviceLevel,
+    isAscendingFirst: true,
     isKnown: (queue) => queue.totals != null,
-    sortKey: (queue) => queue.totals?.service_level_percent ?? Infinity,
+    sortKey: (queue) => queue.totals?.service_level_percent,
     meter: ['track', 'reached', 'target'],
     show: showServiceLevel,
   },
   {
     name: 'abandoned',
-    label: 'Abandoned',
+    label: texts.abandoned,
     isKnown: (queue) => queue.totals != null,
-    sortKey: (queue) => descending(queue.totals?.abandoned),
+    sortKey: (queue) => queue.totals?.abandoned,
     show(queue, cell) {
       const abandoned = queue.totals?.abandoned;
       setText(cell.number, formatCount(abandoned));
@@ -115,14 +114,16 @@ const columns = [
   },
   {
     name: 'agents',
-    label: 'Idle agents',
+    label: texts.idleAgents,
+    isAscendingFirst: true,
+    sortKey: (queue) => queue.agents_by_status?.IDLE,
     isKnown: (queue) => queue.agents_by_status != null,
     meter: STATUSES,
     show: showAgents,
   },
   {
     name: 'chart',
-    label: 'Last hour',
+    label: texts.lastHour,
     isKnown: (queue) => queue.totals != null,
     hasChart: true,
     show: showChart,

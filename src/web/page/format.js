@@ -1,15 +1,15 @@
-// Numbers and times as text. Unknown is a dash.
+// Numbers and times as text, in the form of the viewer's language and zone. Unknown is a dash.
 
 const UNKNOWN = '–';
 
 function formatCount(number) {
-  return number == null ? UNKNOWN : number.toLocaleString('en');
+  return number == null ? UNKNOWN : number.toLocaleString(locale);
 }
 
 function formatPercent(number) {
   if (number == null) return UNKNOWN;
-  const isWhole = number >= 99.95 || number === Math.round(number);
-  return `${isWhole ? Math.round(number) : number.toFixed(1)} %`;
+  const digits = number >= 99.95 || number === Math.round(number) ? 0 : 1;
+  return `${number.toLocaleString(locale, { minimumFractionDigits: digits, maximumFractionDigits: digits })} %`;
 }
 
 /** `m:ss`, or `h:mm:ss` from an hour on. */
@@ -24,15 +24,19 @@ function formatDuration(secs) {
 
 /** The time of day in the viewer's zone; `at` is a moment of the picture or milliseconds. */
 function formatTime(at) {
-  return new Date(at).toLocaleTimeString('en-GB');
+  return new Date(at).toLocaleTimeString(locale);
+}
+
+function formatDay(at) {
+  return new Date(at).toLocaleString(locale, { dateStyle: 'medium', timeStyle: 'short' });
 }
 
 /** The clock of the header: hours and minutes now. */
 function formatClock() {
-  return new Date().toLocaleTimeString('en-GB', { hour: '2-digit', minute: '2-digit' });
+  return new Date().toLocaleTimeString(locale, { hour: '2-digit', minute: '2-digit' });
 }
 
 /** A status of Genesys in words: `OFF_QUEUE` is "off queue". */
 function formatStatus(status) {
-  return status ? status.toLowerCase().replace(/_/g, ' ') : texts.unknownStatus;
+  return status ? texts.statuses[status] ?? status.toLowerCase().replace(/_/g, ' ') : texts.unknownStatus;
 }

@@ -78,6 +78,11 @@ function updateHealth() {
     byId('note').textContent = '';
     liveAgainUntil = undefined;
   }
-  setText(byId('state'), problem?.state ?? texts.live);
-  byId('link').className = !problem ? 'live' : problem.isPartial ? 'partial' : name === 'first' ? '' : 'down';
+  const source = picture.settings?.source;
+  const isReplay = source === 'replay';
+  setText(byId('state'), problem?.state ?? (isReplay ? texts.replayOf(formatDay(picture.as_of)) : texts.live));
+  // What was recorded is never live, however well it plays.
+  const wellClass = isReplay ? '' : 'live';
+  byId('link').className = !problem ? wellClass : problem.isPartial ? 'partial' : name === 'first' ? '' : 'down';
+  setText(byId('source'), source === 'simulator' ? texts.simulated : '');
 }

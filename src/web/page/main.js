@@ -9,9 +9,9 @@ function onPicture(message) {
   version = picture.version;
   setConnected();
   updateHealth();
-  rememberTotals();
   updateQueues(changed.queues);
-  updateUsers(changed.users);
+  rememberTotals();
+  if (changed.users.size) updateUsers(changed.users);
   updateMetrics(changed.metrics);
   updateTiles();
   updateFacts();
@@ -32,7 +32,7 @@ function updateFacts() {
     dropped: picture.counters.events_dropped,
     refused: connection.topics_refused,
   });
-  setText(byId('facts'), facts);
+  setText(byId('facts'), facts.filter(Boolean).join(' · '));
 }
 
 function tick() {
@@ -55,14 +55,17 @@ function ageText() {
 }
 
 function titleText() {
-  if (health.stale && hasPicture()) return texts.titleNotLive;
-  const waiting = picture.totals?.waiting;
-  return waiting == null ? texts.titleWithoutWaiting : texts.title(waiting);
+  const title = choice('title') ?? 'genesys-stream';
+  if (health.stale && hasPicture()) return texts.windowTitleNotLive(title);
+  const { waiting } = liveTotals();
+  return waiting == null ? title : texts.windowTitle(waiting, title);
 }
 
+fillTexts();
 makeQueueHead();
+makePanel();
 byId('filter').oninput = filterQueues;
 addEventListener('resize', sortQueues);
 connect();
 setInterval(tick, 1000);
-tick();
+applyView();

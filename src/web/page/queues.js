@@ -1,19 +1,30 @@
-// The table of queues: a row each, sorted, filtered; on a wall as many rows as there is room for.
+// The table of queues: a row each, of the chosen queues, in the chosen order; on a wall one page after the other.
 
 /** By queue id: { id, queue, tr, name, cells by column name }. */
 const queueRows = new Map();
 
-/** On a desk rows that are sorted by a number change places no more often than this. */
-const SORT_PAUSE_MS = 5000;
+/** On a wall with more queues than fit, each page is shown for this long. */
+const PAGE_SECS = 15;
+/** Heights of a row on a wall, in rem: the usual one, and the least. */
+const ROW_REM = 3.1;
+const COMPACT_ROW_REM = 1.36;
 
-let order = { column: 'name', direction: 1 };
-let sortedAt = -Infinity;
+const collator = new Intl.Collator(locale, { numeric: true });
 
-/** The last row on a wall with too many queues: how many are not shown, and how many wait there. */
-const restRow = tablePart('tr', 'row');
-const restCell = tablePart('th', 'cell');
-restCell.colSpan = columns.length;
-restRow.append(restCell);
+const paging = { page: 0, pages: 1, turnedAt: 0 };
+
+/** What the rows are sorted by; `undefined` for the order by need. `-` before a column's name: the greatest first. */
+function chosenOrder() {
+  const sort = choice('sort') ?? '';
+  const column = columns.find(({ name, sortKey }) => sortKey && name === sort.replace('-', ''));
+  return column && { column, direction: sort.startsWith('-') ? -1 : 1 };
+}
+
+/** The first click on a head shows what matters on top, the second turns it, the third is the order by need again. */
+function nextOrder({ name, isAscendingFirst }) {
+  const [first, second] = isAscendingFirst ? [name, `-${name}`] : [`-${name}`, name];
+  return choice('sort') === first ? second : choice('sort') === second ? '' : first;
+}
 
 function makeQueueHead() {
   for (const column of columns) {
@@ -23,8 +34,7 @@ function makeQueueHead() {
       const button = element('button', '', column.label);
       button.type = 'button';
       button.onclick = () => {
-        const isSame = order.column === column.name;
-        order = { column: column.name, direction: isSame ? -order.direction : 1 };
+        choose('sort', nextOrder(column));
         sortQueues();
       };
       th.append(button);
@@ -37,11 +47,12 @@ function makeQueueHead() {
 
 function makeQueueRow(id) {
   const tr = tablePart('tr', 'row');
-  const name = tablePart('th', 'rowheader');
-  const made = { id, tr, name, cells: {} };
+  const th = tablePart('th', 'rowheader');
+  const made = { id, tr, name: element('span', 'name'), cells: {} };
+  th.append(made.name);
   for (const column of columns) {
     if (column.name === 'name') {
-      tr.append(name);
+      tr.append(th);
     } else {
       made.cells[column.name] = makeCell(column);
       tr.append(made.cells[column.name].td);
@@ -77,42 +88,50 @@ function makeCell(column) {
 
 /** Shows the rows of the queues that may have changed. */
 function updateQueues(changed) {
-  let isMoved = false;
   for (const id of changed) {
     const queue = row('queues', id);
     let shown = queueRows.get(id);
     if (!queue) {
       shown?.tr.remove();
-      isMoved = queueRows.delete(id) || isMoved;
+      queueRows.delete(id);
       continue;
     }
     shown ??= makeQueueRow(id);
     shown.queue = queue;
     rememberKnown(queue);
-    const name = queue.name ?? id.slice(0, 8);
-    if (shown.name.textContent !== name) {
-      shown.name.textContent = name;
-      shown.name.title = queue.name ?? id;
-      isMoved = true;
-    }
+    setText(shown.name, queue.name ?? id.slice(0, 8));
+    shown.name.title = queue.name ?? id;
     for (const column of columns) column.show?.(queue, shown.cells[column.name]);
+    showAlerts(shown);
   }
-  if (isMoved) sortQueues();
-  else if (performance.now() - sortedAt >= SORT_PAUSE_MS && (view.kiosk || order.column !== 'name')) sortQueues();
+  updateAlertCounts();
+  sortQueues();
   if (changed.size) showKnownColumns();
   setShown(byId('queues'), queueRows.size > 0);
 }
 
-/** Goes on with the durations between two pictures. */
+/** Goes on with the durations between two pictures, and turns the pages of a wall. */
 function tickQueues() {
   for (const { queue, cells } of queueRows.values()) {
     for (const column of columns) if (column.ticks) column.show(queue, cells[column.name]);
   }
+  const secs = Math.max(2, Number(choice('page_secs')) || PAGE_SECS);
+  if (paging.pages > 1 && performance.now() - paging.turnedAt >= secs * 1000 - 100) {
+    paging.page += 1;
+    paging.turnedAt = performance.now();
+    sortQueues();
+  }
 }
 
-/** Seconds that the longest waiting visit of all queues has waited; `undefined` if nobody waits. */
+/** The rows of the chosen queues. */
+function chosenRows() {
+  const chosen = chosenQueues();
+  return [...queueRows.values()].filter(({ id, queue }) => isChosen(id, queue, chosen));
+}
+
+/** Seconds that the longest waiting visit of the chosen queues has waited; `undefined` if nobody waits. */
 function longestWaitSecs() {
-  const waits = [...queueRows.values()].map(({ queue }) => secsSince(queue.longest_wait_since));
+  const waits = chosenRows().map(({ queue }) => secsSince(queue.longest_wait_since));
   return waits.reduce((longest, secs) => (secs > (longest ?? -Infinity) ? secs : longest), undefined);
 }
 
@@ -127,42 +146,76 @@ function showKnownColumns() {
   setShown(byId('filter'), queueRows.size > 8);
 }
 
-/** How many rows fit on a wall. */
-function roomForRows() {
-  const box = byId('queue-rows').closest('.table-box');
-  const rem = parseFloat(getComputedStyle(root).fontSize);
-  return Math.max(3, Math.floor((box.clientHeight - 40) / (rem * 3.1)));
+/** How many rows fit on a wall; many rows are compact. */
+function roomForRows(rows) {
+  const room = (rem) => {
+    const box = byId('queue-rows').closest('.table-box');
+    const head = byId('queue-head').offsetHeight;
+    const px = parseFloat(getComputedStyle(root).fontSize);
+    return Math.max(3, Math.floor((box.clientHeight - head) / (px * rem)));
+  };
+  root.classList.remove('compact');
+  const usual = room(ROW_REM);
+  if (rows <= usual) return usual;
+  root.classList.add('compact');
+  return room(COMPACT_ROW_REM);
 }
 
-function sortQueues() {
-  sortedAt = performance.now();
-  const { sortKey } = columns.find((column) => column.name === order.column);
-  const byName = (a, b) => ((a.queue.name ?? '') < (b.queue.name ?? '') ? -1 : 1);
-  const inOrder = (a, b) => {
-    const [x, y] = [sortKey(a.queue), sortKey(b.queue)];
-    return (x < y ? -1 : x > y ? 1 : byName(a, b)) * order.direction;
+/** What rows are compared by, each with its direction: the chosen column, or need: red alerts, amber ones, the longest wait. */
+function sortKeys() {
+  const order = chosenOrder();
+  if (order) return [[order.column.sortKey, order.direction]];
+  return [
+    [alertRank, -1],
+    [(queue) => toMillis(lastKnown(queue, 'longest_wait_since')), 1],
+    [(queue) => lastKnown(queue, 'waiting'), -1],
+  ];
+}
+
+/** Rows in order; what is unknown comes last, and equal rows stand by name. */
+function sorted(rows) {
+  const keys = sortKeys();
+  const keyed = rows.map((row) => ({ row, values: keys.map(([key]) => key(row.queue)) }));
+  const compare = (a, b) => {
+    for (const [i, [, direction]] of keys.entries()) {
+      const [x, y] = [a.values[i], b.values[i]];
+      if (x == null || y == null) {
+        if (x != y) return x == null ? 1 : -1;
+      } else if (x !== y) {
+        const difference = typeof x === 'string' ? collator.compare(x, y) : x - y;
+        if (difference) return difference * direction;
+      }
+    }
+    return collator.compare(a.row.queue.name ?? a.row.id, b.row.queue.name ?? b.row.id) || (a.row.id < b.row.id ? -1 : 1);
   };
-  let shown = [...queueRows.values()];
-  let rest = [];
-  const room = view.kiosk ? roomForRows() : Infinity;
-  if (shown.length > room) {
-    // Queues where somebody waits stay in sight.
-    const waiting = ({ queue }) => lastKnown(queue, 'waiting') ?? 0;
-    shown.sort((a, b) => waiting(b) - waiting(a) || inOrder(a, b));
-    rest = shown.splice(room - 1);
-    for (const { tr } of rest) tr.remove();
-    restCell.textContent = texts.moreQueues(
-      rest.length,
-      rest.reduce((sum, row) => sum + waiting(row), 0),
-    );
-  }
-  shown.sort(inOrder);
-  if (!rest.length) restRow.remove();
-  setOrder(byId('queue-rows'), [...shown.map(({ tr }) => tr), ...(rest.length ? [restRow] : [])]);
-  root.style.setProperty('--rows', shown.length + (rest.length ? 1 : 0));
+  return keyed.sort(compare).map(({ row }) => row);
+}
+
+/** Puts the rows in order. Called with each picture, so that the order is always that of the numbers shown. */
+function sortQueues() {
+  const rows = sorted(chosenRows());
+  const room = view.kiosk && rows.length ? roomForRows(rows.length) : Infinity;
+  paging.pages = Math.max(1, Math.ceil(rows.length / room));
+  paging.page %= paging.pages;
+  // The last page is full as well.
+  const first = paging.page ? Math.min(paging.page * room, rows.length - room) : 0;
+  const shown = rows.slice(first, first + room);
+  const elements = new Set(shown.map(({ tr }) => tr));
+  for (const tr of [...byId('queue-rows').children]) if (!elements.has(tr)) tr.remove();
+  setOrder(byId('queue-rows'), [...elements]);
+  root.style.setProperty('--rows', shown.length);
+  const lengths = shown.flatMap(({ cells }) => Object.values(cells).map(({ number, td }) => {
+    // An alert's symbol takes the room of two digits.
+    const isAlert = td.classList.contains('red') || td.classList.contains('amber');
+    return (number?.textContent.length ?? 0) + (isAlert ? 2 : 0);
+  }));
+  byId('queue-table').style.setProperty('--chars', Math.max(1, ...lengths));
+  setText(byId('pages'), paging.pages > 1 ? texts.pageOf(paging.page + 1, paging.pages) : '');
+  setText(byId('chosen'), chosenQueues() ? texts.someQueues(rows.length, queueRows.size) : '');
   filterQueues();
+  const order = chosenOrder();
   for (const th of byId('queue-head').children) {
-    if (th.dataset.column === order.column && !view.kiosk) {
+    if (order && th.dataset.column === order.column.name && !view.kiosk) {
       th.setAttribute('aria-sort', order.direction > 0 ? 'ascending' : 'descending');
     } else {
       th.removeAttribute('aria-sort');

@@ -1,4 +1,4 @@
-// The tiles: the numbers of all queues together, each with a small drawing.
+// The tiles: the numbers of all chosen queues together, each with a small drawing.
 
 /** The totals of the last pictures for the drawings, `null` while they were not known to be true. */
 const totalsHistory = [];
@@ -7,14 +7,14 @@ const HISTORY_LENGTH = 300;
 
 /** Tiles of what is true now, by the names of the snapshot's `totals`. */
 const liveTiles = [
-  { field: 'waiting', tile: makeTile('Waiting') },
-  { field: 'interacting', tile: makeTile('Interacting') },
-  { field: 'after_call_work', tile: makeTile('After-call work') },
-  { field: 'active_conversations', tile: makeTile('Conversations') },
+  { field: 'waiting', tile: makeTile(texts.waiting) },
+  { field: 'interacting', tile: makeTile(texts.interacting) },
+  { field: 'after_call_work', tile: makeTile(texts.afterCallWork) },
+  { field: 'active_conversations', tile: makeTile(texts.conversations) },
 ];
 
-const serviceLevelTile = makeTile('Service level');
-const abandonedTile = makeTile('Abandoned', 'abandoned');
+const serviceLevelTile = makeTile(texts.serviceLevel);
+const abandonedTile = makeTile(texts.abandoned, 'abandoned');
 
 function makeTile(label, areaClass = 'area') {
   const box = element('div');
@@ -29,17 +29,61 @@ function makeTile(label, areaClass = 'area') {
   return tile;
 }
 
+/** The live numbers of the chosen queues; which conversations are theirs is not known. */
+function liveTotals() {
+  if (!chosenQueues()) return { ...picture.totals };
+  const totals = {};
+  for (const { queue } of chosenRows()) {
+    for (const { field } of liveTiles) {
+      if (queue[field] != null) totals[field] = (totals[field] ?? 0) + queue[field];
+    }
+  }
+  return totals;
+}
+
+/** The counts of the chosen queues since the day or the run began; `undefined` without any. */
+function countedTotals() {
+  if (!chosenQueues()) return picture.all_queues?.totals;
+  const sum = { answered: 0, abandoned: 0 };
+  let judged = 0;
+  let inTime = 0;
+  const rows = chosenRows().filter(({ queue }) => queue.totals);
+  for (const { queue } of rows) {
+    const numbers = queue.totals;
+    sum.answered += numbers.answered;
+    sum.abandoned += numbers.abandoned;
+    if (numbers.service_level_percent != null) {
+      const visits = numbers.answered + numbers.abandoned - numbers.short_abandoned;
+      judged += visits;
+      inTime += visits * numbers.service_level_percent;
+    }
+  }
+  if (judged) sum.service_level_percent = inTime / judged;
+  return rows.length ? sum : undefined;
+}
+
+/** After a change of what is chosen, the lines of other queues are of no use. */
+function forgetTotals() {
+  totalsHistory.length = 0;
+}
+
+/** A longer number is smaller (page.css), so that it stays inside its tile. */
+function setNumber(target, text) {
+  setText(target, text);
+  target.style.setProperty('--chars', text.length);
+}
+
 function rememberTotals() {
-  totalsHistory.push(health.stale ? null : { ...picture.totals });
+  totalsHistory.push(health.stale ? null : liveTotals());
   if (totalsHistory.length > HISTORY_LENGTH) totalsHistory.shift();
 }
 
 function updateTiles() {
-  const totals = picture.totals ?? {};
+  const totals = liveTotals();
   for (const { field, tile } of liveTiles) {
-    setText(tile.number, formatCount(totals[field]));
+    setNumber(tile.number, formatCount(totals[field]));
     // A tile stays while no queue is known.
-    setShown(tile.box, totals[field] != null || picture.all_queues != null);
+    setShown(tile.box, totals[field] != null || (picture.all_queues != null && (field !== 'active_conversations' || !chosenQueues())));
     if (totalsHistory.length > 1) {
       const { line, area } = sparkline(totalsHistory.map((totals) => totals?.[field]));
       draw(tile.line, line);
@@ -47,10 +91,11 @@ function updateTiles() {
     }
   }
   setShown(byId('tiles').parentNode, Object.keys(totals).length > 0);
-  const numbers = picture.all_queues?.totals;
+  const numbers = countedTotals();
   setShown(serviceLevelTile.box, numbers != null);
   setShown(abandonedTile.box, numbers != null);
-  if (numbers) updateDayTiles(numbers, windowsOf(picture.all_queues));
+  // The lines are those of all queues, so a choice of queues has none.
+  if (numbers) updateDayTiles(numbers, chosenQueues() ? [] : windowsOf(picture.all_queues));
 }
 
 function updateDayTiles(numbers, timeWindows) {
@@ -59,7 +104,7 @@ function updateDayTiles(numbers, timeWindows) {
   setText(serviceLevelTile.note, level == null ? '' : '%');
   draw(serviceLevelTile.line, percentLine(timeWindows.map((timeWindow) => timeWindow.service_level_percent)));
   const percent = abandonedPercent(numbers);
-  setText(abandonedTile.number, formatCount(numbers.abandoned));
+  setNumber(abandonedTile.number, formatCount(numbers.abandoned));
   setText(abandonedTile.note, percent == null ? '' : formatPercent(percent));
   draw(abandonedTile.area, bars(timeWindows.map((timeWindow) => timeWindow.abandoned)));
 }

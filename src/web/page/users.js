@@ -11,7 +11,6 @@ function makeUserItem(id) {
 }
 
 function updateUsers(changed) {
-  if (!changed.size) return;
   for (const id of changed) {
     const user = row('users', id);
     if (!user) {
@@ -38,7 +37,7 @@ function updateUsers(changed) {
     counts.set(status, (counts.get(status) ?? 0) + 1);
   }
   setText(byId('user-counts'), [...counts].map(([status, count]) => `${count} ${status}`).join(' · '));
-  setShown(byId('users'), userItems.size > 0);
+  setShown(byId('users'), userItems.size > 0 && choice('agents') !== '0');
 }
 
 /** Goes on with the durations between two pictures. */

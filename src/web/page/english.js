@@ -1,0 +1,116 @@
+// What the page says, in English. A text that another language lacks is taken from here.
+
+const english = {
+  // What never changes; page.html names these by `data-text` and `data-label`.
+  skip: 'Skip to the queues',
+  heading: 'Contact centre',
+  allQueues: 'All queues now',
+  queues: 'Queues',
+  findQueue: 'Find a queue',
+  eachQueue: 'Each queue now, and its last hour',
+  agents: 'Agents',
+  metrics: 'Metrics',
+  lastValues: 'Last values',
+  metric: 'Metric',
+  value: 'Value',
+  from: 'From',
+  forMachines: 'For machines',
+  wallScreen: 'wall screen',
+
+  // The panel.
+  view: 'View',
+  title: 'Title',
+  order: 'Order',
+  byNeed: 'by need',
+  theme: 'Theme',
+  fromSystem: 'as the system',
+  light: 'light',
+  dark: 'dark',
+  language: 'Language',
+  fromBrowser: 'as the browser',
+  pageSecs: 'Seconds for each page (wall screen)',
+  showAgents: 'Show agents',
+  sound: 'Sound when an alert begins',
+  queuesShown: 'Queues (none chosen: all)',
+  reset: 'Reset',
+  close: 'Close',
+
+  // Tiles and columns.
+  queue: 'Queue',
+  waiting: 'Waiting',
+  longest: 'Longest wait',
+  interacting: 'Interacting',
+  afterCall: 'After-call',
+  afterCallWork: 'After-call work',
+  conversations: 'Conversations',
+  averageWait: 'Average wait',
+  serviceLevel: 'Service level',
+  abandoned: 'Abandoned',
+  idleAgents: 'Idle agents',
+  lastHour: 'Last hour',
+
+  /** Routing statuses by Genesys' names; others are shown as Genesys writes them. */
+  statuses: {},
+  unknownStatus: 'unknown',
+
+  // The state beside the dot.
+  live: 'Live',
+  connecting: 'Connecting',
+  reconnecting: 'Reconnecting',
+  stopped: 'Stopped',
+  silent: 'Silent',
+  degraded: (why) => `Degraded: ${why}`,
+  noAnswer: 'No answer',
+  replayOf: (when) => `Replay of ${when}`,
+  simulated: 'Simulated',
+
+  // The banner.
+  pageIsCutOff: (since) =>
+    `This page lost its connection to genesys-stream at ${since}. It tries again by itself; the numbers are from before.`,
+  programStopped: (cause, asOf) =>
+    `genesys-stream has stopped${inBrackets(cause)}. These are its last numbers, from ${asOf}.`,
+  noStream: (since, cause) =>
+    `No stream from Genesys since ${since}${inBrackets(cause)}. ` +
+    'genesys-stream connects by itself; the numbers may be out of date.',
+  nothingYet: 'Connected, but nothing has come from Genesys yet.',
+  nothingSince: (since) => `Nothing has come from Genesys since ${since}.`,
+  notCovered: (since, cause) => `Not all is covered since ${since} (${cause}).`,
+  liveAgain: (since) => `Live again since ${since}.`,
+
+  // The header.
+  age: (age) => `data ${age} old`,
+  longestWait: (duration) => `longest ${duration}`,
+  pageOf: (page, pages) => `page ${page} of ${pages}`,
+  alertsNow: (red, amber) => [red && `${red} red`, amber && `${amber} amber`].filter(Boolean).join(' · '),
+  windowTitle: (waiting, title) => `${waiting} waiting · ${title}`,
+  windowTitleNotLive: (title) => `not live · ${title}`,
+
+  // The table of queues.
+  red: 'Red',
+  amber: 'Amber',
+  alert: (level, value, since) => `${level} at ${value} since ${since}`,
+  totalsSince: (since) => `Service level and abandoned since ${since} · hatched: not fully covered`,
+  midnight: 'midnight',
+  someQueues: (shown, all) => `${shown} of ${count(all, 'queue')}`,
+  ofTarget: (percent) => ` of ${percent} %`,
+  countedByGenesys: (count) => ` Genesys: ${count}`,
+  differsSince: (since) => `differs from Genesys' own number since ${since}`,
+  onQueue: (count) => ` ${count} on queue`,
+  busy: (count) => ` ${count} busy`,
+  notResponding: (count) => ` · ${count} not responding`,
+  offQueue: (count) => ` · ${count} off`,
+  chart: (answered, abandoned, most, uncovered) =>
+    `${answered} answered, ${abandoned} abandoned, at most ${most} in a window` +
+    (uncovered ? `; ${count(uncovered, 'window')} not fully covered` : ''),
+
+  // The footer.
+  facts: ({ version, protocol, connections, reconnects, gaps, unrepaired, dropped, refused }) => [
+    `genesys-stream ${version}`,
+    protocol,
+    count(connections, 'connection'),
+    count(reconnects, 'reconnect'),
+    count(gaps, 'gap') + (unrepaired ? `, ${unrepaired} not repaired` : ''),
+    dropped ? `${count(dropped, 'event')} dropped` : '',
+    refused ? `${count(refused, 'topic')} refused` : '',
+  ],
+};
