@@ -8,11 +8,11 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
-use crate::Id;
 use crate::model::snapshot::{
     FreshnessSnapshot, LiveNumber, MetricSnapshot, Numbers, ObservedSnapshot, UserSnapshot, WhyUnknown,
 };
 use crate::web::testing;
+use crate::{AlertLevel, AlertName, AlertSnapshot, Id};
 
 fn live_numbers() -> LiveNumbers {
     LiveNumbers {
@@ -92,6 +92,11 @@ fn full() -> Snapshot {
     ]
     .map(|status| (status.to_owned(), BTreeMap::from([("count".to_owned(), 2.0)])));
     let observation = ObservationSnapshot::Qualified(BTreeMap::from(by_status));
+    let alert = AlertSnapshot {
+        level: AlertLevel::Amber,
+        since: at,
+        value: Some(7.0),
+    };
     let queue = QueueSnapshot {
         name: Some("<b>Sales</b>\n\"".to_owned()),
         live: live_numbers(),
@@ -99,7 +104,7 @@ fn full() -> Snapshot {
         average_wait_secs: Some(12.34),
         service_level_target_percent: Some(80.0),
         unknown: Some(WhyUnknown::Gone),
-        alerts: BTreeMap::new(),
+        alerts: BTreeMap::from([(AlertName::Waiting, alert)]),
         observed: Some(ObservedSnapshot {
             waiting: 4,
             interacting: 2,
@@ -170,7 +175,8 @@ fn a_picture_has_the_names_of_the_snapshot() {
         picture["queues"]["a"],
         json!({
             "name": "<b>Sales</b>\n\"", "waiting": 1, "interacting": 2, "after_call_work": 3,
-            "longest_wait_since": "2026-05-04T14:05:27.750Z", "average_wait_secs": 12.3, "alerts": {},
+            "longest_wait_since": "2026-05-04T14:05:27.750Z", "average_wait_secs": 12.3,
+            "alerts": {"waiting": {"level": "amber", "since": "2026-05-04T14:05:30.250Z", "value": 7}},
             "service_level_target_percent": 80, "unknown": "gone",
             "observed": {
                 "waiting": 4, "interacting": 2,

@@ -17,8 +17,7 @@ let firedBefore;
 let audio;
 
 function alertsOf(queue) {
-  const { alerts } = queue;
-  return Object.entries(alerts ?? {});
+  return Object.entries(queue.alerts ?? {});
 }
 
 /** 2 with a red alert, 1 with amber ones only, 0 without any. */
