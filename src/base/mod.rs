@@ -10,6 +10,7 @@ pub(crate) mod inserted;
 pub(crate) mod millis;
 pub(crate) mod moment;
 pub(crate) mod number;
+pub(crate) mod order;
 pub(crate) mod percent;
 pub(crate) mod plural;
 pub(crate) mod problem;

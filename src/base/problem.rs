@@ -2,6 +2,7 @@
 //!
 //! In: findings of the configuration's checks · Out: `ConfigProblem`, one line each · Thread: any (plain data).
 
+use crate::base::order::Ordered as _;
 use std::fmt;
 use std::sync::Arc;
 
@@ -150,7 +151,7 @@ impl<F: Into<String>, A: Into<String>> From<(F, A)> for Finding {
 
 /// Puts problems in the order of their places, without repetitions.
 pub(crate) fn in_order(mut problems: Vec<ConfigProblem>) -> Vec<ConfigProblem> {
-    problems.sort_by_key(|problem| problem.origin.rank());
+    problems.order_by_key(|problem| problem.origin.rank());
     problems.dedup();
     problems
 }

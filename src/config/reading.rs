@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use super::json::{self, Document, Member, Node, Value};
 use super::message::{found, found_text, names_a_secret, nearest};
+use crate::base::inserted::Inserted as _;
 use crate::base::problem::{ConfigProblem, Finding, Origin};
 
 /// A value for a key from anywhere but the file.
@@ -134,21 +135,27 @@ impl<'a> Reading<'a> {
         null: Null,
         read: impl Fn(&Node, &mut Complaints) -> Option<T>,
     ) -> Option<T> {
-        self.known.insert(key);
         let mut picked: Option<Option<T>> = None;
+        self.each_layer(key, null, &mut |node, complaints| {
+            let value = node.and_then(|node| read(node, complaints));
+            picked.get_or_insert(value.filter(|_| complaints.0.is_empty()));
+        });
+        picked.flatten()
+    }
+
+    /// Calls `check` with the value of every layer, highest first, `None` for an allowed null, and notes what it finds.
+    #[inline(never)]
+    fn each_layer(&mut self, key: &'static str, null: Null, check: &mut dyn FnMut(Option<&Node>, &mut Complaints)) {
+        self.known.insert(key);
         let of_file = self.file.and_then(|file| file.lookup(key).map(|node| (file, node)));
         let above = self.above.iter().filter(|given| given.key == key);
         let nodes = above
             .map(|given| (&given.node, None, &given.origin))
             .chain(of_file.map(|(file, node)| (node, Some(file), &Origin::Missing)));
         for (node, file, origin) in nodes {
-            if node.value == Value::Null && null == Null::Allowed {
-                picked.get_or_insert(None);
-                continue;
-            }
+            let is_absent = node.value == Value::Null && null == Null::Allowed;
             let mut complaints = Complaints::default();
-            let value = read(node, &mut complaints);
-            let value = if complaints.0.is_empty() { value } else { None };
+            check((!is_absent).then_some(node), &mut complaints);
             for (at, part, finding) in complaints.0 {
                 let dot = if part.is_empty() || part.starts_with('[') {
                     ""
@@ -159,9 +166,7 @@ impl<'a> Reading<'a> {
                 self.problems
                     .push(ConfigProblem::new(origin, format!("{key}{dot}{part}"), finding));
             }
-            picked.get_or_insert(value);
         }
-        picked.flatten()
     }
 
     /// A text; where `check` refuses it, `check` says what is allowed.
@@ -187,6 +192,7 @@ impl<'a> Reading<'a> {
     }
 
     /// A path; relative ones start from the working directory.
+    #[inline(never)]
     pub(crate) fn path(&mut self, key: &'static str) -> Option<PathBuf> {
         self.text(key, Null::Allowed, |text| {
             if text.is_empty() || text.contains('\0') {
@@ -198,6 +204,7 @@ impl<'a> Reading<'a> {
     }
 
     /// `true` or `false`.
+    #[inline(never)]
     pub(crate) fn switch(&mut self, key: &'static str, default: Switch) -> bool {
         self.pick(key, Null::Refused, |node, complaints| match node.value {
             Value::Bool(value) => Some(value),
@@ -210,6 +217,7 @@ impl<'a> Reading<'a> {
     }
 
     /// A whole number in a range.
+    #[inline(never)]
     pub(crate) fn whole(&mut self, key: &'static str, range: RangeInclusive<u64>, default: u64) -> u64 {
         self.pick(key, Null::Refused, |node, complaints| match whole_of(node) {
             Some(number) if range.contains(&number) => Some(number),
@@ -222,6 +230,7 @@ impl<'a> Reading<'a> {
     }
 
     /// A duration in a range, in the unit of the key's suffix: a whole number in the file, any length from a setter.
+    #[inline(never)]
     pub(crate) fn duration(&mut self, key: &'static str, range: RangeInclusive<u64>, default: u64) -> Duration {
         let (unit, unit_name) = if key.ends_with("_ms") {
             (Duration::from_millis as fn(u64) -> Duration, "ms")
@@ -358,7 +367,7 @@ impl<'a> Reading<'a> {
             .iter()
             .filter_map(|known| known.strip_prefix(&prefix))
             .map(|rest| rest.split('.').next().unwrap_or(rest))
-            .collect();
+            .inserted();
         let meant = nearest(key, neighbours.iter().copied())
             .map(|near| format!("{prefix}{near}"))
             .or_else(|| {

@@ -3,6 +3,7 @@
 //! In: two events of one entity · Out: one event with the facts of both · Thread: any (pure; the buffer calls it).
 
 use crate::event::facts::{Facts, MetricFacts, ObservationFacts, UserFacts};
+use crate::event::stats::Name;
 use crate::event::{Event, EventKind};
 use crate::{Id, Moment};
 
@@ -12,7 +13,7 @@ pub(crate) struct EntityKey {
     kind: EventKind,
     id: Id,
     /// Metric type of the `metrics` protocol.
-    part: Option<Box<str>>,
+    part: Option<Name>,
 }
 
 /// The entity of an event; `None` if it must not be merged (a conversation without an id, an unknown topic).

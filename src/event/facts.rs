@@ -115,7 +115,7 @@ pub struct QueueStatisticsFacts {
 #[non_exhaustive]
 pub struct MetricFacts {
     /// For instance `queue`.
-    pub metric_type: Box<str>,
+    pub metric_type: Name,
     /// Queue, user or other entity that the event names.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub entity: Option<Id>,
@@ -123,5 +123,5 @@ pub struct MetricFacts {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub at: Option<Moment>,
     /// Name and value.
-    pub values: Vec<(Box<str>, f64)>,
+    pub values: Vec<(Name, f64)>,
 }

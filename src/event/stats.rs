@@ -41,6 +41,9 @@ known! {
     "tAcd" "tFlowOut" "tAlert" "tNotResponding" "tAgentResponse" "tUserResponse" "tMonitoring" "tVoicemail" "tIvr"
     "tDialing" "tContacting" "tCoaching" "tCoachingComplete" "tMonitoringComplete"
     "IDLE" "INTERACTING" "COMMUNICATING" "NOT_RESPONDING" "OFF_QUEUE"
+    // The types and metrics of the `metrics` protocol.
+    "queue" "agent" "interaction" "skill" "wrapup" "skillGroup" "offered" "answered" "abandoned" "serviceLevelPercent"
+    "serviceLevelDuration" "avgHandleTime" "avgWaitTime" "holdDuration" "transferCount" "wrapupCount"
 }
 
 impl From<&str> for Name {

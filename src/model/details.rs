@@ -12,6 +12,7 @@ use std::cmp::Reverse;
 
 use serde::Deserialize;
 
+use crate::base::order::Ordered as _;
 use crate::event::facts::{
     AcwState, Communication, CommunicationState, ConversationFacts, DisconnectKind, MediaKind, Participant, Purpose,
     Stamped, Wrapups,
@@ -274,7 +275,7 @@ impl<'a> Segments<'a> {
 impl RawSession {
     fn sorted(&self) -> Segments<'_> {
         let mut segments: Vec<&RawSegment> = self.segments.entries().iter().collect();
-        segments.sort_by_key(|one| one.segment_start.copied());
+        segments.order_by_key(|one| one.segment_start.copied());
         Segments(segments)
     }
 

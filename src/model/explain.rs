@@ -11,6 +11,7 @@ use super::overlay::overlay;
 use super::queue_numbers::QueueNumbers;
 use super::state::State;
 use super::stays::{Stay, millis_between};
+use crate::base::order::Ordered as _;
 use crate::event::facts::{ConversationFacts, MediaKind, Purpose};
 use crate::{Id, Moment};
 
@@ -139,9 +140,9 @@ pub(crate) fn explain(facts: &ConversationFacts, as_of: Moment) -> Explanation {
     let mut participants: Vec<ExplainedParticipant> =
         (0..state.participants.len()).map(|at| from.participant(at)).collect();
     let place = |one: &ExplainedParticipant| (one.stays.is_empty(), one.stays.first().map(|stay| stay.begin));
-    participants.sort_by(|a, b| place(a).cmp(&place(b)).then_with(|| a.id.cmp(&b.id)));
+    participants.order_by(|a, b| place(a).cmp(&place(b)).then_with(|| a.id.cmp(&b.id)));
     let mut visits: Vec<ExplainedVisit> = reading.visits.iter().map(|visit| from.visit(visit)).collect();
-    visits.sort_by(|a, b| (a.entered, &a.queue_id).cmp(&(b.entered, &b.queue_id)));
+    visits.order_by(|a, b| (a.entered, &a.queue_id).cmp(&(b.entered, &b.queue_id)));
     let (mut handled, mut unhandled) = (Vec::new(), Vec::new());
     for (person, stay, queue) in reading.agent_stays() {
         let (queue_id, participant_id) = (queues.id(queue).clone(), state.participants[person].id.clone());
@@ -161,7 +162,7 @@ pub(crate) fn explain(facts: &ConversationFacts, as_of: Moment) -> Explanation {
             }),
         }
     }
-    handled.sort_by(|a, b| (a.at, &a.participant_id).cmp(&(b.at, &b.participant_id)));
+    handled.order_by(|a, b| (a.at, &a.participant_id).cmp(&(b.at, &b.participant_id)));
     Explanation {
         conversation_id: facts.id.clone(),
         participants,

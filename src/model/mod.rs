@@ -78,6 +78,7 @@ use crate::base::millis;
 use crate::config::{Config, Protocol, ServiceLevel, ThresholdsConfig, TotalsConfig, WindowsConfig};
 use crate::event::change::ClockLook;
 use crate::event::facts::Facts;
+use crate::event::stats::Name;
 use crate::{Event, EventKind, Id, Moment};
 
 /// What a model needs to know of the configuration.
@@ -151,7 +152,7 @@ impl Applied {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Stale {
     /// Which metric type.
-    pub metric_type: Box<str>,
+    pub metric_type: Name,
     /// The type became stale now; false if it was stale already or has fresher data.
     pub is_turn: bool,
     /// How it was noticed.
@@ -344,8 +345,8 @@ impl Model {
         self.states.forget(now);
         let became_stale = self.metric_types.on_tick(now);
         self.counters.stale += became_stale.len() as u64;
-        let stale = |metric_type| Stale {
-            metric_type,
+        let stale = |metric_type: Box<str>| Stale {
+            metric_type: Name::from(&*metric_type),
             is_turn: true,
             by: StaleBy::Silence,
         };

@@ -17,6 +17,7 @@ use super::queue_numbers::QueueNumber;
 use super::state::State;
 use super::stays::{Stay, is_over, millis_between, rank, stays};
 use crate::Moment;
+use crate::base::order::Ordered as _;
 use crate::event::facts::{MediaKind, Purpose};
 
 /// An agent may be connected this long after the visit's end and still have answered it, and what follows a visit may
@@ -216,7 +217,7 @@ impl Reading {
             }
         }
         let id = |visit: &Visit| &state.participants[visit.person].id;
-        visits.sort_unstable_by(|a, b| (a.queue, a.entered, id(a)).cmp(&(b.queue, b.entered, id(b))));
+        visits.order_by(|a, b| (a.queue, a.entered, id(a)).cmp(&(b.queue, b.entered, id(b))));
         for n in 0..visits.len() {
             let next = visits.get(n + 1).filter(|next| next.queue == visits[n].queue);
             let answer = self.answer(state, &visits[n], next.map(|next| next.entered));

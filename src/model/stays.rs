@@ -13,6 +13,7 @@ use std::time::Duration;
 use super::queue_numbers::QueueNumber;
 use super::state::{CommunicationRow, ParticipantRow, State};
 use crate::Moment;
+use crate::base::order::Ordered as _;
 use crate::event::facts::{AcwState, CommunicationState, DisconnectKind, MediaKind, Purpose};
 
 /// After-call work that was expected and of which there is no sign this long after the stay is expected no longer.
@@ -263,7 +264,7 @@ fn from_communications(
     }
     let begun = p.communications.iter().enumerate();
     let mut begun: Vec<(Moment, usize)> = begun.filter_map(|(n, c)| c.begin().map(|begin| (begin, n))).collect();
-    begun.sort_by_key(|(begin, n)| {
+    begun.order_by_key(|(begin, n)| {
         let c = &p.communications[*n];
         (*begin, rank(c.kind), &c.id)
     });

@@ -2,11 +2,13 @@
 //!
 //! In: facts of these protocols · Out: active conversations, queues' average waits, metrics · Thread: any (pure).
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::Duration;
 
+use crate::base::hash::Seeded;
 use crate::base::inserted::Inserted as _;
 use crate::event::facts::{ConversationStateFacts, MetricFacts, QueueStatisticsFacts};
+use crate::event::stats::Name;
 use crate::model::snapshot::MetricSnapshot;
 use crate::{Id, Moment};
 
@@ -22,11 +24,11 @@ const METRICS_AT_MOST: usize = 10_000;
 /// active again.
 #[derive(Debug)]
 pub(crate) struct ConversationStates {
-    states: HashMap<Id, State>,
-    /// All, in the order of their last event.
-    by_idleness: BTreeSet<(u64, Id)>,
-    /// Those that are not active, by the arrival of their last event.
-    inactive: BTreeSet<(Moment, Id)>,
+    states: HashMap<Id, State, Seeded>,
+    /// Every event that changed a state, the oldest first; for each conversation the last one counts.
+    by_idleness: VecDeque<(u64, Id)>,
+    /// Those of them after which the conversation was not active.
+    inactive: VecDeque<(u64, Id)>,
     active: u64,
     /// The tutorial's ±1 counter of conversations without an id.
     unkeyed_active: u64,
@@ -42,6 +44,7 @@ struct State {
     /// The newest time of its events; older events change nothing.
     newest: Option<Moment>,
     seen: Moment,
+    /// The number of its last event.
     order: u64,
 }
 
@@ -51,9 +54,9 @@ impl ConversationStates {
     #[must_use]
     pub(crate) fn new(retention: Duration, max_conversations: usize) -> Self {
         Self {
-            states: HashMap::new(),
-            by_idleness: BTreeSet::new(),
-            inactive: BTreeSet::new(),
+            states: HashMap::with_hasher(Seeded::random()),
+            by_idleness: VecDeque::new(),
+            inactive: VecDeque::new(),
             active: 0,
             unkeyed_active: 0,
             events: 0,
@@ -80,9 +83,8 @@ impl ConversationStates {
         if facts.at.is_some() && facts.at < newest {
             return false;
         }
-        if let Some(known) = known {
-            self.unlink(id, known);
-        }
+        self.active -= u64::from(known.is_some_and(|known| known.active));
+        self.active += u64::from(active);
         self.events += 1;
         let state = State {
             active,
@@ -90,28 +92,51 @@ impl ConversationStates {
             seen: now,
             order: self.events,
         };
-        self.by_idleness.insert((state.order, id.clone()));
-        if active {
-            self.active += 1;
-        } else {
-            self.inactive.insert((now, id.clone()));
+        self.by_idleness.push_back((state.order, id.clone()));
+        if !active {
+            self.inactive.push_back((state.order, id.clone()));
         }
         self.states.insert(id.clone(), state);
         while self.states.len() > self.max_conversations {
-            let Some((_, idlest)) = self.by_idleness.first().cloned() else {
+            let Some((order, idlest)) = self.by_idleness.pop_front() else {
                 break;
             };
-            self.remove(&idlest);
-            self.evicted += 1;
+            if self.last_is(&idlest, order).is_some() {
+                self.remove(&idlest);
+                self.evicted += 1;
+            }
         }
+        self.shorten();
         false
+    }
+
+    /// The state of `id`, if its last event is the one of this number.
+    fn last_is(&self, id: &Id, order: u64) -> Option<State> {
+        self.states.get(id).copied().filter(|state| state.order == order)
+    }
+
+    /// Leaves out the events after which another came, once there are more of them than of the others.
+    fn shorten(&mut self) {
+        for list in [&mut self.by_idleness, &mut self.inactive] {
+            if list.len() > 2 * self.states.len() + 64 {
+                list.retain(|(order, id)| self.states.get(id).is_some_and(|state| state.order == *order));
+            }
+        }
     }
 
     /// Forgets those that are not active and whose last event came before `now` less the retention.
     pub(crate) fn forget(&mut self, now: Moment) {
         let horizon = now.minus(self.retention);
-        while let Some((_, id)) = self.inactive.first().filter(|(seen, _)| *seen < horizon).cloned() {
-            self.remove(&id);
+        while let Some((order, id)) = self.inactive.front() {
+            match self.last_is(id, *order) {
+                Some(state) if state.seen >= horizon => break,
+                Some(_) => {
+                    let id = id.clone();
+                    self.remove(&id);
+                }
+                None => {}
+            }
+            self.inactive.pop_front();
         }
     }
 
@@ -128,18 +153,8 @@ impl ConversationStates {
     }
 
     fn remove(&mut self, id: &Id) {
-        if let Some(state) = self.states.remove(id) {
-            self.unlink(id, state);
-        }
-    }
-
-    fn unlink(&mut self, id: &Id, state: State) {
-        self.by_idleness.remove(&(state.order, id.clone()));
-        if state.active {
-            self.active -= 1;
-        } else {
-            self.inactive.remove(&(state.seen, id.clone()));
-        }
+        let state = self.states.remove(id);
+        self.active -= u64::from(state.is_some_and(|state| state.active));
     }
 }
 
@@ -178,36 +193,61 @@ impl QueueAverages {
 /// `metrics` protocol: the last value of each metric.
 #[derive(Debug, Default)]
 pub(crate) struct Metrics {
-    values: BTreeMap<String, (MetricSnapshot, Option<Moment>)>,
+    /// By metric type, or what is before its first point, and the rest of the name.
+    values: BTreeMap<Name, BTreeMap<Name, Value>>,
+    count: usize,
+}
+
+#[derive(Debug)]
+struct Value {
+    last: MetricSnapshot,
+    newest: Option<Moment>,
 }
 
 impl Metrics {
     /// Takes an event that arrived at `received_at`. One with an older time changes nothing; one without a time counts as
     /// of its arrival.
     pub(crate) fn apply(&mut self, facts: &MetricFacts, received_at: Moment) {
-        for (name, value) in facts.values.iter().filter(|(_, value)| value.is_finite()) {
-            let key = format!("{}.{name}", facts.metric_type);
-            let newest = self.values.get(&key).and_then(|known| known.1);
-            let is_old = Some(facts.at.unwrap_or(received_at)) < newest;
-            let is_full = self.values.len() >= METRICS_AT_MOST && !self.values.contains_key(&key);
-            if is_old || is_full {
-                continue;
+        let values = facts.values.iter().filter(|(_, value)| value.is_finite());
+        // Names are joined by a point, so those that have points themselves are read as one.
+        match facts.metric_type.split_once('.') {
+            None => values.for_each(|(name, value)| self.put(&facts.metric_type, name, *value, facts, received_at)),
+            Some((first, rest)) => values.for_each(|(name, value)| {
+                let name = format!("{rest}.{name}").into();
+                self.put(&first.into(), &name, *value, facts, received_at);
+            }),
+        }
+    }
+
+    fn put(&mut self, first: &Name, rest: &Name, value: f64, facts: &MetricFacts, received_at: Moment) {
+        let last = MetricSnapshot {
+            value,
+            timestamp: facts.at,
+            entity: facts.entity.clone(),
+        };
+        let known = self.values.get_mut(first);
+        if let Some(known) = known.and_then(|values| values.get_mut(rest)) {
+            if Some(facts.at.unwrap_or(received_at)) >= known.newest {
+                known.last = last;
+                known.newest = known.newest.max(facts.at);
             }
-            let metric = MetricSnapshot {
-                value: *value,
-                timestamp: facts.at,
-                entity: facts.entity.clone(),
-            };
-            self.values.insert(key, (metric, newest.max(facts.at)));
+        } else if self.count < METRICS_AT_MOST {
+            let value = Value { last, newest: facts.at };
+            self.values
+                .entry(first.clone())
+                .or_default()
+                .insert(rest.clone(), value);
+            self.count += 1;
         }
     }
 
     /// By `<metric type>.<metric>`.
     #[must_use]
     pub(crate) fn snapshot(&self) -> BTreeMap<String, MetricSnapshot> {
-        let values = self.values.iter();
-        values
-            .map(|(key, (metric, _))| (key.clone(), metric.clone()))
+        let by_first = self.values.iter();
+        by_first
+            .flat_map(|(first, values)| values.iter().map(move |(rest, value)| (first, rest, value)))
+            .map(|(first, rest, value)| (format!("{first}.{rest}"), value.last.clone()))
             .inserted()
     }
 }
@@ -284,7 +324,10 @@ mod tests {
         }
         assert_eq!((s.active(), s.evicted()), (3, 1));
         assert!(!s.states.contains_key(&Id::new("b")), "the longest idle went");
-        assert_eq!(s.by_idleness.len() + s.inactive.len(), 3);
+        for n in 0..10_000 {
+            s.apply(&state(Some("a"), Some(n % 2 == 0), None), at(300));
+        }
+        assert!(s.by_idleness.len().max(s.inactive.len()) <= 2 * 3 + 64);
     }
 
     #[test]

@@ -5,6 +5,7 @@
 use std::fmt::Write as _;
 
 use super::text::{clip, number, plain, seconds, secs, short, sign, width};
+use crate::base::order::Ordered as _;
 use crate::config::Protocol;
 use crate::model::counts::{Field, LiveNumbers, Numbers, Unit};
 use crate::model::snapshot::{AlertName, AlertSnapshot, Counters, QueueSnapshot, Snapshot, UnknownQueues};
@@ -47,7 +48,7 @@ pub(crate) fn block(snapshot: &Snapshot) -> String {
         let _ = writeln!(out, "  all queues: {}{incomplete}", counted(&all.totals).join(", "));
     }
     let mut queues: Vec<_> = snapshot.queues.iter().collect();
-    queues.sort_by(|(_, one), (_, other)| {
+    queues.order_by(|(_, one), (_, other)| {
         let by_name = || one.name.cmp(&other.name);
         other.live.waiting.cmp(&one.live.waiting).then_with(by_name)
     });
@@ -181,7 +182,7 @@ pub(crate) fn statuses(snapshot: &Snapshot) -> Vec<String> {
         *counts.entry(status).or_default() += 1;
     }
     let mut counts: Vec<_> = counts.into_iter().collect();
-    counts.sort_by(|one, other| other.1.cmp(&one.1).then(one.0.cmp(other.0)));
+    counts.order_by(|one, other| other.1.cmp(&one.1).then(one.0.cmp(other.0)));
     counts
         .iter()
         .take(SHOWN)

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use super::{Check, CheckEnded, Judgement, Step, StepResult, Verdict, advice, advice_for_transient, role_advice};
+use crate::base::inserted::Inserted as _;
 use crate::base::plural::counted;
 use crate::protocol::metrics::payload;
 use crate::protocol::topic_plan::{self, TopicPlan, Wish};
@@ -281,7 +282,7 @@ fn of_permissions(answer: &topic_plan::Answer) -> Judgement {
             .rejected
             .iter()
             .flat_map(|rejected| rejected.missing_permissions.iter().map(String::as_str))
-            .collect();
+            .inserted();
         let missing: Vec<&str> = missing.into_iter().collect();
         let (named, wanted) = if missing.is_empty() {
             (String::new(), "the permissions of these topics".to_owned())

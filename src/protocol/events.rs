@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::json::{Field, Status};
 use super::scan::{Body, Invalid, Object, Scanner, Times, keys};
 use super::words::same_letters;
-use super::{Heard, Machine, Options, Ping, Refusal, one_line};
+use super::{FewNames, Heard, Machine, Options, Ping, Refusal, one_line};
 use crate::Id;
 use crate::base::receipt::Receipt;
 use crate::config::Protocol;
@@ -26,6 +26,8 @@ pub struct Events {
     options: Options,
     event_types: Vec<String>,
     queues: Vec<String>,
+    queue_ids: Vec<Id>,
+    types: FewNames,
     state: State,
     filtered_by: FilteredBy,
 }
@@ -98,7 +100,9 @@ impl Events {
         Self {
             options,
             event_types,
+            queue_ids: queues.iter().map(|queue| Id::new(queue)).collect(),
             queues,
+            types: FewNames::default(),
             state: State::AwaitingAck,
             filtered_by: FilteredBy::Server,
         }
@@ -144,13 +148,13 @@ impl Events {
     /// Whether an event of `queue` is wanted. An event that names no queue passes, as nothing shows that it is unwanted.
     fn passes(&self, queue: Option<&Id>) -> bool {
         match (self.filtered_by, queue) {
-            (FilteredBy::Us, Some(queue)) => self.queues.iter().any(|wanted| Id::new(wanted) == *queue),
+            (FilteredBy::Us, Some(queue)) => self.queue_ids.contains(queue),
             _ => true,
         }
     }
 
     /// Reads the event at the scanner's place. Fails where it is not JSON.
-    fn event(&self, scan: &mut Scanner<'_>, at: Receipt) -> Result<Heard, Invalid> {
+    fn event(&mut self, scan: &mut Scanner<'_>, at: Receipt) -> Result<Heard, Invalid> {
         let mark = scan.mark();
         let read = match self.typed_event(scan, at) {
             Ok(read) => read,
@@ -164,7 +168,7 @@ impl Events {
     }
 
     /// `Ok(Ok(None))`: an event of a queue that is not wanted.
-    fn typed_event(&self, scan: &mut Scanner<'_>, at: Receipt) -> Result<Result<Option<Event>, String>, Invalid> {
+    fn typed_event(&mut self, scan: &mut Scanner<'_>, at: Receipt) -> Result<Result<Option<Event>, String>, Invalid> {
         let mut what = Field::<Cow<'_, str>>::Absent;
         let mut body = Body::NONE;
         let mut read = None;
@@ -208,17 +212,18 @@ impl Events {
         if !self.passes(queue_id.as_ref()) {
             return Ok(Ok(None));
         }
+        let topic = self.types.of(&what);
         Ok(Ok(Some(Event {
             conversation_id,
             queue_id,
             facts,
             unreadable,
-            ..self.options.event(Protocol::Events, kind, what.into(), body, at)
+            ..self.options.event(Protocol::Events, kind, topic, body, at)
         })))
     }
 
     /// Reads a frame in one walk. An event is read in place if the frame's type comes before it.
-    fn frame<'a>(&self, scan: &mut Scanner<'a>, at: Receipt) -> Result<(Frame<'a>, Option<Heard>), Invalid> {
+    fn frame<'a>(&mut self, scan: &mut Scanner<'a>, at: Receipt) -> Result<(Frame<'a>, Option<Heard>), Invalid> {
         let mut frame = Frame::default();
         let mut body = Body::NONE;
         let mut event = None;

@@ -7,12 +7,13 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use super::json::{Entries, Field, Lenient, Status};
+use super::json::{Field, Lenient, Status};
 use super::scan::{Body, Invalid, Object, Scanner, keys};
-use super::{Heard, Machine, Options, Ping, Refusal, one_line};
+use super::{FewNames, Heard, Machine, Options, Ping, Refusal, one_line};
 use crate::base::receipt::Receipt;
 use crate::config::{MetricsPayload, Protocol};
 use crate::event::facts::{Facts, MetricFacts};
+use crate::event::stats::Name;
 use crate::event::{Event, EventKind};
 use crate::{Error, ErrorKind, Id, Moment};
 
@@ -82,6 +83,7 @@ impl PayloadText {
 pub struct Metrics {
     options: Options,
     payload: PayloadText,
+    types: FewNames,
     state: State,
 }
 
@@ -121,7 +123,7 @@ keys! { ErrorKey { Message = "message" } }
 struct Frame<'a> {
     metric_type: Option<Cow<'a, str>>,
     timestamp: Field<Moment>,
-    metrics: Field<Entries<Value>>,
+    metrics: Field<Values>,
     queue_id: Option<Id>,
     user_id: Option<Id>,
     agent_id: Option<Id>,
@@ -139,21 +141,44 @@ struct Frame<'a> {
 }
 
 #[derive(Default)]
-struct Value {
-    name: Field<Box<str>>,
-    value: Field<f64>,
+struct Values {
+    good: Vec<(Name, f64)>,
+    unreadable: u32,
+    has_other_than_objects: bool,
 }
 
-impl Value {
-    fn read(scan: &mut Scanner<'_>, mut object: Object) -> Result<Self, Invalid> {
-        let mut metric = Self::default();
-        while let Some(key) = scan.next_key(&mut object)? {
-            match key {
-                ValueKey::Name => metric.name = scan.field()?,
-                ValueKey::Value => metric.value = scan.field()?,
+impl Values {
+    fn read(scan: &mut Scanner<'_>) -> Result<Field<Self>, Invalid> {
+        let mut list = match scan.list_field()? {
+            Field::Given(list) => list,
+            Field::Absent => return Ok(Field::Absent),
+            Field::Wrong => return Ok(Field::Wrong),
+        };
+        let mut values = Self::default();
+        while scan.next_entry(&mut list)? {
+            match scan.object_as(|scan, object| values.read_one(scan, object))? {
+                Field::Given(()) => {}
+                Field::Absent | Field::Wrong => values.has_other_than_objects = true,
             }
         }
-        Ok(metric)
+        Ok(Field::Given(values))
+    }
+
+    fn read_one(&mut self, scan: &mut Scanner<'_>, mut object: Object) -> Result<(), Invalid> {
+        let (mut name, mut value) = (Field::Absent, Field::Absent);
+        while let Some(key) = scan.next_key(&mut object)? {
+            match key {
+                ValueKey::Name => name = scan.field()?,
+                ValueKey::Value => value = scan.field()?,
+            }
+        }
+        match (name, value) {
+            (Field::Given(name), Field::Given(value)) => self.good.push((name, value)),
+            // A metric without a value yet is not an error.
+            (Field::Given(_), Field::Absent) => {}
+            _ => self.unreadable += 1,
+        }
+        Ok(())
     }
 }
 
@@ -202,7 +227,7 @@ impl<'a> Frame<'a> {
             match key {
                 FrameKey::MetricType => frame.metric_type = scan.field()?.some(),
                 FrameKey::Timestamp => frame.timestamp = scan.moment()?,
-                FrameKey::Metrics => frame.metrics = scan.objects_as(Value::read)?,
+                FrameKey::Metrics => frame.metrics = Values::read(scan)?,
                 FrameKey::QueueId => frame.queue_id = scan.loose_id()?,
                 FrameKey::UserId => frame.user_id = scan.loose_id()?,
                 FrameKey::AgentId => frame.agent_id = scan.loose_id()?,
@@ -247,45 +272,36 @@ impl Metrics {
         Self {
             options,
             payload,
+            types: FewNames::default(),
             state: State::AwaitingConfirmation,
         }
     }
 
-    fn on_event(&self, frame: Frame<'_>, body: Body<'_>, at: Receipt, heard: &mut Vec<Heard>) {
+    fn on_event(&mut self, frame: Frame<'_>, body: Body<'_>, at: Receipt, heard: &mut Vec<Heard>) {
         let metrics = match frame.metrics {
             Field::Wrong => {
                 heard.push(Heard::Malformed("metrics is not a list".to_owned()));
                 return;
             }
-            Field::Absent => Vec::new(),
-            Field::Given(entries) if entries.wrong > 0 => {
+            Field::Absent => Values::default(),
+            Field::Given(values) if values.has_other_than_objects => {
                 heard.push(Heard::Malformed("an entry of metrics is not an object".to_owned()));
                 return;
             }
-            Field::Given(entries) => entries.good,
+            Field::Given(values) => values,
         };
         let metric_type = frame.metric_type.unwrap_or_default();
         let user_id = frame.user_id.or(frame.agent_id);
-        let entity = [
-            frame.queue_id.clone(),
-            user_id.clone(),
-            frame.entity_id,
-            frame.skill_id,
-            frame.skill_group_id,
-            frame.wrapup_code,
-            frame.interaction_id,
-            frame.conversation_id.clone(),
-        ];
-        let mut unreadable = 0;
-        let mut values = Vec::with_capacity(metrics.len());
-        for metric in metrics {
-            match (metric.name, metric.value) {
-                (Field::Given(name), Field::Given(value)) => values.push((name, value)),
-                // A metric without a value yet is not an error.
-                (Field::Given(_), Field::Absent) => {}
-                _ => unreadable += 1,
-            }
-        }
+        let entity = frame.queue_id.as_ref().or(user_id.as_ref());
+        let entity = entity
+            .or(frame.entity_id.as_ref())
+            .or(frame.skill_id.as_ref())
+            .or(frame.skill_group_id.as_ref())
+            .or(frame.wrapup_code.as_ref())
+            .or(frame.interaction_id.as_ref())
+            .or(frame.conversation_id.as_ref())
+            .cloned();
+        let (values, mut unreadable) = (metrics.good, metrics.unreadable);
         let time = at.trusted(frame.timestamp.some(), &mut unreadable);
         let missing = match (time, values.is_empty()) {
             (Some(_), false) => None,
@@ -298,20 +314,21 @@ impl Metrics {
             heard.push(Heard::Incomplete { metric_type, what });
             return;
         }
+        let topic = self.types.of(&metric_type);
         let event = Event {
             conversation_id: frame.conversation_id,
             queue_id: frame.queue_id,
             user_id,
             facts: Facts::Metrics(Box::new(MetricFacts {
                 metric_type: (&*metric_type).into(),
-                entity: entity.into_iter().flatten().next(),
+                entity,
                 at: time,
                 values,
             })),
             unreadable,
             ..self
                 .options
-                .event(Protocol::Metrics, EventKind::Metric, metric_type.into(), body, at)
+                .event(Protocol::Metrics, EventKind::Metric, topic, body, at)
         };
         heard.push(Heard::Event(Box::new(event)));
     }

@@ -169,6 +169,25 @@ impl Options {
     }
 }
 
+/// Names of which a stream has few, such as its types of events: each takes memory once.
+#[derive(Debug, Default)]
+struct FewNames(Vec<Arc<str>>);
+
+impl FewNames {
+    const AT_MOST: usize = 16;
+
+    fn of(&mut self, text: &str) -> Arc<str> {
+        if let Some(known) = self.0.iter().find(|known| ***known == *text) {
+            return Arc::clone(known);
+        }
+        let name: Arc<str> = text.into();
+        if self.0.len() < Self::AT_MOST {
+            self.0.push(Arc::clone(&name));
+        }
+        name
+    }
+}
+
 /// A peer's text as one line of bounded length.
 fn one_line(text: &str) -> String {
     const LONGEST: usize = 300;

@@ -16,7 +16,7 @@ mod times;
 use std::borrow::Cow;
 
 use super::depth::MAX_DEPTH;
-use super::json::{Entries, Field, Lenient, LooseId, given};
+use super::json::{Field, Lenient, LooseId, given};
 use crate::base::moment::Day;
 use crate::base::receipt::Receipt;
 use crate::{Id, Moment};
@@ -136,29 +136,6 @@ impl<'a> Scanner<'a> {
             Field::Absent => Field::Absent,
             Field::Wrong => Field::Wrong,
         })
-    }
-
-    /// Reads the objects in the list of a field with `read`; other entries are counted.
-    pub(crate) fn objects_as<T>(
-        &mut self,
-        read: impl Fn(&mut Self, Object) -> Result<T, Invalid>,
-    ) -> Result<Field<Entries<T>>, Invalid> {
-        let mut list = match self.list_field()? {
-            Field::Given(list) => list,
-            Field::Absent => return Ok(Field::Absent),
-            Field::Wrong => return Ok(Field::Wrong),
-        };
-        let mut entries = Entries {
-            good: Vec::new(),
-            wrong: 0,
-        };
-        while self.next_entry(&mut list)? {
-            match self.object_as(&read)? {
-                Field::Given(entry) => entries.good.push(entry),
-                Field::Absent | Field::Wrong => entries.wrong += 1,
-            }
-        }
-        Ok(Field::Given(entries))
     }
 
     /// Enters the list of a field; a value of another type is read over.
@@ -321,20 +298,33 @@ impl<'a> Scanner<'a> {
     /// A field with an identifier.
     #[inline]
     pub(crate) fn id(&mut self) -> Result<Field<Id>, Invalid> {
+        match self.uuid() {
+            Some(id) => Ok(Field::Given(id)),
+            None => self.field(),
+        }
+    }
+
+    /// An identifier that may be written as a number.
+    #[inline]
+    pub(crate) fn loose_id(&mut self) -> Result<Option<Id>, Invalid> {
+        match self.uuid() {
+            Some(id) => Ok(Some(id)),
+            None => Ok(self.field()?.some().map(|LooseId(id)| id)),
+        }
+    }
+
+    /// The next value, if it is the text of a UUID in its usual form.
+    #[inline]
+    fn uuid(&mut self) -> Option<Id> {
         const LENGTH: usize = 36;
         if self.blank() == b'"'
             && let Some([uuid @ .., b'"']) = self.bytes.get(self.at + 1..self.at + LENGTH + 2)
             && let Some(id) = Id::from_uuid_text(uuid)
         {
             self.at += LENGTH + 2;
-            return Ok(Field::Given(id));
+            return Some(id);
         }
-        self.field()
-    }
-
-    /// An identifier that may be written as a number.
-    pub(crate) fn loose_id(&mut self) -> Result<Option<Id>, Invalid> {
-        Ok(self.field()?.some().map(|LooseId(id)| id))
+        None
     }
 
     /// A field with a time.

@@ -4,6 +4,7 @@
 
 use super::super::json::Field;
 use super::super::scan::{Invalid, Object, Scanner, keys};
+use crate::base::order::Ordered as _;
 use crate::event::facts::{AcwState, MediaKind};
 use crate::event::update::{CommunicationUpdate, ConversationUpdate, ParticipantUpdate};
 use crate::{Id, Moment};
@@ -402,7 +403,7 @@ impl Walk<'_> {
         if !self.origins.is_sorted_by_key(|(list, _)| *list) {
             let lists = self.origins.iter().map(|(list, _)| *list);
             let mut rows: Vec<_> = lists.zip(self.update.communications.drain(first..)).collect();
-            rows.sort_by_key(|(list, _)| *list);
+            rows.order_by_key(|(list, _)| *list);
             self.update.communications.extend(rows.into_iter().map(|(_, row)| row));
         }
     }

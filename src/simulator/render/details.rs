@@ -3,6 +3,7 @@
 //! In: facts of one conversation · Out: JSON · Thread: any (pure).
 
 use super::conversation::{name, our_address, uri_address};
+use crate::base::order::Ordered as _;
 use crate::simulator::centre::facts::{Before, CallBack, Conversation, Participant, Purpose, Stay};
 use crate::simulator::json::{Id, Object};
 use crate::simulator::when::Ms;
@@ -187,7 +188,7 @@ fn talk(p: &Participant, s: &Stay, mut from: Ms, list: &mut Vec<Segment>) {
     let mut breaks: Vec<_> = (s.holds.iter().map(|h| ("hold", *h)))
         .chain(s.parks.iter().map(|s| ("parked", *s)))
         .collect();
-    breaks.sort_by_key(|one| one.1.start);
+    breaks.order_by_key(|one| one.1.start);
     for (kind, span) in breaks {
         if span.start > from {
             list.push(Segment::new("interact", from, Some(span.start)));

@@ -5,6 +5,7 @@
 use super::filters::{DimensionValues, Filter};
 use super::problem::Problem;
 use super::{Answer, Call, Outcome};
+use crate::base::order::Ordered as _;
 use crate::simulator::centre::facts::{Conversation, Participant, Purpose, Stay};
 use crate::simulator::render::{details, observations};
 use crate::simulator::when::{Ms, parse_interval};
@@ -170,7 +171,7 @@ pub(super) fn details_query(call: &Call<'_>) -> Outcome {
     if !quirks.ignores_order {
         if matches!(order_by, Some("conversationEnd" | "segmentEnd")) {
             let key = |c: &Conversation| (c.over().unwrap_or(Ms::MAX), c.key);
-            hits.sort_by_key(|one| key(one));
+            hits.order_by_key(|one| key(one));
         }
         if order == Some("desc") {
             hits.reverse();

@@ -5,6 +5,7 @@
 use super::listing::{Page, Totals, fits, page};
 use super::problem::Problem;
 use super::{Answer, Call, Outcome};
+use crate::base::order::Ordered as _;
 use crate::simulator::render::{conversation as whole, observations, people, queues as queue_json};
 use crate::simulator::when::Ms;
 use crate::simulator::world::{ALL_MEDIA, Media};
@@ -39,7 +40,7 @@ pub(super) fn queues(call: &Call<'_>) -> Outcome {
         })
         .filter(|&q| name.is_none_or(|filter| fits(filter, &world.queues[q].name)))
         .collect();
-    all.sort_by(|&a, &b| world.queues[a].name.cmp(&world.queues[b].name));
+    all.order_by(|&a, &b| world.queues[a].name.cmp(&world.queues[b].name));
     if descending(call) {
         all.reverse();
     }

@@ -3,6 +3,7 @@
 //! In: facts of one conversation · Out: outcomes with queue and time, and what is going on at the end of the facts ·
 //! Thread: any (pure).
 
+use crate::base::order::Ordered as _;
 use crate::simulator::centre::facts::{Conversation, Disconnect, Participant, Purpose, Stay};
 use crate::simulator::when::Ms;
 use crate::simulator::world::Media;
@@ -117,7 +118,7 @@ fn visits(c: &Conversation) -> Vec<Visit<'_>> {
             })
         })
         .collect();
-    list.sort_by_key(|one| one.entered);
+    list.order_by_key(|one| one.entered);
     for i in 0..list.len() {
         let (queue, later) = (list[i].queue, i + 1);
         list[i].again = list[later..].iter().find(|v| v.queue == queue).map(|v| v.entered);
