@@ -18,8 +18,8 @@ use crate::event::change::Change;
 use crate::event::gap::{Gap, GapTopics};
 use crate::event::notice::CloseReason;
 use crate::event::state::StateChange;
+use crate::model::freshness::{Stale, StaleBy};
 use crate::model::snapshot::Snapshot;
-use crate::model::{Stale, StaleBy};
 
 /// Refused topics that are named; the count tells of all.
 const TOPICS_NAMED: usize = 20;

@@ -19,9 +19,10 @@ use crate::event::change::{Change, ClockLook};
 use crate::event::facts::{ConversationFacts, Facts};
 use crate::event::gap::{Gap, GapTopics};
 use crate::event::queue::Queue;
+use crate::model::freshness::Stale;
 use crate::model::queue::{QueueSet, QueueSettings};
 use crate::model::snapshot::{Counters, OutputSnapshot, Snapshot};
-use crate::model::{Model, Settings, Stale};
+use crate::model::{Model, Settings};
 use crate::output::Item;
 use crate::{Event, Moment};
 

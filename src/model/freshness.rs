@@ -7,10 +7,31 @@ use std::time::Duration;
 
 use crate::Moment;
 use crate::base::inserted::Inserted as _;
+use crate::event::stats::Name;
 use crate::model::snapshot::FreshnessSnapshot;
 
 /// Names at most; there are a dozen kinds of events and six metric types.
 const NAMES_AT_MOST: usize = 1_000;
+
+/// Data older than the limit (`metrics` protocol), to be audited.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Stale {
+    /// Which metric type.
+    pub metric_type: Name,
+    /// The type became stale now; false if it was stale already or has fresher data.
+    pub is_turn: bool,
+    /// How it was noticed.
+    pub by: StaleBy,
+}
+
+/// How stale data was noticed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum StaleBy {
+    /// An event with an old timestamp arrived.
+    Arrival,
+    /// No event arrived for too long.
+    Silence,
+}
 
 /// How old the newest data of every name is.
 #[derive(Debug)]

@@ -20,7 +20,7 @@ pub(crate) mod details;
 mod duplicates;
 #[cfg(feature = "cli")]
 pub(crate) mod explain;
-mod freshness;
+pub(crate) mod freshness;
 mod gap;
 mod index;
 mod latency;
@@ -58,7 +58,7 @@ use self::alerts::Alerts;
 use self::conversations::{Conversations, Limits, Taken};
 use self::dashboard::PackedWindows;
 use self::duplicates::{Delivery, Duplicates};
-use self::freshness::Freshness;
+use self::freshness::{Freshness, Stale, StaleBy};
 pub(crate) use self::gap::Opened;
 use self::gap::{GapLedger, ServiceGap};
 use self::latency::Latencies;
@@ -146,26 +146,6 @@ impl Applied {
     pub(crate) fn gets_record(&self) -> bool {
         self.delivery != Delivery::Overlapped
     }
-}
-
-/// Data older than the limit (`metrics` protocol), to be audited.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Stale {
-    /// Which metric type.
-    pub metric_type: Name,
-    /// The type became stale now; false if it was stale already or has fresher data.
-    pub is_turn: bool,
-    /// How it was noticed.
-    pub by: StaleBy,
-}
-
-/// How stale data was noticed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum StaleBy {
-    /// An event with an old timestamp arrived.
-    Arrival,
-    /// No event arrived for too long.
-    Silence,
 }
 
 /// The dashboard: everything that is known, and the snapshots of it.
