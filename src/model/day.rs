@@ -22,6 +22,11 @@ const LONGEST_MS: i64 = 6_000;
 /// A service's clock that goes back by no more stands still; by more, it was wrong before.
 const STANDS_STILL_MS: i64 = 60_000;
 
+/// A quarter of an hour. The local days of all time zones begin with one.
+pub(crate) const QUARTER_MS: i64 = 900_000;
+/// The quarters of the longest local day.
+const QUARTERS: i64 = 25 * 4;
+
 /// The history of all queues.
 #[derive(Debug, Default)]
 pub(crate) struct History {
@@ -41,20 +46,31 @@ pub(crate) struct LookedAt {
 }
 
 impl History {
-    pub(crate) fn new(windows: &WindowsConfig) -> Self {
+    /// By the windows of the snapshot.
+    pub(crate) fn by_window(windows: &WindowsConfig) -> Self {
         let granularity_ms = i64::try_from(windows.granularity.as_millis()).unwrap_or(i64::MAX);
+        let keep = i64::try_from(windows.keep.max(1)).unwrap_or(i64::MAX);
+        Self::new(Grid { granularity_ms, keep })
+    }
+
+    /// By the quarters of a day.
+    pub(crate) fn by_quarter() -> Self {
+        Self::new(Grid {
+            granularity_ms: QUARTER_MS,
+            keep: QUARTERS,
+        })
+    }
+
+    fn new(grid: Grid) -> Self {
         Self {
-            grid: Grid {
-                granularity_ms,
-                keep: i64::try_from(windows.keep.max(1)).unwrap_or(i64::MAX),
-            },
+            grid,
             ..Self::default()
         }
     }
 
     /// Takes the numbers of the listed queues. Of a queue that is not listed any more nothing is known; it is forgotten with its
     /// last window.
-    pub(crate) fn look<'a>(&mut self, now: LookedAt, listed: impl Iterator<Item = (&'a Id, Look)>) {
+    pub(crate) fn look<'a>(&mut self, now: LookedAt, listed: impl IntoIterator<Item = (&'a Id, Look)>) {
         let (since, at) = self.span(now);
         self.last = Some(LookedAt { service: at, ..now });
         let grid = &self.grid;

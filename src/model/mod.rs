@@ -196,7 +196,8 @@ pub struct Model {
     service_time: ServiceTime,
     packed_windows: PackedWindows,
     alerts: Alerts,
-    history: History,
+    by_window: History,
+    by_quarter: History,
 }
 
 /// The counters that the model owns.
@@ -245,7 +246,8 @@ impl Model {
             service_time: ServiceTime::default(),
             packed_windows: PackedWindows::default(),
             alerts: Alerts::new(settings.thresholds.clone()),
-            history: History::new(&settings.windows),
+            by_window: History::by_window(&settings.windows),
+            by_quarter: History::by_quarter(),
             settings,
         }
     }

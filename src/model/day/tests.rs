@@ -13,7 +13,7 @@ fn history(granularity_secs: u64, keep: usize) -> History {
     let mut windows = windows_config();
     windows.granularity = Duration::from_secs(granularity_secs);
     windows.keep = keep;
-    History::new(&windows)
+    History::by_window(&windows)
 }
 
 fn look(waiting: u64) -> Look {
@@ -171,7 +171,7 @@ fn a_step_of_our_clock_or_of_the_services_leaves_what_was_recorded() {
     assert_eq!(shown(&h, WAITING, 2), [Some((1, 1000, 1)), Some((9, 6333, 1))]);
 
     // One that was wrong by an hour.
-    let mut h = history(60, 60);
+    let mut h = history(60, 100);
     taken(&mut h, &[(0, look(1)), (1_000, look(1)), (60_000, look(2))]);
     let wrong = |ms: i64| LookedAt {
         service: at(3600).plus_ms(ms),
@@ -256,7 +256,7 @@ fn over_all_queues_it_is_the_sum_and_the_longest_wait_of_those_that_are_known() 
 /// A queue that is never quiet, in windows of a minute and of a quarter of an hour.
 #[test]
 fn a_day_of_a_busy_queue_has_a_bounded_size() {
-    for (granularity_secs, at_most) in [(60, 45_000), (900, 3_000)] {
+    for (granularity_secs, at_most) in [(60, 55_000), (900, 3_700)] {
         let mut h = history(granularity_secs, 86_400 / usize::try_from(granularity_secs).unwrap());
         for n in 0..3 * 86_400 / 5_i64 {
             let busy = Look {
