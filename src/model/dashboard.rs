@@ -247,12 +247,12 @@ impl Model {
         let uncovered = (!frame.coverage.is_same_for_all()).then(|| frame.coverage.of(id));
         let covered = uncovered.as_ref().unwrap_or(frame.coverage.common());
         snapshot.totals = Some(total.numbers());
-        snapshot.day = Day::new(self.by_quarter.of(id));
+        snapshot.day = Day::new(self.histories.by_quarter.of(id));
         snapshot.windows = Some(Windows::counted(
             &frame.grid,
             covered,
             windows.clone(),
-            self.by_window.of(id),
+            self.histories.by_window.of(id),
         ));
         let share = Share {
             total,
@@ -279,14 +279,14 @@ impl Model {
                 count => sum / f64::from(count),
             }
         };
-        let recorded = self.by_window.of_all();
+        let recorded = self.histories.by_window.of_all();
         let mut recorded = recorded.finder();
         AllQueues {
             totals: total.numbers(),
             windows: listed(&windows, frame)
                 .map(|(at, sums)| frame.grid.window(at, &sums, recorded(at), mean))
                 .collect(),
-            day: Day::new(self.by_quarter.of_all()),
+            day: Day::new(self.histories.by_quarter.of_all()),
         }
     }
 

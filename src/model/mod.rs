@@ -59,7 +59,6 @@ use serde::{Deserialize, Serialize};
 use self::alerts::Alerts;
 use self::conversations::{Conversations, Limits, Taken};
 use self::dashboard::PackedWindows;
-use self::day::History;
 use self::duplicates::{Delivery, Duplicates};
 use self::freshness::Freshness;
 pub(crate) use self::gap::Opened;
@@ -196,8 +195,7 @@ pub struct Model {
     service_time: ServiceTime,
     packed_windows: PackedWindows,
     alerts: Alerts,
-    by_window: History,
-    by_quarter: History,
+    histories: day::Histories,
 }
 
 /// The counters that the model owns.
@@ -246,8 +244,7 @@ impl Model {
             service_time: ServiceTime::default(),
             packed_windows: PackedWindows::default(),
             alerts: Alerts::new(settings.thresholds.clone()),
-            by_window: History::by_window(&settings.windows),
-            by_quarter: History::by_quarter(),
+            histories: day::Histories::new(&settings.windows),
             settings,
         }
     }

@@ -23,13 +23,11 @@ impl Model {
             stepped_ms: clock.stepped_ms,
         };
         let in_gap = InGap::new(self.gaps.open_gaps());
-        let mut histories = [&mut self.by_window, &mut self.by_quarter].map(std::mem::take);
+        let mut histories = std::mem::take(&mut self.histories);
         let listed = self.queue_ids().into_iter();
         let looks = Vec::from_iter(listed.map(|id| (id, self.look_at(id, &in_gap))));
-        for history in &mut histories {
-            history.look(at, looks.iter().copied());
-        }
-        [self.by_window, self.by_quarter] = histories;
+        histories.look(at, &looks);
+        self.histories = histories;
     }
 
     fn look_at(&self, queue: &Id, in_gap: &InGap) -> Look {

@@ -2,18 +2,13 @@
 //!
 //! In: made looks · Out: verdicts · Thread: the test's.
 
-use std::time::Duration;
-
 use proptest::prelude::*;
 
 use super::*;
-use crate::model::testing::{at, windows_config};
+use crate::model::testing::at;
 
 fn history(granularity_secs: u64, keep: usize) -> History {
-    let mut windows = windows_config();
-    windows.granularity = Duration::from_secs(granularity_secs);
-    windows.keep = keep;
-    History::by_window(&windows)
+    History::new(1000 * granularity_secs.cast_signed(), i64::try_from(keep).unwrap())
 }
 
 fn look(waiting: u64) -> Look {
@@ -41,7 +36,7 @@ fn at_ms(ms: i64) -> LookedAt {
 }
 
 fn take(history: &mut History, now: LookedAt, look: Look) {
-    history.look(now, [(&Id::new("Q"), look)].into_iter());
+    history.look(now, &[(&Id::new("Q"), look)]);
 }
 
 /// Looks at so many milliseconds.
@@ -200,10 +195,10 @@ fn windows_are_kept_for_so_many_also_those_of_queues_that_are_no_longer_listed()
     };
     assert_eq!(known(&h), [2, 3, 4]);
     for (minute, left) in [(5, vec![3, 4]), (6, vec![4])] {
-        h.look(at_ms(minute * 60_000), std::iter::empty());
+        h.look(at_ms(minute * 60_000), &[]);
         assert_eq!(known(&h), left);
     }
-    h.look(at_ms(7 * 60_000), std::iter::empty());
+    h.look(at_ms(7 * 60_000), &[]);
     assert!(h.queues.is_empty());
 }
 
@@ -237,14 +232,14 @@ fn over_all_queues_it_is_the_sum_and_the_longest_wait_of_those_that_are_known() 
         Look::default(),
     ];
     for second in 0..3 {
-        h.look(at_ms(second * 1000), ids.iter().zip(looks));
+        h.look(at_ms(second * 1000), &Vec::from_iter(ids.iter().zip(looks)));
     }
     let recorded = h.of_all();
     let ranges = recorded.finder()(h.grid.window_of(at(0))).unwrap();
     let means = ranges.map(|range| range.map(|range| range.mean));
     assert_eq!(means, [Some(2000), Some(41_000), Some(4000), Some(2000)]);
     let mut unknown = |second: i64| {
-        h.look(at_ms(second * 1000), ids.iter().map(|id| (id, Look::default())));
+        h.look(at_ms(second * 1000), &ids.each_ref().map(|id| (id, Look::default())));
         h.of_all()
     };
     let (before, after) = (unknown(3), unknown(5));
