@@ -117,9 +117,9 @@ pub use event::update::{CommunicationUpdate, ConversationUpdate, ParticipantUpda
 pub use event::{Event, EventKind};
 pub use model::snapshot::{AlertLevel, AlertName, AlertSnapshot};
 pub use model::snapshot::{AllQueues, LiveNumber, LiveNumbers, Numbers, WhyUnknown, WindowSnapshot, Windows};
-pub use model::snapshot::{ConnectionSnapshot, ConnectionState, Counters, FreshnessSnapshot, Gap, GapTopics};
-pub use model::snapshot::{LatencySnapshot, LiveTotals, MediaSnapshot, MetricSnapshot, ObservationSnapshot};
-pub use model::snapshot::{ObservedSnapshot, OutputSnapshot, QueueSnapshot, Snapshot, UserSnapshot};
+pub use model::snapshot::{ConnectionSnapshot, ConnectionState, Counters, Day, FreshnessSnapshot, Gap, GapTopics};
+pub use model::snapshot::{LatencySnapshot, LiveRange, LiveTotals, MediaSnapshot, MetricSnapshot, ObservationSnapshot};
+pub use model::snapshot::{ObservedSnapshot, OutputSnapshot, QueueSnapshot, Snapshot, UserSnapshot, WindowLive};
 pub use output::callback::CallbackOutcome;
 pub use output::record::Records;
 pub use stream::{Ended, Events, Report, StopHandle, Stream, StreamBuilder};

@@ -6,7 +6,9 @@
 //! A field that is `None` (or an empty map that the run cannot fill) is left out of the JSON, or is `null` where the key
 //! is always there: no number is made up.
 
+mod day;
 mod unknown_queues;
+mod window_live;
 mod windows;
 
 use std::collections::BTreeMap;
@@ -24,7 +26,9 @@ pub use crate::event::alert::AlertLevel;
 pub use crate::event::gap::{Gap, GapTopics};
 pub use crate::event::state::ConnectionState;
 use crate::{Id, Moment};
+pub use day::Day;
 pub(crate) use unknown_queues::UnknownQueues;
+pub use window_live::{LiveRange, WindowLive};
 pub use windows::Windows;
 pub(crate) use windows::{Grid, Packed};
 
@@ -225,6 +229,9 @@ pub struct AllQueues {
     pub totals: Numbers,
     /// Oldest first.
     pub windows: Vec<WindowSnapshot>,
+    /// The live numbers of the day, over all listed queues that were known; not in JSON.
+    #[serde(skip)]
+    pub day: Day,
 }
 
 /// One window of a queue or of all.
@@ -242,16 +249,20 @@ pub struct WindowSnapshot {
     /// What happened in it.
     #[serde(flatten)]
     pub numbers: Numbers,
+    /// What the live numbers were during it; `None` where nothing of them was observed, as before the program ran.
+    #[serde(default)]
+    pub live: Option<WindowLive>,
 }
 
 impl Serialize for WindowSnapshot {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut fields = serializer.serialize_struct("WindowSnapshot", 4 + Numbers::FIELDS.len())?;
+        let mut fields = serializer.serialize_struct("WindowSnapshot", 5 + Numbers::FIELDS.len())?;
         fields.serialize_field("start", &self.start)?;
         fields.serialize_field("granularity", &*self.granularity)?;
         fields.serialize_field("complete", &self.complete)?;
         fields.serialize_field("coverage_percent", &self.coverage_percent)?;
         self.numbers.serialize_into(&mut fields)?;
+        fields.serialize_field("live", &self.live)?;
         fields.end()
     }
 }
@@ -286,6 +297,9 @@ pub struct QueueSnapshot {
     /// What happened when, oldest first (`notifications`).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub windows: Option<Windows>,
+    /// The live numbers of the day (`notifications`); not in JSON.
+    #[serde(skip)]
+    pub day: Day,
     /// By medium; only media that were seen.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub by_media: BTreeMap<String, Box<MediaSnapshot>>,
