@@ -2,8 +2,11 @@
 //!
 //! In: snapshots · Out: assertions on whole screens · Thread: the test's.
 
+use std::sync::LazyLock;
 use std::time::Duration;
 
+use super::super::board::Board;
+use super::super::changes::Changes;
 use super::super::history::History;
 use super::*;
 use crate::Id;
@@ -18,6 +21,25 @@ use crate::output::testing::{SALES, SUPPORT, a_gap, a_snapshot};
 use crate::output::text::width;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
+
+static BOARD: LazyLock<Board> = LazyLock::new(Board::default);
+static CHANGES: LazyLock<Changes> = LazyLock::new(Changes::default);
+
+/// What is shown before a key is pressed.
+fn a_view<'a>(snapshot: &'a Snapshot, history: &'a History) -> View<'a> {
+    View {
+        snapshot,
+        now: snapshot.generated_at,
+        region: "",
+        since: "today",
+        history,
+        log: None,
+        board: &BOARD,
+        changes: &CHANGES,
+        keys: Keys::Read,
+        zone: None,
+    }
+}
 
 fn screen(snapshot: &Snapshot, cols: u16, rows: u16, log: Option<&str>) -> String {
     screen_at(snapshot, cols, rows, log, snapshot.generated_at)
@@ -34,14 +56,12 @@ fn screen_at(snapshot: &Snapshot, cols: u16, rows: u16, log: Option<&str>, now: 
         history.add(&past);
     }
     let view = View {
-        snapshot,
         now,
         region: "mypurecloud.ie",
-        since: "since start",
-        history: &history,
         log,
+        ..a_view(snapshot, &history)
     };
-    let lines = draw(&view, Size { cols, rows }, Ability::Plain);
+    let lines = draw(&view, Size { cols, rows }, Ability::Plain).lines;
     assert!(lines.len() <= usize::from(rows));
     for line in &lines {
         assert!(width(line) <= usize::from(cols), "{line:?}");
@@ -209,15 +229,8 @@ fn a_gap_hides_numbers_and_moves_no_row() {
     let mut history = History::default();
     history.add(&a_snapshot());
     history.add(&snapshot);
-    let view = View {
-        snapshot: &snapshot,
-        now: snapshot.generated_at,
-        region: "",
-        since: "today",
-        history: &history,
-        log: None,
-    };
-    let lines = draw(&view, Size { cols: 80, rows: 24 }, Ability::Plain);
+    let view = a_view(&snapshot, &history);
+    let lines = draw(&view, Size { cols: 80, rows: 24 }, Ability::Plain).lines;
     let text = lines.join("\n");
     assert!(text.contains("DEGRADED  all 2 queues unknown (gap)"), "{text}");
     assert!(text.contains("– waiting   – interacting"), "{text}");
@@ -232,15 +245,8 @@ fn a_queue_that_alerts_has_a_colour_and_a_sign() {
     let mut snapshot = a_snapshot();
     let history = History::default();
     let drawn = |snapshot: &Snapshot, ability| {
-        let view = View {
-            snapshot,
-            now: snapshot.generated_at,
-            region: "",
-            since: "today",
-            history: &history,
-            log: None,
-        };
-        draw(&view, Size { cols: 80, rows: 24 }, ability).join("\n")
+        let view = a_view(snapshot, &history);
+        draw(&view, Size { cols: 80, rows: 24 }, ability).lines.join("\n")
     };
     let before = drawn(&snapshot, Ability::Plain);
     assert!(!before.contains('!'), "{before}");
@@ -327,15 +333,10 @@ fn numbers_160x20() {
 fn gaps_are_never_shown_as_fact() {
     let history = History::default();
     let drawn = |snapshot: &Snapshot| {
-        let view = View {
-            snapshot,
-            now: snapshot.generated_at,
-            region: "",
-            since: "today",
-            history: &history,
-            log: None,
-        };
-        draw(&view, Size { cols: 160, rows: 24 }, Ability::Colours).join("\n")
+        let view = a_view(snapshot, &history);
+        draw(&view, Size { cols: 160, rows: 24 }, Ability::Colours)
+            .lines
+            .join("\n")
     };
     let mut snapshot = with_numbers();
     let well = drawn(&snapshot);
@@ -371,14 +372,12 @@ fn old_numbers_never_look_current() {
     let history = History::default();
     let coloured = |snapshot: &Snapshot, later: u64| {
         let view = View {
-            snapshot,
             now: snapshot.generated_at.plus(Duration::from_secs(later)),
-            region: "",
-            since: "today",
-            history: &history,
-            log: None,
+            ..a_view(snapshot, &history)
         };
-        draw(&view, Size { cols: 100, rows: 24 }, Ability::Colours).join("\n")
+        draw(&view, Size { cols: 100, rows: 24 }, Ability::Colours)
+            .lines
+            .join("\n")
     };
     let row = |text: &str| text.lines().find(|line| line.contains("Support")).unwrap().to_owned();
     let well = coloured(&a_snapshot(), 1);
