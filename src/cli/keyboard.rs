@@ -73,6 +73,7 @@ impl Keyboard {
             inputs,
             screen,
             restorer,
+            is_stopping: false,
         };
         let thread = std::thread::Builder::new().name("gs-keys".to_owned());
         thread.spawn(move || listener.listen()).map_err(error)?;
@@ -159,10 +160,12 @@ struct Listener {
     inputs: Sender<Input>,
     screen: OutputSender,
     restorer: Restorer,
+    /// The screen stops the process, and knows when it goes on.
+    is_stopping: bool,
 }
 
 impl Listener {
-    fn listen(self) {
+    fn listen(mut self) {
         let stdin = io::stdin();
         let mut decoder = Decoder::default();
         let mut is_open = self.keyboard.before.is_some();
@@ -209,7 +212,7 @@ impl Listener {
         }
     }
 
-    fn on_signal(&self) {
+    fn on_signal(&mut self) {
         // The flags hold what has come; the bytes say only that something has.
         while rustix::io::read(&self.signals.told, &mut [0; 64]).is_ok_and(|count| count > 0) {}
         if self.signals.abort.swap(false, SeqCst) {
@@ -218,11 +221,16 @@ impl Listener {
         }
         let suspend = self.signals.suspend.swap(false, SeqCst);
         if self.signals.continued.swap(false, SeqCst) {
-            self.tell(Input::Continued);
-        } else if suspend && !self.tell(Input::Suspend) {
-            // No screen answers, because it hangs or has ended.
-            self.restorer.restore(&mut io::stdout());
-            self.keyboard.suspend();
+            if !std::mem::take(&mut self.is_stopping) {
+                self.tell(Input::Continued);
+            }
+        } else if suspend {
+            self.is_stopping = self.tell(Input::Suspend);
+            if !self.is_stopping {
+                // No screen answers, because it hangs or has ended.
+                self.restorer.restore(&mut io::stdout());
+                self.keyboard.suspend();
+            }
         }
     }
 

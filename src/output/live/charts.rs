@@ -8,12 +8,12 @@ use super::history::{bars, sparkline};
 use super::layout::{Line, Style};
 use super::view::View;
 use crate::Moment;
-use crate::model::snapshot::WindowSnapshot;
+use crate::model::snapshot::{LiveRange, Numbers, WindowLive, WindowSnapshot};
 use crate::output::text::number;
 
 /// Columns of the name of a series and of its sum.
 const LABEL: usize = 11;
-const SUM: usize = 8;
+const SUM: usize = 11;
 /// Without so many columns for bars there is no chart.
 const LEAST_BARS: usize = 8;
 
@@ -57,52 +57,106 @@ fn known(window: &WindowSnapshot, of: impl Fn(&WindowSnapshot) -> Option<u64>) -
     of(window).filter(|_| window.coverage_percent > 0.0)
 }
 
-/// A number of windows, and how several windows become one bar.
+/// A number of windows over time.
 struct Series {
     label: &'static str,
-    of: fn(&WindowSnapshot) -> Option<u64>,
-    joined: Joined,
+    of: Number,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Joined {
-    Sum,
-    Greatest,
+#[derive(Clone, Copy)]
+enum Number {
+    /// It is counted: several windows have the sum.
+    Counted(fn(&Numbers) -> u64),
+    /// It holds for a time: several windows have the greatest.
+    Live(fn(&WindowLive) -> Option<LiveRange>),
 }
 
 /// The most important first: where there is little room, the last are left out.
-const SERIES: &[Series] = &[
+const SERIES: [Series; 7] = [
     Series {
-        label: "offered",
-        of: |window| Some(window.numbers.offered),
-        joined: Joined::Sum,
+        label: "waiting",
+        of: Number::Live(|live| live.waiting),
     },
     Series {
-        label: "answered",
-        of: |window| Some(window.numbers.answered),
-        joined: Joined::Sum,
+        label: "offered",
+        of: Number::Counted(|numbers| numbers.offered),
     },
     Series {
         label: "abandoned",
-        of: |window| Some(window.numbers.abandoned),
-        joined: Joined::Sum,
+        of: Number::Counted(|numbers| numbers.abandoned),
+    },
+    Series {
+        label: "answered",
+        of: Number::Counted(|numbers| numbers.answered),
+    },
+    Series {
+        label: "longest s",
+        of: Number::Live(|live| live.longest_wait_secs),
+    },
+    Series {
+        label: "interacting",
+        of: Number::Live(|live| live.interacting),
+    },
+    Series {
+        label: "idle",
+        of: Number::Live(|live| live.idle),
     },
 ];
 
+impl Series {
+    /// The bar of these windows; `None` where nothing is known of them.
+    fn bar(&self, windows: &[WindowSnapshot]) -> Option<u64> {
+        match self.of {
+            Number::Counted(of) => {
+                let counts = windows
+                    .iter()
+                    .filter_map(|window| known(window, |window| Some(of(&window.numbers))));
+                counts.reduce(u64::saturating_add)
+            }
+            // The cast rounds down and keeps within the limits.
+            Number::Live(_) => self.live(windows).map(|range| range.max as u64).max(),
+        }
+    }
+
+    fn live(&self, windows: &[WindowSnapshot]) -> impl Iterator<Item = LiveRange> {
+        let of = match self.of {
+            Number::Counted(_) => None,
+            Number::Live(of) => Some(of),
+        };
+        windows.iter().filter_map(move |window| of?(window.live.as_ref()?))
+    }
+
+    /// The sum over all windows; of a live number the greatest, and the mean of the means.
+    fn says(&self, windows: &[WindowSnapshot]) -> (String, String) {
+        let bar = self
+            .bar(windows)
+            .map_or_else(|| "–".to_owned(), |all| number(all as f64));
+        let count = self.live(windows).count();
+        if count == 0 {
+            return (bar, String::new());
+        }
+        let mean = self.live(windows).map(|range| range.mean).sum::<f64>() / count as f64;
+        (format!("max {bar}"), format!("mean {:.1}", mean))
+    }
+}
+
 /// The windows as charts one below the other, in at most `room` lines: of each number its name, its sum or greatest, and
-/// bars. `last` says when the windows end.
+/// bars.
 pub(super) fn over_time(view: &View<'_>, windows: &[WindowSnapshot], cols: usize, room: usize) -> Vec<Line> {
     let columns = cols.saturating_sub(LABEL + SUM + 2);
     let (Some(first), Some(last)) = (windows.first(), windows.last()) else {
         return Vec::new();
     };
-    if columns < LEAST_BARS || room < 2 {
+    let told = Vec::from_iter(SERIES.iter().filter(|series| series.bar(windows).is_some()));
+    let count = told.len().min(room.saturating_sub(1));
+    if columns < LEAST_BARS || count == 0 {
         return Vec::new();
     }
+    // Several windows in one column, or several columns for one window.
     let together = windows.len().div_ceil(columns);
     let groups = Vec::from_iter(windows.chunks(together));
-    let count = SERIES.len().min(room - 1);
-    // Two or three lines for each number where there is room for them beside all else.
+    let wide = columns / groups.len();
+    // Two or three lines for each number where there is room for them.
     let height = ((room - 1) / count).clamp(1, 3);
 
     let mut title = Line::default();
@@ -113,29 +167,28 @@ pub(super) fn over_time(view: &View<'_>, windows: &[WindowSnapshot], cols: usize
         secs => format!("{secs} s"),
     };
     let (from, to) = (view.hour(first.start), view.hour(end_of(last)));
-    let says = format!("  {from} to {to} {}, {each} a column", view.zone_name());
+    let says = format!("  {from} to {to} {}, {each} a bar", view.zone_name());
     title.add(Style::Dim, &says);
     let mut lines = vec![title];
-    for series in &SERIES[..count] {
-        let of_group = |group: &[WindowSnapshot]| {
-            let values = group.iter().filter_map(|window| known(window, series.of));
-            match series.joined {
-                Joined::Sum => values.reduce(u64::saturating_add),
-                Joined::Greatest => values.max(),
-            }
-        };
-        let samples = Vec::from_iter(groups.iter().map(|group| of_group(group)));
-        let all = of_group(windows).map_or_else(|| "–".to_owned(), |all| number(all as f64));
+    for series in &told[..count] {
+        let samples = Vec::from_iter(groups.iter().map(|group| series.bar(group)));
+        let (foot, above) = series.says(windows);
         let rows = bars(&samples, height);
         for (at, row) in rows.iter().enumerate() {
             let mut line = Line::default();
-            // Name and number stand at the foot of the bars.
-            let is_foot = at + 1 == rows.len();
-            line.left(Style::Normal, if is_foot { series.label } else { "" }, LABEL)
-                .right(Style::Strong, if is_foot { &all } else { "" }, SUM)
+            // Name and number stand at the foot of the bars, the mean above.
+            let (label, says, absent) = match rows.len() - at {
+                1 => (series.label, foot.as_str(), '·'),
+                2 => ("", above.as_str(), ' '),
+                _ => ("", "", ' '),
+            };
+            line.left(Style::Normal, label, LABEL)
+                .right(Style::Strong, says, SUM)
                 .add(Style::Normal, "  ");
+            let heights = row.chars().flat_map(|height| std::iter::repeat_n(height, wide));
             let whole = groups.iter().map(|group| group.iter().all(is_whole));
-            add_bars(&mut line, row.chars(), whole, if is_foot { '·' } else { ' ' });
+            let whole = whole.flat_map(|is_whole| std::iter::repeat_n(is_whole, wide));
+            add_bars(&mut line, heights, whole, absent);
             lines.push(line);
         }
     }
@@ -157,3 +210,7 @@ fn secs(window: &WindowSnapshot) -> u64 {
 fn end_of(window: &WindowSnapshot) -> Moment {
     window.start.plus(Duration::from_secs(secs(window)))
 }
+
+#[cfg(test)]
+#[path = "charts_tests.rs"]
+mod tests;

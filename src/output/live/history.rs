@@ -105,7 +105,7 @@ mod tests {
 
     #[test]
     fn bars_of_several_lines() {
-        assert_eq!(bars(&[Some(0), Some(5), Some(10), None], 2), ["  █ ", "▁██ "]);
+        assert_eq!(bars(&[Some(0), Some(5), Some(10), None], 2), [" ▁█ ", "▁██ "]);
         assert_eq!(bars(&[], 2), ["", ""]);
         assert_eq!(bars(&[Some(u64::MAX)], 1), ["█"]);
     }

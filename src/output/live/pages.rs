@@ -68,16 +68,13 @@ pub(super) fn below(view: &View<'_>, cols: usize, mut room: usize) -> Vec<Line> 
     let mut lines = Vec::new();
     let windows = view.snapshot.all_queues.as_ref().map(|all| &*all.windows);
     if let Some(windows) = windows.filter(|_| room > LEAST) {
-        // On a large screen the chart takes a third.
-        let most = (room / 3).max(LEAST + 1).min(room) - 1;
+        // On a large screen the chart takes a half.
+        let most = (room / 2).max(LEAST) - 1;
         let chart = charts::over_time(view, windows, cols, most);
         add(&mut lines, chart, &mut room);
     }
     let has_agents = !view.snapshot.users.is_empty();
-    if room < LEAST {
-        return lines;
-    }
-    if has_agents && cols >= WIDE {
+    if has_agents && cols >= WIDE && room >= LEAST {
         let half = (cols - BETWEEN) / 2;
         let left = scrolled(agents::list(view, half), 1, room - 1, 0).0;
         let right = scrolled(changes(view), 1, room - 1, 0).0;
@@ -90,12 +87,18 @@ pub(super) fn below(view: &View<'_>, cols: usize, mut room: usize) -> Vec<Line> 
         add(&mut lines, both.collect(), &mut room);
         return lines;
     }
-    if has_agents {
-        let most = (room / 2).max(LEAST) - 1;
-        add(&mut lines, scrolled(agents::list(view, cols), 1, most, 0).0, &mut room);
+    let changes = changes(view);
+    if has_agents && room > LEAST {
+        // The changes get what they need, up to a half.
+        let most = room - 1 - (changes.len() + 1).min(room / 2);
+        add(
+            &mut lines,
+            scrolled(agents::list(view, cols), 1, most.max(LEAST), 0).0,
+            &mut room,
+        );
     }
     if room >= LEAST {
-        add(&mut lines, scrolled(changes(view), 1, room - 1, 0).0, &mut room);
+        add(&mut lines, scrolled(changes, 1, room - 1, 0).0, &mut room);
     }
     lines
 }
