@@ -153,7 +153,9 @@ fn keys_are_answered_and_q_ends_it() {
     program.press("\r\r");
     program.screen("queue", |screen| screen.contains("medium") && screen.contains("window"));
     program.press("e");
-    program.screen("changes", |screen| screen.contains("last changes") && !screen.contains("medium"));
+    program.screen("changes", |screen| {
+        screen.contains("last changes") && !screen.contains("medium")
+    });
     program.press("q");
     program.ends_well();
 }
@@ -196,7 +198,9 @@ fn is_stopped(child: &Child) -> bool {
 #[test]
 fn without_a_keyboard_it_is_a_screen_without_keys() {
     let program = OnTerminal::start(&["demo", "--interval-ms", "200"], Some(Stdio::null()));
-    program.screen("table", |screen| screen.contains("Sales") && screen.contains("Ctrl-C ends"));
+    program.screen("table", |screen| {
+        screen.contains("Sales") && screen.contains("Ctrl-C ends")
+    });
     assert_eq!(program.modes(), program.before.local_modes);
     signal(&program.child, "INT");
     program.ends_well();

@@ -12,8 +12,10 @@ use crate::output::text::{between, short, width};
 /// Least and most columns of a name.
 const LEAST_NAME: usize = 9;
 const MOST_NAME: usize = 32;
-/// Columns of a status, and of the time in it.
-const STATUS: usize = 18;
+/// Least and most columns of a status.
+const LEAST_STATUS: usize = 6;
+const MOST_STATUS: usize = 18;
+/// Columns of the time in it.
 const TIME: usize = 10;
 
 /// A head, then the agents that the viewer's filter lets through, in the viewer's order. A name is shown where the run
@@ -23,25 +25,27 @@ pub(super) fn list(view: &View<'_>, cols: usize) -> Vec<Line> {
     let rows = order::agents(snapshot, view.board.agent_order, &view.board.agent_filter);
     let named = Vec::from_iter(rows.iter().map(|(id, user)| {
         let name = user.name.clone().unwrap_or_else(|| short(id));
-        (name, *user)
+        (name, order::status(user), *user)
     }));
-    let widest = named.iter().map(|(name, _)| width(name)).max().unwrap_or(0);
-    let room = cols.saturating_sub(STATUS + TIME + 2).max(LEAST_NAME);
+    let widest = named.iter().map(|(name, ..)| width(name)).max().unwrap_or(0);
+    let statuses = named.iter().map(|(_, status, _)| width(status));
+    let status = statuses.max().unwrap_or(0).clamp(LEAST_STATUS, MOST_STATUS);
+    let room = cols.saturating_sub(status + TIME + 1).max(LEAST_NAME);
     let name = widest.clamp(LEAST_NAME, MOST_NAME).min(room);
     let mut head = Line::default();
     head.left(Style::Dim, "agent", name)
         .add(Style::Normal, " ")
-        .left(Style::Dim, "status", STATUS)
+        .left(Style::Dim, "status", status)
         .right(Style::Dim, "for", TIME);
     let mut lines = vec![head];
-    for (text, user) in &named {
+    for (text, status_text, user) in &named {
         let time = user
             .since
             .map(|since| minutes(between(since, snapshot.as_of).as_secs_f64()));
         let mut line = Line::default();
         line.left(Style::Normal, text, name)
             .add(Style::Normal, " ")
-            .left(style(user), &order::status(user), STATUS)
+            .left(style(user), status_text, status)
             .right(Style::Normal, time.as_deref().unwrap_or("–"), TIME);
         lines.push(line);
     }

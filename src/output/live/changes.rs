@@ -75,22 +75,21 @@ impl Changes {
         let length = gap.to.map(|to| span(between(gap.from, to)));
         let (stage, at, style, text) = match (length, gap.to) {
             (Some(length), Some(_)) if gap.repaired => {
-                let text = format!("gap {id}{topics} repaired, {length}: {cause}");
+                let text = format!("{id}{topics} repaired, {length} long: {cause}");
                 (GapStage::Repaired, now, Style::Good, text)
             }
             (Some(length), Some(to)) => {
-                let text = format!("gap {id}{topics} ended after {length}: {cause}");
+                let text = format!("{id}{topics} ended after {length}: {cause}");
                 (GapStage::Closed, to, Style::Warn, text)
             }
             _ => {
-                let text = format!("gap {id}{topics} begins: {cause}");
+                let text = format!("{id}{topics} begins: {cause}");
                 (GapStage::Open, gap.from, Style::Bad, text)
             }
         };
         let same = |entry: &Entry| entry.gap == Some((id, stage));
         if !self.entries.iter().any(same) {
-            let kind = if stage == GapStage::Repaired { "repair" } else { "gap" };
-            self.push(at, style, kind, text, Some((id, stage)));
+            self.push(at, style, "gap", text, Some((id, stage)));
         }
     }
 
@@ -156,9 +155,9 @@ mod tests {
         assert_eq!(
             texts(&changes),
             [
-                "repair gap 1 repaired, 12 s: socket closed (1006)",
-                "gap gap 1 ended after 12 s: socket closed (1006)",
-                "gap gap 1 begins: socket closed (1006)"
+                "gap 1 repaired, 12 s long: socket closed (1006)",
+                "gap 1 ended after 12 s: socket closed (1006)",
+                "gap 1 begins: socket closed (1006)"
             ]
         );
         assert_eq!(
@@ -211,6 +210,6 @@ mod tests {
             changes.gap(&gap, gap.from);
         }
         assert_eq!(changes.newest().len(), KEEP);
-        assert!(changes.newest().next().unwrap().text.starts_with("gap 149 "));
+        assert!(changes.newest().next().unwrap().text.starts_with("149 "));
     }
 }

@@ -16,6 +16,8 @@ const LABEL: usize = 11;
 const SUM: usize = 11;
 /// Without so many columns for bars there is no chart.
 const LEAST_BARS: usize = 8;
+/// Columns of the bar of one window at most.
+const WIDEST_BAR: usize = 5;
 
 /// Offered visits by window, the last ones that fit. A window that is not covered is a dot; one that is covered in part,
 /// or still runs, is dim.
@@ -155,7 +157,7 @@ pub(super) fn over_time(view: &View<'_>, windows: &[WindowSnapshot], cols: usize
     // Several windows in one column, or several columns for one window.
     let together = windows.len().div_ceil(columns);
     let groups = Vec::from_iter(windows.chunks(together));
-    let wide = columns / groups.len();
+    let wide = (columns / groups.len()).min(WIDEST_BAR);
     // Two or three lines for each number where there is room for them.
     let height = ((room - 1) / count).clamp(1, 3);
 

@@ -50,7 +50,7 @@ fn windows_share_a_bar_or_have_a_wide_one() {
     assert_eq!(wide[1], "offered              5  ▁▁▁▁▁·····▆▆▆▆▆█████");
     let narrow = drawn(&windows(40), 44, 2);
     assert_eq!(narrow[0], "over time  14:00 to 14:40 UTC, 2 min a bar");
-    assert!(narrow[1].starts_with("offered            779  ▁▁"), "{narrow:?}");
+    assert!(narrow[1].starts_with("offered            779  ▁▂"), "{narrow:?}");
     assert_eq!(narrow[1].chars().count(), 44);
     assert!(
         drawn(&windows(4), 20, 9).is_empty() && drawn(&[], 80, 9).is_empty() && drawn(&windows(4), 80, 1).is_empty()

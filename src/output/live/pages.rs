@@ -90,7 +90,12 @@ pub(super) fn below(view: &View<'_>, cols: usize, mut room: usize) -> Vec<Line> 
     let changes = changes(view);
     if has_agents && room > LEAST {
         // The changes get what they need, up to a half.
-        let most = room - 1 - (changes.len() + 1).min(room / 2);
+        let kept = if view.changes.newest().len() == 0 {
+            0
+        } else {
+            (changes.len() + 1).min(room / 2)
+        };
+        let most = room - 1 - kept;
         add(
             &mut lines,
             scrolled(agents::list(view, cols), 1, most.max(LEAST), 0).0,
@@ -112,7 +117,7 @@ fn add(lines: &mut Vec<Line>, part: Vec<Line>, room: &mut usize) {
     }
 }
 
-/// What the keys do.
+/// What the keys do, and what signs mean.
 pub(super) fn help() -> Vec<Line> {
     const KEYS: [(&str, &str); 12] = [
         ("q Ctrl-C", "end the program, with a summary"),
@@ -135,10 +140,10 @@ pub(super) fn help() -> Vec<Line> {
         ("79/80%!", "service level and its target, missed"),
     ];
     let mut lines = Vec::new();
-    for (title, rows) in [("keys", &KEYS[..]), ("signs", &SIGNS[..])] {
-        let mut head = Line::default();
-        head.add(Style::Strong, title);
-        lines.push(head);
+    for rows in [&KEYS[..], &SIGNS] {
+        if !lines.is_empty() {
+            lines.push(Line::default());
+        }
         for (key, what) in rows {
             let mut line = Line::default();
             line.left(Style::Accent, key, 11).add(Style::Normal, what);

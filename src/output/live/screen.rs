@@ -14,6 +14,9 @@ use crate::model::snapshot::{ConnectionState, Snapshot, UnknownQueues};
 use crate::output::summary;
 use crate::output::text::{between, plain, short, span, width};
 
+/// So many lines of a page are more important than what stands at the bottom.
+const LEAST_ROWS: usize = 6;
+
 /// A screen, and how far its page can be scrolled.
 pub(super) struct Drawn {
     pub(super) lines: Vec<String>,
@@ -34,7 +37,10 @@ pub(super) fn draw(view: &View<'_>, size: Size, ability: Ability) -> Drawn {
     if roomy {
         top.push(Line::default());
     }
-    top.extend(panels::totals(view, cols).into_iter().map(dim));
+    // On a small screen the other pages need the room.
+    if view.board.page == Page::Queues || roomy && view.board.page != Page::Help {
+        top.extend(panels::totals(view, cols).into_iter().map(dim));
+    }
     if roomy && top.last().is_some_and(|line| line.used() > 0) {
         top.push(Line::default());
     }
@@ -52,8 +58,8 @@ pub(super) fn draw(view: &View<'_>, size: Size, ability: Ability) -> Drawn {
     bottom.push(hint(view));
 
     let least = match view.board.page {
-        Page::Queues => (1 + view.snapshot.queues.len() + view.snapshot.metrics.len()).min(4),
-        _ => 4,
+        Page::Queues => (1 + view.snapshot.queues.len() + view.snapshot.metrics.len()).min(LEAST_ROWS),
+        _ => LEAST_ROWS,
     };
     while bottom.len() > 1 && top.len() + least + bottom.len() > rows {
         bottom.pop();

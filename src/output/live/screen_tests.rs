@@ -521,7 +521,7 @@ fn local_times() {
         .lines
         .join("\n");
     assert!(
-        text.contains("16:05:30 local") && text.contains("05:00:15  repair"),
+        text.contains("16:05:30 local") && text.contains("05:00:15  gap"),
         "{text}"
     );
     assert!(!text.contains("UTC"), "{text}");
