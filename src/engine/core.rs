@@ -129,6 +129,11 @@ impl Core {
         if let Some((events, cause)) = change.drops() {
             effects.extend(self.watch_drops(events, cause, now));
         }
+        let ticked = match change {
+            Change::Tick { clock, .. } => Some(clock),
+            Change::Drained { .. } => Some(ClockLook::default()),
+            _ => None,
+        };
         let is_about_gaps = matches!(
             change,
             Change::Tick { .. }
@@ -202,6 +207,9 @@ impl Core {
         }
         if is_about_gaps {
             self.model.distrust_what_came_before_gaps(now);
+        }
+        if let Some(clock) = ticked {
+            self.model.record_history(now, clock);
         }
         effects
     }

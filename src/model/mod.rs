@@ -16,6 +16,7 @@ mod conversations;
 pub(crate) mod counts;
 mod coverage;
 mod dashboard;
+mod day;
 pub(crate) mod details;
 mod duplicates;
 #[cfg(feature = "cli")]
@@ -32,6 +33,7 @@ mod overlay;
 mod packed;
 pub mod queue;
 mod queue_alerts;
+mod queue_day;
 mod queue_numbers;
 mod self_check;
 mod service_time;
@@ -193,6 +195,7 @@ pub struct Model {
     service_time: ServiceTime,
     packed_windows: PackedWindows,
     alerts: Alerts,
+    histories: day::Histories,
 }
 
 /// The counters that the model owns.
@@ -241,6 +244,7 @@ impl Model {
             service_time: ServiceTime::default(),
             packed_windows: PackedWindows::default(),
             alerts: Alerts::new(settings.thresholds.clone()),
+            histories: day::Histories::new(&settings.windows),
             settings,
         }
     }
