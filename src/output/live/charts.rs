@@ -8,7 +8,7 @@ use super::history::{bars, sparkline};
 use super::layout::{Line, Style};
 use super::view::View;
 use crate::Moment;
-use crate::model::snapshot::{LiveRange, Numbers, WindowLive, WindowSnapshot};
+use crate::model::snapshot::{Day, LiveRange, Numbers, WindowLive, WindowSnapshot};
 use crate::output::text::number;
 
 /// Columns of the name of a series and of its sum.
@@ -142,14 +142,67 @@ impl Series {
     }
 }
 
-/// The windows as charts one below the other, in at most `room` lines: of each number its name, its sum or greatest, and
-/// bars.
+/// The windows as charts one below the other, in at most `room` lines.
 pub(super) fn over_time(view: &View<'_>, windows: &[WindowSnapshot], cols: usize, room: usize) -> Vec<Line> {
+    chart(view, "over time", &Vec::from_iter(&SERIES), windows, cols, room)
+}
+
+/// The live numbers of the day by quarter of an hour, in at most `room` lines; nothing before the second quarter.
+pub(super) fn of_the_day(view: &View<'_>, day: &Day, cols: usize, room: usize) -> Vec<Line> {
+    of_quarters(view, day.quarters(), cols, room)
+}
+
+fn of_quarters(
+    view: &View<'_>,
+    quarters: impl Iterator<Item = (Moment, WindowLive)>,
+    cols: usize,
+    room: usize,
+) -> Vec<Line> {
+    let mut windows: Vec<WindowSnapshot> = Vec::new();
+    for (start, live) in quarters {
+        let mut next = windows.last().map_or(start, end_of);
+        // A quarter of which nothing is known has its place, too.
+        while next < start {
+            windows.push(quarter(next, None));
+            next = next.plus(QUARTER);
+        }
+        windows.push(quarter(start, Some(live)));
+    }
+    if windows.len() < 2 {
+        return Vec::new();
+    }
+    let is_live = |series: &&Series| matches!(series.of, Number::Live(_));
+    let series = Vec::from_iter(SERIES.iter().filter(is_live));
+    chart(view, "the day", &series, &windows, cols, room)
+}
+
+const QUARTER: Duration = Duration::from_secs(900);
+
+fn quarter(start: Moment, live: Option<WindowLive>) -> WindowSnapshot {
+    WindowSnapshot {
+        start,
+        granularity: "PT15M".into(),
+        complete: true,
+        coverage_percent: 100.0,
+        numbers: Numbers::default(),
+        live,
+    }
+}
+
+/// Of each number its name, its sum or greatest, and bars.
+fn chart(
+    view: &View<'_>,
+    title: &str,
+    series: &[&Series],
+    windows: &[WindowSnapshot],
+    cols: usize,
+    room: usize,
+) -> Vec<Line> {
     let columns = cols.saturating_sub(LABEL + SUM + 2);
     let (Some(first), Some(last)) = (windows.first(), windows.last()) else {
         return Vec::new();
     };
-    let told = Vec::from_iter(SERIES.iter().filter(|series| series.bar(windows).is_some()));
+    let told = Vec::from_iter(series.iter().filter(|series| series.bar(windows).is_some()));
     let count = told.len().min(room.saturating_sub(1));
     if columns < LEAST_BARS || count == 0 {
         return Vec::new();
@@ -161,8 +214,8 @@ pub(super) fn over_time(view: &View<'_>, windows: &[WindowSnapshot], cols: usize
     // Two or three lines for each number where there is room for them.
     let height = ((room - 1) / count).clamp(1, 3);
 
-    let mut title = Line::default();
-    title.add(Style::Strong, "over time");
+    let mut head = Line::default();
+    head.add(Style::Strong, title);
     let each = match secs(first).saturating_mul(together as u64) {
         secs if secs % 3600 == 0 => format!("{} h", secs / 3600),
         secs if secs % 60 == 0 => format!("{} min", secs / 60),
@@ -170,8 +223,8 @@ pub(super) fn over_time(view: &View<'_>, windows: &[WindowSnapshot], cols: usize
     };
     let (from, to) = (view.hour(first.start), view.hour(end_of(last)));
     let says = format!("  {from} to {to} {}, {each} a bar", view.zone_name());
-    title.add(Style::Dim, &says);
-    let mut lines = vec![title];
+    head.add(Style::Dim, &says);
+    let mut lines = vec![head];
     for series in &told[..count] {
         let samples = Vec::from_iter(groups.iter().map(|group| series.bar(group)));
         let (foot, above) = series.says(windows);

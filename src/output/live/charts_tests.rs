@@ -26,6 +26,10 @@ fn windows(count: u64) -> Vec<WindowSnapshot> {
 }
 
 fn drawn(windows: &[WindowSnapshot], cols: usize, room: usize) -> Vec<String> {
+    drawn_by(cols, |view| over_time(view, windows, cols, room))
+}
+
+fn drawn_by(cols: usize, draw: impl FnOnce(&View<'_>) -> Vec<Line>) -> Vec<String> {
     let (snapshot, history, board, changes) = (a_snapshot(), History::default(), Board::default(), Changes::default());
     let view = View {
         snapshot: &snapshot,
@@ -39,8 +43,10 @@ fn drawn(windows: &[WindowSnapshot], cols: usize, room: usize) -> Vec<String> {
         keys: Keys::Read,
         zone: None,
     };
-    let lines = over_time(&view, windows, cols, room);
-    lines.iter().map(|line| line.render(cols, Ability::Plain)).collect()
+    draw(&view)
+        .iter()
+        .map(|line| line.render(cols, Ability::Plain))
+        .collect()
 }
 
 #[test]
@@ -79,4 +85,24 @@ fn live_numbers_have_their_greatest_and_mean_where_they_are_known() {
         lines[foot - 1].contains("mean 1.2") && lines[foot].ends_with("██"),
         "{lines:?}"
     );
+}
+
+#[test]
+fn the_day_has_a_place_for_quarters_of_which_nothing_is_known() {
+    let start = a_snapshot().started_at;
+    let live = |waiting: f64| WindowLive {
+        waiting: Some(LiveRange {
+            max: waiting,
+            mean: 1.0,
+            last: 0.0,
+        }),
+        ..WindowLive::default()
+    };
+    let quarter = |n: u32, waiting| (start.plus(QUARTER * n), live(waiting));
+    let drawn =
+        |quarters: &[(Moment, WindowLive)]| drawn_by(60, |view| of_quarters(view, quarters.iter().copied(), 60, 2));
+    assert!(drawn(&[quarter(0, 3.0)]).is_empty());
+    let lines = drawn(&[quarter(0, 7.0), quarter(3, 1.0)]);
+    assert_eq!(lines[0], "the day  14:00 to 15:00 UTC, 15 min a bar");
+    assert_eq!(lines[1], "waiting          max 7  █████··········▂▂▂▂▂");
 }

@@ -37,8 +37,15 @@ pub(super) fn lines(view: &View<'_>, id: &Id, cols: usize, room: usize) -> Vec<L
     if let Some(windows) = &queue.windows {
         let windows = Vec::from_iter(windows.iter());
         if room >= ROOMY {
-            lines.push(Line::default());
-            lines.extend(charts::over_time(view, &windows, cols, CHARTS));
+            for chart in [
+                charts::over_time(view, &windows, cols, CHARTS),
+                charts::of_the_day(view, &queue.day, cols, CHARTS),
+            ] {
+                if !chart.is_empty() {
+                    lines.push(Line::default());
+                }
+                lines.extend(chart);
+            }
         }
         lines.push(Line::default());
         lines.extend(by_window(view, queue, &windows, cols));

@@ -66,12 +66,15 @@ pub(super) fn changes(view: &View<'_>) -> Vec<Line> {
 /// Below the table: the chart over all queues, agents and the last changes, as far as there is room.
 pub(super) fn below(view: &View<'_>, cols: usize, mut room: usize) -> Vec<Line> {
     let mut lines = Vec::new();
-    let windows = view.snapshot.all_queues.as_ref().map(|all| &*all.windows);
-    if let Some(windows) = windows.filter(|_| room > LEAST) {
-        // On a large screen the chart takes a half.
+    if let Some(all) = view.snapshot.all_queues.as_ref().filter(|_| room > LEAST) {
+        // On a large screen the charts take a half.
         let most = (room / 2).max(LEAST) - 1;
-        let chart = charts::over_time(view, windows, cols, most);
-        add(&mut lines, chart, &mut room);
+        let day = charts::of_the_day(view, &all.day, cols, most / 2);
+        let most = if day.is_empty() { most } else { most - day.len() };
+        add(&mut lines, charts::over_time(view, &all.windows, cols, most), &mut room);
+        if room > day.len() {
+            add(&mut lines, day, &mut room);
+        }
     }
     let has_agents = !view.snapshot.users.is_empty();
     if has_agents && cols >= WIDE && room >= LEAST {
