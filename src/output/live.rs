@@ -5,6 +5,7 @@
 //!
 //! What a key does is decided in `board.rs`, what is shown in `screen.rs` (both pure); `cli/keyboard.rs` reads the keys.
 
+mod ability;
 mod agents;
 mod board;
 mod changes;
@@ -41,9 +42,9 @@ use crossbeam_channel::Receiver;
 use history::History;
 use terminal::Terminal;
 
+pub(crate) use ability::{Ability, Keys, Size};
 pub(crate) use keys::{Decoder, Key};
 pub(crate) use terminal::Restorer;
-pub(crate) use view::{Ability, Keys, Size};
 
 /// The least time between two screens: at most 4 a second.
 const REDRAW: Duration = Duration::from_millis(250);

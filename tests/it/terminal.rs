@@ -151,7 +151,9 @@ fn keys_are_answered_and_q_ends_it() {
         screen.contains("/sal") && screen.contains("Sales") && !screen.contains("Billing")
     });
     program.press("\r\r");
-    program.screen("queue", |screen| screen.contains("medium") && screen.contains("window"));
+    program.screen("queue", |screen| {
+        screen.contains("medium") && screen.contains("Esc back")
+    });
     program.press("e");
     program.screen("changes", |screen| {
         screen.contains("last changes") && !screen.contains("medium")

@@ -2,10 +2,10 @@
 //!
 //! In: windows · Out: assertions on lines · Thread: the test's.
 
+use super::super::ability::{Ability, Keys};
 use super::super::board::Board;
 use super::super::changes::Changes;
 use super::super::history::History;
-use super::super::view::{Ability, Keys};
 use super::*;
 use crate::output::testing::a_snapshot;
 

@@ -2,7 +2,7 @@
 //!
 //! In: text and styles · Out: one string for each line, with or without colours · Thread: any (pure).
 
-use super::view::Ability;
+use super::ability::Ability;
 use crate::output::text::{clip, plain, width};
 
 /// How a piece of a line looks. It has no effect on a terminal without colours.

@@ -3,12 +3,14 @@
 //! In: `View` (snapshot, time, history, log line), `Size` · Out: at most `rows` lines, none wider than `cols`
 //! · Thread: any (pure).
 //!
-//! From the top: header, problem (if there is one), totals, queues or metrics, users, losses, log line, hint. On a small
-//! screen the least important parts are left out first: hint, log line, losses, then rows of the table.
+//! From the top: header, problem and filter (if there is one), totals, the page that the viewer chose, users, losses, log
+//! line, hint. On a small screen the least important parts are left out first: what stands below the table, hint, log line,
+//! losses, then rows of the table.
 
+use super::ability::{Ability, Keys, Size};
 use super::board::Page;
 use super::layout::{Line, Style};
-use super::view::{Ability, Keys, Size, View};
+use super::view::View;
 use super::{agents, one_queue, pages, panels, queues};
 use crate::model::snapshot::{ConnectionState, Snapshot, UnknownQueues};
 use crate::output::summary;

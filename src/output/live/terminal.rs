@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
 use super::Console;
-use super::view::Size;
+use super::ability::Size;
 use crate::output::counters::OutputCounters;
 use crate::output::text::width;
 use crate::output::writer::write_out;

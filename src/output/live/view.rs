@@ -1,9 +1,10 @@
-//! The input of the screen: the snapshot with its surroundings, and the terminal's size and abilities.
+//! The input of the screen: the snapshot with its surroundings.
 //!
-//! In: snapshot, time, history, changes, the viewer's choices, log line · Out: `View`, `Size`, `Ability` · Thread: any (plain data).
+//! In: snapshot, time, history, changes, the viewer's choices, log line · Out: `View` · Thread: any (plain data).
 
 use std::time::Duration;
 
+use super::ability::Keys;
 use super::board::Board;
 use super::changes::Changes;
 use super::history::History;
@@ -11,44 +12,6 @@ use crate::Moment;
 use crate::config::TimeZone;
 use crate::model::snapshot::{ConnectionState, Snapshot};
 use crate::output::text::{between, clock, span};
-
-/// What a terminal can show.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Ability {
-    /// Cursor movement, but no colours.
-    Plain,
-    /// Cursor movement and colours.
-    Colours,
-}
-
-impl Ability {
-    /// From `TERM` and `NO_COLOR`; `None` if the cursor cannot be moved, so that `lines` is used instead.
-    pub(crate) fn from_environment(term: Option<&str>, no_color: Option<&str>) -> Option<Self> {
-        match (term, no_color) {
-            // Windows sets no TERM.
-            (None, _) if cfg!(unix) => None,
-            (Some("" | "dumb" | "unknown"), _) => None,
-            // https://no-color.org: present and not empty.
-            (_, Some(value)) if !value.is_empty() => Some(Self::Plain),
-            _ => Some(Self::Colours),
-        }
-    }
-}
-
-/// Columns and rows of a terminal.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Size {
-    pub(crate) cols: u16,
-    pub(crate) rows: u16,
-}
-
-impl Size {
-    /// The size of the terminal that this program runs on; 80x24 if it is unknown.
-    pub(crate) fn of_terminal() -> Self {
-        let (cols, rows) = terminal_size::terminal_size().map_or((80, 24), |(cols, rows)| (cols.0, rows.0));
-        Self { cols, rows }
-    }
-}
 
 /// Everything that a screen shows.
 pub(super) struct View<'a> {
@@ -66,14 +29,6 @@ pub(super) struct View<'a> {
     pub(super) keys: Keys,
     /// The zone of local times, if it is known.
     pub(super) zone: Option<&'a TimeZone>,
-}
-
-/// Whether the program reads keys.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Keys {
-    Read,
-    /// Stdin is no terminal.
-    NotRead,
 }
 
 /// Without a new snapshot for this long the numbers are not current, even if the last one says "streaming".
