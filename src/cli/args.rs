@@ -264,7 +264,7 @@ pub struct SubscriptionFlags {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Output")]
 pub struct OutputFlags {
-    /// What is written to stdout [default: auto = live on a terminal, lines elsewhere]
+    /// What is written to stdout [default: auto = live on a terminal (? there lists its keys), lines elsewhere]
     #[arg(long, value_name = "FORM", value_parser = Suggested(&["auto", "live", "events", "snapshots", "lines", "none"]))]
     pub output: Option<String>,
     /// Empty names, addresses, attributes and notes in records

@@ -141,7 +141,7 @@ Examples:
     #[cfg(feature = "simulator")]
     pub const DEMO: &str = "\
 Examples:
-  genesys-stream demo                                   live on the terminal until Ctrl-C
+  genesys-stream demo                                   live on the terminal until q or Ctrl-C; ? lists the keys
   genesys-stream demo --duration 10 --output lines
   genesys-stream demo --protocol metrics --metric offered --output events";
 

@@ -7,6 +7,7 @@ mod audit;
 mod check;
 mod explain;
 mod help;
+mod keyboard;
 pub mod logging;
 mod man;
 mod plan;

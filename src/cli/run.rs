@@ -2,13 +2,16 @@
 //!
 //! In: a checked configuration · Out: records on stdout, an error or none · Thread: main.
 
+use std::sync::Arc;
+
+use super::keyboard::{self, Keyboard};
 use super::logging::LogTarget;
 use super::settings::RunOptions;
 use super::signals::SignalWatch;
 use crate::Error;
-use crate::config::{Config, Stdout, Terminal, TotalsSince};
+use crate::config::{Config, Stdout, Terminal, TimeZone, TotalsSince};
 use crate::engine::replay::{Pace, Recording, Tell};
-use crate::output::live::{Ability, Live, Size};
+use crate::output::live::{Ability, About, Live};
 use crate::output::record::Records;
 use crate::output::writer;
 use crate::protocol::KeepBody;
@@ -81,14 +84,28 @@ fn run(config: Config, source: Source, process: &Process) -> Result<(), Error> {
     }
     let mut restorer = None;
     if let (Stdout::Live, Some(ability)) = (stdout, ability) {
+        let keyboard = Keyboard::new(process.signals.clone());
+        let (tell, inputs) = crossbeam_channel::bounded(keyboard::MOST_WAITING);
+        let about = About {
+            ability,
+            region,
+            since,
+            keys: keyboard.keys(),
+            zone: TimeZone::local(),
+        };
         let log = Box::new(process.log.clone());
-        let live = Live::new(writer::stdout(), Size::of_terminal, ability, &region, since, log);
+        let live = Live::new(writer::stdout(), Arc::new(keyboard.clone()), about, inputs, log);
         let restore = live.restorer();
         restorer = Some(restore.clone());
+        let at_exit = restore.clone();
         process
             .signals
-            .before_exit(move || restore.restore(&mut std::io::stdout()));
-        builder = builder.output(KeepBody::Drop, move |spawner| spawner.spawn("stdout", Box::new(live)));
+            .before_exit(move || at_exit.restore(&mut std::io::stdout()));
+        builder = builder.output(KeepBody::Drop, move |spawner| {
+            let output = spawner.spawn("stdout", Box::new(live))?;
+            keyboard.listen(tell, output.sender(), restore)?;
+            Ok(output)
+        });
     }
     let records = match stdout {
         Stdout::Events => Some(Records::Events),

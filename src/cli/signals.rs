@@ -73,6 +73,13 @@ impl SignalWatch {
         self.state().before_exit = Some(Box::new(restore));
     }
 
+    /// Stops the program as the first signal does; has no effect after one.
+    pub fn stop(&self) {
+        if !self.received() {
+            self.on_signal(SIGINT);
+        }
+    }
+
     /// Whether a signal has been received.
     #[must_use]
     pub fn received(&self) -> bool {

@@ -76,6 +76,12 @@ impl TimeZone {
         Ok(Self::listed(name, &zone))
     }
 
+    /// The zone of this machine, if its zone files tell it.
+    #[cfg(feature = "cli")]
+    pub(crate) fn local() -> Option<Self> {
+        Self::read("local", ZONE_DIRECTORIES).ok()
+    }
+
     fn listed(name: &str, zone: &tz::TimeZone) -> Self {
         // Where a zone has no rule for a time, the last offset goes on.
         let offset = |secs: i64| zone.find_local_time_type(secs).map(|kind| kind.ut_offset()).ok();
@@ -129,7 +135,8 @@ impl TimeZone {
         in_day.min().unwrap_or(Moment::from_epoch_ms(midnight_ms))
     }
 
-    fn offset_ms(&self, at: Moment) -> i64 {
+    /// Milliseconds that local time is ahead of UTC.
+    pub(crate) fn offset_ms(&self, at: Moment) -> i64 {
         let secs = at.epoch_ms().div_euclid(1000);
         let passed = self.changes.partition_point(|(from, _)| *from <= secs);
         let offset = passed

@@ -156,14 +156,14 @@ impl Lines {
                 let qualifier = row
                     .qualifier
                     .as_deref()
-                    .map_or(String::new(), |q| format!(" {}", plain(q)));
+                    .map_or(String::new(), |q| format!(" {}", status(q)));
                 let value = row
                     .stats
                     .get("count")
                     .or_else(|| row.stats.get("ratio"))
                     .or_else(|| row.stats.iter().next().map(|(_, value)| value));
                 let value = value.map_or_else(|| "-".to_owned(), number);
-                format!("{media}{}{qualifier} {value}", plain(&row.metric))
+                format!("{media}{}{qualifier} {value}", metric(&row.metric))
             })
             .collect();
         if facts.rows.len() > SHOWN {
@@ -186,6 +186,35 @@ impl Lines {
             says.push(format!("routing status {}", plain(status)));
         }
         format!("{name} | {}", says.join(", "))
+    }
+}
+
+/// The name of a metric for people: `oWaiting` as `waiting`, `oOnQueueUsers` as `on queue users`, `tHandle` as
+/// `time of handle`.
+fn metric(name: &str) -> String {
+    let words = |name: &str| {
+        let mut words = String::new();
+        for c in plain(name).chars() {
+            if c.is_uppercase() && !words.is_empty() {
+                words.push(' ');
+            }
+            words.extend(c.to_lowercase());
+        }
+        words
+    };
+    let mut letters = name.chars();
+    match (letters.next(), letters.clone().next()) {
+        (Some('o' | 'n'), Some(second)) if second.is_uppercase() => words(letters.as_str()),
+        (Some('t'), Some(second)) if second.is_uppercase() => format!("time of {}", words(letters.as_str())),
+        _ => words(name),
+    }
+}
+
+/// A status for people: `IDLE` as `idle`; the id of a presence is shortened.
+fn status(qualifier: &str) -> String {
+    match qualifier.contains(|c: char| c.is_ascii_digit()) {
+        true => short(&Id::new(qualifier)),
+        false => plain(qualifier).to_lowercase().replace('_', " "),
     }
 }
 

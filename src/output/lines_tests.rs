@@ -166,7 +166,7 @@ fn the_other_kinds() {
     }));
     assert_eq!(
         line_of(EventKind::QueueObservation, observations),
-        "2026-05-04T14:05:30Z | Sales | voice oWaiting 3, voice oOnQueueUsers IDLE 4, voice oServiceLevel 0.8, voice a 1, 1 more\n"
+        "2026-05-04T14:05:30Z | Sales | voice waiting 3, voice on queue users idle 4, voice service level 0.8, voice a 1, 1 more\n"
     );
     let state = Facts::ConversationState(ConversationStateFacts {
         conversation: Some(Id::new("1b3e08b8-e7c3-538a-87c3-a10b68b6b415")),

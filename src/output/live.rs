@@ -1,16 +1,29 @@
 //! `live`: one screen on the terminal, redrawn in place; the terminal is restored however the output ends.
 //!
-//! In: the newest `Snapshot`, the last log line, the terminal's size · Out: ANSI sequences · Thread: that of its output.
+//! In: the newest `Snapshot`, changes, keys, the last log line, the terminal's size · Out: ANSI sequences · Thread: that of
+//! its output.
+//!
+//! What a key does is decided in `board.rs`, what is shown in `screen.rs` (both pure); `cli/keyboard.rs` reads the keys.
 
+mod ability;
+mod agents;
+mod board;
+mod changes;
+mod charts;
+mod columns;
 mod history;
+mod keys;
 mod layout;
+mod one_queue;
+mod order;
+mod pages;
 mod panels;
+mod queues;
 mod screen;
 mod terminal;
 mod view;
 
 use std::io::Write;
-
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -21,12 +34,17 @@ use super::sink::{Closed, Events, Sink, Snapshots, Wants};
 use super::summary;
 use super::writer::is_closed;
 use crate::Moment;
+use crate::config::TimeZone;
 use crate::model::snapshot::Snapshot;
+use board::{Act, Board};
+use changes::Changes;
+use crossbeam_channel::Receiver;
 use history::History;
 use terminal::Terminal;
 
+pub(crate) use ability::{Ability, Keys, Size};
+pub(crate) use keys::{Decoder, Key};
 pub(crate) use terminal::Restorer;
-pub(crate) use view::{Ability, Size};
 
 /// The least time between two screens: at most 4 a second.
 const REDRAW: Duration = Duration::from_millis(250);
@@ -45,15 +63,58 @@ pub(crate) trait ScreenLog: Send {
     fn latest(&self) -> Option<String>;
 }
 
+/// What the system is asked for the screen.
+pub(crate) trait Console: Send + Sync {
+    /// Columns and rows; asked at each redraw, so that a resized window needs no signal.
+    fn size(&self) -> Size;
+
+    /// Whether the terminal is ours to draw on: not while the process is in the background.
+    fn is_foreground(&self) -> bool;
+
+    /// From now on each key is given at once, without an echo.
+    fn enter(&self);
+
+    /// The terminal's settings are as they were before `enter`. Called on any thread.
+    fn leave(&self);
+
+    /// Stops the process as Ctrl-Z does; returns when it goes on.
+    fn suspend(&self);
+
+    /// Ends the program in order, as Ctrl-C does.
+    fn quit(&self);
+}
+
+/// What the screen is told from outside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Input {
+    Key(Key),
+    /// The process is asked to stop (Ctrl-Z).
+    Suspend,
+    /// The process goes on after it was stopped.
+    Continued,
+}
+
+/// What a screen is about.
+pub(crate) struct About {
+    pub(crate) ability: Ability,
+    /// As the user typed it.
+    pub(crate) region: String,
+    /// Since when the totals count, in words.
+    pub(crate) since: &'static str,
+    pub(crate) keys: Keys,
+    /// The zone of this machine.
+    pub(crate) zone: Option<TimeZone>,
+}
+
 /// The sink that draws the screen.
 pub(crate) struct Live {
     terminal: Terminal,
     log: Box<dyn ScreenLog>,
-    region: String,
-    since: &'static str,
-    ability: Ability,
-    /// Called at each redraw, so that a resized window needs no signal.
-    size: Box<dyn FnMut() -> Size + Send>,
+    console: Arc<dyn Console>,
+    about: About,
+    inputs: Receiver<Input>,
+    board: Board,
+    changes: Changes,
     newest: Option<Arc<Snapshot>>,
     history: History,
     dirty: bool,
@@ -62,23 +123,22 @@ pub(crate) struct Live {
 }
 
 impl Live {
-    /// Nothing is written before the first screen. `region` is as the user typed it, `since` says in words since when the
-    /// totals count.
+    /// Nothing is written before the first screen. Whoever sends an input wakes the output's thread.
     pub(crate) fn new(
         writer: Box<dyn Write + Send>,
-        size: impl FnMut() -> Size + Send + 'static,
-        ability: Ability,
-        region: &str,
-        since: &'static str,
+        console: Arc<dyn Console>,
+        about: About,
+        inputs: Receiver<Input>,
         log: Box<dyn ScreenLog>,
     ) -> Self {
         Self {
-            terminal: Terminal::new(writer),
+            terminal: Terminal::new(writer, Arc::clone(&console)),
             log,
-            region: region.to_owned(),
-            since,
-            ability,
-            size: Box::new(size),
+            console,
+            about,
+            inputs,
+            board: Board::default(),
+            changes: Changes::default(),
             newest: None,
             history: History::default(),
             dirty: true,
@@ -94,17 +154,26 @@ impl Live {
 
     fn draw(&mut self, counters: &OutputCounters) -> Result<(), Closed> {
         let Some(newest) = &self.newest else { return Ok(()) };
-        let size = (self.size)();
+        if !self.console.is_foreground() {
+            self.drawn = Some(Instant::now());
+            return Ok(());
+        }
+        let size = self.console.size();
         let log = self.log.latest();
         let view = view::View {
-            snapshot: newest,
+            snapshot: self.board.paused.as_ref().unwrap_or(newest),
             now: Moment::now(),
-            region: &self.region,
-            since: self.since,
+            region: &self.about.region,
+            since: self.about.since,
             history: &self.history,
             log: log.as_deref(),
+            board: &self.board,
+            changes: &self.changes,
+            keys: self.about.keys,
+            zone: self.about.zone.as_ref(),
         };
-        let lines = screen::draw(&view, size, self.ability);
+        let screen::Drawn { lines, most_scroll } = screen::draw(&view, size, self.about.ability);
+        self.board.scroll = self.board.scroll.min(most_scroll);
         self.log.screen_on();
         let shown = self.terminal.show(&lines, size, counters);
         // Also after a failure, so that the next attempt waits as long.
@@ -127,26 +196,64 @@ impl Live {
     }
 }
 
+impl Live {
+    /// Answers what has come in since the last time.
+    fn answer(&mut self) {
+        while let Ok(input) = self.inputs.try_recv() {
+            match (input, &self.newest) {
+                (Input::Key(key), Some(newest)) => match self.board.press(key, newest, &self.history) {
+                    Act::Quit => self.console.quit(),
+                    Act::Redraw => self.dirty = true,
+                },
+                // There is no screen yet whose keys these could be.
+                (Input::Key(_), None) => {}
+                (Input::Suspend, _) => {
+                    self.terminal.restore();
+                    self.console.suspend();
+                    self.dirty = true;
+                }
+                (Input::Continued, _) => {
+                    self.terminal.forget();
+                    self.dirty = true;
+                }
+            }
+        }
+    }
+
+    fn now(&self) -> Moment {
+        self.newest.as_ref().map_or_else(Moment::now, |newest| newest.as_of)
+    }
+}
+
 impl Sink for Live {
     fn wants(&self) -> Wants {
         Wants {
             events: Events::None,
-            changes: false,
-            alerts: false,
+            changes: true,
+            alerts: true,
             snapshots: Snapshots::Newest,
         }
     }
 
-    fn take(&mut self, item: Item, _: &OutputCounters) -> Result<(), Closed> {
-        if let Item::Snapshot(snapshot) = item {
-            self.history.add(&snapshot);
-            self.newest = Some(snapshot);
-            self.dirty = true;
+    fn take(&mut self, item: Item, counters: &OutputCounters) -> Result<(), Closed> {
+        match item {
+            Item::Snapshot(snapshot) => {
+                self.history.add(&snapshot);
+                self.newest = Some(snapshot);
+                self.dirty = true;
+                return Ok(());
+            }
+            Item::State(change) => self.changes.state(&change),
+            Item::Gap(gap) => self.changes.gap(&gap, self.now()),
+            Item::Alert(alert) => self.changes.alert(&alert),
+            Item::Event(_) | Item::Audited(_) | Item::Recorded(_) => return Ok(()),
         }
+        counters.wrote(1);
         Ok(())
     }
 
     fn flush(&mut self, counters: &OutputCounters) -> Result<(), Closed> {
+        self.answer();
         match self.due() {
             Some(due) if due > Instant::now() => Ok(()),
             _ => self.draw(counters),

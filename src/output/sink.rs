@@ -157,6 +157,14 @@ impl OutputSender {
             self.counters.missed(1);
         }
     }
+
+    /// Wakes the output's thread, which then flushes if it must.
+    #[cfg(feature = "cli")]
+    pub(crate) fn wake(&self) {
+        if let Some(queue) = self.queue.upgrade() {
+            queue.wake();
+        }
+    }
 }
 
 /// How an output ended.

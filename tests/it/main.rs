@@ -26,6 +26,7 @@
 //! | `explain` | what one conversation was counted for and why |
 //! | `webhook` | snapshots and events posted to receivers that take, refuse, fail and hang |
 //! | `process` | the program: outputs, signals, exit codes |
+//! | `terminal` | the live screen on a terminal: keys, job control, settings restored |
 //! | `simulator` | the simulator from outside |
 //! | `web` | the page, metrics, health and snapshots over HTTP, and what hostile peers get |
 //! | `week` | a week of renewals and faults, compressed: the numbers are true at its end, and nothing leaks |
@@ -79,6 +80,8 @@ mod simulator;
 mod stream;
 #[cfg(feature = "simulator")]
 mod support;
+#[cfg(all(unix, feature = "cli", feature = "simulator"))]
+mod terminal;
 mod tidy;
 #[cfg(feature = "simulator")]
 mod unanswered;

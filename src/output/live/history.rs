@@ -70,20 +70,26 @@ fn push(samples: &mut VecDeque<Option<u64>>, steps: usize, value: Option<u64>) {
 
 /// The last `columns` samples as bars of eight heights; an unknown count is a space.
 pub(super) fn sparkline(samples: &[Option<u64>], columns: usize) -> String {
-    const HEIGHTS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
-    let samples = &samples[samples.len().saturating_sub(columns)..];
+    bars(&samples[samples.len().saturating_sub(columns)..], 1).concat()
+}
+
+/// The samples as bars that are `lines` lines high, the uppermost line first; a zero is a low bar, an unknown count a space.
+pub(super) fn bars(samples: &[Option<u64>], lines: usize) -> Vec<String> {
+    const HEIGHTS: [char; 9] = [' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
     let top = samples.iter().flatten().copied().max().unwrap_or(0).max(1);
-    samples
-        .iter()
-        .map(|sample| match sample {
-            None => ' ',
-            Some(count) => {
-                HEIGHTS[usize::try_from(count.saturating_mul(7).div_ceil(top))
-                    .unwrap_or(7)
-                    .min(7)]
-            }
-        })
-        .collect()
+    let most = (8 * lines as u64).saturating_sub(1);
+    let height = |sample: &Option<u64>| {
+        let count = u128::from((*sample)?) * u128::from(most);
+        usize::try_from(count.div_ceil(u128::from(top)))
+            .ok()
+            .map(|height| height + 1)
+    };
+    let heights = Vec::from_iter(samples.iter().map(height));
+    let line = |below: usize| {
+        let eighths = |height: &Option<usize>| height.map_or(0, |height| height.saturating_sub(8 * below).min(8));
+        heights.iter().map(|height| HEIGHTS[eighths(height)]).collect()
+    };
+    (0..lines).rev().map(line).collect()
 }
 
 #[cfg(test)]
@@ -95,6 +101,13 @@ mod tests {
         assert_eq!(sparkline(&[Some(0), Some(1), Some(7), None, Some(14)], 10), "▁▂▅ █");
         assert_eq!(sparkline(&[Some(9), Some(0), Some(0)], 2), "▁▁");
         assert_eq!(sparkline(&[], 5), "");
+    }
+
+    #[test]
+    fn bars_of_several_lines() {
+        assert_eq!(bars(&[Some(0), Some(5), Some(10), None], 2), [" ▁█ ", "▁██ "]);
+        assert_eq!(bars(&[], 2), ["", ""]);
+        assert_eq!(bars(&[Some(u64::MAX)], 1), ["█"]);
     }
 
     #[test]

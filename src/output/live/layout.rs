@@ -2,7 +2,7 @@
 //!
 //! In: text and styles · Out: one string for each line, with or without colours · Thread: any (pure).
 
-use super::view::Ability;
+use super::ability::Ability;
 use crate::output::text::{clip, plain, width};
 
 /// How a piece of a line looks. It has no effect on a terminal without colours.
@@ -15,6 +15,8 @@ pub(super) enum Style {
     Warn,
     Bad,
     Accent,
+    /// The row that is selected.
+    Selected,
 }
 
 impl Style {
@@ -27,6 +29,7 @@ impl Style {
             Self::Warn => "\x1b[33m",
             Self::Bad => "\x1b[1;31m",
             Self::Accent => "\x1b[36m",
+            Self::Selected => "\x1b[7m",
         }
     }
 }
@@ -70,6 +73,32 @@ impl Line {
         self
     }
 
+    /// The line in exactly so many columns.
+    pub(super) fn fitted(&self, columns: usize) -> Self {
+        let mut line = self.cut(columns);
+        let pad = " ".repeat(columns.saturating_sub(line.used));
+        line.add(Style::Normal, &pad);
+        line
+    }
+
+    /// The line in at most so many columns, ending with `…` if it was cut.
+    fn cut(&self, columns: usize) -> Self {
+        let mut line = Self::default();
+        let mut room = columns;
+        let overflows = self.used > columns;
+        for (style, text) in &self.pieces {
+            // The piece that does not fit is cut; the pieces after it are left out.
+            let fits = width(text) <= room && !(overflows && width(text) == room);
+            let text = if fits { clip(text, room) } else { cut(text, room).into() };
+            room -= width(&text);
+            line.add(*style, &text);
+            if !fits {
+                break;
+            }
+        }
+        line
+    }
+
     /// Columns used so far.
     pub(super) fn used(&self) -> usize {
         self.used
@@ -86,25 +115,16 @@ impl Line {
     /// The text of the line with its colour codes, at most `columns` wide.
     pub(super) fn render(&self, columns: usize, ability: Ability) -> String {
         let mut out = String::new();
-        let mut room = columns;
-        let overflows = self.used > columns;
-        for (style, text) in &self.pieces {
-            // The piece that does not fit is cut and ends with `…`; the pieces after it are left out.
-            let fits = width(text) <= room && !(overflows && width(text) == room);
-            let text = if fits { clip(text, room) } else { cut(text, room).into() };
-            room -= width(&text);
+        for (style, text) in &self.cut(columns).pieces {
             let code = if ability == Ability::Colours && !text.trim().is_empty() {
                 style.code()
             } else {
                 ""
             };
             out.push_str(code);
-            out.push_str(&text);
+            out.push_str(text);
             if !code.is_empty() {
                 out.push_str("\x1b[0m");
-            }
-            if !fits {
-                break;
             }
         }
         out

@@ -2,9 +2,14 @@
 //!
 //! In: snapshots · Out: assertions on whole screens · Thread: the test's.
 
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
+use super::super::board::Board;
+use super::super::changes::Changes;
 use super::super::history::History;
+use super::super::keys::Key;
+use super::super::order::QueueSort;
 use super::*;
 use crate::Id;
 use crate::Moment;
@@ -18,6 +23,25 @@ use crate::output::testing::{SALES, SUPPORT, a_gap, a_snapshot};
 use crate::output::text::width;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
+
+static BOARD: LazyLock<Board> = LazyLock::new(Board::default);
+static CHANGES: LazyLock<Changes> = LazyLock::new(Changes::default);
+
+/// What is shown before a key is pressed.
+fn a_view<'a>(snapshot: &'a Snapshot, history: &'a History) -> View<'a> {
+    View {
+        snapshot,
+        now: snapshot.generated_at,
+        region: "",
+        since: "today",
+        history,
+        log: None,
+        board: &BOARD,
+        changes: &CHANGES,
+        keys: Keys::Read,
+        zone: None,
+    }
+}
 
 fn screen(snapshot: &Snapshot, cols: u16, rows: u16, log: Option<&str>) -> String {
     screen_at(snapshot, cols, rows, log, snapshot.generated_at)
@@ -34,14 +58,13 @@ fn screen_at(snapshot: &Snapshot, cols: u16, rows: u16, log: Option<&str>, now: 
         history.add(&past);
     }
     let view = View {
-        snapshot,
         now,
         region: "mypurecloud.ie",
         since: "since start",
-        history: &history,
         log,
+        ..a_view(snapshot, &history)
     };
-    let lines = draw(&view, Size { cols, rows }, Ability::Plain);
+    let lines = draw(&view, Size { cols, rows }, Ability::Plain).lines;
     assert!(lines.len() <= usize::from(rows));
     for line in &lines {
         assert!(width(line) <= usize::from(cols), "{line:?}");
@@ -211,15 +234,13 @@ fn a_gap_hides_numbers_and_moves_no_row() {
     let mut history = History::default();
     history.add(&a_snapshot());
     history.add(&snapshot);
+    let mut board = Board::default();
+    board.queue_order.by = QueueSort::Waiting;
     let view = View {
-        snapshot: &snapshot,
-        now: snapshot.generated_at,
-        region: "",
-        since: "today",
-        history: &history,
-        log: None,
+        board: &board,
+        ..a_view(&snapshot, &history)
     };
-    let lines = draw(&view, Size { cols: 80, rows: 24 }, Ability::Plain);
+    let lines = draw(&view, Size { cols: 80, rows: 24 }, Ability::Plain).lines;
     let text = lines.join("\n");
     assert!(text.contains("DEGRADED  all 2 queues unknown (gap)"), "{text}");
     assert!(text.contains("– waiting   – interacting"), "{text}");
@@ -234,15 +255,8 @@ fn a_queue_that_alerts_has_a_colour_and_a_sign() {
     let mut snapshot = a_snapshot();
     let history = History::default();
     let drawn = |snapshot: &Snapshot, ability| {
-        let view = View {
-            snapshot,
-            now: snapshot.generated_at,
-            region: "",
-            since: "today",
-            history: &history,
-            log: None,
-        };
-        draw(&view, Size { cols: 80, rows: 24 }, ability).join("\n")
+        let view = a_view(snapshot, &history);
+        draw(&view, Size { cols: 80, rows: 24 }, ability).lines.join("\n")
     };
     let before = drawn(&snapshot, Ability::Plain);
     assert!(!before.contains('!'), "{before}");
@@ -329,15 +343,10 @@ fn numbers_160x20() {
 fn gaps_are_never_shown_as_fact() {
     let history = History::default();
     let drawn = |snapshot: &Snapshot| {
-        let view = View {
-            snapshot,
-            now: snapshot.generated_at,
-            region: "",
-            since: "today",
-            history: &history,
-            log: None,
-        };
-        draw(&view, Size { cols: 160, rows: 24 }, Ability::Colours).join("\n")
+        let view = a_view(snapshot, &history);
+        draw(&view, Size { cols: 160, rows: 24 }, Ability::Colours)
+            .lines
+            .join("\n")
     };
     let mut snapshot = with_numbers();
     let well = drawn(&snapshot);
@@ -373,14 +382,12 @@ fn old_numbers_never_look_current() {
     let history = History::default();
     let coloured = |snapshot: &Snapshot, later: u64| {
         let view = View {
-            snapshot,
             now: snapshot.generated_at.plus(Duration::from_secs(later)),
-            region: "",
-            since: "today",
-            history: &history,
-            log: None,
+            ..a_view(snapshot, &history)
         };
-        draw(&view, Size { cols: 100, rows: 24 }, Ability::Colours).join("\n")
+        draw(&view, Size { cols: 100, rows: 24 }, Ability::Colours)
+            .lines
+            .join("\n")
     };
     let row = |text: &str| text.lines().find(|line| line.contains("Support")).unwrap().to_owned();
     let well = coloured(&a_snapshot(), 1);
@@ -408,9 +415,150 @@ fn names_are_text_only() {
     assert!(!text.chars().any(|c| c.is_control() && c != '\n'), "{text:?}");
 }
 
+/// A day with everything on it: numbers, agents with names, changes, alerts.
+fn a_full_day() -> (Snapshot, Changes) {
+    let mut snapshot = with_numbers();
+    for (n, name) in ["Mail", "Returns", "Technical Desk", "VIP"].into_iter().enumerate() {
+        let mut queue = snapshot.queues[&Id::new(SALES)].clone();
+        queue.name = Some(name.to_owned());
+        snapshot.queues.insert(Id::new(&format!("q{n}")), queue);
+    }
+    let sales = snapshot.queues.get_mut(&Id::new(SALES)).unwrap();
+    let mut voice = crate::model::snapshot::MediaSnapshot::default();
+    (voice.live, voice.totals) = (sales.live, some_numbers(100));
+    sales.by_media.insert("voice".to_owned(), Box::new(voice));
+    let count = |count| BTreeMap::from([("count".to_owned(), count)]);
+    let by = BTreeMap::from([("IDLE".to_owned(), count(2.0)), ("INTERACTING".to_owned(), count(4.0))]);
+    let metrics = BTreeMap::from([
+        ("oOnQueueUsers".to_owned(), ObservationSnapshot::Qualified(by)),
+        ("oMemberUsers".to_owned(), ObservationSnapshot::Plain(count(9.0))),
+    ]);
+    sales.observations.insert("all".to_owned(), metrics);
+    for n in 0..12_u64 {
+        let user = snapshot.users.entry(Id::new(&format!("u{n}"))).or_default();
+        user.name = Some(format!("Example Agent {n}"));
+        user.routing_status.get_or_insert_with(|| "IDLE".to_owned());
+        user.since = Some(snapshot.as_of.minus(Duration::from_secs(17 * n + 5)));
+    }
+    let mut changes = Changes::default();
+    let from = moment("2026-05-04T03:00:00Z");
+    let mut gap = a_gap(from, Some(from.plus(Duration::from_secs(12))));
+    changes.gap(&gap, from);
+    gap.repaired = true;
+    changes.gap(&gap, from.plus(Duration::from_secs(15)));
+    (snapshot, changes)
+}
+
+fn pressed(keys: &str, snapshot: &Snapshot) -> Board {
+    let (snapshot, history) = (Arc::new(snapshot.clone()), History::default());
+    let mut board = Board::default();
+    for key in keys.chars() {
+        let key = if key == '>' { Key::Enter } else { Key::Char(key) };
+        board.press(key, &snapshot, &history);
+    }
+    board
+}
+
+/// The screen after these keys, `>` being Enter.
+fn screen_after(keys: &str, (snapshot, changes): &(Snapshot, Changes), cols: u16, rows: u16) -> String {
+    let (history, board) = (History::default(), pressed(keys, snapshot));
+    let view = View {
+        board: &board,
+        changes,
+        ..a_view(snapshot, &history)
+    };
+    let lines = draw(&view, Size { cols, rows }, Ability::Plain).lines;
+    assert!(lines.len() <= usize::from(rows), "{keys} {cols}x{rows}");
+    for line in &lines {
+        assert!(width(line) <= usize::from(cols), "{keys} {cols}x{rows}: {line:?}");
+        assert!(!line.chars().any(char::is_control), "{line:?}");
+    }
+    lines.iter().map(|line| format!("{}\n", line.trim_end())).collect()
+}
+
+#[test]
+fn wide_200x60() {
+    let is = screen_after("", &a_full_day(), 200, 60);
+    assert_screen(&is, include_str!("screens/wide_200x60.txt"));
+}
+
+#[test]
+fn queue_100x40() {
+    let is = screen_after("/sales>>", &a_full_day(), 100, 40);
+    assert_screen(&is, include_str!("screens/queue_100x40.txt"));
+}
+
+#[test]
+fn agents_80x24() {
+    let is = screen_after("a", &a_full_day(), 80, 24);
+    assert_screen(&is, include_str!("screens/agents_80x24.txt"));
+}
+
+#[test]
+fn changes_80x24() {
+    let is = screen_after("e", &a_full_day(), 80, 24);
+    assert_screen(&is, include_str!("screens/changes_80x24.txt"));
+}
+
+#[test]
+fn help_80x24() {
+    let is = screen_after("?", &a_full_day(), 80, 24);
+    assert_screen(&is, include_str!("screens/help_80x24.txt"));
+}
+
+/// All times on a screen are of the zone that the viewer chose.
+#[test]
+fn local_times() {
+    let (snapshot, changes) = a_full_day();
+    let (history, board) = (History::default(), pressed("et", &snapshot));
+    let zone = crate::config::TimeZone::fixed(120);
+    let view = View {
+        board: &board,
+        changes: &changes,
+        zone: Some(&zone),
+        ..a_view(&snapshot, &history)
+    };
+    let text = draw(&view, Size { cols: 100, rows: 24 }, Ability::Plain)
+        .lines
+        .join("\n");
+    assert!(
+        text.contains("16:05:30 local") && text.contains("05:00:15  gap"),
+        "{text}"
+    );
+    assert!(!text.contains("UTC"), "{text}");
+}
+
+/// A queue that is selected is on the screen, wherever it stands in the table.
+#[test]
+fn the_selected_queue_is_in_sight() {
+    let snapshot = with_many_queues();
+    let history = History::default();
+    let rows = super::super::order::queues(&snapshot, &history, Board::default().queue_order, "");
+    for (id, _) in rows {
+        let board = Board {
+            selected: Some(id.clone()),
+            ..Board::default()
+        };
+        let view = View {
+            board: &board,
+            ..a_view(&snapshot, &history)
+        };
+        let lines = draw(&view, Size { cols: 40, rows: 10 }, Ability::Plain).lines;
+        assert!(lines.iter().any(|line| line.starts_with("> ")), "{id}: {lines:?}");
+    }
+}
+
+#[test]
+fn five_digits_are_whole() {
+    let mut snapshot = a_snapshot();
+    let sales = snapshot.queues.get_mut(&Id::new(SALES)).unwrap();
+    sales.live.after_call_work = 12_345.into();
+    assert!(screen(&snapshot, 80, 24, None).contains("12345"));
+}
+
 proptest! {
     #[test]
-    fn fits_any_size(cols in 0_u16..140, rows in 0_u16..45, pick in 0..6, name in "\\PC{0,40}", waiting in any::<u64>()) {
+    fn fits_any_size(cols in 0_u16..210, rows in 0_u16..65, pick in 0..6, name in "\\PC{0,40}", waiting in any::<u64>()) {
         let mut snapshot = match pick {
             0 => a_snapshot(),
             1 => with_many_queues(),
@@ -423,6 +571,11 @@ proptest! {
             queue.name = Some(name);
             queue.live.waiting = waiting.into();
             queue.longest_wait_secs = Some(waiting as f64);
+        }
+        let (_, changes) = a_full_day();
+        let day = (snapshot.clone(), changes);
+        for keys in ["", "a", "e", "?", ">", "/x"] {
+            screen_after(keys, &day, cols, rows);
         }
         screen(&snapshot, cols, rows, Some("a log line that is longer than most terminals are wide, again and again and again"));
     }

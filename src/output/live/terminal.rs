@@ -2,15 +2,16 @@
 //!
 //! In: lines · Out: ANSI sequences (alternate screen, cursor, wrapping) · Thread: that of `live`; `Restorer` any.
 //!
-//! The terminal stays out of raw mode, so that Ctrl-C is a signal. It therefore echoes what somebody types; every screen is
-//! written whole and so erases that, at some 10 KB/s for 4 screens a second.
+//! Where keys are read, the terminal gives each of them at once and echoes none; Ctrl-C and Ctrl-Z stay signals. Elsewhere it
+//! echoes what somebody types; every screen is written whole and so erases that, at some 10 KB/s for 4 screens a second.
 
 use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
-use super::view::Size;
+use super::Console;
+use super::ability::Size;
 use crate::output::counters::OutputCounters;
 use crate::output::text::width;
 use crate::output::writer::write_out;
@@ -25,26 +26,37 @@ pub(super) struct Terminal {
     writer: Box<dyn Write + Send>,
     /// Whether the terminal is in the state of `ENTER`.
     entered: Arc<AtomicBool>,
+    console: Arc<dyn Console>,
     size: Option<Size>,
 }
 
 impl Terminal {
-    pub(super) fn new(writer: Box<dyn Write + Send>) -> Self {
+    pub(super) fn new(writer: Box<dyn Write + Send>, console: Arc<dyn Console>) -> Self {
         Self {
             writer,
             entered: Arc::new(AtomicBool::new(false)),
+            console,
             size: None,
         }
     }
 
     pub(super) fn restorer(&self) -> Restorer {
-        Restorer(Arc::clone(&self.entered))
+        Restorer {
+            entered: Arc::clone(&self.entered),
+            console: Arc::clone(&self.console),
+        }
+    }
+
+    /// After the process was stopped, the shell has used the terminal: the next screen enters it again.
+    pub(super) fn forget(&mut self) {
+        self.entered.store(false, SeqCst);
     }
 
     /// Draws a whole screen. `lines` must fit into `size`.
     pub(super) fn show(&mut self, lines: &[String], size: Size, counters: &OutputCounters) -> io::Result<()> {
         let mut out = String::with_capacity(4096);
         if !self.entered.swap(true, SeqCst) {
+            self.console.enter();
             out.push_str(ENTER);
         } else if self.size != Some(size) {
             out.push_str("\x1b[2J");
@@ -74,11 +86,7 @@ impl Terminal {
 
     /// Restores the terminal if the screen is shown.
     pub(super) fn restore(&mut self) {
-        if self.entered.swap(false, SeqCst) {
-            // A terminal that is gone needs no restoring.
-            let _ = self.writer.write_all(LEAVE.as_bytes());
-            let _ = self.writer.flush();
-        }
+        self.restorer().restore(&mut *self.writer);
     }
 }
 
@@ -98,16 +106,21 @@ impl Drop for Terminal {
     }
 }
 
-/// Restores the terminal from another thread, once.
+/// Restores the terminal, also from another thread, once.
 #[derive(Clone)]
-pub(crate) struct Restorer(Arc<AtomicBool>);
+pub(crate) struct Restorer {
+    entered: Arc<AtomicBool>,
+    console: Arc<dyn Console>,
+}
 
 impl Restorer {
     /// Writes the codes that restore the terminal, if the screen is still shown.
     pub(crate) fn restore(&self, to: &mut dyn Write) {
-        if self.0.swap(false, SeqCst) {
+        if self.entered.swap(false, SeqCst) {
+            // A terminal that is gone needs no restoring.
             let _ = to.write_all(LEAVE.as_bytes());
             let _ = to.flush();
+            self.console.leave();
         }
     }
 }

@@ -1,51 +1,17 @@
-//! The input of the screen: the snapshot with its surroundings, and the terminal's size and abilities.
+//! The input of the screen: the snapshot with its surroundings.
 //!
-//! In: snapshot, time, history, log line · Out: `View`, `Size`, `Ability` · Thread: any (plain data).
+//! In: snapshot, time, history, changes, the viewer's choices, log line · Out: `View` · Thread: any (plain data).
 
 use std::time::Duration;
 
+use super::ability::Keys;
+use super::board::Board;
+use super::changes::Changes;
 use super::history::History;
 use crate::Moment;
+use crate::config::TimeZone;
 use crate::model::snapshot::{ConnectionState, Snapshot};
-use crate::output::text::{between, span};
-
-/// What a terminal can show.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Ability {
-    /// Cursor movement, but no colours.
-    Plain,
-    /// Cursor movement and colours.
-    Colours,
-}
-
-impl Ability {
-    /// From `TERM` and `NO_COLOR`; `None` if the cursor cannot be moved, so that `lines` is used instead.
-    pub(crate) fn from_environment(term: Option<&str>, no_color: Option<&str>) -> Option<Self> {
-        match (term, no_color) {
-            // Windows sets no TERM.
-            (None, _) if cfg!(unix) => None,
-            (Some("" | "dumb" | "unknown"), _) => None,
-            // https://no-color.org: present and not empty.
-            (_, Some(value)) if !value.is_empty() => Some(Self::Plain),
-            _ => Some(Self::Colours),
-        }
-    }
-}
-
-/// Columns and rows of a terminal.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Size {
-    pub(crate) cols: u16,
-    pub(crate) rows: u16,
-}
-
-impl Size {
-    /// The size of the terminal that this program runs on; 80x24 if it is unknown.
-    pub(crate) fn of_terminal() -> Self {
-        let (cols, rows) = terminal_size::terminal_size().map_or((80, 24), |(cols, rows)| (cols.0, rows.0));
-        Self { cols, rows }
-    }
-}
+use crate::output::text::{between, clock, span};
 
 /// Everything that a screen shows.
 pub(super) struct View<'a> {
@@ -57,12 +23,59 @@ pub(super) struct View<'a> {
     pub(super) since: &'a str,
     pub(super) history: &'a History,
     pub(super) log: Option<&'a str>,
+    pub(super) board: &'a Board,
+    pub(super) changes: &'a Changes,
+    /// Whether keys are read.
+    pub(super) keys: Keys,
+    /// The zone of local times, if it is known.
+    pub(super) zone: Option<&'a TimeZone>,
 }
 
 /// Without a new snapshot for this long the numbers are not current, even if the last one says "streaming".
 const SILENT: Duration = Duration::from_secs(5);
 
 impl View<'_> {
+    /// `14:05:30` in the zone that the viewer chose.
+    pub(super) fn clock(&self, at: Moment) -> String {
+        clock(self.shifted(at))
+    }
+
+    /// `14:05`.
+    pub(super) fn hour(&self, at: Moment) -> String {
+        let mut text = self.clock(at);
+        text.truncate(5);
+        text
+    }
+
+    /// `14:05:30`, with the day before it where that is not the day of the numbers.
+    pub(super) fn day_and_clock(&self, at: Moment) -> String {
+        let day = |at: Moment| self.shifted(at).to_string()[5..10].to_owned();
+        match day(at) {
+            today if today == day(self.snapshot.as_of) => self.clock(at),
+            other => format!("{other} {}", self.clock(at)),
+        }
+    }
+
+    pub(super) fn zone_name(&self) -> &'static str {
+        if self.local().is_some() { "local" } else { "UTC" }
+    }
+
+    fn local(&self) -> Option<&TimeZone> {
+        self.zone.filter(|_| self.board.is_local)
+    }
+
+    /// The moment whose time in UTC is the local time of `at`.
+    fn shifted(&self, at: Moment) -> Moment {
+        let offset_ms = self.local().map_or(0, |zone| zone.offset_ms(at));
+        Moment::from_epoch_ms(at.epoch_ms().saturating_add(offset_ms))
+    }
+
+    /// Number of gaps that REST did not fill in; with any, less was counted than happened.
+    pub(super) fn unrepaired_gaps(&self) -> usize {
+        let gaps = &self.snapshot.connection.gaps;
+        gaps.iter().filter(|gap| !gap.repaired).count()
+    }
+
     /// Why the numbers are not current, if they are not.
     pub(super) fn stale(&self) -> Option<String> {
         let connection = &self.snapshot.connection;
@@ -72,6 +85,8 @@ impl View<'_> {
             Some("STOPPED".to_owned())
         } else if connection.state != ConnectionState::Streaming {
             Some("NOT LIVE".to_owned())
+        } else if self.board.paused.is_some() {
+            Some("PAUSED".to_owned())
         } else if waited >= SILENT {
             Some(format!("NO NEW NUMBERS FOR {}", span(waited)))
         } else if !freshness.is_empty() && freshness.values().all(|kind| kind.stale) {

@@ -1,0 +1,75 @@
+//! Who does what since when.
+//!
+//! In: `View` · Out: lines · Thread: any (pure).
+
+use super::columns::minutes;
+use super::layout::{Line, Style};
+use super::order;
+use super::view::View;
+use crate::model::snapshot::UserSnapshot;
+use crate::output::text::{between, short, width};
+
+/// Least and most columns of a name.
+const LEAST_NAME: usize = 9;
+const MOST_NAME: usize = 32;
+/// Least and most columns of a status.
+const LEAST_STATUS: usize = 6;
+const MOST_STATUS: usize = 18;
+/// Columns of the time in it.
+const TIME: usize = 10;
+
+/// A head, then the agents that the viewer's filter lets through, in the viewer's order. A name is shown where the run
+/// asked for the names of users, else an id.
+pub(super) fn list(view: &View<'_>, cols: usize) -> Vec<Line> {
+    let snapshot = view.snapshot;
+    let rows = order::agents(snapshot, view.board.agent_order, &view.board.agent_filter);
+    let named = Vec::from_iter(rows.iter().map(|(id, user)| {
+        let name = user.name.clone().unwrap_or_else(|| short(id));
+        (name, order::status(user), *user)
+    }));
+    let widest = named.iter().map(|(name, ..)| width(name)).max().unwrap_or(0);
+    let statuses = named.iter().map(|(_, status, _)| width(status));
+    let status = statuses.max().unwrap_or(0).clamp(LEAST_STATUS, MOST_STATUS);
+    let room = cols.saturating_sub(status + TIME + 1).max(LEAST_NAME);
+    let name = widest.clamp(LEAST_NAME, MOST_NAME).min(room);
+    let mut head = Line::default();
+    head.left(Style::Dim, "agent", name)
+        .add(Style::Normal, " ")
+        .left(Style::Dim, "status", status)
+        .right(Style::Dim, "for", TIME);
+    let mut lines = vec![head];
+    for (text, status_text, user) in &named {
+        let time = user
+            .since
+            .map(|since| minutes(between(since, snapshot.as_of).as_secs_f64()));
+        let mut line = Line::default();
+        line.left(Style::Normal, text, name)
+            .add(Style::Normal, " ")
+            .left(style(user), status_text, status)
+            .right(Style::Normal, time.as_deref().unwrap_or("–"), TIME);
+        lines.push(line);
+    }
+    if snapshot.users.is_empty() {
+        lines = vec![none(
+            "no agent is known: ask for them with --user queue-members, or --user ID",
+        )];
+    } else if named.is_empty() {
+        lines.push(none("no agent of this name or status"));
+    }
+    lines
+}
+
+fn none(text: &str) -> Line {
+    let mut line = Line::default();
+    line.add(Style::Dim, text);
+    line
+}
+
+fn style(user: &UserSnapshot) -> Style {
+    match user.routing_status.as_deref() {
+        Some("NOT_RESPONDING") => Style::Bad,
+        Some("IDLE") => Style::Good,
+        Some("INTERACTING" | "COMMUNICATING") => Style::Accent,
+        _ => Style::Normal,
+    }
+}
