@@ -3,6 +3,7 @@
 //! In: `QueueSnapshot`s · Out: cells of known width · Thread: any (pure).
 
 use super::layout::{Line, Style};
+use crate::base::order::Ordered as _;
 use crate::model::counts::{Field, LiveNumbers, Numbers, Unit};
 use crate::model::snapshot::{AlertLevel, AlertName, ObservationSnapshot, QueueSnapshot};
 use crate::output::text::{number, width};
@@ -119,7 +120,7 @@ fn all_columns() -> Vec<Column> {
     });
     let mut columns: Vec<Column> = live.chain(counted).filter(|column| column.rank > 0).collect();
     columns.extend([longest_wait, on_queue]);
-    columns.sort_by_key(|column| column.rank);
+    columns.order_by_key(|column| column.rank);
     columns
 }
 

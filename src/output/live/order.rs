@@ -9,6 +9,7 @@ use std::cmp::Ordering;
 
 use super::history::History;
 use crate::Id;
+use crate::base::order::Ordered as _;
 use crate::model::snapshot::{QueueSnapshot, Snapshot, UserSnapshot};
 
 /// By what queues are sorted.
@@ -132,7 +133,7 @@ pub(super) fn queues<'a>(
     let by_name = |one: &(&Id, &QueueSnapshot), other: &(&Id, &QueueSnapshot)| {
         names(one.1.name.as_deref(), other.1.name.as_deref()).then(one.0.cmp(other.0))
     };
-    rows.sort_by(|one, other| {
+    rows.order_by(|one, other| {
         let grows = order.by == QueueSort::ServiceLevel;
         match order.by {
             QueueSort::Name if order.is_reversed => by_name(one, other).reverse(),
@@ -153,7 +154,7 @@ pub(super) fn agents<'a>(
         contains(user.name.as_deref(), id, &filter) || status(user).to_lowercase().contains(&filter)
     };
     let mut rows: Vec<_> = snapshot.users.iter().filter(shown).collect();
-    rows.sort_by(|one, other| {
+    rows.order_by(|one, other| {
         let by_name = || names(one.1.name.as_deref(), other.1.name.as_deref()).then(one.0.cmp(other.0));
         let order_of = match order.by {
             // The earlier its begin, the longer a status has lasted.

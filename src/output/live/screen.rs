@@ -12,6 +12,7 @@ use super::board::Page;
 use super::layout::{Line, Style};
 use super::view::View;
 use super::{agents, one_queue, pages, panels, queues};
+use crate::base::order::Ordered as _;
 use crate::model::snapshot::{ConnectionState, Snapshot, UnknownQueues};
 use crate::output::summary;
 use crate::output::text::{between, plain, short, span, width};
@@ -211,7 +212,7 @@ fn differing(view: &View<'_>) -> Option<Line> {
         let observed = queue.observed.filter(|observed| observed.differs_since.is_some())?;
         Some((observed.differs_since, id, queue, observed))
     }));
-    all.sort_by_key(|(since, id, ..)| (*since, *id));
+    all.order_by_key(|(since, id, ..)| (*since, *id));
     let (since, id, queue, observed) = all.first()?;
     let name = queue.name.clone().unwrap_or_else(|| short(id));
     let mut line = Line::default();
