@@ -6,7 +6,7 @@
 //! in a snapshot is absent, numbers have one digit behind the point, moments are text as in the snapshot. The other
 //! differences from a snapshot:
 //!
-//! - `version`, `settings` and `degraded` (what is not known though it streams) are added.
+//! - `version`, `settings`, `degraded` (what is not known though it streams) and `changes` (the last ones) are added.
 //! - `totals` has no live numbers while no queue is known.
 //! - `connection` has counts instead of lists, and the gap of all topics that is open now.
 //! - `windows` is an object by the windows' starts: the newest 60, with the numbers that the page draws.
@@ -18,15 +18,18 @@
 //! megabytes, of which little changes in a second, so differences are small in spite of the names.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use super::board::Scene;
 use super::{Settings, readiness};
 use crate::Moment;
 use crate::base::inserted::Inserted as _;
 use crate::config::TotalsSince;
+use crate::output::last_changes::{Entries, LastChange};
 use crate::model::snapshot::{
     AllQueues, Gap, GapTopics, LiveNumbers, LiveTotals, ObservationSnapshot, QueueSnapshot, Snapshot, UnknownQueues,
     WindowSnapshot,
@@ -38,10 +41,13 @@ const WINDOWS: usize = 60;
 type Object = Map<String, Value>;
 
 /// A server-sent event with the picture of `now`: its difference from the picture of `before`, or all of it.
-pub(super) fn event(now: &Snapshot, before: Option<&Snapshot>, settings: Settings) -> Vec<u8> {
+pub(super) fn event(now: &Scene, before: Option<&Scene>, settings: Settings) -> Vec<u8> {
+    let snapshot_before = before.map(|before| &*before.snapshot);
+    let mut patch = patch(&now.snapshot, snapshot_before, settings);
+    put(&mut patch, "changes", changes(before.map(|before| &before.changes), &now.changes));
     let message = Message {
         whole: before.is_none(),
-        patch: patch(now, before, settings),
+        patch,
     };
     // JSON holds no line end of its own, so this is one line.
     serde_json::to_string(&message)
@@ -100,6 +106,21 @@ fn patch(now: &Snapshot, before: Option<&Snapshot>, settings: Settings) -> Objec
         patch
     }));
     patch
+}
+
+/// The patch of the last changes by their numbers.
+fn changes(old: Option<&Entries>, now: &Entries) -> Object {
+    if old.is_some_and(|old| Arc::ptr_eq(old, now)) {
+        return Object::new();
+    }
+    rows(old.map(|old| &**old), now, |old, now| {
+        change(old, now, |entry: &LastChange| {
+            let mut row = object(&entry.what);
+            row.insert("at".to_owned(), entry.at.to_string().into());
+            row.extend(entry.until.map(|until| ("until".to_owned(), until.to_string().into())));
+            row
+        })
+    })
 }
 
 fn all_queues(snapshot: &Snapshot) -> BTreeMap<&str, &AllQueues> {

@@ -31,6 +31,11 @@ function formatDay(at) {
   return new Date(at).toLocaleString(locale, { dateStyle: 'medium', timeStyle: 'short' });
 }
 
+/** Whether a moment is on the viewer's day of the newest picture. */
+function isToday(at) {
+  return new Date(at).toDateString() === new Date(picture.as_of).toDateString();
+}
+
 /** The clock of the header: hours and minutes now. */
 function formatClock() {
   return new Date().toLocaleTimeString(locale, { hour: '2-digit', minute: '2-digit' });

@@ -28,6 +28,7 @@ const german = {
   fromBrowser: 'wie der Browser',
   pageSecs: 'Sekunden je Seite (Wandbildschirm)',
   showAgents: 'Agenten zeigen',
+  limits: 'Grenzen der Zeit im Status (Status:gelb:rot, Sekunden)',
   sound: 'Ton bei neuem Alarm',
   queuesShown: 'Warteschlangen (keine gewählt: alle)',
   reset: 'Zurücksetzen',
@@ -60,7 +61,7 @@ const german = {
   reconnecting: 'Verbindet neu',
   stopped: 'Beendet',
   silent: 'Still',
-  degraded: (why) => `Eingeschränkt: ${why}`,
+  degraded: 'Eingeschränkt',
   noAnswer: 'Keine Antwort',
   replayOf: (when) => `Wiedergabe vom ${when}`,
   simulated: 'Simuliert',
@@ -75,6 +76,8 @@ const german = {
   nothingYet: 'Verbunden, aber von Genesys ist noch nichts gekommen.',
   nothingSince: (since) => `Von Genesys ist seit ${since} nichts gekommen.`,
   notCovered: (since, cause) => `Seit ${since} ist nicht alles erfasst (${cause}).`,
+  unknownQueues: (unknown, all, why) =>
+    unknown === all ? `Keine Warteschlange ist jetzt bekannt: ${why}.` : `${unknown} von ${all} Warteschlangen jetzt unbekannt: ${why}. Summen sind die der anderen.`,
   liveAgain: (since) => `Wieder live seit ${since}.`,
 
   age: (age) => `Daten ${age} alt`,
@@ -84,6 +87,10 @@ const german = {
   windowTitle: (waiting, title) => `${waiting} wartend · ${title}`,
   windowTitleNotLive: (title) => `nicht live · ${title}`,
 
+  whyUnknown: { refused: 'verweigert', gap: 'Lücke', 'not subscribed': 'nicht abonniert', gone: 'nicht mehr da' },
+  noSuchQueue: (names, shown, all) =>
+    `Keine Warteschlange hat den Namen oder die ID ${names}. ` +
+    (shown ? '' : `Von ${count(all, 'Warteschlange', 'Warteschlangen')} ist nichts zu sehen. `) + 'Unter „Ansicht“ lassen sie sich auswählen; „Zurücksetzen“ zeigt alle.',
   red: 'Rot',
   amber: 'Gelb',
   alert: (level, value, since) => `${level} bei ${value} seit ${since}`,
@@ -99,6 +106,37 @@ const german = {
   chart: (answered, abandoned, most, uncovered) =>
     `${answered} angenommen, ${abandoned} abgebrochen, höchstens ${most} in einem Zeitfenster` +
     (uncovered ? `; ${count(uncovered, 'Zeitfenster', 'Zeitfenster')} nicht ganz erfasst` : ''),
+
+  findAgent: 'Agent suchen',
+  eachAgent: 'Jeder Agent, mit der Zeit im Status',
+  agent: 'Agent',
+  status: 'Status',
+  presence: 'Präsenz',
+  timeInStatus: 'Zeit im Status',
+  allStatuses: 'Alle Status',
+  hideAgents: 'Agenten ausblenden',
+  moreAgents: (more) => `${formatCount(more)} weitere: suchen oder Status wählen.`,
+  noAgents: 'Kein Agent passt.',
+  beyondLimits: (agents) => `${formatCount(agents)} über einer Grenze`,
+
+  lastChanges: 'Letzte Änderungen',
+  kind: 'Art',
+  allChanges: 'Alle',
+  alertsOnly: 'Alarme',
+  streamOnly: 'Datenstrom und Lücken',
+  when: 'Wann',
+  what: 'Was',
+  howLong: 'Wie lange',
+  noChanges: 'Nichts dieser Art.',
+  started: 'Programm gestartet',
+  interruption: (cause) => `Kein Datenstrom von Genesys${cause ? `: ${cause}` : ''}`,
+  changeStopped: (cause) => `Programm beendet${inBrackets(cause)}`,
+  attempts: (attempts) => ` · ${attempts} Versuche`,
+  gapOf: (topics) => (topics == null ? 'Lücke aller Themen' : `Lücke von ${count(topics, 'Thema', 'Themen')}`),
+  alertOf: (queue, what, level, value) => `${queue}: ${what} ${level.toLowerCase()} bei ${value}`,
+  lasts: (duration) => `${duration}, dauert an`,
+  repaired: 'gefüllt',
+  notRepaired: 'nicht gefüllt',
 
   facts: ({ version, protocol, connections, reconnects, gaps, unrepaired, dropped, refused }) => [
     `genesys-stream ${version}`,

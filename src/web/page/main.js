@@ -13,6 +13,7 @@ function onPicture(message) {
   rememberTotals();
   if (changed.users.size) updateUsers(changed.users);
   updateMetrics(changed.metrics);
+  updateChanges(changed.changes);
   updateTiles();
   updateFacts();
   tick();
@@ -42,6 +43,7 @@ function tick() {
   tickQueues();
   tickTiles();
   tickUsers();
+  tickChanges();
   document.title = titleText();
 }
 
@@ -63,8 +65,10 @@ function titleText() {
 
 fillTexts();
 makeQueueHead();
+makeAgentHead();
 makePanel();
 byId('filter').oninput = filterQueues;
+byId('changes-kind').oninput = showChanges;
 addEventListener('resize', sortQueues);
 connect();
 setInterval(tick, 1000);

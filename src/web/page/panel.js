@@ -3,7 +3,7 @@
 const panel = byId('panel');
 
 /** What a field with no choice shows. */
-const PANEL_DEFAULTS = { agents: '1', page_secs: String(PAGE_SECS) };
+const PANEL_DEFAULTS = { page_secs: String(PAGE_SECS) };
 
 function makePanel() {
   for (const { name, label, sortKey } of columns) {
@@ -69,6 +69,7 @@ function applyView() {
   forgetAlerts();
   updateAlertCounts();
   sortQueues();
-  updateUsers([]);
+  sortUsers();
+  showChanges();
   tick();
 }
