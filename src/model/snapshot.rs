@@ -7,6 +7,7 @@
 //! is always there: no number is made up.
 
 mod unknown_queues;
+mod window_live;
 mod windows;
 
 use std::collections::BTreeMap;
@@ -25,6 +26,7 @@ pub use crate::event::gap::{Gap, GapTopics};
 pub use crate::event::state::ConnectionState;
 use crate::{Id, Moment};
 pub(crate) use unknown_queues::UnknownQueues;
+pub use window_live::{LiveRange, WindowLive};
 pub use windows::Windows;
 pub(crate) use windows::{Grid, Packed};
 
@@ -242,16 +244,20 @@ pub struct WindowSnapshot {
     /// What happened in it.
     #[serde(flatten)]
     pub numbers: Numbers,
+    /// What the live numbers were during it; `None` where nothing of them was observed, as before the program ran.
+    #[serde(default)]
+    pub live: Option<WindowLive>,
 }
 
 impl Serialize for WindowSnapshot {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut fields = serializer.serialize_struct("WindowSnapshot", 4 + Numbers::FIELDS.len())?;
+        let mut fields = serializer.serialize_struct("WindowSnapshot", 5 + Numbers::FIELDS.len())?;
         fields.serialize_field("start", &self.start)?;
         fields.serialize_field("granularity", &*self.granularity)?;
         fields.serialize_field("complete", &self.complete)?;
         fields.serialize_field("coverage_percent", &self.coverage_percent)?;
         self.numbers.serialize_into(&mut fields)?;
+        fields.serialize_field("live", &self.live)?;
         fields.end()
     }
 }

@@ -111,6 +111,7 @@ fn window(start_mins: i64, answered: u64) -> WindowSnapshot {
             service_level_percent: Some(66.666),
             ..Numbers::default()
         },
+        live: None,
     }
 }
 

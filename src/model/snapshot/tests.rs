@@ -26,14 +26,25 @@ fn a_window_writes_its_own_fields_and_then_those_of_totals() {
             average_wait_secs: Some(1.5),
             ..Numbers::default()
         },
+        live: Some(WindowLive {
+            waiting: Some(LiveRange {
+                max: 3.0,
+                mean: 1.25,
+                last: 0.0,
+            }),
+            ..WindowLive::default()
+        }),
     };
     let json = serde_json::to_string(&window).unwrap();
     let own = "{\"start\":\"1970-01-01T00:01:00.000Z\",\"granularity\":\"PT1M\",\"complete\":true,\
                \"coverage_percent\":100.0,\"offered\":2,";
     assert!(json.starts_with(own), "{json}");
     let rest = serde_json::to_string(&window.numbers).unwrap();
-    assert!(json.ends_with(&rest[1..]), "{json}\n{rest}");
-    assert_eq!(json.matches("\":").count(), 4 + Numbers::FIELDS.len());
+    let live = ",\"live\":{\"waiting\":{\"max\":3,\"mean\":1.25,\"last\":0},\"longest_wait_secs\":null,\
+                \"interacting\":null,\"idle\":null}}";
+    let numbers = json.strip_suffix(live).unwrap_or_else(|| panic!("{json}"));
+    assert!(numbers.ends_with(&rest[1..rest.len() - 1]), "{json}\n{rest}");
+    assert_eq!(json.matches("\":").count(), 4 + Numbers::FIELDS.len() + 8);
 }
 
 /// Keys that a newer version adds are no error, and numbers that an older one did not have are zero or absent.

@@ -65,6 +65,7 @@ impl Grid {
             complete: end <= self.as_of,
             coverage_percent: covered(start, end.min(self.as_of)),
             numbers: sums.numbers(),
+            live: None,
         }
     }
 }

@@ -143,6 +143,7 @@ fn some_windows(snapshot: &Snapshot) -> Vec<WindowSnapshot> {
                 _ => 100.0,
             },
             numbers: some_numbers(n % 9),
+            live: None,
         })
         .collect()
 }
