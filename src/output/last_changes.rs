@@ -95,9 +95,8 @@ impl LastChanges {
 
     fn take_state(&mut self, change: &StateChange, at: Moment) {
         let is_first = self.newest == 0;
-        let open = self.last(|entry| {
-            entry.until.is_none() && matches!(entry.what, What::Start {} | What::Interruption { .. })
-        });
+        let open = self
+            .last(|entry| entry.until.is_none() && matches!(entry.what, What::Start {} | What::Interruption { .. }));
         if change.state == ConnectionState::Streaming {
             if let Some(open) = open {
                 open.until = Some(at);

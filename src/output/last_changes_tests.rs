@@ -83,14 +83,26 @@ fn the_start_and_each_interruption_are_one_entry() {
 #[test]
 fn a_gap_its_end_and_its_repair_are_one_entry_by_the_services_clock() {
     let mut changes = LastChanges::default();
-    for item in [gap(1, 10, None, false), gap(2, 11, None, false), gap(1, 10, Some(20), false)] {
+    for item in [
+        gap(1, 10, None, false),
+        gap(2, 11, None, false),
+        gap(1, 10, Some(20), false),
+    ] {
         changes.take(&item, 1000);
     }
     changes.take(&gap(1, 10, Some(20), true), 1000);
     let entries = changes.entries();
     assert_eq!(entries.keys().copied().collect::<Vec<_>>(), [1, 2]);
     assert_eq!((entries[&1].at, entries[&1].until), (at(9), Some(at(19))));
-    assert!(matches!(entries[&1].what, What::Gap { id: 1, topics: Some(2), repaired: true, .. }));
+    assert!(matches!(
+        entries[&1].what,
+        What::Gap {
+            id: 1,
+            topics: Some(2),
+            repaired: true,
+            ..
+        }
+    ));
     assert_eq!(entries[&2].until, None);
 }
 
@@ -109,7 +121,9 @@ fn an_alert_has_its_worst_level_and_its_end() {
     let seen: Vec<_> = told
         .iter()
         .map(|entry| match &entry.what {
-            What::Alert { queue_id, level, value, .. } => (entry.at, entry.until, queue_id.to_string(), *level, *value),
+            What::Alert {
+                queue_id, level, value, ..
+            } => (entry.at, entry.until, queue_id.to_string(), *level, *value),
             other => panic!("{other:?}"),
         })
         .collect();

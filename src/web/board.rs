@@ -2,14 +2,16 @@
 //!
 //! In: snapshots, as they come and as they are asked for · Out: bytes · Thread: any (a form is made by the first viewer that needs it; others wait for that).
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::Settings;
 use super::feed::Feed;
-use super::picture;
+use super::picture::{self, shown_totals};
 use super::viewer::Seen;
-use crate::model::snapshot::Snapshot;
+use crate::Moment;
+use crate::model::snapshot::{ConnectionState, LiveNumbers, LiveTotals, Snapshot};
 use crate::output::last_changes::{Entries, LastChanges};
 use crate::output::{Item, record};
 
@@ -71,12 +73,21 @@ impl Published {
     }
 }
 
+/// Totals by minute. Cheap to clone.
+pub(super) type History = Arc<BTreeMap<Moment, LiveTotals>>;
+
+/// As many minutes as the page's small charts have room for.
+const MINUTES: usize = 60;
+const MINUTE_MS: i64 = 60_000;
+
 /// What a picture is made of.
 #[derive(Clone)]
 pub(super) struct Scene {
     pub(super) snapshot: Arc<Snapshot>,
     /// The last changes.
     pub(super) changes: Entries,
+    /// The totals of the last hour by the minute in which they were published first.
+    pub(super) history: History,
 }
 
 /// A snapshot as the page gets it.
@@ -110,6 +121,7 @@ pub(super) struct Board {
     pub(super) pictures: Arc<Feed<Picture>>,
     pub(super) settings: Settings,
     last_changes: Mutex<LastChanges>,
+    history: Mutex<History>,
     next_picture: Mutex<Option<Instant>>,
     ask: OnceLock<Ask>,
     asked: Mutex<Asked>,
@@ -129,6 +141,7 @@ impl Board {
             pictures: Arc::default(),
             settings,
             last_changes: Mutex::default(),
+            history: Mutex::default(),
             next_picture: Mutex::new(None),
             ask: OnceLock::new(),
             asked: Mutex::default(),
@@ -167,6 +180,28 @@ impl Board {
         self.last_changes().take(item, clock_ahead_ms);
     }
 
+    /// The history with this snapshot.
+    fn history(&self, snapshot: &Snapshot) -> History {
+        let mut history = self.history.lock().unwrap_or_else(PoisonError::into_inner);
+        let past_ms = snapshot.as_of.epoch_ms().rem_euclid(MINUTE_MS);
+        let minute = snapshot.as_of.plus_ms(-past_ms);
+        if history.last_key_value().is_none_or(|(newest, _)| *newest < minute) {
+            let history = Arc::make_mut(&mut history);
+            let totals = match snapshot.connection.state {
+                ConnectionState::Streaming => shown_totals(snapshot),
+                _ => LiveTotals {
+                    active_conversations: None,
+                    live: LiveNumbers::UNKNOWN,
+                },
+            };
+            history.insert(minute, totals);
+            if history.len() > MINUTES {
+                history.pop_first();
+            }
+        }
+        Arc::clone(&history)
+    }
+
     fn last_changes(&self) -> MutexGuard<'_, LastChanges> {
         self.last_changes.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -189,7 +224,11 @@ impl Board {
         let newest = self.pictures.newest().filter(|newest| newest.was_sent());
         let changes = self.last_changes().entries();
         self.pictures.publish(Picture {
-            scene: Scene { snapshot, changes },
+            scene: Scene {
+                history: self.history(&snapshot),
+                snapshot,
+                changes,
+            },
             before: newest.map(|newest| newest.scene.clone()),
             settings: self.settings,
             whole: OnceLock::new(),

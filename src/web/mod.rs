@@ -8,6 +8,7 @@
 
 mod access;
 mod board;
+mod day;
 mod feed;
 mod metrics;
 mod pages;

@@ -91,6 +91,7 @@ const LIVE_SCRIPT: &str = slim!(concat!(
     include_str!("page/alerts.js"),
     include_str!("page/queues.js"),
     include_str!("page/tiles.js"),
+    include_str!("page/day.js"),
     include_str!("page/users.js"),
     include_str!("page/metrics.js"),
     include_str!("page/changes.js"),

@@ -6,7 +6,8 @@
 //! in a snapshot is absent, numbers have one digit behind the point, moments are text as in the snapshot. The other
 //! differences from a snapshot:
 //!
-//! - `version`, `settings`, `degraded` (what is not known though it streams) and `changes` (the last ones) are added.
+//! - `version`, `settings`, `degraded` (what is not known though it streams) `changes` (the last ones) and `history` (`totals` of the last
+//!   hour by minute) are added.
 //! - `totals` has no live numbers while no queue is known.
 //! - `connection` has counts instead of lists, and the gap of all topics that is open now.
 //! - `windows` is an object by the windows' starts: the newest 60, with the numbers that the page draws.
@@ -29,11 +30,11 @@ use super::{Settings, readiness};
 use crate::Moment;
 use crate::base::inserted::Inserted as _;
 use crate::config::TotalsSince;
-use crate::output::last_changes::{Entries, LastChange};
 use crate::model::snapshot::{
     AllQueues, Gap, GapTopics, LiveNumbers, LiveTotals, ObservationSnapshot, QueueSnapshot, Snapshot, UnknownQueues,
     WindowSnapshot,
 };
+use crate::output::last_changes::{Entries, LastChange};
 
 /// Windows of each queue in a picture: as many as the page's charts have room for.
 const WINDOWS: usize = 60;
@@ -44,7 +45,15 @@ type Object = Map<String, Value>;
 pub(super) fn event(now: &Scene, before: Option<&Scene>, settings: Settings) -> Vec<u8> {
     let snapshot_before = before.map(|before| &*before.snapshot);
     let mut patch = patch(&now.snapshot, snapshot_before, settings);
-    put(&mut patch, "changes", changes(before.map(|before| &before.changes), &now.changes));
+    put(
+        &mut patch,
+        "changes",
+        changes(before.map(|before| &before.changes), &now.changes),
+    );
+    let history = rows(before.map(|before| &*before.history), &now.history, |old, now| {
+        change(old, now, object)
+    });
+    put(&mut patch, "history", history);
     let message = Message {
         whole: before.is_none(),
         patch,
@@ -228,14 +237,19 @@ impl<'a> Overview<'a> {
                 .iter()
                 .map(|(kind, freshness)| (kind.as_str(), Freshness { stale: freshness.stale }))
                 .inserted(),
-            totals: match UnknownQueues::of(snapshot) {
-                Some(unknown) if unknown.are_all() => LiveTotals {
-                    live: LiveNumbers::UNKNOWN,
-                    ..snapshot.totals
-                },
-                _ => snapshot.totals,
-            },
+            totals: shown_totals(snapshot),
         }
+    }
+}
+
+/// The totals as far as they are known.
+pub(super) fn shown_totals(snapshot: &Snapshot) -> LiveTotals {
+    match UnknownQueues::of(snapshot) {
+        Some(unknown) if unknown.are_all() => LiveTotals {
+            live: LiveNumbers::UNKNOWN,
+            ..snapshot.totals
+        },
+        _ => snapshot.totals,
     }
 }
 
@@ -362,7 +376,7 @@ fn put(object: &mut Object, name: &str, part: Object) {
 }
 
 /// The JSON object of a struct or map, as short as the page needs it.
-fn object(source: &impl Serialize) -> Object {
+pub(super) fn object(source: &impl Serialize) -> Object {
     match serde_json::to_value(source).map(shortened) {
         Ok(Value::Object(object)) => object,
         // Every type here is a struct or a map with text as keys.

@@ -8,11 +8,11 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
+use crate::event::alert::{Alert, AlertState};
+use crate::event::state::{ConnectionState, StateChange};
 use crate::model::snapshot::{
     FreshnessSnapshot, LiveNumber, MetricSnapshot, Numbers, ObservedSnapshot, UserSnapshot, WhyUnknown,
 };
-use crate::event::alert::{Alert, AlertState};
-use crate::event::state::{ConnectionState, StateChange};
 use crate::output::Item;
 use crate::output::last_changes::LastChanges;
 use crate::web::testing;
@@ -20,7 +20,7 @@ use crate::{AlertLevel, AlertName, AlertSnapshot, Id};
 
 /// With changes of all kinds.
 fn scene(snapshot: Snapshot) -> Scene {
-    let at = snapshot.as_of;
+    let at = testing::snapshot().as_of;
     let state = |state| StateChange {
         state,
         ..StateChange::stopped(at, "socket closed")
@@ -57,6 +57,7 @@ fn scene(snapshot: Snapshot) -> Scene {
     Scene {
         snapshot: Arc::new(snapshot),
         changes: changes.entries(),
+        history: Arc::new(BTreeMap::from([(at, LiveTotals::default())])),
     }
 }
 
@@ -424,11 +425,13 @@ fn only_new_changes_are_sent() {
     let scene = |changes: &LastChanges| Scene {
         snapshot: Arc::new(testing::snapshot()),
         changes: changes.entries(),
+        history: Arc::default(),
     };
     let sent = |now: &Scene, before: Option<&Scene>| read(&event(now, before, SETTINGS))["patch"]["changes"].clone();
     changes.take(&gap(1, None, false), 0);
     let first = scene(&changes);
-    let row = json!({"kind": "gap", "id": 1, "at": "1970-01-01T00:00:00.000Z", "cause": "socket closed", "repaired": false});
+    let row =
+        json!({"kind": "gap", "id": 1, "at": "1970-01-01T00:00:00.000Z", "cause": "socket closed", "repaired": false});
     assert_eq!(sent(&first, None), json!({"1": row}));
     assert_eq!(sent(&scene(&changes), Some(&first)), Value::Null, "nothing is new");
     changes.take(&gap(1, Some(Moment::from_epoch_ms(1000)), true), 0);
@@ -451,7 +454,9 @@ fn the_page_reads_no_name_that_is_not_sent() {
     time_window["start"] = json!(60_000);
     // One kind of change has what others have not.
     let changes = picture["changes"].as_object().unwrap().values();
-    let change: Object = changes.flat_map(|change| change.as_object().unwrap().clone()).inserted();
+    let change: Object = changes
+        .flat_map(|change| change.as_object().unwrap().clone())
+        .inserted();
     let change = Value::Object(change);
     let variables = [
         ("change", &change, 10),

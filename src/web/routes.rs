@@ -7,17 +7,20 @@ use std::time::Instant;
 
 use super::access::{Access, Hosts, TokenCheck};
 use super::board::{Board, Picture, Published};
+use super::day;
 use super::metrics::{self, Format, ServerState};
 use super::pages::{self, Page, with_view};
 use super::readiness::{self, Readiness};
 use super::viewer;
-use crate::Moment;
 use crate::http_server::{Reply, Request, Response, form_pairs};
+use crate::{Id, Moment};
 
 /// Viewers of the page at one time, and as many of `/api/events`; 32 connections are left for other requests.
 const MOST_VIEWERS: usize = 240;
 /// The event stream of the page's own script.
 const PAGE_EVENTS: &str = "/api/page";
+/// The windows for the page's chart of the day.
+const PAGE_DAY: &str = "/api/page/day";
 
 /// Answers the requests.
 pub(super) struct Site {
@@ -84,7 +87,10 @@ impl Site {
         }
         let path = request.path.as_str();
         let is_public = matches!(path, "/healthz" | "/readyz" | "/login");
-        let needs_token = matches!(path, "/" | "/metrics" | "/api/snapshot" | "/api/events" | PAGE_EVENTS);
+        let needs_token = matches!(
+            path,
+            "/" | "/metrics" | "/api/snapshot" | "/api/events" | PAGE_EVENTS | PAGE_DAY
+        );
         if !is_public && !needs_token {
             return plain(
                 404,
@@ -133,8 +139,22 @@ impl Site {
             "/metrics" => self.metrics(request).into(),
             "/api/snapshot" => self.snapshot(request).into(),
             "/api/events" => self.events(request),
+            PAGE_DAY => self.day(request).into(),
             _ => self.pictures(request),
         }
+    }
+
+    /// The windows of each `queue` of the query together, of all queues without any.
+    fn day(&self, request: &Request) -> Response {
+        let Some(newest) = self.board.snapshots.newest() else {
+            return nothing_yet();
+        };
+        let parameters = request.parameters().into_iter();
+        let queues: Vec<Id> = parameters
+            .filter(|(name, _)| name == "queue")
+            .map(|(_, id)| Id::new(&id))
+            .collect();
+        Response::with_body(200, "application/json", day::json(&newest.snapshot, &queues))
     }
 
     fn readiness(&self, current: Option<&Published>) -> Readiness {

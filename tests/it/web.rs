@@ -261,7 +261,10 @@ fn a_token_is_asked_for_and_opens_by_header_and_form() {
     let action = format!("action=\"/login?{}&amp;x=&quot;>&lt;i>\"", view.replace('&', "&amp;"));
     assert!(form.body.contains(&action), "{}", form.body);
     let answer = log_in(&format!("/login?{view}"), "open+sesame", "Origin: http://127.0.0.1\r\n");
-    assert_eq!((answer.status, answer.header("location")), (303, Some(&*format!("/?{view}"))));
+    assert_eq!(
+        (answer.status, answer.header("location")),
+        (303, Some(&*format!("/?{view}")))
+    );
     let set = answer.header("set-cookie").expect("a cookie").to_owned();
     assert!(
         set.contains("HttpOnly") && set.contains("SameSite=Strict") && !set.contains("sesame"),

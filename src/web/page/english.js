@@ -124,6 +124,21 @@ const english = {
   noAgents: 'No agent matches.',
   beyondLimits: (agents) => `${formatCount(agents)} beyond a limit`,
 
+  // The chart of the day.
+  day: 'The day',
+  allShown: 'All queues shown',
+  visits: 'Visits',
+  offered: 'Offered',
+  answered: 'Answered',
+  waitingMost: 'at most',
+  waitingMean: 'on average',
+  byHour: 'By hour, as a table',
+  noWindows: 'Nothing yet.',
+  dayTotals: (offered, answered, abandoned, level) =>
+    `${offered} offered · ${answered} answered · ${abandoned} abandoned · service level ${level}`,
+  dayWaiting: (from, to, most, at) => `Waiting from ${from} to ${to}` + (most ? `, at most ${most} at ${at}` : ''),
+  dayVisits: (offered, answered, abandoned) => `In this time ${offered} offered, ${answered} answered, ${abandoned} abandoned`,
+
   // The last changes.
   lastChanges: 'Last changes',
   kind: 'Kind',

@@ -119,6 +119,20 @@ const german = {
   noAgents: 'Kein Agent passt.',
   beyondLimits: (agents) => `${formatCount(agents)} über einer Grenze`,
 
+  day: 'Der Tag',
+  allShown: 'Alle gezeigten Warteschlangen',
+  visits: 'Besuche',
+  offered: 'Angeboten',
+  answered: 'Angenommen',
+  waitingMost: 'höchstens',
+  waitingMean: 'im Mittel',
+  byHour: 'Stündlich, als Tabelle',
+  noWindows: 'Noch nichts.',
+  dayTotals: (offered, answered, abandoned, level) =>
+    `${offered} angeboten · ${answered} angenommen · ${abandoned} abgebrochen · Servicelevel ${level}`,
+  dayWaiting: (from, to, most, at) => `Wartend von ${from} bis ${to}` + (most ? `, höchstens ${most} um ${at}` : ''),
+  dayVisits: (offered, answered, abandoned) => `In dieser Zeit ${offered} angeboten, ${answered} angenommen, ${abandoned} abgebrochen`,
+
   lastChanges: 'Letzte Änderungen',
   kind: 'Art',
   allChanges: 'Alle',

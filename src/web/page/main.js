@@ -10,13 +10,13 @@ function onPicture(message) {
   setConnected();
   updateHealth();
   updateQueues(changed.queues);
-  rememberTotals();
   if (changed.users.size) updateUsers(changed.users);
   updateMetrics(changed.metrics);
   updateChanges(changed.changes);
   updateTiles();
   updateFacts();
   tick();
+  if (changed.queues.size) showDay();
 }
 
 function updateFacts() {
@@ -44,6 +44,7 @@ function tick() {
   tickTiles();
   tickUsers();
   tickChanges();
+  askForDay();
   document.title = titleText();
 }
 

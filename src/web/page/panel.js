@@ -65,11 +65,12 @@ function applyView() {
   applyTheme();
   setText(byId('heading'), choice('title') ?? texts.heading);
   byId('wall').href = addressOf({ kiosk: true });
-  forgetTotals();
   forgetAlerts();
   updateAlertCounts();
   sortQueues();
   sortUsers();
   showChanges();
+  showDay();
+  askForDay();
   tick();
 }

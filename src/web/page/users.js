@@ -2,6 +2,8 @@
 
 /** At most so many rows are shown; the others are found by search. */
 const MOST_AGENTS = 200;
+/** The group of agents whose status is not known. */
+const NO_STATUS = '-';
 /** Beyond a limit, on a wall screen, at most so many are named. */
 const MOST_NAMED = 6;
 
@@ -108,21 +110,22 @@ function updateUsers(changed) {
   sortUsers();
 }
 
-/** How many are in each status, the most frequent first, and the groups to choose from. */
+/** How many are in each status, and the groups to choose from. */
 function showAgentGroups() {
   const counts = new Map();
+  const wordOf = (status) => formatStatus(status === NO_STATUS ? undefined : status);
   for (const { user } of userItems.values()) {
-    const status = user.routing_status ?? '';
+    const status = user.routing_status ?? NO_STATUS;
     counts.set(status, (counts.get(status) ?? 0) + 1);
   }
-  const rank = (status) => (STATUSES.indexOf(status) + STATUSES.length + 1) % (STATUSES.length + 1);
+  const rank = (status) => (STATUSES.includes(status) ? STATUSES.indexOf(status) : STATUSES.length);
   const statuses = [...counts.keys()].sort((a, b) => rank(a) - rank(b));
-  setText(byId('user-counts'), statuses.map((status) => `${formatCount(counts.get(status))} ${formatStatus(status)}`).join(' · '));
+  setText(byId('user-counts'), statuses.map((status) => `${formatCount(counts.get(status))} ${wordOf(status)}`).join(' · '));
   const group = byId('agent-group');
   const wanted = ['*', ...statuses];
   if (wanted.join() !== [...group.options].map(({ value }) => value).join()) {
     const { value } = group;
-    group.replaceChildren(...wanted.map((status) => new Option(status === '*' ? texts.allStatuses : formatStatus(status), status)));
+    group.replaceChildren(...wanted.map((status) => new Option(status === '*' ? texts.allStatuses : wordOf(status), status)));
     if (wanted.includes(value)) group.value = value;
   }
 }
@@ -132,7 +135,7 @@ function agentsShown() {
   const wanted = byId('agent-filter').value.trim().toLowerCase();
   const group = byId('agent-group').value;
   const matches = ({ id, user }) =>
-    (user.name ?? id).toLowerCase().includes(wanted) && (group === '*' || group === (user.routing_status ?? ''));
+    (user.name ?? id).toLowerCase().includes(wanted) && (group === '*' || group === (user.routing_status ?? NO_STATUS));
   const sort = choice('agent_sort') ?? '';
   const key = AGENT_KEYS[sort.replace('-', '')];
   const rank = (item) => ALERT_RANKS[levelOf(item.user)] ?? 0;
