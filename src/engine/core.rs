@@ -129,6 +129,10 @@ impl Core {
         if let Some((events, cause)) = change.drops() {
             effects.extend(self.watch_drops(events, cause, now));
         }
+        let ticked = match change {
+            Change::Tick { clock, .. } => Some(clock),
+            _ => None,
+        };
         let is_about_gaps = matches!(
             change,
             Change::Tick { .. }
@@ -202,6 +206,9 @@ impl Core {
         }
         if is_about_gaps {
             self.model.distrust_what_came_before_gaps(now);
+        }
+        if let Some(clock) = ticked {
+            self.model.record_history(now, clock);
         }
         effects
     }

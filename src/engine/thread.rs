@@ -272,7 +272,8 @@ impl Aggregator {
         }
     }
 
-    fn apply(&mut self, change: Change) {
+    /// Returns when it was applied.
+    fn apply(&mut self, change: Change) -> Moment {
         self.notice_clocks();
         let now = Moment::now();
         if let Change::Tick { clock, .. } = &change
@@ -288,6 +289,7 @@ impl Aggregator {
         }
         let effects = self.core.apply(change, now);
         self.carry_out(effects);
+        now
     }
 
     fn carry_out(&mut self, effects: impl IntoIterator<Item = Effect>) {
@@ -313,7 +315,9 @@ impl Aggregator {
 
     fn on_message(&mut self, message: Control) -> Option<Finish> {
         match message {
-            Control::Change(change) => self.apply(change),
+            Control::Change(change) => {
+                self.apply(change);
+            }
             Control::Ask(ask) => self.answer(ask),
             Control::Finish(finish) => return Some(finish),
         }
@@ -358,17 +362,22 @@ impl Aggregator {
     }
 
     fn tick(&mut self) {
-        let is_snapshot_due = self.ticks.advance();
-        let clock = self.clock.look();
-        let dropped = self.newly_dropped();
-        self.apply(Change::Tick { clock, dropped });
+        if self.ticks.advance() {
+            self.carry_out([Effect::Snapshot]);
+        } else {
+            self.pass_time();
+        }
         if self.clock.wants_measuring() {
             // Fails only when the stream ends.
             let _ = self.notices.send(Notice::ClockUnsure);
         }
-        if is_snapshot_due {
-            self.carry_out([Effect::Snapshot]);
-        }
+    }
+
+    /// Returns the time that the tick has.
+    fn pass_time(&mut self) -> Moment {
+        let clock = self.clock.look();
+        let dropped = self.newly_dropped();
+        self.apply(Change::Tick { clock, dropped })
     }
 
     /// Events that were dropped since the last tick.
@@ -377,14 +386,19 @@ impl Aggregator {
         dropped - std::mem::replace(&mut self.ticks.dropped, dropped)
     }
 
+    /// Each snapshot comes with a tick, so that the history contains what it shows.
     fn snapshot(&mut self) -> Arc<Snapshot> {
-        self.notice_clocks();
+        let now = self.pass_time();
+        self.snapshot_at(now)
+    }
+
+    fn snapshot_at(&mut self, now: Moment) -> Arc<Snapshot> {
         let observed = Observed {
             counters: self.telemetry.counters(),
             last_frame_at: self.telemetry.last_frame_at(),
             outputs: self.outputs.counts(),
         };
-        let snapshot = Arc::new(self.core.snapshot(Moment::now(), observed));
+        let snapshot = Arc::new(self.core.snapshot(now, observed));
         *self.published.lock().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&snapshot);
         snapshot
     }
@@ -416,7 +430,9 @@ impl Aggregator {
             self.outputs.wait_for_room(flush_until);
         }
         self.outputs.flush(flush_until);
-        let last = self.snapshot();
+        // No tick any more: it would end a gap of what was dropped at the stop.
+        self.notice_clocks();
+        let last = self.snapshot_at(Moment::now());
         for closing in self.outputs.close(Some(&last), end.outputs_until) {
             abandoned.extend(closing.warning());
         }

@@ -245,7 +245,12 @@ impl Model {
         let uncovered = (!frame.coverage.is_same_for_all()).then(|| frame.coverage.of(id));
         let covered = uncovered.as_ref().unwrap_or(frame.coverage.common());
         snapshot.totals = Some(total.numbers());
-        snapshot.windows = Some(Windows::counted(&frame.grid, covered, windows.clone()));
+        snapshot.windows = Some(Windows::counted(
+            &frame.grid,
+            covered,
+            windows.clone(),
+            self.history.of(id),
+        ));
         let share = Share {
             total,
             windows: windows.clone(),
@@ -271,10 +276,12 @@ impl Model {
                 count => sum / f64::from(count),
             }
         };
+        let recorded = self.history.of_all();
+        let mut recorded = recorded.finder();
         AllQueues {
             totals: total.numbers(),
             windows: listed(&windows, frame)
-                .map(|(at, sums)| frame.grid.window(at, &sums, mean))
+                .map(|(at, sums)| frame.grid.window(at, &sums, recorded(at), mean))
                 .collect(),
         }
     }

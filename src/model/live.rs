@@ -79,6 +79,12 @@ impl QueueLive {
         let waits = self.media.iter().filter_map(|live| live.longest_wait_secs(as_of));
         waits.reduce(f64::max)
     }
+
+    /// When the longest waiting visit entered, over all media.
+    pub(crate) fn longest_waits_since(&self) -> Option<Moment> {
+        let first = |live: &MediaLive| live.entered.first().map(|(entered, ..)| *entered);
+        self.media.iter().filter_map(first).min()
+    }
 }
 
 impl Live {

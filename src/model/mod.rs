@@ -16,6 +16,7 @@ mod conversations;
 pub(crate) mod counts;
 mod coverage;
 mod dashboard;
+mod day;
 pub(crate) mod details;
 mod duplicates;
 #[cfg(feature = "cli")]
@@ -32,6 +33,7 @@ mod overlay;
 mod packed;
 pub mod queue;
 mod queue_alerts;
+mod queue_day;
 mod queue_numbers;
 mod self_check;
 mod service_time;
@@ -57,6 +59,7 @@ use serde::{Deserialize, Serialize};
 use self::alerts::Alerts;
 use self::conversations::{Conversations, Limits, Taken};
 use self::dashboard::PackedWindows;
+use self::day::History;
 use self::duplicates::{Delivery, Duplicates};
 use self::freshness::Freshness;
 pub(crate) use self::gap::Opened;
@@ -193,6 +196,7 @@ pub struct Model {
     service_time: ServiceTime,
     packed_windows: PackedWindows,
     alerts: Alerts,
+    history: History,
 }
 
 /// The counters that the model owns.
@@ -241,6 +245,7 @@ impl Model {
             service_time: ServiceTime::default(),
             packed_windows: PackedWindows::default(),
             alerts: Alerts::new(settings.thresholds.clone()),
+            history: History::new(&settings.windows),
             settings,
         }
     }

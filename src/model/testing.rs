@@ -27,6 +27,7 @@ use super::stays::Stay;
 use super::totals::Totals;
 use super::{Model, Settings};
 use crate::config::{Protocol, ServiceLevel, ThresholdsConfig, TotalsConfig, TotalsSince, WindowsConfig};
+use crate::event::change::ClockLook;
 use crate::event::facts::{
     AcwState, AfterCallWork, Communication, CommunicationState, ConversationFacts, DisconnectKind, MediaKind,
     Participant, Purpose, Stamped, Wrapups,
@@ -249,6 +250,9 @@ pub fn snapshot_of_everything() -> Snapshot {
     model
         .gaps_mut()
         .open(GapTopics::Some(vec!["v2.a".into()]), at(30), "refused");
+    for secs in 900..902 {
+        model.record_history(at(secs), ClockLook::default());
+    }
     let mut snapshot = shown(&mut model, at(901));
     let alert = AlertSnapshot {
         level: AlertLevel::Amber,

@@ -22,6 +22,7 @@
 //! | `library` | the stream in a program: callbacks, events, snapshots, handles |
 //! | `audit` | the audit file: entries, chain, crashes, `audit verify` |
 //! | `replay` | recordings: the same snapshot as live, torn and broken files, full disks |
+//! | `history` | what the live numbers were in each window: as snapshots showed them, and in a replay |
 //! | `explain` | what one conversation was counted for and why |
 //! | `webhook` | snapshots and events posted to receivers that take, refuse, fail and hang |
 //! | `process` | the program: outputs, signals, exit codes |
@@ -54,6 +55,8 @@ mod docs;
 mod explain;
 #[cfg(feature = "simulator")]
 mod fault_matrix;
+#[cfg(all(unix, feature = "cli", feature = "simulator"))]
+mod history;
 #[cfg(feature = "simulator")]
 mod library;
 #[cfg(feature = "simulator")]

@@ -1,6 +1,6 @@
 //! The windows of a queue in little memory: 60,000 of them are written each second where 1,000 queues keep 60.
 //!
-//! In: sums by window, or JSON · Out: `WindowSnapshot`s, made when they are asked for · Thread: any (immutable).
+//! In: sums and histories by window, or JSON · Out: `WindowSnapshot`s, made when they are asked for · Thread: any (immutable).
 //!
 //! What was counted is packed into bytes, which snapshots share until it changes. What follows from it, or depends on the
 //! moment (`complete`, the coverage, means), is computed for whoever reads a window.
@@ -10,11 +10,12 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::WindowSnapshot;
+use super::{LiveRange, WindowLive, WindowSnapshot};
 use crate::Moment;
 use crate::model::bytes::{put, take};
 use crate::model::counts::Sums;
 use crate::model::coverage::Uncovered;
+use crate::model::day::{Range, Ranges, Recorded};
 
 /// The windows of one queue, oldest first. Cheap to clone.
 ///
@@ -44,6 +45,7 @@ struct Counted {
     grid: Arc<Grid>,
     uncovered: Arc<Uncovered>,
     packed: Packed,
+    recorded: Recorded,
 }
 
 /// What is the same for all windows of one snapshot.
@@ -56,7 +58,13 @@ pub(crate) struct Grid {
 
 impl Grid {
     /// A window by its number since 1970.
-    pub(crate) fn window(&self, at: i64, sums: &Sums, covered: impl FnOnce(Moment, Moment) -> f64) -> WindowSnapshot {
+    pub(crate) fn window(
+        &self,
+        at: i64,
+        sums: &Sums,
+        ranges: Option<Ranges>,
+        covered: impl FnOnce(Moment, Moment) -> f64,
+    ) -> WindowSnapshot {
         let start_of = |at: i64| Moment::from_epoch_ms(at.saturating_mul(self.granularity_ms));
         let (start, end) = (start_of(at), start_of(at.saturating_add(1)));
         WindowSnapshot {
@@ -65,8 +73,25 @@ impl Grid {
             complete: end <= self.as_of,
             coverage_percent: covered(start, end.min(self.as_of)),
             numbers: sums.numbers(),
-            live: None,
+            live: ranges.map(live),
         }
+    }
+}
+
+/// What was recorded of a window, in the units of a snapshot.
+fn live([waiting, longest_wait, interacting, idle]: Ranges) -> WindowLive {
+    let range = |range: Option<Range>, per_unit: f64| {
+        range.map(|range| LiveRange {
+            max: range.max as f64 / per_unit,
+            mean: range.mean as f64 / 1000.0,
+            last: range.last as f64 / per_unit,
+        })
+    };
+    WindowLive {
+        waiting: range(waiting, 1.0),
+        longest_wait_secs: range(longest_wait, 1000.0),
+        interacting: range(interacting, 1.0),
+        idle: range(idle, 1.0),
     }
 }
 
@@ -126,11 +151,12 @@ impl Packed {
 }
 
 impl Windows {
-    pub(crate) fn counted(grid: &Arc<Grid>, uncovered: &Arc<Uncovered>, packed: Packed) -> Self {
+    pub(crate) fn counted(grid: &Arc<Grid>, uncovered: &Arc<Uncovered>, packed: Packed, recorded: Recorded) -> Self {
         Self(Form::Counted(Counted {
             grid: Arc::clone(grid),
             uncovered: Arc::clone(uncovered),
             packed,
+            recorded,
         }))
     }
 
@@ -142,9 +168,10 @@ impl Windows {
         };
         let counted = counted.into_iter().flat_map(|counted| {
             let windows = counted.packed.iter();
-            windows.map(|(at, sums)| {
+            let mut recorded = counted.recorded.finder();
+            windows.map(move |(at, sums)| {
                 let covered = |from, to| counted.uncovered.percent_covered(from, to);
-                counted.grid.window(at, &sums, covered)
+                counted.grid.window(at, &sums, recorded(at), covered)
             })
         });
         told.iter().cloned().chain(counted)

@@ -1,0 +1,109 @@
+//! The history of the live numbers: what they were during each window.
+//!
+//! In: the live numbers of each queue at each tick · Out: what they were by window · Thread: any (pure).
+//!
+//! Windows go by the service's clock. Time between two looks that are too far apart by our clock, because the process was
+//! stopped, is not known; neither is the time before a step of our clock.
+
+mod course;
+mod queue;
+
+use std::collections::BTreeMap;
+
+pub(crate) use self::course::Range;
+use self::queue::{Grid, OfQueue};
+pub(crate) use self::queue::{Look, Ranges, Recorded};
+use crate::config::WindowsConfig;
+use crate::{Id, Moment};
+
+/// Looks that are further apart by our clock have time between them of which nothing is known: there is a tick each second,
+/// and one that comes more than 5 s late means that the process was stopped.
+const LONGEST_MS: i64 = 6_000;
+/// A service's clock that goes back by no more stands still; by more, it was wrong before.
+const STANDS_STILL_MS: i64 = 60_000;
+
+/// The history of all queues.
+#[derive(Debug, Default)]
+pub(crate) struct History {
+    grid: Grid,
+    last: Option<LookedAt>,
+    queues: BTreeMap<Id, OfQueue>,
+    all: OfQueue,
+}
+
+/// When a look is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LookedAt {
+    pub(crate) ours: Moment,
+    pub(crate) service: Moment,
+    /// By how much our clock was stepped since the look before.
+    pub(crate) stepped_ms: i64,
+}
+
+impl History {
+    pub(crate) fn new(windows: &WindowsConfig) -> Self {
+        let granularity_ms = i64::try_from(windows.granularity.as_millis()).unwrap_or(i64::MAX);
+        Self {
+            grid: Grid {
+                granularity_ms,
+                keep: i64::try_from(windows.keep.max(1)).unwrap_or(i64::MAX),
+            },
+            ..Self::default()
+        }
+    }
+
+    /// Takes the numbers of the listed queues. Of a queue that is not listed any more nothing is known; it is forgotten with its
+    /// last window.
+    pub(crate) fn look<'a>(&mut self, now: LookedAt, listed: impl Iterator<Item = (&'a Id, Look)>) {
+        let (since, at) = self.span(now);
+        self.last = Some(LookedAt { service: at, ..now });
+        let grid = &self.grid;
+        let mut all = Look::default();
+        for (id, look) in listed {
+            if !self.queues.contains_key(id) {
+                self.queues.insert(id.clone(), OfQueue::default());
+            }
+            let Some(queue) = self.queues.get_mut(id) else { continue };
+            queue.is_listed = true;
+            queue.look(grid, since, at, look);
+            all.add(&look);
+        }
+        self.all.look(grid, since, at, all);
+        self.queues.retain(|_, queue| {
+            let is_listed = std::mem::take(&mut queue.is_listed);
+            if !is_listed {
+                queue.look(grid, since, at, Look::default());
+            }
+            is_listed || !queue.is_empty()
+        });
+    }
+
+    /// Since when what the last look showed has held, and the time of this look.
+    fn span(&mut self, now: LookedAt) -> (Option<Moment>, Moment) {
+        let Some(last) = self.last else {
+            return (None, now.service);
+        };
+        let passed_ms = now.ours.millis_since(last.ours) - now.stepped_ms;
+        let holds = now.stepped_ms == 0 && (0..=LONGEST_MS).contains(&passed_ms);
+        if last.service.millis_since(now.service) <= STANDS_STILL_MS {
+            return (holds.then_some(last.service), now.service.max(last.service));
+        }
+        let window = self.grid.window_of(now.service);
+        let queues = self.queues.values_mut().chain([&mut self.all]);
+        queues.for_each(|queue| queue.forget_from(window));
+        (None, now.service)
+    }
+
+    /// What is kept of a queue.
+    pub(crate) fn of(&self, queue: &Id) -> Recorded {
+        self.queues.get(queue).map(OfQueue::recorded).unwrap_or_default()
+    }
+
+    /// What is kept of all listed queues together: the sums, and the longest wait, over those that were known.
+    pub(crate) fn of_all(&self) -> Recorded {
+        self.all.recorded()
+    }
+}
+
+#[cfg(test)]
+mod tests;
