@@ -68,24 +68,11 @@ impl DayWindow {
 pub(super) fn json(snapshot: &Snapshot, queues: &[Id]) -> String {
     let chosen = || queues.iter().filter_map(|id| snapshot.queues.get(id));
     let windows = match (queues, &snapshot.all_queues) {
-        ([], Some(all)) => {
-            let mut windows: BTreeMap<Moment, DayWindow> = all
-                .windows
-                .iter()
-                .map(|window| (window.start, DayWindow::of(window)))
-                .inserted();
-            // Counts of all are there; what was live is told by the queues.
-            if all.windows.iter().all(|window| window.live.is_none()) {
-                for (start, sum) in sums(snapshot.queues.values()) {
-                    if let Some(window) = windows.get_mut(&start) {
-                        window.waiting_mean = sum.waiting_mean;
-                        window.longest_wait_max = sum.longest_wait_max;
-                        window.interacting_mean = sum.interacting_mean;
-                    }
-                }
-            }
-            windows
-        }
+        ([], Some(all)) => all
+            .windows
+            .iter()
+            .map(|window| (window.start, DayWindow::of(window)))
+            .inserted(),
         _ => sums(chosen()),
     };
     let rows = windows
@@ -181,26 +168,14 @@ mod tests {
     }
 
     #[test]
-    fn all_have_the_counts_of_all_and_what_the_queues_tell() {
+    fn all_have_the_windows_of_all() {
         let mut snapshot = snapshot();
         assert_eq!(told(&snapshot, &["none"]), json!({}));
-        let all = |live| {
-            Some(AllQueues {
-                totals: Numbers::default(),
-                windows: vec![window(2, 9, live)],
-            })
-        };
-        snapshot.all_queues = all(None);
-        let summed = told(&snapshot, &[]);
-        assert_eq!(
-            (&summed[SECOND]["offered"], &summed[SECOND]["waiting_mean"]),
-            (&json!(9), &json!(3.3))
-        );
-        snapshot.all_queues = all(Some((7.0, 3.0)));
-        assert_eq!(
-            told(&snapshot, &[])[SECOND]["waiting_max"],
-            json!(7),
-            "its own where it has it"
-        );
+        snapshot.all_queues = Some(AllQueues {
+            totals: Numbers::default(),
+            windows: vec![window(2, 9, Some((7.0, 3.0)))],
+        });
+        let all = told(&snapshot, &[]);
+        assert_eq!((&all[SECOND]["offered"], &all[SECOND]["waiting_max"]), (&json!(9), &json!(7)));
     }
 }

@@ -88,6 +88,10 @@ const overflowing = (page) =>
     return wide;
   });
 
+/** Heads of columns that are wider than their columns. */
+const wideHeads = (page) =>
+  page.evaluate(() => [...document.querySelectorAll('#queue-head th')].filter((th) => th.clientWidth && th.scrollWidth > th.clientWidth + 1).map((th) => `${th.textContent} ${th.scrollWidth} > ${th.clientWidth}`));
+
 const columnsInSight = (page) =>
   page.evaluate(() => {
     const box = document.querySelector('.table-box').getBoundingClientRect();
@@ -105,11 +109,12 @@ async function layouts() {
   served.show(picture(queues));
   for (const [width, height] of [[390, 844], [800, 900], [1366, 768], [1920, 1080], [3840, 2160]]) {
     const page = await viewer({ width, height });
-    for (const query of ['', '?kiosk']) {
+    for (const query of ['', '?kiosk', '?lang=de', '?kiosk&lang=de']) {
       await page.open(query);
       await page.waitForFunction(() => document.querySelectorAll('#queue-rows tr').length > 2);
+      if (width > 760) assert.deepEqual(await wideHeads(page), [], `${width} ${query}`);
       const what = `${width}x${height} ${query || 'desk'}`;
-      if (width > 760 || !query) {
+      if (width > 760 || !/kiosk/.test(query)) {
         assert.deepEqual(await overflowing(page), [], what);
         // The head of a phone's table is for screen readers only.
         if (width > 760) assert.equal(await columnsInSight(page), 0, `columns beyond the table, ${what}`);

@@ -12,7 +12,7 @@ const DAY_HEIGHT = 120;
 const DAY_COUNTS = ['offered', 'answered', 'abandoned'];
 
 /** Of the queues that are shown, and of the queue in the chart if that is another; oldest first. */
-const day = { askedAt: -Infinity, asked: '', all: [], chart: [], number: 0 };
+const day = { askedAt: -Infinity, asked: '', all: [], chart: [] };
 
 const dayShapes = Object.fromEntries(
   [['waiting', ['uncovered', 'waiting-max', 'line']], ['visits', ['uncovered', 'answered', 'abandoned', 'offered']]].map(([name, classes]) => {
@@ -100,11 +100,11 @@ function stepOf(timeWindows) {
 
 /** Draws the chart; its words and its table say the same. */
 function showDay() {
-  setShown(byId('day'), picture.all_queues != null && !view.kiosk);
-  if (!picture.all_queues || view.kiosk) return;
-  showDayQueues();
   const windows = day.chart;
-  if (!windows.length) return setText(byId('day-facts'), texts.noWindows);
+  setShown(byId('day'), windows.length > 0 && !view.kiosk);
+  if (!windows.length || view.kiosk) return;
+  showDayQueues();
+  showDayTotals();
   const step = stepOf(windows);
   const values = joined(windows, Math.ceil(windows.length / DAY_VALUES), step);
   const width = stepOf(values);
@@ -142,10 +142,14 @@ function showDay() {
   const sums = joinedWindow(from, values);
   setDescription(waiting.chart, texts.dayWaiting(formatMinute(from), formatMinute(to), peak && formatCount(waitingMost), peak && formatMinute(peak.start)));
   setDescription(visits.chart, texts.dayVisits(formatCount(sums.offered), formatCount(sums.answered), formatCount(sums.abandoned)));
+  if (byId('day-hours').open) showHours(windows, step);
+}
+
+/** The counts since midnight or the start of the program; they change with each picture. */
+function showDayTotals() {
   const one = chartQueue();
   const numbers = one == null ? countedTotals() : row('queues', one)?.totals;
   setText(byId('day-facts'), numbers ? texts.dayTotals(formatCount(numbers.offered), formatCount(numbers.answered), formatCount(numbers.abandoned), formatPercent(numbers.service_level_percent)) : '');
-  if (byId('day-hours').open) showHours(windows, step);
 }
 
 /** The table of hours, for those who cannot see the chart and for those who want to know exactly. */

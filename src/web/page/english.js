@@ -133,7 +133,6 @@ const english = {
   waitingMost: 'at most',
   waitingMean: 'on average',
   byHour: 'By hour, as a table',
-  noWindows: 'Nothing yet.',
   dayTotals: (offered, answered, abandoned, level) =>
     `${offered} offered · ${answered} answered · ${abandoned} abandoned · service level ${level}`,
   dayWaiting: (from, to, most, at) => `Waiting from ${from} to ${to}` + (most ? `, at most ${most} at ${at}` : ''),

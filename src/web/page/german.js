@@ -42,8 +42,8 @@ const german = {
   afterCallWork: 'Nacharbeit',
   conversations: 'Konversationen',
   averageWait: 'Mittlere Wartezeit',
-  serviceLevel: 'Servicelevel',
-  abandoned: 'Abgebrochen',
+  serviceLevel: 'Service-Level',
+  abandoned: 'Abbrüche',
   idleAgents: 'Freie Agenten',
   lastHour: 'Letzte Stunde',
 
@@ -94,7 +94,7 @@ const german = {
   red: 'Rot',
   amber: 'Gelb',
   alert: (level, value, since) => `${level} bei ${value} seit ${since}`,
-  totalsSince: (since) => `Servicelevel und Abbrüche seit ${since} · schraffiert: nicht ganz erfasst`,
+  totalsSince: (since) => `Service-Level und Abbrüche seit ${since} · schraffiert: nicht ganz erfasst`,
   midnight: 'Mitternacht',
   someQueues: (shown, all) => `${shown} von ${count(all, 'Warteschlange', 'Warteschlangen')}`,
   ofTarget: (percent) => ` von ${percent} %`,
@@ -127,9 +127,8 @@ const german = {
   waitingMost: 'höchstens',
   waitingMean: 'im Mittel',
   byHour: 'Stündlich, als Tabelle',
-  noWindows: 'Noch nichts.',
   dayTotals: (offered, answered, abandoned, level) =>
-    `${offered} angeboten · ${answered} angenommen · ${abandoned} abgebrochen · Servicelevel ${level}`,
+    `${offered} angeboten · ${answered} angenommen · ${abandoned} abgebrochen · Service-Level ${level}`,
   dayWaiting: (from, to, most, at) => `Wartend von ${from} bis ${to}` + (most ? `, höchstens ${most} um ${at}` : ''),
   dayVisits: (offered, answered, abandoned) => `In dieser Zeit ${offered} angeboten, ${answered} angenommen, ${abandoned} abgebrochen`,
 

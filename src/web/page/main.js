@@ -16,7 +16,7 @@ function onPicture(message) {
   updateTiles();
   updateFacts();
   tick();
-  if (changed.queues.size) showDay();
+  if (changed.queues.size) showDayTotals();
 }
 
 function updateFacts() {
