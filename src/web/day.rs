@@ -176,6 +176,9 @@ mod tests {
             windows: vec![window(2, 9, Some((7.0, 3.0)))],
         });
         let all = told(&snapshot, &[]);
-        assert_eq!((&all[SECOND]["offered"], &all[SECOND]["waiting_max"]), (&json!(9), &json!(7)));
+        assert_eq!(
+            (&all[SECOND]["offered"], &all[SECOND]["waiting_max"]),
+            (&json!(9), &json!(7))
+        );
     }
 }
