@@ -476,6 +476,9 @@ async function agents() {
   await accessible(page, 'agents on a phone');
   await page.screenshot({ path: `${shots}/agents-390.png`, fullPage: true });
 
+  await page.open('?agents=1&limits=IDLE,BREAK:900');
+  await page.waitForFunction(() => document.querySelector('#limits-unread').textContent.startsWith('Not a limit: IDLE.'));
+
   // Beyond a limit they are named on a wall that asks for them.
   await page.setViewportSize({ width: 1920, height: 1080 });
   await page.open('?kiosk&agents=1&limits=NOT_RESPONDING:30:40');

@@ -122,6 +122,7 @@ const english = {
   hideAgents: 'Hide agents',
   moreAgents: (more) => `${formatCount(more)} more: search, or choose a status.`,
   noAgents: 'No agent matches.',
+  noLimit: (parts) => `Not a limit: ${parts}. Write status:seconds or status:amber:red, such as NOT_RESPONDING:30:60.`,
   beyondLimits: (agents) => `${formatCount(agents)} beyond a limit`,
 
   // The chart of the day.

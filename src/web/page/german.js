@@ -117,6 +117,7 @@ const german = {
   hideAgents: 'Agenten ausblenden',
   moreAgents: (more) => `${formatCount(more)} weitere: suchen oder Status wählen.`,
   noAgents: 'Kein Agent passt.',
+  noLimit: (parts) => `Keine Grenze: ${parts}. Erlaubt ist Status:Sekunden oder Status:gelb:rot, etwa NOT_RESPONDING:30:60.`,
   beyondLimits: (agents) => `${formatCount(agents)} über einer Grenze`,
 
   day: 'Der Tag',

@@ -20,6 +20,8 @@ const AGENT_KEYS = {
 
 let limitsText;
 let limitsRead = new Map();
+/** Parts of the choice that are no limit. */
+let limitsUnread = [];
 
 /** The limits of the choice `limits`: by status, `[amber, red]` in seconds; red may be absent. */
 function statusLimits() {
@@ -27,9 +29,11 @@ function statusLimits() {
   if (text !== limitsText) {
     limitsText = text;
     limitsRead = new Map();
-    for (const part of text.split(',')) {
-      const [, status, amber, red] = /^\s*(\w+):(\d+)(?::(\d+))?\s*$/.exec(part) ?? [];
-      if (status) limitsRead.set(status.toUpperCase(), [Number(amber), red == null ? Infinity : Number(red)]);
+    limitsUnread = [];
+    for (const part of text.split(',').map((part) => part.trim()).filter(Boolean)) {
+      const [, status, amber, red] = /^(\w+):(\d+)(?::(\d+))?$/.exec(part) ?? [];
+      if (!status) limitsUnread.push(part);
+      else limitsRead.set(status.toUpperCase(), [Number(amber), red == null ? Infinity : Number(red)]);
     }
   }
   return limitsRead;
@@ -171,6 +175,7 @@ function sortUsers() {
     else th.removeAttribute('aria-sort');
   }
   tickUsers();
+  setText(byId('limits-unread'), limitsUnread.length && isAsked ? texts.noLimit(limitsUnread.join(', ')) : '');
 }
 
 /** Goes on with the durations between two pictures. */
