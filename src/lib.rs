@@ -117,7 +117,7 @@ pub use event::update::{CommunicationUpdate, ConversationUpdate, ParticipantUpda
 pub use event::{Event, EventKind};
 pub use model::snapshot::{AlertLevel, AlertName, AlertSnapshot};
 pub use model::snapshot::{AllQueues, LiveNumber, LiveNumbers, Numbers, WhyUnknown, WindowSnapshot, Windows};
-pub use model::snapshot::{ConnectionSnapshot, ConnectionState, Counters, FreshnessSnapshot, Gap, GapTopics};
+pub use model::snapshot::{ConnectionSnapshot, ConnectionState, Counters, Day, FreshnessSnapshot, Gap, GapTopics};
 pub use model::snapshot::{LatencySnapshot, LiveRange, LiveTotals, MediaSnapshot, MetricSnapshot, ObservationSnapshot};
 pub use model::snapshot::{ObservedSnapshot, OutputSnapshot, QueueSnapshot, Snapshot, UserSnapshot, WindowLive};
 pub use output::callback::CallbackOutcome;

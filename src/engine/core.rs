@@ -131,6 +131,7 @@ impl Core {
         }
         let ticked = match change {
             Change::Tick { clock, .. } => Some(clock),
+            Change::Drained { .. } => Some(ClockLook::default()),
             _ => None,
         };
         let is_about_gaps = matches!(

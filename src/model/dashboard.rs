@@ -15,7 +15,9 @@ use super::Model;
 use super::counts::{LiveNumbers, LiveSums, Sums};
 use super::coverage::{Coverage, Uncovered};
 use super::queue::QueueSet;
-use super::snapshot::{AllQueues, Grid, LiveTotals, MediaSnapshot, ObservedSnapshot, Packed, QueueSnapshot, Windows};
+use super::snapshot::{
+    AllQueues, Day, Grid, LiveTotals, MediaSnapshot, ObservedSnapshot, Packed, QueueSnapshot, Windows,
+};
 use super::totals::QueueTotals;
 use super::unknown::InGap;
 use crate::base::inserted::Inserted as _;
@@ -245,11 +247,12 @@ impl Model {
         let uncovered = (!frame.coverage.is_same_for_all()).then(|| frame.coverage.of(id));
         let covered = uncovered.as_ref().unwrap_or(frame.coverage.common());
         snapshot.totals = Some(total.numbers());
+        snapshot.day = Day::new(self.histories.by_quarter.of(id));
         snapshot.windows = Some(Windows::counted(
             &frame.grid,
             covered,
             windows.clone(),
-            self.history.of(id),
+            self.histories.by_window.of(id),
         ));
         let share = Share {
             total,
@@ -276,13 +279,14 @@ impl Model {
                 count => sum / f64::from(count),
             }
         };
-        let recorded = self.history.of_all();
+        let recorded = self.histories.by_window.of_all();
         let mut recorded = recorded.finder();
         AllQueues {
             totals: total.numbers(),
             windows: listed(&windows, frame)
                 .map(|(at, sums)| frame.grid.window(at, &sums, recorded(at), mean))
                 .collect(),
+            day: Day::new(self.histories.by_quarter.of_all()),
         }
     }
 

@@ -22,7 +22,36 @@ const LONGEST_MS: i64 = 6_000;
 /// A service's clock that goes back by no more stands still; by more, it was wrong before.
 const STANDS_STILL_MS: i64 = 60_000;
 
-/// The history of all queues.
+/// A quarter of an hour. The local days of all time zones begin with one.
+pub(crate) const QUARTER_MS: i64 = 900_000;
+/// The quarters of the longest local day.
+const QUARTERS: i64 = 25 * 4;
+
+/// The histories of all queues, by the windows of the snapshot and by the quarters of a day.
+#[derive(Debug, Default)]
+pub(super) struct Histories {
+    pub(super) by_window: History,
+    pub(super) by_quarter: History,
+}
+
+impl Histories {
+    pub(super) fn new(windows: &WindowsConfig) -> Self {
+        let granularity_ms = i64::try_from(windows.granularity.as_millis()).unwrap_or(i64::MAX);
+        let keep = i64::try_from(windows.keep.max(1)).unwrap_or(i64::MAX);
+        Self {
+            by_window: History::new(granularity_ms, keep),
+            by_quarter: History::new(QUARTER_MS, QUARTERS),
+        }
+    }
+
+    /// Takes the numbers of the listed queues.
+    pub(super) fn look(&mut self, now: LookedAt, listed: &[(&Id, Look)]) {
+        self.by_window.look(now, listed);
+        self.by_quarter.look(now, listed);
+    }
+}
+
+/// One history of all queues.
 #[derive(Debug, Default)]
 pub(crate) struct History {
     grid: Grid,
@@ -41,32 +70,30 @@ pub(crate) struct LookedAt {
 }
 
 impl History {
-    pub(crate) fn new(windows: &WindowsConfig) -> Self {
-        let granularity_ms = i64::try_from(windows.granularity.as_millis()).unwrap_or(i64::MAX);
+    fn new(granularity_ms: i64, keep: i64) -> Self {
         Self {
-            grid: Grid {
-                granularity_ms,
-                keep: i64::try_from(windows.keep.max(1)).unwrap_or(i64::MAX),
-            },
+            grid: Grid { granularity_ms, keep },
             ..Self::default()
         }
     }
 
     /// Takes the numbers of the listed queues. Of a queue that is not listed any more nothing is known; it is forgotten with its
     /// last window.
-    pub(crate) fn look<'a>(&mut self, now: LookedAt, listed: impl Iterator<Item = (&'a Id, Look)>) {
+    fn look(&mut self, now: LookedAt, listed: &[(&Id, Look)]) {
         let (since, at) = self.span(now);
         self.last = Some(LookedAt { service: at, ..now });
         let grid = &self.grid;
         let mut all = Look::default();
         for (id, look) in listed {
-            if !self.queues.contains_key(id) {
-                self.queues.insert(id.clone(), OfQueue::default());
+            if !self.queues.contains_key(*id) {
+                self.queues.insert((*id).clone(), OfQueue::default());
             }
-            let Some(queue) = self.queues.get_mut(id) else { continue };
+            let Some(queue) = self.queues.get_mut(*id) else {
+                continue;
+            };
             queue.is_listed = true;
-            queue.look(grid, since, at, look);
-            all.add(&look);
+            queue.look(grid, since, at, *look);
+            all.add(look);
         }
         self.all.look(grid, since, at, all);
         self.queues.retain(|_, queue| {

@@ -59,7 +59,6 @@ use serde::{Deserialize, Serialize};
 use self::alerts::Alerts;
 use self::conversations::{Conversations, Limits, Taken};
 use self::dashboard::PackedWindows;
-use self::day::History;
 use self::duplicates::{Delivery, Duplicates};
 use self::freshness::Freshness;
 pub(crate) use self::gap::Opened;
@@ -196,7 +195,7 @@ pub struct Model {
     service_time: ServiceTime,
     packed_windows: PackedWindows,
     alerts: Alerts,
-    history: History,
+    histories: day::Histories,
 }
 
 /// The counters that the model owns.
@@ -245,7 +244,7 @@ impl Model {
             service_time: ServiceTime::default(),
             packed_windows: PackedWindows::default(),
             alerts: Alerts::new(settings.thresholds.clone()),
-            history: History::new(&settings.windows),
+            histories: day::Histories::new(&settings.windows),
             settings,
         }
     }

@@ -23,10 +23,11 @@ impl Model {
             stepped_ms: clock.stepped_ms,
         };
         let in_gap = InGap::new(self.gaps.open_gaps());
-        let mut history = std::mem::take(&mut self.history);
+        let mut histories = std::mem::take(&mut self.histories);
         let listed = self.queue_ids().into_iter();
-        history.look(at, listed.map(|id| (id, self.look_at(id, &in_gap))));
-        self.history = history;
+        let looks = Vec::from_iter(listed.map(|id| (id, self.look_at(id, &in_gap))));
+        histories.look(at, &looks);
+        self.histories = histories;
     }
 
     fn look_at(&self, queue: &Id, in_gap: &InGap) -> Look {
@@ -54,7 +55,7 @@ mod tests {
     use crate::event::gap::GapTopics;
     use crate::event::stats::Stats;
     use crate::model::queue::QueueSet;
-    use crate::model::snapshot::{LiveRange, WindowLive};
+    use crate::model::snapshot::{Day, LiveRange, WindowLive};
     use crate::model::testing::{at, conversation, event, participant, settings, shown, stamped};
 
     fn model() -> Model {
@@ -128,6 +129,11 @@ mod tests {
             idle: None,
         };
         assert_eq!(live("R"), quiet);
+        let day = |day: &Day| Vec::from_iter(day.quarters());
+        let quarter = at(0).epoch_ms().div_euclid(900_000) * 900_000;
+        let expected = [(Moment::from_epoch_ms(quarter), expected)];
+        assert_eq!(day(&snapshot.queues[&Id::new("Q")].day), expected);
+        assert_eq!(day(&snapshot.all_queues.as_ref().unwrap().day), expected);
     }
 
     #[test]

@@ -6,6 +6,7 @@
 //! A field that is `None` (or an empty map that the run cannot fill) is left out of the JSON, or is `null` where the key
 //! is always there: no number is made up.
 
+mod day;
 mod unknown_queues;
 mod window_live;
 mod windows;
@@ -25,6 +26,7 @@ pub use crate::event::alert::AlertLevel;
 pub use crate::event::gap::{Gap, GapTopics};
 pub use crate::event::state::ConnectionState;
 use crate::{Id, Moment};
+pub use day::Day;
 pub(crate) use unknown_queues::UnknownQueues;
 pub use window_live::{LiveRange, WindowLive};
 pub use windows::Windows;
@@ -227,6 +229,9 @@ pub struct AllQueues {
     pub totals: Numbers,
     /// Oldest first.
     pub windows: Vec<WindowSnapshot>,
+    /// The live numbers of the day, over all listed queues that were known; not in JSON.
+    #[serde(skip)]
+    pub day: Day,
 }
 
 /// One window of a queue or of all.
@@ -292,6 +297,9 @@ pub struct QueueSnapshot {
     /// What happened when, oldest first (`notifications`).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub windows: Option<Windows>,
+    /// The live numbers of the day (`notifications`); not in JSON.
+    #[serde(skip)]
+    pub day: Day,
     /// By medium; only media that were seen.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub by_media: BTreeMap<String, Box<MediaSnapshot>>,

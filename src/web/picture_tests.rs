@@ -161,6 +161,7 @@ fn full() -> Snapshot {
         }),
         totals: Some(numbers),
         windows: Some([window(1, 2)].into_iter().collect()),
+        day: Default::default(),
         by_media: BTreeMap::from([("voice".to_owned(), Default::default())]),
         observations: BTreeMap::from([(
             "all".to_owned(),
@@ -204,6 +205,7 @@ fn full() -> Snapshot {
     snapshot.all_queues = Some(AllQueues {
         totals: numbers,
         windows: vec![window(1, 2)],
+        ..AllQueues::default()
     });
     snapshot
 }

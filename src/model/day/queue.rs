@@ -159,7 +159,7 @@ impl OfQueue {
 }
 
 /// What is kept of a queue at one moment. Cheap to clone.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Recorded {
     past: Packed,
     current: (i64, Ranges),
@@ -176,7 +176,7 @@ impl Recorded {
     }
 
     /// The windows of which anything is known, in ascending order.
-    pub(super) fn windows(&self) -> impl Iterator<Item = (i64, Ranges)> {
+    pub(crate) fn windows(&self) -> impl Iterator<Item = (i64, Ranges)> {
         let current = Some(self.current).filter(|(_, ranges)| is_known(ranges));
         self.past.iter().chain(current)
     }
@@ -200,7 +200,7 @@ fn is_known(ranges: &Ranges) -> bool {
 
 /// Past windows in ascending order. Of each: its number, which of the four are known (a bit each), and of these greatest,
 /// last and mean. All but the bits as numbers of `model/bytes.rs`.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Packed(Arc<[u8]>);
 
 impl Packed {

@@ -5,6 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::base::number;
+use crate::model::day::{Range, Ranges};
 
 /// The live numbers during one window, as far as they were observed; `None` where one was not known at any moment of it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -34,4 +35,21 @@ pub struct LiveRange {
     /// The last that was known.
     #[serde(serialize_with = "number::exact")]
     pub last: f64,
+}
+
+/// What was recorded of a window, in the units of a snapshot.
+pub(super) fn live([waiting, longest_wait, interacting, idle]: Ranges) -> WindowLive {
+    let range = |range: Option<Range>, per_unit: f64| {
+        range.map(|range| LiveRange {
+            max: range.max as f64 / per_unit,
+            mean: range.mean as f64 / 1000.0,
+            last: range.last as f64 / per_unit,
+        })
+    };
+    WindowLive {
+        waiting: range(waiting, 1.0),
+        longest_wait_secs: range(longest_wait, 1000.0),
+        interacting: range(interacting, 1.0),
+        idle: range(idle, 1.0),
+    }
 }

@@ -10,12 +10,13 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{LiveRange, WindowLive, WindowSnapshot};
+use super::WindowSnapshot;
+use super::window_live::live;
 use crate::Moment;
 use crate::model::bytes::{put, take};
 use crate::model::counts::Sums;
 use crate::model::coverage::Uncovered;
-use crate::model::day::{Range, Ranges, Recorded};
+use crate::model::day::{Ranges, Recorded};
 
 /// The windows of one queue, oldest first. Cheap to clone.
 ///
@@ -75,23 +76,6 @@ impl Grid {
             numbers: sums.numbers(),
             live: ranges.map(live),
         }
-    }
-}
-
-/// What was recorded of a window, in the units of a snapshot.
-fn live([waiting, longest_wait, interacting, idle]: Ranges) -> WindowLive {
-    let range = |range: Option<Range>, per_unit: f64| {
-        range.map(|range| LiveRange {
-            max: range.max as f64 / per_unit,
-            mean: range.mean as f64 / 1000.0,
-            last: range.last as f64 / per_unit,
-        })
-    };
-    WindowLive {
-        waiting: range(waiting, 1.0),
-        longest_wait_secs: range(longest_wait, 1000.0),
-        interacting: range(interacting, 1.0),
-        idle: range(idle, 1.0),
     }
 }
 

@@ -154,6 +154,7 @@ fn with_numbers() -> Snapshot {
     snapshot.all_queues = Some(AllQueues {
         totals: some_numbers(230),
         windows: windows.clone(),
+        ..AllQueues::default()
     });
     for (n, queue) in snapshot.queues.values_mut().enumerate() {
         queue.totals = Some(some_numbers(100 + n as u64 * 30));

@@ -161,6 +161,7 @@ fn families_of_queues_keep_their_names() {
     snapshot.all_queues = Some(AllQueues {
         totals: numbers,
         windows: Vec::new(),
+        ..AllQueues::default()
     });
     let queue = snapshot.queues.values_mut().next().unwrap();
     queue.live = live;
