@@ -2,17 +2,15 @@
 //!
 //! In: snapshots, as they come and as they are asked for · Out: bytes · Thread: any (a form is made by the first viewer that needs it; others wait for that).
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::Settings;
 use super::feed::Feed;
-use super::picture::{self, shown_totals};
+use super::picture::{self, History, Scene, shown_totals};
 use super::viewer::Seen;
-use crate::Moment;
 use crate::model::snapshot::{ConnectionState, LiveNumbers, LiveTotals, Snapshot};
-use crate::output::last_changes::{Entries, LastChanges};
+use crate::output::last_changes::LastChanges;
 use crate::output::{Item, record};
 
 /// At least this long between two pictures for the page: nobody reads faster.
@@ -73,22 +71,9 @@ impl Published {
     }
 }
 
-/// Totals by minute. Cheap to clone.
-pub(super) type History = Arc<BTreeMap<Moment, LiveTotals>>;
-
 /// As many minutes as the page's small charts have room for.
 const MINUTES: usize = 60;
 const MINUTE_MS: i64 = 60_000;
-
-/// What a picture is made of.
-#[derive(Clone)]
-pub(super) struct Scene {
-    pub(super) snapshot: Arc<Snapshot>,
-    /// The last changes.
-    pub(super) changes: Entries,
-    /// The totals of the last hour by the minute in which they were published first.
-    pub(super) history: History,
-}
 
 /// A snapshot as the page gets it.
 pub(super) struct Picture {

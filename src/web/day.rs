@@ -1,4 +1,4 @@
-//! The chart of the day: the windows of a queue, of some queues together, or of all.
+//! The chart of the day: windows and quarters of an hour of a queue, of some queues together, or of all.
 //!
 //! In: a snapshot, ids · Out: JSON for the page · Thread: any (pure).
 //!
@@ -8,100 +8,104 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
+use serde_json::{Map, Value, json};
 
 use super::picture::object;
 use crate::base::inserted::Inserted as _;
-use crate::model::snapshot::{QueueSnapshot, Snapshot, WindowSnapshot};
+use crate::model::snapshot::{Snapshot, WindowLive, WindowSnapshot};
 use crate::{Id, Moment};
 
-/// One window; counts and means are sums over the queues.
+/// One window or quarter of an hour; counts and means are sums over the queues.
 #[derive(Debug, Default, Serialize)]
-struct DayWindow {
-    offered: u64,
-    answered: u64,
-    abandoned: u64,
+struct Part {
+    /// Quarters have no counts.
+    offered: Option<u64>,
+    answered: Option<u64>,
+    abandoned: Option<u64>,
     /// Of the queue that was covered least.
-    coverage_percent: f64,
+    coverage_percent: Option<f64>,
     /// Known for one queue, and for all; the greatest of several together is not.
     waiting_max: Option<f64>,
     waiting_mean: Option<f64>,
     longest_wait_max: Option<f64>,
     interacting_mean: Option<f64>,
-    idle_mean: Option<f64>,
 }
 
-impl DayWindow {
-    fn of(window: &WindowSnapshot) -> Self {
-        let live = window.live.unwrap_or_default();
+impl Part {
+    fn of_live(live: WindowLive) -> Self {
         Self {
-            offered: window.numbers.offered,
-            answered: window.numbers.answered,
-            abandoned: window.numbers.abandoned,
-            coverage_percent: window.coverage_percent,
             waiting_max: live.waiting.map(|range| range.max),
             waiting_mean: live.waiting.map(|range| range.mean),
             longest_wait_max: live.longest_wait_secs.map(|range| range.max),
             interacting_mean: live.interacting.map(|range| range.mean),
-            idle_mean: live.idle.map(|range| range.mean),
+            ..Self::default()
         }
     }
 
-    /// Together with another queue. Agents of two queues may be the same, so they are not added.
+    fn of_window(window: &WindowSnapshot) -> Self {
+        Self {
+            offered: Some(window.numbers.offered),
+            answered: Some(window.numbers.answered),
+            abandoned: Some(window.numbers.abandoned),
+            coverage_percent: Some(window.coverage_percent),
+            ..Self::of_live(window.live.unwrap_or_default())
+        }
+    }
+
+    /// Together with another queue.
     fn add(&mut self, other: &Self) {
-        let sum = |a: Option<f64>, b: Option<f64>| a.map_or(b, |a| Some(a + b.unwrap_or(0.0)));
-        self.offered += other.offered;
-        self.answered += other.answered;
-        self.abandoned += other.abandoned;
-        self.coverage_percent = self.coverage_percent.min(other.coverage_percent);
-        self.waiting_max = None;
-        self.waiting_mean = sum(self.waiting_mean, other.waiting_mean);
-        self.longest_wait_max = match (self.longest_wait_max, other.longest_wait_max) {
-            (Some(a), Some(b)) => Some(a.max(b)),
-            (a, b) => a.or(b),
-        };
-        self.interacting_mean = sum(self.interacting_mean, other.interacting_mean);
-        self.idle_mean = None;
-    }
-}
-
-/// `{"<start>":{…}}` of these queues together, of all without any. What is not known is absent.
-pub(super) fn json(snapshot: &Snapshot, queues: &[Id]) -> String {
-    let chosen = || queues.iter().filter_map(|id| snapshot.queues.get(id));
-    let windows = match (queues, &snapshot.all_queues) {
-        ([], Some(all)) => all
-            .windows
-            .iter()
-            .map(|window| (window.start, DayWindow::of(window)))
-            .inserted(),
-        _ => sums(chosen()),
-    };
-    let rows = windows
-        .iter()
-        .map(|(start, window)| (start.to_string(), object(window)));
-    serde_json::to_string(&rows.inserted::<BTreeMap<_, _>>()).unwrap_or_default()
-}
-
-fn sums<'a>(queues: impl Iterator<Item = &'a QueueSnapshot>) -> BTreeMap<Moment, DayWindow> {
-    let mut windows: BTreeMap<Moment, DayWindow> = BTreeMap::new();
-    for window in queues
-        .filter_map(|queue| queue.windows.as_ref())
-        .flat_map(|windows| windows.iter())
-    {
-        let other = DayWindow::of(&window);
-        match windows.get_mut(&window.start) {
-            Some(sum) => sum.add(&other),
-            None => drop(windows.insert(window.start, other)),
+        fn both<T>(a: Option<T>, b: Option<T>, join: impl Fn(T, T) -> T) -> Option<T> {
+            match (a, b) {
+                (Some(a), Some(b)) => Some(join(a, b)),
+                (a, b) => a.or(b),
+            }
         }
+        self.offered = both(self.offered, other.offered, |a, b| a + b);
+        self.answered = both(self.answered, other.answered, |a, b| a + b);
+        self.abandoned = both(self.abandoned, other.abandoned, |a, b| a + b);
+        self.coverage_percent = both(self.coverage_percent, other.coverage_percent, f64::min);
+        self.waiting_max = None;
+        self.waiting_mean = both(self.waiting_mean, other.waiting_mean, |a, b| a + b);
+        self.longest_wait_max = both(self.longest_wait_max, other.longest_wait_max, f64::max);
+        self.interacting_mean = both(self.interacting_mean, other.interacting_mean, |a, b| a + b);
     }
-    windows
+}
+
+type Parts = BTreeMap<Moment, Part>;
+
+/// `{"windows":{"<start>":{…}},"quarters":{"<start>":{…}}}` of these queues together, of all without any. What is not known
+/// is absent.
+pub(super) fn json(snapshot: &Snapshot, queues: &[Id]) -> String {
+    let (mut windows, mut quarters) = (Parts::new(), Parts::new());
+    let add = |parts: &mut Parts, (start, part): (Moment, Part)| match parts.get_mut(&start) {
+        Some(sum) => sum.add(&part),
+        None => drop(parts.insert(start, part)),
+    };
+    let live = |(start, live): (Moment, WindowLive)| (start, Part::of_live(live));
+    if let ([], Some(all)) = (queues, &snapshot.all_queues) {
+        let counted = all.windows.iter().map(|window| (window.start, Part::of_window(window)));
+        counted.for_each(|part| add(&mut windows, part));
+        all.day.quarters().map(live).for_each(|part| add(&mut quarters, part));
+    }
+    for queue in queues.iter().filter_map(|id| snapshot.queues.get(id)) {
+        let counted = queue.windows.iter().flat_map(|windows| windows.iter());
+        let counted = counted.map(|window| (window.start, Part::of_window(&window)));
+        counted.for_each(|part| add(&mut windows, part));
+        queue.day.quarters().map(live).for_each(|part| add(&mut quarters, part));
+    }
+    let rows = |parts: &Parts| -> Value {
+        let rows = parts
+            .iter()
+            .map(|(start, part)| (start.to_string(), object(part).into()));
+        rows.inserted::<Map<String, Value>>().into()
+    };
+    json!({"windows": rows(&windows), "quarters": rows(&quarters)}).to_string()
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
-
     use super::*;
-    use crate::model::snapshot::{AllQueues, LiveRange, Numbers, WindowLive};
+    use crate::model::snapshot::{AllQueues, LiveRange, Numbers, QueueSnapshot};
     use crate::web::testing;
 
     fn window(minute: i64, offered: u64, waiting: Option<(f64, f64)>) -> WindowSnapshot {
@@ -144,7 +148,9 @@ mod tests {
 
     fn told(snapshot: &Snapshot, queues: &[&str]) -> Value {
         let queues: Vec<Id> = queues.iter().map(|id| Id::new(id)).collect();
-        serde_json::from_str(&json(snapshot, &queues)).unwrap()
+        let told: Value = serde_json::from_str(&super::json(snapshot, &queues)).unwrap();
+        assert_eq!(told["quarters"], json!({}), "nothing was observed");
+        told["windows"].clone()
     }
 
     const SECOND: &str = "1970-01-01T00:02:00.000Z";
@@ -174,6 +180,7 @@ mod tests {
         snapshot.all_queues = Some(AllQueues {
             totals: Numbers::default(),
             windows: vec![window(2, 9, Some((7.0, 3.0)))],
+            ..AllQueues::default()
         });
         let all = told(&snapshot, &[]);
         assert_eq!(

@@ -25,7 +25,6 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::board::Scene;
 use super::{Settings, readiness};
 use crate::Moment;
 use crate::base::inserted::Inserted as _;
@@ -40,6 +39,19 @@ use crate::output::last_changes::{Entries, LastChange};
 const WINDOWS: usize = 60;
 
 type Object = Map<String, Value>;
+
+/// Totals by minute. Cheap to clone.
+pub(super) type History = Arc<BTreeMap<Moment, LiveTotals>>;
+
+/// What a picture is made of.
+#[derive(Clone)]
+pub(super) struct Scene {
+    pub(super) snapshot: Arc<Snapshot>,
+    /// The last changes.
+    pub(super) changes: Entries,
+    /// The totals of the last hour by the minute in which they were published first.
+    pub(super) history: History,
+}
 
 /// A server-sent event with the picture of `now`: its difference from the picture of `before`, or all of it.
 pub(super) fn event(now: &Scene, before: Option<&Scene>, settings: Settings) -> Vec<u8> {

@@ -554,9 +554,9 @@ async function theDay() {
     offered: 3, answered: 2, abandoned: 1, coverage_percent: i === 5 ? 50 : 100,
     ...(i > 9 && { waiting_max: i === 300 ? peak : 4, waiting_mean: 1.5, longest_wait_max: 30, interacting_mean: 6 }),
   }]));
-  served.days[''] = windows(12_345);
-  served.days['queue=Queue%202'] = windows(77);
-  served.days['queue=Queue%201&queue=Queue%202'] = windows(99);
+  served.days[''] = { windows: windows(12_345), quarters: {} };
+  served.days['queue=Queue%202'] = { windows: windows(77), quarters: {} };
+  served.days['queue=Queue%201&queue=Queue%202'] = { windows: windows(99), quarters: {} };
   const history = Object.fromEntries(Array.from({ length: 60 }, (_, i) => [minute(540 + i), { waiting: i % 7, interacting: 5, after_call_work: 1, active_conversations: 9 }]));
   served.show({ ...picture(many(3)), history });
   const page = await viewer();
@@ -588,6 +588,14 @@ async function theDay() {
       await page.screenshot({ path: `${shots}/day-${width}-${scheme}.png`, fullPage: true });
     }
   }
+  // Where windows are of the last hour only, the day is told by quarters of an hour.
+  const quarter = (i) => new Date(Math.floor(Date.now() / 900_000) * 900_000 - (79 - i) * 900_000).toISOString();
+  const last = Object.entries(windows(5)).slice(-60);
+  const quarters = Object.fromEntries(Array.from({ length: 80 }, (_, i) => [quarter(i), { waiting_max: i === 3 ? 555 : 2, waiting_mean: 1 }]));
+  served.days['queue=Queue%203'] = { windows: Object.fromEntries(last), quarters };
+  await page.open('?chart=queue%203');
+  await page.waitForFunction(() => document.querySelector('#day-waiting-most').textContent === '555');
+  assert.ok((await page.getAttribute('#day-visits .answered', 'd')).split('M').length <= 5, 'counts of the quarters that windows fill');
   // Chosen queues have lines of their own.
   await page.open('?queues=Queue%201,Queue%202');
   await page.waitForFunction(() => document.querySelector('#day-waiting-most').textContent === '99');

@@ -11,8 +11,11 @@ const DAY_HEIGHT = 120;
 
 const DAY_COUNTS = ['offered', 'answered', 'abandoned'];
 
+const NO_WINDOWS = { windows: [], quarters: [] };
+const QUARTER_MS = 900_000;
+
 /** Of the queues that are shown, and of the queue in the chart if that is another; oldest first. */
-const day = { askedAt: -Infinity, asked: '', all: [], chart: [] };
+const day = { askedAt: -Infinity, asked: '', all: NO_WINDOWS, chart: NO_WINDOWS };
 
 const dayShapes = Object.fromEntries(
   [['waiting', ['uncovered', 'waiting-max', 'line']], ['visits', ['uncovered', 'answered', 'abandoned', 'offered']]].map(([name, classes]) => {
@@ -40,12 +43,13 @@ async function askForDay() {
     const query = ids.map((id) => `queue=${encodeURIComponent(id)}`).join('&');
     const response = await fetch(`/api/page/day?${query}`);
     if (!response.ok) throw new Error(String(response.status));
-    const windows = await response.json();
-    return Object.keys(windows).sort().map((start) => ({ start: toMillis(start), ...windows[start] }));
+    const { windows, quarters } = await response.json();
+    const list = (parts) => Object.keys(parts).sort().map((start) => ({ start: toMillis(start), ...parts[start] }));
+    return { windows: list(windows), quarters: list(quarters) };
   };
   try {
     // No queue of those that were asked for is there.
-    const all = chosenQueues() && !shown.length ? [] : await read(shown);
+    const all = chosenQueues() && !shown.length ? NO_WINDOWS : await read(shown);
     const chart = one == null ? all : await read([one]);
     // Another question came in the meantime.
     if (day.asked === asked) Object.assign(day, { all, chart });
@@ -85,8 +89,8 @@ function joinedWindow(start, group) {
   const greatest = (field) => (known(field).length ? Math.max(...known(field)) : undefined);
   return {
     start,
-    ...Object.fromEntries(DAY_COUNTS.map((field) => [field, known(field).reduce((sum, value) => sum + value, 0)])),
-    coverage_percent: Math.min(...known('coverage_percent')),
+    ...Object.fromEntries(DAY_COUNTS.map((field) => [field, known(field).length ? known(field).reduce((sum, value) => sum + value, 0) : undefined])),
+    coverage_percent: known('coverage_percent').length ? Math.min(...known('coverage_percent')) : undefined,
     waiting_max: greatest('waiting_max'),
     waiting_mean: mean('waiting_mean'),
     longest_wait_max: greatest('longest_wait_max'),
@@ -98,9 +102,20 @@ function stepOf(timeWindows) {
   return steps.length ? Math.min(...steps) : 60_000;
 }
 
+/** What the chart shows: quarters of an hour where they reach back further than the windows, with the counts of those that windows fill. */
+function partsOf({ windows, quarters }) {
+  const step = stepOf(windows);
+  if (!quarters.length || !windows.length || windows[0].start <= quarters[0].start || QUARTER_MS % step) return windows;
+  const counted = new Map(joined(windows, QUARTER_MS / step, step).filter(({ start }) => start >= windows[0].start).map((part) => [part.start, part]));
+  return quarters.map((quarter) => {
+    const { offered, answered, abandoned, coverage_percent } = counted.get(quarter.start) ?? {};
+    return { ...quarter, offered, answered, abandoned, coverage_percent };
+  });
+}
+
 /** Draws the chart; its words and its table say the same. */
 function showDay() {
-  const windows = day.chart;
+  const windows = partsOf(day.chart);
   setShown(byId('day'), windows.length > 0 && !view.kiosk);
   if (!windows.length || view.kiosk) return;
   showDayQueues();
@@ -114,7 +129,7 @@ function showDay() {
   const x = (at) => ((at - from) * DAY_WIDTH) / (to - from);
   const most = (field) => Math.max(0, ...values.map((value) => value[field] ?? 0));
   const waitingMost = Math.max(1, most('waiting_max'), most('waiting_mean'));
-  const visitsMost = Math.max(1, most('offered'), ...values.map((value) => value.answered + value.abandoned));
+  const visitsMost = Math.max(1, most('offered'), ...values.map((value) => (value.answered ?? 0) + (value.abandoned ?? 0)));
   const y = (value, greatest) => (DAY_HEIGHT - (value * (DAY_HEIGHT - 4)) / greatest).toFixed(1);
   const uncovered = values.filter((value) => value.coverage_percent < 99.5).map(({ start }) => `M${x(start).toFixed(1)} 0H${x(start + width).toFixed(1)}V${DAY_HEIGHT}H${x(start).toFixed(1)}Z`).join('');
   const bar = (start, low, high) => `M${x(start).toFixed(1)} ${low}H${(x(start + width) - 0.6).toFixed(1)}V${high}H${x(start).toFixed(1)}Z`;
@@ -184,9 +199,10 @@ function showHours(windows, step) {
 
 /** The sum over the shown queues, by the minutes of the small charts; `undefined` where it is not known. */
 function dayValues(field) {
-  const step = stepOf(day.all);
-  const byStart = new Map(day.all.map((timeWindow) => [timeWindow.start, timeWindow[field]]));
-  const last = day.all.at(-1)?.start ?? 0;
+  const { windows } = day.all;
+  const step = stepOf(windows);
+  const byStart = new Map(windows.map((timeWindow) => [timeWindow.start, timeWindow[field]]));
+  const last = windows.at(-1)?.start ?? 0;
   return Array.from({ length: CHART_VALUES - 1 }, (_, i) => byStart.get(last - (CHART_VALUES - 2 - i) * step));
 }
 
