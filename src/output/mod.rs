@@ -12,6 +12,7 @@ pub(crate) mod counters;
 mod events;
 mod failure_log;
 pub(crate) mod journal;
+pub(crate) mod last_changes;
 pub(crate) mod lines;
 #[cfg(feature = "cli")]
 pub(crate) mod live;

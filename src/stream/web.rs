@@ -1,6 +1,6 @@
 //! The HTTP server of a stream: bound before anything is connected, then fed like any output.
 //!
-//! In: snapshots, the engine to be asked for more · Out: what `web` serves · Thread: `gs-out-http`, and those of `web`.
+//! In: snapshots, changes, the engine to be asked for more · Out: what `web` serves · Thread: `gs-out-http`, and those of `web`.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -49,25 +49,28 @@ impl BoundServer {
     }
 }
 
-/// Feeds the server until the end. A snapshot counts as written when viewers can see it.
+/// Feeds the server until the end. A snapshot or change counts as written when viewers can see it.
 struct WebSink(Option<Web>);
 
 impl Sink for WebSink {
     fn wants(&self) -> Wants {
         Wants {
             events: sink::Events::None,
-            changes: false,
-            alerts: false,
+            changes: true,
+            alerts: true,
             snapshots: Snapshots::Newest,
         }
     }
 
     fn take(&mut self, item: Item, counters: &OutputCounters) -> Result<(), Closed> {
-        if let (Some(web), Item::Snapshot(snapshot)) = (&self.0, item) {
+        let Some(web) = &self.0 else { return Ok(()) };
+        if let Item::Snapshot(snapshot) = item {
             counters.offered();
             web.publish(snapshot);
-            counters.wrote(1);
+        } else {
+            web.note(&item);
         }
+        counters.wrote(1);
         Ok(())
     }
 

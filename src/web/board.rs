@@ -2,15 +2,16 @@
 //!
 //! In: snapshots, as they come and as they are asked for · Out: bytes · Thread: any (a form is made by the first viewer that needs it; others wait for that).
 
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::Settings;
 use super::feed::Feed;
-use super::picture;
+use super::picture::{self, History, Scene, shown_totals};
 use super::viewer::Seen;
-use crate::model::snapshot::Snapshot;
-use crate::output::record;
+use crate::model::snapshot::{ConnectionState, LiveNumbers, LiveTotals, Snapshot};
+use crate::output::last_changes::LastChanges;
+use crate::output::{Item, record};
 
 /// At least this long between two pictures for the page: nobody reads faster.
 const BETWEEN_PICTURES: Duration = Duration::from_millis(400);
@@ -70,11 +71,15 @@ impl Published {
     }
 }
 
+/// As many minutes as the page's small charts have room for.
+const MINUTES: usize = 60;
+const MINUTE_MS: i64 = 60_000;
+
 /// A snapshot as the page gets it.
 pub(super) struct Picture {
-    snapshot: Arc<Snapshot>,
-    /// The snapshot of the picture before, if a viewer has got that.
-    before: Option<Arc<Snapshot>>,
+    scene: Scene,
+    /// What the picture before was made of, if a viewer has got that.
+    before: Option<Scene>,
     settings: Settings,
     whole: OnceLock<Arc<[u8]>>,
     difference: OnceLock<Arc<[u8]>>,
@@ -83,11 +88,11 @@ pub(super) struct Picture {
 impl Picture {
     /// As a server-sent event for a viewer that has `seen` so much.
     pub(super) fn event(&self, seen: Seen) -> Arc<[u8]> {
-        let (made, before) = match (seen, self.before.as_deref()) {
+        let (made, before) = match (seen, self.before.as_ref()) {
             (Seen::OneBefore, Some(before)) => (&self.difference, Some(before)),
             _ => (&self.whole, None),
         };
-        Arc::clone(made.get_or_init(|| picture::event(&self.snapshot, before, self.settings).into()))
+        Arc::clone(made.get_or_init(|| picture::event(&self.scene, before, self.settings).into()))
     }
 
     fn was_sent(&self) -> bool {
@@ -100,6 +105,8 @@ pub(super) struct Board {
     pub(super) snapshots: Arc<Feed<Published>>,
     pub(super) pictures: Arc<Feed<Picture>>,
     pub(super) settings: Settings,
+    last_changes: Mutex<LastChanges>,
+    history: Mutex<History>,
     next_picture: Mutex<Option<Instant>>,
     ask: OnceLock<Ask>,
     asked: Mutex<Asked>,
@@ -118,6 +125,8 @@ impl Board {
             snapshots: Arc::default(),
             pictures: Arc::default(),
             settings,
+            last_changes: Mutex::default(),
+            history: Mutex::default(),
             next_picture: Mutex::new(None),
             ask: OnceLock::new(),
             asked: Mutex::default(),
@@ -149,6 +158,39 @@ impl Board {
         newest.into_iter().chain(asked.answer.clone()).max_by_key(revision)
     }
 
+    /// Remembers a change for the pictures from the next one on.
+    pub(super) fn note(&self, item: &Item) {
+        let newest = self.snapshots.newest();
+        let clock_ahead_ms = newest.map_or(0, |newest| newest.snapshot.connection.clock_ahead_ms);
+        self.last_changes().take(item, clock_ahead_ms);
+    }
+
+    /// The history with this snapshot.
+    fn history(&self, snapshot: &Snapshot) -> History {
+        let mut history = self.history.lock().unwrap_or_else(PoisonError::into_inner);
+        let past_ms = snapshot.as_of.epoch_ms().rem_euclid(MINUTE_MS);
+        let minute = snapshot.as_of.plus_ms(-past_ms);
+        if history.last_key_value().is_none_or(|(newest, _)| *newest < minute) {
+            let history = Arc::make_mut(&mut history);
+            let totals = match snapshot.connection.state {
+                ConnectionState::Streaming => shown_totals(snapshot),
+                _ => LiveTotals {
+                    active_conversations: None,
+                    live: LiveNumbers::UNKNOWN,
+                },
+            };
+            history.insert(minute, totals);
+            if history.len() > MINUTES {
+                history.pop_first();
+            }
+        }
+        Arc::clone(&history)
+    }
+
+    fn last_changes(&self) -> MutexGuard<'_, LastChanges> {
+        self.last_changes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Publishes a snapshot, and a picture of it if one is due.
     pub(super) fn publish(&self, snapshot: Arc<Snapshot>, now: Instant) {
         let mut next = self.next_picture.lock().unwrap_or_else(PoisonError::into_inner);
@@ -165,9 +207,14 @@ impl Board {
 
     fn publish_picture(&self, snapshot: Arc<Snapshot>) {
         let newest = self.pictures.newest().filter(|newest| newest.was_sent());
+        let changes = self.last_changes().entries();
         self.pictures.publish(Picture {
-            snapshot,
-            before: newest.map(|newest| Arc::clone(&newest.snapshot)),
+            scene: Scene {
+                history: self.history(&snapshot),
+                snapshot,
+                changes,
+            },
+            before: newest.map(|newest| newest.scene.clone()),
             settings: self.settings,
             whole: OnceLock::new(),
             difference: OnceLock::new(),

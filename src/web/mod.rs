@@ -1,6 +1,6 @@
 //! The live page, metrics, health and snapshots over HTTP.
 //!
-//! In: snapshots from an output's thread, requests · Out: replies · Thread: `web-accept`, `web-http-N` for each connection.
+//! In: snapshots and changes from an output's thread, requests · Out: replies · Thread: `web-accept`, `web-http-N` for each connection.
 //!
 //! Each snapshot is put into a feed, from which the page and `/api/events` are served. Other requests are answered with the
 //! newest snapshot; where that is not of this moment, the engine is asked for one. Each form of a snapshot (JSON, picture for
@@ -8,6 +8,7 @@
 
 mod access;
 mod board;
+mod day;
 mod feed;
 mod metrics;
 mod pages;
@@ -26,6 +27,7 @@ use crate::base::url::Url;
 use crate::config::{Config, TotalsSince};
 use crate::http_server::{self, Server};
 use crate::model::snapshot::Snapshot;
+use crate::output::Item;
 use crate::{Error, ErrorKind};
 use access::{Hosts, TokenCheck};
 use board::Board;
@@ -148,6 +150,11 @@ impl Web {
     /// Shows this snapshot from now on.
     pub(crate) fn publish(&self, snapshot: Arc<Snapshot>) {
         self.board.publish(snapshot, Instant::now());
+    }
+
+    /// Remembers a change of the stream's state, a gap or an alert, to be shown with the next snapshot.
+    pub(crate) fn note(&self, item: &Item) {
+        self.board.note(item);
     }
 
     /// Shows the last snapshot to the viewers that are connected, and stops.

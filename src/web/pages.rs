@@ -73,6 +73,7 @@ const LIVE_STYLE: &str = slim!(concat!(
     include_str!("page/page.css"),
     include_str!("page/table.css"),
     include_str!("page/panel.css"),
+    include_str!("page/lists.css"),
     include_str!("page/narrow.css"),
     include_str!("page/kiosk.css"),
 ));
@@ -90,8 +91,10 @@ const LIVE_SCRIPT: &str = slim!(concat!(
     include_str!("page/alerts.js"),
     include_str!("page/queues.js"),
     include_str!("page/tiles.js"),
+    include_str!("page/day.js"),
     include_str!("page/users.js"),
     include_str!("page/metrics.js"),
+    include_str!("page/changes.js"),
     include_str!("page/health.js"),
     include_str!("page/connection.js"),
     include_str!("page/panel.js"),
@@ -100,23 +103,6 @@ const LIVE_SCRIPT: &str = slim!(concat!(
 /// The login form; `{style}`, `{message}` and `{action}` are replaced.
 const LOGIN: &str = include_str!("login/login.html");
 const LOGIN_STYLE: &str = include_str!("login/login.css");
-
-/// How the live page is shown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Mode {
-    Usual,
-    /// `/?kiosk`: on a wall.
-    Kiosk,
-}
-
-impl Mode {
-    pub(super) fn of(request: &Request) -> Self {
-        match request.parameters().iter().any(|(name, _)| name == "kiosk") {
-            true => Self::Kiosk,
-            false => Self::Usual,
-        }
-    }
-}
 
 /// A page and its `Content-Security-Policy`.
 pub(super) struct Page {
@@ -138,16 +124,22 @@ pub(super) fn live() -> Page {
     }
 }
 
-/// The login form with a message, which must be HTML. In kiosk mode the wall screen follows the login.
-pub(super) fn login(message: &str, mode: Mode) -> Page {
-    let action = match mode {
-        Mode::Usual => "/login",
-        Mode::Kiosk => "/login?kiosk",
-    };
+/// `path` with the query of a request, which is the viewer's view of the page, so that it outlives the login.
+pub(super) fn with_view(path: &str, request: &Request) -> String {
+    // Browsers send no other bytes in a query.
+    match request.query.bytes().all(|byte| byte.is_ascii_graphic()) && !request.query.is_empty() {
+        true => format!("{path}?{}", request.query),
+        false => path.to_owned(),
+    }
+}
+
+/// The login form with a message, which must be HTML; it is sent to `action`, a path with or without a query.
+pub(super) fn login(message: &str, action: &str) -> Page {
+    let action = action.replace('&', "&amp;").replace('"', "&quot;").replace('<', "&lt;");
     let html = LOGIN
         .replace("{style}", LOGIN_STYLE)
         .replace("{message}", message)
-        .replace("{action}", action);
+        .replace("{action}", &action);
     Page {
         policy: format!(
             "default-src 'none'; style-src '{}'; img-src data:; base-uri 'none'; form-action 'self'; frame-ancestors \

@@ -6,7 +6,8 @@
 //! in a snapshot is absent, numbers have one digit behind the point, moments are text as in the snapshot. The other
 //! differences from a snapshot:
 //!
-//! - `version`, `settings` and `degraded` (what is not known though it streams) are added.
+//! - `version`, `settings`, `degraded` (what is not known though it streams) `changes` (the last ones) and `history` (`totals` of the last
+//!   hour by minute) are added.
 //! - `totals` has no live numbers while no queue is known.
 //! - `connection` has counts instead of lists, and the gap of all topics that is open now.
 //! - `windows` is an object by the windows' starts: the newest 60, with the numbers that the page draws.
@@ -18,6 +19,7 @@
 //! megabytes, of which little changes in a second, so differences are small in spite of the names.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -31,17 +33,42 @@ use crate::model::snapshot::{
     AllQueues, Gap, GapTopics, LiveNumbers, LiveTotals, ObservationSnapshot, QueueSnapshot, Snapshot, UnknownQueues,
     WindowSnapshot,
 };
+use crate::output::last_changes::{Entries, LastChange};
 
 /// Windows of each queue in a picture: as many as the page's charts have room for.
 const WINDOWS: usize = 60;
 
 type Object = Map<String, Value>;
 
+/// Totals by minute. Cheap to clone.
+pub(super) type History = Arc<BTreeMap<Moment, LiveTotals>>;
+
+/// What a picture is made of.
+#[derive(Clone)]
+pub(super) struct Scene {
+    pub(super) snapshot: Arc<Snapshot>,
+    /// The last changes.
+    pub(super) changes: Entries,
+    /// The totals of the last hour by the minute in which they were published first.
+    pub(super) history: History,
+}
+
 /// A server-sent event with the picture of `now`: its difference from the picture of `before`, or all of it.
-pub(super) fn event(now: &Snapshot, before: Option<&Snapshot>, settings: Settings) -> Vec<u8> {
+pub(super) fn event(now: &Scene, before: Option<&Scene>, settings: Settings) -> Vec<u8> {
+    let snapshot_before = before.map(|before| &*before.snapshot);
+    let mut patch = patch(&now.snapshot, snapshot_before, settings);
+    put(
+        &mut patch,
+        "changes",
+        changes(before.map(|before| &before.changes), &now.changes),
+    );
+    let history = rows(before.map(|before| &*before.history), &now.history, |old, now| {
+        change(old, now, object)
+    });
+    put(&mut patch, "history", history);
     let message = Message {
         whole: before.is_none(),
-        patch: patch(now, before, settings),
+        patch,
     };
     // JSON holds no line end of its own, so this is one line.
     serde_json::to_string(&message)
@@ -100,6 +127,21 @@ fn patch(now: &Snapshot, before: Option<&Snapshot>, settings: Settings) -> Objec
         patch
     }));
     patch
+}
+
+/// The patch of the last changes by their numbers.
+fn changes(old: Option<&Entries>, now: &Entries) -> Object {
+    if old.is_some_and(|old| Arc::ptr_eq(old, now)) {
+        return Object::new();
+    }
+    rows(old.map(|old| &**old), now, |old, now| {
+        change(old, now, |entry: &LastChange| {
+            let mut row = object(&entry.what);
+            row.insert("at".to_owned(), entry.at.to_string().into());
+            row.extend(entry.until.map(|until| ("until".to_owned(), until.to_string().into())));
+            row
+        })
+    })
 }
 
 fn all_queues(snapshot: &Snapshot) -> BTreeMap<&str, &AllQueues> {
@@ -207,14 +249,19 @@ impl<'a> Overview<'a> {
                 .iter()
                 .map(|(kind, freshness)| (kind.as_str(), Freshness { stale: freshness.stale }))
                 .inserted(),
-            totals: match UnknownQueues::of(snapshot) {
-                Some(unknown) if unknown.are_all() => LiveTotals {
-                    live: LiveNumbers::UNKNOWN,
-                    ..snapshot.totals
-                },
-                _ => snapshot.totals,
-            },
+            totals: shown_totals(snapshot),
         }
+    }
+}
+
+/// The totals as far as they are known.
+pub(super) fn shown_totals(snapshot: &Snapshot) -> LiveTotals {
+    match UnknownQueues::of(snapshot) {
+        Some(unknown) if unknown.are_all() => LiveTotals {
+            live: LiveNumbers::UNKNOWN,
+            ..snapshot.totals
+        },
+        _ => snapshot.totals,
     }
 }
 
@@ -341,7 +388,7 @@ fn put(object: &mut Object, name: &str, part: Object) {
 }
 
 /// The JSON object of a struct or map, as short as the page needs it.
-fn object(source: &impl Serialize) -> Object {
+pub(super) fn object(source: &impl Serialize) -> Object {
     match serde_json::to_value(source).map(shortened) {
         Ok(Value::Object(object)) => object,
         // Every type here is a struct or a map with text as keys.

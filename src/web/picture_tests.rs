@@ -8,11 +8,58 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
+use crate::event::alert::{Alert, AlertState};
+use crate::event::state::{ConnectionState, StateChange};
 use crate::model::snapshot::{
     FreshnessSnapshot, LiveNumber, MetricSnapshot, Numbers, ObservedSnapshot, UserSnapshot, WhyUnknown,
 };
+use crate::output::Item;
+use crate::output::last_changes::LastChanges;
 use crate::web::testing;
 use crate::{AlertLevel, AlertName, AlertSnapshot, Id};
+
+/// With changes of all kinds.
+fn scene(snapshot: Snapshot) -> Scene {
+    let at = testing::snapshot().as_of;
+    let state = |state| StateChange {
+        state,
+        ..StateChange::stopped(at, "socket closed")
+    };
+    let gap = Gap {
+        id: 1,
+        topics: GapTopics::Some(vec!["a".to_owned()]),
+        from: at,
+        to: Some(at),
+        cause: "socket closed".to_owned(),
+        repaired: true,
+    };
+    let alert = Alert {
+        at,
+        queue_id: Id::new("a"),
+        queue: Some("Sales".into()),
+        name: AlertName::Waiting,
+        state: AlertState::Firing,
+        level: AlertLevel::Red,
+        value: Some(7.0),
+        threshold: 5.0,
+        since: at,
+    };
+    let mut changes = LastChanges::default();
+    for item in [
+        Item::State(Arc::new(state(ConnectionState::Connecting))),
+        Item::State(Arc::new(state(ConnectionState::Streaming))),
+        Item::State(Arc::new(state(ConnectionState::Backoff))),
+        Item::Gap(Arc::new(gap)),
+        Item::Alert(Arc::new(alert)),
+    ] {
+        changes.take(&item, 0);
+    }
+    Scene {
+        snapshot: Arc::new(snapshot),
+        changes: changes.entries(),
+        history: Arc::new(BTreeMap::from([(at, LiveTotals::default())])),
+    }
+}
 
 fn live_numbers() -> LiveNumbers {
     LiveNumbers {
@@ -165,7 +212,7 @@ fn full() -> Snapshot {
 
 #[test]
 fn a_picture_has_the_names_of_the_snapshot() {
-    let whole = read(&event(&full(), None, SETTINGS));
+    let whole = read(&event(&scene(full()), None, SETTINGS));
     assert_eq!(whole["whole"], true);
     let picture = &whole["patch"];
     // All numbers of the totals, with one digit behind the point.
@@ -224,7 +271,7 @@ fn only_what_changed_is_sent_to_a_viewer_that_has_the_picture_before() {
     queue.live.interacting = 3.into();
     let windows = queue.windows.as_ref().unwrap();
     queue.windows = Some(windows.iter().chain([window(2, 1)]).collect());
-    let difference = read(&event(&second, Some(&first), SETTINGS));
+    let difference = read(&event(&scene(second.clone()), Some(&scene(first.clone())), SETTINGS));
     assert_eq!(
         difference,
         json!({"whole": false, "patch": {
@@ -304,11 +351,11 @@ proptest! {
     fn differences_add_up_to_the_whole(snapshots in prop::collection::vec(any_snapshot(), 1..6)) {
         let mut picture = Value::Null;
         let mut before = None;
-        for snapshot in &snapshots {
-            apply(&mut picture, &read(&event(snapshot, before, SETTINGS))["patch"]);
-            before = Some(snapshot);
+        for now in snapshots.into_iter().map(scene) {
+            apply(&mut picture, &read(&event(&now, before.as_ref(), SETTINGS))["patch"]);
             let mut whole = Value::Null;
-            apply(&mut whole, &read(&event(snapshot, None, SETTINGS))["patch"]);
+            apply(&mut whole, &read(&event(&now, None, SETTINGS))["patch"]);
+            before = Some(now);
             // Empty objects are left behind where all rows went.
             prop_assert_eq!(without_empty(picture.clone()), without_empty(whole));
             let queues = picture["queues"].as_object();
@@ -364,15 +411,57 @@ fn reads<'a>(code: &'a str, variable: &'a str) -> impl Iterator<Item = Vec<&'a s
     })
 }
 
+#[test]
+fn only_new_changes_are_sent() {
+    let mut changes = LastChanges::default();
+    let gap = |id, to, repaired| {
+        Item::Gap(Arc::new(Gap {
+            id,
+            topics: GapTopics::All,
+            from: Moment::from_epoch_ms(0),
+            to,
+            cause: "socket closed".to_owned(),
+            repaired,
+        }))
+    };
+    let scene = |changes: &LastChanges| Scene {
+        snapshot: Arc::new(testing::snapshot()),
+        changes: changes.entries(),
+        history: Arc::default(),
+    };
+    let sent = |now: &Scene, before: Option<&Scene>| read(&event(now, before, SETTINGS))["patch"]["changes"].clone();
+    changes.take(&gap(1, None, false), 0);
+    let first = scene(&changes);
+    let row =
+        json!({"kind": "gap", "id": 1, "at": "1970-01-01T00:00:00.000Z", "cause": "socket closed", "repaired": false});
+    assert_eq!(sent(&first, None), json!({"1": row}));
+    assert_eq!(sent(&scene(&changes), Some(&first)), Value::Null, "nothing is new");
+    changes.take(&gap(1, Some(Moment::from_epoch_ms(1000)), true), 0);
+    changes.take(&gap(2, None, false), 0);
+    let mut new = row.clone();
+    new["id"] = json!(2);
+    assert_eq!(
+        sent(&scene(&changes), Some(&first)),
+        json!({"1": {"until": "1970-01-01T00:00:01.000Z", "repaired": true}, "2": new})
+    );
+}
+
 /// The page gives its variables the names in this list, and every name that it reads from them is sent.
 #[test]
 fn the_page_reads_no_name_that_is_not_sent() {
-    let picture = read(&event(&full(), None, SETTINGS))["patch"].clone();
+    let picture = read(&event(&scene(full()), None, SETTINGS))["patch"].clone();
     let queue = &picture["queues"]["a"];
     let mut time_window = queue["windows"]["1970-01-01T00:01:00.000Z"].clone();
     // Added by the page from the window's key.
     time_window["start"] = json!(60_000);
+    // One kind of change has what others have not.
+    let changes = picture["changes"].as_object().unwrap().values();
+    let change: Object = changes
+        .flat_map(|change| change.as_object().unwrap().clone())
+        .inserted();
+    let change = Value::Object(change);
     let variables = [
+        ("change", &change, 10),
         ("picture", &picture, 10),
         ("queue", queue, 10),
         ("user", &picture["users"]["u"], 5),
@@ -424,7 +513,7 @@ fn the_page_reads_every_name_that_only_a_picture_has() {
     let snapshot = full();
     let overview = object(&Overview::of(&snapshot, SETTINGS));
     let window =
-        read(&event(&snapshot, None, SETTINGS))["patch"]["queues"]["a"]["windows"]["1970-01-01T00:01:00.000Z"].clone();
+        read(&event(&scene(snapshot.clone()), None, SETTINGS))["patch"]["queues"]["a"]["windows"]["1970-01-01T00:01:00.000Z"].clone();
     let code: String = scripts().into_iter().map(|(_, code)| code).collect();
     let mut names = vec!["longest_wait_since".to_owned(), "agents_by_status".to_owned()];
     for part in [

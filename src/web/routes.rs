@@ -7,17 +7,20 @@ use std::time::Instant;
 
 use super::access::{Access, Hosts, TokenCheck};
 use super::board::{Board, Picture, Published};
+use super::day;
 use super::metrics::{self, Format, ServerState};
-use super::pages::{self, Mode, Page};
+use super::pages::{self, Page, with_view};
 use super::readiness::{self, Readiness};
 use super::viewer;
-use crate::Moment;
 use crate::http_server::{Reply, Request, Response, form_pairs};
+use crate::{Id, Moment};
 
 /// Viewers of the page at one time, and as many of `/api/events`; 32 connections are left for other requests.
 const MOST_VIEWERS: usize = 240;
 /// The event stream of the page's own script.
 const PAGE_EVENTS: &str = "/api/page";
+/// The windows for the page's chart of the day.
+const PAGE_DAY: &str = "/api/page/day";
 
 /// Answers the requests.
 pub(super) struct Site {
@@ -84,7 +87,10 @@ impl Site {
         }
         let path = request.path.as_str();
         let is_public = matches!(path, "/healthz" | "/readyz" | "/login");
-        let needs_token = matches!(path, "/" | "/metrics" | "/api/snapshot" | "/api/events" | PAGE_EVENTS);
+        let needs_token = matches!(
+            path,
+            "/" | "/metrics" | "/api/snapshot" | "/api/events" | PAGE_EVENTS | PAGE_DAY
+        );
         if !is_public && !needs_token {
             return plain(
                 404,
@@ -128,13 +134,27 @@ impl Site {
                 Readiness::Degraded(why) => plain(200, &format!("degraded: {why}")).into(),
                 Readiness::NotReady(why) => plain(503, &format!("not ready: {why}")).into(),
             },
-            "/login" if self.token_check.is_some() => html(200, &pages::login("", Mode::of(request))).into(),
-            "/login" => Response::new(303).header("Location", "/").into(),
+            "/login" if self.token_check.is_some() => html(200, &login_form("", request)).into(),
+            "/login" => to_page(request).into(),
             "/metrics" => self.metrics(request).into(),
             "/api/snapshot" => self.snapshot(request).into(),
             "/api/events" => self.events(request),
+            PAGE_DAY => self.day(request).into(),
             _ => self.pictures(request),
         }
+    }
+
+    /// The windows of each `queue` of the query together, of all queues without any.
+    fn day(&self, request: &Request) -> Response {
+        let Some(newest) = self.board.snapshots.newest() else {
+            return nothing_yet();
+        };
+        let parameters = request.parameters().into_iter();
+        let queues: Vec<Id> = parameters
+            .filter(|(name, _)| name == "queue")
+            .map(|(_, id)| Id::new(&id))
+            .collect();
+        Response::with_body(200, "application/json", day::json(&newest.snapshot, &queues))
     }
 
     fn readiness(&self, current: Option<&Published>) -> Readiness {
@@ -205,7 +225,7 @@ impl Site {
 
     fn log_in(&self, request: &Request) -> Response {
         let Some(check) = &self.token_check else {
-            return Response::new(303).header("Location", "/");
+            return to_page(request);
         };
         if is_from_elsewhere(request) {
             return plain(403, "this login was sent by a page of another site");
@@ -216,23 +236,11 @@ impl Site {
             .find(|(name, _)| name == "token")
             .map_or("", |(_, value)| value);
         match check.log_in(typed.trim(), request.peer, Instant::now()) {
-            Access::ByToken => {
-                let page = match Mode::of(request) {
-                    Mode::Usual => "/",
-                    Mode::Kiosk => "/?kiosk",
-                };
-                Response::new(303)
-                    .header("Location", page)
-                    .header("Set-Cookie", check.cookie(Moment::now()))
-            }
-            Access::TooMany(secs) => html(
-                429,
-                &pages::login("Too many wrong attempts: wait a minute.", Mode::of(request)),
-            )
-            .header("Retry-After", secs.to_string()),
+            Access::ByToken => to_page(request).header("Set-Cookie", check.cookie(Moment::now())),
+            Access::TooMany(secs) => html(429, &login_form("Too many wrong attempts: wait a minute.", request))
+                .header("Retry-After", secs.to_string()),
             Access::ByCookie | Access::Missing | Access::Wrong => {
-                html(401, &pages::login("This is not the token.", Mode::of(request)))
-                    .header("WWW-Authenticate", CHALLENGE)
+                html(401, &login_form("This is not the token.", request)).header("WWW-Authenticate", CHALLENGE)
             }
         }
     }
@@ -240,9 +248,19 @@ impl Site {
 
 const CHALLENGE: &str = "Bearer realm=\"genesys-stream\"";
 
+/// The login form, which leads back to the view that was asked for.
+fn login_form(message: &str, request: &Request) -> Page {
+    pages::login(message, &with_view("/login", request))
+}
+
+/// To the page, in the view of the login's address.
+fn to_page(request: &Request) -> Response {
+    Response::new(303).header("Location", with_view("/", request))
+}
+
 fn unauthorized(request: &Request) -> Response {
     let response = match request.path.as_str() {
-        "/" => html(401, &pages::login("", Mode::of(request))),
+        "/" => html(401, &login_form("", request)),
         _ => plain(
             401,
             "a token is needed: Authorization: Bearer TOKEN, or log in at /login",

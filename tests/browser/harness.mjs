@@ -52,10 +52,14 @@ export async function accessible(page, what) {
   step(`accessible: ${what}`);
 }
 
-/** The page of `site` as the program serves it, with pictures that the test makes: `show(picture)` sends a whole one. */
+/**
+ * The page of `site` as the program serves it, with pictures that the test makes: `show(picture)` sends a whole one. `days` has
+ * the windows of the chart by the query of ids: `queue=a`.
+ */
 export async function scripted(site) {
   const viewers = new Set();
   let newest = '';
+  const days = {};
   const server = createServer(async (request, response) => {
     if (request.url === '/api/page') {
       response.writeHead(200, { 'Content-Type': 'text/event-stream' });
@@ -63,6 +67,10 @@ export async function scripted(site) {
       viewers.add(response);
       response.on('close', () => viewers.delete(response));
       return;
+    }
+    if (request.url.startsWith('/api/page/day?')) {
+      response.writeHead(200, { 'Content-Type': 'application/json' });
+      return response.end(JSON.stringify(days[request.url.split('?')[1]] ?? {}));
     }
     const page = await fetch(site);
     const policy = page.headers.get('content-security-policy');
@@ -72,9 +80,14 @@ export async function scripted(site) {
   await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
   return {
     address: `http://127.0.0.1:${server.address().port}/`,
+    days,
     show(picture) {
       newest = `data: ${JSON.stringify({ whole: true, patch: picture })}\n\n`;
       for (const viewer of viewers) viewer.write(newest);
+    },
+    /** Sends a difference to those who look now. */
+    patch(patch) {
+      for (const viewer of viewers) viewer.write(`data: ${JSON.stringify({ whole: false, patch })}\n\n`);
     },
     close() {
       server.closeAllConnections();

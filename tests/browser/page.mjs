@@ -106,6 +106,20 @@ try {
   await page.waitForFunction(() => document.querySelector('#state')?.textContent === 'Live', undefined, { timeout: 60000 });
   assert.match(await page.locator('#note').textContent(), /Live again/);
   step('an outage is shown, and its end');
+
+  // What happened is there for a viewer who comes later.
+  await page.reload();
+  await page.waitForFunction(() => {
+    const rows = [...document.querySelectorAll('#change-rows tr')].map((tr) => tr.textContent);
+    return rows.some((text) => /No stream from Genesys/.test(text)) && rows.some((text) => /Gap of all topics.* · repaired$/.test(text));
+  }, undefined, { timeout: 60000 });
+  assert.match(await page.locator('#change-rows tr:last-child').textContent(), /Program started/);
+  await page.waitForFunction(() => document.querySelector('#tiles .line').getAttribute('d') !== '' && document.querySelector('#day-visits .answered').getAttribute('d') !== '');
+  await page.goto(`${site}?agents=1`);
+  await page.waitForFunction(() => document.querySelectorAll('#agent-rows tr').length > 3);
+  await page.screenshot({ path: `${shots}/1280x800-agents.png`, fullPage: true });
+  await accessible('the whole page');
+  step('last changes, the day and the agents are told by the program');
   assert.deepEqual(complaints, [], 'console');
 
   // The program is gone: the page says so, and comes back by itself.

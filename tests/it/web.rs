@@ -254,8 +254,17 @@ fn a_token_is_asked_for_and_opens_by_header_and_form() {
             .as_bytes(),
         )
     };
-    let answer = log_in("/login?kiosk", "open+sesame", "Origin: http://127.0.0.1\r\n");
-    assert_eq!((answer.status, answer.header("location")), (303, Some("/?kiosk")));
+    // The view that was asked for outlives the login; its address is text of a stranger.
+    let view = "kiosk&queues=Sales,%22VIP%22&title=a%3Cb";
+    let form = get(address, &format!("/?{view}&x=\"><i>"), &[]);
+    assert_eq!(form.status, 401);
+    let action = format!("action=\"/login?{}&amp;x=&quot;>&lt;i>\"", view.replace('&', "&amp;"));
+    assert!(form.body.contains(&action), "{}", form.body);
+    let answer = log_in(&format!("/login?{view}"), "open+sesame", "Origin: http://127.0.0.1\r\n");
+    assert_eq!(
+        (answer.status, answer.header("location")),
+        (303, Some(&*format!("/?{view}")))
+    );
     let set = answer.header("set-cookie").expect("a cookie").to_owned();
     assert!(
         set.contains("HttpOnly") && set.contains("SameSite=Strict") && !set.contains("sesame"),

@@ -25,9 +25,18 @@ function alertRank(queue) {
   return Math.max(0, ...alertsOf(queue).map(([, { level }]) => ALERT_RANKS[level] ?? 0));
 }
 
+/** How the number of a threshold is written. */
+function formatOf(name) {
+  return name.endsWith('_percent') ? formatPercent : name.endsWith('_secs') ? formatDuration : formatCount;
+}
+
+/** Different shapes, so that the difference is not one of colour alone. */
+function symbolOf(level) {
+  return level === 'red' ? '■' : '▲';
+}
+
 function formatAlert(name, { level, value, since }) {
-  const format = name.endsWith('_percent') ? formatPercent : name.endsWith('_secs') ? formatDuration : formatCount;
-  return texts.alert(texts[level] ?? level, format(value), formatTime(since));
+  return texts.alert(texts[level] ?? level, formatOf(name)(value), formatTime(since));
 }
 
 /** Marks the numbers of a row that fire. */
@@ -44,8 +53,7 @@ function showAlerts({ queue, cells }) {
     }
     setShown(cell.alert, alert != null);
     for (const level of ['amber', 'red']) cell.td.classList.toggle(level, alert?.level === level);
-    // Different shapes, so that the difference is not one of colour alone.
-    setText(cell.alert, alert ? (alert.level === 'red' ? '■' : '▲') : '');
+    setText(cell.alert, alert ? symbolOf(alert.level) : '');
     const what = alert ? formatAlert(name, alert) : '';
     cell.alert.setAttribute('aria-label', what);
     cell.alert.title = what;

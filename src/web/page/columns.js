@@ -36,9 +36,21 @@ function showDoubt(cell, field, queue) {
   const differs = counted != null && counted !== queue[field];
   const why = queue.unknown ?? '';
   // What is missing to a refused topic is in the banner, and here beneath the pointer.
-  setText(cell.note, differs ? texts.countedByGenesys(counted) : isFirst ? ` ${why.split(':')[0]}` : '');
-  cell.td.title = differs ? texts.differsSince(formatTime(queue.observed.differs_since)) : why;
+  setText(cell.note, differs ? texts.countedByGenesys(counted) : isFirst && why ? ` ${formatWhy(why)}` : '');
+  cell.td.title = differs ? texts.differsSince(formatTime(queue.observed.differs_since)) : formatReason(why);
   cell.td.classList.toggle('doubt', differs || (isFirst && why !== ''));
+}
+
+/** The kind of a reason for which a queue is unknown: what stands before the colon. */
+function formatWhy(why) {
+  const kind = why.split(':')[0];
+  return texts.whyUnknown[kind] ?? kind;
+}
+
+/** The reason with what the service said, which stays in the service's words. */
+function formatReason(why) {
+  const details = why.slice(why.split(':')[0].length);
+  return why && formatWhy(why) + details;
 }
 
 /** The cell of a number that is zero or unknown is less conspicuous than others. */

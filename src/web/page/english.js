@@ -30,6 +30,7 @@ const english = {
   fromBrowser: 'as the browser',
   pageSecs: 'Seconds for each page (wall screen)',
   showAgents: 'Show agents',
+  limits: 'Limits of time in status (status:amber:red, seconds)',
   sound: 'Sound when an alert begins',
   queuesShown: 'Queues (none chosen: all)',
   reset: 'Reset',
@@ -59,7 +60,7 @@ const english = {
   reconnecting: 'Reconnecting',
   stopped: 'Stopped',
   silent: 'Silent',
-  degraded: (why) => `Degraded: ${why}`,
+  degraded: 'Degraded',
   noAnswer: 'No answer',
   replayOf: (when) => `Replay of ${when}`,
   simulated: 'Simulated',
@@ -75,6 +76,8 @@ const english = {
   nothingYet: 'Connected, but nothing has come from Genesys yet.',
   nothingSince: (since) => `Nothing has come from Genesys since ${since}.`,
   notCovered: (since, cause) => `Not all is covered since ${since} (${cause}).`,
+  unknownQueues: (unknown, all, why) =>
+    unknown === all ? `No queue is known now: ${why}.` : `${unknown} of ${all} queues not known now: ${why}. Totals are those of the others.`,
   liveAgain: (since) => `Live again since ${since}.`,
 
   // The header.
@@ -86,6 +89,11 @@ const english = {
   windowTitleNotLive: (title) => `not live · ${title}`,
 
   // The table of queues.
+  /** Why a queue is unknown, by the snapshot's words. */
+  whyUnknown: {},
+  noSuchQueue: (names, shown, all) =>
+    `No queue has the name or id ${names}. ` +
+    (shown ? '' : `Nothing is shown of ${count(all, 'queue')}. `) + 'Choose from the list under “View”; “Reset” there shows all.',
   red: 'Red',
   amber: 'Amber',
   alert: (level, value, since) => `${level} at ${value} since ${since}`,
@@ -102,6 +110,55 @@ const english = {
   chart: (answered, abandoned, most, uncovered) =>
     `${answered} answered, ${abandoned} abandoned, at most ${most} in a window` +
     (uncovered ? `; ${count(uncovered, 'window')} not fully covered` : ''),
+
+  // Agents.
+  findAgent: 'Find an agent',
+  eachAgent: 'Each agent, with the time in the status',
+  agent: 'Agent',
+  status: 'Status',
+  presence: 'Presence',
+  timeInStatus: 'Time in status',
+  allStatuses: 'All statuses',
+  hideAgents: 'Hide agents',
+  moreAgents: (more) => `${formatCount(more)} more: search, or choose a status.`,
+  noAgents: 'No agent matches.',
+  noLimit: (parts) => `Not a limit: ${parts}. Write status:seconds or status:amber:red, such as NOT_RESPONDING:30:60.`,
+  beyondLimits: (agents) => `${formatCount(agents)} beyond a limit`,
+
+  // The chart of the day.
+  day: 'The day',
+  allShown: 'All queues shown',
+  visits: 'Visits',
+  offered: 'Offered',
+  answered: 'Answered',
+  waitingMost: 'at most',
+  waitingMean: 'on average',
+  byHour: 'By hour, as a table',
+  dayTotals: (offered, answered, abandoned, level) =>
+    `${offered} offered · ${answered} answered · ${abandoned} abandoned · service level ${level}`,
+  dayWaiting: (from, to, most, at) => `Waiting from ${from} to ${to}` + (most ? `, at most ${most} at ${at}` : ''),
+  dayVisits: (offered, answered, abandoned) => `In this time ${offered} offered, ${answered} answered, ${abandoned} abandoned`,
+
+  // The last changes.
+  lastChanges: 'Last changes',
+  kind: 'Kind',
+  allChanges: 'All',
+  alertsOnly: 'Alerts',
+  streamOnly: 'Stream and gaps',
+  when: 'When',
+  what: 'What',
+  howLong: 'How long',
+  noChanges: 'Nothing of this kind.',
+  started: 'Program started',
+  interruption: (cause) => `No stream from Genesys${cause ? `: ${cause}` : ''}`,
+  changeStopped: (cause) => `Program stopped${inBrackets(cause)}`,
+  attempts: (attempts) => ` · ${attempts} attempts`,
+  gapOf: (topics) => (topics == null ? 'Gap of all topics' : `Gap of ${count(topics, 'topic')}`),
+  alertOf: (queue, what, level, value) => `${queue}: ${what} ${level.toLowerCase()} at ${value}`,
+  lasted: (duration) => duration,
+  lasts: (duration) => `${duration}, goes on`,
+  repaired: 'repaired',
+  notRepaired: 'not repaired',
 
   // The footer.
   facts: ({ version, protocol, connections, reconnects, gaps, unrepaired, dropped, refused }) => [

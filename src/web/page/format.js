@@ -31,6 +31,20 @@ function formatDay(at) {
   return new Date(at).toLocaleString(locale, { dateStyle: 'medium', timeStyle: 'short' });
 }
 
+/** Whether a moment is on the viewer's day of the newest picture. */
+function isToday(at) {
+  return new Date(at).toDateString() === new Date(picture.as_of).toDateString();
+}
+
+/** Hours and minutes; with the day if it is not today. */
+function formatMinute(at) {
+  return new Date(at).toLocaleString(locale, { ...(isToday(at) ? {} : { weekday: 'short' }), hour: '2-digit', minute: '2-digit' });
+}
+
+function formatTenth(number) {
+  return number == null ? UNKNOWN : number.toLocaleString(locale, { maximumFractionDigits: 1 });
+}
+
 /** The clock of the header: hours and minutes now. */
 function formatClock() {
   return new Date().toLocaleTimeString(locale, { hour: '2-digit', minute: '2-digit' });

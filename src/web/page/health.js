@@ -53,11 +53,20 @@ function findProblem() {
   }
   const gap = connection.open_gap;
   if (gap) {
-    return { name: 'gap', state: texts.degraded('gap'), text: texts.notCovered(formatTime(gap.from), gap.cause) };
+    return { name: 'gap', state: texts.degraded, text: texts.notCovered(formatTime(gap.from), gap.cause) };
   }
-  const why = picture.degraded;
-  if (why) return { name: `degraded ${why}`, state: texts.degraded(why), text: '', isPartial: true };
-  return null;
+  const text = picture.degraded && partialText();
+  return text ? { name: `degraded ${text}`, state: texts.degraded, text, isPartial: true } : null;
+}
+
+/** What is not known though it streams, and why. */
+function partialText() {
+  const queues = Object.values(picture.queues ?? {});
+  const unknown = queues.filter((queue) => queue.unknown != null);
+  const reasons = new Set(unknown.map((queue) => formatReason(queue.unknown)));
+  if (unknown.length) return texts.unknownQueues(unknown.length, queues.length, [...reasons].sort().join('; '));
+  const open = Object.values(picture.changes ?? {}).reverse().find((change) => change.kind === 'gap' && change.until == null);
+  return open ? texts.notCovered(formatTime(open.at), open.cause) : picture.degraded;
 }
 
 function updateHealth() {

@@ -10,12 +10,13 @@ function onPicture(message) {
   setConnected();
   updateHealth();
   updateQueues(changed.queues);
-  rememberTotals();
   if (changed.users.size) updateUsers(changed.users);
   updateMetrics(changed.metrics);
+  updateChanges(changed.changes);
   updateTiles();
   updateFacts();
   tick();
+  if (changed.queues.size) showDayTotals();
 }
 
 function updateFacts() {
@@ -42,6 +43,8 @@ function tick() {
   tickQueues();
   tickTiles();
   tickUsers();
+  tickChanges();
+  askForDay();
   document.title = titleText();
 }
 
@@ -63,8 +66,10 @@ function titleText() {
 
 fillTexts();
 makeQueueHead();
+makeAgentHead();
 makePanel();
 byId('filter').oninput = filterQueues;
+byId('changes-kind').oninput = showChanges;
 addEventListener('resize', sortQueues);
 connect();
 setInterval(tick, 1000);

@@ -3,7 +3,7 @@
 const panel = byId('panel');
 
 /** What a field with no choice shows. */
-const PANEL_DEFAULTS = { agents: '1', page_secs: String(PAGE_SECS) };
+const PANEL_DEFAULTS = { page_secs: String(PAGE_SECS) };
 
 function makePanel() {
   for (const { name, label, sortKey } of columns) {
@@ -65,10 +65,12 @@ function applyView() {
   applyTheme();
   setText(byId('heading'), choice('title') ?? texts.heading);
   byId('wall').href = addressOf({ kiosk: true });
-  forgetTotals();
   forgetAlerts();
   updateAlertCounts();
   sortQueues();
-  updateUsers([]);
+  sortUsers();
+  showChanges();
+  showDay();
+  askForDay();
   tick();
 }

@@ -1,7 +1,7 @@
 // The newest picture: a snapshot without what the page does not show, with the snapshot's own names; the head of
 // src/web/picture.rs describes it. A test there (picture_tests.rs) reads these files: it fails where they read a name that
-// is never sent from a variable called `picture`, `queue`, `user`, `metric`, `numbers`, `connection`, `settings`, `gap` or
-// `timeWindow`. So parts of the picture are always held in variables of these names.
+// is never sent from a variable called `picture`, `queue`, `user`, `metric`, `numbers`, `connection`, `settings`,
+// `change` or `timeWindow`. So parts of the picture are always held in variables of these names.
 
 let picture = bare();
 
@@ -30,7 +30,7 @@ function applyPatch(target, patch) {
 /** Takes a message of the server. Gives the keys of the rows that may have changed, by kind. */
 function takePicture({ whole, patch }) {
   const changed = {};
-  for (const kind of ['queues', 'users', 'metrics']) {
+  for (const kind of ['queues', 'users', 'metrics', 'changes']) {
     const before = whole ? Object.keys(picture[kind] ?? {}) : [];
     changed[kind] = new Set([...before, ...Object.keys(patch[kind] ?? {})]);
   }

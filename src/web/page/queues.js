@@ -49,6 +49,7 @@ function makeQueueRow(id) {
   const tr = tablePart('tr', 'row');
   const th = tablePart('th', 'rowheader');
   const made = { id, tr, name: element('span', 'name'), cells: {} };
+  made.name.dir = 'auto';
   th.append(made.name);
   for (const column of columns) {
     if (column.name === 'name') {
@@ -195,11 +196,15 @@ function sorted(rows) {
 function sortQueues() {
   const rows = sorted(chosenRows());
   const room = view.kiosk && rows.length ? roomForRows(rows.length) : Infinity;
-  paging.pages = Math.max(1, Math.ceil(rows.length / room));
+  // Red queues stay on every page of a wall, so that none is out of sight; half of the room is left for the others.
+  const pinned = rows.length > room ? rows.filter(({ queue }) => alertRank(queue) === 2).slice(0, Math.floor(room / 2)) : [];
+  const others = rows.filter((row) => !pinned.includes(row));
+  const left = room - pinned.length;
+  paging.pages = Math.max(1, Math.ceil(others.length / left));
   paging.page %= paging.pages;
   // The last page is full as well.
-  const first = paging.page ? Math.min(paging.page * room, rows.length - room) : 0;
-  const shown = rows.slice(first, first + room);
+  const first = paging.page ? Math.min(paging.page * left, others.length - left) : 0;
+  const shown = [...pinned, ...others.slice(first, first + left)];
   const elements = new Set(shown.map(({ tr }) => tr));
   for (const tr of [...byId('queue-rows').children]) if (!elements.has(tr)) tr.remove();
   setOrder(byId('queue-rows'), [...elements]);
@@ -212,6 +217,8 @@ function sortQueues() {
   byId('queue-table').style.setProperty('--chars', Math.max(1, ...lengths));
   setText(byId('pages'), paging.pages > 1 ? texts.pageOf(paging.page + 1, paging.pages) : '');
   setText(byId('chosen'), chosenQueues() ? texts.someQueues(rows.length, queueRows.size) : '');
+  const unknown = queueRows.size ? unknownChoices([...queueRows.values()]) : [];
+  setText(byId('missing'), unknown.length ? texts.noSuchQueue(unknown.join(', '), rows.length, queueRows.size) : '');
   filterQueues();
   const order = chosenOrder();
   for (const th of byId('queue-head').children) {

@@ -1,10 +1,5 @@
 // The tiles: the numbers of all chosen queues together, each with a small drawing.
 
-/** The totals of the last pictures for the drawings, `null` while they were not known to be true. */
-const totalsHistory = [];
-
-const HISTORY_LENGTH = 300;
-
 /** Tiles of what is true now, by the names of the snapshot's `totals`. */
 const liveTiles = [
   { field: 'waiting', tile: makeTile(texts.waiting) },
@@ -44,12 +39,13 @@ function liveTotals() {
 /** The counts of the chosen queues since the day or the run began; `undefined` without any. */
 function countedTotals() {
   if (!chosenQueues()) return picture.all_queues?.totals;
-  const sum = { answered: 0, abandoned: 0 };
+  const sum = { offered: 0, answered: 0, abandoned: 0 };
   let judged = 0;
   let inTime = 0;
   const rows = chosenRows().filter(({ queue }) => queue.totals);
   for (const { queue } of rows) {
     const numbers = queue.totals;
+    sum.offered += numbers.offered;
     sum.answered += numbers.answered;
     sum.abandoned += numbers.abandoned;
     if (numbers.service_level_percent != null) {
@@ -62,20 +58,25 @@ function countedTotals() {
   return rows.length ? sum : undefined;
 }
 
-/** After a change of what is chosen, the lines of other queues are of no use. */
-function forgetTotals() {
-  totalsHistory.length = 0;
-}
-
 /** A longer number is smaller (page.css), so that it stays inside its tile. */
 function setNumber(target, text) {
   setText(target, text);
   target.style.setProperty('--chars', text.length);
 }
 
-function rememberTotals() {
-  totalsHistory.push(health.stale ? null : liveTotals());
-  if (totalsHistory.length > HISTORY_LENGTH) totalsHistory.shift();
+/** In the names of the chart of the day, what it tells of several queues together. */
+const DAY_MEANS = { waiting: 'waiting_mean', interacting: 'interacting_mean' };
+
+/** A live number in the last hour, by minute, and now: the program has kept it, so that it is there after a reload. */
+function liveHistory(field, now) {
+  const past = () => {
+    if (chosenQueues()) return DAY_MEANS[field] ? dayValues(DAY_MEANS[field]) : [];
+    const last = Math.floor(toMillis(picture.as_of) / 60_000) * 60_000;
+    const minutes = Array.from({ length: CHART_VALUES - 1 }, (_, i) => new Date(last - (CHART_VALUES - 2 - i) * 60_000));
+    return minutes.map((minute) => picture.history?.[minute.toISOString()]?.[field]);
+  };
+  const values = past();
+  return values.length ? [...values, health.stale ? undefined : now] : [];
 }
 
 function updateTiles() {
@@ -84,11 +85,9 @@ function updateTiles() {
     setNumber(tile.number, formatCount(totals[field]));
     // A tile stays while no queue is known.
     setShown(tile.box, totals[field] != null || (picture.all_queues != null && (field !== 'active_conversations' || !chosenQueues())));
-    if (totalsHistory.length > 1) {
-      const { line, area } = sparkline(totalsHistory.map((totals) => totals?.[field]));
-      draw(tile.line, line);
-      draw(tile.area, area);
-    }
+    const { line, area } = sparkline(liveHistory(field, totals[field]));
+    draw(tile.line, line);
+    draw(tile.area, area);
   }
   setShown(byId('tiles').parentNode, Object.keys(totals).length > 0);
   const numbers = countedTotals();

@@ -1,11 +1,96 @@
-// The list of agents: name, routing status, since when.
+// The agents: how many are in each status, and with `agents=1` each of them, with the time in that status and its limits.
 
-/** By user id: { user, li, name, status }. */
+/** At most so many rows are shown; the others are found by search. */
+const MOST_AGENTS = 200;
+/** The group of agents whose status is not known. */
+const NO_STATUS = '-';
+/** Beyond a limit, on a wall screen, at most so many are named. */
+const MOST_NAMED = 6;
+
+/** By user id: { user, tr, name, alert, status, presence, time }. */
 const userItems = new Map();
 
+/** The columns of the table, each with what it is sorted by; `need` is the order without a choice. */
+const AGENT_KEYS = {
+  name: ({ id, user }) => user.name ?? id,
+  status: ({ user }) => formatStatus(user.routing_status),
+  presence: ({ user }) => formatStatus(user.presence),
+  time: ({ user }) => toMillis(user.since),
+};
+
+let limitsText;
+let limitsRead = new Map();
+/** Parts of the choice that are no limit. */
+let limitsUnread = [];
+
+/** The limits of the choice `limits`: by status, `[amber, red]` in seconds; red may be absent. */
+function statusLimits() {
+  const text = choice('limits') ?? '';
+  if (text !== limitsText) {
+    limitsText = text;
+    limitsRead = new Map();
+    limitsUnread = [];
+    for (const part of text.split(',').map((part) => part.trim()).filter(Boolean)) {
+      const [, status, amber, red] = /^(\w+):(\d+)(?::(\d+))?$/.exec(part) ?? [];
+      if (!status) limitsUnread.push(part);
+      else limitsRead.set(status.toUpperCase(), [Number(amber), red == null ? Infinity : Number(red)]);
+    }
+  }
+  return limitsRead;
+}
+
+/** The level of the time in status: of routing status or presence, the worse one; `undefined` within the limits. */
+function levelOf(user) {
+  const secs = secsSince(user.since);
+  let level;
+  for (const status of [user.routing_status, user.presence]) {
+    const [amber, red] = statusLimits().get(status) ?? [];
+    if (secs >= red) return 'red';
+    if (secs >= amber) level = 'amber';
+  }
+  return level;
+}
+
+function makeAgentHead() {
+  for (const [name, label] of Object.entries({ name: texts.agent, status: texts.status, presence: texts.presence, time: texts.timeInStatus })) {
+    const th = tablePart('th', 'columnheader');
+    th.dataset.column = name;
+    const button = element('button', '', label);
+    button.type = 'button';
+    button.onclick = () => {
+      const [first, second] = name === 'time' ? ['-time', 'time'] : [name, `-${name}`];
+      const now = choice('agent_sort');
+      choose('agent_sort', now === first ? second : now === second ? '' : first);
+      sortUsers();
+    };
+    th.append(button);
+    byId('agent-head').append(th);
+  }
+  byId('agent-filter').oninput = sortUsers;
+  byId('agent-group').oninput = sortUsers;
+  byId('agents-open').onclick = () => {
+    choose('agents', choice('agents') === '1' ? '' : '1');
+    sortUsers();
+  };
+}
+
 function makeUserItem(id) {
-  const made = { li: element('li'), name: element('span'), status: element('small') };
-  made.li.append(made.name, made.status);
+  const made = { id, tr: tablePart('tr', 'row'), name: element('span', 'name'), alert: element('span', 'alert'), time: element('b') };
+  made.name.dir = 'auto';
+  made.alert.setAttribute('role', 'img');
+  const th = tablePart('th', 'rowheader');
+  th.append(made.name);
+  const cell = (label, ...parts) => {
+    const td = tablePart('td', 'cell');
+    const labelled = element('span', 'cell-label', label);
+    labelled.setAttribute('aria-hidden', 'true');
+    td.append(labelled, ...parts);
+    return td;
+  };
+  made.status = element('span', 'status');
+  made.presence = element('span');
+  made.timeCell = cell(texts.timeInStatus, made.alert, made.time);
+  made.tr.append(th, cell(texts.status, made.status), cell(texts.presence, made.presence), made.timeCell);
   userItems.set(id, made);
   return made;
 }
@@ -14,36 +99,107 @@ function updateUsers(changed) {
   for (const id of changed) {
     const user = row('users', id);
     if (!user) {
-      userItems.get(id)?.li.remove();
+      userItems.get(id)?.tr.remove();
       userItems.delete(id);
       continue;
     }
     const item = userItems.get(id) ?? makeUserItem(id);
     item.user = user;
     setText(item.name, user.name ?? id.slice(0, 8));
-    item.li.className = STATUSES.includes(user.routing_status) ? user.routing_status : 'OTHER';
+    item.name.title = user.name ?? id;
+    setText(item.status, formatStatus(user.routing_status));
+    item.status.className = `status ${STATUSES.includes(user.routing_status) ? user.routing_status : 'OTHER'}`;
+    setText(item.presence, formatStatus(user.presence));
   }
-  const rank = ({ user }) => {
-    const known = STATUSES.indexOf(user.routing_status);
-    return known < 0 ? STATUSES.length : known;
-  };
-  const sorted = [...userItems.values()].sort(
-    (a, b) => rank(a) - rank(b) || ((a.user.name ?? '') < (b.user.name ?? '') ? -1 : 1),
-  );
-  setOrder(byId('user-list'), sorted.map(({ li }) => li));
+  sortUsers();
+}
+
+/** How many are in each status, and the groups to choose from. */
+function showAgentGroups() {
   const counts = new Map();
-  for (const { user } of sorted) {
-    const status = formatStatus(user.routing_status);
+  const wordOf = (status) => formatStatus(status === NO_STATUS ? undefined : status);
+  for (const { user } of userItems.values()) {
+    const status = user.routing_status ?? NO_STATUS;
     counts.set(status, (counts.get(status) ?? 0) + 1);
   }
-  setText(byId('user-counts'), [...counts].map(([status, count]) => `${count} ${status}`).join(' · '));
-  setShown(byId('users'), userItems.size > 0 && choice('agents') !== '0');
+  const rank = (status) => (STATUSES.includes(status) ? STATUSES.indexOf(status) : STATUSES.length);
+  const statuses = [...counts.keys()].sort((a, b) => rank(a) - rank(b));
+  setText(byId('user-counts'), statuses.map((status) => `${formatCount(counts.get(status))} ${wordOf(status)}`).join(' · '));
+  const group = byId('agent-group');
+  const wanted = ['*', ...statuses];
+  if (wanted.join() !== [...group.options].map(({ value }) => value).join()) {
+    const { value } = group;
+    group.replaceChildren(...wanted.map((status) => new Option(status === '*' ? texts.allStatuses : wordOf(status), status)));
+    if (wanted.includes(value)) group.value = value;
+  }
+}
+
+/** The agents that match search and group, in order: without a choice, those beyond a limit first, then the longest time. */
+function agentsShown() {
+  const wanted = byId('agent-filter').value.trim().toLowerCase();
+  const group = byId('agent-group').value;
+  const matches = ({ id, user }) =>
+    (user.name ?? id).toLowerCase().includes(wanted) && (group === '*' || group === (user.routing_status ?? NO_STATUS));
+  const sort = choice('agent_sort') ?? '';
+  const key = AGENT_KEYS[sort.replace('-', '')];
+  const rank = (item) => ALERT_RANKS[levelOf(item.user)] ?? 0;
+  const keyed = [...userItems.values()].filter(matches).map((item) => ({ item, rank: key ? 0 : rank(item), value: (key ?? AGENT_KEYS.time)(item) }));
+  // A long time began early, so a greater time is a smaller moment.
+  const direction = (sort.startsWith('-') ? -1 : 1) * (key === AGENT_KEYS.time ? -1 : 1);
+  keyed.sort((a, b) => {
+    if (a.rank !== b.rank) return b.rank - a.rank;
+    const [x, y] = [a.value, b.value];
+    if (x == null || y == null) return x == y ? 0 : x == null ? 1 : -1;
+    return direction * (typeof x === 'string' ? collator.compare(x, y) : x - y) || collator.compare(a.item.user.name ?? a.item.id, b.item.user.name ?? b.item.id);
+  });
+  return keyed.map(({ item }) => item);
+}
+
+function sortUsers() {
+  const isAsked = choice('agents') === '1';
+  setShown(byId('users'), userItems.size > 0);
+  setShown(byId('agent-list'), isAsked && !view.kiosk);
+  setText(byId('agents-open'), isAsked ? texts.hideAgents : texts.showAgents);
+  byId('agents-open').setAttribute('aria-expanded', String(isAsked));
+  if (!userItems.size) return;
+  showAgentGroups();
+  const all = isAsked ? agentsShown() : [];
+  const shown = view.kiosk ? [] : all.slice(0, MOST_AGENTS);
+  const elements = new Set(shown.map(({ tr }) => tr));
+  for (const tr of [...byId('agent-rows').children]) if (!elements.has(tr)) tr.remove();
+  setOrder(byId('agent-rows'), [...elements]);
+  setText(byId('agents-more'), all.length > shown.length && !view.kiosk ? texts.moreAgents(all.length - shown.length) : all.length || !isAsked ? '' : texts.noAgents);
+  const sort = choice('agent_sort') ?? '';
+  for (const th of byId('agent-head').children) {
+    if (th.dataset.column === sort.replace('-', '')) th.setAttribute('aria-sort', sort.startsWith('-') ? 'descending' : 'ascending');
+    else th.removeAttribute('aria-sort');
+  }
+  tickUsers();
+  setText(byId('limits-unread'), limitsUnread.length && isAsked ? texts.noLimit(limitsUnread.join(', ')) : '');
 }
 
 /** Goes on with the durations between two pictures. */
 function tickUsers() {
-  for (const { user, status } of userItems.values()) {
-    const since = user.since == null ? '' : ` ${formatDuration(secsSince(user.since))}`;
-    setText(status, formatStatus(user.routing_status) + since);
+  const beyond = [];
+  if (choice('agents') === '1') {
+    for (const item of userItems.values()) {
+      const level = levelOf(item.user);
+      if (level) beyond.push({ item, level });
+      if (item.tr.parentNode) showTime(item, level);
+    }
   }
+  const first = beyond.sort((a, b) => ALERT_RANKS[b.level] - ALERT_RANKS[a.level] || toMillis(a.item.user.since) - toMillis(b.item.user.since));
+  const named = first.slice(0, view.kiosk ? MOST_NAMED : 0).map(({ item: { id, user }, level }) =>
+    `${symbolOf(level)} ${user.name ?? id.slice(0, 8)} ${formatDuration(secsSince(user.since))}`);
+  const isRed = first[0]?.level === 'red';
+  byId('agents-beyond').className = first.length ? first[0].level : '';
+  setText(byId('agents-beyond'), first.length ? [`${isRed ? symbolOf('red') : symbolOf('amber')} ${texts.beyondLimits(first.length)}`, ...named].join(' · ') : '');
+}
+
+function showTime({ user, alert, time, timeCell }, level) {
+  setText(time, user.since == null ? UNKNOWN : formatDuration(secsSince(user.since)));
+  setShown(alert, level != null);
+  setText(alert, level ? symbolOf(level) : '');
+  alert.setAttribute('aria-label', level ? texts[level] : '');
+  for (const name of ['amber', 'red']) timeCell.classList.toggle(name, level === name);
 }

@@ -9,7 +9,7 @@ const view = {
   kiosk: parameters.has('kiosk'),
 };
 
-const CHOICES = ['queues', 'sort', 'title', 'theme', 'lang', 'page_secs', 'agents', 'sound'];
+const CHOICES = ['queues', 'sort', 'chart', 'title', 'theme', 'lang', 'page_secs', 'agents', 'agent_sort', 'limits', 'sound'];
 /** The wall screen is remembered apart from the page on a desk. */
 const STORED_AS = view.kiosk ? 'genesys-stream kiosk' : 'genesys-stream';
 
@@ -67,6 +67,13 @@ applyTheme();
 function chosenQueues() {
   const names = choice('queues')?.split(',').map((name) => name.trim().toLowerCase()).filter(Boolean);
   return names?.length ? new Set(names) : undefined;
+}
+
+/** Those of the chosen names and ids that no queue has, as they were written. */
+function unknownChoices(queues) {
+  const known = new Set(queues.flatMap(({ id, queue }) => [id.toLowerCase(), (queue.name ?? '').trim().toLowerCase()]));
+  const names = (choice('queues') ?? '').split(',').map((name) => name.trim());
+  return names.filter((name) => name && !known.has(name.toLowerCase()));
 }
 
 function isChosen(id, queue, chosen = chosenQueues()) {
