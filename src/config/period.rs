@@ -48,7 +48,7 @@ pub(crate) fn parse_window(text: &str) -> Result<Duration, String> {
     const ALLOWED: &str =
         "allowed is PT<n>S, PT<n>M or PT<n>H that divides a day evenly, such as PT10S, PT1M, PT15M, PT30M, PT1H";
     match parse_simple(text) {
-        Some(secs) if secs <= DAY_SECS && DAY_SECS.is_multiple_of(secs) => Ok(Duration::from_secs(secs)),
+        Some(secs) if super::allowed::is_window(secs) => Ok(Duration::from_secs(secs)),
         Some(_) => Err(format!("windows of this length do not fill a day evenly; {ALLOWED}")),
         None => Err(ALLOWED.to_owned()),
     }
