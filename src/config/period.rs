@@ -4,8 +4,6 @@
 
 use std::time::Duration;
 
-const DAY_SECS: u64 = 86_400;
-
 /// `PT<n>S`, `PT<n>M` or `PT<n>H` with n at least 1; in seconds.
 pub(crate) fn parse_simple(text: &str) -> Option<u64> {
     let rest = text.strip_prefix("PT")?;

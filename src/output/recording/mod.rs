@@ -113,7 +113,8 @@ impl Stop {
     /// Events that left the buffer.
     #[cfg(feature = "cli")]
     pub(crate) fn settled(&self) -> u64 {
-        self.events_applied + self.events_coalesced + self.events_dropped
+        let parts = [self.events_coalesced, self.events_dropped];
+        parts.into_iter().fold(self.events_applied, u64::saturating_add)
     }
 }
 
