@@ -12,6 +12,7 @@ use log::{LevelFilter, Log, Metadata, Record};
 
 use super::args::Verbosity;
 use crate::base::plural::counted;
+use crate::base::scrub;
 use crate::event::notice::PROGRESS;
 use crate::{Error, ErrorKind, Moment};
 
@@ -68,15 +69,19 @@ impl LogTarget {
     /// # Errors
     /// The file cannot be opened for appending ([`ErrorKind::Configuration`]).
     pub fn append_to(&self, path: &Path) -> Result<(), Error> {
-        let file = OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(path)
-            .map_err(|error| {
-                let did = format!("opening the log file {}", path.display());
-                let what = format!("{error}; name a file that can be written, in a directory that is there");
-                Error::new(ErrorKind::Configuration, did, what)
-            })?;
+        let mut options = OpenOptions::new();
+        options.create(true).append(true);
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::OpenOptionsExt;
+            // A FIFO without a reader is refused instead of waited for, and a reader that is slow loses lines.
+            options.custom_flags(rustix::fs::OFlags::NONBLOCK.bits() as i32);
+        }
+        let file = options.open(path).map_err(|error| {
+            let did = format!("opening the log file {}", path.display());
+            let what = format!("{error}; name a file that can be written, in a directory that is there");
+            Error::new(ErrorKind::Configuration, did, what)
+        })?;
         self.state().file = Some(file);
         Ok(())
     }
@@ -201,6 +206,7 @@ fn line(now: Moment, record: &Record<'_>) -> String {
         format!("{}: ", record.target())
     };
     let message = record.args().to_string();
+    let message = scrub::text(&message);
     let mut line = format!("{now} {:5} {from}", record.level());
     for c in message.chars() {
         if c.is_control() {

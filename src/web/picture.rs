@@ -26,6 +26,7 @@ use serde_json::{Map, Value};
 use super::{Settings, readiness};
 use crate::Moment;
 use crate::base::inserted::Inserted as _;
+use crate::base::scrub;
 use crate::config::TotalsSince;
 use crate::model::snapshot::{
     AllQueues, Gap, GapTopics, LiveNumbers, LiveTotals, ObservationSnapshot, QueueSnapshot, Snapshot, UnknownQueues,
@@ -45,7 +46,7 @@ pub(super) fn event(now: &Snapshot, before: Option<&Snapshot>, settings: Setting
     };
     // JSON holds no line end of its own, so this is one line.
     serde_json::to_string(&message)
-        .map(|json| format!("data: {json}\n\n"))
+        .map(|json| format!("data: {}\n\n", scrub::text(&json)))
         .unwrap_or_default()
         .into_bytes()
 }
