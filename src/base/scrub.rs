@@ -11,8 +11,9 @@ use std::sync::{OnceLock, PoisonError, RwLock};
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use zeroize::Zeroizing;
+
+use super::percent::percent_encode;
 
 /// A longer text of a peer is cut off in messages.
 const SHOWN_CHARS: usize = 300;
@@ -24,8 +25,6 @@ const NO_SECRET: &str = "simulator";
 const MOST_CONFIGURED: usize = 64;
 /// Tokens and channels that are known at one time; the oldest are over.
 const MOST_PASSING: usize = 512;
-/// What RFC 3986 leaves unencoded.
-const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// How long a secret is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,7 +86,7 @@ pub(super) fn learn(secret: &str, life: Life, stand_in: &'static str) {
 /// All forms of a secret, the longest of those that share a begin first.
 fn forms(secret: &str) -> Vec<Zeroizing<Vec<u8>>> {
     let mut others: Vec<String> = Vec::new();
-    let encoded = utf8_percent_encode(secret, RESERVED).to_string();
+    let encoded = percent_encode(secret);
     others.push(encoded.to_ascii_lowercase_hex());
     others.push(encoded);
     others.extend((0..3).flat_map(|before| {
@@ -214,7 +213,7 @@ mod tests {
     #[test]
     fn a_secret_is_found_in_each_form() {
         learn(SECRET, Life::Configured, "<secret>");
-        let encoded = utf8_percent_encode(SECRET, RESERVED).to_string();
+        let encoded = percent_encode(SECRET);
         assert!(encoded.contains("%2F") && encoded.contains("%3C"));
         for plain in [
             SECRET,

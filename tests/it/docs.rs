@@ -209,7 +209,9 @@ fn the_readme_lists_the_parameters_of_the_simulators_calls() {
         let parameters = calls.next().and_then(|one| one["parameters"].as_str()).expect(call);
         let names = parameters.split(|c: char| !(c.is_alphanumeric() || "_=".contains(c)));
         let names = names.map(|name| name.split('=').next().unwrap_or_default().to_owned());
-        names.filter(|name| !name.is_empty()).collect()
+        names
+            .filter(|name| !matches!(name.as_str(), "" | "or" | "and"))
+            .collect()
     };
     let rows = page::rows(&page, 3).into_iter();
     let mut seen = 0;
