@@ -148,8 +148,13 @@ impl Supervisor {
         self.carry_out(acts)?;
         loop {
             // What happened comes before what is due: it may have done it.
-            while let Ok(notice) = self.inbox.try_recv() {
+            while !self.asked.is_cancelled()
+                && let Ok(notice) = self.inbox.try_recv()
+            {
                 self.on_notice(notice)?;
+            }
+            if self.asked.is_cancelled() {
+                return ControlFlow::Break(End::Stopped);
             }
             if self.ends_at.is_some_and(|end| Instant::now() >= end) {
                 return ControlFlow::Break(End::Stopped);
@@ -188,9 +193,6 @@ impl Supervisor {
     }
 
     fn on_notice(&mut self, notice: Notice) -> ControlFlow<End> {
-        if self.asked.is_cancelled() {
-            return ControlFlow::Break(End::Stopped);
-        }
         let news = match notice {
             Notice::Stop => return ControlFlow::Break(End::Stopped),
             Notice::OutputClosed(name) => {
