@@ -13,6 +13,7 @@ use serde_json::{Map, Value};
 
 use crate::Moment;
 use crate::base::digest::sha256_hex;
+use crate::base::scrub;
 
 #[cfg(feature = "cli")]
 pub(crate) use verify::{Broken, Verifier, Whole};
@@ -102,6 +103,7 @@ impl Chain {
         object.insert("prev".to_owned(), Value::String(self.prev.clone()));
         object.extend(entry.fields.clone());
         let mut line = Value::Object(object).to_string().into_bytes();
+        scrub::bytes(&mut line, 0);
         line.push(b'\n');
         line
     }

@@ -19,7 +19,8 @@ pub(crate) fn hmac_sha256_hex(key: &Secret, bytes: &[u8]) -> String {
     hex(hmac::sign(&key, bytes).as_ref())
 }
 
-fn hex(bytes: &[u8]) -> String {
+/// Two lower-case digits for each byte.
+pub(super) fn hex(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len() * 2);
     for byte in bytes {
         // Writing into a String cannot fail.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::problem::{ConfigProblem, in_order};
+use super::scrub;
 
 /// Who must act on an [`Error`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,8 +73,8 @@ impl Error {
     pub(crate) fn new(kind: ErrorKind, did: impl Into<String>, came_back: impl Into<String>) -> Self {
         Self {
             kind,
-            did: did.into(),
-            came_back: came_back.into(),
+            did: scrubbed(did.into()),
+            came_back: scrubbed(came_back.into()),
             correlation_id: None,
             status: None,
             retry_after: None,
@@ -114,7 +115,7 @@ impl Error {
     /// Adds the service's correlation id, for a support case.
     #[must_use]
     pub(crate) fn with_correlation_id(mut self, id: Option<String>) -> Self {
-        self.correlation_id = id;
+        self.correlation_id = id.map(scrubbed);
         self
     }
 
@@ -198,6 +199,14 @@ impl std::error::Error for Error {
             Cause::Source(source) => Some(&**source),
             _ => None,
         }
+    }
+}
+
+/// Without secrets, which a peer may have repeated.
+fn scrubbed(text: String) -> String {
+    match scrub::text(&text) {
+        std::borrow::Cow::Borrowed(_) => text,
+        std::borrow::Cow::Owned(clean) => clean,
     }
 }
 

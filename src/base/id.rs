@@ -63,6 +63,11 @@ impl Id {
     }
 }
 
+/// Whether a text is a UUID in its canonical spelling, in either letter case.
+pub(crate) fn is_canonical_uuid(text: &str) -> bool {
+    parse_uuid(text.as_bytes()).is_some()
+}
+
 /// Only the canonical spelling, in either case: writing it gives the same text again, in lower case.
 fn parse_uuid(b: &[u8]) -> Option<(u64, u64)> {
     let b: &[u8; 36] = b.try_into().ok()?;

@@ -6,6 +6,8 @@ use std::fmt;
 
 use zeroize::Zeroizing;
 
+use super::scrub::{self, Life};
+
 /// A secret. Its `Debug` shows `<secret>`, it has no `Display`, and its memory is wiped on drop.
 ///
 /// ```
@@ -18,8 +20,29 @@ use zeroize::Zeroizing;
 pub struct Secret(Zeroizing<String>);
 
 impl Secret {
-    /// A secret of this text.
+    /// A secret of this text. From now on messages, records and files of this process show `<secret>` where it would stand.
     pub fn new(text: impl Into<String>) -> Self {
+        let secret = Self::derived(text);
+        scrub::learn(secret.reveal(), Life::Configured, "<secret>");
+        secret
+    }
+
+    /// A secret that the service gave, and that ends by itself: a token or the address of a channel.
+    pub(crate) fn passing(text: impl Into<String>) -> Self {
+        let secret = Self::derived(text);
+        scrub::learn(secret.reveal(), Life::Passing, "<secret>");
+        secret
+    }
+
+    /// The id of a channel, which opens the channel to anyone.
+    pub(crate) fn channel(id: impl Into<String>) -> Self {
+        let secret = Self::derived(id);
+        scrub::learn(secret.reveal(), Life::Passing, "<channel>");
+        secret
+    }
+
+    /// A text with a secret in it that is a [`Secret`] of its own, such as a header.
+    pub(crate) fn derived(text: impl Into<String>) -> Self {
         Self(Zeroizing::new(text.into()))
     }
 

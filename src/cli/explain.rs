@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 
@@ -13,6 +13,7 @@ use serde::de::IgnoredAny;
 
 use super::args::ExplainFlags;
 use crate::base::plural::counted;
+use crate::config::whole_file;
 use crate::engine::replay::{Recording, Told, told_of};
 use crate::model::details;
 use crate::model::explain::{
@@ -23,6 +24,8 @@ use crate::{Error, ErrorKind, Id, Moment};
 
 /// The first line of a recording is shorter.
 const FIRST_LINE_BYTES: u64 = 1 << 20;
+/// A saved answer: 100 conversations a page, some kilobytes each.
+const MOST_DETAILS_BYTES: u64 = 256 << 20;
 
 /// Explains the conversation and prints the result.
 ///
@@ -38,7 +41,7 @@ pub fn start(flags: &ExplainFlags) -> Result<(), Error> {
     let told = if is_recording(path).map_err(failed)? {
         told_of(Recording::open(path)?, &id)?
     } else {
-        let text = fs::read(path).map_err(failed)?;
+        let text = whole_file::read(path, MOST_DETAILS_BYTES).map_err(failed)?;
         of_details(&text, &id).map_err(|what| {
             let what = format!("it is neither a recording nor an answer with conversation details: {what}");
             Error::new(ErrorKind::Configuration, format!("reading {}", path.display()), what)

@@ -12,6 +12,7 @@ use log::{LevelFilter, Log, Metadata, Record};
 
 use super::args::Verbosity;
 use crate::base::plural::counted;
+use crate::base::scrub;
 use crate::event::notice::PROGRESS;
 use crate::{Error, ErrorKind, Moment};
 
@@ -35,6 +36,8 @@ struct LogState {
     held: Option<HeldBack>,
     /// Whether a line of progress is on the terminal, which the next line replaces.
     progress: bool,
+    /// Lines that could not be written to the file since the last that could.
+    lost: usize,
 }
 
 /// Moves to the first column and erases the line.
@@ -56,6 +59,7 @@ impl LogTarget {
             file: None,
             held: None,
             progress: false,
+            lost: 0,
         })))
     }
 
@@ -68,15 +72,27 @@ impl LogTarget {
     /// # Errors
     /// The file cannot be opened for appending ([`ErrorKind::Configuration`]).
     pub fn append_to(&self, path: &Path) -> Result<(), Error> {
-        let file = OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(path)
-            .map_err(|error| {
-                let did = format!("opening the log file {}", path.display());
-                let what = format!("{error}; name a file that can be written, in a directory that is there");
-                Error::new(ErrorKind::Configuration, did, what)
-            })?;
+        let mut options = OpenOptions::new();
+        options.create(true).append(true);
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+            // A FIFO is not waited for: what a reader does not take in time is lost and counted.
+            options.custom_flags(rustix::fs::OFlags::NONBLOCK.bits() as i32);
+            if std::fs::metadata(path).is_ok_and(|there| there.file_type().is_fifo()) {
+                // Opened for reading too, it needs no reader; the system keeps some lines for one.
+                options.read(true);
+                log::warn!(
+                    "the log file {} is a FIFO: lines that nobody reads in time are lost",
+                    path.display()
+                );
+            }
+        }
+        let file = options.open(path).map_err(|error| {
+            let did = format!("opening the log file {}", path.display());
+            let what = format!("{error}; name a file that can be written, in a directory that is there");
+            Error::new(ErrorKind::Configuration, did, what)
+        })?;
         self.state().file = Some(file);
         Ok(())
     }
@@ -131,10 +147,22 @@ impl LogTarget {
 
     fn write_line(&self, line: &str) {
         let mut state = self.state();
-        let LogState { file, held, progress } = &mut *state;
+        let LogState {
+            file,
+            held,
+            progress,
+            lost,
+        } = &mut *state;
         if let Some(file) = file {
-            // A full disk must not end the stream, and cannot be reported in the log.
-            let _ = file.write_all(line.as_bytes());
+            // A full disk, or a FIFO that nobody reads, must not end the stream; it is told once lines can be written again.
+            let told = match *lost {
+                0 => Ok(()),
+                lines => writeln!(file, "({} lost here)", counted(lines, "log line")),
+            };
+            *lost = match told.and_then(|()| file.write_all(line.as_bytes())) {
+                Ok(()) => 0,
+                Err(_) => *lost + 1,
+            };
         }
         match held {
             Some(held) => {
@@ -201,6 +229,7 @@ fn line(now: Moment, record: &Record<'_>) -> String {
         format!("{}: ", record.target())
     };
     let message = record.args().to_string();
+    let message = scrub::text(&message);
     let mut line = format!("{now} {:5} {from}", record.level());
     for c in message.chars() {
         if c.is_control() {
@@ -317,6 +346,37 @@ mod tests {
             "2026-05-04T14:05:30.123Z WARN  evil\\n\\u{1b}[2J\n"
         );
         assert!(record("rustls").contains("WARN  rustls: evil"));
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn a_fifo_that_nobody_reads_is_not_waited_for_and_lost_lines_are_counted() {
+        use std::io::Read as _;
+        let path = std::env::temp_dir().join(format!("gs-log-fifo-{}", std::process::id()));
+        let made = std::process::Command::new("mkfifo")
+            .arg(&path)
+            .status()
+            .expect("mkfifo");
+        assert!(made.success());
+        let target = LogTarget::stderr();
+        target.append_to(&path).unwrap();
+        let line = format!("{}\n", "x".repeat(999));
+        (0..500).for_each(|_| target.write_line(&line));
+        assert!(target.state().lost > 0);
+        let mut reader = OpenOptions::new().read(true).open(&path).unwrap();
+        let mut some = vec![0; 32 * 1024];
+        reader.read_exact(&mut some).unwrap();
+        target.write_line("once more\n");
+        assert_eq!(target.state().lost, 0);
+        drop(target);
+        let mut rest = String::new();
+        reader.read_to_string(&mut rest).unwrap();
+        assert!(
+            rest.ends_with("log lines lost here)\nonce more\n"),
+            "{}",
+            &rest[rest.len() - 60..]
+        );
+        std::fs::remove_file(&path).unwrap();
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::path::Path;
 use super::args::{CentreFlags, SimulateFlags};
 use super::signals::SignalWatch;
 use crate::base::url::{is_loopback, split_host_port};
-use crate::config::ConfigBuilder;
+use crate::config::{ConfigBuilder, whole_file};
 use crate::simulator::{Credentials, Options, Script, Simulator};
 use crate::{Error, ErrorKind, Secret};
 
@@ -79,9 +79,13 @@ pub fn start(settings: &SimulatorSettings) -> Result<Running, Error> {
     })
 }
 
+/// The longest script that is read.
+const MOST_SCRIPT_BYTES: u64 = 64 << 20;
+
 fn read_script(file: &Path) -> Result<Script, Error> {
     let wrong = |what: String| Error::new(ErrorKind::Configuration, format!("reading {}", file.display()), what);
-    let text = std::fs::read_to_string(file).map_err(|error| wrong(error.to_string()))?;
+    let text = whole_file::read(file, MOST_SCRIPT_BYTES).map_err(|error| wrong(error.to_string()))?;
+    let text = String::from_utf8(text).map_err(|_| wrong("it is no valid UTF-8 text".to_owned()))?;
     Script::read(&text).map_err(wrong)
 }
 

@@ -91,7 +91,7 @@ pub(crate) fn build(layers: &Layers<'_>) -> Result<(Config, Vec<String>), Error>
         rest: r.duration("limits.rest_secs", 1..=600, 15),
     };
     let token_refresh_before = r.duration("token.refresh_before_secs", 1..=DAY_SECS, 300);
-    let stale_after = r.duration("freshness.stale_after_secs", 1..=DAY_SECS, 30);
+    let stale_after = r.duration("freshness.stale_after_secs", allowed::STALE_AFTER_SECS, 30);
     let windows = read_windows(&mut r);
     let totals = TotalsConfig {
         since: r.one_of(
@@ -107,9 +107,9 @@ pub(crate) fn build(layers: &Layers<'_>) -> Result<(Config, Vec<String>), Error>
         }),
     };
     let model = ModelConfig {
-        retention: r.duration("model.retention_secs", 1..=30 * DAY_SECS, 7200),
-        max_conversations: r.whole("model.max_conversations", 1..=10_000_000, 200_000) as usize,
-        max_bytes: r.whole("model.max_bytes", 1 << 20..=1 << 40, 128 << 20) as usize,
+        retention: r.duration("model.retention_secs", allowed::RETENTION_SECS, 7200),
+        max_conversations: r.whole("model.max_conversations", allowed::CONVERSATIONS, 200_000) as usize,
+        max_bytes: r.whole("model.max_bytes", allowed::MODEL_BYTES, 128 << 20) as usize,
         recheck: r.duration("model.recheck_secs", 1..=7 * DAY_SECS, 3600),
     };
     let rest_max_requests_per_min = r.whole("rest.max_requests_per_min", 1..=100_000, 300) as u32;
@@ -297,11 +297,11 @@ fn read_windows(r: &mut Reading<'_>) -> WindowsConfig {
         granularity: r
             .text("windows.granularity", Null::Refused, period::parse_window)
             .unwrap_or(Duration::from_secs(60)),
-        keep: r.whole("windows.keep", 1..=100_000, 60) as usize,
+        keep: r.whole("windows.keep", allowed::WINDOWS, 60) as usize,
         service_level: r
             .pick("windows.service_level_secs", Null::Refused, |node, complaints| {
                 let key = "windows.service_level_secs";
-                match (&node.value, whole_in(key, node, &(0..=DAY_SECS))) {
+                match (&node.value, whole_in(key, node, &allowed::WAIT_SECS)) {
                     (Value::Text(text), _) if text == "queue" => Some(ServiceLevel::Queue),
                     (_, Ok(secs)) => Some(ServiceLevel::Fixed(Duration::from_secs(secs))),
                     (_, Err(allowed)) => {
@@ -315,6 +315,6 @@ fn read_windows(r: &mut Reading<'_>) -> WindowsConfig {
                 }
             })
             .unwrap_or(ServiceLevel::Queue),
-        short_abandon: r.duration("windows.short_abandon_secs", 0..=DAY_SECS, 0),
+        short_abandon: r.duration("windows.short_abandon_secs", allowed::WAIT_SECS, 0),
     }
 }

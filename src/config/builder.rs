@@ -4,7 +4,6 @@
 
 use std::ffi::OsString;
 use std::fmt;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use super::Config;
@@ -14,6 +13,7 @@ use super::json::{Node, Value};
 #[cfg(feature = "cli")]
 use super::reading::Switch;
 use super::reading::{FileLayer, Given};
+use super::whole_file;
 use crate::base::problem::{ConfigProblem, Origin};
 use crate::{Error, Secret};
 
@@ -265,13 +265,7 @@ fn first_set(variables: &Variables<'_>, names: &[&'static str]) -> Option<(&'sta
 }
 
 fn read_file(path: &Path) -> Result<String, String> {
-    let cannot = |e: std::io::Error| format!("cannot be read: {e}");
-    let file = std::fs::File::open(path).map_err(cannot)?;
-    let mut bytes = Vec::new();
-    file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes).map_err(cannot)?;
-    if bytes.len() as u64 > MAX_FILE_BYTES {
-        return Err(format!("longer than {MAX_FILE_BYTES} bytes: no configuration"));
-    }
+    let bytes = whole_file::read(path, MAX_FILE_BYTES).map_err(|error| format!("cannot be read: {error}"))?;
     String::from_utf8(bytes).map_err(|e| {
         let line = e.as_bytes()[..e.utf8_error().valid_up_to()]
             .iter()

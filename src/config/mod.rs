@@ -2,6 +2,7 @@
 //!
 //! In: flags, environment, file (see the submodules) · Out: `Config` · Thread: any (plain data).
 
+pub(crate) mod allowed;
 mod build;
 mod builder;
 mod canonical;
@@ -21,6 +22,7 @@ mod subscribe;
 mod tests;
 mod thresholds;
 pub(crate) mod time_zone;
+pub(crate) mod whole_file;
 
 use std::path::PathBuf;
 use std::time::Duration;

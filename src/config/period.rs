@@ -4,8 +4,6 @@
 
 use std::time::Duration;
 
-const DAY_SECS: u64 = 86_400;
-
 /// `PT<n>S`, `PT<n>M` or `PT<n>H` with n at least 1; in seconds.
 pub(crate) fn parse_simple(text: &str) -> Option<u64> {
     let rest = text.strip_prefix("PT")?;
@@ -48,7 +46,7 @@ pub(crate) fn parse_window(text: &str) -> Result<Duration, String> {
     const ALLOWED: &str =
         "allowed is PT<n>S, PT<n>M or PT<n>H that divides a day evenly, such as PT10S, PT1M, PT15M, PT30M, PT1H";
     match parse_simple(text) {
-        Some(secs) if secs <= DAY_SECS && DAY_SECS.is_multiple_of(secs) => Ok(Duration::from_secs(secs)),
+        Some(secs) if super::allowed::is_window(secs) => Ok(Duration::from_secs(secs)),
         Some(_) => Err(format!("windows of this length do not fill a day evenly; {ALLOWED}")),
         None => Err(ALLOWED.to_owned()),
     }

@@ -8,10 +8,14 @@
 use serde::{Deserialize, Serialize};
 use tz::timezone::TimeZoneSettings;
 
+use super::whole_file;
 use crate::Moment;
 
 /// Where systems keep their zone files.
 pub(super) const ZONE_DIRECTORIES: &[&str] = &["/usr/share/zoneinfo", "/usr/lib/zoneinfo", "/etc/zoneinfo"];
+
+/// A zone's file has some kilobytes.
+const MOST_ZONE_BYTES: u64 = 1 << 20;
 
 const DAY_MS: i64 = 86_400_000;
 const DAY_SECS: i64 = 86_400;
@@ -54,7 +58,9 @@ impl TimeZone {
     /// # Errors
     /// What is wrong, and what is allowed.
     pub(super) fn read(name: &str, directories: &[&str]) -> Result<Self, String> {
-        let zones = TimeZoneSettings::new(directories, |path| Ok(std::fs::read(path)?));
+        let zones = TimeZoneSettings::new(directories, |path| {
+            Ok(whole_file::read(std::path::Path::new(path), MOST_ZONE_BYTES)?)
+        });
         let local = || match std::env::var("TZ") {
             Ok(tz) if tz.is_empty() => "UTC0".to_owned(),
             Ok(tz) => tz,
@@ -110,6 +116,18 @@ impl TimeZone {
             first_secs,
             changes,
         }
+    }
+
+    /// Whether one that was read from a recording can be counted with: times that zones are listed for, in order, and
+    /// offsets that there may be.
+    #[cfg(feature = "cli")]
+    pub(super) fn is_usable(&self) -> bool {
+        let (from, to) = LISTED_SECS;
+        let is_offset = |secs: i32| i64::from(secs).abs() < DAY_SECS;
+        let are_changes = |&(at, offset): &(i64, i32)| (from..=to).contains(&at) && is_offset(offset);
+        is_offset(self.first_secs)
+            && self.changes.iter().all(are_changes)
+            && self.changes.is_sorted_by(|(one, _), (next, _)| one < next)
     }
 
     /// The local day of a moment, as a number that grows by 1 each day.

@@ -127,15 +127,4 @@ impl Change {
             _ => None,
         }
     }
-
-    /// Without the names of people and queues.
-    #[must_use]
-    pub(crate) fn redacted(mut self) -> Self {
-        match &mut self {
-            Self::Queues(queues) => queues.iter_mut().for_each(|queue| queue.name = None),
-            Self::Users(names) => names.values_mut().for_each(|name| *name = None),
-            _ => {}
-        }
-        self
-    }
 }

@@ -3,11 +3,12 @@
 //! In: a TCP connection · Out: replies · Thread: `<name>-http-N`.
 
 use super::request::{Failure, RequestReader};
-use super::{Handler, Limits, Reply, Response};
+use super::{Limits, Reply, Response, Shared, Waiting};
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 /// After the last reply, what the peer still sends is read for this long: closing a socket with unread bytes resets the
@@ -15,7 +16,7 @@ use std::time::{Duration, Instant};
 const DRAIN_TIME: Duration = Duration::from_millis(500);
 
 /// Writes all bytes, or fails when that takes longer than `limit` in all, however slowly the peer takes them.
-pub(crate) fn write_within(stream: &mut TcpStream, mut bytes: &[u8], limit: Duration) -> io::Result<()> {
+pub(crate) fn write_within(mut stream: &TcpStream, mut bytes: &[u8], limit: Duration) -> io::Result<()> {
     let deadline = Instant::now() + limit;
     while !bytes.is_empty() {
         let left = deadline.saturating_duration_since(Instant::now());
@@ -33,20 +34,15 @@ pub(crate) fn write_within(stream: &mut TcpStream, mut bytes: &[u8], limit: Dura
     Ok(())
 }
 
-pub(super) fn serve(
-    mut stream: TcpStream,
-    limits: &Limits,
-    handler: &Handler,
-    stopping: &AtomicBool,
-    waiting: &AtomicBool,
-) {
+pub(super) fn serve(stream: &Arc<TcpStream>, shared: &Shared, waiting: &Waiting) {
+    let Shared { limits, handler, .. } = shared;
     let _ = stream.set_nodelay(true);
     let peer = stream.peer_addr().ok().map(|peer| peer.ip());
     let mut reader = RequestReader::new();
-    while !stopping.load(Ordering::SeqCst) {
-        waiting.store(true, Ordering::SeqCst);
-        let request = reader.next(&mut stream, limits);
-        waiting.store(false, Ordering::SeqCst);
+    while !shared.stopping.load(Ordering::SeqCst) {
+        waiting.begin(&shared.next_wait);
+        let request = reader.next(stream, limits);
+        waiting.end();
         let request = match request {
             Ok(mut request) => {
                 request.peer = peer;
@@ -54,7 +50,7 @@ pub(super) fn serve(
             }
             Err(Failure::Gone) => return,
             Err(Failure::Refuse(status, why)) => {
-                refuse(&mut stream, status, why, limits);
+                refuse(stream, status, why, limits);
                 return;
             }
         };
@@ -67,27 +63,29 @@ pub(super) fn serve(
                     "HEAD" => response.head_bytes(Some(connection)),
                     _ => response.to_bytes(Some(connection)),
                 };
-                if write_within(&mut stream, &bytes, limits.write_time).is_err() {
+                if write_within(stream, &bytes, limits.write_time).is_err() {
                     return;
                 }
                 if !request.keep_alive {
-                    drain(&mut stream);
+                    drain(stream);
                     return;
                 }
             }
             #[cfg(feature = "simulator")]
             Reply::Drop => {
                 // With a linger time of zero, closing the last handle resets the connection.
-                let _ = socket2::SockRef::from(&stream).set_linger(Some(Duration::ZERO));
+                let _ = socket2::SockRef::from(&**stream).set_linger(Some(Duration::ZERO));
                 return;
             }
             Reply::TakeOver(response, take_over) => {
-                if write_within(&mut stream, &response.to_bytes(None), limits.write_time).is_err() {
+                if write_within(stream, &response.to_bytes(None), limits.write_time).is_err() {
                     return;
                 }
                 let _ = stream.set_read_timeout(None);
                 let _ = stream.set_write_timeout(Some(limits.write_time));
-                let _ = catch_unwind(AssertUnwindSafe(|| take_over(stream, reader.into_leftover())));
+                let _ = catch_unwind(AssertUnwindSafe(|| {
+                    take_over(Arc::clone(stream), reader.into_leftover())
+                }));
                 return;
             }
         }
@@ -95,7 +93,7 @@ pub(super) fn serve(
 }
 
 /// Answers 503 to a connection that is one too many, on the accept thread.
-pub(super) fn refuse_full(stream: &mut TcpStream) {
+pub(super) fn refuse_full(mut stream: &TcpStream) {
     // The accept thread must not wait for a peer: what has arrived is read, and nothing else.
     let _ = stream.set_nonblocking(true);
     let _ = stream.read(&mut [0u8; 8192]);
@@ -108,7 +106,7 @@ pub(super) fn refuse_full(stream: &mut TcpStream) {
     let _ = stream.read(&mut [0u8; 8192]);
 }
 
-fn refuse(stream: &mut TcpStream, status: u16, why: &str, limits: &Limits) {
+fn refuse(stream: &TcpStream, status: u16, why: &str, limits: &Limits) {
     let bytes = Response::text(status, why).to_bytes(Some("close"));
     if write_within(stream, &bytes, limits.write_time).is_ok() {
         drain(stream);
@@ -116,7 +114,7 @@ fn refuse(stream: &mut TcpStream, status: u16, why: &str, limits: &Limits) {
 }
 
 /// Ends the sending side and reads what the peer still sends.
-fn drain(stream: &mut TcpStream) {
+fn drain(mut stream: &TcpStream) {
     let _ = stream.shutdown(Shutdown::Write);
     let deadline = Instant::now() + DRAIN_TIME;
     let mut sink = [0u8; 8192];

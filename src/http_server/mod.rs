@@ -29,8 +29,8 @@ use std::time::Duration;
 /// How much of this process peers may use; the defaults suit a loopback or office network.
 #[derive(Debug, Clone)]
 pub(crate) struct Limits {
-    /// Connections at one time. One more takes the place of the oldest connection on which no request is being answered;
-    /// if there is none, it is answered 503 and closed.
+    /// Connections at one time. One more takes the place of the connection on which no request was answered for the
+    /// longest time; if a request is being answered on each, it is answered 503 and closed.
     pub connections: usize,
     /// Request line and header fields together, in bytes; more is answered 431.
     pub head_bytes: usize,
@@ -60,6 +60,31 @@ impl Default for Limits {
     }
 }
 
+/// Descriptors that are left to the rest of the program: its sockets to the service and its files.
+const RESERVED_DESCRIPTORS: u64 = 32;
+
+/// As many connections as the process may have descriptors for, `wanted` at most and one at least.
+pub(crate) fn within_descriptors(wanted: usize) -> usize {
+    allowed_by(descriptors(), wanted)
+}
+
+fn allowed_by(descriptors: Option<u64>, wanted: usize) -> usize {
+    let left = descriptors.map_or(u64::MAX, |most| most.saturating_sub(RESERVED_DESCRIPTORS));
+    usize::try_from(left).unwrap_or(usize::MAX).clamp(1, wanted)
+}
+
+/// How many descriptors the process may have open (`RLIMIT_NOFILE`), where the system tells.
+#[cfg(all(unix, feature = "cli"))]
+fn descriptors() -> Option<u64> {
+    rustix::process::getrlimit(rustix::process::Resource::Nofile).current
+}
+
+/// Not known without the crate that asks for it.
+#[cfg(not(all(unix, feature = "cli")))]
+fn descriptors() -> Option<u64> {
+    None
+}
+
 /// Answers requests; called on the connection's thread, many at a time.
 pub(crate) type Handler = dyn Fn(&Request) -> Reply + Send + Sync;
 
@@ -75,6 +100,8 @@ struct Shared {
     handler: Box<Handler>,
     stopping: AtomicBool,
     next_id: AtomicU64,
+    /// Numbers the waits of all connections for a request.
+    next_wait: AtomicU64,
     open: Mutex<HashMap<u64, Open>>,
     threads: Mutex<HashMap<u64, JoinHandle<()>>>,
     /// Connections whose threads are about to end and can be joined.
@@ -82,10 +109,32 @@ struct Shared {
 }
 
 struct Open {
-    /// To shut the socket down from another thread, which wakes the connection's own.
-    handle: TcpStream,
-    /// No request is being answered on it.
-    waiting: Arc<AtomicBool>,
+    /// Shared with the connection's thread, so that a connection takes one descriptor. To shut the socket down, which
+    /// wakes that thread.
+    socket: Arc<TcpStream>,
+    waiting: Arc<Waiting>,
+}
+
+/// Since when a connection waits for a request.
+#[derive(Default)]
+struct Waiting(AtomicU64);
+
+impl Waiting {
+    /// A request is being answered.
+    const NOT: u64 = 0;
+
+    /// The wait begins, at a number that grows with each wait of any connection.
+    fn begin(&self, turn: &AtomicU64) {
+        self.0.store(turn.fetch_add(1, Ordering::SeqCst), Ordering::SeqCst);
+    }
+
+    fn end(&self) {
+        self.0.store(Self::NOT, Ordering::SeqCst);
+    }
+
+    fn since(&self) -> Option<u64> {
+        Some(self.0.load(Ordering::SeqCst)).filter(|turn| *turn != Self::NOT)
+    }
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -112,6 +161,7 @@ impl Server {
             handler,
             stopping: AtomicBool::new(false),
             next_id: AtomicU64::new(1),
+            next_wait: AtomicU64::new(Waiting::NOT + 1),
             open: Mutex::new(HashMap::new()),
             threads: Mutex::new(HashMap::new()),
             finished: Mutex::new(Vec::new()),
@@ -156,7 +206,7 @@ impl Server {
         let _ = TcpStream::connect_timeout(&wake, Duration::from_secs(1));
         let _ = accept.join();
         for open in locked(&self.shared.open).values() {
-            let _ = open.handle.shutdown(Shutdown::Both);
+            let _ = open.socket.shutdown(Shutdown::Both);
         }
         let threads: Vec<_> = locked(&self.shared.threads).drain().collect();
         for (_, thread) in threads {
@@ -189,18 +239,17 @@ fn accept_loop(listener: &TcpListener, name: &str, shared: &Arc<Shared>) {
     }
 }
 
-fn start_connection(mut stream: TcpStream, name: &str, shared: &Arc<Shared>) {
+fn start_connection(stream: TcpStream, name: &str, shared: &Arc<Shared>) {
     if locked(&shared.open).len() >= shared.limits.connections && !make_room(shared) {
-        connection::refuse_full(&mut stream);
+        connection::refuse_full(&stream);
         return;
     }
-    let Ok(handle) = stream.try_clone() else {
-        return;
-    };
+    let socket = Arc::new(stream);
     let id = shared.next_id.fetch_add(1, Ordering::Relaxed);
-    let waiting = Arc::new(AtomicBool::new(true));
+    let waiting = Arc::new(Waiting::default());
+    waiting.begin(&shared.next_wait);
     let open = Open {
-        handle,
+        socket: Arc::clone(&socket),
         waiting: Arc::clone(&waiting),
     };
     locked(&shared.open).insert(id, open);
@@ -214,13 +263,7 @@ fn start_connection(mut stream: TcpStream, name: &str, shared: &Arc<Shared>) {
                 id,
                 shared: Arc::clone(&for_thread),
             };
-            connection::serve(
-                stream,
-                &for_thread.limits,
-                &for_thread.handler,
-                &for_thread.stopping,
-                &waiting,
-            );
+            connection::serve(&socket, &for_thread, &waiting);
         });
     match spawned {
         Ok(thread) => {
@@ -233,16 +276,16 @@ fn start_connection(mut stream: TcpStream, name: &str, shared: &Arc<Shared>) {
     }
 }
 
-/// Ends the oldest connection on which no request is being answered, so that peers that hold connections open without
-/// using them, or send their requests slowly, keep nobody out. `false` if there is none.
+/// Ends the connection that waits for a request for the longest time, so that peers that hold connections open without
+/// using them, or send their requests slowly, keep nobody out. `false` if none waits.
 fn make_room(shared: &Shared) -> bool {
     let mut open = locked(&shared.open);
-    let idle = open.iter().filter(|(_, open)| open.waiting.load(Ordering::SeqCst));
-    let Some(id) = idle.map(|(id, _)| *id).min() else {
+    let idle = open.iter().filter_map(|(id, open)| Some((open.waiting.since()?, *id)));
+    let Some((_, id)) = idle.min() else {
         return false;
     };
     if let Some(open) = open.remove(&id) {
-        let _ = open.handle.shutdown(Shutdown::Both);
+        let _ = open.socket.shutdown(Shutdown::Both);
     }
     true
 }

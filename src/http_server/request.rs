@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 
 /// Most header fields a request may have.
 const MAX_HEADERS: usize = 64;
+/// What may stand around a field's value and counts as nothing (RFC 9110, 5.6.3): no other white space of Unicode.
+const OPTIONAL_SPACE: [char; 2] = [' ', '\t'];
 
 /// A parsed request with its whole body.
 #[derive(Debug)]
@@ -36,10 +38,10 @@ impl Request {
 
     /// Whether a comma-separated field contains this token, in upper or lower case.
     pub(crate) fn header_has(&self, name: &str, token: &str) -> bool {
-        self.headers
-            .iter()
-            .filter(|(n, _)| n == name)
-            .any(|(_, v)| v.split(',').any(|t| t.trim().eq_ignore_ascii_case(token)))
+        self.headers.iter().filter(|(n, _)| n == name).any(|(_, v)| {
+            v.split(',')
+                .any(|t| t.trim_matches(OPTIONAL_SPACE).eq_ignore_ascii_case(token))
+        })
     }
 
     /// The query's parameters, decoded, in their order.
@@ -127,7 +129,7 @@ impl RequestReader {
         self.buffer
     }
 
-    pub(super) fn next(&mut self, stream: &mut TcpStream, limits: &Limits) -> Result<Request, Failure> {
+    pub(super) fn next(&mut self, mut stream: &TcpStream, limits: &Limits) -> Result<Request, Failure> {
         let mut deadline = None;
         if self.buffer.is_empty() && self.served {
             if !self.fill(stream, Instant::now() + limits.idle_time)? {
@@ -172,7 +174,7 @@ impl RequestReader {
     }
 
     /// Reads once; false when the deadline has passed. The end of the stream is an error.
-    fn fill(&mut self, stream: &mut TcpStream, deadline: Instant) -> io::Result<bool> {
+    fn fill(&mut self, mut stream: &TcpStream, deadline: Instant) -> io::Result<bool> {
         let mut chunk = [0u8; 8192];
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
@@ -224,7 +226,7 @@ impl RequestReader {
             .map(|h| {
                 (
                     h.name.to_ascii_lowercase(),
-                    String::from_utf8_lossy(h.value).trim().to_owned(),
+                    String::from_utf8_lossy(h.value).trim_matches(OPTIONAL_SPACE).to_owned(),
                 )
             })
             .collect();

@@ -4,10 +4,11 @@
 
 use std::fmt::Write as _;
 use std::net::TcpStream;
+use std::sync::Arc;
 
 /// Takes a connection over. It gets the socket (blocking, with a time limit on writes only) and the bytes that came after
 /// the request.
-pub(crate) type TakeOver = Box<dyn FnOnce(TcpStream, Vec<u8>) + Send>;
+pub(crate) type TakeOver = Box<dyn FnOnce(Arc<TcpStream>, Vec<u8>) + Send>;
 
 /// What a handler answers.
 pub(crate) enum Reply {

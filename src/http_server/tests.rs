@@ -21,7 +21,8 @@ fn server(limits: Limits) -> Server {
             "/panic" => panic!("asked for"),
             "/take" => Reply::TakeOver(
                 Response::new(101).header("Upgrade", "echo"),
-                Box::new(|mut stream, leftover| {
+                Box::new(|stream, leftover| {
+                    let mut stream = &*stream;
                     let _ = stream.write_all(&leftover);
                     let mut byte = [0u8; 1];
                     while matches!(stream.read(&mut byte), Ok(1)) {
@@ -114,6 +115,11 @@ fn refuses_what_it_should() {
             "GET / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
         ),
         (400, "GET / HTTP/1.1\r\nContent-Length: -1\r\n\r\n"),
+        (400, "POST / HTTP/1.1\r\nContent-Length: \u{a0}1\r\n\r\na"),
+        (400, "POST / HTTP/1.1\r\nContent-Length: 1\u{2003}\r\n\r\na"),
+        (400, "POST / HTTP/1.1\r\nContent-Length: 1, 1\r\n\r\na"),
+        (400, "POST / HTTP/1.1\r\nContent-Length : 1\r\n\r\na"),
+        (400, "POST / HTTP/1.1\r\nX: y\r\n Content-Length: 1\r\n\r\na"),
         (411, "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
         (
             411,
@@ -202,6 +208,78 @@ fn one_connection_too_many_takes_an_idle_ones_place_or_gets_503() {
     first.write_all(b"x").unwrap();
     first.read_exact(&mut [0u8; 1]).unwrap();
     assert_eq!(server.open_connections(), 2);
+}
+
+#[test]
+fn who_waits_longest_goes_first_whoever_came_first() {
+    let server = server(Limits {
+        connections: 2,
+        ..patient()
+    });
+    let mut first = connect(&server);
+    one_request(&mut first);
+    let mut second = connect(&server);
+    one_request(&mut second);
+    until_all_wait(&server);
+    // From now on the second waits for a longer time than the first.
+    one_request(&mut first);
+    until_all_wait(&server);
+    let mut third = connect(&server);
+    one_request(&mut third);
+    assert!(!matches!(second.read(&mut [0u8; 1]), Ok(1)), "its place was needed");
+    one_request(&mut first);
+}
+
+#[test]
+fn connections_leave_descriptors_to_the_rest_of_the_program() {
+    assert_eq!(allowed_by(None, 512), 512);
+    assert_eq!(allowed_by(Some(1024), 512), 512);
+    assert_eq!(allowed_by(Some(256), 512), 224);
+    assert_eq!(allowed_by(Some(64), 512), 32);
+    assert_eq!(allowed_by(Some(8), 512), 1);
+    #[cfg(all(unix, feature = "cli"))]
+    assert!(descriptors().is_some_and(|most| most > 0), "the system tells");
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_connection_takes_one_descriptor() {
+    let server = server(patient());
+    // Sockets with the server's port as their own, of this process and of all others, by their inodes.
+    let port = format!(":{:04X}", server.local_addr().port());
+    let mut streams: Vec<_> = (0..8).map(|_| connect(&server)).collect();
+    streams.iter_mut().for_each(one_request);
+    let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
+    let inodes: Vec<String> = table
+        .lines()
+        .map(|line| line.split_whitespace().collect::<Vec<_>>())
+        .filter(|fields| fields.len() > 9 && fields[1].ends_with(&port) && fields[3] == "01")
+        .map(|fields| format!("socket:[{}]", fields[9]))
+        .collect();
+    assert_eq!(inodes.len(), streams.len());
+    let open = std::fs::read_dir("/proc/self/fd").unwrap();
+    let ends = open.filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok());
+    let ours = ends.filter(|end| inodes.iter().any(|inode| end.as_os_str() == inode.as_str()));
+    assert_eq!(ours.count(), streams.len());
+}
+
+/// A thread may have answered, and not begun to wait for the next request.
+fn until_all_wait(server: &Server) {
+    let deadline = std::time::Instant::now() + Duration::from_secs(60);
+    let all_wait = || {
+        locked(&server.shared.open)
+            .values()
+            .all(|open| open.waiting.since().is_some())
+    };
+    while !all_wait() {
+        assert!(std::time::Instant::now() < deadline, "a connection does not wait");
+        std::thread::yield_now();
+    }
+}
+
+fn one_request(stream: &mut TcpStream) {
+    stream.write_all(b"GET /a HTTP/1.1\r\n\r\n").unwrap();
+    assert!(one(stream).starts_with("HTTP/1.1 200 "));
 }
 
 #[test]

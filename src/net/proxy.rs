@@ -111,7 +111,10 @@ impl Proxy {
                 let (user, password) =
                     decoded.ok_or("its user information is not percent-encoded properly".to_owned())?;
                 let pair = Secret::new(format!("{user}:{password}"));
-                Some(Secret::new(format!("Basic {}", BASE64_STANDARD.encode(pair.reveal()))))
+                Some(Secret::derived(format!(
+                    "Basic {}",
+                    BASE64_STANDARD.encode(pair.reveal())
+                )))
             }
         };
         Ok(Self {
@@ -134,7 +137,7 @@ impl Proxy {
             head.push_str("\r\n");
         }
         head.push_str("\r\n");
-        let head = Secret::new(head);
+        let head = Secret::derived(head);
         stream
             .write_all(head.reveal().as_bytes())
             .and_then(|()| stream.flush())

@@ -16,6 +16,7 @@ use rustls::{
 };
 
 use super::issuer::issuer_of;
+use crate::config::whole_file;
 use crate::{Error, ErrorKind};
 
 /// TLS sessions remembered for resumption: login, API and streaming host, and some more.
@@ -99,6 +100,9 @@ fn build(ca_file: Option<&Path>) -> Result<ClientConfig, Error> {
     Ok(config)
 }
 
+/// The bundles of whole systems have 250 kB.
+const MOST_CA_FILE_BYTES: u64 = 16 << 20;
+
 fn ca_file_error(path: &Path, what: impl fmt::Display) -> Error {
     Error::new(
         ErrorKind::Configuration,
@@ -108,7 +112,8 @@ fn ca_file_error(path: &Path, what: impl fmt::Display) -> Error {
 }
 
 fn read_ca_file(path: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
-    let pem = std::fs::read(path).map_err(|error| ca_file_error(path, &error).with_source(error))?;
+    let pem =
+        whole_file::read(path, MOST_CA_FILE_BYTES).map_err(|error| ca_file_error(path, &error).with_source(error))?;
     let certificates = CertificateDer::pem_slice_iter(&pem)
         .collect::<Result<Vec<_>, _>>()
         .map_err(|error| ca_file_error(path, format!("is no valid PEM ({error})")))?;

@@ -42,11 +42,11 @@ impl Render for Records {
                 Rendered::Plain
             }
             Item::Gap(gap) => {
-                record::gap(out, gap);
+                record::gap(out, gap, self.bodies);
                 Rendered::Plain
             }
             Item::Alert(alert) => {
-                record::alert(out, alert);
+                record::alert(out, alert, self.bodies);
                 Rendered::Plain
             }
             _ => Rendered::Nothing,
@@ -55,7 +55,7 @@ impl Render for Records {
 
     fn end(&mut self, last: Option<&Snapshot>, out: &mut Vec<u8>) {
         if let Some(last) = last {
-            record::snapshot(out, last);
+            record::snapshot(out, last, self.bodies);
         }
     }
 

@@ -92,7 +92,7 @@ pub(crate) fn line_sink<W: Write + Send + 'static>(
 ) -> Box<dyn Sink> {
     match records {
         record::Records::Events => Box::new(LineSink::new(name, Records::new(bodies), writer)),
-        record::Records::Snapshots => Box::new(LineSink::new(name, SnapshotLines, writer)),
+        record::Records::Snapshots => Box::new(LineSink::new(name, SnapshotLines(bodies), writer)),
         record::Records::Lines => Box::new(LineSink::new(name, Lines::default(), writer)),
     }
 }

@@ -161,7 +161,7 @@ fn a_flush_is_acknowledged_after_the_write() {
 #[test]
 fn only_the_newest_snapshot_waits_and_replaced_ones_are_missed() {
     let writer = ScriptedWriter::blocked();
-    let sink = Box::new(LineSink::new("test", SnapshotLines, writer.clone()));
+    let sink = Box::new(LineSink::new("test", SnapshotLines(Bodies::Verbatim), writer.clone()));
     let (output, _notice) = spawn(sink, Handover::DropWhenFull, 1);
     output.offer(&Item::Snapshot(numbered(1)));
     writer.wait_for_call();

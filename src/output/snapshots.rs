@@ -6,10 +6,10 @@ use super::Item;
 use super::sink::{Events, Snapshots, Wants};
 use super::writer::{Render, Rendered};
 use crate::model::snapshot::Snapshot;
-use crate::output::record;
+use crate::output::record::{self, Bodies};
 
 /// Renders each snapshot as a line.
-pub(crate) struct SnapshotLines;
+pub(crate) struct SnapshotLines(pub(crate) Bodies);
 
 impl Render for SnapshotLines {
     fn wants(&self) -> Wants {
@@ -24,7 +24,7 @@ impl Render for SnapshotLines {
     fn render(&mut self, item: &Item, out: &mut Vec<u8>) -> Rendered {
         match item {
             Item::Snapshot(snapshot) => {
-                record::snapshot(out, snapshot);
+                record::snapshot(out, snapshot, self.0);
                 Rendered::Plain
             }
             _ => Rendered::Nothing,
@@ -33,7 +33,7 @@ impl Render for SnapshotLines {
 
     fn end(&mut self, last: Option<&Snapshot>, out: &mut Vec<u8>) {
         if let Some(last) = last {
-            record::snapshot(out, last);
+            record::snapshot(out, last, self.0);
         }
     }
 }

@@ -323,6 +323,7 @@ impl Check<'_> {
                 format!("socket open at {}{life}", self.config.hosts.streaming)
             }
         };
+        // Cannot grow: both are read at once, and a connection tells little.
         let (tell_sign, signs) = unbounded();
         let (tell_notice, notices) = unbounded();
         let telemetry = Arc::new(Telemetry::new());

@@ -10,9 +10,10 @@ use std::time::Duration;
 use super::json::{Field, Status};
 use super::scan::{Body, Invalid, Object, Scanner, Times, keys};
 use super::words::same_letters;
-use super::{FewNames, Heard, Machine, Options, Ping, Refusal, one_line};
+use super::{FewNames, Heard, Machine, Options, Ping, Refusal};
 use crate::Id;
 use crate::base::receipt::Receipt;
+use crate::base::scrub::line_of_peer;
 use crate::config::Protocol;
 use crate::event::facts::{ConversationStateFacts, Facts, QueueStatisticsFacts};
 use crate::event::{Event, EventKind};
@@ -127,8 +128,8 @@ impl Events {
         let status = frame.status.or(frame.code).map(|Status(status)| status);
         if self.state == State::Subscribed {
             return Heard::ServerError(match status {
-                Some(status) => format!("{status} {}", one_line(message)),
-                None => one_line(message),
+                Some(status) => format!("{status} {}", line_of_peer(message)),
+                None => line_of_peer(message),
             });
         }
         let forbidden = [frame.status, frame.code].contains(&Some(Status(403))) || message.contains("403");
@@ -141,7 +142,7 @@ impl Events {
         }
         Heard::Refused(Refusal {
             status: if forbidden { Some(403) } else { status },
-            message: one_line(message),
+            message: line_of_peer(message),
         })
     }
 
@@ -404,7 +405,7 @@ impl Machine for Events {
                 heard.push(verdict);
             }
             other if self.state == State::AwaitingAck => match other {
-                Some(other) => refuse(heard, &format!("a frame of type {:?}", one_line(other))),
+                Some(other) => refuse(heard, &format!("a frame of type {:?}", line_of_peer(other))),
                 None => refuse(heard, "a frame without a type"),
             },
             other => {

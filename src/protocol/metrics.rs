@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use super::json::{Field, Lenient, Status};
 use super::scan::{Body, Invalid, Object, Scanner, keys};
-use super::{FewNames, Heard, Machine, Options, Ping, Refusal, one_line};
+use super::{FewNames, Heard, Machine, Options, Ping, Refusal};
 use crate::base::receipt::Receipt;
+use crate::base::scrub::line_of_peer;
 use crate::config::{MetricsPayload, Protocol};
 use crate::event::facts::{Facts, MetricFacts};
 use crate::event::stats::Name;
@@ -257,7 +258,7 @@ impl Frame<'_> {
 
     fn text(&self) -> String {
         let error = self.error.as_ref().and_then(|ErrorText(text)| text.as_deref());
-        one_line(self.message.as_deref().or(error).unwrap_or("no message"))
+        line_of_peer(self.message.as_deref().or(error).unwrap_or("no message"))
     }
 
     fn status(&self) -> Option<u16> {

@@ -187,17 +187,3 @@ impl FewNames {
         name
     }
 }
-
-/// A peer's text as one line of bounded length.
-fn one_line(text: &str) -> String {
-    const LONGEST: usize = 300;
-    let mut line: String = text
-        .chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .take(LONGEST)
-        .collect();
-    if text.chars().nth(LONGEST).is_some() {
-        line.push('…');
-    }
-    line
-}

@@ -59,8 +59,8 @@ impl Opening {
     pub(crate) fn address(&self, api: &str, token: &Secret) -> Secret {
         match self {
             Self::Notifications(channel) => channel.connect_uri.clone(),
-            Self::Events { .. } => Secret::new(events_address(api, &percent_encode(token.reveal()))),
-            Self::Metrics(_) => Secret::new(metrics_address(api)),
+            Self::Events { .. } => Secret::derived(events_address(api, &percent_encode(token.reveal()))),
+            Self::Metrics(_) => Secret::derived(metrics_address(api)),
         }
     }
 

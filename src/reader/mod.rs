@@ -15,6 +15,7 @@ mod outgoing;
 mod recorded;
 mod socket;
 pub(crate) mod telemetry;
+mod told;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
@@ -27,6 +28,7 @@ use tungstenite::Message;
 
 use self::outgoing::Outgoing;
 use self::socket::{Socket, close_reason, open_socket};
+use self::told::Told;
 use crate::audit::entries;
 use crate::base::error::panic_text;
 use crate::base::receipt::Receipt;
@@ -218,12 +220,14 @@ fn read_to_end(ticket: Ticket, signals: &Signals, last_frame: &AtomicI64) -> Clo
         heartbeat,
         confirmed: false,
         shown_life: false,
+        told: Told::default(),
         is_closing: false,
         received: None,
         heard: Vec::new(),
         outgoing,
     };
     let reason = session.run();
+    session.tell_rest();
     session.close_politely(&reason);
     session.hand_over_rest();
     reason
@@ -239,6 +243,7 @@ struct Session<'a> {
     heartbeat: Heartbeat,
     confirmed: bool,
     shown_life: bool,
+    told: Told,
     is_closing: bool,
     /// When the frames that are at hand were received: all those of one read of the socket at the same time.
     received: Option<Receipt>,
@@ -281,6 +286,7 @@ impl Session<'_> {
             wait_ends = now;
             let has_more = self.take_frames()?;
             self.check_timers()?;
+            self.tell_due();
             self.hand_over_ahead(Instant::now() + AHEAD_ROOM_WAIT);
             if has_more || self.outgoing.is_full() {
                 // The silence is ours: we do not read.
@@ -289,7 +295,10 @@ impl Session<'_> {
             }
             wait_ends = match self.outgoing.is_ahead() {
                 true => Instant::now() + AHEAD_READ_WAIT,
-                false => self.heartbeat.next_due(),
+                false => {
+                    let due = self.heartbeat.next_due();
+                    self.told.next_due().map_or(due, |change| change.min(due))
+                }
             };
             self.read_until(wait_ends)?;
         }
@@ -450,21 +459,34 @@ impl Session<'_> {
             Heard::Pong => self.heartbeat.on_pong(),
             Heard::Refused(refusal) => return Err(CloseReason::Refused(refusal)),
             Heard::Send { text, why } => {
-                log::warn!("connection {connection}: {why}");
+                if let Some(why) = self.told.warnings.came(why, Instant::now()) {
+                    log::warn!("connection {connection}: {why}");
+                }
                 self.send(Message::text(text))?;
                 self.heartbeat
                     .on_sent_again(self.ticket.machine.handshake_limit(), Instant::now());
             }
-            Heard::SocketClosing => self.notify(ConnectionNews::SocketClosing),
-            Heard::SubscriptionsChanged => self.notify(ConnectionNews::SubscriptionsChanged),
-            Heard::TokenRevoked => self.notify(ConnectionNews::TokenRevoked),
+            Heard::SocketClosing => {
+                if self.told.closing.is_first() {
+                    self.notify(ConnectionNews::SocketClosing);
+                }
+            }
+            Heard::SubscriptionsChanged => {
+                self.told.on_change();
+                self.tell_change();
+            }
+            Heard::TokenRevoked => {
+                if self.told.revoked.is_first() {
+                    self.notify(ConnectionNews::TokenRevoked);
+                }
+            }
             Heard::NoLongerSubscribed(why) => return Err(CloseReason::TakenOver(why)),
             Heard::ChannelGone => return Err(CloseReason::ChannelGone),
             Heard::ServerError(text) => {
                 Telemetry::add(&self.ticket.telemetry.server_errors, 1);
-                log::warn!("connection {connection}: the service reports an error: {text}");
-                let journal = &self.ticket.journal;
-                journal.audit(|| entries::service_error(connection, &text, Moment::now()));
+                if let Some(text) = self.told.errors.came(&text, Instant::now()) {
+                    self.tell_error(&text);
+                }
             }
             Heard::Malformed(what) => {
                 Telemetry::add(&self.ticket.telemetry.malformed, 1);
@@ -520,6 +542,38 @@ impl Session<'_> {
 
     fn send(&mut self, message: Message) -> Ends<()> {
         self.socket.send(message).map_err(close_reason)
+    }
+
+    fn tell_error(&self, text: &str) {
+        let connection = self.ticket.connection;
+        log::warn!("connection {connection}: the service reports an error: {text}");
+        let journal = &self.ticket.journal;
+        journal.audit(|| entries::service_error(connection, text, Moment::now()));
+    }
+
+    fn tell_change(&mut self) {
+        if self.told.tells_change(Instant::now()) {
+            self.notify(ConnectionNews::SubscriptionsChanged);
+        }
+    }
+
+    /// Tells what a peer repeated and was not told yet.
+    fn tell_rest(&self) {
+        self.told.errors.rest().for_each(|text| self.tell_error(&text));
+        for why in self.told.warnings.rest() {
+            log::warn!("connection {}: {why}", self.ticket.connection);
+        }
+    }
+
+    /// Tells what is due of that which a peer repeated.
+    fn tell_due(&mut self) {
+        self.tell_change();
+        for text in self.told.errors.due(Instant::now()) {
+            self.tell_error(&text);
+        }
+        for why in self.told.warnings.due(Instant::now()) {
+            log::warn!("connection {}: {why}", self.ticket.connection);
+        }
     }
 
     fn notify(&mut self, news: ConnectionNews) {

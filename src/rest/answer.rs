@@ -9,10 +9,9 @@ use serde::de::DeserializeOwned;
 
 use super::rate::RateHeaders;
 use super::retry_after::{http_date, retry_after};
+use crate::base::scrub::line_of_peer;
 use crate::{Error, ErrorKind, Moment};
 
-/// A longer text of the service is cut off in messages.
-const SHOWN_CHARS: usize = 300;
 /// Shorter texts are no secrets of the service, and replacing them would only make messages unreadable.
 const HIDDEN_BYTES: usize = 8;
 
@@ -77,7 +76,7 @@ impl Answer {
         Self {
             status,
             served_at,
-            correlation_id: header("inin-correlation-id").map(|id| one_line(&id)),
+            correlation_id: header("inin-correlation-id").map(|id| line_of_peer(&id)),
             retry_after: header("retry-after").and_then(|text| retry_after(&text, now)),
             rate,
             body,
@@ -117,7 +116,7 @@ impl Answer {
 
     /// An error with this answer's status, correlation id (that of the error body where the header is missing) and pause.
     pub(super) fn error(&self, kind: ErrorKind, came_back: impl Into<String>) -> Error {
-        let context_id = || self.error_body().context_id.map(|id| one_line(&id));
+        let context_id = || self.error_body().context_id.map(|id| line_of_peer(&id));
         Error::new(kind, self.did.clone(), came_back)
             .with_status(self.status)
             .with_retry_after(self.retry_after)
@@ -187,21 +186,8 @@ impl Answer {
                 text = text.replace(secret.reveal(), stand_in);
             }
         }
-        one_line(&text)
+        line_of_peer(&text)
     }
-}
-
-/// A text of the peer as one line: control characters become spaces, and a long text is cut off.
-pub(super) fn one_line(text: &str) -> String {
-    let mut line: String = text
-        .chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .take(SHOWN_CHARS)
-        .collect();
-    if text.chars().nth(SHOWN_CHARS).is_some() {
-        line.push('…');
-    }
-    line
 }
 
 #[cfg(test)]

@@ -74,8 +74,8 @@ pub(crate) fn create(client: &RestClient, token: &Secret) -> Result<Channel, Err
     check_connect_uri(&connect_uri, client.hosts())
         .map_err(|error| error.with_correlation_id(answer.correlation_id.clone()))?;
     Ok(Channel {
-        id: Secret::new(id),
-        connect_uri: Secret::new(connect_uri),
+        id: Secret::channel(id),
+        connect_uri: Secret::passing(connect_uri),
         // The service's clock may differ.
         expires: (body.expires.as_deref().and_then(Moment::parse)).map(|at| client.clock().ours(at)),
     })
@@ -94,7 +94,7 @@ pub(crate) fn list(client: &RestClient, token: &Secret, whose: Whose) -> Result<
     let answer = client.call(&Request::new("listing channels", Method::Get, &at, token))?;
     let listing: Listing<ChannelBody> = answer.json()?;
     let listed = listing.entities.into_iter().map(|body| Listed {
-        id: body.id.map(Secret::new),
+        id: body.id.map(Secret::channel),
         expires: (body.expires.as_deref().and_then(Moment::parse)).map(|at| client.clock().ours(at)),
     });
     Ok(listed.collect())
@@ -115,7 +115,7 @@ pub(crate) fn subscribe(
     let doing = format!("subscribing {}", counted(topics.len(), "topic"));
     let body = serde_json::to_string(&body)
         .map_err(|error| Error::new(ErrorKind::Internal, doing.clone(), error.to_string()))?;
-    let at = Secret::new(format!("{}?ignoreErrors=true", subscriptions(id)));
+    let at = Secret::derived(format!("{}?ignoreErrors=true", subscriptions(id)));
     let request = Request::new(&doing, Method::Put, at.reveal(), token)
         .json(&body)
         .channel(id);
@@ -129,7 +129,7 @@ pub(crate) fn subscribe(
 /// # Errors
 /// Those of [`RestClient::call`]: [`ErrorKind::Refused`] for 404, which a service that lacks this call answers, too.
 pub(crate) fn subscribed(client: &RestClient, token: &Secret, id: &Secret) -> Result<Vec<Entity>, Error> {
-    let at = Secret::new(subscriptions(id));
+    let at = Secret::derived(subscriptions(id));
     let request = Request::new("reading the subscriptions back", Method::Get, at.reveal(), token).channel(id);
     let listing: Listing<Entity> = client.call(&request)?.json()?;
     Ok(listing.entities)
@@ -140,7 +140,7 @@ pub(crate) fn subscribed(client: &RestClient, token: &Secret, id: &Secret) -> Re
 /// # Errors
 /// Those of [`RestClient::call`] except 404.
 pub(crate) fn unsubscribe_all(client: &RestClient, token: &Secret, id: &Secret) -> Result<bool, Error> {
-    let at = Secret::new(subscriptions(id));
+    let at = Secret::derived(subscriptions(id));
     let request = Request::new("removing subscriptions", Method::Delete, at.reveal(), token).channel(id);
     let answer = client.send(&request)?;
     if answer.status == 404 {

@@ -7,11 +7,12 @@ use std::time::{Duration, Instant};
 
 use ureq::http;
 
-use super::answer::{Answer, one_line};
+use super::answer::Answer;
 use super::rate::{Budget, Lane, Purpose, RateLimits};
 use super::service_clock::ServiceClock;
 use super::transport::{NetConnector, NoLookup};
 use crate::base::percent::percent_encode;
+use crate::base::scrub::line_of_peer;
 use crate::config::{Config, Hosts};
 use crate::net::{Cancel, Net, USER_AGENT, Url, stopped};
 use crate::{Error, ErrorKind, Moment, Secret};
@@ -320,7 +321,7 @@ impl RestClient {
         match error {
             ureq::Error::Other(inner) => match inner.downcast::<Error>() {
                 Ok(ours) => ours.while_doing(did),
-                Err(other) => transient(one_line(&other.to_string())),
+                Err(other) => transient(line_of_peer(&other.to_string())),
             },
             ureq::Error::Timeout(_) => transient(format!(
                 "no complete answer within {} s",
@@ -330,10 +331,10 @@ impl RestClient {
             ureq::Error::Io(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
                 transient("the connection was closed before the answer was complete".to_owned())
             }
-            ureq::Error::Io(error) => transient(one_line(&error.to_string())).with_source(error),
+            ureq::Error::Io(error) => transient(line_of_peer(&error.to_string())).with_source(error),
             // Its text may hold the URL with a channel id.
             ureq::Error::BadUri(_) => Error::new(ErrorKind::Internal, did, "the URL is not valid"),
-            other => transient(one_line(&other.to_string())),
+            other => transient(line_of_peer(&other.to_string())),
         }
     }
 }
@@ -342,7 +343,7 @@ fn build(request: &Request<'_>, url: &str) -> Result<http::Request<()>, http::Er
     let mut built = http::Request::builder().method(request.method.as_http()).uri(url);
     match request.authorization {
         Authorization::Bearer(token) => {
-            let header = Secret::new(format!("Bearer {}", token.reveal()));
+            let header = Secret::derived(format!("Bearer {}", token.reveal()));
             built = built.header(http::header::AUTHORIZATION, sensitive(&header)?);
         }
         Authorization::Basic(header) => {

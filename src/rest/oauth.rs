@@ -40,8 +40,8 @@ struct TokenBody {
 /// [`ErrorKind::Credentials`] for `invalid_client`, 401 and 403, with the hint that a wrong region gives the same answer;
 /// [`ErrorKind::Transient`] for 429 (with its pause), 5xx, a broken connection, a malformed answer.
 pub(crate) fn token(client: &RestClient, client_id: &str, client_secret: &Secret) -> Result<Token, Error> {
-    let pair = Secret::new(format!("{client_id}:{}", client_secret.reveal()));
-    let authorization = Secret::new(format!("Basic {}", BASE64_STANDARD.encode(pair.reveal())));
+    let pair = Secret::derived(format!("{client_id}:{}", client_secret.reveal()));
+    let authorization = Secret::derived(format!("Basic {}", BASE64_STANDARD.encode(pair.reveal())));
     let at = format!("{}/oauth/token", client.hosts().login);
     let asked_at = Moment::now();
     let mut answer = client.send(&Request {
@@ -64,7 +64,7 @@ pub(crate) fn token(client: &RestClient, client_id: &str, client_secret: &Secret
 
 fn read_token(answer: &Answer, asked_at: Moment) -> Result<Token, Error> {
     let body: TokenBody = answer.json()?;
-    let text = body.access_token.map(Secret::new).filter(|token| !token.is_empty());
+    let text = body.access_token.map(Secret::passing).filter(|token| !token.is_empty());
     let Some(secret) = text else {
         return Err(answer.malformed("no access_token"));
     };

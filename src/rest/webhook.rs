@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use ureq::http;
 
-use super::answer::one_line;
 use super::retry_after::retry_after;
 use super::transport::{NetConnector, NoLookup};
 use crate::base::digest::hmac_sha256_hex;
+use crate::base::scrub::line_of_peer;
 use crate::net::{Cancel, Net, USER_AGENT, Url};
 use crate::{Error, ErrorKind, Moment, Secret};
 
@@ -158,11 +158,11 @@ impl WebhookClient {
 
 fn explain(error: ureq::Error, limit: Duration) -> String {
     match error {
-        ureq::Error::Other(inner) => one_line(&inner.to_string()),
+        ureq::Error::Other(inner) => line_of_peer(&inner.to_string()),
         ureq::Error::Timeout(_) => format!("no answer within {} s", limit.as_secs()),
-        ureq::Error::Io(error) => one_line(&error.to_string()),
+        ureq::Error::Io(error) => line_of_peer(&error.to_string()),
         // Its text may hold the URL.
         ureq::Error::BadUri(_) => "the URL is not valid".to_owned(),
-        other => one_line(&other.to_string()),
+        other => line_of_peer(&other.to_string()),
     }
 }

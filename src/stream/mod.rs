@@ -115,6 +115,7 @@ impl Stream {
     /// stream has ended: what ended it, [`ErrorKind::Stopped`] where it was asked to stop.
     pub fn wait_streaming(&self, timeout: Duration) -> Result<(), Error> {
         let too_late = Instant::now().checked_add(timeout).map_or_else(never, at);
+        // Cannot grow: it is read at once.
         let (watcher, states) = unbounded();
         self.shared.control.send(Ask::States(watcher));
         let mut cause = None;

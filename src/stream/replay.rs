@@ -40,6 +40,7 @@ impl StreamBuilder {
     pub(crate) fn replay(self, recording: Recording, pace: Pace) -> Result<ReplayRun, Error> {
         let config = Arc::new(self.config);
         let server = BoundServer::bind(&config, Source::Replay)?;
+        // Cannot grow: the stop, and the end of each output.
         let (notices, inbox) = unbounded();
         let (output_waits, stopping) = bounded(0);
         let net = Arc::new(Net::new(&config)?);

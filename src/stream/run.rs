@@ -98,7 +98,10 @@ impl StreamBuilder {
         let server = BoundServer::bind(&config, Source::Service)?;
         let http_address = server.address();
         let telemetry = Arc::new(Telemetry::new());
+        // Cannot grow: of each connection one notice of a kind, of changes one a second, of each call and tick one; the
+        // supervisor never blocks.
         let (notices, inbox) = unbounded();
+        // Cannot grow: a few changes for each notice, and of REST a page that is waited for; the engine takes these first.
         let (control, control_inbox) = unbounded();
         let control = ControlSender::new(control);
         server.ask(&control);
@@ -125,6 +128,7 @@ impl StreamBuilder {
         outputs::start(self.outputs, server, &config, &net, &spawner, &mut all)?;
         let keep_body = outputs::keep_body(self.keep_body, &config);
 
+        // Cannot grow beyond the gaps: one job for each.
         // The other protocols have no API that fills in what was missed.
         let repairs = (config.protocol == Protocol::Notifications && config.backfill.enabled).then(unbounded::<Repair>);
         let aggregator = Aggregator::new(AggregatorParts {
@@ -161,6 +165,7 @@ impl StreamBuilder {
             net,
             rest,
             inbox,
+            asked: calls.clone(),
             notices: notices.clone(),
             buffer: events_in,
             control,

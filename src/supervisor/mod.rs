@@ -38,7 +38,7 @@ use self::sockets::{ReaderParts, Sockets};
 use crate::config::Config;
 use crate::engine::ControlSender;
 use crate::event::notice::{ConnectionNews, Notice};
-use crate::net::Net;
+use crate::net::{Cancel, Net};
 use crate::output::journal::Journal;
 use crate::protocol::KeepBody;
 use crate::reader::buffer::BufferSender;
@@ -78,6 +78,8 @@ pub(crate) struct Parts {
     pub(crate) net: Arc<Net>,
     pub(crate) rest: RestClient,
     pub(crate) inbox: Receiver<Notice>,
+    /// Given before anything else where somebody asks to stop: it waits behind no notice.
+    pub(crate) asked: Cancel,
     pub(crate) notices: Sender<Notice>,
     pub(crate) buffer: BufferSender,
     pub(crate) control: ControlSender,
@@ -94,6 +96,7 @@ pub(crate) struct Supervisor {
     calls: Calls,
     sockets: Sockets,
     inbox: Receiver<Notice>,
+    asked: Cancel,
     ends_at: Option<Instant>,
     control: ControlSender,
     journal: Journal,
@@ -121,6 +124,7 @@ impl Supervisor {
                 hasher: crate::base::hash::Seeded::random(),
             }),
             inbox: parts.inbox,
+            asked: parts.asked,
             control: parts.control,
             journal: parts.journal,
             repair: parts.repair,
@@ -144,8 +148,13 @@ impl Supervisor {
         self.carry_out(acts)?;
         loop {
             // What happened comes before what is due: it may have done it.
-            while let Ok(notice) = self.inbox.try_recv() {
+            while !self.asked.is_cancelled()
+                && let Ok(notice) = self.inbox.try_recv()
+            {
                 self.on_notice(notice)?;
+            }
+            if self.asked.is_cancelled() {
+                return ControlFlow::Break(End::Stopped);
             }
             if self.ends_at.is_some_and(|end| Instant::now() >= end) {
                 return ControlFlow::Break(End::Stopped);

@@ -198,19 +198,19 @@ impl Attempts {
     }
 
     fn attempt(&self, peer: Option<IpAddr>, now: Instant, is_right: impl FnOnce() -> bool) -> Access {
-        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        counts.retain(|_, (begun, _)| now.saturating_duration_since(*begun) < ATTEMPTS_PER);
-        let peer = peer.filter(|_| counts.len() < MOST_PEERS || counts.contains_key(&peer));
-        if let Some((begun, count)) = counts.get(&peer)
-            && *count >= self.most
-        {
-            let left = ATTEMPTS_PER.saturating_sub(now.saturating_duration_since(*begun));
-            return Access::TooMany(left.as_secs() + 1);
-        }
+        // The right token always enters: otherwise strangers behind the same proxy could keep its owner out.
         if is_right() {
             return Access::ByToken;
         }
-        counts.entry(peer).or_insert((now, 0)).1 += 1;
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        counts.retain(|_, (begun, _)| now.saturating_duration_since(*begun) < ATTEMPTS_PER);
+        let peer = peer.filter(|_| counts.len() < MOST_PEERS || counts.contains_key(&peer));
+        let (begun, count) = counts.entry(peer).or_insert((now, 0));
+        if *count >= self.most {
+            let left = ATTEMPTS_PER.saturating_sub(now.saturating_duration_since(*begun));
+            return Access::TooMany(left.as_secs() + 1);
+        }
+        *count += 1;
         Access::Wrong
     }
 }

@@ -52,7 +52,7 @@ impl Published {
         let made = self.event.get_or_init(|| {
             let mut bytes = Self::head(&self.snapshot).into_bytes();
             // One line with its end: JSON holds no line end of its own.
-            record::snapshot(&mut bytes, &self.snapshot);
+            record::snapshot(&mut bytes, &self.snapshot, record::Bodies::Verbatim);
             bytes.push(b'\n');
             bytes.into()
         });

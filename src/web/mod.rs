@@ -33,7 +33,7 @@ use access::{Hosts, TokenCheck};
 use board::Board;
 use routes::Site;
 
-/// Connections at one time, viewers included.
+/// Connections at one time, viewers included, where the process may have as many descriptors.
 const CONNECTIONS: usize = 512;
 /// At the end viewers get the last snapshot, if they take it within this time.
 const LAST_SNAPSHOT_TIME: Duration = Duration::from_millis(400);
@@ -83,8 +83,9 @@ impl Web {
         let addresses = listen
             .to_socket_addrs()
             .map_err(|error| refused(error.to_string()).with_source(error))?;
+        let connections = http_server::within_descriptors(CONNECTIONS);
         let limits = http_server::Limits {
-            connections: CONNECTIONS,
+            connections,
             body_bytes: 8 * 1024,
             head_time: Duration::from_secs(5),
             body_time: Duration::from_secs(5),
@@ -121,7 +122,7 @@ impl Web {
                     .as_ref()
                     .map(|token| TokenCheck::new(token, port))
                     .transpose()?;
-                let site = Site::new(Arc::clone(&board), hosts, token_check);
+                let site = Site::new(Arc::clone(&board), hosts, token_check, connections);
                 Ok(Box::new(move |request: &http_server::Request| site.answer(request)))
             });
             match server {

@@ -28,6 +28,7 @@ use serde_json::{Map, Value};
 use super::{Settings, readiness};
 use crate::Moment;
 use crate::base::inserted::Inserted as _;
+use crate::base::scrub;
 use crate::config::TotalsSince;
 use crate::model::snapshot::{
     AllQueues, Gap, GapTopics, LiveNumbers, LiveTotals, ObservationSnapshot, QueueSnapshot, Snapshot, UnknownQueues,
@@ -72,7 +73,7 @@ pub(super) fn event(now: &Scene, before: Option<&Scene>, settings: Settings) -> 
     };
     // JSON holds no line end of its own, so this is one line.
     serde_json::to_string(&message)
-        .map(|json| format!("data: {json}\n\n"))
+        .map(|json| format!("data: {}\n\n", scrub::text(&json)))
         .unwrap_or_default()
         .into_bytes()
 }

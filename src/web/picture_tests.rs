@@ -211,6 +211,25 @@ fn full() -> Snapshot {
 }
 
 #[test]
+fn a_number_beyond_all_others_is_no_number_and_never_breaks_the_json() {
+    for (number, shown) in [
+        (1.7e308, Value::Null),
+        (-1.7e308, Value::Null),
+        (0.25, Value::from(0.3)),
+    ] {
+        assert_eq!(shortened(Value::from(number)), shown);
+    }
+    let mut now = crate::web::testing::snapshot();
+    let queue = QueueSnapshot {
+        average_wait_secs: Some(f64::INFINITY),
+        ..QueueSnapshot::default()
+    };
+    now.queues.insert(crate::Id::new("q"), queue);
+    let event = String::from_utf8(event(&scene(now), None, SETTINGS)).expect("text");
+    serde_json::from_str::<Value>(event.trim().trim_start_matches("data: ")).expect("JSON");
+}
+
+#[test]
 fn a_picture_has_the_names_of_the_snapshot() {
     let whole = read(&event(&scene(full()), None, SETTINGS));
     assert_eq!(whole["whole"], true);

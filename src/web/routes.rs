@@ -15,8 +15,8 @@ use super::viewer;
 use crate::http_server::{Reply, Request, Response, form_pairs};
 use crate::{Id, Moment};
 
-/// Viewers of the page at one time, and as many of `/api/events`; 32 connections are left for other requests.
-const MOST_VIEWERS: usize = 240;
+/// Connections that are left for other requests than those of viewers, where there are many.
+const NOT_FOR_VIEWERS: usize = 32;
 /// The event stream of the page's own script.
 const PAGE_EVENTS: &str = "/api/page";
 /// The windows for the page's chart of the day.
@@ -28,6 +28,8 @@ pub(super) struct Site {
     hosts: Hosts,
     token_check: Option<TokenCheck>,
     page: Page,
+    /// Viewers of the page at one time, and as many of `/api/events`.
+    most_viewers: usize,
 }
 
 /// A line of text.
@@ -50,7 +52,8 @@ fn with_common_fields(mut response: Response) -> Response {
         ("Cache-Control", caching),
         ("X-Content-Type-Options", Some("nosniff")),
         ("X-Frame-Options", Some("DENY")),
-        ("Referrer-Policy", Some("no-referrer")),
+        // With `no-referrer` browsers send the login form with `Origin: null`.
+        ("Referrer-Policy", Some("same-origin")),
         ("Cross-Origin-Opener-Policy", Some("same-origin")),
         ("Cross-Origin-Resource-Policy", Some("same-origin")),
     ] {
@@ -62,8 +65,11 @@ fn with_common_fields(mut response: Response) -> Response {
 }
 
 impl Site {
-    pub(super) fn new(board: Arc<Board>, hosts: Hosts, token_check: Option<TokenCheck>) -> Self {
+    /// `connections` is how many there are at one time.
+    pub(super) fn new(board: Arc<Board>, hosts: Hosts, token_check: Option<TokenCheck>, connections: usize) -> Self {
+        let others = (connections / 4).min(NOT_FOR_VIEWERS);
         Self {
+            most_viewers: ((connections - others) / 2).max(1),
             board,
             hosts,
             token_check,
@@ -201,10 +207,10 @@ impl Site {
         if request.method == "HEAD" {
             return event_stream().into();
         }
-        match self.board.snapshots.enter(MOST_VIEWERS) {
+        match self.board.snapshots.enter(self.most_viewers) {
             Some(place) => Reply::TakeOver(
                 event_stream().header("Connection", "close"),
-                Box::new(move |stream, _| viewer::serve(stream, &place, |newest, _| newest.event())),
+                Box::new(move |stream, _| viewer::serve(&stream, &place, |newest, _| newest.event())),
             ),
             None => full().into(),
         }
@@ -214,10 +220,10 @@ impl Site {
         if request.method == "HEAD" {
             return event_stream().into();
         }
-        match self.board.pictures.enter(MOST_VIEWERS) {
+        match self.board.pictures.enter(self.most_viewers) {
             Some(place) => Reply::TakeOver(
                 event_stream().header("Connection", "close"),
-                Box::new(move |stream, _| viewer::serve(stream, &place, Picture::event)),
+                Box::new(move |stream, _| viewer::serve(&stream, &place, Picture::event)),
             ),
             None => full().into(),
         }
@@ -288,7 +294,11 @@ fn event_stream() -> Response {
 /// Whether the browser says that a page of another site sent this request.
 fn is_from_elsewhere(request: &Request) -> bool {
     let site = request.header("sec-fetch-site");
-    let origin = request.header("origin").and_then(|origin| origin.split_once("://"));
+    let is_ours = |origin: &str| {
+        // `null` is the origin of a page that does not tell its own, for instance a sandboxed frame.
+        let authority = origin.split_once("://").map(|(_, authority)| authority);
+        authority.is_some() && authority == request.header("host")
+    };
     site.is_some_and(|site| !matches!(site, "same-origin" | "none"))
-        || origin.is_some_and(|(_, authority)| Some(authority) != request.header("host"))
+        || request.header("origin").is_some_and(|origin| !is_ours(origin))
 }

@@ -27,7 +27,7 @@ pub(super) enum Seen {
 }
 
 /// Sends the event that `event_of` makes of the newest state, again and again.
-pub(super) fn serve<T>(mut stream: TcpStream, place: &Place<T>, event_of: impl Fn(&T, Seen) -> Arc<[u8]>) {
+pub(super) fn serve<T>(stream: &TcpStream, place: &Place<T>, event_of: impl Fn(&T, Seen) -> Arc<[u8]>) {
     let mut last = 0;
     loop {
         let sent = match place.feed.next(last, Instant::now() + HEARTBEAT) {
@@ -38,9 +38,9 @@ pub(super) fn serve<T>(mut stream: TcpStream, place: &Place<T>, event_of: impl F
                     false => Seen::NotOneBefore,
                 };
                 last = number;
-                write_within(&mut stream, &event_of(&state, seen), EVENT_TIME)
+                write_within(stream, &event_of(&state, seen), EVENT_TIME)
             }
-            Next::Timeout => write_within(&mut stream, b":\n\n", EVENT_TIME),
+            Next::Timeout => write_within(stream, b":\n\n", EVENT_TIME),
             Next::Closed => return,
         };
         if sent.is_err() {

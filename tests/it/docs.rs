@@ -197,6 +197,49 @@ fn the_readme_lists_the_simulators_calls() {
     assert_eq!(told, real.collect());
 }
 
+/// A row tells the parameters of all its calls: exactly those that `/sim/` lists, each of which its call takes.
+#[test]
+fn the_readme_lists_the_parameters_of_the_simulators_calls() {
+    let page = page::read("README.md");
+    let sim = start(busy());
+    let list = control(&sim, "");
+    let listed = |call: &str| -> BTreeSet<String> {
+        let calls = list["calls"].as_array().into_iter().flatten();
+        let mut calls = calls.filter(|one| one["call"] == format!("/sim/{call}"));
+        let parameters = calls.next().and_then(|one| one["parameters"].as_str()).expect(call);
+        let names = parameters.split(|c: char| !(c.is_alphanumeric() || "_=".contains(c)));
+        let names = names.map(|name| name.split('=').next().unwrap_or_default().to_owned());
+        names
+            .filter(|name| !matches!(name.as_str(), "" | "or" | "and"))
+            .collect()
+    };
+    let rows = page::rows(&page, 3).into_iter();
+    let mut seen = 0;
+    for row in rows.filter(|row| row[0].contains("`/sim/")) {
+        let calls = page::code(row[0])
+            .into_iter()
+            .filter_map(|call| call.strip_prefix("/sim/"));
+        let calls: Vec<&str> = calls.collect();
+        let told = page::code(row[1]).into_iter();
+        let told: BTreeSet<&str> = told.map(|text| text.split('=').next().unwrap_or_default()).collect();
+        for name in &told {
+            assert!(
+                calls.iter().any(|call| listed(call).contains(*name)),
+                "{calls:?}: {name}"
+            );
+        }
+        if let ([call], false) = (calls.as_slice(), told.is_empty()) {
+            assert_eq!(
+                listed(call),
+                told.iter().map(|name| (*name).to_owned()).collect(),
+                "{call}"
+            );
+        }
+        seen += calls.len();
+    }
+    assert!(seen > 20, "{seen}");
+}
+
 /// In the pages, and in what the sources say of them.
 #[test]
 fn references_to_pages_lead_to_headings() {
@@ -221,6 +264,7 @@ fn references_to_pages_lead_to_headings() {
             "CONTRIBUTING.md",
             "CHANGELOG.md",
             "ARCHITECTURE.md",
+            "SECURITY.md",
         ],
         ".md",
     );

@@ -15,6 +15,8 @@ use serde_json::value::RawValue;
 
 use super::delivery::Delivery;
 use super::run::Run;
+use crate::base::id::is_canonical_uuid;
+use crate::base::pseudonym;
 use crate::base::receipt::Receipt;
 use crate::config::{Config, ServiceLevel};
 use crate::event::change::{Change, ClockLook};
@@ -66,7 +68,7 @@ struct Step {
     look: bool,
 }
 
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Expected {
     /// -1 = the last.
@@ -83,6 +85,8 @@ enum Way {
     AsWritten,
     WithTicks,
     Doubled,
+    /// As a redacted recording, with identifiers that look like addresses.
+    Redacted,
     /// In another order, by its number; every second one doubled.
     Shuffled(u64),
 }
@@ -93,10 +97,11 @@ struct Playing {
     delivery: Delivery,
     start: Moment,
     gaps: u64,
+    bodies: Bodies,
 }
 
 impl Playing {
-    fn new(case: &Case, start: Moment) -> Self {
+    fn new(case: &Case, start: Moment, bodies: Bodies) -> Self {
         let secret = Secret::new("replay");
         let config = Config::builder().connection_overridden("http://127.0.0.1:1", "replay", secret);
         let mut settings = Settings::from(&config.build().expect("settings"));
@@ -107,6 +112,7 @@ impl Playing {
             delivery: Delivery::new(Outputs::default(), Cancel::new()),
             start,
             gaps: 0,
+            bodies,
         };
         let queue = |queue: &CaseQueue| Queue {
             id: queue.id.clone(),
@@ -134,7 +140,7 @@ impl Playing {
     /// Plays a line of a recording, through its text.
     fn line(&mut self, line: &Line) {
         let mut text = Vec::new();
-        line.write(&mut text, Bodies::Verbatim);
+        line.write(&mut text, self.bodies);
         let read = Line::read(text.trim_ascii_end()).expect("a line of a recording");
         self.run.play(read, &mut self.delivery).expect("it can be played");
     }
@@ -195,7 +201,11 @@ impl Playing {
 impl Case {
     /// The snapshots after its steps, as far as this way of playing gives them; the last one always.
     fn play(&self, way: Way, start: Moment) -> BTreeMap<usize, Value> {
-        let mut playing = Playing::new(self, start);
+        let bodies = match way {
+            Way::Redacted => Bodies::Redacted,
+            _ => Bodies::Verbatim,
+        };
+        let mut playing = Playing::new(self, start, bodies);
         let last = self.steps.len() - 1;
         let end = self.steps[last].at;
         let mut looks = BTreeMap::new();
@@ -246,7 +256,11 @@ impl Case {
                 assert!(is_shuffled, "there is no step {step}");
                 continue;
             };
-            let found = |path: &str| path.split('.').fold(snapshot, |value, key| &value[key]);
+            let key_of = |part: &str| match part {
+                uuid if way == Way::Redacted && is_canonical_uuid(uuid) => pseudonym::of(&address(uuid)).into_owned(),
+                other => other.to_owned(),
+            };
+            let found = |path: &str| path.split('.').fold(snapshot, |value, key| &value[key_of(key)]);
             // The time at which a hold is over depends on the order.
             let counts = |path: &str| !(is_shuffled && path.ends_with("hold_secs"));
             for (path, wanted) in expected.values.iter().filter(|(path, _)| counts(path)) {
@@ -284,13 +298,39 @@ fn check(path: &Path) -> Vec<String> {
     let orders = if case.ordered { 0 } else { ORDERS };
     let ways = [Way::AsWritten, Way::WithTicks, Way::Doubled];
     let ways = ways.into_iter().chain((1..=orders).map(Way::Shuffled));
+    let addressed = Case {
+        expect: case.expect.clone(),
+        ..serde_json::from_str(&with_addresses(&text)).expect("the same with other identifiers")
+    };
+    let redacted = || addressed.differences(Way::Redacted, start);
     // One way that fails says enough.
     let found = ways
         .map(|way| case.differences(way, start))
+        .chain(std::iter::once_with(redacted))
         .find(|found| !found.is_empty());
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let named = |difference: String| format!("{name}: {difference}");
     found.into_iter().flatten().map(named).collect()
+}
+
+/// An identifier that looks like an address, in place of a UUID.
+fn address(uuid: &str) -> String {
+    format!("sip:{}@x", uuid.to_ascii_lowercase())
+}
+
+fn with_addresses(text: &str) -> String {
+    let mut changed = String::new();
+    let mut rest = text;
+    while let Some(first) = rest.chars().next() {
+        let uuid = rest.get(..36).filter(|uuid| is_canonical_uuid(uuid));
+        let length = uuid.map_or(first.len_utf8(), str::len);
+        match uuid {
+            Some(uuid) => changed.push_str(&address(uuid)),
+            None => changed.push(first),
+        }
+        rest = &rest[length..];
+    }
+    changed
 }
 
 /// The earliest time in a file.

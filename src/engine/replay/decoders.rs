@@ -80,8 +80,8 @@ impl Decoders {
         };
         let opening = match self.protocol {
             Protocol::Notifications => Opening::Notifications(ChannelSocket {
-                id: Secret::new(CHANNEL),
-                connect_uri: Secret::new(CHANNEL),
+                id: Secret::derived(CHANNEL),
+                connect_uri: Secret::derived(CHANNEL),
             }),
             Protocol::Events => Opening::Events { event_types, queues },
             // Only the decoding matters, and it does not depend on the payload.

@@ -7,6 +7,8 @@
 mod cases;
 mod decoders;
 mod delivery;
+#[cfg(test)]
+mod extremes;
 mod file;
 mod pace;
 mod run;

@@ -156,7 +156,7 @@ impl Run {
     fn apply_waiting(&mut self, until: u64, delivery: &mut Delivery) {
         while self.settled < until && !delivery.is_stopped() {
             let Some(event) = self.waiting.pop_front() else { break };
-            self.settled += 1;
+            self.settled = self.settled.saturating_add(1);
             let applied = self.core.apply_event(&event);
             Telemetry::add(&self.telemetry.applied, 1);
             if applied.gets_record {
@@ -193,7 +193,7 @@ impl Run {
         let left = self.waiting.len() as u64;
         self.waiting.clear();
         Telemetry::add(&self.telemetry.dropped, left);
-        if stop.events_dropped + stop.events_coalesced > 0 {
+        if stop.events_dropped > 0 || stop.events_coalesced > 0 {
             log::warn!(
                 "the recorded run dropped {} events and merged {}: its replay applies each, so that its numbers may differ",
                 stop.events_dropped,

@@ -5,17 +5,18 @@
 
 mod redact;
 
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Write};
 
 use serde::Serialize;
 
+use crate::base::scrub;
 use crate::event::Event;
 use crate::event::alert::Alert;
 use crate::event::gap::Gap;
 pub(crate) use crate::event::state::StateChange;
 use crate::model::snapshot::Snapshot;
 
-pub(crate) use redact::redact;
+pub(crate) use redact::{redact, redact_recorded};
 
 /// What [`StreamBuilder::records`](crate::StreamBuilder::records) writes, a line each; the JSON forms are described in
 /// `docs/records.md`.
@@ -52,7 +53,8 @@ pub(crate) enum Bodies {
 
 /// Appends the record of an event. `seq` is its number among the events that this output writes.
 pub(crate) fn event(out: &mut Vec<u8>, seq: u64, event: &Event, bodies: Bodies) {
-    json(out, &event.record(Some(seq)));
+    let begin = out.len();
+    json_as(out, &event.record(Some(seq)), bodies);
     // The body is the last field, and is copied as it came.
     out.pop();
     out.extend_from_slice(b",\"body\":");
@@ -62,6 +64,7 @@ pub(crate) fn event(out: &mut Vec<u8>, seq: u64, event: &Event, bodies: Bodies) 
         (Some(body), Bodies::Redacted) => redact(out, body),
     }
     out.extend_from_slice(b"}\n");
+    scrub::bytes(out, begin);
 }
 
 /// Appends the record of a state change.
@@ -83,32 +86,32 @@ pub(crate) fn state(out: &mut Vec<u8>, change: &StateChange) {
 }
 
 /// Appends the record of a gap as it is now.
-pub(crate) fn gap(out: &mut Vec<u8>, gap: &Gap) {
+pub(crate) fn gap(out: &mut Vec<u8>, gap: &Gap, bodies: Bodies) {
     #[derive(Serialize)]
     struct Record<'a> {
         record: &'static str,
         #[serde(flatten)]
         gap: &'a Gap,
     }
-    json(out, &Record { record: "gap", gap });
+    json_as(out, &Record { record: "gap", gap }, bodies);
     out.push(b'\n');
 }
 
 /// Appends the record of an alert.
-pub(crate) fn alert(out: &mut Vec<u8>, alert: &Alert) {
+pub(crate) fn alert(out: &mut Vec<u8>, alert: &Alert, bodies: Bodies) {
     #[derive(Serialize)]
     struct Record<'a> {
         record: &'static str,
         #[serde(flatten)]
         alert: &'a Alert,
     }
-    json(out, &Record { record: "alert", alert });
+    json_as(out, &Record { record: "alert", alert }, bodies);
     out.push(b'\n');
 }
 
 /// Appends a snapshot.
-pub(crate) fn snapshot(out: &mut Vec<u8>, snapshot: &Snapshot) {
-    json(out, snapshot);
+pub(crate) fn snapshot(out: &mut Vec<u8>, snapshot: &Snapshot, bodies: Bodies) {
+    json_as(out, snapshot, bodies);
     out.push(b'\n');
 }
 
@@ -117,10 +120,39 @@ pub(crate) fn snapshot(out: &mut Vec<u8>, snapshot: &Snapshot) {
 /// # Errors
 /// Those of `out`.
 pub(crate) fn write_snapshot(out: impl Write, snapshot: &Snapshot) -> io::Result<()> {
-    let mut out = BufWriter::with_capacity(BLOCK_BYTES, out);
+    let mut out = Scrubbing { out, held: Vec::new() };
     serde_json::to_writer(&mut out, snapshot)?;
     out.write_all(b"\n")?;
     out.flush()
+}
+
+/// Writes in blocks, without secrets.
+struct Scrubbing<W> {
+    out: W,
+    held: Vec<u8>,
+}
+
+/// Of a block so much is held back: a secret may have begun there. None is longer.
+const HELD_BACK_BYTES: usize = 8 * 1024;
+
+impl<W: Write> Write for Scrubbing<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.held.extend_from_slice(bytes);
+        if self.held.len() >= BLOCK_BYTES + HELD_BACK_BYTES {
+            scrub::bytes(&mut self.held, 0);
+            let end = self.held.len().saturating_sub(HELD_BACK_BYTES);
+            self.out.write_all(&self.held[..end])?;
+            self.held.drain(..end);
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        scrub::bytes(&mut self.held, 0);
+        self.out.write_all(&self.held)?;
+        self.held.clear();
+        self.out.flush()
+    }
 }
 
 /// Appends `value` as JSON; what cannot be written as JSON (no type here) leaves `null`.
@@ -129,6 +161,19 @@ fn json<T: Serialize + ?Sized>(out: &mut Vec<u8>, value: &T) {
     if serde_json::to_writer(&mut *out, value).is_err() {
         out.truncate(start);
         out.extend_from_slice(b"null");
+    }
+    scrub::bytes(out, start);
+}
+
+/// As [`json`], redacted where bodies are.
+fn json_as<T: Serialize + ?Sized>(out: &mut Vec<u8>, value: &T, bodies: Bodies) {
+    match bodies {
+        Bodies::Verbatim => json(out, value),
+        Bodies::Redacted => {
+            let mut verbatim = Vec::new();
+            json(&mut verbatim, value);
+            redact::redact_record(out, &String::from_utf8_lossy(&verbatim));
+        }
     }
 }
 
@@ -293,7 +338,7 @@ pub(crate) mod tests {
             repaired: false,
         };
         assert_eq!(
-            line(|out| gap(out, &open)),
+            line(|out| gap(out, &open, Bodies::Verbatim)),
             concat!(
                 r#"{"record":"gap","id":1,"topics":"all","from":"2026-05-04T14:05:30.000Z","to":null,"cause":"silent","repaired":false}"#,
                 "\n"
@@ -302,9 +347,64 @@ pub(crate) mod tests {
         open.topics = GapTopics::Some(vec!["v2.a".to_owned()]);
         open.to = Some(moment("2026-05-04T14:06:00Z"));
         open.repaired = true;
-        assert!(line(|out| gap(out, &open)).contains(
+        assert!(line(|out| gap(out, &open, Bodies::Verbatim)).contains(
             r#""topics":["v2.a"],"from":"2026-05-04T14:05:30.000Z","to":"2026-05-04T14:06:00.000Z","cause":"silent","repaired":true"#
         ));
+    }
+
+    #[test]
+    fn no_secret_leaves_in_a_record_or_snapshot() {
+        const PLANTED: &str = "planted-token-0123456789";
+        let _secret = crate::Secret::new(PLANTED);
+        let body = format!(r#"{{"id":"1","note":"{PLANTED}"}}"#);
+        let of_event = line(|out| event(out, 1, &an_event(Some(&body)), Bodies::Verbatim));
+        assert!(of_event.contains(r#""note":"<secret>""#), "{of_event}");
+        let mut snapshot = (*crate::output::testing::numbered(1)).clone();
+        // Longer than a block, so that some of the secrets are where a block ends.
+        for n in 0..4000 {
+            let queue = crate::model::snapshot::QueueSnapshot {
+                name: Some(format!("{}{PLANTED}", "x".repeat(n % 50))),
+                ..Default::default()
+            };
+            snapshot.queues.insert(Id::new(&n.to_string()), queue);
+        }
+        let mut file = Vec::new();
+        write_snapshot(&mut file, &snapshot).unwrap();
+        let text = String::from_utf8(file).unwrap();
+        assert!(!text.contains("planted") && text.matches("<secret>").count() == 4000);
+        assert_eq!(text, line(|out| super::snapshot(out, &snapshot, Bodies::Verbatim)));
+    }
+
+    #[test]
+    fn redacted_records_keep_uuids_and_names_of_queues() {
+        let mut event_of = an_event(Some(r#"{"id":"sip:erika"}"#));
+        event_of.topic = "v2.routing.queues.Erika.conversations".into();
+        event_of.queue_id = Some(Id::new("Erika"));
+        let of_event = line(|out| event(out, 1, &event_of, Bodies::Redacted));
+        let value: Value = serde_json::from_str(&of_event).unwrap();
+        let queue = value["queue_id"].as_str().unwrap();
+        assert!(queue.starts_with("h:"), "{of_event}");
+        assert_eq!(value["topic"], format!("v2.routing.queues.{queue}.conversations"));
+        assert_eq!(value["conversation_id"], "1b3e08b8-e7c3-538a-87c3-a10b68b6b415");
+        let mut of_centre = (*crate::output::testing::numbered(1)).clone();
+        let queue_of_centre = crate::model::snapshot::QueueSnapshot {
+            name: Some("Sales".to_owned()),
+            ..Default::default()
+        };
+        of_centre.queues.insert(Id::new("Erika"), queue_of_centre);
+        let user = crate::model::snapshot::UserSnapshot {
+            name: Some("Erika".to_owned()),
+            ..Default::default()
+        };
+        of_centre.users.insert(Id::new("Erika"), user);
+        let of_snapshot = line(|out| snapshot(out, &of_centre, Bodies::Redacted));
+        let value: Value = serde_json::from_str(&of_snapshot).unwrap();
+        assert_eq!(value["queues"][queue]["name"], "Sales");
+        assert_eq!(value["users"][queue]["name"], Value::Null);
+        assert!(
+            !of_event.contains("rika") && !of_snapshot.contains("rika"),
+            "{of_snapshot}"
+        );
     }
 
     #[test]
@@ -321,7 +421,7 @@ pub(crate) mod tests {
             since: moment("2026-05-04T14:05:30Z"),
         };
         assert_eq!(
-            line(|out| alert(out, &of_waiting)),
+            line(|out| alert(out, &of_waiting, Bodies::Verbatim)),
             concat!(
                 r#"{"record":"alert","at":"2026-05-04T14:05:30.000Z","queue_id":"q","queue":"Sales","name":"waiting","state":"firing","#,
                 r#""level":"red","value":7,"threshold":5,"since":"2026-05-04T14:05:30.000Z"}"#,
@@ -330,7 +430,7 @@ pub(crate) mod tests {
         );
         of_waiting.state = AlertState::Resolved;
         (of_waiting.value, of_waiting.threshold) = (None, 2.5);
-        let resolved = line(|out| alert(out, &of_waiting));
+        let resolved = line(|out| alert(out, &of_waiting, Bodies::Verbatim));
         assert!(
             resolved.contains(r#""state":"resolved","level":"red","value":null,"threshold":2.5,"#),
             "{resolved}"

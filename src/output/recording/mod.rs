@@ -16,10 +16,11 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use self::preface::Preface;
 use crate::base::receipt::Receipt;
+use crate::base::scrub;
 use crate::event::change::Change;
 use crate::model::Settings;
 use crate::model::snapshot::OutputSnapshot;
-use crate::output::record::{Bodies, redact};
+use crate::output::record::{Bodies, redact, redact_recorded};
 use crate::{Id, Moment};
 
 /// The form of the lines; a file of another form is refused.
@@ -113,7 +114,8 @@ impl Stop {
     /// Events that left the buffer.
     #[cfg(feature = "cli")]
     pub(crate) fn settled(&self) -> u64 {
-        self.events_applied + self.events_coalesced + self.events_dropped
+        let parts = [self.events_coalesced, self.events_dropped];
+        parts.into_iter().fold(self.events_applied, u64::saturating_add)
     }
 }
 
@@ -173,30 +175,31 @@ impl Line {
         let begin = out.len();
         let written = match bodies {
             Bodies::Verbatim => serde_json::to_writer(&mut *out, self),
-            Bodies::Redacted => serde_json::to_writer(&mut *out, &self.redacted()),
+            Bodies::Redacted => self.write_redacted(out),
         };
         match written {
-            Ok(()) => out.push(b'\n'),
+            Ok(()) => {
+                scrub::bytes(out, begin);
+                out.push(b'\n');
+            }
             // No type here can fail.
             Err(_) => out.truncate(begin),
         }
     }
 
-    /// Without names, addresses, attributes and notes of customers, users and queues.
-    fn redacted(&self) -> Self {
-        let content = match &self.content {
-            Content::Frame(Some(text)) => {
-                let mut emptied = Vec::new();
-                redact(&mut emptied, text);
-                Content::Frame(String::from_utf8(emptied).ok().map(Into::into))
-            }
-            Content::Rest(change) => Content::Rest(change.clone().redacted()),
-            other => other.clone(),
+    /// Without names, addresses, attributes and notes of customers and users, and identifiers that are no UUIDs.
+    fn write_redacted(&self, out: &mut Vec<u8>) -> serde_json::Result<()> {
+        let Content::Frame(Some(text)) = &self.content else {
+            redact_recorded(out, &serde_json::to_string(self)?);
+            return Ok(());
         };
-        Self {
-            content,
+        let mut emptied = Vec::new();
+        redact(&mut emptied, text);
+        let frame = Self {
+            content: Content::Frame(String::from_utf8(emptied).ok().map(Into::into)),
             fingerprints: self.fingerprints.clone(),
             ..*self
-        }
+        };
+        serde_json::to_writer(out, &frame)
     }
 }

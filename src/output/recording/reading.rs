@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde_json::error::Category;
 
 use super::{Content, Line, SCHEMA, Start, State};
+use crate::config::allowed;
 
 impl Line {
     /// Reads one.
@@ -47,10 +48,14 @@ fn no_line(error: &serde_json::Error) -> String {
     format!("no line of a recording: {what} (column {})", error.column())
 }
 
-/// A window without a length would be divided by.
+/// Whether the configuration allows these settings: what a file says sizes no memory beyond what a run may take.
 fn is_usable(start: &Start) -> bool {
-    let windows = start.settings.windows;
-    !windows.granularity.is_zero() && windows.keep > 0
+    let settings = &start.settings;
+    allowed::are_windows(&settings.windows, &settings.totals)
+        && allowed::holds(&allowed::STALE_AFTER_SECS, settings.stale_after)
+        && allowed::holds(&allowed::RETENTION_SECS, settings.retention)
+        && allowed::CONVERSATIONS.contains(&(settings.max_conversations as u64))
+        && allowed::MODEL_BYTES.contains(&(settings.max_bytes as u64))
 }
 
 /// Refuses the start of a run that was recorded in another form.

@@ -12,7 +12,7 @@ use crate::config::{ReconnectConfig, WebhookOn};
 use crate::net::backoff::Backoff;
 use crate::output::Item;
 use crate::output::failure_log::FailureLog;
-use crate::output::record::{self, Bodies, redact};
+use crate::output::record;
 use crate::rest::webhook::{Post, WebhookClient};
 
 /// Pauses after failures: they begin like those of the stream's reconnects, but stay short enough that a wallboard never
@@ -101,7 +101,7 @@ impl Poster {
         let mut seq = self.seq;
         match payload {
             Payload::Snapshot(snapshot) => {
-                self.write_snapshot(&mut body, snapshot);
+                record::snapshot(&mut body, snapshot, self.settings.bodies);
                 // A JSON object without the newline of a record.
                 body.pop();
                 (seq, snapshot.revision, body)
@@ -114,25 +114,13 @@ impl Poster {
                             record::event(&mut body, seq, event, self.settings.bodies);
                         }
                         Item::State(change) => record::state(&mut body, change),
-                        Item::Gap(gap) => record::gap(&mut body, gap),
-                        Item::Alert(alert) => record::alert(&mut body, alert),
-                        Item::Snapshot(snapshot) => self.write_snapshot(&mut body, snapshot),
+                        Item::Gap(gap) => record::gap(&mut body, gap, self.settings.bodies),
+                        Item::Alert(alert) => record::alert(&mut body, alert, self.settings.bodies),
+                        Item::Snapshot(snapshot) => record::snapshot(&mut body, snapshot, self.settings.bodies),
                         Item::Audited(_) | Item::Recorded(_) => {}
                     }
                 }
                 (seq, *number, body)
-            }
-        }
-    }
-
-    fn write_snapshot(&self, body: &mut Vec<u8>, snapshot: &crate::model::snapshot::Snapshot) {
-        match self.settings.bodies {
-            Bodies::Verbatim => record::snapshot(body, snapshot),
-            Bodies::Redacted => {
-                let mut whole = Vec::new();
-                record::snapshot(&mut whole, snapshot);
-                redact(body, &String::from_utf8_lossy(&whole));
-                body.push(b'\n');
             }
         }
     }

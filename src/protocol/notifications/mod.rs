@@ -16,8 +16,9 @@ use std::time::Duration;
 
 use super::json::{Field, Status};
 use super::scan::{Body, Invalid, Scanner, Times, keys};
-use super::{Heard, Machine, Options, Ping, one_line};
+use super::{Heard, Machine, Options, Ping};
 use crate::base::receipt::Receipt;
+use crate::base::scrub::line_of_peer;
 use crate::config::Protocol;
 use crate::event::facts::{Facts, UserFacts};
 use crate::event::update::ConversationUpdate;
@@ -101,7 +102,7 @@ impl Notifications {
 
     /// A peer's text without the channel id, as one line.
     fn safe_line(&self, text: &str) -> String {
-        one_line(&self.without_channel(text))
+        line_of_peer(&self.without_channel(text))
     }
 
     fn without_channel<'a>(&self, text: &'a str) -> Cow<'a, str> {

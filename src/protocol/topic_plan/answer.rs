@@ -2,6 +2,7 @@
 //!
 //! In: requested ids, the entities of the answer · Out: `Answer` · Thread: any (pure).
 
+use crate::base::scrub::line_of_peer;
 use std::collections::{HashMap, HashSet};
 
 use serde::{Deserialize, Deserializer};
@@ -99,7 +100,7 @@ pub fn read_answer<S: AsRef<str>>(requested: &[S], entities: &[Entity]) -> Answe
             Some(entity) if is(entity, "permitted") => answer.permitted.push(topic),
             Some(entity) if is(entity, "rejected") => answer.rejected.push(Rejected {
                 topic,
-                reason: entity.rejection_reason.clone(),
+                reason: entity.rejection_reason.as_deref().map(line_of_peer),
                 missing_permissions: entity.missing_permissions.clone(),
             }),
             _ => answer.unknown.push(topic),

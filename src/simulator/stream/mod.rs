@@ -45,7 +45,13 @@ pub(super) fn upgrade(
         .header("Upgrade", "websocket")
         .header("Connection", "Upgrade")
         .header("Sec-WebSocket-Accept", derive_accept_key(key.as_bytes()));
-    Reply::TakeOver(response, Box::new(run))
+    let run_on = |stream: Arc<TcpStream>, early| {
+        // Reader and writer are threads of their own.
+        if let Ok(stream) = stream.try_clone() {
+            run(stream, early);
+        }
+    };
+    Reply::TakeOver(response, Box::new(run_on))
 }
 
 /// Whether a request asks for a WebSocket.
