@@ -25,6 +25,7 @@
 //! | `explain` | what one conversation was counted for and why |
 //! | `webhook` | snapshots and events posted to receivers that take, refuse, fail and hang |
 //! | `process` | the program: outputs, signals, exit codes |
+//! | `service` | the program as a service: systemd's datagrams, the journal, log files, ignored signals, file size limits |
 //! | `simulator` | the simulator from outside |
 //! | `web` | the page, metrics, health and snapshots over HTTP, and what hostile peers get |
 //! | `week` | a week of renewals and faults, compressed: the numbers are true at its end, and nothing leaks |
@@ -70,6 +71,8 @@ mod reconnect;
 mod repair;
 #[cfg(all(unix, feature = "cli", feature = "simulator"))]
 mod replay;
+#[cfg(all(unix, feature = "cli", feature = "simulator"))]
+mod service;
 #[cfg(feature = "simulator")]
 mod simulator;
 #[cfg(feature = "simulator")]
