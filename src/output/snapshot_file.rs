@@ -139,7 +139,9 @@ impl SnapshotFile {
     /// tenth too early is in time.
     fn is_due(&mut self, now: Instant) -> bool {
         let early = self.every / 10;
-        let due = self.tried.is_none_or(|tried| now.duration_since(tried) + early >= self.every);
+        let due = self
+            .tried
+            .is_none_or(|tried| now.duration_since(tried) + early >= self.every);
         if due {
             self.tried = Some(now);
         }
