@@ -7,6 +7,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -147,6 +148,17 @@ impl Windows {
             })
         });
         told.iter().cloned().chain(counted)
+    }
+
+    /// The sums of the windows that overlap this time before now; none of windows that were read.
+    pub(crate) fn sums_of_last(&self, time: Duration) -> Sums {
+        let mut all = Sums::default();
+        if let Form::Counted(Counted { grid, packed, .. }) = &self.0 {
+            let oldest = grid.as_of.minus(time).epoch_ms().div_euclid(grid.granularity_ms);
+            let windows = packed.iter().filter(|(at, _)| *at >= oldest);
+            windows.for_each(|(_, sums)| all.add(&sums));
+        }
+        all
     }
 
     /// Whether both have the same memory.
