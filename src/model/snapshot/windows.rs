@@ -250,6 +250,23 @@ mod tests {
     }
 
     #[test]
+    fn the_last_minutes_are_the_windows_that_overlap_them() {
+        let grid = Grid {
+            granularity: "PT1M".into(),
+            granularity_ms: 60_000,
+            as_of: Moment::from_epoch_ms(100 * 60_000 + 1),
+        };
+        let one = Sums {
+            offered: 1,
+            ..Sums::default()
+        };
+        let packed = Packed::new((90..=100).map(|at| (at, one)), &mut Vec::new());
+        let windows = Windows::counted(&Arc::new(grid), &Arc::default(), packed);
+        let offered = |secs| windows.sums_of_last(Duration::from_secs(secs)).offered;
+        assert_eq!([offered(0), offered(60), offered(120), offered(1800)], [1, 2, 3, 11]);
+    }
+
+    #[test]
     fn an_empty_window_takes_three_bytes() {
         let packed = Packed::new((1_000_000..1_000_060).map(|at| (at, Sums::default())), &mut Vec::new());
         assert!(packed.bytes.len() <= 3 * 60 + 3, "{}", packed.bytes.len());
