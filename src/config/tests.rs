@@ -324,6 +324,18 @@ fn wrong_files() {
             &["token.refresh_before_secs: found -7"],
         ),
         (
+            "{\"outputs\": {\"snapshot_mode\": \"0777\"}}",
+            &["outputs.snapshot_mode", "0777", "allowed are \"0600\""],
+        ),
+        (
+            "{\"outputs\": {\"snapshot_mode\": 600}}",
+            &["outputs.snapshot_mode", "a text in double quotes"],
+        ),
+        (
+            "{\"outputs\": {\"snapshot_every_secs\": 0}}",
+            &["outputs.snapshot_every_secs", "1 to 86400"],
+        ),
+        (
             "{\"outputs\": {\"audit_file\": \"a\", \"log_file\": \"a\"}}",
             &["outputs.log_file", "same file as outputs.audit_file"],
         ),

@@ -10,6 +10,7 @@
 //! | `clock` | a service whose clock differs from ours, in both directions |
 //! | `docs` | the pages of `docs`: keys, flags, schemas, the worked example, links |
 //! | `check` | preflight: every step, what it says when it fails, nothing left behind |
+//! | `packaging` | what is installed and packaged |
 //! | `plan` | what would be subscribed, without subscribing |
 //! | `protocols` | one suite for all three protocols: streams, counts, pings, stops, refusals, tokens, 429 |
 //! | `reconnect` | every way in which a connection ends, for all three protocols: back by itself, the gap recorded |
@@ -59,6 +60,8 @@ mod fault_matrix;
 mod library;
 #[cfg(feature = "simulator")]
 mod overload;
+#[cfg(all(unix, feature = "cli", feature = "simulator"))]
+mod packaging;
 #[cfg(all(unix, feature = "cli", feature = "simulator"))]
 mod plan;
 #[cfg(all(unix, feature = "cli", feature = "simulator"))]
