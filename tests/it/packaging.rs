@@ -78,11 +78,20 @@ fn the_package_for_crates_io_has_what_is_needed_and_nothing_else() {
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
     let list = output(Command::new(cargo).args(["package", "--list", "--allow-dirty", "--offline", "--quiet"]));
     let files: Vec<&str> = list.lines().collect();
-    for file in ["src/main.rs", "docs/operation.md", "LICENSE-MIT", "README.md", "contrib/package/install"] {
+    for file in [
+        "src/main.rs",
+        "docs/operation.md",
+        "LICENSE-MIT",
+        "README.md",
+        "contrib/package/install",
+    ] {
         assert!(files.contains(&file), "{file}");
     }
     for file in files {
         let top = file.split('/').next().expect("a name");
-        assert!(!["tests", "bench", "benches", "proptest-regressions", ".ci"].contains(&top), "{file}");
+        assert!(
+            !["tests", "bench", "benches", "proptest-regressions", ".ci"].contains(&top),
+            "{file}"
+        );
     }
 }

@@ -429,6 +429,7 @@ fn an_address_in_use_is_a_configuration_error_before_anything_is_connected() {
 fn waits_are_those_of_answered_and_abandoned_visits() {
     let sim = start(busy());
     let (stream, address) = serving(&sim.url());
+    let queues: Vec<_> = stream.until_fed().queues.keys().cloned().collect();
     let waits = |answer: &Answer| {
         let value = |name: &str, labels: &str| -> Option<u64> {
             let begin = format!("genesys_queue_{name}{{{labels}");
@@ -436,7 +437,7 @@ fn waits_are_those_of_answered_and_abandoned_visits() {
             line.rsplit(' ').next()?.parse().ok()
         };
         let mut visits = 0;
-        for id in stream.snapshot().queues.keys() {
+        for id in &queues {
             let queue = format!("queue_id=\"{id}\"");
             let within: Option<Vec<u64>> = ["5", "10", "20", "30", "60", "120", "300", "600", "+Inf"]
                 .iter()
