@@ -63,7 +63,7 @@ fn file_mode(text: &str) -> Result<u32, String> {
     let digits = text.strip_prefix('0').filter(|rest| rest.len() == 3).unwrap_or(text);
     match digits.as_bytes() {
         [b'6', b'0' | b'4' | b'6', b'0' | b'4'] => u32::from_str_radix(digits, 8).map_err(|error| error.to_string()),
-        _ => Err("allowed are \"0600\", \"0604\", \"0640\", \"0644\", \"0660\" and \"0664\"".to_owned()),
+        _ => Err("allowed are 0600, 0604, 0640, 0644, 0660, 0664".to_owned()),
     }
 }
 

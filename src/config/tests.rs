@@ -325,15 +325,12 @@ fn wrong_files() {
         ),
         (
             "{\"outputs\": {\"snapshot_mode\": \"0777\"}}",
-            &["outputs.snapshot_mode", "0777", "allowed are \"0600\""],
+            &["found \"0777\"; allowed are 0600"],
         ),
-        (
-            "{\"outputs\": {\"snapshot_mode\": 600}}",
-            &["outputs.snapshot_mode", "a text in double quotes"],
-        ),
+        ("{\"outputs\": {\"snapshot_mode\": 600}}", &["a text in double quotes"]),
         (
             "{\"outputs\": {\"snapshot_every_secs\": 0}}",
-            &["outputs.snapshot_every_secs", "1 to 86400"],
+            &["outputs.snapshot_every_secs"],
         ),
         (
             "{\"outputs\": {\"audit_file\": \"a\", \"log_file\": \"a\"}}",
