@@ -3,7 +3,7 @@ CARGO ?= cargo
 # Seconds until `make demo` ends by itself; empty = until Ctrl-C.
 DURATION ?=
 
-.PHONY: help demo build ordered test lint doc features bench parts instructions tools browser clean
+.PHONY: help demo build install uninstall deb dist ordered test lint doc features bench parts instructions tools browser clean
 
 help: ## lists these targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -14,6 +14,23 @@ demo: ## a contact centre live on this screen, from the embedded simulator
 
 build: ## the release binary, target/release/genesys-stream
 	$(CARGO) build --release --locked
+
+# DESTDIR= (a staging root), PREFIX= (/usr/local by default), BIN= (another built program).
+export DESTDIR BIN
+PREFIX ?= /usr/local
+export PREFIX
+
+install: build ## binary, manual page, completions, unit, documentation and licences below DESTDIR PREFIX
+	@contrib/package/install
+
+uninstall: ## removes what `make install` put there
+	@UNINSTALL=1 contrib/package/install
+
+deb: build ## a Debian package, target/package/*.deb
+	@contrib/package/deb
+
+dist: build ## a tarball with its checksum and the licences of its crates, target/package/
+	@contrib/package/dist
 
 ordered: ## the same with the functions of an idle program next to each other: less resident memory (valgrind, LLD)
 	@bench/link-order

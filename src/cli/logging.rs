@@ -3,18 +3,18 @@
 //! In: `log` records · Out: lines · Thread: any (one mutex, held while one line is written).
 
 use std::collections::VecDeque;
-use std::fs::{File, OpenOptions};
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use log::{LevelFilter, Log, Metadata, Record};
+use log::{Level, LevelFilter, Log, Metadata, Record};
 
 use super::args::Verbosity;
+use super::log_file::LogFile;
 use crate::base::plural::counted;
 use crate::base::scrub;
 use crate::event::notice::PROGRESS;
-use crate::{Error, ErrorKind, Moment};
+use crate::{Error, Moment};
 
 /// The most lines that are held back; older ones are dropped and counted.
 const MOST_HELD_LINES: usize = 200;
@@ -31,13 +31,15 @@ pub struct LogTarget(Arc<Mutex<LogState>>);
 
 #[derive(Debug)]
 struct LogState {
-    file: Option<File>,
+    file: Option<LogFile>,
+    /// Whether stderr is the journal's.
+    journal: bool,
+    /// A failure of the file, until it can be shown.
+    complaint: Option<String>,
     /// `Some` while a screen uses the terminal.
     held: Option<HeldBack>,
     /// Whether a line of progress is on the terminal, which the next line replaces.
     progress: bool,
-    /// Lines that could not be written to the file since the last that could.
-    lost: usize,
 }
 
 /// Moves to the first column and erases the line.
@@ -57,9 +59,10 @@ impl LogTarget {
     pub fn stderr() -> Self {
         Self(Arc::new(Mutex::new(LogState {
             file: None,
+            journal: stderr_is_journal(),
+            complaint: None,
             held: None,
             progress: false,
-            lost: 0,
         })))
     }
 
@@ -72,27 +75,7 @@ impl LogTarget {
     /// # Errors
     /// The file cannot be opened for appending ([`ErrorKind::Configuration`]).
     pub fn append_to(&self, path: &Path) -> Result<(), Error> {
-        let mut options = OpenOptions::new();
-        options.create(true).append(true);
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
-            // A FIFO is not waited for: what a reader does not take in time is lost and counted.
-            options.custom_flags(rustix::fs::OFlags::NONBLOCK.bits() as i32);
-            if std::fs::metadata(path).is_ok_and(|there| there.file_type().is_fifo()) {
-                // Opened for reading too, it needs no reader; the system keeps some lines for one.
-                options.read(true);
-                log::warn!(
-                    "the log file {} is a FIFO: lines that nobody reads in time are lost",
-                    path.display()
-                );
-            }
-        }
-        let file = options.open(path).map_err(|error| {
-            let did = format!("opening the log file {}", path.display());
-            let what = format!("{error}; name a file that can be written, in a directory that is there");
-            Error::new(ErrorKind::Configuration, did, what)
-        })?;
+        let file = LogFile::new(path)?;
         self.state().file = Some(file);
         Ok(())
     }
@@ -101,6 +84,13 @@ impl LogTarget {
     #[must_use]
     pub fn is_file(&self) -> bool {
         self.state().file.is_some()
+    }
+
+    /// Opens the log file anew, for programs that rotate it.
+    pub fn reopen(&self) {
+        if let Some(file) = &mut self.state().file {
+            file.reopen();
+        }
     }
 
     /// Stops writing to stderr, because a screen uses the terminal. A log file is still written.
@@ -114,14 +104,13 @@ impl LogTarget {
         let Some(held) = state.held.take() else {
             return;
         };
-        if state.file.is_some() {
-            return;
+        let mut text = state.complaint.take().unwrap_or_default();
+        if state.file.is_none() {
+            if held.dropped > 0 {
+                text = format!("({} left out here)\n", counted(held.dropped, "earlier log line"));
+            }
+            text.extend(held.lines);
         }
-        let mut text = String::new();
-        if held.dropped > 0 {
-            text = format!("({} left out here)\n", counted(held.dropped, "earlier log line"));
-        }
-        text.extend(held.lines);
         // A closed stderr is ignored.
         let _ = io::stderr().lock().write_all(text.as_bytes());
     }
@@ -149,36 +138,69 @@ impl LogTarget {
         let mut state = self.state();
         let LogState {
             file,
+            complaint,
             held,
             progress,
-            lost,
+            journal: _,
         } = &mut *state;
-        if let Some(file) = file {
-            // A full disk, or a FIFO that nobody reads, must not end the stream; it is told once lines can be written again.
-            let told = match *lost {
-                0 => Ok(()),
-                lines => writeln!(file, "({} lost here)", counted(lines, "log line")),
-            };
-            *lost = match told.and_then(|()| file.write_all(line.as_bytes())) {
-                Ok(()) => 0,
-                Err(_) => *lost + 1,
-            };
-        }
+        // A full disk must not end the stream, and cannot be reported in the log.
+        let failure = file.as_mut().and_then(|file| file.write(line));
         match held {
             Some(held) => {
-                if held.lines.len() == MOST_HELD_LINES {
-                    held.lines.pop_front();
-                    held.dropped += 1;
+                for line in [Some(line), failure.as_deref()].into_iter().flatten() {
+                    if held.lines.len() == MOST_HELD_LINES {
+                        held.lines.pop_front();
+                        held.dropped += 1;
+                    }
+                    held.lines.push_back(line.to_owned());
                 }
-                held.lines.push_back(line.to_owned());
+                *complaint = failure.or(complaint.take());
             }
-            None if file.is_none() => {
-                let clears = if std::mem::take(progress) { CLEARS } else { "" };
-                let _ = write!(io::stderr().lock(), "{clears}{line}");
+            None => {
+                let shown = if file.is_none() { Some(line) } else { failure.as_deref() };
+                if let Some(shown) = shown {
+                    let clears = if std::mem::take(progress) { CLEARS } else { "" };
+                    let _ = write!(io::stderr().lock(), "{clears}{shown}");
+                }
             }
-            None => {}
         }
     }
+
+    /// How lines begin: the journal has times and levels of its own.
+    fn stamp(&self) -> Stamp {
+        let state = self.state();
+        if state.journal && state.file.is_none() {
+            Stamp::Priority
+        } else {
+            Stamp::Time
+        }
+    }
+}
+
+/// How a line begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stamp {
+    Time,
+    /// The level as systemd's journal reads it: `<3>`.
+    Priority,
+}
+
+/// Whether stderr is the socket to systemd's journal, which `JOURNAL_STREAM` names as `device:inode`.
+#[cfg(unix)]
+fn stderr_is_journal() -> bool {
+    use std::os::fd::AsFd;
+    use std::os::unix::fs::MetadataExt;
+    let Ok(named) = std::env::var("JOURNAL_STREAM") else {
+        return false;
+    };
+    let stderr = io::stderr().as_fd().try_clone_to_owned().map(std::fs::File::from);
+    let there = stderr.and_then(|file| file.metadata());
+    there.is_ok_and(|there| named == format!("{}:{}", there.dev(), there.ino()))
+}
+
+#[cfg(not(unix))]
+fn stderr_is_journal() -> bool {
+    false
 }
 
 impl crate::output::live::ScreenLog for LogTarget {
@@ -211,7 +233,10 @@ impl Log for Logger {
         if self.enabled(record.metadata()) && self.filter.matches(record) {
             match record.target() {
                 PROGRESS => self.target.show_progress(&record.args().to_string()),
-                _ => self.target.write_line(&line(Moment::now(), record)),
+                _ => {
+                    let line = line(Moment::now(), self.target.stamp(), record);
+                    self.target.write_line(&line);
+                }
             }
         }
     }
@@ -219,9 +244,9 @@ impl Log for Logger {
     fn flush(&self) {}
 }
 
-/// `2026-05-04T14:05:30.123Z WARN  message`. Control characters are escaped, so that a peer's text cannot forge or hide
+/// `2026-05-04T14:05:30.123Z WARN  message`, or `<4>WARN  message`. Control characters are escaped, so that a peer's text cannot forge or hide
 /// lines.
-fn line(now: Moment, record: &Record<'_>) -> String {
+fn line(now: Moment, stamp: Stamp, record: &Record<'_>) -> String {
     let own = record.target().split("::").next() == Some(OWN_TARGET);
     let from = if own {
         String::new()
@@ -230,7 +255,19 @@ fn line(now: Moment, record: &Record<'_>) -> String {
     };
     let message = record.args().to_string();
     let message = scrub::text(&message);
-    let mut line = format!("{now} {:5} {from}", record.level());
+    let level = record.level();
+    let mut line = match stamp {
+        Stamp::Time => format!("{now} {level:5} {from}"),
+        Stamp::Priority => {
+            let priority = match level {
+                Level::Error => 3,
+                Level::Warn => 4,
+                Level::Info => 6,
+                Level::Debug | Level::Trace => 7,
+            };
+            format!("<{priority}>{level:5} {from}")
+        }
+    };
     for c in message.chars() {
         if c.is_control() {
             line.extend(c.escape_default());
@@ -284,7 +321,7 @@ pub fn start(verbosity: Verbosity, rust_log: Option<&str>) -> LogTarget {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use log::Level;
+    use crate::ErrorKind;
 
     fn logger(verbosity: Verbosity, rust_log: Option<&str>) -> Logger {
         Logger {
@@ -334,49 +371,19 @@ mod tests {
     #[test]
     fn a_line_cannot_be_forged() {
         let now = Moment::parse("2026-05-04T14:05:30.123Z").unwrap();
-        let record = |target: &str| {
+        let record = |stamp, target: &str| {
             let args = format_args!("evil\n{}", "\u{1b}[2J");
             line(
                 now,
+                stamp,
                 &Record::builder().args(args).level(Level::Warn).target(target).build(),
             )
         };
         assert_eq!(
-            record("genesys_stream::x"),
+            record(Stamp::Time, "genesys_stream::x"),
             "2026-05-04T14:05:30.123Z WARN  evil\\n\\u{1b}[2J\n"
         );
-        assert!(record("rustls").contains("WARN  rustls: evil"));
-    }
-
-    #[test]
-    #[cfg(unix)]
-    fn a_fifo_that_nobody_reads_is_not_waited_for_and_lost_lines_are_counted() {
-        use std::io::Read as _;
-        let path = std::env::temp_dir().join(format!("gs-log-fifo-{}", std::process::id()));
-        let made = std::process::Command::new("mkfifo")
-            .arg(&path)
-            .status()
-            .expect("mkfifo");
-        assert!(made.success());
-        let target = LogTarget::stderr();
-        target.append_to(&path).unwrap();
-        let line = format!("{}\n", "x".repeat(999));
-        (0..500).for_each(|_| target.write_line(&line));
-        assert!(target.state().lost > 0);
-        let mut reader = OpenOptions::new().read(true).open(&path).unwrap();
-        let mut some = vec![0; 32 * 1024];
-        reader.read_exact(&mut some).unwrap();
-        target.write_line("once more\n");
-        assert_eq!(target.state().lost, 0);
-        drop(target);
-        let mut rest = String::new();
-        reader.read_to_string(&mut rest).unwrap();
-        assert!(
-            rest.ends_with("log lines lost here)\nonce more\n"),
-            "{}",
-            &rest[rest.len() - 60..]
-        );
-        std::fs::remove_file(&path).unwrap();
+        assert!(record(Stamp::Priority, "rustls").starts_with("<4>WARN  rustls: evil"));
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod check;
 mod explain;
 mod help;
 mod keyboard;
+mod log_file;
 pub mod logging;
 mod man;
 mod plan;
@@ -17,6 +18,8 @@ mod settings;
 pub mod signals;
 #[cfg(feature = "simulator")]
 mod simulate;
+#[cfg(unix)]
+mod systemd;
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -36,6 +39,7 @@ const USAGE: u8 = 2;
 /// The whole program.
 #[must_use]
 pub fn main() -> ExitCode {
+    signals::survive_file_size_limit();
     let arguments: Vec<OsString> = std::env::args_os().collect();
     if let Err(complaint) = refuse_secret_flags(&arguments) {
         say(&format!("error: {complaint}"));

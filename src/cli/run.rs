@@ -45,6 +45,8 @@ pub struct ReplayOptions {
 pub fn start(config: Config, notes: &[String], source: Source, process: &Process) -> Result<(), Error> {
     if let Some(file) = &config.outputs.log_file {
         process.log.append_to(file)?;
+        let log = process.log.clone();
+        process.signals.on_hangup(move || log.reopen());
     }
     for line in notes {
         log::warn!("{line}");
@@ -120,7 +122,17 @@ fn run(config: Config, source: Source, process: &Process) -> Result<(), Error> {
         Source::Live(_) => {
             let run = builder.prepare()?;
             let stop = run.stop_handle();
-            process.signals.on_stop(move || stop.stop());
+            #[cfg(unix)]
+            let notifier = super::systemd::Notifier::from_environment();
+            #[cfg(unix)]
+            notifier
+                .follow(run.pulse())
+                .map_err(|error| Error::caused_by(crate::ErrorKind::Local, "starting the thread for systemd", error))?;
+            process.signals.on_stop(move || {
+                #[cfg(unix)]
+                notifier.tell("STOPPING=1");
+                stop.stop();
+            });
             run.run()
         }
         Source::Recording(recording, ReplayOptions { speed, tell }) => {

@@ -1,7 +1,10 @@
 //! SIGINT, SIGTERM and SIGHUP: the first one stops the program, the second one ends the process at once.
 //!
-//! In: signals of the operating system · Out: one call of the stop action, or the end of the process · Thread: its own
+//! In: signals of the operating system · Out: calls of the actions, or the end of the process · Thread: its own
 //! (`gs-signals`).
+//!
+//! A signal that was ignored when the program was started (nohup, `&` in a script) stays ignored, where the system tells
+//! (Linux). SIGHUP reopens the log file instead of stopping, where there is one.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -11,6 +14,15 @@ use signal_hook::iterator::Signals;
 use crate::{Error, ErrorKind};
 
 type Action = Box<dyn FnOnce() + Send>;
+
+/// A write beyond the limit of file sizes fails like one to a full disk from now on, instead of ending the process.
+pub fn survive_file_size_limit() {
+    #[cfg(unix)]
+    {
+        // A handler is needed because the default is to end; what it sets is not read. Where it is refused, the default stays.
+        let _ = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Arc::default());
+    }
+}
 
 /// Receives signals from its start on; what they do can be set later.
 #[derive(Clone)]
@@ -22,10 +34,12 @@ struct State {
     received: u32,
     stop: Option<Action>,
     before_exit: Option<Action>,
+    hangup: Option<Box<dyn Fn() + Send>>,
 }
 
 /// What a signal does.
 enum Reaction {
+    Go,
     Stop(Option<Action>),
     Exit(Option<Action>),
 }
@@ -37,7 +51,9 @@ impl SignalWatch {
     /// [`ErrorKind::Local`] where the operating system refuses the handlers or the thread.
     pub fn start() -> Result<Self, Error> {
         let error = |e: std::io::Error| Error::caused_by(ErrorKind::Local, "installing signal handlers", e);
-        let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).map_err(error)?;
+        let ignored = ignored_at_start();
+        let wanted = [SIGINT, SIGTERM, SIGHUP].into_iter();
+        let mut signals = Signals::new(wanted.filter(|signal| ignored >> (signal - 1) & 1 == 0)).map_err(error)?;
         let watch = Self(Arc::default());
         let listener = watch.clone();
         std::thread::Builder::new()
@@ -80,7 +96,12 @@ impl SignalWatch {
         }
     }
 
-    /// Whether a signal has been received.
+    /// Sets what SIGHUP does instead of stopping.
+    pub fn on_hangup(&self, act: impl Fn() + Send + 'static) {
+        self.state().hangup = Some(Box::new(act));
+    }
+
+    /// Whether a signal that stops has been received.
     #[must_use]
     pub fn received(&self) -> bool {
         self.state().received > 0
@@ -90,8 +111,14 @@ impl SignalWatch {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn reaction(&self) -> Reaction {
+    fn reaction(&self, signal: i32) -> Reaction {
         let mut state = self.state();
+        if signal == SIGHUP
+            && let Some(act) = &state.hangup
+        {
+            act();
+            return Reaction::Go;
+        }
         state.received += 1;
         if state.received == 1 {
             Reaction::Stop(state.stop.take())
@@ -101,7 +128,8 @@ impl SignalWatch {
     }
 
     fn on_signal(&self, signal: i32) {
-        match self.reaction() {
+        match self.reaction(signal) {
+            Reaction::Go => log::info!("SIGHUP: the log file is opened anew"),
             Reaction::Stop(stop) => {
                 log::info!("{}: stopping (a second signal ends at once)", name(signal));
                 if let Some(stop) = stop {
@@ -116,6 +144,18 @@ impl SignalWatch {
             }
         }
     }
+}
+
+/// The signals that were ignored when the program was started, as bits from that of signal 1 on. Nothing in the process
+/// ignores one of those that are asked for here.
+fn ignored_at_start() -> u64 {
+    let status = match cfg!(target_os = "linux") {
+        true => std::fs::read_to_string("/proc/self/status").unwrap_or_default(),
+        false => return 0,
+    };
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
+        .unwrap_or(0)
 }
 
 fn name(signal: i32) -> &'static str {
@@ -150,7 +190,7 @@ mod tests {
         watch.on_signal(SIGTERM);
         assert_eq!(stopped.load(Ordering::SeqCst), 1);
         assert!(watch.received());
-        match watch.reaction() {
+        match watch.reaction(SIGTERM) {
             Reaction::Exit(Some(restore)) => restore(),
             _ => panic!("the second signal must end the process"),
         }
@@ -167,6 +207,21 @@ mod tests {
         watch.on_stop(move || tell.send(()).unwrap());
         signal_hook::low_level::raise(SIGHUP).unwrap();
         told.recv_timeout(std::time::Duration::from_secs(10)).unwrap();
+        assert!(watch.received());
+    }
+
+    #[test]
+    fn a_hangup_that_has_an_action_does_not_stop() {
+        let watch = SignalWatch(Arc::default());
+        let count = Arc::new(AtomicU32::new(0));
+        let counted = Arc::clone(&count);
+        watch.on_hangup(move || {
+            counted.fetch_add(1, Ordering::SeqCst);
+        });
+        watch.on_signal(SIGHUP);
+        watch.on_signal(SIGHUP);
+        assert_eq!((count.load(Ordering::SeqCst), watch.received()), (2, false));
+        watch.on_signal(SIGTERM);
         assert!(watch.received());
     }
 

@@ -27,6 +27,10 @@ pub(super) fn read_outputs(r: &mut Reading<'_>) -> OutputsConfig {
         redact: r.switch("outputs.redact", Switch::Off),
         interval: r.duration("outputs.interval_ms", 10..=3_600_000, 1000),
         snapshot_file: r.path("outputs.snapshot_file"),
+        snapshot_every: r.duration("outputs.snapshot_every_secs", 1..=86_400, 1),
+        snapshot_mode: r
+            .text("outputs.snapshot_mode", Null::Refused, file_mode)
+            .filter(|mode| *mode != NEW_FILE_MODE),
         audit_file: r.path("outputs.audit_file"),
         record_file: r.path("outputs.record_file"),
         log_file: r.path("outputs.log_file"),
@@ -49,6 +53,18 @@ pub(super) fn read_outputs(r: &mut Reading<'_>) -> OutputsConfig {
         }
     }
     outputs
+}
+
+/// The default: a new file is for its owner only, and the permissions of an existing one stay.
+const NEW_FILE_MODE: u32 = 0o600;
+
+/// Permissions in octal, as `chmod` takes them: the owner reads and writes, nobody executes, others do not write.
+fn file_mode(text: &str) -> Result<u32, String> {
+    let digits = text.strip_prefix('0').filter(|rest| rest.len() == 3).unwrap_or(text);
+    match digits.as_bytes() {
+        [b'6', b'0' | b'4' | b'6', b'0' | b'4'] => u32::from_str_radix(digits, 8).map_err(|error| error.to_string()),
+        _ => Err("allowed are 0600, 0604, 0640, 0644, 0660, 0664".to_owned()),
+    }
 }
 
 fn read_webhook(r: &mut Reading<'_>) -> Option<WebhookConfig> {

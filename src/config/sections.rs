@@ -276,9 +276,13 @@ pub struct OutputsConfig {
     pub redact: bool,
     /// Time between two snapshots.
     pub interval: Duration,
-    /// Replaced atomically with each snapshot.
+    /// Replaced atomically with a snapshot, and at the end with the last one.
     #[serde(serialize_with = "path")]
     pub snapshot_file: Option<PathBuf>,
+    /// Least time between two replacements.
+    pub snapshot_every: Duration,
+    /// Its permission bits, other than the default 0600: with that a new file is readable by its owner only, and those of an existing one stay.
+    pub snapshot_mode: Option<u32>,
     /// Hash-chained audit file.
     #[serde(serialize_with = "path")]
     pub audit_file: Option<PathBuf>,

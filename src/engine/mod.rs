@@ -16,6 +16,8 @@ mod handle;
 pub(crate) mod replay;
 mod thread;
 
+#[cfg(all(unix, feature = "cli"))]
+pub(crate) use self::control::StateAndCause;
 pub(crate) use self::control::{Ask, ControlSender, Finish, FoundConversation, Repair};
 pub(crate) use self::handle::{AggregatorThread, Finished};
 pub(crate) use self::thread::{Aggregator, AggregatorParts};

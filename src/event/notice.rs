@@ -23,6 +23,9 @@ pub struct Refusal {
 pub(crate) enum Notice {
     /// Somebody asked to stop.
     Stop,
+    /// Somebody asks whether the supervisor runs; the sender is dropped when it does.
+    #[cfg(all(unix, feature = "cli"))]
+    Asked(crossbeam_channel::Sender<()>),
     /// News of one connection.
     Connection {
         /// Its number.

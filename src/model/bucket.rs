@@ -3,8 +3,8 @@
 //! In: counts to add or to take back · Out: `Sums` · Thread: any (pure).
 //!
 //! Whatever was added can be taken back exactly, because a later event may change what a conversation counts for. Waits
-//! of answered visits are counted by whole seconds, so that the service level follows a threshold that becomes known or
-//! changes later.
+//! of answered and of abandoned visits are counted by whole seconds, so that the service level follows a threshold that
+//! becomes known or changes later, and that there is a distribution of waits.
 
 use std::collections::BTreeMap;
 
@@ -18,13 +18,26 @@ pub(crate) struct Bucket {
     waits: Waits,
 }
 
-/// Number of answered visits by wait.
+/// Upper bounds of the distribution of waits, in seconds; the last group has all waits.
+pub(crate) const WAIT_BOUNDS_SECS: [u64; 8] = [5, 10, 20, 30, 60, 120, 300, 600];
+
+/// How many waits are no longer than each of [`WAIT_BOUNDS_SECS`], and how many there are at all.
+pub(crate) type WaitsWithin = [u64; WAIT_BOUNDS_SECS.len() + 1];
+
+/// Number of visits by wait.
 ///
 /// A threshold is exact if it is a multiple of a second, or a multiple of a second more than `fraction_ms`.
 #[derive(Clone, Debug, Default)]
 struct Waits {
     fraction_ms: u64,
-    counts: BTreeMap<u64, u64>,
+    counts: BTreeMap<u64, Ended>,
+}
+
+/// How many visits ended after waits of one group.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Ended {
+    answered: u32,
+    abandoned: u32,
 }
 
 impl Waits {
@@ -34,17 +47,37 @@ impl Waits {
         ms.div_ceil(1000) + ms.saturating_sub(self.fraction_ms).div_ceil(1000)
     }
 
-    fn count(&mut self, sign: Sign, ms: u64) {
+    fn count(&mut self, sign: Sign, ms: u64, part: fn(&mut Ended) -> &mut u32) {
         let place = self.place(ms);
-        let count = self.counts.entry(place).or_default();
-        sign.apply(count, 1);
-        if *count == 0 {
+        let ended = self.counts.entry(place).or_default();
+        let count = part(ended);
+        *count = match sign {
+            Sign::Add => count.saturating_add(1),
+            Sign::Take => count.saturating_sub(1),
+        };
+        if *ended == Ended::default() {
             self.counts.remove(&place);
         }
     }
 
-    fn within(&self, threshold_ms: u64) -> u64 {
-        self.counts.range(..=self.place(threshold_ms)).map(|(_, n)| n).sum()
+    fn answered_within(&self, threshold_ms: u64) -> u64 {
+        let counts = self.counts.range(..=self.place(threshold_ms));
+        counts.map(|(_, ended)| u64::from(ended.answered)).sum()
+    }
+
+    fn add_within(&self, to: &mut WaitsWithin) {
+        for (place, ended) in &self.counts {
+            let count = u64::from(ended.answered) + u64::from(ended.abandoned);
+            let from = WAIT_BOUNDS_SECS.partition_point(|bound| self.place(bound * 1000) < *place);
+            to[from..].iter_mut().for_each(|within| *within += count);
+        }
+    }
+
+    /// Changes the fraction, unless answered visits were counted already. The place of a whole second is the same with any.
+    fn set_fraction(&mut self, fraction_ms: u64) {
+        if self.counts.values().all(|ended| ended.answered == 0) {
+            self.fraction_ms = fraction_ms;
+        }
     }
 }
 
@@ -64,9 +97,14 @@ impl Bucket {
     pub(crate) fn count(&mut self, sign: Sign, kind: CountKind, millis: u64, short_abandon_ms: u64) {
         self.sums.count(sign, kind, millis);
         match kind {
-            CountKind::Answered => self.waits.count(sign, millis),
-            CountKind::Abandoned if millis < short_abandon_ms => {
-                self.sums.count(sign, CountKind::ShortAbandoned, millis);
+            CountKind::Answered => self.waits.count(sign, millis, |ended| &mut ended.answered),
+            CountKind::Abandoned => {
+                // No threshold is asked of these: whole seconds are enough.
+                let whole = millis.div_ceil(1000).saturating_mul(1000);
+                self.waits.count(sign, whole, |ended| &mut ended.abandoned);
+                if millis < short_abandon_ms {
+                    self.sums.count(sign, CountKind::ShortAbandoned, millis);
+                }
             }
             _ => {}
         }
@@ -79,9 +117,12 @@ impl Bucket {
 
     /// Sets the milliseconds of the threshold beyond whole seconds, unless waits were counted already.
     pub(crate) fn set_fraction(&mut self, fraction_ms: u64) {
-        if self.waits.counts.is_empty() {
-            self.waits.fraction_ms = fraction_ms;
-        }
+        self.waits.set_fraction(fraction_ms);
+    }
+
+    /// Adds how many answered and abandoned visits waited no longer than each bound.
+    pub(crate) fn add_waits_within(&self, to: &mut WaitsWithin) {
+        self.waits.add_within(to);
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -91,7 +132,7 @@ impl Bucket {
     /// Everything that was counted, judged by a threshold.
     pub(crate) fn sums(&self, threshold_ms: u64) -> Sums {
         Sums {
-            answered_in_time: self.waits.within(threshold_ms),
+            answered_in_time: self.waits.answered_within(threshold_ms),
             ..self.sums
         }
     }
@@ -144,6 +185,35 @@ mod tests {
         let mut short = Bucket::new(0);
         short.count(Sign::Add, CountKind::Abandoned, 1, 2_000);
         assert_eq!(numbers(&short, 20_000).service_level_percent, None);
+    }
+
+    #[test]
+    fn waits_are_distributed_and_follow_what_is_taken_back() {
+        let mut bucket = Bucket::new(0);
+        let within = |bucket: &Bucket| {
+            let mut within = WaitsWithin::default();
+            bucket.add_waits_within(&mut within);
+            within
+        };
+        let waits = [0, 5_000, 5_001, 10_000, 30_001, 600_000, 600_001];
+        for wait in waits {
+            bucket.count(Sign::Add, CountKind::Abandoned, wait, 0);
+        }
+        let abandoned = [2, 4, 4, 4, 5, 5, 5, 6, 7];
+        assert_eq!(within(&bucket), abandoned);
+        // A threshold of 20.5 s becomes known: bounds stay exact, and so does what is taken back and comes again.
+        bucket.set_fraction(500);
+        assert_eq!(within(&bucket), abandoned);
+        bucket.count(Sign::Add, CountKind::Answered, 20_500, 0);
+        assert_eq!(within(&bucket), [2, 4, 4, 5, 6, 6, 6, 7, 8]);
+        assert_eq!(bucket.sums(20_500).answered_in_time, 1);
+        assert_eq!(bucket.sums(20_000).answered_in_time, 0);
+        bucket.count(Sign::Take, CountKind::Answered, 20_500, 0);
+        assert_eq!(within(&bucket), abandoned);
+        for wait in waits {
+            bucket.count(Sign::Take, CountKind::Abandoned, wait, 0);
+        }
+        assert!(bucket.is_empty() && bucket.waits.counts.is_empty());
     }
 
     #[test]

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Model;
+use super::bucket::WaitsWithin;
 use super::counts::{LiveNumbers, LiveSums, Sums};
 use super::coverage::{Coverage, Uncovered};
 use super::queue::QueueSet;
@@ -225,7 +226,9 @@ impl Model {
         });
 
         let mut total = Sums::default();
+        let mut waits = WaitsWithin::default();
         if let Some(totals) = self.conversations.totals_of(id) {
+            waits = totals.waits_within(frame.day);
             for kind in MediaKind::ALL {
                 if let Some(sums) = totals.total(kind, frame.day, thresholds_ms[kind as usize]) {
                     total.add(&sums);
@@ -247,6 +250,7 @@ impl Model {
         let uncovered = (!frame.coverage.is_same_for_all()).then(|| frame.coverage.of(id));
         let covered = uncovered.as_ref().unwrap_or(frame.coverage.common());
         snapshot.totals = Some(total.numbers());
+        snapshot.waits_within = Some(waits);
         snapshot.day = Day::new(self.histories.by_quarter.of(id));
         snapshot.windows = Some(Windows::counted(
             &frame.grid,

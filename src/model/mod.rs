@@ -9,7 +9,7 @@
 //! [`counts`].
 
 mod alerts;
-mod bucket;
+pub(crate) mod bucket;
 mod bytes;
 mod conversation;
 mod conversations;

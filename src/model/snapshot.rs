@@ -17,6 +17,7 @@ use std::sync::Arc;
 use serde::ser::SerializeStruct;
 use serde::{Deserialize, Serialize, Serializer};
 
+use super::bucket::WaitsWithin;
 pub use super::counts::{LiveNumber, LiveNumbers, Numbers};
 pub use super::unknown::WhyUnknown;
 use crate::base::number::{self, Number};
@@ -294,6 +295,9 @@ pub struct QueueSnapshot {
     /// What happened since `totals.since` (`notifications`).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub totals: Option<Numbers>,
+    /// How many of these answered and abandoned visits waited no longer than each bound; metrics only.
+    #[serde(skip)]
+    pub(crate) waits_within: Option<WaitsWithin>,
     /// What happened when, oldest first (`notifications`).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub windows: Option<Windows>,

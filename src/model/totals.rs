@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::bucket::Bucket;
+use super::bucket::{Bucket, WaitsWithin};
 use super::counts::{Sign, Sums};
 use super::outcome::Count;
 use super::queue_numbers::QueueNumber;
@@ -255,6 +255,15 @@ impl QueueTotals {
         let totals = self.media[media as usize].as_ref()?;
         let (_, bucket) = totals.days.iter().find(|(of, _)| *of == day)?;
         Some(bucket.sums(threshold_ms))
+    }
+
+    /// How many visits of a day waited no longer than each bound, over all media.
+    pub(crate) fn waits_within(&self, day: i64) -> WaitsWithin {
+        let mut within = WaitsWithin::default();
+        let days = self.media.iter().flatten().flat_map(|media| &media.days);
+        days.filter(|(of, _)| *of == day)
+            .for_each(|(_, bucket)| bucket.add_waits_within(&mut within));
+        within
     }
 
     /// Changes whenever its windows do.

@@ -77,6 +77,7 @@ pub(crate) fn advice(error: &io::Error) -> &'static str {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::WriteZero => {
             "free some space on its disk; writing resumes by itself"
         }
+        io::ErrorKind::FileTooLarge => "raise the limit of file sizes (ulimit -f), or rotate the file",
         io::ErrorKind::NotFound => "create its directory again; writing resumes by itself",
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => "allow this user to write there",
         _ => "the next record tries again",

@@ -7,9 +7,9 @@
 //! process are worth nothing, while a sync each second wears out the flash of small devices and waits for their slow disks.
 //!
 //! A new file can be read by its owner only (it holds names of users and queues). The permissions of an existing file are
-//! kept, so that an operator decides once who may read it.
+//! kept, so that an operator decides once who may read it, unless the configuration names them.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, Permissions};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -38,6 +38,12 @@ enum Sync {
 pub(crate) struct SnapshotFile {
     path: PathBuf,
     temporary: PathBuf,
+    /// The least time between two replacements.
+    every: Duration,
+    /// Its permission bits, where the configuration names them.
+    mode: Option<u32>,
+    /// The last try.
+    tried: Option<Instant>,
     failures: FailureLog,
 }
 
@@ -47,7 +53,7 @@ impl SnapshotFile {
     ///
     /// # Errors
     /// [`ErrorKind::Configuration`] if `path` exists and is not a regular file, or its directory does not exist.
-    pub(crate) fn new(path: &Path) -> Result<Self, Error> {
+    pub(crate) fn new(path: &Path, every: Duration, mode: Option<u32>) -> Result<Self, Error> {
         let did = || format!("preparing the snapshot file {}", path.display());
         let refuse = |what: String| Error::new(ErrorKind::Configuration, did(), what);
         // A link stays a link. A path that does not exist yet is used as it is.
@@ -78,6 +84,9 @@ impl SnapshotFile {
         Ok(Self {
             path: path_to,
             temporary,
+            every,
+            mode,
+            tried: None,
             failures: FailureLog::default(),
         })
     }
@@ -104,8 +113,8 @@ impl SnapshotFile {
 
     fn write(&self, snapshot: &Snapshot, sync: Sync) -> io::Result<()> {
         let mut file = create(&self.temporary)?;
-        if let Ok(there) = fs::metadata(&self.path) {
-            file.set_permissions(there.permissions())?;
+        if let Some(permissions) = self.permissions() {
+            file.set_permissions(permissions)?;
         }
         record::write_snapshot(&mut file, snapshot)?;
         if sync == Sync::Yes {
@@ -113,6 +122,30 @@ impl SnapshotFile {
         }
         drop(file);
         fs::rename(&self.temporary, &self.path)
+    }
+}
+
+impl SnapshotFile {
+    /// The permissions of the file, unless it is new and none are named.
+    fn permissions(&self) -> Option<Permissions> {
+        #[cfg(unix)]
+        if let Some(mode) = self.mode {
+            return Some(std::os::unix::fs::PermissionsExt::from_mode(mode));
+        }
+        Some(fs::metadata(&self.path).ok()?.permissions())
+    }
+
+    /// Whether a snapshot that comes now is written. The ticks of the engine are late by turns, so that one which comes a
+    /// tenth too early is in time.
+    fn is_due(&mut self, now: Instant) -> bool {
+        let early = self.every / 10;
+        let due = self
+            .tried
+            .is_none_or(|tried| now.duration_since(tried) + early >= self.every);
+        if due {
+            self.tried = Some(now);
+        }
+        due
     }
 }
 
@@ -169,7 +202,9 @@ impl Sink for SnapshotFile {
     }
 
     fn take(&mut self, item: Item, counters: &OutputCounters) -> Result<(), Closed> {
-        if let Item::Snapshot(snapshot) = item {
+        if let Item::Snapshot(snapshot) = item
+            && self.is_due(Instant::now())
+        {
             self.replace(&snapshot, Sync::No, counters);
         }
         Ok(())

@@ -46,7 +46,7 @@ fn the_file_is_replaced_whole_and_nothing_else_is_left() {
     let directory = Directory::new();
     let path = directory.0.join("now.json");
     let counters = OutputCounters::default();
-    let mut file = SnapshotFile::new(&path).unwrap();
+    let mut file = SnapshotFile::new(&path, Duration::ZERO, None).unwrap();
     file.take(Item::Snapshot(numbered(1)), &counters).unwrap();
     assert_eq!(revision(&path), 1);
     // A reader that opened the old file still reads the old one.
@@ -68,7 +68,7 @@ fn a_new_file_is_for_its_owner_only_and_later_permissions_are_kept() {
     let path = directory.0.join("now.json");
     let mode = || fs::metadata(&path).unwrap().permissions().mode() & 0o777;
     let counters = OutputCounters::default();
-    let mut file = SnapshotFile::new(&path).unwrap();
+    let mut file = SnapshotFile::new(&path, Duration::ZERO, None).unwrap();
     file.take(Item::Snapshot(numbered(1)), &counters).unwrap();
     assert_eq!(mode(), 0o600);
     fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
@@ -78,12 +78,52 @@ fn a_new_file_is_for_its_owner_only_and_later_permissions_are_kept() {
 
 #[cfg(unix)]
 #[test]
+fn permissions_that_are_named_are_set_on_new_and_existing_files() {
+    use std::os::unix::fs::PermissionsExt;
+    let directory = Directory::new();
+    let path = directory.0.join("now.json");
+    let counters = OutputCounters::default();
+    for (n, mode) in [(1, 0o644), (2, 0o640)] {
+        let mut file = SnapshotFile::new(&path, Duration::ZERO, Some(mode)).unwrap();
+        file.take(Item::Snapshot(numbered(n)), &counters).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, mode);
+    }
+}
+
+#[test]
+fn it_is_replaced_no_more_often_than_asked_and_at_the_end() {
+    let directory = Directory::new();
+    let path = directory.0.join("now.json");
+    let counters = OutputCounters::default();
+    let mut file = SnapshotFile::new(&path, Duration::from_secs(3600), None).unwrap();
+    for n in 1..=3 {
+        file.take(Item::Snapshot(numbered(n)), &counters).unwrap();
+        assert_eq!(revision(&path), 1);
+    }
+    file.end(Some(numbered(4)), &counters).unwrap();
+    assert_eq!(revision(&path), 4);
+    assert_eq!(counters.counts(), OutputSnapshot { written: 2, missed: 0 });
+}
+
+#[test]
+fn a_snapshot_a_little_too_early_is_in_time() {
+    let directory = Directory::new();
+    let mut file = SnapshotFile::new(&directory.0.join("f"), Duration::from_secs(10), None).unwrap();
+    let start = Instant::now();
+    let due: Vec<u64> = (0..=40)
+        .filter(|n| file.is_due(start + Duration::from_millis(n * 950)))
+        .collect();
+    assert_eq!(due, [0, 10, 20, 30, 40]);
+}
+
+#[cfg(unix)]
+#[test]
 fn a_link_stays_a_link() {
     let directory = Directory::new();
     let (real, link) = (directory.0.join("real.json"), directory.0.join("link.json"));
     fs::write(&real, "old").unwrap();
     std::os::unix::fs::symlink(&real, &link).unwrap();
-    let mut file = SnapshotFile::new(&link).unwrap();
+    let mut file = SnapshotFile::new(&link, Duration::ZERO, None).unwrap();
     file.take(Item::Snapshot(numbered(3)), &OutputCounters::default())
         .unwrap();
     assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
@@ -97,7 +137,7 @@ fn snapshots_are_missed_while_the_directory_is_gone() {
     fs::create_dir(&sub).unwrap();
     let path = sub.join("now.json");
     let counters = OutputCounters::default();
-    let mut file = SnapshotFile::new(&path).unwrap();
+    let mut file = SnapshotFile::new(&path, Duration::ZERO, None).unwrap();
     fs::remove_dir(&sub).unwrap();
     file.take(Item::Snapshot(numbered(1)), &counters).unwrap();
     file.take(Item::Snapshot(numbered(2)), &counters).unwrap();
@@ -112,7 +152,7 @@ fn snapshots_are_missed_while_the_directory_is_gone() {
 fn unusable_paths_are_reported_at_once() {
     let directory = Directory::new();
     let refusal = |path: &Path| {
-        let error = SnapshotFile::new(path).err().unwrap();
+        let error = SnapshotFile::new(path, Duration::ZERO, None).err().unwrap();
         assert_eq!(error.kind(), ErrorKind::Configuration);
         let says = error.to_string();
         assert!(says.contains(&path.display().to_string()), "{says}");
@@ -143,7 +183,7 @@ fn old_temporary_files_are_removed_and_other_files_are_kept() {
         let file = File::options().write(true).open(directory.0.join(name)).unwrap();
         file.set_modified(long_ago).unwrap();
     }
-    SnapshotFile::new(&path).unwrap();
+    SnapshotFile::new(&path, Duration::ZERO, None).unwrap();
     // 88 is new: its process may still be writing it.
     assert_eq!(
         directory.names(),
@@ -155,7 +195,7 @@ fn old_temporary_files_are_removed_and_other_files_are_kept() {
 fn a_temporary_file_of_the_same_process_id_is_replaced() {
     let directory = Directory::new();
     let path = directory.0.join("now.json");
-    let mut file = SnapshotFile::new(&path).unwrap();
+    let mut file = SnapshotFile::new(&path, Duration::ZERO, None).unwrap();
     fs::write(&file.temporary, "half").unwrap();
     file.take(Item::Snapshot(numbered(1)), &OutputCounters::default())
         .unwrap();

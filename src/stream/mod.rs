@@ -5,6 +5,8 @@
 mod builder;
 mod events;
 mod outputs;
+#[cfg(all(unix, feature = "cli"))]
+mod pulse;
 #[cfg(feature = "cli")]
 mod replay;
 mod run;
@@ -29,6 +31,8 @@ use crate::{Error, ErrorKind};
 
 pub use self::builder::StreamBuilder;
 pub use self::events::Events;
+#[cfg(all(unix, feature = "cli"))]
+pub(crate) use self::pulse::Pulse;
 
 /// How long [`Stream::snapshot`] waits for the aggregator before it gives the last published one.
 const SNAPSHOT_WAIT: Duration = Duration::from_secs(1);

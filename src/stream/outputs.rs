@@ -86,7 +86,8 @@ pub(super) fn start(
         outputs.add(spawner.spawn("http", sink)?);
     }
     if let Some(path) = &config.outputs.snapshot_file {
-        outputs.add(spawner.spawn("snapshot_file", Box::new(SnapshotFile::new(path)?))?);
+        let file = SnapshotFile::new(path, config.outputs.snapshot_every, config.outputs.snapshot_mode)?;
+        outputs.add(spawner.spawn("snapshot_file", Box::new(file))?);
     }
     if let Some(webhook) = &config.outputs.webhook {
         outputs.add(self::webhook(webhook, config, net, spawner)?);

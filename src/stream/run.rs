@@ -40,6 +40,11 @@ impl Run {
         self.stop.clone()
     }
 
+    #[cfg(all(unix, feature = "cli"))]
+    pub(crate) fn pulse(&self) -> super::Pulse {
+        super::Pulse::new(self.stop.notices.clone(), self.shared.control.clone())
+    }
+
     pub(super) fn shared(&self) -> Shared {
         self.shared.clone()
     }

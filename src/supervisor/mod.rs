@@ -195,6 +195,11 @@ impl Supervisor {
     fn on_notice(&mut self, notice: Notice) -> ControlFlow<End> {
         let news = match notice {
             Notice::Stop => return ControlFlow::Break(End::Stopped),
+            #[cfg(all(unix, feature = "cli"))]
+            Notice::Asked(asked) => {
+                drop(asked);
+                return ControlFlow::Continue(());
+            }
             Notice::OutputClosed(name) => {
                 log::debug!("output {name}: nobody reads it any more");
                 return ControlFlow::Break(End::OutputClosed);

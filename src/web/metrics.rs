@@ -1,6 +1,6 @@
 //! A snapshot as Prometheus and OpenMetrics read it.
 //!
-//! In: a snapshot, the state of this server · Out: text · Thread: any (pure).
+//! In: a snapshot, the state of this server, of the process · Out: text · Thread: any (reads `/proc`).
 //!
 //! Base units (`_seconds`, ratios from 0 to 1). What may fall is a gauge, and so are the totals of queues: a late fact may
 //! move a conversation from one count to another. The number of series is bounded: subscribed queues, users' statuses from
@@ -9,6 +9,7 @@
 mod centre;
 mod exposition;
 mod health;
+mod process;
 
 use crate::model::snapshot::Snapshot;
 use exposition::Exposition;
@@ -28,6 +29,7 @@ pub(super) fn text(snapshot: &Snapshot, server: &ServerState, format: Format) ->
     let mut to = Exposition::new(format);
     health::write(&mut to, snapshot, server);
     centre::write(&mut to, snapshot);
+    process::write(&mut to);
     to.end()
 }
 

@@ -160,6 +160,7 @@ fn full() -> Snapshot {
             differs_since: Some(at),
         }),
         totals: Some(numbers),
+        waits_within: None,
         windows: Some([window(1, 2)].into_iter().collect()),
         day: Default::default(),
         by_media: BTreeMap::from([("voice".to_owned(), Default::default())]),

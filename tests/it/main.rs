@@ -10,6 +10,7 @@
 //! | `clock` | a service whose clock differs from ours, in both directions |
 //! | `docs` | the pages of `docs`: keys, flags, schemas, the worked example, links |
 //! | `check` | preflight: every step, what it says when it fails, nothing left behind |
+//! | `packaging` | what is installed and packaged |
 //! | `plan` | what would be subscribed, without subscribing |
 //! | `protocols` | one suite for all three protocols: streams, counts, pings, stops, refusals, tokens, 429 |
 //! | `reconnect` | every way in which a connection ends, for all three protocols: back by itself, the gap recorded |
@@ -27,6 +28,7 @@
 //! | `webhook` | snapshots and events posted to receivers that take, refuse, fail and hang |
 //! | `process` | the program: outputs, signals, exit codes |
 //! | `terminal` | the live screen on a terminal: keys, job control, settings restored |
+//! | `service` | the program as a service: systemd's datagrams, the journal, log files, ignored signals, file size limits |
 //! | `simulator` | the simulator from outside |
 //! | `web` | the page, metrics, health and snapshots over HTTP, and what hostile peers get |
 //! | `week` | a week of renewals and faults, compressed: the numbers are true at its end, and nothing leaks |
@@ -63,6 +65,8 @@ mod library;
 #[cfg(feature = "simulator")]
 mod overload;
 #[cfg(all(unix, feature = "cli", feature = "simulator"))]
+mod packaging;
+#[cfg(all(unix, feature = "cli", feature = "simulator"))]
 mod plan;
 #[cfg(all(unix, feature = "cli", feature = "simulator"))]
 mod process;
@@ -74,6 +78,8 @@ mod reconnect;
 mod repair;
 #[cfg(all(unix, feature = "cli", feature = "simulator"))]
 mod replay;
+#[cfg(all(unix, feature = "cli", feature = "simulator"))]
+mod service;
 #[cfg(feature = "simulator")]
 mod simulator;
 #[cfg(feature = "simulator")]

@@ -7,6 +7,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -161,6 +162,17 @@ impl Windows {
         told.iter().cloned().chain(counted)
     }
 
+    /// The sums of the windows that overlap this time before now; none of windows that were read.
+    pub(crate) fn sums_of_last(&self, time: Duration) -> Sums {
+        let mut all = Sums::default();
+        if let Form::Counted(Counted { grid, packed, .. }) = &self.0 {
+            let oldest = grid.as_of.minus(time).epoch_ms().div_euclid(grid.granularity_ms);
+            let windows = packed.iter().filter(|(at, _)| *at >= oldest);
+            windows.for_each(|(_, sums)| all.add(&sums));
+        }
+        all
+    }
+
     /// Whether both have the same memory.
     #[cfg(test)]
     pub(crate) fn shares_with(&self, other: &Self) -> bool {
@@ -247,6 +259,23 @@ mod tests {
             prop_assert_eq!(packed.len, windows.len());
             prop_assert_eq!(Vec::from_iter(packed.iter()), windows);
         }
+    }
+
+    #[test]
+    fn the_last_minutes_are_the_windows_that_overlap_them() {
+        let grid = Grid {
+            granularity: "PT1M".into(),
+            granularity_ms: 60_000,
+            as_of: Moment::from_epoch_ms(100 * 60_000 + 1),
+        };
+        let one = Sums {
+            offered: 1,
+            ..Sums::default()
+        };
+        let packed = Packed::new((90..=100).map(|at| (at, one)), &mut Vec::new());
+        let windows = Windows::counted(&Arc::new(grid), &Arc::default(), packed, Recorded::default());
+        let offered = |secs| windows.sums_of_last(Duration::from_secs(secs)).offered;
+        assert_eq!([offered(0), offered(60), offered(120), offered(1800)], [1, 2, 3, 11]);
     }
 
     #[test]

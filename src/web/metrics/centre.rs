@@ -5,8 +5,10 @@
 //! The numbers of queues, their names and help come from `model/counts.rs`.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::exposition::{Exposition, Kind};
+use crate::model::bucket::WAIT_BOUNDS_SECS;
 use crate::model::counts::{Field, LiveNumbers, Numbers, Unit};
 use crate::model::snapshot::{MediaSnapshot, ObservationSnapshot, QueueSnapshot, Snapshot, UnknownQueues};
 
@@ -20,7 +22,7 @@ const STATUSES: [&str; 5] = ["OFF_QUEUE", "IDLE", "INTERACTING", "NOT_RESPONDING
 /// A metric of a queue that is not counted here: name, help, value.
 type Other = (&'static str, &'static str, fn(&QueueSnapshot) -> Option<f64>);
 
-const OTHERS: [Other; 3] = [
+const OTHERS: [Other; 4] = [
     ("longest_wait_seconds", LONGEST_WAIT, |queue| queue.longest_wait_secs),
     (
         "reported_average_wait_seconds",
@@ -32,7 +34,17 @@ const OTHERS: [Other; 3] = [
         "The queue's own target of the service level, 0 to 1.",
         |queue| queue.service_level_target_percent.map(|percent| percent / 100.0),
     ),
+    (
+        "service_level_30m_ratio",
+        "Service level of the windows of the last 30 minutes, 0 to 1.",
+        |queue| {
+            let recent = queue.windows.as_ref()?.sums_of_last(HALF_HOUR);
+            Some(recent.numbers().service_level_percent? / 100.0)
+        },
+    ),
 ];
+
+const HALF_HOUR: Duration = Duration::from_secs(30 * 60);
 
 const LONGEST_WAIT: &str = "Wait so far of who waits longest; absent while nobody waits.";
 
@@ -69,6 +81,8 @@ pub(super) fn write(to: &mut Exposition, snapshot: &Snapshot) {
             field.metric_value(queue.totals.as_ref()?)
         });
     }
+    info(to, &queues);
+    waits(to, &queues);
     by_media(to, &queues);
     unknown(to, &queues);
     alerts(to, &queues);
@@ -85,6 +99,28 @@ fn help(field: &Field<Numbers>) -> String {
         ""
     };
     format!("{}{range} Since totals.since.", field.help)
+}
+
+fn info(to: &mut Exposition, queues: &[Queue<'_>]) {
+    let help = "Always 1; the name of a queue.";
+    to.family(Kind::Gauge, "genesys_queue_info", help, |to| {
+        for queue in queues {
+            to.count(&[("queue_id", &queue.id), ("name", queue.name)], 1);
+        }
+    });
+}
+
+fn waits(to: &mut Exposition, queues: &[Queue<'_>]) {
+    let help = "Answered and abandoned visits that waited at most le seconds. Since totals.since.";
+    let bounds: Vec<String> = WAIT_BOUNDS_SECS.iter().map(u64::to_string).collect();
+    to.family(Kind::Gauge, "genesys_queue_wait_within", help, |to| {
+        for queue in queues {
+            let bounds = bounds.iter().map(String::as_str).chain(["+Inf"]);
+            for (within, le) in queue.now.waits_within.iter().flatten().zip(bounds) {
+                to.count(&[("queue_id", &queue.id), ("le", le)], *within);
+            }
+        }
+    });
 }
 
 fn by_media(to: &mut Exposition, queues: &[Queue<'_>]) {

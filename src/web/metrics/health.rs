@@ -182,12 +182,16 @@ pub(super) fn write(to: &mut Exposition, snapshot: &Snapshot, server: &ServerSta
         ("reconnects", "Connections made after the first.", connection.reconnects),
         ("gaps", "Gaps of this run.", connection.gaps_total),
     ];
-    let counted = COUNTERS
+    let gauges = connection_counts.map(|counted| (Kind::Gauge, counted));
+    let counters = COUNTERS
         .iter()
         .map(|(name, help, of)| (*name, *help, of(&snapshot.counters)));
-    for (name, help, value) in connection_counts.into_iter().chain(counted) {
+    for (kind, (name, help, value)) in gauges
+        .into_iter()
+        .chain(counters.map(|counted| (Kind::Counter, counted)))
+    {
         let name = format!("genesys_stream_{name}");
-        to.family(Kind::Counter, &name, help, |to| to.count(&[], value));
+        to.family(kind, &name, help, |to| to.count(&[], value));
     }
     outputs(to, snapshot);
     kinds(to, snapshot);

@@ -66,6 +66,46 @@ fn numbers_are_the_snapshots_in_base_units() {
     );
 }
 
+#[test]
+fn waits_and_names_of_queues() {
+    let mut snapshot = snapshot();
+    let queue = snapshot.queues.values_mut().next().unwrap();
+    queue.waits_within = Some([1, 2, 3, 4, 5, 6, 7, 8, 9]);
+    let text = text(&snapshot, &SERVER, Format::Prometheus);
+    for (series, expected) in [
+        (r#"info{queue_id="q1",name="Sales \"east\\west\"\nnew"}"#, Some("1")),
+        (r#"wait_within{queue_id="q1",le="5"}"#, Some("1")),
+        (r#"wait_within{queue_id="q1",le="600"}"#, Some("8")),
+        (r#"wait_within{queue_id="q1",le="+Inf"}"#, Some("9")),
+    ] {
+        assert_eq!(value(&text, &format!("genesys_queue_{series}")), expected, "{series}");
+    }
+    assert!(
+        !text.contains("genesys_queue_service_level_30m_ratio"),
+        "no window tells it"
+    );
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn the_process_has_its_usual_metrics() {
+    let text = text(&snapshot(), &SERVER, Format::Prometheus);
+    let number = |name: &str| value(&text, name).and_then(|text| text.parse::<f64>().ok());
+    for name in [
+        "cpu_seconds_total",
+        "resident_memory_bytes",
+        "virtual_memory_bytes",
+        "open_fds",
+        "max_fds",
+        "threads",
+    ] {
+        assert!(number(&format!("process_{name}")).is_some_and(|n| n >= 0.0), "{name}");
+    }
+    assert!(number("process_resident_memory_bytes").unwrap() > 1e6);
+    let age = Moment::now().epoch_ms() as f64 / 1000.0 - number("process_start_time_seconds").unwrap();
+    assert!((-2.0..86_400.0).contains(&age), "{age}");
+}
+
 /// Samples of unknown numbers are left out; the reason is one of few, whatever the service said.
 #[test]
 fn unknown_queues_and_differences_have_samples() {

@@ -44,7 +44,27 @@ pub fn command(arguments: &[&str], variables: &[(&str, &str)]) -> Command {
 
 /// Starts the program.
 pub fn program(arguments: &[&str], variables: &[(&str, &str)]) -> Program {
-    let mut child = command(arguments, variables).spawn().expect("the program starts");
+    start(&mut command(arguments, variables))
+}
+
+/// Starts the program through a shell that does this before, such as `ulimit -f 8`.
+pub fn program_after(before: &str, arguments: &[&str], variables: &[(&str, &str)]) -> Program {
+    let plain = command(arguments, variables);
+    let mut shell = Command::new("/bin/sh");
+    shell
+        .args(["-c", &format!("{before}\nexec \"$0\" \"$@\"")])
+        .arg(plain.get_program())
+        .args(arguments)
+        .env_clear()
+        .envs(variables.iter().copied())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    start(&mut shell)
+}
+
+fn start(command: &mut Command) -> Program {
+    let mut child = command.spawn().expect("the program starts");
     let lines = lines_of(child.stdout.take().expect("piped"));
     let stderr = lines_of(child.stderr.take().expect("piped"));
     Program { child, lines, stderr }
@@ -98,6 +118,16 @@ impl Program {
             "no line: {what}; stderr: {:?}; stdout: {lines:?}",
             self.stderr.try_iter().collect::<Vec<_>>()
         );
+    }
+
+    /// The first line of stderr, from here on, for which this holds.
+    #[track_caller]
+    pub fn log_line(&self, what: &str, holds: impl Fn(&str) -> bool) -> String {
+        let deadline = Instant::now() + PATIENCE;
+        let mut lines = std::iter::from_fn(|| self.stderr.recv_deadline(deadline).ok());
+        lines
+            .find(|line| holds(line))
+            .unwrap_or_else(|| panic!("no line: {what}"))
     }
 
     /// Its process id.
