@@ -45,9 +45,27 @@ struct Known {
 struct Secrets {
     configured: VecDeque<Known>,
     passing: VecDeque<Known>,
-    /// A bit for each pair of bytes that a form begins with.
-    begins: Vec<u64>,
+    /// The first words of all forms, in order.
+    words: Vec<Word>,
+    /// A bit for each hash of a word; empty as long as no secret is known.
+    hashes: Vec<u64>,
 }
+
+/// Four bytes of a form.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Word {
+    bytes: u32,
+    /// Where in the form they are.
+    at: usize,
+    /// The place of the secret among all, and of the form among its forms.
+    form: (usize, usize),
+}
+
+/// A text is looked at every so many bytes: wherever a form of the shortest length stands, one such place is among its first
+/// five, and the word there lies inside the form.
+const STEP: usize = 5;
+const WORD: usize = 4;
+const _: () = assert!(STEP + WORD - 1 <= SHORTEST_BYTES);
 
 fn secrets() -> &'static RwLock<Secrets> {
     static SECRETS: OnceLock<RwLock<Secrets>> = OnceLock::new();
@@ -131,44 +149,77 @@ impl Secrets {
         self.configured.iter().chain(&self.passing)
     }
 
+    fn form(&self, (known, form): (usize, usize)) -> Option<(&[u8], &'static str)> {
+        let known = match known.checked_sub(self.configured.len()) {
+            None => self.configured.get(known)?,
+            Some(known) => self.passing.get(known)?,
+        };
+        Some((known.forms.get(form)?, known.stand_in))
+    }
+
     fn index(&mut self) {
-        let mut begins = vec![0_u64; 1 << 10];
-        for form in self.all().flat_map(|known| &known.forms) {
-            let pair = pair(form[0], form[1]);
-            begins[pair / 64] |= 1 << (pair % 64);
+        let mut words = Vec::new();
+        for (known, secret) in self.all().enumerate() {
+            for (form, bytes) in secret.forms.iter().enumerate() {
+                let firsts = (0..STEP).filter_map(|at| Some((at, word(bytes, at)?)));
+                words.extend(firsts.map(|(at, bytes)| Word {
+                    bytes,
+                    at,
+                    form: (known, form),
+                }));
+            }
         }
-        self.begins = begins;
+        words.sort_unstable();
+        self.hashes = vec![0; 1 << 10];
+        for word in &words {
+            let hash = hash(word.bytes);
+            self.hashes[hash / 64] |= 1 << (hash % 64);
+        }
+        self.words = words;
     }
 
     /// Where the next secret is: begin, end, and what stands for it.
     fn next(&self, text: &[u8], from: usize) -> Option<(usize, usize, &'static str)> {
-        let pairs = text.get(from..)?.windows(2).enumerate();
-        let may_begin = |&(_, two): &(usize, &[u8])| {
-            let pair = pair(two[0], two[1]);
-            self.begins[pair / 64] >> (pair % 64) & 1 == 1
-        };
-        for (at, _) in pairs.filter(may_begin) {
-            let (at, rest) = (from + at, &text[from + at..]);
-            let found = self
-                .all()
-                .flat_map(|known| known.forms.iter().map(move |form| (form, known.stand_in)));
-            let found = found.filter(|(form, _)| rest.starts_with(form));
-            if let Some((form, stand_in)) = found.max_by_key(|(form, _)| form.len()) {
-                return Some((at, at + form.len(), stand_in));
+        let mut at = from;
+        while let Some(bytes) = word(text, at) {
+            let hash = hash(bytes);
+            if self.hashes[hash / 64] >> (hash % 64) & 1 == 1
+                && let Some(found) = self.around(text, from, at, bytes)
+            {
+                return Some(found);
             }
+            at += STEP;
         }
         None
     }
+
+    /// The first secret, and of those that begin there the longest, of which `bytes` is the word at this place.
+    fn around(&self, text: &[u8], from: usize, at: usize, bytes: u32) -> Option<(usize, usize, &'static str)> {
+        let first = self.words.partition_point(|word| word.bytes < bytes);
+        let same = self.words[first..].iter().take_while(|word| word.bytes == bytes);
+        let found = same.filter_map(|word| {
+            let begin = at.checked_sub(word.at).filter(|begin| *begin >= from)?;
+            let (form, stand_in) = self.form(word.form)?;
+            let is_there = text[begin..].starts_with(form);
+            is_there.then_some((begin, begin + form.len(), stand_in))
+        });
+        found.min_by_key(|(begin, end, _)| (*begin, std::cmp::Reverse(*end)))
+    }
 }
 
-fn pair(one: u8, two: u8) -> usize {
-    usize::from(one) << 8 | usize::from(two)
+fn word(bytes: &[u8], at: usize) -> Option<u32> {
+    Some(u32::from_le_bytes(*bytes.get(at..)?.first_chunk()?))
+}
+
+/// 16 bits.
+fn hash(word: u32) -> usize {
+    (word.wrapping_mul(0x9e37_79b1) >> 16) as usize
 }
 
 /// Replaces secrets in what `bytes` holds from `from` on.
 pub(crate) fn bytes(bytes: &mut Vec<u8>, from: usize) {
     let secrets = secrets().read().unwrap_or_else(PoisonError::into_inner);
-    if secrets.begins.is_empty() {
+    if secrets.hashes.is_empty() {
         return;
     }
     let mut at = from;
@@ -182,7 +233,7 @@ pub(crate) fn bytes(bytes: &mut Vec<u8>, from: usize) {
 pub(crate) fn text(text: &str) -> Cow<'_, str> {
     let is_clean = {
         let secrets = secrets().read().unwrap_or_else(PoisonError::into_inner);
-        secrets.begins.is_empty() || secrets.next(text.as_bytes(), 0).is_none()
+        secrets.hashes.is_empty() || secrets.next(text.as_bytes(), 0).is_none()
     };
     if is_clean {
         return Cow::Borrowed(text);
@@ -257,6 +308,19 @@ mod tests {
         assert!(!line.contains("cut-in") && !line.contains('\n'));
         assert!(line_of_peer(&"x".repeat(1000)).chars().count() == SHOWN_CHARS + 1);
         assert_eq!(line_of_peer("short"), "short");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn a_secret_is_found_wherever_it_stands(before in "[a-z0-9/%+]{0,30}", between in "[a-z]{0,9}", after in "[a-z]{0,9}") {
+            const SECRETS: [&str; 3] = ["8bytes!!", "8bytes!!-and-more", "another-Secret"];
+            SECRETS.iter().for_each(|secret| learn(secret, Life::Configured, "<secret>"));
+            let [short, long, other] = SECRETS;
+            proptest::prop_assert_eq!(
+                text(&format!("{before}{short}{between}{long}{other}{after}")).into_owned(),
+                format!("{before}<secret>{between}<secret><secret>{after}")
+            );
+        }
     }
 
     #[test]

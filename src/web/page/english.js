@@ -51,7 +51,7 @@ const english = {
   lastHour: 'Last hour',
 
   /** Routing statuses by Genesys' names; others are shown as Genesys writes them. */
-  statuses: {},
+  statuses: { __proto__: null },
   unknownStatus: 'unknown',
 
   // The state beside the dot.
@@ -90,7 +90,7 @@ const english = {
 
   // The table of queues.
   /** Why a queue is unknown, by the snapshot's words. */
-  whyUnknown: {},
+  whyUnknown: { __proto__: null },
   noSuchQueue: (names, shown, all) =>
     `No queue has the name or id ${names}. ` +
     (shown ? '' : `Nothing is shown of ${count(all, 'queue')}. `) + 'Choose from the list under “View”; “Reset” there shows all.',

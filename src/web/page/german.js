@@ -48,6 +48,7 @@ const german = {
   lastHour: 'Letzte Stunde',
 
   statuses: {
+    __proto__: null,
     IDLE: 'frei',
     INTERACTING: 'im Gespräch',
     COMMUNICATING: 'kommuniziert',
@@ -87,7 +88,7 @@ const german = {
   windowTitle: (waiting, title) => `${waiting} wartend · ${title}`,
   windowTitleNotLive: (title) => `nicht live · ${title}`,
 
-  whyUnknown: { refused: 'verweigert', gap: 'Lücke', 'not subscribed': 'nicht abonniert', gone: 'nicht mehr da' },
+  whyUnknown: { __proto__: null, refused: 'verweigert', gap: 'Lücke', 'not subscribed': 'nicht abonniert', gone: 'nicht mehr da' },
   noSuchQueue: (names, shown, all) =>
     `Keine Warteschlange hat den Namen oder die ID ${names}. ` +
     (shown ? '' : `Von ${count(all, 'Warteschlange', 'Warteschlangen')} ist nichts zu sehen. `) + 'Unter „Ansicht“ lassen sie sich auswählen; „Zurücksetzen“ zeigt alle.',
