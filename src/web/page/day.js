@@ -102,27 +102,28 @@ function stepOf(timeWindows) {
   return steps.length ? Math.min(...steps) : 60_000;
 }
 
-/** What the chart shows: quarters of an hour where they reach back further than the windows, with the counts of those that windows fill. */
+/** What the chart shows, and how long each part is: quarters of an hour where they reach back further than the windows, with the counts of those that windows fill. */
 function partsOf({ windows, quarters }) {
   const step = stepOf(windows);
-  if (!quarters.length || !windows.length || windows[0].start <= quarters[0].start || QUARTER_MS % step) return windows;
+  if (!quarters.length || !windows.length || windows[0].start < quarters[0].start + QUARTER_MS || QUARTER_MS % step) return { parts: windows, step };
   const counted = new Map(joined(windows, QUARTER_MS / step, step).filter(({ start }) => start >= windows[0].start).map((part) => [part.start, part]));
-  return quarters.map((quarter) => {
+  const parts = quarters.map((quarter) => {
     const { offered, answered, abandoned, coverage_percent } = counted.get(quarter.start) ?? {};
     return { ...quarter, offered, answered, abandoned, coverage_percent };
   });
+  return { parts, step: QUARTER_MS };
 }
 
 /** Draws the chart; its words and its table say the same. */
 function showDay() {
-  const windows = partsOf(day.chart);
-  setShown(byId('day'), windows.length > 0 && !view.kiosk);
-  if (!windows.length || view.kiosk) return;
+  const { parts, step } = partsOf(day.chart);
+  setShown(byId('day'), parts.length > 0 && !view.kiosk);
+  if (!parts.length || view.kiosk) return;
   showDayQueues();
   showDayTotals();
-  const step = stepOf(windows);
-  const values = joined(windows, Math.ceil(windows.length / DAY_VALUES), step);
-  const width = stepOf(values);
+  const factor = Math.ceil(parts.length / DAY_VALUES);
+  const values = joined(parts, factor, step);
+  const width = step * factor;
   const to = values.at(-1).start + width;
   // A few windows stand at the right, as in the other charts.
   const from = Math.min(values[0].start, to - DAY_LEAST * width);
@@ -157,7 +158,7 @@ function showDay() {
   const sums = joinedWindow(from, values);
   setDescription(waiting.chart, texts.dayWaiting(formatMinute(from), formatMinute(to), peak && formatCount(waitingMost), peak && formatMinute(peak.start)));
   setDescription(visits.chart, texts.dayVisits(formatCount(sums.offered), formatCount(sums.answered), formatCount(sums.abandoned)));
-  if (byId('day-hours').open) showHours(windows, step);
+  if (byId('day-hours').open) showHours(parts, step);
 }
 
 /** The counts since midnight or the start of the program; they change with each picture. */
@@ -168,8 +169,8 @@ function showDayTotals() {
 }
 
 /** The table of hours, for those who cannot see the chart and for those who want to know exactly. */
-function showHours(windows, step) {
-  const hours = joined(windows, Math.max(1, Math.round(3_600_000 / step)), step).reverse();
+function showHours(parts, step) {
+  const hours = joined(parts, Math.max(1, Math.round(3_600_000 / step)), step).reverse();
   const cells = (hour) => [
     formatMinute(hour.start),
     formatCount(hour.waiting_max),
