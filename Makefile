@@ -65,7 +65,7 @@ export ROUNDS EVENTS PYTHON QUICK
 
 bench: build ## the whole program beside other clients: speed, CPU, latency, memory (QUICK=1: two minutes)
 	@for package in load x1 tokio ours run; do \
-	  $(CARGO) build --release --locked --quiet --target-dir target/bench --manifest-path bench/$$package/Cargo.toml || exit; \
+	  RUSTFLAGS= $(CARGO) build --release --locked --quiet --target-dir target/bench --manifest-path bench/$$package/Cargo.toml || exit; \
 	done
 	@./target/bench/release/run
 
