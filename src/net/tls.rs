@@ -109,7 +109,13 @@ fn ca_file_error(path: &Path, what: impl fmt::Display) -> Error {
 
 fn read_ca_file(path: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
     let pem = std::fs::read(path).map_err(|error| ca_file_error(path, &error).with_source(error))?;
-    let certificates = CertificateDer::pem_slice_iter(&pem)
+    let pem = pem.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&pem);
+    // The beginning of a sequence with a length of two bytes, as every certificate has it.
+    if pem.starts_with(&[0x30, 0x82]) {
+        let what = "is a certificate in the binary form DER: convert it with `openssl x509 -inform der -in FILE -out FILE.pem`";
+        return Err(ca_file_error(path, what));
+    }
+    let certificates = CertificateDer::pem_slice_iter(pem)
         .collect::<Result<Vec<_>, _>>()
         .map_err(|error| ca_file_error(path, format!("is no valid PEM ({error})")))?;
     if certificates.is_empty() {
@@ -267,6 +273,22 @@ mod tests {
             assert!(text.contains(name) && text.contains(says), "{text}");
             assert!(tls.config().is_err());
         }
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_skipped_and_der_is_named() {
+        let path = std::env::temp_dir().join(format!("genesys-stream-ca-forms-{}", std::process::id()));
+        let pem = std::fs::read(fixture("ca.pem")).unwrap();
+        std::fs::write(&path, [b"\xef\xbb\xbf".as_slice(), &pem].concat()).unwrap();
+        Tls::new(Some(path.clone())).check_ca_file().unwrap();
+        let der = CertificateDer::from_pem_slice(&pem).unwrap();
+        std::fs::write(&path, der).unwrap();
+        let text = Tls::new(Some(path.clone())).check_ca_file().unwrap_err().to_string();
+        std::fs::remove_file(&path).unwrap();
+        assert!(
+            text.contains("DER") && text.contains("openssl x509 -inform der"),
+            "{text}"
+        );
     }
 
     #[test]

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, select_biased, unbounded};
 
+use super::service::CHANNEL_ADVICE;
 use super::{Awaited, Check, CheckEnded, Judgement, Step, StepResult, Verdict, advice_for_transient, role_advice};
 use crate::base::plural::counted;
 use crate::base::receipt::Receipt;
@@ -15,6 +16,7 @@ use crate::config::{BufferConfig, HeartbeatConfig, Protocol, WhenFull};
 use crate::event::notice::{CloseReason, ConnectionNews, Notice};
 use crate::output::journal::Journal;
 use crate::protocol::opening::{ChannelSocket, Opening};
+use crate::protocol::topic_plan::MAX_CHANNELS;
 use crate::protocol::{Heard, KeepBody, Machine, Options, Ping};
 use crate::reader::buffer::buffer;
 use crate::reader::telemetry::Telemetry;
@@ -28,6 +30,9 @@ const PONG_LIMIT: Duration = Duration::from_secs(5);
 const PING_INTERVAL: Duration = Duration::from_secs(1);
 /// The time limit for closing the socket.
 const CLOSE_LIMIT: Duration = Duration::from_millis(400);
+
+/// From so many channels of the OAuth client on there is a warning.
+const MANY_CHANNELS: usize = 15;
 
 /// What came on the socket.
 #[derive(Debug)]
@@ -178,7 +183,16 @@ impl Check<'_> {
             trial.close();
             return go;
         }
-        self.report(Step::Channel, began, Judgement::ok(message));
+        let judgement = match self.channels_before {
+            0..MANY_CHANNELS => Judgement::ok(message),
+            before => Judgement::warn(
+                format!(
+                    "{message}; {before} of {MAX_CHANNELS} notification channels of this OAuth client existed before"
+                ),
+                format!("Beyond {MAX_CHANNELS} the service ends the oldest of them. {CHANNEL_ADVICE}"),
+            ),
+        };
+        self.report(Step::Channel, began, judgement);
         let go = self.first_signs(&mut trial, awaited);
         trial.close();
         go
