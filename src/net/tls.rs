@@ -161,10 +161,7 @@ fn explain(error: &io::Error, host: &str, did: String) -> Error {
         Some(Tls::InvalidCertificate(CertificateError::Other(OtherError(refused)))) => Error::new(
             ErrorKind::Certificate,
             did,
-            format!(
-                "the certificate was refused: {refused}. If a proxy of your organisation inspects TLS, give its root \
-                 certificate with --ca-file (key ca_file)"
-            ),
+            format!("the certificate was refused: {refused}"),
         ),
         Some(Tls::InvalidCertificate(_) | Tls::NoCertificatesPresented) => {
             Error::new(ErrorKind::Certificate, did, error.to_string())
@@ -199,9 +196,19 @@ impl fmt::Display for RefusedCertificate {
             CertificateError::UnknownIssuer => f.write_str("its issuer is not trusted here")?,
             why => write!(f, "{why}")?,
         }
-        match &self.issuer {
-            Some(issuer) => write!(f, ", issued by \"{issuer}\""),
-            None => Ok(()),
+        if let Some(issuer) = &self.issuer {
+            write!(f, ", issued by \"{issuer}\"")?;
+        }
+        use CertificateError::{Expired, ExpiredContext, NotValidYet, NotValidYetContext};
+        match &self.why {
+            // At boot a machine without a battery for its clock has a time long ago.
+            Expired | ExpiredContext { .. } | NotValidYet | NotValidYetContext { .. } => {
+                let now = crate::Moment::now();
+                write!(f, ". This machine's clock says {now}; if that is wrong, set it (NTP)")
+            }
+            _ => f.write_str(
+                ". If a proxy of your organisation inspects TLS, give its root certificate with --ca-file (key ca_file)",
+            ),
         }
     }
 }
@@ -289,6 +296,19 @@ mod tests {
             text.contains("DER") && text.contains("openssl x509 -inform der"),
             "{text}"
         );
+    }
+
+    #[test]
+    fn a_wrong_time_is_named_as_a_matter_of_the_clock() {
+        let told = |why| RefusedCertificate { why, issuer: None }.to_string();
+        for why in [CertificateError::NotValidYet, CertificateError::Expired] {
+            let text = told(why);
+            assert!(
+                text.contains("This machine's clock says 20") && !text.contains("--ca-file"),
+                "{text}"
+            );
+        }
+        assert!(told(CertificateError::UnknownIssuer).contains("--ca-file"));
     }
 
     #[test]

@@ -27,6 +27,7 @@
 //! | `webhook` | snapshots and events posted to receivers that take, refuse, fail and hang |
 //! | `process` | the program: outputs, signals, exit codes |
 //! | `simulator` | the simulator from outside |
+//! | `strange_hosts` | no DNS, no route, no loopback interface, read-only disks |
 //! | `web` | the page, metrics, health and snapshots over HTTP, and what hostile peers get |
 //! | `week` | a week of renewals and faults, compressed: the numbers are true at its end, and nothing leaks |
 //! | `api` | the public interface, compared with its listing in `docs/api.txt` |
@@ -75,6 +76,8 @@ mod repair;
 mod replay;
 #[cfg(feature = "simulator")]
 mod simulator;
+#[cfg(all(target_os = "linux", feature = "cli", feature = "simulator"))]
+mod strange_hosts;
 #[cfg(feature = "simulator")]
 mod stream;
 #[cfg(feature = "simulator")]

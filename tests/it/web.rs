@@ -220,7 +220,7 @@ fn sim_queue(sim: &Simulator) -> String {
 fn a_token_is_asked_for_and_opens_by_header_and_form() {
     let sim = start(busy());
     let file = std::env::temp_dir().join(format!("gs-web-token-{}", std::process::id()));
-    std::fs::write(&file, "open sesame\n").expect("a file");
+    std::fs::write(&file, "open sesame for ever\n").expect("a file");
     let json = serde_json::json!({"http": {"listen": "0.0.0.0:0", "token_file": file}}).to_string();
     let stream = watch(config(&sim.url(), Protocol::Notifications).json("test", json));
     let address = stream.stream().http_address().expect("http.listen is set");
@@ -239,7 +239,7 @@ fn a_token_is_asked_for_and_opens_by_header_and_form() {
     assert_eq!(get(address, "/healthz", &[]).status, 200);
     assert!(matches!(get(address, "/readyz", &[]).status, 200 | 503));
     assert_eq!(
-        get(address, "/metrics", &[("Authorization", "Bearer open sesame")]).status,
+        get(address, "/metrics", &[("Authorization", "Bearer open sesame for ever")]).status,
         200
     );
 
@@ -254,7 +254,7 @@ fn a_token_is_asked_for_and_opens_by_header_and_form() {
             .as_bytes(),
         )
     };
-    let answer = log_in("/login?kiosk", "open+sesame", "Origin: http://127.0.0.1\r\n");
+    let answer = log_in("/login?kiosk", "open+sesame+for+ever", "Origin: http://127.0.0.1\r\n");
     assert_eq!((answer.status, answer.header("location")), (303, Some("/?kiosk")));
     let set = answer.header("set-cookie").expect("a cookie").to_owned();
     assert!(
