@@ -12,7 +12,7 @@ use super::settings::Settings;
 use super::signals::SignalWatch;
 use crate::config::Config;
 use crate::net::Cancel;
-use crate::output::live::Ability;
+use crate::output::live::{Ability, Size};
 use crate::output::text::{plain, span, width};
 use crate::preflight::{self, Awaited, Finding, Outcome, Reporter, Step, Verdict};
 use crate::{Error, ErrorKind};
@@ -182,11 +182,10 @@ const COLUMNS: usize = 100;
 
 /// The columns of the terminal on stdout.
 fn columns() -> usize {
-    let size = std::io::stdout()
-        .is_terminal()
-        .then(terminal_size::terminal_size)
-        .flatten();
-    size.map_or(COLUMNS, |(columns, _)| usize::from(columns.0).max(40))
+    match std::io::stdout().is_terminal() {
+        true => usize::from(Size::of_terminal().cols).max(40),
+        false => COLUMNS,
+    }
 }
 
 /// Appends advice on lines of its own that are at most `columns` wide.

@@ -16,12 +16,12 @@ use crate::config::{BufferConfig, HeartbeatConfig, Protocol, WhenFull};
 use crate::event::notice::{CloseReason, ConnectionNews, Notice};
 use crate::output::journal::Journal;
 use crate::protocol::opening::{ChannelSocket, Opening};
-use crate::protocol::topic_plan::MAX_CHANNELS;
 use crate::protocol::{Heard, KeepBody, Machine, Options, Ping};
 use crate::reader::buffer::buffer;
 use crate::reader::telemetry::Telemetry;
 use crate::reader::{Reader, Ticket};
 use crate::rest::ServiceClock;
+use crate::rest::channels::{CHANNELS_A_CLIENT, MANY_CHANNELS};
 use crate::{Error, ErrorKind, Id, Moment, Secret};
 
 /// The time limit for the answer to the first ping (`docs/operation.md#check`).
@@ -30,9 +30,6 @@ const PONG_LIMIT: Duration = Duration::from_secs(5);
 const PING_INTERVAL: Duration = Duration::from_secs(1);
 /// The time limit for closing the socket.
 const CLOSE_LIMIT: Duration = Duration::from_millis(400);
-
-/// From so many channels of the OAuth client on there is a warning.
-const MANY_CHANNELS: usize = 15;
 
 /// What came on the socket.
 #[derive(Debug)]
@@ -187,9 +184,9 @@ impl Check<'_> {
             0..MANY_CHANNELS => Judgement::ok(message),
             before => Judgement::warn(
                 format!(
-                    "{message}; {before} of {MAX_CHANNELS} notification channels of this OAuth client existed before"
+                    "{message}; {before} of {CHANNELS_A_CLIENT} notification channels of this OAuth client existed before"
                 ),
-                format!("Beyond {MAX_CHANNELS} the service ends the oldest of them. {CHANNEL_ADVICE}"),
+                format!("Beyond {CHANNELS_A_CLIENT} the service ends the oldest of them. {CHANNEL_ADVICE}"),
             ),
         };
         self.report(Step::Channel, began, judgement);

@@ -12,7 +12,7 @@ use super::{
 use crate::base::inserted::Inserted as _;
 use crate::base::plural::counted;
 use crate::protocol::metrics::payload;
-use crate::protocol::topic_plan::{self, MAX_CHANNELS, TopicPlan, Wish};
+use crate::protocol::topic_plan::{self, TopicPlan, Wish};
 use crate::protocol::verification;
 use crate::rest::lookup::Queue;
 use crate::rest::{Purpose, analytics, channels, oauth};
@@ -196,12 +196,13 @@ impl Check<'_> {
             // Counting is a courtesy: the check can go on without it.
             Err(error) => log::debug!("the channels of the OAuth client cannot be counted: {error}"),
         }
-        if self.channels_before < MAX_CHANNELS {
+        if self.channels_before < channels::CHANNELS_A_CLIENT {
             return Ok(());
         }
         let message = format!(
-            "{} of {MAX_CHANNELS} notification channels of this OAuth client exist already; none was opened",
-            self.channels_before
+            "{} of {} notification channels of this OAuth client exist already; none was opened",
+            self.channels_before,
+            channels::CHANNELS_A_CLIENT
         );
         let advice = format!("One more would end the channel of another program. {CHANNEL_ADVICE}");
         self.report(Step::Channel, began, Judgement::fail(message, advice));

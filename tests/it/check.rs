@@ -328,7 +328,7 @@ fn topics_that_do_not_exist_and_permissions_that_are_guessed() {
         asked.is("GET", "/api/v2/routing/queues").then(refused)
     });
     let checked = check(&peer.url(), &[]);
-    checked.says("queues", "warn", &["a guess is routing:queue:view"]);
+    checked.says("queues", "fail", &["a guess is routing:queue:view"]);
 }
 
 #[test]

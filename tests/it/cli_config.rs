@@ -217,7 +217,7 @@ fn a_profile_that_cannot_be_used() {
             assert!(stderr.contains(part), "{profile}: {stderr}");
         }
     }
-    assert!(refused(&["check", "--profile", "default"], &[]).contains("HOME is not set"));
+    assert!(refused(&["run", "--profile", "default"], &[]).contains("HOME is not set"));
     let _ = std::fs::remove_dir_all(whole);
     let _ = std::fs::remove_dir_all(empty);
 }

@@ -266,16 +266,29 @@ fn a_token_is_asked_for_and_opens_by_header_and_form() {
     assert_eq!(get(address, "/", &[("Cookie", "genesys_stream=1")]).status, 401);
     // Another site's page cannot log a browser in.
     assert_eq!(
-        log_in("/login", "open+sesame", "Origin: http://evil.example\r\n").status,
+        log_in("/login", "open+sesame+for+ever", "Origin: http://evil.example\r\n").status,
         403
     );
     assert_eq!(
-        log_in("/login", "open+sesame", "Sec-Fetch-Site: cross-site\r\n").status,
+        log_in("/login", "open+sesame+for+ever", "Sec-Fetch-Site: cross-site\r\n").status,
         403
     );
+    // A browser logs out, and no other site can make it.
+    let log_out = |fields: &str| {
+        let request = format!(
+            "POST /logout HTTP/1.1\r\nHost: 127.0.0.1\r\n{fields}Connection: close\r\nContent-Length: 0\r\n\r\n"
+        );
+        raw(address, request.as_bytes())
+    };
+    let out = log_out("Origin: http://127.0.0.1\r\n");
+    assert_eq!((out.status, out.header("location")), (303, Some("/login")));
+    let unset = out.header("set-cookie").expect("a cookie");
+    assert!(unset.contains("=; Max-Age=0"), "{unset}");
+    assert_eq!(unset.split('=').next(), cookie.split('=').next());
+    assert_eq!(log_out("Origin: http://evil.example\r\n").status, 403);
     // After some wrong tokens no more are judged.
     until("429", || log_in("/login", "wrong", ""), |answer| answer.status == 429);
-    assert_eq!(log_in("/login", "open+sesame", "").status, 429);
+    assert_eq!(log_in("/login", "open+sesame+for+ever", "").status, 429);
     assert_eq!(get(address, "/", &[("Cookie", cookie)]).status, 200);
     let report = stream.stop();
     assert!(
