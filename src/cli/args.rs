@@ -254,7 +254,7 @@ pub struct SubscriptionFlags {
     #[arg(long, value_name = "TYPE", value_hint = ValueHint::Other, hide_short_help = true)]
     pub event_type: Vec<String>,
     /// Metric of the metrics protocol (repeatable) [default: offered, answered, serviceLevelPercent, avgWaitTime]
-    #[arg(long, value_name = "NAME", value_parser = Suggested(&METRICS))]
+    #[arg(long, value_name = "NAME", value_parser = Suggested(&METRICS), hide_short_help = true)]
     pub metric: Vec<String>,
     /// Metric type of the metrics protocol (repeatable) [default: queue, agent]
     #[arg(long, value_name = "NAME", value_parser = Suggested(&METRIC_TYPES), hide_short_help = true)]
