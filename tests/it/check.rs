@@ -323,6 +323,21 @@ fn topics_that_do_not_exist_and_permissions_that_are_guessed() {
         "fail",
         &["may not exist", "availabletopics", "v2.nonsense.topic"],
     );
+    let ended = program(
+        &[
+            "run",
+            "--output",
+            "none",
+            "--region",
+            &sim.url(),
+            "--topic",
+            "v2.nonsense.topic",
+        ],
+        &CREDENTIALS,
+    )
+    .wait();
+    assert_eq!(ended.code, 3, "{}", ended.stderr);
+    assert!(ended.stderr.contains("may not exist"), "{}", ended.stderr);
     let peer = peer(|asked, _| {
         let refused = || Answer::Json(403, json!({"code": "not.authorized", "message": "no"}));
         asked.is("GET", "/api/v2/routing/queues").then(refused)
