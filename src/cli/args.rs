@@ -5,15 +5,15 @@
 use std::path::PathBuf;
 
 use clap::builder::{PossibleValue, StringValueParser, TypedValueParser};
-use clap::{ArgAction, Args, Parser, Subcommand};
+use clap::{ArgAction, Args, Parser, Subcommand, ValueHint};
 
 use super::help;
 use crate::config::{METRIC_TYPES, METRICS};
 
 /// Live numbers of a Genesys Cloud contact centre.
 #[derive(Debug, Parser)]
-#[command(name = "genesys-stream", version, about, after_help = help::of_program())]
-#[command(disable_help_subcommand = true, arg_required_else_help = true)]
+#[command(name = "genesys-stream", version, about, after_long_help = help::of_program())]
+#[command(arg_required_else_help = true)]
 pub struct Cli {
     #[command(flatten)]
     pub verbosity: Verbosity,
@@ -36,36 +36,36 @@ pub struct Verbosity {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Connect and stream
-    #[command(after_help = help::of_run())]
+    #[command(after_long_help = help::of_run())]
     Run(Box<RunFlags>),
     /// Test every step to a stream, and say what to do where one fails
-    #[command(after_help = help::examples::CHECK)]
+    #[command(after_long_help = help::examples::CHECK)]
     Check(Box<CheckFlags>),
     /// Print which topics would be subscribed on which channels, without subscribing
-    #[command(after_help = help::examples::PLAN)]
+    #[command(after_long_help = help::examples::PLAN)]
     Plan(Box<PlanFlags>),
     /// Play a recording back through the outputs, in its own time
-    #[command(after_help = help::examples::REPLAY)]
+    #[command(after_long_help = help::examples::REPLAY)]
     Replay(Box<ReplayFlags>),
     /// Say what one conversation was counted for, and why
-    #[command(after_help = help::examples::EXPLAIN)]
+    #[command(after_long_help = help::examples::EXPLAIN)]
     Explain(ExplainFlags),
     /// Inspect an audit file
-    #[command(subcommand, after_help = help::examples::AUDIT)]
+    #[command(subcommand, after_long_help = help::examples::AUDIT)]
     Audit(AuditCommand),
     /// Start the embedded simulator and run against it; needs no account, network or flags
     #[cfg(feature = "simulator")]
-    #[command(after_help = help::examples::DEMO)]
+    #[command(after_long_help = help::examples::DEMO)]
     Demo(Box<DemoFlags>),
     /// Serve the simulator until stopped
     #[cfg(feature = "simulator")]
-    #[command(after_help = help::examples::SIMULATE)]
+    #[command(after_long_help = help::examples::SIMULATE)]
     Simulate(SimulateFlags),
     /// Print completions for a shell
-    #[command(after_help = help::examples::COMPLETIONS)]
+    #[command(after_long_help = help::examples::COMPLETIONS)]
     Completions(CompletionsFlags),
     /// Print the manual page (roff)
-    #[command(after_help = help::examples::MAN)]
+    #[command(after_long_help = help::examples::MAN)]
     Man,
 }
 
@@ -119,7 +119,7 @@ pub struct PlanFlags {
 #[derive(Debug, Args)]
 pub struct ReplayFlags {
     /// The recording that `run --record FILE` made
-    #[arg(value_name = "FILE")]
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub recording: PathBuf,
     /// How many times faster than recorded; 0 = as fast as possible
     #[arg(long, value_name = "N", default_value_t = 1.0, value_parser = parse_replay_speed)]
@@ -141,10 +141,10 @@ fn parse_replay_speed(text: &str) -> Result<f64, String> {
 #[derive(Debug, Args)]
 pub struct ExplainFlags {
     /// A recording that `run --record FILE` made, or a saved answer with conversation details
-    #[arg(value_name = "FILE")]
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub file: PathBuf,
     /// The conversation
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", value_hint = ValueHint::Other)]
     pub conversation: String,
     #[command(flatten)]
     pub form: FormFlags,
@@ -154,9 +154,10 @@ pub struct ExplainFlags {
 #[derive(Debug, Subcommand)]
 pub enum AuditCommand {
     /// Check the hash chain of an audit file: exit code 0 if it is whole, 4 if not
-    #[command(after_help = help::examples::AUDIT)]
+    #[command(after_long_help = help::examples::AUDIT)]
     Verify {
         /// The file, or a rotated one (FILE.1 is the newest of these)
+        #[arg(value_hint = ValueHint::FilePath)]
         file: PathBuf,
     },
 }
@@ -199,7 +200,7 @@ pub struct DemoFlags {
 #[derive(Debug, Args)]
 pub struct FileFlags {
     /// Configuration file (JSON)
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub config: Option<PathBuf>,
 }
 
@@ -207,26 +208,29 @@ pub struct FileFlags {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Connection")]
 pub struct ConnectionFlags {
-    /// AWS region (eu-west-1), Genesys domain (mypurecloud.ie), host, or base URL (http://127.0.0.1:8080)
-    #[arg(long, value_name = "REGION")]
+    /// Profile of the Genesys CLI (~/.gc/config.toml) with region, id and secret; below the environment, above the file
+    #[arg(long, value_name = "NAME", value_hint = ValueHint::Other)]
+    pub profile: Option<String>,
+    /// AWS region (eu-west-1), Genesys domain (mypurecloud.ie), place (Ireland), address, or base URL
+    #[arg(long, value_name = "REGION", value_hint = ValueHint::Other)]
     pub region: Option<String>,
     /// URL of the login, instead of the region's
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", value_hint = ValueHint::Url, hide_short_help = true)]
     pub login_url: Option<String>,
     /// URL of the API, instead of the region's
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", value_hint = ValueHint::Url, hide_short_help = true)]
     pub api_url: Option<String>,
     /// URL of the sockets, instead of the region's
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", value_hint = ValueHint::Url, hide_short_help = true)]
     pub streaming_url: Option<String>,
     /// Id of an OAuth client with the grant type client credentials
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", value_hint = ValueHint::Other)]
     pub client_id: Option<String>,
     /// File with certificates that are trusted in addition to the system's
-    #[arg(long, value_name = "PEM")]
+    #[arg(long, value_name = "PEM", value_hint = ValueHint::FilePath)]
     pub ca_file: Option<String>,
     /// Proxy for REST and sockets, instead of HTTPS_PROXY, ALL_PROXY and NO_PROXY
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", value_hint = ValueHint::Url)]
     pub proxy: Option<String>,
 }
 
@@ -238,25 +242,25 @@ pub struct SubscriptionFlags {
     #[arg(long, value_name = "NAME", value_parser = Suggested(&["notifications", "events", "metrics"]))]
     pub protocol: Option<String>,
     /// Queue by id or name, or all (repeatable)
-    #[arg(long, value_name = "ID_OR_NAME")]
+    #[arg(long, value_name = "ID_OR_NAME", value_hint = ValueHint::Other)]
     pub queue: Vec<String>,
     /// User by id, or queue-members (repeatable)
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", value_hint = ValueHint::Other)]
     pub user: Vec<String>,
     /// Notification topic, verbatim (repeatable)
-    #[arg(long, value_name = "TOPIC")]
+    #[arg(long, value_name = "TOPIC", value_hint = ValueHint::Other)]
     pub topic: Vec<String>,
     /// Event type of the events protocol (repeatable) [default: conversation:updated, routing:queue:updated]
-    #[arg(long, value_name = "TYPE")]
+    #[arg(long, value_name = "TYPE", value_hint = ValueHint::Other, hide_short_help = true)]
     pub event_type: Vec<String>,
     /// Metric of the metrics protocol (repeatable) [default: offered, answered, serviceLevelPercent, avgWaitTime]
-    #[arg(long, value_name = "NAME", value_parser = Suggested(&METRICS))]
+    #[arg(long, value_name = "NAME", value_parser = Suggested(&METRICS), hide_short_help = true)]
     pub metric: Vec<String>,
     /// Metric type of the metrics protocol (repeatable) [default: queue, agent]
-    #[arg(long, value_name = "NAME", value_parser = Suggested(&METRIC_TYPES))]
+    #[arg(long, value_name = "NAME", value_parser = Suggested(&METRIC_TYPES), hide_short_help = true)]
     pub metric_type: Vec<String>,
     /// Do not check first that the metrics are available (metrics protocol)
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     pub no_verify: bool,
 }
 
@@ -271,25 +275,31 @@ pub struct OutputFlags {
     #[arg(long)]
     pub redact: bool,
     /// Write each snapshot to this file, replaced atomically
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub snapshot_file: Option<String>,
     /// Milliseconds between snapshots [default: 1000]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_hint = ValueHint::Other, hide_short_help = true)]
     pub interval_ms: Option<String>,
-    /// Serve the live page, /metrics, /readyz and /api/snapshot here; http.token_file is needed except on loopback
-    #[arg(long, value_name = "HOST:PORT")]
+    /// Serve the live page, /metrics, /readyz and /api/snapshot here; except on loopback this needs --token-file
+    #[arg(long, value_name = "HOST:PORT", value_hint = ValueHint::Other)]
     pub listen: Option<String>,
+    /// File with the token of the page (at least 16 characters)
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub token_file: Option<String>,
+    /// Name by which the page may be opened, besides loopback and the listen address (repeatable)
+    #[arg(long, value_name = "NAME", value_hint = ValueHint::Hostname, hide_short_help = true)]
+    pub allowed_host: Vec<String>,
     /// Post each snapshot to this URL (more settings: outputs.webhook in the configuration file)
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", value_hint = ValueHint::Url)]
     pub webhook: Option<String>,
     /// Append an audit trail to this file, each line chained to the one before (see `audit verify`)
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub audit_file: Option<String>,
     /// Record the stream to this file, for `replay`: raw frames, with customers' data unless --redact is given
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub record: Option<String>,
     /// Append the log to this file instead of stderr
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub log_file: Option<String>,
 }
 
@@ -298,16 +308,16 @@ pub struct OutputFlags {
 #[command(next_help_heading = "Behaviour")]
 pub struct EngineFlags {
     /// Events that may wait to be applied [default: 5000]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_hint = ValueHint::Other, hide_short_help = true)]
     pub buffer: Option<String>,
     /// What happens when more events wait [default: coalesce]
-    #[arg(long, value_name = "POLICY", value_parser = Suggested(&["coalesce", "block", "drop-oldest", "drop-newest"]))]
+    #[arg(long, value_name = "POLICY", value_parser = Suggested(&["coalesce", "block", "drop-oldest", "drop-newest"]), hide_short_help = true)]
     pub when_full: Option<String>,
     /// Give up after so many failures in a row; 0 = never [default: 0]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_hint = ValueHint::Other, hide_short_help = true)]
     pub max_attempts: Option<String>,
     /// Do not use REST to read the state at the start and to repair gaps
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     pub no_backfill: bool,
 }
 
@@ -315,8 +325,8 @@ pub struct EngineFlags {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Stopping")]
 pub struct StopFlags {
-    /// Stop after so many seconds, with exit code 0
-    #[arg(long, value_name = "SECS")]
+    /// Stop after this time (90, 90s, 1m30s), with exit code 0
+    #[arg(long, value_name = "TIME", value_hint = ValueHint::Other)]
     pub duration: Option<String>,
     /// Stop, with exit code 0, when the server ends the stream normally
     #[arg(long)]
@@ -341,7 +351,7 @@ pub struct CentreFlags {
     #[arg(long, value_name = "N", default_value_t = 40, value_parser = clap::value_parser!(u32).range(1..=20_000))]
     pub agents: u32,
     /// File with faults at given times, one per line: `1m30s outage?secs=20` (see the README)
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub script: Option<PathBuf>,
 }
 
@@ -420,9 +430,10 @@ mod tests {
             let flags = command.find_subcommand(name).unwrap().get_arguments();
             flags.filter_map(|flag| flag.get_long().map(str::to_owned)).collect()
         };
-        for flag in "config protocol region login-url api-url streaming-url client-id ca-file proxy queue user topic \
+        for flag in
+            "config profile protocol region login-url api-url streaming-url client-id ca-file proxy queue user topic \
              event-type metric metric-type no-verify json"
-            .split_whitespace()
+                .split_whitespace()
         {
             for name in ["check", "plan"] {
                 assert!(longs(name).iter().any(|long| long == flag), "{name} --{flag}");
@@ -434,7 +445,10 @@ mod tests {
     #[test]
     fn every_command_has_examples() {
         for command in Cli::command().get_subcommands() {
-            let after = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            let after = command
+                .get_after_long_help()
+                .map(ToString::to_string)
+                .unwrap_or_default();
             let example = format!("  genesys-stream {}", command.get_name());
             assert!(
                 after.contains("Examples:") && after.contains(&example),
@@ -449,9 +463,9 @@ mod tests {
         let command = Cli::command();
         let run = command.find_subcommand("run").unwrap();
         let has = |name: &str| run.get_arguments().any(|a| a.get_long() == Some(name));
-        for name in "config protocol region login-url api-url streaming-url client-id ca-file proxy queue user topic \
-             event-type metric metric-type output redact snapshot-file interval-ms listen webhook audit-file record \
-             log-file buffer when-full max-attempts no-backfill no-verify duration once"
+        for name in "config profile protocol region login-url api-url streaming-url client-id ca-file proxy queue user topic \
+             event-type metric metric-type output redact snapshot-file interval-ms listen token-file allowed-host webhook audit-file \
+             record log-file buffer when-full max-attempts no-backfill no-verify duration once"
             .split_whitespace()
         {
             assert!(has(name), "--{name}");

@@ -34,7 +34,7 @@ pub fn run(command: &AuditCommand) -> Result<u8, Error> {
         Ok((whole, follows)) => (describe(&whole, follows.as_deref()), 0),
         Err(Broken { line, what }) => (format!("broken at line {line}: {what}"), BROKEN),
     };
-    super::print(&format!("{}: {line}\n", file.display()))?;
+    super::print_whole(&format!("{}: {line}\n", file.display()))?;
     Ok(code)
 }
 

@@ -12,8 +12,8 @@ use super::settings::Settings;
 use super::signals::SignalWatch;
 use crate::config::Config;
 use crate::net::Cancel;
-use crate::output::live::Ability;
-use crate::output::text::{plain, span};
+use crate::output::live::{Ability, Size};
+use crate::output::text::{plain, span, width};
 use crate::preflight::{self, Awaited, Finding, Outcome, Reporter, Step, Verdict};
 use crate::{Error, ErrorKind};
 
@@ -121,7 +121,7 @@ impl Printer {
     fn write(&mut self, text: &str) {
         self.clear_progress();
         if self.written.is_ok() {
-            self.written = super::print(text);
+            self.written = super::print_whole(text);
         }
     }
 
@@ -169,7 +169,7 @@ impl Reporter for Printer {
                 &finding.details,
             )
         } else {
-            text_line(finding, self.colours)
+            text_line(finding, self.colours, columns())
         };
         self.write(&line);
     }
@@ -177,8 +177,36 @@ impl Reporter for Printer {
 
 /// Details of a finding shown in text; JSON has all.
 const SHOWN: usize = 20;
+/// Columns of text where stdout is no terminal.
+const COLUMNS: usize = 100;
 
-fn text_line(finding: &Finding, colours: bool) -> String {
+/// The columns of the terminal on stdout.
+fn columns() -> usize {
+    match std::io::stdout().is_terminal() {
+        true => usize::from(Size::of_terminal().cols).max(40),
+        false => COLUMNS,
+    }
+}
+
+/// Appends advice on lines of its own that are at most `columns` wide.
+fn fold_advice(advice: &str, columns: usize, text: &mut String) {
+    let mut used = columns;
+    for (at, word) in advice.split_whitespace().enumerate() {
+        let wide = width(word);
+        if used + 1 + wide > columns {
+            text.push_str(if at == 0 { "      -> " } else { "\n         " });
+            used = 9;
+        } else {
+            text.push(' ');
+            used += 1;
+        }
+        text.push_str(word);
+        used += wide;
+    }
+    text.push('\n');
+}
+
+fn text_line(finding: &Finding, colours: bool, columns: usize) -> String {
     let word = format!("{:<4}", finding.verdict.as_str());
     let word = match (colours, finding.verdict) {
         (false, _) => word,
@@ -187,17 +215,15 @@ fn text_line(finding: &Finding, colours: bool) -> String {
         (true, Verdict::Fail) => format!("\x1b[1;31m{word}\x1b[0m"),
     };
     let mut line = format!(
-        "{word}  {:<11}  {} ({} ms)",
+        "{word}  {:<11}  {} ({} ms)\n",
         finding.step.as_str(),
         // An error of the configuration has a line for each problem.
         plain(&finding.message.replace('\n', " ")),
         finding.took.as_millis()
     );
     if let Some(advice) = &finding.advice {
-        line.push_str(" -> ");
-        line.push_str(&plain(advice));
+        fold_advice(&plain(advice), columns, &mut line);
     }
-    line.push('\n');
     if finding.verdict > Verdict::Ok {
         for detail in finding.details.iter().take(SHOWN) {
             line.push_str(&format!("      {}\n", plain(detail)));
@@ -241,11 +267,30 @@ mod tests {
     #[test]
     fn one_line_a_step_and_details_only_where_something_is_wrong() {
         assert_eq!(
-            text_line(&finding(Verdict::Fail), false),
-            "fail  permissions  1 of 2 topics\u{fffd}[2J refused (12 ms) -> Give it a role.\n      v2.x: no\n"
+            text_line(&finding(Verdict::Fail), false, 80),
+            "fail  permissions  1 of 2 topics\u{fffd}[2J refused (12 ms)\n      -> Give it a role.\n      v2.x: no\n"
         );
-        assert_eq!(text_line(&finding(Verdict::Ok), false).lines().count(), 1);
-        assert!(text_line(&finding(Verdict::Warn), true).starts_with("\x1b[33mwarn\x1b[0m  "));
+        let good = Finding {
+            advice: None,
+            ..finding(Verdict::Ok)
+        };
+        assert_eq!(text_line(&good, false, 80).lines().count(), 1);
+        assert!(text_line(&finding(Verdict::Warn), true, 80).starts_with("\x1b[33mwarn\x1b[0m  "));
+    }
+
+    #[test]
+    fn advice_is_folded() {
+        let mut text = String::new();
+        fold_advice(
+            "Give the OAuth client a role that holds routing:queue:view, please.",
+            40,
+            &mut text,
+        );
+        assert_eq!(
+            text,
+            "      -> Give the OAuth client a role\n         that holds routing:queue:view,\n         please.\n"
+        );
+        assert!(text.lines().all(|line| line.len() <= 40));
     }
 
     #[test]

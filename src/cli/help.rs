@@ -44,11 +44,12 @@ pub const ENVIRONMENT: [(&str, &str); 7] = [
 ];
 
 /// Path and meaning.
-pub const FILES: [(&str, &str); 3] = [
+pub const FILES: [(&str, &str); 4] = [
     (
         "the file named by --config",
         "configuration in JSON; flags and environment override it, and it must not contain secrets",
     ),
+    ("~/.gc/config.toml", "profiles of the Genesys CLI, for --profile"),
     (
         "$CREDENTIALS_DIRECTORY/genesys-client-secret",
         "the client secret as systemd provides it (LoadCredential=)",
@@ -64,36 +65,38 @@ pub mod examples {
     /// The program.
     pub const PROGRAM: &str = "\
 Examples:
-  genesys-stream demo                                   a contact centre without any account
+  genesys-stream demo                               a centre without any account
   export GENESYS_REGION=eu-west-1 GENESYS_CLIENT_ID=... GENESYS_CLIENT_SECRET=...
-  genesys-stream check                                  does everything work? if not, what to do
-  genesys-stream plan --queue Sales                     what would be subscribed
-  genesys-stream run                                    all queues, live on the terminal
-  genesys-stream run --queue Sales --output events      one JSON record per event
-  genesys-stream simulate --listen 127.0.0.1:8080       a service to develop against";
+  genesys-stream check                              does it work? if not: advice
+  genesys-stream plan --queue Sales                 what would be subscribed
+  genesys-stream run                                all queues, on the terminal
+  genesys-stream run --queue Sales --output events  one JSON record per event
+  genesys-stream simulate --listen 127.0.0.1:8080   a service to develop against";
 
     /// `run`.
     pub const RUN: &str = "\
 Examples:
   genesys-stream run --region eu-west-1 --queue Sales --queue Support
-  genesys-stream run --queue all --output snapshots --interval-ms 5000 --snapshot-file numbers.json
-  genesys-stream run --user queue-members --queue Sales --output events --redact > events.jsonl
-  genesys-stream run --protocol metrics --metric offered --metric answered --metric-type queue
-  genesys-stream run --region http://127.0.0.1:8080 --duration 60 -v";
+  genesys-stream run --profile default              as the Genesys CLI
+  genesys-stream run --output snapshots --snapshot-file numbers.json
+  genesys-stream run --user queue-members --output events --redact > events
+  genesys-stream run --protocol metrics --metric offered --metric-type queue
+  genesys-stream run --region http://127.0.0.1:8080 --duration 1m30s -v";
 
     /// `check`.
     pub const CHECK: &str = "\
-One line per step: ok, warn or fail, the step, what was found, how long it took; for warnings and failures also what to
-do. Steps: config dns tcp tls clock token queues users permissions metrics backfill channel life; those that the
-configuration does not need are left out. The check stops at the first failure that the later steps depend on. Nothing
+One line per step: ok, warn or fail, the step, what was found, how long it took; below it what to do about warnings and \
+failures. Steps: config dns tcp tls clock token queues users permissions metrics backfill channel life; those that the \
+configuration does not need are left out. The check stops at the first failure that the later steps depend on. Nothing \
 stays subscribed, not even after Ctrl-C.
-Exit code: 0 no step failed (there may be warnings), 2 usage or configuration, 4 a step failed or the check was stopped.
+Exit code: 0 no step failed (there may be warnings), 1 the result could not be written, 2 usage or configuration, 4 a step \
+failed or the check was stopped.
 --json: one object per line {record,schema,step,verdict,took_ms,message,advice,details}; the last step is \"summary\".
 
 Examples:
   genesys-stream check --queue Sales
-  genesys-stream check --wait                           also waits for a heartbeat (30 s apart)
-  genesys-stream check --proxy http://proxy.example:3128 --ca-file company-root.pem
+  genesys-stream check --wait                       also awaits a heartbeat
+  genesys-stream check --proxy http://proxy.example:3128 --ca-file root.pem
   genesys-stream check --json | jq -r 'select(.verdict != \"ok\") | .advice'";
 
     /// `plan`.
@@ -101,59 +104,60 @@ Examples:
 Logs in and reads the listing of queues, as `run` does, but subscribes nothing.
 
 Examples:
-  genesys-stream plan                                   all queues
+  genesys-stream plan                               all queues
   genesys-stream plan --queue Sales --user queue-members
   genesys-stream plan --json | jq '.channels[].topics[]'
   genesys-stream plan --protocol metrics --metric offered";
 
     /// `replay`.
     pub const REPLAY: &str = "\
-Protocol, windows and totals are those of the recorded run. The output flags work as for `run`, except that --audit-file
+Protocol, windows and totals are those of the recorded run. The output flags work as for `run`, except that --audit-file \
 and --record have no effect.
 
 Examples:
-  genesys-stream replay monday.jsonl                    live on the terminal, as it was
+  genesys-stream replay monday.jsonl                on the terminal, as it was
   genesys-stream replay monday.jsonl --speed 60 --listen 127.0.0.1:9464
-  genesys-stream replay monday.jsonl --speed 0 --output none --snapshot-file end.json";
+  genesys-stream replay monday.jsonl --speed 0 --snapshot-file end.json";
 
     /// `explain`.
     pub const EXPLAIN: &str = "\
-Prints the stays of the participants, what became of each visit of a queue, and what was handled, as the numbers count it.
+Prints the stays of the participants, what became of each visit of a queue, and what was handled, as the numbers count it. \
 The file is a recording, or an answer of the service saved as JSON: one with `conversations`, or a single conversation.
 Exit code: 0 explained, 1 the file does not hold this conversation, 2 the file cannot be read.
---json: {conversation_id,participants:[{id,purpose,stays}],visits:[{queue_id,entered,left,verdict,answered_by,wait_ms}],
+--json: {conversation_id, participants:[{id,purpose,stays}], visits:[{queue_id,entered,left,verdict,answered_by,wait_ms}], \
 handled:[{queue_id,participant_id,at,handle_ms,transferred,wrapup}]}.
 
 Examples:
-  genesys-stream explain monday.jsonl --conversation 1b3e08b8-e7c3-538a-87c3-a10b68b6b415
-  genesys-stream explain details.json --conversation 1b3e08b8-e7c3-538a-87c3-a10b68b6b415 --json | jq .visits";
+  ID=1b3e08b8-e7c3-538a-87c3-a10b68b6b415
+  genesys-stream explain monday.jsonl --conversation $ID
+  genesys-stream explain details.json --conversation $ID --json | jq .visits";
 
     /// `audit`.
     pub const AUDIT: &str = "\
-Prints one line: whole, from when to when, or broken, with the first broken line. Exit code: 0 whole, 2 no such file,
-4 broken. A chain does not show whether its last lines were removed.
+Prints one line: whole, from when to when, or broken, with the first broken line. Exit code: 0 whole, 1 the result could \
+not be written, 2 no such file, 4 broken. A chain does not show whether its last lines were removed.
 
 Examples:
   genesys-stream audit verify audit.jsonl
-  genesys-stream audit verify audit.jsonl.1             the file before the last rotation";
+  genesys-stream audit verify audit.jsonl.1         the file before the rotation";
 
     /// `demo`.
     #[cfg(feature = "simulator")]
     pub const DEMO: &str = "\
 Examples:
-  genesys-stream demo                                   live on the terminal until q or Ctrl-C; ? lists the keys
-  genesys-stream demo --duration 10 --output lines
+  genesys-stream demo                               live on the terminal until q or Ctrl-C; ? lists the keys
+  genesys-stream demo --duration 10s --output lines
   genesys-stream demo --protocol metrics --metric offered --output events";
 
     /// `simulate`.
     #[cfg(feature = "simulator")]
     pub const SIMULATE: &str = "\
-The first line on stdout is `listening on http://HOST:PORT`; the lines after it are the environment to copy.
-Credentials are simulator/simulator, or those of GENESYS_CLIENT_ID and GENESYS_CLIENT_SECRET.
+The first line on stdout is `listening on http://HOST:PORT`; the lines after it are the environment to copy. Credentials \
+are simulator/simulator, or those of GENESYS_CLIENT_ID and GENESYS_CLIENT_SECRET.
 
 Examples:
   genesys-stream simulate --listen 127.0.0.1:8080
-  genesys-stream simulate --listen 127.0.0.1:0 --seed 7 --speed 60 --queues 20 --agents 200";
+  genesys-stream simulate --listen 127.0.0.1:0 --seed 7 --speed 60 --queues 20";
 
     /// `completions`.
     pub const COMPLETIONS: &str = "\
@@ -182,8 +186,9 @@ pub fn of_program() -> String {
 /// The text below the flags of `run`.
 pub fn of_run() -> String {
     format!(
-        "Flags override the environment, which overrides the configuration file, which overrides the defaults. The client\n\
-         secret can also come from the file's client_secret_file and from systemd's credential genesys-client-secret.\n\n{}\n{}",
+        "Flags override the environment, which overrides a profile of the Genesys CLI, which overrides the configuration \
+         file, which overrides the defaults. The client secret can also come from the file's client_secret_file and from \
+         systemd's credential genesys-client-secret.\n\n{}\n{}",
         table("Environment", &ENVIRONMENT),
         examples::RUN
     )

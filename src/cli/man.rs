@@ -49,7 +49,10 @@ pub fn write(program: Command, page: &mut Vec<u8>) -> io::Result<()> {
 fn write_command(parent: &str, command: Command, page: &mut Vec<u8>) -> io::Result<()> {
     let name = format!("{parent} {}", command.get_name());
     let about = command.get_about().map(ToString::to_string).unwrap_or_default();
-    let after = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+    let after = command
+        .get_after_long_help()
+        .map(ToString::to_string)
+        .unwrap_or_default();
     let below: Vec<Command> = command.get_subcommands().cloned().collect();
     let mut head = Roff::new();
     head.control("SH", [name.as_str()]).text([roman(about)]);
@@ -77,11 +80,21 @@ fn terms(roff: &mut Roff, title: &str, rows: &[(&str, &str)]) {
     }
 }
 
-/// Keeps lines and indents as they are.
+/// Longer lines are paragraphs, and filled.
+const COLUMNS: usize = 80;
+
+/// Keeps lines and indents as they are, except in paragraphs.
 fn verbatim(roff: &mut Roff, text: &str) {
     roff.control("nf", []);
     for line in text.lines() {
+        let is_paragraph = line.len() > COLUMNS && !line.starts_with(' ');
+        if is_paragraph {
+            roff.control("fi", []);
+        }
         roff.text([roman(line)]);
+        if is_paragraph {
+            roff.control("nf", []);
+        }
     }
     roff.control("fi", []);
 }

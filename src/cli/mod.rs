@@ -25,6 +25,7 @@ use std::ffi::OsString;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
+use clap::error::{ContextKind, ContextValue};
 use clap::{CommandFactory, Parser};
 
 use self::args::{Cli, Command, RunFlags};
@@ -32,6 +33,7 @@ use self::run::{Process, Source};
 use self::settings::{Settings, refuse_secret_flags};
 use self::signals::SignalWatch;
 use crate::config::Config;
+use crate::config::message::nearest;
 use crate::{Error, ErrorKind};
 
 const USAGE: u8 = 2;
@@ -47,7 +49,8 @@ pub fn main() -> ExitCode {
     }
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
-        Err(error) => {
+        Err(mut error) => {
+            suggest_command(&mut error);
             // Help and version come here too, with exit code 0.
             let code = u8::try_from(error.exit_code()).unwrap_or(USAGE);
             return match written(error.print()) {
@@ -131,6 +134,7 @@ fn demo(flags: &args::DemoFlags, log: &logging::LogTarget) -> Result<(), Error> 
         signals: SignalWatch::start()?,
     };
     let running = simulate::start(&simulator)?;
+    simulate::reach(&running.url)?;
     config.hosts = crate::config::Hosts::at(&running.url)?;
     run::start(config, &notes, Source::Live(options), &process)
 }
@@ -153,6 +157,26 @@ fn completions(shell: clap_complete::Shell) -> String {
 fn print(text: &str) -> Result<(), Error> {
     let mut stdout = io::stdout().lock();
     written(stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()))
+}
+
+/// Prints a verdict on stdout: one that nobody can read must not look like a success, so a closed pipe is an error too.
+fn print_whole(text: &str) -> Result<(), Error> {
+    let mut stdout = io::stdout().lock();
+    let outcome = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+    outcome.map_err(|error| Error::new(ErrorKind::Local, "writing to stdout", error.to_string()))
+}
+
+/// Adds the nearest command to the message about an unknown one, where clap finds none.
+fn suggest_command(error: &mut clap::Error) {
+    let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidSubcommand) else {
+        return;
+    };
+    let program = Cli::command();
+    let known = program.get_subcommands().map(clap::Command::get_name);
+    let meant = nearest(word, known).map(str::to_owned);
+    if let (Some(meant), None) = (meant, error.get(ContextKind::SuggestedSubcommand)) {
+        error.insert(ContextKind::SuggestedSubcommand, ContextValue::Strings(vec![meant]));
+    }
 }
 
 /// The outcome of writing to stdout: a reader that closes it needs no more, any other failure is an error.

@@ -76,6 +76,9 @@ impl Settings {
     }
 
     pub fn connection(&mut self, flags: &ConnectionFlags) {
+        if let Some(name) = &flags.profile {
+            self.builder = std::mem::take(&mut self.builder).profile(name);
+        }
         self.text("region", "--region", &flags.region);
         self.text("login_url", "--login-url", &flags.login_url);
         self.text("api_url", "--api-url", &flags.api_url);
@@ -108,6 +111,8 @@ impl Settings {
         self.text("outputs.snapshot_file", "--snapshot-file", &flags.snapshot_file);
         self.number("outputs.interval_ms", "--interval-ms", &flags.interval_ms);
         self.text("http.listen", "--listen", &flags.listen);
+        self.text("http.token_file", "--token-file", &flags.token_file);
+        self.list("http.allowed_hosts", "--allowed-host", &flags.allowed_host);
         self.text("outputs.webhook.url", "--webhook", &flags.webhook);
         self.text("outputs.audit_file", "--audit-file", &flags.audit_file);
         self.text("outputs.record_file", "--record", &flags.record);
@@ -131,10 +136,10 @@ impl Settings {
             once: flags.once,
         };
         if let Some(text) = &flags.duration {
-            match text.parse::<u64>() {
-                Ok(secs @ 1..=MAX_DURATION_SECS) => options.duration = Some(Duration::from_secs(secs)),
+            match read_duration(text) {
+                Some(secs @ 1..=MAX_DURATION_SECS) => options.duration = Some(Duration::from_secs(secs)),
                 _ => {
-                    let allowed = format!("allowed is a whole number from 1 to {MAX_DURATION_SECS} (seconds)");
+                    let allowed = "allowed are times such as 90 (seconds), 90s, 1m30s, 2h, 1d, from 1 s to ten years";
                     let finding = (found_text("duration", text), allowed);
                     self.builder
                         .add_problem(ConfigProblem::new(Origin::Flag("--duration"), "duration", finding));
@@ -161,6 +166,29 @@ impl Settings {
             self.builder.give_item(key, Origin::Flag(flag), item.clone());
         }
     }
+}
+
+/// Reads `90`, `90s`, `1m30s`: parts of days, hours, minutes and seconds in this order.
+fn read_duration(text: &str) -> Option<u64> {
+    let mut rest = text.trim();
+    let mut secs = None;
+    for (unit, factor) in [('d', 86_400), ('h', 3600), ('m', 60), ('s', 1)] {
+        let Some((number, after)) = rest.split_once(unit) else {
+            continue;
+        };
+        secs = Some(whole(number)?.checked_mul(factor)?.checked_add(secs.unwrap_or(0))?);
+        rest = after;
+    }
+    if rest.is_empty() {
+        secs
+    } else {
+        whole(rest).filter(|_| secs.is_none())
+    }
+}
+
+/// A number of digits only.
+fn whole(text: &str) -> Option<u64> {
+    text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse().ok())?
 }
 
 #[cfg(test)]
@@ -194,11 +222,11 @@ mod tests {
             "run --region eu-west-1 --login-url https://l.example --api-url https://a.example --streaming-url wss://s.example \
              --client-id id --proxy http://p:1 --protocol metrics --queue all --queue Sales --user queue-members \
              --topic v2.x --event-type a:b --metric offered --metric-type queue --no-verify --output lines --redact \
-             --snapshot-file s.json --interval-ms 50 --listen 127.0.0.1:1 --webhook https://w.example --audit-file a \
-             --record r --log-file l --buffer 7 --when-full block --max-attempts 3 --no-backfill --duration 9 --once",
+             --snapshot-file s.json --interval-ms 50 --listen 127.0.0.1:1 --allowed-host wall.example --webhook https://w.example --audit-file a \
+             --record r --log-file l --buffer 7 --when-full block --max-attempts 3 --no-backfill --duration 1m9s --once",
         );
         let config = config.unwrap();
-        assert_eq!(options.duration, Some(Duration::from_secs(9)));
+        assert_eq!(options.duration, Some(Duration::from_secs(69)));
         assert!(options.once);
         assert_eq!(config.hosts.region, "eu-west-1");
         assert_eq!(config.hosts.login, "https://l.example");
@@ -229,9 +257,33 @@ mod tests {
             Some("https://w.example")
         );
         assert_eq!(config.http.listen.as_deref(), Some("127.0.0.1:1"));
+        assert_eq!(config.http.allowed_hosts, ["wall.example"]);
         assert_eq!((config.buffer.capacity, config.buffer.when_full), (7, WhenFull::Block));
         assert_eq!(config.reconnect.max_attempts, 3);
         assert_eq!(config.windows.service_level, ServiceLevel::Queue);
+    }
+
+    #[test]
+    fn durations_as_people_write_them() {
+        for (text, secs) in [
+            ("90", Some(90)),
+            ("90s", Some(90)),
+            ("1m30s", Some(90)),
+            (" 2h ", Some(7200)),
+            ("1d1s", Some(86_401)),
+            ("90m", Some(5400)),
+            ("", None),
+            ("s", None),
+            ("1m30", None),
+            ("30s1m", None),
+            ("1.5h", None),
+            ("-1", None),
+            ("+1", None),
+            ("1 s", None),
+            ("99999999999999999999d", None),
+        ] {
+            assert_eq!(read_duration(text), secs, "{text:?}");
+        }
     }
 
     #[test]

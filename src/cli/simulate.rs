@@ -79,6 +79,20 @@ pub fn start(settings: &SimulatorSettings) -> Result<Running, Error> {
     })
 }
 
+/// Whether this machine can connect to itself; without a loopback interface a demo would try for ever.
+///
+/// # Errors
+/// [`ErrorKind::Local`] where it cannot.
+pub fn reach(url: &str) -> Result<(), Error> {
+    let address = url.trim_start_matches("http://");
+    std::net::TcpStream::connect(address).map(drop).map_err(|error| {
+        let what = format!(
+            "{error}; this machine cannot connect to itself: its loopback interface is missing or down (`ip link set lo up`)"
+        );
+        Error::new(ErrorKind::Local, format!("connecting to the simulator at {url}"), what)
+    })
+}
+
 /// The longest script that is read.
 const MOST_SCRIPT_BYTES: u64 = 64 << 20;
 

@@ -173,7 +173,7 @@ pub(crate) fn build(layers: &Layers<'_>) -> Result<(Config, Vec<String>), Error>
 
 fn read_hosts(r: &mut Reading<'_>, notes: &mut Vec<String>) -> Option<Hosts> {
     let region = r.text("region", Null::Allowed, |text| {
-        region::parse(text).map(|parsed| (text.to_owned(), parsed))
+        region::parse(text).map(|parsed| (parsed.name.clone(), parsed))
     });
     let login = r.text("login_url", Null::Allowed, parse_http_url);
     let api = r.text("api_url", Null::Allowed, parse_http_url);

@@ -10,6 +10,7 @@ use super::Config;
 use super::build::{Layers, ProxyVariables, build};
 use super::credentials::{SecretSources, Variables};
 use super::json::{Node, Value};
+use super::profile::{self, Profile};
 #[cfg(feature = "cli")]
 use super::reading::Switch;
 use super::reading::{FileLayer, Given};
@@ -37,6 +38,8 @@ pub struct ConfigBuilder {
     variables: Option<BoxedVariables>,
     proxy_variables: ProxyVariables,
     file: Option<Source>,
+    /// Of the Genesys CLI.
+    profile: Option<String>,
     problems: Vec<ConfigProblem>,
 }
 
@@ -168,13 +171,28 @@ impl ConfigBuilder {
                 }
             }
         }
+        let variables = self.variables.as_deref().map(|variables| variables as &Variables<'_>);
+        let mut secret_of_profile = None;
+        match self.profile.map(|name| read_profile(&name, variables)) {
+            Some(Ok(profile)) => {
+                for (key, (text, origin)) in [("region", profile.region), ("client_id", profile.client_id)] {
+                    let value = Value::Text(text.trim().to_owned());
+                    let node = Node { value, at: 0 };
+                    above.push(Given { key, origin, node });
+                }
+                secret_of_profile = Some(profile.client_secret);
+            }
+            Some(Err(found)) => problems.extend(found),
+            None => {}
+        }
         build(&Layers {
             above: &above,
             file: file.as_ref(),
             problems,
             secrets: SecretSources {
                 setter: self.secret.as_ref(),
-                variables: self.variables.as_deref().map(|variables| variables as &Variables<'_>),
+                variables,
+                profile: secret_of_profile,
             },
             proxy_from_env: self.proxy_variables,
         })
@@ -221,6 +239,14 @@ impl ConfigBuilder {
         self.region(url).client_id(client_id).client_secret(client_secret)
     }
 
+    /// Reads region, client id and secret from a profile of the Genesys CLI: below the environment, above the file.
+    #[cfg(feature = "cli")]
+    #[must_use]
+    pub(crate) fn profile(mut self, name: impl Into<String>) -> Self {
+        self.profile = Some(name.into());
+        self
+    }
+
     /// Adds a problem that was found elsewhere, to be listed with the others.
     #[cfg(feature = "cli")]
     pub(crate) fn add_problem(&mut self, problem: ConfigProblem) {
@@ -250,6 +276,7 @@ impl ConfigBuilder {
         let sources = SecretSources {
             setter: None,
             variables: Some(variables),
+            profile: None,
         };
         let id = first_set(variables, VARIABLES[1].1).map(|(_, value)| value.to_string_lossy().trim().to_owned());
         match super::credentials::find(&sources, None) {
@@ -262,6 +289,28 @@ impl ConfigBuilder {
 fn first_set(variables: &Variables<'_>, names: &[&'static str]) -> Option<(&'static str, OsString)> {
     let set = |name: &&'static str| Some((*name, variables(name).filter(|value| !value.is_empty())?));
     names.iter().find_map(set)
+}
+
+/// Reads a profile from `~/.gc/config.toml`.
+fn read_profile(name: &str, variables: Option<&Variables<'_>>) -> Result<Profile, Vec<ConfigProblem>> {
+    let variable = |name: &str| variables.map_or_else(|| std::env::var_os(name), |variables| variables(name));
+    let home = ["HOME", "USERPROFILE"]
+        .into_iter()
+        .find_map(|name| variable(name).filter(|home| !home.is_empty()));
+    let Some(home) = home else {
+        let what = "HOME is not set, so the file of the Genesys CLI is not found (~/.gc/config.toml)";
+        return Err(vec![ConfigProblem::new(Origin::Flag("--profile"), "profile", what)]);
+    };
+    let path = Path::new(&home).join(".gc").join("config.toml");
+    let file = path.display().to_string();
+    match read_file(&path) {
+        Ok(text) => profile::read(&file, &text, name),
+        Err(what) => {
+            let what = format!("{what}; --profile needs this file of the Genesys CLI, which `gc profiles new` writes");
+            let file = file.into();
+            Err(vec![ConfigProblem::new(Origin::Unreadable { file }, "", what)])
+        }
+    }
 }
 
 fn read_file(path: &Path) -> Result<String, String> {

@@ -19,6 +19,8 @@ pub(crate) type Variables<'a> = dyn Fn(&str) -> Option<OsString> + 'a;
 pub(crate) struct SecretSources<'a> {
     pub setter: Option<&'a Secret>,
     pub variables: Option<&'a Variables<'a>>,
+    /// That of a profile of the Genesys CLI: below the variables, above the file.
+    pub profile: Option<(Secret, Origin)>,
 }
 
 /// The first source that is set and not empty wins. `file` is `client_secret_file`, from a setter or the file.
@@ -41,10 +43,13 @@ pub(crate) fn find(
         Some(variables) => from_variables(variables)?,
         None => None,
     };
-    match (of_environment, file) {
-        (Some(secret), _) => Ok(Some(secret)),
-        (None, Some((path, origin))) => read_secret_file(&path).map(Some).map_err(|what| (origin, what)),
-        (None, None) => Ok(None),
+    match (of_environment, &sources.profile, file) {
+        (Some(secret), ..) => Ok(Some(secret)),
+        (None, Some((secret, origin)), _) => checked(secret.reveal())
+            .map(Some)
+            .map_err(|what| (origin.clone(), what)),
+        (None, None, Some((path, origin))) => read_secret_file(&path).map(Some).map_err(|what| (origin, what)),
+        (None, None, None) => Ok(None),
     }
 }
 
@@ -55,7 +60,7 @@ fn from_variables(variables: &Variables<'_>) -> Result<Option<Secret>, (Origin, 
             let complaint = |what: String| (Origin::Variable(name), what);
             let text = value
                 .into_string()
-                .map_err(|_| complaint("this secret is no valid UTF-8 text (not shown)".to_owned()))?;
+                .map_err(|_| complaint("this secret is no valid UTF-8 text".to_owned()))?;
             return checked(&text).map(Some).map_err(complaint);
         }
     }
@@ -78,24 +83,33 @@ fn from_variables(variables: &Variables<'_>) -> Result<Option<Secret>, (Origin, 
     Ok(None)
 }
 
-/// Reads a secret from a file, without the newline at its end. The message names neither path nor content: a user who
-/// confuses the two keys gives the secret itself as the path.
+/// Reads a secret from a file, without the newline at its end. The message names the path, and never the content. A bare name
+/// without a file is only described: a user who confuses two keys gives the secret itself as the path.
 pub(crate) fn read_secret_file(path: &Path) -> Result<Secret, String> {
-    let cannot = |error: std::io::Error| format!("the file named here (not shown) cannot be read: {error}");
-    let file = std::fs::File::open(path).map_err(cannot)?;
+    let shown = path.display().to_string();
+    let is_bare = !shown.contains(['/', '\\', '.']) && path.symlink_metadata().is_err();
+    let file = match is_bare {
+        true => format!(
+            "a file with this bare name of {} characters (if that is the secret itself, write it to a file and name the file)",
+            shown.chars().count()
+        ),
+        false => shown,
+    };
+    let cannot = |error: std::io::Error| format!("{file} cannot be read: {error}");
+    let opened = std::fs::File::open(path).map_err(cannot)?;
     let mut bytes = zeroize::Zeroizing::new(Vec::with_capacity(MAX_SECRET_BYTES as usize + 1));
-    file.take(MAX_SECRET_BYTES + 1)
+    opened
+        .take(MAX_SECRET_BYTES + 1)
         .read_to_end(&mut bytes)
         .map_err(cannot)?;
     if bytes.len() as u64 > MAX_SECRET_BYTES {
         return Err(format!(
-            "the file named here (not shown) is longer than {MAX_SECRET_BYTES} bytes: it holds no secret"
+            "{file} is longer than {MAX_SECRET_BYTES} bytes: it holds no secret"
         ));
     }
     match std::str::from_utf8(&bytes) {
-        Ok(text) => checked(text.strip_prefix('\u{feff}').unwrap_or(text))
-            .map_err(|what| format!("in the file named here, {what}")),
-        Err(_) => Err("the file named here (not shown) holds no valid UTF-8 text".to_owned()),
+        Ok(text) => checked(text.strip_prefix('\u{feff}').unwrap_or(text)).map_err(|what| format!("in {file}, {what}")),
+        Err(_) => Err(format!("{file} holds no valid UTF-8 text")),
     }
 }
 
@@ -105,7 +119,7 @@ fn checked(text: &str) -> Result<Secret, String> {
         return Err("the secret is empty".to_owned());
     }
     if text.chars().any(char::is_control) {
-        return Err("the secret holds a line break or control character (not shown); one line is needed".to_owned());
+        return Err("the secret holds a line break or control character; one line is needed".to_owned());
     }
     Ok(Secret::new(text))
 }
@@ -128,6 +142,7 @@ mod tests {
         let sources = SecretSources {
             setter: None,
             variables: Some(&variables),
+            profile: None,
         };
         let file = file.map(|path| (path.to_owned(), Origin::Missing));
         find(&sources, file).map(|secret| secret.map(|s| s.reveal().to_owned()))
@@ -181,6 +196,11 @@ mod tests {
             ),
             (look(&[], Some(&dir.join("empty"))), "empty"),
             (look(&[], Some(&dir)), "cannot be read"),
+            (
+                look(&[("GENESYS_CLIENT_SECRET_FILE", "/nowhere/file")], None),
+                "/nowhere/file cannot be read",
+            ),
+            (look(&[], Some(&dir.join("empty"))), "in /"),
         ];
         for (result, part) in cases {
             let (_, what) = result.unwrap_err();

@@ -13,6 +13,7 @@ mod metrics;
 mod notes;
 mod outputs;
 mod period;
+mod profile;
 pub(crate) mod reading;
 mod region;
 mod sections;

@@ -124,6 +124,9 @@ fn read_webhook(r: &mut Reading<'_>) -> Option<WebhookConfig> {
     })
 }
 
+/// A shorter token of the page can be guessed.
+const LEAST_TOKEN_CHARS: usize = 16;
+
 pub(super) fn read_http(r: &mut Reading<'_>) -> HttpConfig {
     let listen = r.text("http.listen", Null::Allowed, |text| match split_host_port(text) {
         Ok((host, Some(_))) => Ok((text.to_owned(), host)),
@@ -138,11 +141,19 @@ pub(super) fn read_http(r: &mut Reading<'_>) -> HttpConfig {
             "http.listen",
             (
                 "an address that other machines reach",
-                "this needs a token: set http.token_file, or listen on 127.0.0.1",
+                "this needs a token: set http.token_file (--token-file), or listen on 127.0.0.1",
             ),
         );
     }
     let token = token_file.and_then(|path| match credentials::read_secret_file(&path) {
+        Ok(token) if token.reveal().chars().count() < LEAST_TOKEN_CHARS => {
+            let what = format!(
+                "the token in {} has fewer than {LEAST_TOKEN_CHARS} characters and could be guessed; `openssl rand -hex 16` makes one",
+                path.display()
+            );
+            r.problem("http.token_file", what);
+            None
+        }
         Ok(token) => Some(token),
         Err(what) => {
             r.problem("http.token_file", what);

@@ -38,24 +38,79 @@ pub(crate) enum Region {
     Base(Url),
 }
 
+/// Places by which people and admin pages call the regions, in the order in which they are looked for; only letters and
+/// digits count.
+const PLACES: [(&str, &str); 33] = [
+    ("useast2", "us-east-2"),
+    ("ohio", "us-east-2"),
+    ("useast", "us-east-1"),
+    ("nvirginia", "us-east-1"),
+    ("virginia", "us-east-1"),
+    ("uswest", "us-west-2"),
+    ("oregon", "us-west-2"),
+    ("canada", "ca-central-1"),
+    ("mexico", "mx-central-1"),
+    ("sopaulo", "sa-east-1"),
+    ("saopaulo", "sa-east-1"),
+    ("brazil", "sa-east-1"),
+    ("ireland", "eu-west-1"),
+    ("dublin", "eu-west-1"),
+    ("london", "eu-west-2"),
+    ("uk", "eu-west-2"),
+    ("frankfurt", "eu-central-1"),
+    ("zurich", "eu-central-2"),
+    ("zrich", "eu-central-2"),
+    ("switzerland", "eu-central-2"),
+    ("europeansovereigncloud", "eusc-de-east-1"),
+    ("awseuropeansovereigncloud", "eusc-de-east-1"),
+    ("brandenburg", "eusc-de-east-1"),
+    ("mumbai", "ap-south-1"),
+    ("singapore", "ap-southeast-1"),
+    ("sydney", "ap-southeast-2"),
+    ("australia", "ap-southeast-2"),
+    ("tokyo", "ap-northeast-1"),
+    ("seoul", "ap-northeast-2"),
+    ("osaka", "ap-northeast-3"),
+    ("uae", "me-central-1"),
+    ("dubai", "me-central-1"),
+    ("japan", "ap-northeast-1"),
+];
+
 /// A region as read, and the known domain that a similar unknown one may stand for.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Parsed {
+    /// As it is shown: an AWS region for its other spellings, the domain for an address from the browser.
+    pub name: String,
     pub region: Region,
     pub maybe_meant: Option<&'static str>,
 }
 
-/// Reads an AWS region name, a domain, a host below one, or a base URL.
+/// Reads an AWS region name (also as SDKs write it, `us_east_1`), a place (`EU (Ireland)`), a domain, a host below one, an
+/// address from the browser, or a base URL.
 pub(crate) fn parse(text: &str) -> Result<Parsed, String> {
+    let text = text.trim();
+    let known = |name: &str, domain: &str| Parsed {
+        name: name.to_owned(),
+        region: Region::Domain(domain.to_owned()),
+        maybe_meant: None,
+    };
+    if let Some(domain) = of_browser(text) {
+        return Ok(known(domain, domain));
+    }
     if text.contains("://") {
         return parse_base(text).map(|region| Parsed {
+            name: text.to_owned(),
             region,
             maybe_meant: None,
         });
     }
     let name = text.to_ascii_lowercase();
-    if let Some((_, domain)) = REGIONS.iter().find(|(aws, _)| *aws == name) {
-        return Ok(domain_region(domain));
+    let of_aws = |name: &str| REGIONS.iter().find(|(aws, _)| *aws == name);
+    if let Some((_, domain)) = of_aws(&name) {
+        return Ok(known(text, domain));
+    }
+    if let Some((aws, domain)) = of_aws(&name.replace('_', "-")).or_else(|| of_aws(of_place(&name)?)) {
+        return Ok(known(aws, domain));
     }
     if !is_host_name(&name) {
         let hint = if text.contains(':') {
@@ -74,26 +129,45 @@ pub(crate) fn parse(text: &str) -> Result<Parsed, String> {
         return Err(format!("no such region; {ALLOWED}{meant}"));
     }
     let domain = below_known_prefix(&name);
-    let known = REGIONS.iter().any(|(_, d)| *d == domain);
+    let is_known = REGIONS.iter().any(|(_, d)| *d == domain);
     Ok(Parsed {
-        region: Region::Domain(domain.to_owned()),
-        maybe_meant: if known {
+        maybe_meant: if is_known {
             None
         } else {
             nearest(domain, REGIONS.iter().map(|(_, d)| *d))
         },
+        ..known(text, domain)
     })
+}
+
+/// The AWS region of a place, such as `eu (ireland)`.
+fn of_place(name: &str) -> Option<&'static str> {
+    let letters = |part: &str| -> String { part.chars().filter(char::is_ascii_alphanumeric).collect() };
+    let parts: Vec<String> = name.split(['(', ')', ',']).map(letters).collect();
+    let found = PLACES.iter().find(|(place, _)| parts.iter().any(|part| part == place));
+    found.map(|(_, aws)| *aws)
+}
+
+/// The domain of an address that was copied from the browser, such as `https://apps.mypurecloud.ie/directory/#/`.
+fn of_browser(text: &str) -> Option<&'static str> {
+    let rest = match text.split_once("://") {
+        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("https") => rest,
+        Some(_) => return None,
+        None => text,
+    };
+    // The rest may hold a token, and is dropped.
+    let (host, _) = rest.split_once(['/', '?', '#'])?;
+    let host = Some(host.to_ascii_lowercase()).filter(|host| is_host_name(host))?;
+    let is_below = |domain: &str| {
+        host.strip_suffix(domain)
+            .is_some_and(|sub| sub.is_empty() || sub.ends_with('.'))
+    };
+    let found = REGIONS.iter().find(|(_, domain)| is_below(domain));
+    found.map(|(_, domain)| *domain)
 }
 
 const ALLOWED: &str = "allowed are an AWS region (such as eu-west-1), a Genesys domain (mypurecloud.ie), \
     a host (api.mypurecloud.ie), or a base URL (http://127.0.0.1:8080)";
-
-fn domain_region(domain: &str) -> Parsed {
-    Parsed {
-        region: Region::Domain(domain.to_owned()),
-        maybe_meant: None,
-    }
-}
 
 fn below_known_prefix(host: &str) -> &str {
     ["login.", "api.", "streaming.", "apps."]
@@ -230,6 +304,49 @@ mod tests {
     }
 
     #[test]
+    fn regions_as_sdks_people_and_address_bars_write_them() {
+        for (aws, domain) in REGIONS {
+            let api = format!("https://api.{domain}");
+            for text in [aws.replace('-', "_"), aws.to_uppercase().replace('-', "_")] {
+                assert_eq!(hosts_of(&text).1, api, "{text}");
+                assert_eq!(parse(&text).unwrap().name, aws);
+            }
+            for text in [
+                format!(" {aws}\t"),
+                format!("https://apps.{domain}/directory/#/engage/admin?token=hunter2"),
+                format!("apps.{domain}/directory/"),
+                format!("HTTPS://login.{domain}/?x=1#/authenticate"),
+                format!("https://{domain}/"),
+            ] {
+                assert_eq!(hosts_of(&text).1, api, "{text}");
+                assert!(!parse(&text).unwrap().name.contains("hunter2"));
+            }
+        }
+        for (text, aws) in [
+            ("EU (Ireland)", "eu-west-1"),
+            ("EMEA (Frankfurt)", "eu-central-1"),
+            ("europe (zürich)", "eu-central-2"),
+            ("EMEA (UAE)", "me-central-1"),
+            ("US East (N. Virginia)", "us-east-1"),
+            ("US East (Ohio)", "us-east-2"),
+            ("Americas (US East)", "us-east-1"),
+            ("Americas (US West)", "us-west-2"),
+            ("Americas (São Paulo)", "sa-east-1"),
+            ("Canada (Central)", "ca-central-1"),
+            ("Asia Pacific (Tokyo)", "ap-northeast-1"),
+            ("Sydney", "ap-southeast-2"),
+        ] {
+            assert_eq!(parse(text).unwrap().name, aws, "{text}");
+        }
+        for (place, aws) in PLACES {
+            assert!(REGIONS.iter().any(|(known, _)| *known == aws), "{place}");
+        }
+        // Another host with such a name at its end, and plain HTTP, are none of Genesys.
+        assert!(parse("https://notmypurecloud.ie/x").is_err());
+        assert!(parse("http://apps.mypurecloud.ie/x").is_err());
+    }
+
+    #[test]
     fn a_base_url_is_everything() {
         let all = |http: &str, ws: &str| (http.to_owned(), http.to_owned(), ws.to_owned());
         assert_eq!(
@@ -259,7 +376,7 @@ mod tests {
         for (text, meant) in [
             ("eu-wset-1", "eu-west-1"),
             ("us-esat-1", "us-east-1"),
-            ("eu_central_1", "eu-central-1"),
+            ("eu_centrall_1", "eu-central-1"),
             ("ap-northeast-4", "ap-northeast-"),
         ] {
             let complaint = parse(text).unwrap_err();
@@ -274,7 +391,9 @@ mod tests {
     fn wrong_regions() {
         for (text, part) in [
             ("", "allowed are"),
-            ("ireland", "no such region"),
+            ("irelandd", "no such region"),
+            ("EU (Atlantis)", "allowed are"),
+            ("https://me:hunter2@apps.mypurecloud.ie/", "user information"),
             ("127.0.0.1", "did you mean http://127.0.0.1:PORT"),
             ("localhost:8080", "begins with its scheme"),
             ("http://api.mypurecloud.ie", "this machine only"),

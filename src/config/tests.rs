@@ -438,7 +438,7 @@ fn limits_of_the_metrics_payload() {
 fn all_problems_of_all_layers_come_at_once() {
     let environment = |name: &str| match name {
         "GENESYS_DOMAIN" => Some(OsString::from("eu-wset-1")),
-        "GENESYS_CLIENT_SECRET_FILE" => Some(OsString::from("/nowhere/hunter2")),
+        "GENESYS_CLIENT_SECRET_FILE" => Some(OsString::from("/nowhere/file")),
         _ => None,
     };
     let file = "{\n\"buffer\": {\"capacity\": 0,\n\"when_full\": \"x\"},\n\"colour\": 1,\n\"protocol\": 5,\n\"region\": \"y\"}";

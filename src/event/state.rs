@@ -37,6 +37,9 @@ impl ConnectionState {
     }
 }
 
+/// Why a run stops without a failure: on request, by the server, because nobody reads its output.
+pub(crate) const ORDERLY_STOPS: [&str; 3] = ["asked to stop", "the server ended the stream", "the output was closed"];
+
 /// A change of the stream's state.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct StateChange {

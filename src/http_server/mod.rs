@@ -203,8 +203,10 @@ impl Server {
                 Ipv6Addr::LOCALHOST.into()
             });
         }
-        let _ = TcpStream::connect_timeout(&wake, Duration::from_secs(1));
-        let _ = accept.join();
+        // Without a loopback interface it cannot be woken, and ends with the process.
+        if TcpStream::connect_timeout(&wake, Duration::from_secs(1)).is_ok() {
+            let _ = accept.join();
+        }
         for open in locked(&self.shared.open).values() {
             let _ = open.socket.shutdown(Shutdown::Both);
         }

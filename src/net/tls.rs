@@ -114,7 +114,13 @@ fn ca_file_error(path: &Path, what: impl fmt::Display) -> Error {
 fn read_ca_file(path: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
     let pem =
         whole_file::read(path, MOST_CA_FILE_BYTES).map_err(|error| ca_file_error(path, &error).with_source(error))?;
-    let certificates = CertificateDer::pem_slice_iter(&pem)
+    let pem = pem.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&pem);
+    // The beginning of a sequence with a length of two bytes, as every certificate has it.
+    if pem.starts_with(&[0x30, 0x82]) {
+        let what = "is a certificate in the binary form DER: convert it with `openssl x509 -inform der -in FILE -out FILE.pem`";
+        return Err(ca_file_error(path, what));
+    }
+    let certificates = CertificateDer::pem_slice_iter(pem)
         .collect::<Result<Vec<_>, _>>()
         .map_err(|error| ca_file_error(path, format!("is no valid PEM ({error})")))?;
     if certificates.is_empty() {
@@ -160,10 +166,7 @@ fn explain(error: &io::Error, host: &str, did: String) -> Error {
         Some(Tls::InvalidCertificate(CertificateError::Other(OtherError(refused)))) => Error::new(
             ErrorKind::Certificate,
             did,
-            format!(
-                "the certificate was refused: {refused}. If a proxy of your organisation inspects TLS, give its root \
-                 certificate with --ca-file (key ca_file)"
-            ),
+            format!("the certificate was refused: {refused}"),
         ),
         Some(Tls::InvalidCertificate(_) | Tls::NoCertificatesPresented) => {
             Error::new(ErrorKind::Certificate, did, error.to_string())
@@ -198,9 +201,19 @@ impl fmt::Display for RefusedCertificate {
             CertificateError::UnknownIssuer => f.write_str("its issuer is not trusted here")?,
             why => write!(f, "{why}")?,
         }
-        match &self.issuer {
-            Some(issuer) => write!(f, ", issued by \"{issuer}\""),
-            None => Ok(()),
+        if let Some(issuer) = &self.issuer {
+            write!(f, ", issued by \"{issuer}\"")?;
+        }
+        use CertificateError::{Expired, ExpiredContext, NotValidYet, NotValidYetContext};
+        match &self.why {
+            // At boot a machine without a battery for its clock has a time long ago.
+            Expired | ExpiredContext { .. } | NotValidYet | NotValidYetContext { .. } => {
+                let now = crate::Moment::now();
+                write!(f, ". This machine's clock says {now}; if that is wrong, set it (NTP)")
+            }
+            _ => f.write_str(
+                ". If a proxy of your organisation inspects TLS, give its root certificate with --ca-file (key ca_file)",
+            ),
         }
     }
 }
@@ -272,6 +285,35 @@ mod tests {
             assert!(text.contains(name) && text.contains(says), "{text}");
             assert!(tls.config().is_err());
         }
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_skipped_and_der_is_named() {
+        let path = std::env::temp_dir().join(format!("genesys-stream-ca-forms-{}", std::process::id()));
+        let pem = std::fs::read(fixture("ca.pem")).unwrap();
+        std::fs::write(&path, [b"\xef\xbb\xbf".as_slice(), &pem].concat()).unwrap();
+        Tls::new(Some(path.clone())).check_ca_file().unwrap();
+        let der = CertificateDer::from_pem_slice(&pem).unwrap();
+        std::fs::write(&path, der).unwrap();
+        let text = Tls::new(Some(path.clone())).check_ca_file().unwrap_err().to_string();
+        std::fs::remove_file(&path).unwrap();
+        assert!(
+            text.contains("DER") && text.contains("openssl x509 -inform der"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn a_wrong_time_is_named_as_a_matter_of_the_clock() {
+        let told = |why| RefusedCertificate { why, issuer: None }.to_string();
+        for why in [CertificateError::NotValidYet, CertificateError::Expired] {
+            let text = told(why);
+            assert!(
+                text.contains("This machine's clock says 20") && !text.contains("--ca-file"),
+                "{text}"
+            );
+        }
+        assert!(told(CertificateError::UnknownIssuer).contains("--ca-file"));
     }
 
     #[test]

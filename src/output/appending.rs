@@ -176,7 +176,12 @@ impl Appending {
         if let Some(preface) = &self.preface
             && (is_new || file.metadata().is_ok_and(|there| there.is_file() && there.len() == 0))
         {
-            file.write_all(&preface())?;
+            let before = file.metadata()?.len();
+            if let Err(error) = file.write_all(&preface()) {
+                // A full disk may have taken the first half of it, onto which the next attempt must not write.
+                let _ = file.set_len(before);
+                return Err(error);
+            }
         }
         Ok(self.file.insert(file))
     }

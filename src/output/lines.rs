@@ -17,6 +17,7 @@ use crate::event::facts::{
     AcwState, CommunicationState, ConversationFacts, Facts, MediaKind, ObservationFacts, Participant, Purpose,
     UserFacts,
 };
+use crate::event::state::{ConnectionState, ORDERLY_STOPS};
 use crate::event::{Event, EventKind};
 use crate::model::snapshot::{Gap, GapTopics, Snapshot};
 use crate::output::record::StateChange;
@@ -29,6 +30,8 @@ const SHOWN: usize = 4;
 #[derive(Default)]
 pub(crate) struct Lines {
     names: Option<Arc<Snapshot>>,
+    /// An error before any stream is told by the program itself, once, and there is nothing to sum up.
+    has_streamed: bool,
 }
 
 impl Render for Lines {
@@ -48,7 +51,14 @@ impl Render for Lines {
                 return Rendered::Nothing;
             }
             Item::Event(event) => self.event(event, out),
-            Item::State(change) => line(out, change.at, &state(change)),
+            Item::State(change) => {
+                self.has_streamed |= change.state == ConnectionState::Streaming;
+                let is_stop = change.state == ConnectionState::Stopped;
+                match is_stop && !self.has_streamed && is_failure(change.cause.as_deref()) {
+                    true => line(out, change.at, "state | stopped"),
+                    false => line(out, change.at, &state(change)),
+                }
+            }
             Item::Gap(gap) => line(out, gap.to.unwrap_or(gap.from), &self::gap(gap)),
             Item::Alert(alert) => line(out, alert.at, &self::alert(alert)),
             Item::Audited(_) | Item::Recorded(_) => return Rendered::Nothing,
@@ -57,7 +67,9 @@ impl Render for Lines {
     }
 
     fn end(&mut self, last: Option<&Snapshot>, out: &mut Vec<u8>) {
-        if let Some(last) = last {
+        let is_empty = |last: &&Snapshot| !self.has_streamed && last.counters.frames_received == 0;
+        let is_failure = |last: &&Snapshot| is_failure(last.connection.cause.as_deref());
+        if let Some(last) = last.filter(|last| !(is_empty(last) && is_failure(last))) {
             out.extend_from_slice(summary::block(last).as_bytes());
         }
     }
@@ -282,6 +294,11 @@ fn stage(facts: &ConversationFacts, queue: Option<&Id>) -> &'static str {
             "updated"
         }
     }
+}
+
+/// Whether a run stopped for this cause because it could not go on.
+fn is_failure(cause: Option<&str>) -> bool {
+    cause.is_some_and(|cause| !ORDERLY_STOPS.contains(&cause))
 }
 
 /// `streaming: cause (attempt 2, again in 1.5 s)`.

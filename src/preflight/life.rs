@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, select_biased, unbounded};
 
+use super::service::CHANNEL_ADVICE;
 use super::{Awaited, Check, CheckEnded, Judgement, Step, StepResult, Verdict, advice_for_transient, role_advice};
 use crate::base::plural::counted;
 use crate::base::receipt::Receipt;
@@ -20,6 +21,7 @@ use crate::reader::buffer::buffer;
 use crate::reader::telemetry::Telemetry;
 use crate::reader::{Reader, Ticket};
 use crate::rest::ServiceClock;
+use crate::rest::channels::{CHANNELS_A_CLIENT, MANY_CHANNELS};
 use crate::{Error, ErrorKind, Id, Moment, Secret};
 
 /// The time limit for the answer to the first ping (`docs/operation.md#check`).
@@ -178,7 +180,16 @@ impl Check<'_> {
             trial.close();
             return go;
         }
-        self.report(Step::Channel, began, Judgement::ok(message));
+        let judgement = match self.channels_before {
+            0..MANY_CHANNELS => Judgement::ok(message),
+            before => Judgement::warn(
+                format!(
+                    "{message}; {before} of {CHANNELS_A_CLIENT} notification channels of this OAuth client existed before"
+                ),
+                format!("Beyond {CHANNELS_A_CLIENT} the service ends the oldest of them. {CHANNEL_ADVICE}"),
+            ),
+        };
+        self.report(Step::Channel, began, judgement);
         let go = self.first_signs(&mut trial, awaited);
         trial.close();
         go

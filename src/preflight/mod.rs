@@ -134,6 +134,8 @@ struct Check<'a> {
     token: Option<Secret>,
     /// The channel whose subscriptions must be removed at the end.
     channel: Option<Channel>,
+    /// Channels of the OAuth client before the check made its own; 0 where the service did not say.
+    channels_before: usize,
 }
 
 /// The check has ended: a step failed that the later ones need, or it was stopped.
@@ -207,6 +209,7 @@ pub(crate) fn check(
         worst: Verdict::Ok,
         token: None,
         channel: None,
+        channels_before: 0,
     };
     check.report(Step::Config, began, Judgement::ok(config.summary()));
     // The verdicts say how it ended.
@@ -286,6 +289,7 @@ impl Check<'_> {
 /// Advice for a failure of the service or the network that may pass.
 fn advice_for_transient(error: &Error) -> String {
     match error.status() {
+        _ if is_page(error) => PAGE_ADVICE.to_owned(),
         Some(429) => "The service limits requests: other programs may use the same OAuth client, or make too many requests. Give this program an OAuth client of its own, or try again in a minute.".to_owned(),
         Some(500..) => "The service itself has a problem: try again in some minutes, and look at the status page of Genesys Cloud.".to_owned(),
         _ => "Try again; if it fails again, check what is between this machine and the service (firewall, proxy).".to_owned(),
@@ -295,7 +299,11 @@ fn advice_for_transient(error: &Error) -> String {
 /// Advice for a failed REST call with a token; `permission` is what the call needs.
 fn advice(error: &Error, permission: &str) -> String {
     match (error.kind(), error.status()) {
-        (ErrorKind::Credentials, Some(403)) => role_advice(permission),
+        _ if is_page(error) => PAGE_ADVICE.to_owned(),
+        (ErrorKind::Credentials, Some(403)) => match named_permissions(&error.to_string()) {
+            Some(named) => role_advice(&named),
+            None => guessed_role_advice(permission),
+        },
         (ErrorKind::Credentials, _) => {
             "The token was refused: it was revoked, the OAuth client was disabled, or the region is wrong.".to_owned()
         }
@@ -304,10 +312,64 @@ fn advice(error: &Error, permission: &str) -> String {
     }
 }
 
+/// Whether a page for people was answered in place of JSON.
+fn is_page(error: &Error) -> bool {
+    error.to_string().contains("an HTML page instead of JSON")
+}
+
+const PAGE_ADVICE: &str = "A proxy blocks this, or this network wants a login first: open the address in a browser on this \
+    machine, log in there or have the address allowed; where a proxy is needed, give it with --proxy or HTTPS_PROXY.";
+
+/// The permissions that a text of the service names, such as `routing:queue:view`.
+fn named_permissions(text: &str) -> Option<String> {
+    let is_part = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric());
+    let named = text
+        .split(|c: char| !c.is_ascii_alphanumeric() && c != ':')
+        .filter(|word| {
+            let parts: Vec<&str> = word.trim_end_matches(':').split(':').collect();
+            parts.len() == 3 && parts.into_iter().all(is_part)
+        });
+    let named: Vec<&str> = named.map(|word| word.trim_end_matches(':')).collect();
+    (!named.is_empty()).then(|| named.join(", "))
+}
+
+/// Advice where the service does not say what is missing; `permissions` is what such a call usually needs.
+fn guessed_role_advice(permissions: &str) -> String {
+    format!(
+        "The service does not say what is missing; a guess is {permissions}. {}",
+        role_advice("it")
+    )
+}
+
 /// Advice for a missing permission.
 fn role_advice(permissions: &str) -> String {
     format!(
         "Give the OAuth client a role that holds {permissions}, for the divisions of the queues (Admin > Integrations > \
          OAuth > the client > Roles)."
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_guess_is_told_as_a_guess() {
+        let refused = |text: &str| Error::new(ErrorKind::Credentials, "asking", text).with_status(403);
+        let told = advice(
+            &refused("403 missing.permissions: You need [routing:queue:view]."),
+            "a:b:c",
+        );
+        assert!(
+            told.starts_with("Give the OAuth client a role that holds routing:queue:view,"),
+            "{told}"
+        );
+        let told = advice(&refused("403 not.authorized (POST http://127.0.0.1:80/x)"), "a:b:c");
+        assert!(
+            told.starts_with("The service does not say what is missing; a guess is a:b:c."),
+            "{told}"
+        );
+        let told = advice(&refused("403: an HTML page instead of JSON: a block page"), "a:b:c");
+        assert!(told.contains("in a browser"), "{told}");
+    }
 }

@@ -66,7 +66,9 @@ pub(crate) fn plan(config: &Config, cancel: &Cancel) -> Result<Planned, Error> {
     let token = oauth::token(&rest, &config.client_id, &config.client_secret)?.secret;
     let choice = choose::queues(config, &rest, &token, &[])?;
     if choice.sees_none {
-        log::warn!("the client sees no queue (permission routing:queue:view, divisions)");
+        log::warn!(
+            "the client sees no queue (a guess: the permission routing:queue:view is missing, or its divisions)"
+        );
     }
     if let Some(error) = &choice.unnamed {
         log::warn!("the names of the queues are unknown: {error}");

@@ -5,7 +5,10 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use super::{Check, CheckEnded, Judgement, Step, StepResult, Verdict, advice, advice_for_transient, role_advice};
+use super::{
+    Check, CheckEnded, Judgement, Step, StepResult, Verdict, advice, advice_for_transient, guessed_role_advice,
+    is_page, role_advice,
+};
 use crate::base::inserted::Inserted as _;
 use crate::base::plural::counted;
 use crate::protocol::metrics::payload;
@@ -25,6 +28,14 @@ const MEMBER_VIEW: &str = "routing:queueMember:view and directory:user:view";
 const DETAIL_VIEW: &str = "analytics:conversationDetail:view";
 const OBSERVATION_VIEW: &str = "analytics:queueObservation:view";
 
+/// Advice where topics are refused and no permission is named.
+const TOPIC_ADVICE: &str = "The service names no missing permission, so the topic may not exist: check its spelling and the id \
+    in it. GET /api/v2/notifications/availabletopics lists the topics that exist.";
+
+/// Advice where the channels of the OAuth client run out.
+pub(super) const CHANNEL_ADVICE: &str = "Give this program an OAuth client of its own; channels of earlier runs end within 24 \
+    hours.";
+
 impl Check<'_> {
     pub(super) fn log_in(&mut self) -> StepResult<Secret> {
         let began = Instant::now();
@@ -38,7 +49,7 @@ impl Check<'_> {
             }
             Err(error) => {
                 let advice = match error.kind() {
-                    ErrorKind::Credentials => {
+                    ErrorKind::Credentials if !is_page(&error) => {
                         "Compare region, client id and secret with the OAuth client in Admin > Integrations > OAuth; it must be \
                          active, with the grant type Client Credentials. A wrong region gives the same answer."
                             .to_owned()
@@ -72,7 +83,7 @@ impl Check<'_> {
         let judgement = match &choice.queues {
             None => Judgement::ok("all; this protocol needs no list"),
             Some(queues) if choice.sees_none || queues.is_empty() && self.wishes_queues() => {
-                let judgement = Judgement::fail("the client sees no queue", role_advice(QUEUE_VIEW));
+                let judgement = Judgement::fail("the client sees no queue", guessed_role_advice(QUEUE_VIEW));
                 self.report(Step::Queues, began, judgement);
                 return Err(CheckEnded);
             }
@@ -141,6 +152,7 @@ impl Check<'_> {
             }
             Err(error) => return self.end(Step::Permissions, began, &error, "Name fewer queues, users or topics."),
         };
+        self.count_channels(token)?;
         let channel = match channels::create(&self.rest, token) {
             Ok(channel) => channel,
             Err(error) => {
@@ -160,7 +172,10 @@ impl Check<'_> {
                     answer.unknown.extend(part.unknown);
                 }
                 Err(error) => {
-                    let advice = advice(&error, "the permissions of these topics");
+                    let advice = match error.status() {
+                        Some(400) => TOPIC_ADVICE.to_owned(),
+                        _ => advice(&error, "the permissions of these topics"),
+                    };
                     return self.end(Step::Permissions, began, &error, &advice);
                 }
             }
@@ -170,6 +185,28 @@ impl Check<'_> {
             judgement.verdict == Verdict::Fail && answer.permitted.is_empty() && answer.unknown.is_empty();
         self.report(Step::Permissions, began, judgement);
         if nothing_left { Err(CheckEnded) } else { Ok(()) }
+    }
+
+    /// Counts the channels of the OAuth client. Where all are in use, the check ends: one more would end another program's.
+    fn count_channels(&mut self, token: &Secret) -> StepResult {
+        let began = Instant::now();
+        match channels::list(&self.rest, token, channels::Whose::Client) {
+            Ok(listed) => self.channels_before = listed.len(),
+            Err(error) if error.kind() == ErrorKind::Stopped => return self.end(Step::Channel, began, &error, ""),
+            // Counting is a courtesy: the check can go on without it.
+            Err(error) => log::debug!("the channels of the OAuth client cannot be counted: {error}"),
+        }
+        if self.channels_before < channels::CHANNELS_A_CLIENT {
+            return Ok(());
+        }
+        let message = format!(
+            "{} of {} notification channels of this OAuth client exist already; none was opened",
+            self.channels_before,
+            channels::CHANNELS_A_CLIENT
+        );
+        let advice = format!("One more would end the channel of another program. {CHANNEL_ADVICE}");
+        self.report(Step::Channel, began, Judgement::fail(message, advice));
+        Err(CheckEnded)
     }
 
     /// `metrics`: whether there is data for the wanted metrics.
@@ -284,10 +321,18 @@ fn of_permissions(answer: &topic_plan::Answer) -> Judgement {
             .flat_map(|rejected| rejected.missing_permissions.iter().map(String::as_str))
             .inserted();
         let missing: Vec<&str> = missing.into_iter().collect();
-        let (named, wanted) = if missing.is_empty() {
-            (String::new(), "the permissions of these topics".to_owned())
-        } else {
-            (format!(", missing: {}", missing.join(", ")), missing.join(", "))
+        let named = match missing.is_empty() {
+            true => String::new(),
+            false => format!(", missing: {}", missing.join(", ")),
+        };
+        let unexplained = answer
+            .rejected
+            .iter()
+            .any(|rejected| rejected.missing_permissions.is_empty());
+        let advice = match (missing.is_empty(), unexplained) {
+            (true, _) => TOPIC_ADVICE.to_owned(),
+            (false, false) => role_advice(&missing.join(", ")),
+            (false, true) => format!("{} For the others: {TOPIC_ADVICE}", role_advice(&missing.join(", "))),
         };
         let details = answer
             .rejected
@@ -295,7 +340,7 @@ fn of_permissions(answer: &topic_plan::Answer) -> Judgement {
             .map(|rejected| format!("{}: {}", rejected.topic, rejected.why()));
         return Judgement::fail(
             format!("{} of {} refused{named}", answer.rejected.len(), counted(all, "topic")),
-            role_advice(&wanted),
+            advice,
         )
         .with(details.collect());
     }
@@ -306,7 +351,7 @@ fn of_permissions(answer: &topic_plan::Answer) -> Judgement {
                 answer.unknown.len(),
                 counted(all, "topic")
             ),
-            "Check their spelling.",
+            TOPIC_ADVICE,
         )
         .with(answer.unknown.clone());
     }
@@ -353,6 +398,29 @@ mod tests {
             "{advice}"
         );
         assert_eq!(judgement.details.len(), 2);
+    }
+
+    #[test]
+    fn a_topic_that_does_not_exist_is_no_matter_of_roles() {
+        let entity = |id: &str, missing: &[&str]| Entity {
+            id: id.to_owned(),
+            state: "Rejected".to_owned(),
+            missing_permissions: missing.iter().map(|name| (*name).to_owned()).collect(),
+            ..Entity::default()
+        };
+        let advice = |entities: &[Entity]| {
+            of_permissions(&topic_plan::read_answer(&["a", "b"], entities))
+                .advice
+                .unwrap()
+        };
+        let unknown = advice(&[entity("a", &[]), entity("b", &[])]);
+        assert!(
+            unknown.contains("may not exist") && !unknown.contains("role"),
+            "{unknown}"
+        );
+        let both = advice(&[entity("a", &["x:y:z"]), entity("b", &[])]);
+        assert!(both.contains("holds x:y:z") && both.contains("may not exist"), "{both}");
+        assert_eq!(advice(&[]), TOPIC_ADVICE, "not mentioned");
     }
 
     #[test]

@@ -15,6 +15,9 @@ use crate::{Error, ErrorKind, Moment};
 /// Shorter texts are no secrets of the service, and replacing them would only make messages unreadable.
 const HIDDEN_BYTES: usize = 8;
 
+/// A page shows itself, and its title, in its first bytes.
+const PAGE_HEAD_BYTES: usize = 4096;
+
 /// An HTTP answer of any status, with its body.
 #[derive(Debug)]
 pub(crate) struct Answer {
@@ -136,6 +139,9 @@ impl Answer {
             text.push_str(&self.clean(&message));
         } else if (300..400).contains(&self.status) {
             text.push_str(": a redirect, which is not followed");
+        } else if let Some(page) = self.page() {
+            text.push_str(": ");
+            text.push_str(&page);
         }
         if let Some(wait) = self.retry_after.filter(|_| !self.is_success()) {
             text.push_str(&format!(" (asked to wait {} s)", wait.as_secs()));
@@ -154,6 +160,9 @@ impl Answer {
     /// # Errors
     /// [`ErrorKind::Transient`]: a malformed answer to a successful call is the service's mistake and may pass.
     pub(crate) fn json<T: DeserializeOwned>(&self) -> Result<T, Error> {
+        if let Some(page) = self.page() {
+            return Err(self.malformed(&page));
+        }
         let Ok(text) = std::str::from_utf8(&self.body) else {
             return Err(self.malformed("no UTF-8"));
         };
@@ -172,6 +181,32 @@ impl Answer {
             ErrorKind::Transient,
             format!("a malformed {} answer: {what}", self.status),
         )
+    }
+
+    /// Says so where the body is a page for people, which the service never answers, with the page's title.
+    #[inline(never)]
+    fn page(&self) -> Option<String> {
+        let start = &self.body[..self.body.len().min(PAGE_HEAD_BYTES)];
+        let start = String::from_utf8_lossy(start);
+        let head = start.to_ascii_lowercase();
+        if !head.trim_start_matches('\u{feff}').trim_start().starts_with('<') || !head.contains("<html") {
+            return None;
+        }
+        // The same bytes as in `start`: letters of ASCII keep their places.
+        let title = head.find("<title").and_then(|at| {
+            let from = at + head[at..].find('>')? + 1;
+            let title = start[from..from + head[from..].find('<')?].trim();
+            (!title.is_empty()).then(|| format!(", titled \"{}\"", self.clean(title)))
+        });
+        let title = title.unwrap_or_default();
+        // Load balancers of the service itself answer 5xx with a page.
+        let by = match self.status {
+            500.. => "a proxy or load balancer",
+            _ => "a block page of a proxy, or the login page (portal) of this network,",
+        };
+        Some(format!(
+            "an HTML page instead of JSON{title}: {by} answered in place of the service"
+        ))
     }
 
     fn error_body(&self) -> ErrorBody {
@@ -237,6 +272,32 @@ mod tests {
         assert_eq!(by_header.correlation_id(), Some("abc"));
         let odd = answer(400, &[], r#"{"message":7}"#).failure();
         assert_eq!(odd.to_string(), "doing it: 400");
+    }
+
+    #[test]
+    fn a_page_in_place_of_json_is_named_with_its_title() {
+        let page = "\u{feff}\r\n<!DOCTYPE html><HTML><head><Title>\n Access denied\u{7}(Ä) </title></head>";
+        for (status, by) in [
+            (200, "a block page of a proxy"),
+            (403, "portal"),
+            (503, "load balancer"),
+        ] {
+            let answer = answer(status, &[], page);
+            let error = match status {
+                200 => answer.json::<Vec<u8>>().unwrap_err(),
+                _ => answer.failure(),
+            };
+            let text = error.to_string();
+            assert!(
+                text.contains("an HTML page instead of JSON, titled \"Access denied (Ä)\"") && text.contains(by),
+                "{text}"
+            );
+        }
+        let untitled = answer(403, &[], "<html><title").failure().to_string();
+        assert!(untitled.contains("instead of JSON: a block page"), "{untitled}");
+        for body in ["<?xml version=\"1.0\"?><Error/>", "", "{\"message\":\"<html\"}"] {
+            assert!(!answer(403, &[], body).failure().to_string().contains("HTML"), "{body}");
+        }
     }
 
     #[test]

@@ -15,6 +15,11 @@ use crate::{Error, ErrorKind, Moment, Secret};
 
 const CHANNELS: &str = "/api/v2/notifications/channels";
 
+/// Channels of one OAuth client (Genesys' limit, seen 2026-08): one more ends another.
+pub(crate) const CHANNELS_A_CLIENT: usize = 20;
+/// A warning is given if at least this many channels exist at the start.
+pub(crate) const MANY_CHANNELS: usize = 15;
+
 /// A notification channel. Its id and its URL are secrets: who has them can read the stream.
 #[derive(Clone, Debug)]
 pub(crate) struct Channel {

@@ -201,7 +201,8 @@ fn unknown(text: &str, known: &[Queue]) -> String {
     near.truncate(SUGGESTED);
     if near.is_empty() {
         return format!(
-            "no queue is named \"{text}\": the client sees no queue at all (permission routing:queue:view, divisions)"
+            "no queue is named \"{text}\": the client sees no queue at all (a guess: the permission \
+             routing:queue:view is missing, or its divisions)"
         );
     }
     let names: Vec<String> = near.iter().map(|(_, name)| format!("\"{name}\"")).collect();

@@ -58,8 +58,22 @@ pub(crate) fn token(client: &RestClient, client_id: &str, client_secret: &Secret
     if answer.is_success() {
         read_token(&answer, asked_at)
     } else {
-        Err(refusal(&answer, &client.hosts().region, &client.hosts().login))
+        let hint = match [("id", client_id), ("secret", client_secret.reveal())].map(|(name, text)| {
+            let is_odd = text.starts_with(is_quote_or_blank) || text.ends_with(is_quote_or_blank);
+            is_odd.then_some(name)
+        }) {
+            [None, None] => String::new(),
+            names => format!(
+                "The likely cause: the client {} begins or ends with a quote or a blank, which does not belong to it. ",
+                names.into_iter().flatten().collect::<Vec<_>>().join(" and the client ")
+            ),
+        };
+        Err(refusal(&answer, &hint, &client.hosts().region, &client.hosts().login))
     }
+}
+
+fn is_quote_or_blank(c: char) -> bool {
+    c.is_whitespace() || matches!(c, '"' | '\'' | '`' | '\u{ab}' | '\u{bb}' | '\u{2018}'..='\u{201f}')
 }
 
 fn read_token(answer: &Answer, asked_at: Moment) -> Result<Token, Error> {
@@ -86,7 +100,7 @@ fn read_token(answer: &Answer, asked_at: Moment) -> Result<Token, Error> {
     })
 }
 
-fn refusal(answer: &Answer, region: &str, login: &str) -> Error {
+fn refusal(answer: &Answer, hint: &str, region: &str, login: &str) -> Error {
     let code = answer.error_code();
     let about_client = matches!(
         code.as_deref(),
@@ -96,7 +110,7 @@ fn refusal(answer: &Answer, region: &str, login: &str) -> Error {
         return answer.error(
             ErrorKind::Credentials,
             format!(
-                "{}. Client id or secret is wrong, the client is disabled or not of the grant type \"client \
+                "{}. {hint}Client id or secret is wrong, the client is disabled or not of the grant type \"client \
                  credentials\", or the region is wrong, which gives the same answer (region {region}, login at {login})",
                 answer.explanation()
             ),
@@ -152,6 +166,24 @@ mod tests {
         }
         let odd = login(Reply::json(400, r#"{"error":"invalid_request"}"#)).0.unwrap_err();
         assert_eq!(odd.kind(), ErrorKind::Refused);
+    }
+
+    #[test]
+    fn quotes_and_blanks_are_named_as_the_likely_cause() {
+        let server = Server::http(move |_| Reply::json(401, ""));
+        let told = |secret: &str| {
+            let error = token(&client_of(&server), "the-id", &Secret::new(secret)).unwrap_err();
+            error.to_string()
+        };
+        for secret in ["\"hunter2\"", "'hunter2'", " hunter2", "hunter2\t", "“hunter2”"] {
+            let text = told(secret);
+            assert!(
+                text.contains("likely cause: the client secret begins or ends with a quote"),
+                "{text}"
+            );
+            assert!(!text.contains("hunter2"), "{text}");
+        }
+        assert!(!told("hun'ter 2").contains("likely cause"));
     }
 
     #[test]

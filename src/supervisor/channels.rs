@@ -14,15 +14,11 @@ use std::time::{Duration, Instant};
 use super::acts::{Answer, Call, CallId, Turn};
 use super::policy::{MAX_CLOSED_EARLY, MAX_REUSES};
 use super::session::HeldToken;
-use crate::rest::channels::Channel;
+use crate::rest::channels::{CHANNELS_A_CLIENT, Channel, MANY_CHANNELS};
 use crate::{Error, Moment, Secret};
 
 /// A channel is renewed or replaced this long before its end; a short-lived one at 80 % of its life.
 const MARGIN: Duration = Duration::from_secs(600);
-/// Channels of one OAuth client (Genesys' limit, seen 2026-08).
-const CHANNELS_A_CLIENT: usize = 20;
-/// A warning is logged if at least this many channels exist at the start.
-const MANY_CHANNELS: usize = 15;
 
 /// Names a channel of this run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -172,8 +172,8 @@ impl Planning {
         self.empty += 1;
         self.relist_due = turn.now.checked_add(pause);
         turn.warn(format!(
-            "the listing has no queue; it is read again in {} s. Give the OAuth client a role with routing:queue:view for the \
-             divisions of your queues",
+            "the listing has no queue; it is read again in {} s. A guess: the OAuth client needs a role with routing:queue:view for \
+             the divisions of your queues",
             pause.as_secs()
         ));
         pause

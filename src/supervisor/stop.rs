@@ -12,7 +12,7 @@ use super::{End, Supervisor};
 use crate::audit::entries;
 use crate::engine::Finish;
 use crate::event::change::Change;
-use crate::event::state::StateChange;
+use crate::event::state::{ORDERLY_STOPS, StateChange};
 use crate::net::Cancel;
 use crate::rest::channels::{self, Channel};
 use crate::{Moment, Secret};
@@ -36,10 +36,11 @@ pub(crate) struct Stopped {
 
 impl Supervisor {
     pub(super) fn stop(mut self, end: End) -> Stopped {
+        let [asked, server_ended, output_closed] = ORDERLY_STOPS.map(str::to_owned);
         let cause = match &end {
-            End::Stopped => "asked to stop".to_owned(),
-            End::ServerEnded => "the server ended the stream".to_owned(),
-            End::OutputClosed => "the output was closed".to_owned(),
+            End::Stopped => asked,
+            End::ServerEnded => server_ended,
+            End::OutputClosed => output_closed,
             End::GaveUp(error) => error.to_string(),
         };
         if let End::GaveUp(error) = &end {

@@ -171,6 +171,11 @@ impl TokenCheck {
         )
     }
 
+    /// The value of `Set-Cookie` for a browser that logs out.
+    pub(super) fn no_cookie(&self) -> String {
+        format!("{}=; Max-Age=0; Path=/; HttpOnly; SameSite=Strict", self.cookie_name)
+    }
+
     fn is_cookie(&self, value: &str, at: Moment) -> bool {
         let Some((ends, tag)) = value.split_once('.') else {
             return false;

@@ -110,7 +110,7 @@ impl Web {
         for address in addresses {
             if !address.ip().is_loopback() && http.token.is_none() {
                 return Err(refused(format!(
-                    "other machines can reach {}, so a token is needed: set http.token_file, or listen on 127.0.0.1",
+                    "other machines can reach {}, so a token is needed: set http.token_file (--token-file), or listen on 127.0.0.1",
                     address.ip()
                 )));
             }

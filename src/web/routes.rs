@@ -92,7 +92,7 @@ impl Site {
             return plain(421, advice).into();
         }
         let path = request.path.as_str();
-        let is_public = matches!(path, "/healthz" | "/readyz" | "/login");
+        let is_public = matches!(path, "/healthz" | "/readyz" | "/login" | "/logout");
         let needs_token = matches!(
             path,
             "/" | "/metrics" | "/api/snapshot" | "/api/events" | PAGE_EVENTS | PAGE_DAY
@@ -107,8 +107,9 @@ impl Site {
         match request.method.as_str() {
             "GET" | "HEAD" => {}
             "POST" if path == "/login" => return self.log_in(request).into(),
+            "POST" if path == "/logout" => return self.log_out(request).into(),
             _ => {
-                let allowed = if path == "/login" {
+                let allowed = if path == "/login" || path == "/logout" {
                     "GET, HEAD, POST"
                 } else {
                     "GET, HEAD"
@@ -142,6 +143,8 @@ impl Site {
             },
             "/login" if self.token_check.is_some() => html(200, &login_form("", request)).into(),
             "/login" => to_page(request).into(),
+            // The form for it is there.
+            "/logout" => Response::new(303).header("Location", "/login").into(),
             "/metrics" => self.metrics(request).into(),
             "/api/snapshot" => self.snapshot(request).into(),
             "/api/events" => self.events(request),
@@ -226,6 +229,17 @@ impl Site {
                 Box::new(move |stream, _| viewer::serve(&stream, &place, Picture::event)),
             ),
             None => full().into(),
+        }
+    }
+
+    fn log_out(&self, request: &Request) -> Response {
+        if is_from_elsewhere(request) {
+            return plain(403, "this was sent by a page of another site");
+        }
+        let response = Response::new(303).header("Location", "/login");
+        match &self.token_check {
+            Some(check) => response.header("Set-Cookie", check.no_cookie()),
+            None => response,
         }
     }
 

@@ -121,14 +121,16 @@ fn text_has_one_line_a_step() {
     let (last, steps) = ended.lines.split_last().expect("lines");
     assert!(last.contains("it can stream; warnings: 1"), "{last}");
     for line in steps {
-        assert!(line.starts_with("ok    ") || line.starts_with("warn  "), "{line}");
+        let is_step = line.starts_with("ok    ") || line.starts_with("warn  ");
+        assert!(is_step || line.starts_with("      ->"), "{line}");
+        assert!(is_step || line.chars().count() <= 100, "{line}");
     }
-    // This peer does not tell the time.
-    assert!(
-        steps
-            .iter()
-            .any(|line| line.starts_with("warn  clock ") && line.contains(" -> "))
-    );
+    // This peer does not tell the time. Advice stands on a line of its own.
+    let clock = steps
+        .iter()
+        .position(|line| line.starts_with("warn  clock "))
+        .expect("a warning");
+    assert!(steps[clock + 1].starts_with("      -> Make sure"), "{steps:?}");
     assert_eq!(peer.log().count("DELETE", "/subscriptions"), 1);
     assert!(!ended.stderr.contains('\r'), "progress is for terminals");
 }
@@ -280,6 +282,84 @@ fn waiting_for_a_heartbeat() {
         "life",
         "ok",
         &["ping answered", "heartbeat after", "no event yet, which is normal"],
+    );
+}
+
+/// Channels of the OAuth client that a peer's listing has, and a check against it.
+fn with_channels(count: usize) -> (Checked, usize) {
+    let one = json!({"connectUri": "wss://h/x", "expires": "2026-05-05T14:00:00Z"});
+    let listed = json!({"entities": vec![one; count]});
+    let peer = peer(move |asked, _| {
+        let is_list = asked.is("GET", "includechannels=oauthclient");
+        is_list.then(|| Answer::Json(200, listed.clone()))
+    });
+    let checked = check(&peer.url(), &[]);
+    let opened = peer.log().count("POST", "/channels");
+    (checked, opened)
+}
+
+#[test]
+fn channels_of_other_programs_are_counted_before_one_is_opened() {
+    let (few, opened) = with_channels(14);
+    assert_eq!((few.code, opened), (0, 1));
+    few.says("channel", "ok", &[]);
+    let (many, opened) = with_channels(15);
+    assert_eq!((many.code, opened), (0, 1));
+    many.says("channel", "warn", &["15 of 20", "an OAuth client of its own"]);
+    many.says("life", "ok", &[]);
+    let (all, opened) = with_channels(20);
+    all.ends_with("channel");
+    all.says("channel", "fail", &["20 of 20", "none was opened", "another program"]);
+    assert_eq!(opened, 0);
+}
+
+#[test]
+fn topics_that_do_not_exist_and_permissions_that_are_guessed() {
+    let sim = start(busy());
+    let checked = check(&sim.url(), &["--topic", "v2.nonsense.topic"]);
+    checked.ends_with("permissions");
+    checked.says(
+        "permissions",
+        "fail",
+        &["may not exist", "availabletopics", "v2.nonsense.topic"],
+    );
+    let ended = program(
+        &[
+            "run",
+            "--output",
+            "none",
+            "--region",
+            &sim.url(),
+            "--topic",
+            "v2.nonsense.topic",
+        ],
+        &CREDENTIALS,
+    )
+    .wait();
+    assert_eq!(ended.code, 3, "{}", ended.stderr);
+    assert!(ended.stderr.contains("may not exist"), "{}", ended.stderr);
+    let peer = peer(|asked, _| {
+        let refused = || Answer::Json(403, json!({"code": "not.authorized", "message": "no"}));
+        asked.is("GET", "/api/v2/routing/queues").then(refused)
+    });
+    let checked = check(&peer.url(), &[]);
+    checked.says("queues", "fail", &["a guess is routing:queue:view"]);
+}
+
+#[test]
+fn a_secret_with_quotes_is_named_as_the_likely_cause() {
+    let sim = start(busy());
+    let url = sim.url();
+    let quoted = [
+        ("GENESYS_CLIENT_ID", "simulator"),
+        ("GENESYS_CLIENT_SECRET", "\"simulator\""),
+    ];
+    let checked = Checked::of(program(&["check", "--json", "--region", &url], &quoted).wait());
+    checked.ends_with("token");
+    checked.says(
+        "token",
+        "fail",
+        &["The likely cause: the client secret begins or ends with a quote"],
     );
 }
 

@@ -50,6 +50,8 @@ const CREDENTIALS: [(&str, &str); 2] = [("GENESYS_CLIENT_ID", "id"), ("GENESYS_C
 fn usage_errors() {
     for (arguments, part) in [
         (&["fly"][..], "unrecognized subcommand"),
+        (&["rnu"], "'run'"),
+        (&["chekc"], "'check'"),
         (&["run", "--colour"], "--colour"),
         (&["run", "--queue"], "a value is required"),
         (&["run", "stray"], "unexpected argument"),
@@ -153,8 +155,13 @@ fn the_environment_is_checked_and_named() {
     for (variables, part) in [
         (&[("GENESYS_DOMAIN", "http://10.1.2.3:80")][..], "GENESYS_DOMAIN: "),
         (
-            &[("GENESYS_CLIENT_SECRET_FILE", "/nowhere/hunter2")],
-            "GENESYS_CLIENT_SECRET_FILE: ",
+            &[("GENESYS_CLIENT_SECRET_FILE", "/nowhere/secret")],
+            "GENESYS_CLIENT_SECRET_FILE: /nowhere/secret cannot be read",
+        ),
+        // The secret itself, given as a path by mistake.
+        (
+            &[("GENESYS_CLIENT_SECRET_FILE", "hunter2")],
+            "write it to a file and name the file",
         ),
         (&[("GENESYS_CLIENT_ID", "two words")], "GENESYS_CLIENT_ID: "),
     ] {
@@ -173,6 +180,98 @@ fn a_log_file_that_cannot_be_opened_is_refused() {
     assert!(stderr.contains("/nowhere/log"), "{stderr}");
 }
 
+/// A home directory with the file of the Genesys CLI.
+fn home(name: &str, content: Option<&str>) -> String {
+    let home = std::env::temp_dir().join(format!("gs-it-home-{}-{name}", std::process::id()));
+    std::fs::create_dir_all(home.join(".gc")).expect("a directory");
+    if let Some(content) = content {
+        std::fs::write(home.join(".gc/config.toml"), content).expect("a file");
+    }
+    home.to_str().expect("an ASCII path").to_owned()
+}
+
+#[test]
+fn a_profile_that_cannot_be_used() {
+    let of_cli = "[default]\nclient_credentials = \"id\"\nclient_secret = \"hunter2\"\nenvironment = \"eu-wset-1\"\n\
+        [half]\nclient_secret = 'hunter2'\n";
+    let (whole, empty) = (home("whole", Some(of_cli)), home("empty", None));
+    for (home, profile, parts) in [
+        (
+            &empty,
+            "default",
+            &[".gc/config.toml: cannot be read", "gc profiles new"][..],
+        ),
+        (&whole, "defualt", &["no profile \"defualt\"", "did you mean default?"]),
+        (&whole, "half", &["has no environment", "has no client_credentials"]),
+        (
+            &whole,
+            "default",
+            &[
+                "config.toml:4:1: region: found \"eu-wset-1\"",
+                "did you mean eu-west-1?",
+            ],
+        ),
+    ] {
+        let stderr = refused(&["run", "--profile", profile], &[("HOME", home)]);
+        for part in parts {
+            assert!(stderr.contains(part), "{profile}: {stderr}");
+        }
+    }
+    assert!(refused(&["run", "--profile", "default"], &[]).contains("HOME is not set"));
+    let _ = std::fs::remove_dir_all(whole);
+    let _ = std::fs::remove_dir_all(empty);
+}
+
+/// The environment is above the profile, the profile above the file.
+#[test]
+fn a_profile_is_between_environment_and_file() {
+    let of_cli = "[default]\nclient_credentials = \"of-profile\"\nclient_secret = \"hunter2\"\n\
+        environment = \"http://127.0.0.1:1\"\n";
+    let home = home("order", Some(of_cli));
+    let file = TempFile::new(
+        "order.json",
+        r#"{"region": "http://127.0.0.1:2", "client_id": "of-file"}"#,
+    );
+    let arguments = ["check", "--json", "--profile", "DEFAULT", "--config", file.path()];
+    let config = |variables: &[(&str, &str)]| {
+        let output = program(&arguments, variables);
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        text.lines().next().unwrap_or_default().to_owned()
+    };
+    let home = ("HOME", home.as_str());
+    let first = config(&[home]);
+    assert!(first.contains("of-profile") && first.contains("127.0.0.1:1"), "{first}");
+    let first = config(&[home, ("GENESYS_CLIENT_ID", "of-environment")]);
+    assert!(
+        first.contains("of-environment") && first.contains("127.0.0.1:1"),
+        "{first}"
+    );
+    let _ = std::fs::remove_dir_all(home.1);
+}
+
+#[test]
+fn a_short_token_of_the_page_is_refused() {
+    let short = TempFile::new("short-token", "hunter2\n");
+    let mut variables = CREDENTIALS.to_vec();
+    variables.push(("GENESYS_DOMAIN", "http://127.0.0.1:9"));
+    let stderr = refused(
+        &["run", "--listen", "0.0.0.0:0", "--token-file", short.path()],
+        &variables,
+    );
+    assert!(
+        stderr.contains("fewer than 16 characters") && stderr.contains(short.path()),
+        "{stderr}"
+    );
+    let stderr = refused(
+        &["run", "--listen", "0.0.0.0:0", "--allowed-host", "http://x"],
+        &variables,
+    );
+    assert!(
+        stderr.contains("--allowed-host: ") && stderr.contains("--token-file"),
+        "{stderr}"
+    );
+}
+
 #[test]
 fn help_and_version_go_to_stdout() {
     for (arguments, part) in [
@@ -182,6 +281,7 @@ fn help_and_version_go_to_stdout() {
         ),
         (&["--help"], "Examples:"),
         (&["run", "--help"], "--snapshot-file"),
+        (&["help", "run"], "--snapshot-file"),
     ] {
         let output = program(arguments, &[]);
         assert_eq!(output.status.code(), Some(0), "{arguments:?}");

@@ -6,9 +6,15 @@ use std::io::Write;
 use std::process::{Command, Stdio};
 
 fn printed(arguments: &[&str]) -> String {
+    printed_to(100, arguments)
+}
+
+/// The same, to a terminal of so many columns.
+fn printed_to(columns: usize, arguments: &[&str]) -> String {
     let output = Command::new(env!("CARGO_BIN_EXE_genesys-stream"))
         .args(arguments)
         .env_clear()
+        .env("COLUMNS", columns.to_string())
         .output()
         .expect("the program starts");
     assert!(output.status.success(), "{arguments:?}");
@@ -74,6 +80,36 @@ fn the_manual_page_is_whole() {
         assert!(page.contains(part), "{part}");
     }
     accepted_by("groff", &["-man", "-Tascii", "-ww"], &page);
+}
+
+#[test]
+fn help_is_short_or_long_and_folded() {
+    for command in [&["run"][..], &["check"], &[]] {
+        let help = |flag| printed_to(80, &[command, &[flag]].concat());
+        let (short, long) = (help("-h"), help("--help"));
+        assert!(short.lines().count() * 3 < long.lines().count() * 2, "{command:?}");
+        assert!(
+            long.contains("Examples:") && !short.contains("Examples:"),
+            "{command:?}"
+        );
+        for line in short.lines().chain(long.lines()) {
+            // A flag with its value's name is not split.
+            let is_flag = line.trim_start().starts_with('-');
+            assert!(line.chars().count() <= 80 || is_flag, "{command:?}: {line}");
+        }
+    }
+}
+
+#[test]
+fn completions_know_what_a_value_is() {
+    let zsh = printed(&["completions", "zsh"]);
+    for part in ["--ca-file=[", "PEM:_files", "URL:_urls", "NAME:_hosts"] {
+        assert!(zsh.contains(part), "{part}");
+    }
+    assert!(
+        !zsh.contains("REGION:_files") && !zsh.contains("TIME:_default"),
+        "no files where none belong"
+    );
 }
 
 #[test]

@@ -30,6 +30,7 @@
 //! | `terminal` | the live screen on a terminal: keys, job control, settings restored |
 //! | `service` | the program as a service: systemd's datagrams, the journal, log files, ignored signals, file size limits |
 //! | `simulator` | the simulator from outside |
+//! | `strange_hosts` | no DNS, no route, no loopback interface, read-only disks |
 //! | `web` | the page, metrics, health and snapshots over HTTP, and what hostile peers get |
 //! | `week` | a week of renewals and faults, compressed: the numbers are true at its end, and nothing leaks |
 //! | `api` | the public interface, compared with its listing in `docs/api.txt` |
@@ -82,6 +83,8 @@ mod replay;
 mod service;
 #[cfg(feature = "simulator")]
 mod simulator;
+#[cfg(all(target_os = "linux", feature = "cli", feature = "simulator"))]
+mod strange_hosts;
 #[cfg(feature = "simulator")]
 mod stream;
 #[cfg(feature = "simulator")]

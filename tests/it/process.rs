@@ -192,6 +192,41 @@ fn a_full_stdout_is_1() {
     }
 }
 
+/// A verdict that nobody can read does not end with 0.
+#[test]
+fn a_verdict_to_a_closed_stdout_is_1() {
+    let peer = sound();
+    let directory = Directory::new("closed");
+    let audit_file = directory.file("audit.jsonl");
+    std::fs::write(&audit_file, "").expect("a file");
+    let (url, audit_file) = (peer.url(), audit_file.to_str().expect("ASCII"));
+    for arguments in [&["check", "--region", &url][..], &["audit", "verify", audit_file]] {
+        let mut child = command(arguments, &CREDENTIALS).spawn().expect("the program starts");
+        drop(child.stdout.take());
+        let output = child.wait_with_output().expect("an end");
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}: {stderr}");
+    }
+}
+
+/// An error before any stream is told once, and there is nothing to sum up.
+#[test]
+fn an_error_before_any_stream_is_told_once() {
+    let peer = sound();
+    let lines = run(
+        &peer.url(),
+        Protocol::Notifications,
+        &["--output", "lines", "--queue", "Sails"],
+    )
+    .join("\u{1f}");
+    let arguments: Vec<&str> = lines.split('\u{1f}').collect();
+    let ended = program(&arguments, &CREDENTIALS).wait();
+    assert_ended(&ended, 2);
+    let all = format!("{}\n{}", ended.lines.join("\n"), ended.stderr);
+    assert_eq!(all.matches("no queue is named").count(), 1, "{all}");
+    assert!(!all.contains("snapshot "), "{all}");
+}
+
 #[test]
 fn a_wrong_secret_is_3_at_once() {
     let sim = start(busy());

@@ -220,7 +220,7 @@ fn sim_queue(sim: &Simulator) -> String {
 fn a_token_is_asked_for_and_opens_by_header_and_form() {
     let sim = start(busy());
     let file = std::env::temp_dir().join(format!("gs-web-token-{}", std::process::id()));
-    std::fs::write(&file, "open sesame\n").expect("a file");
+    std::fs::write(&file, "open sesame for ever\n").expect("a file");
     let json = serde_json::json!({"http": {"listen": "0.0.0.0:0", "token_file": file}}).to_string();
     let stream = watch(config(&sim.url(), Protocol::Notifications).json("test", json));
     let address = stream.stream().http_address().expect("http.listen is set");
@@ -239,7 +239,7 @@ fn a_token_is_asked_for_and_opens_by_header_and_form() {
     assert_eq!(get(address, "/healthz", &[]).status, 200);
     assert!(matches!(get(address, "/readyz", &[]).status, 200 | 503));
     assert_eq!(
-        get(address, "/metrics", &[("Authorization", "Bearer open sesame")]).status,
+        get(address, "/metrics", &[("Authorization", "Bearer open sesame for ever")]).status,
         200
     );
 
@@ -260,7 +260,11 @@ fn a_token_is_asked_for_and_opens_by_header_and_form() {
     assert_eq!(form.status, 401);
     let action = format!("action=\"/login?{}&amp;x=&quot;>&lt;i>\"", view.replace('&', "&amp;"));
     assert!(form.body.contains(&action), "{}", form.body);
-    let answer = log_in(&format!("/login?{view}"), "open+sesame", "Origin: http://127.0.0.1\r\n");
+    let answer = log_in(
+        &format!("/login?{view}"),
+        "open+sesame+for+ever",
+        "Origin: http://127.0.0.1\r\n",
+    );
     assert_eq!(
         (answer.status, answer.header("location")),
         (303, Some(&*format!("/?{view}")))
@@ -275,15 +279,32 @@ fn a_token_is_asked_for_and_opens_by_header_and_form() {
     assert_eq!(get(address, "/", &[("Cookie", "genesys_stream=1")]).status, 401);
     // Another site's page cannot log a browser in.
     assert_eq!(
-        log_in("/login", "open+sesame", "Origin: http://evil.example\r\n").status,
+        log_in("/login", "open+sesame+for+ever", "Origin: http://evil.example\r\n").status,
         403
     );
     for elsewhere in ["Sec-Fetch-Site: cross-site\r\n", "Origin: null\r\n", "Origin: \r\n"] {
-        assert_eq!(log_in("/login", "open+sesame", elsewhere).status, 403, "{elsewhere}");
+        assert_eq!(
+            log_in("/login", "open+sesame+for+ever", elsewhere).status,
+            403,
+            "{elsewhere}"
+        );
     }
+    // A browser logs out, and no other site can make it.
+    let log_out = |fields: &str| {
+        let request = format!(
+            "POST /logout HTTP/1.1\r\nHost: 127.0.0.1\r\n{fields}Connection: close\r\nContent-Length: 0\r\n\r\n"
+        );
+        raw(address, request.as_bytes())
+    };
+    let out = log_out("Origin: http://127.0.0.1\r\n");
+    assert_eq!((out.status, out.header("location")), (303, Some("/login")));
+    let unset = out.header("set-cookie").expect("a cookie");
+    assert!(unset.contains("=; Max-Age=0"), "{unset}");
+    assert_eq!(unset.split('=').next(), cookie.split('=').next());
+    assert_eq!(log_out("Origin: http://evil.example\r\n").status, 403);
     // After some wrong tokens others are answered 429; the right one still enters, whoever else has this address.
     until("429", || log_in("/login", "wrong", ""), |answer| answer.status == 429);
-    assert_eq!(log_in("/login", "open+sesame", "").status, 303);
+    assert_eq!(log_in("/login", "open+sesame+for+ever", "").status, 303);
     assert_eq!(get(address, "/", &[("Cookie", cookie)]).status, 200);
     let report = stream.stop();
     assert!(

@@ -178,10 +178,12 @@ impl Taken {
     /// The error that it means where the service refused all topics.
     fn refused_all(&self) -> Option<Error> {
         let why = self.refused_all.as_ref()?;
-        let what = format!(
-            "all {} topics were refused: {why}. Give the OAuth client a role with these permissions",
-            self.refused.len()
-        );
+        let advice = if why.contains("missing: ") {
+            "Give the OAuth client a role with these permissions"
+        } else {
+            "No missing permission is named, so these topics may not exist: check their spelling and the ids in them"
+        };
+        let what = format!("all {} topics were refused: {why}. {advice}", self.refused.len());
         Some(Error::new(ErrorKind::Credentials, "subscribing", what).with_status(403))
     }
 }
