@@ -102,6 +102,9 @@ const USUAL: [&str; 8] = [
     "target",
 ];
 
+/// Numbers that an event or answer may give for one row.
+const AT_MOST: usize = 32;
+
 /// The place of a name among the usual ones.
 fn usual_place(name: &str) -> Option<usize> {
     match name {
@@ -179,12 +182,17 @@ impl Stats {
         }
     }
 
-    /// Sets the number of a name that may be unknown.
-    pub(crate) fn set_named(&mut self, name: &str, number: f64) {
+    /// Sets the number of a name that may be unknown; `false` if there are so many others already that it is left out.
+    pub(crate) fn set_named(&mut self, name: &str, number: f64) -> bool {
+        let is_full = self.given.count_ones() as usize + self.others().len() >= AT_MOST;
+        if is_full && self.get(name).is_none() {
+            return false;
+        }
         match usual_place(name) {
             Some(place) => self.set(place, number),
             None => self.set_other(Name::from(name), number),
         }
+        true
     }
 
     /// Takes the place of these numbers without those that are not finite.

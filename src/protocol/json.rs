@@ -9,6 +9,7 @@ use std::marker::PhantomData;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
+use super::limits::{ID_BYTES, WORD_BYTES};
 use crate::event::stats::Name;
 use crate::{Id, Moment};
 
@@ -17,6 +18,8 @@ use crate::{Id, Moment};
 pub(crate) trait Lenient<'de>: Sized {
     /// An empty text counts as absent instead of wrong.
     const EMPTY_IS_ABSENT: bool = false;
+    /// What becomes of a text over the limit of this type.
+    const LONGEST: Longest = Longest::Any;
 
     fn text(_: &str) -> Option<Self> {
         None
@@ -40,6 +43,28 @@ pub(crate) trait Lenient<'de>: Sized {
     fn list<A: SeqAccess<'de>>(mut list: A) -> Result<Option<Self>, A::Error> {
         while list.next_element::<IgnoredAny>()?.is_some() {}
         Ok(None)
+    }
+}
+
+/// How long a text may be, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Longest {
+    /// Of any length.
+    Any,
+    /// A longer one is cut, and counted.
+    Cut(usize),
+    /// A longer one cannot be read, nor can what it is part of.
+    Whole(usize),
+}
+
+impl Longest {
+    /// Whether a text of this length is over the limit.
+    #[inline(always)]
+    pub(super) fn is_exceeded_by(self, bytes: usize) -> bool {
+        match self {
+            Self::Any => false,
+            Self::Cut(most) | Self::Whole(most) => bytes > most,
+        }
     }
 }
 
@@ -112,12 +137,14 @@ impl<'de, T: Lenient<'de>> Deserialize<'de> for Field<T> {
             fn visit_str<E>(self, value: &str) -> Result<Field<T>, E> {
                 Ok(match value.is_empty() && T::EMPTY_IS_ABSENT {
                     true => Field::Absent,
+                    false if T::LONGEST.is_exceeded_by(value.len()) => Field::Wrong,
                     false => given(T::text(value)),
                 })
             }
             fn visit_borrowed_str<E>(self, value: &'de str) -> Result<Field<T>, E> {
                 Ok(match value.is_empty() && T::EMPTY_IS_ABSENT {
                     true => Field::Absent,
+                    false if T::LONGEST.is_exceeded_by(value.len()) => Field::Wrong,
                     false => given(T::borrowed_text(value)),
                 })
             }
@@ -196,6 +223,7 @@ impl<'de> Lenient<'de> for Moment {
 
 impl<'de> Lenient<'de> for Id {
     const EMPTY_IS_ABSENT: bool = true;
+    const LONGEST: Longest = Longest::Whole(ID_BYTES);
 
     fn text(text: &str) -> Option<Self> {
         Some(Self::new(text))
@@ -208,6 +236,7 @@ pub(crate) struct LooseId(pub(crate) Id);
 
 impl<'de> Lenient<'de> for LooseId {
     const EMPTY_IS_ABSENT: bool = true;
+    const LONGEST: Longest = Longest::Whole(ID_BYTES);
 
     fn text(text: &str) -> Option<Self> {
         Id::text(text).map(Self)
@@ -236,6 +265,8 @@ impl<'de> Lenient<'de> for Box<str> {
 }
 
 impl<'de> Lenient<'de> for Name {
+    const LONGEST: Longest = Longest::Cut(WORD_BYTES);
+
     fn text(text: &str) -> Option<Self> {
         Some(text.into())
     }

@@ -5,6 +5,7 @@
 mod depth;
 pub mod events;
 pub(crate) mod json;
+pub(crate) mod limits;
 pub mod metrics;
 pub mod notifications;
 pub(crate) mod opening;
@@ -163,7 +164,7 @@ impl Options {
                 KeepBody::Drop => None,
             },
             fingerprint: hasher.finish(),
-            unreadable: 0,
+            unreadable: body.over_limits,
             facts: Facts::None,
         }
     }
@@ -187,6 +188,9 @@ impl FewNames {
         name
     }
 }
+
+/// What is wrong with an event whose topic is over its limit; its type, in the protocols that have no topics.
+const LONG_TOPIC: &str = "a topic or type of more than 256 bytes";
 
 /// A peer's text as one line of bounded length.
 fn one_line(text: &str) -> String {

@@ -345,3 +345,25 @@ proptest! {
         prop_assert_eq!(hear(&mut machine, &format!("{}{insert}{}", &frame[..cut], &frame[cut..])).len(), 1);
     }
 }
+
+#[test]
+fn a_type_or_identifier_over_its_limit_is_malformed() {
+    let of = |kind: &str, id: &str| {
+        format!(
+            r#"{{"type":"event","event":{{"type":"{kind}","data":{{"id":"{id}","statistics":{{"averageWaitTime":1}}}}}}}}"#
+        )
+    };
+    for (length, is_read) in [(256, true), (257, false), (500_000, false)] {
+        let long = "x".repeat(length);
+        for text in [
+            of("conversation:updated", &long),
+            of("routing:queue:updated", &long),
+            of("another", &long),
+            of(&long, "id"),
+            format!(r#"{{"type":"{long}"}}"#),
+        ] {
+            let heard = one(&mut subscribed(&[]), &text);
+            assert_eq!(matches!(heard, Heard::Event(_)), is_read, "{length}: {heard:?}");
+        }
+    }
+}

@@ -276,3 +276,27 @@ proptest! {
         prop_assert_eq!(hear(&mut machine, &mutated).len(), 1);
     }
 }
+
+#[test]
+fn long_names_are_cut_and_a_long_type_or_identifier_is_malformed() {
+    let of = |kind: &str, name: &str, queue: &str| {
+        format!(r#"{{"metricType":"{kind}",{AT},"queueId":"{queue}","metrics":[{{"name":"{name}","value":3}}]}}"#)
+    };
+    let long = "x".repeat(200);
+    let (facts, unreadable) = facts(&of(&long, &long, "q")).unwrap();
+    assert_eq!(
+        (facts.metric_type.len(), facts.values[0].0.len(), unreadable),
+        (128, 128, 2)
+    );
+    let too_long = "x".repeat(257);
+    for text in [
+        of(&too_long, "offered", "q"),
+        of("queue", "offered", &too_long),
+        format!(r#"{{"type":"{too_long}"}}"#),
+    ] {
+        assert!(matches!(one(&mut streaming(), &text), Heard::Malformed(_)), "{text}");
+    }
+    let many = vec![r#"{"name":"offered","value":3}"#; 6_000].join(",");
+    let (facts, unreadable) = self::facts(&format!(r#"{{"metricType":"queue",{AT},"metrics":[{many}]}}"#)).unwrap();
+    assert_eq!((facts.values.len(), unreadable), (5_000, 1_000));
+}
