@@ -278,6 +278,11 @@ impl Model {
         }
     }
 
+    /// So much of what REST answered cannot be read or believed, or is over a limit.
+    pub(crate) fn count_unreadable(&mut self, count: u32) {
+        self.counters.unreadable += u64::from(count);
+    }
+
     /// REST gave all facts since `at`, which is before the start: windows count as covered from that moment on.
     pub(crate) fn set_covered_from(&mut self, at: Moment) {
         self.covered_from = Some(self.covered_from.map_or(at, |from| from.min(at)));

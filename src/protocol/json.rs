@@ -8,6 +8,7 @@ use std::marker::PhantomData;
 
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
 
 use super::limits::{ID_BYTES, WORD_BYTES};
 use crate::event::stats::Name;
@@ -18,6 +19,8 @@ use crate::{Id, Moment};
 pub(crate) trait Lenient<'de>: Sized {
     /// An empty text counts as absent instead of wrong.
     const EMPTY_IS_ABSENT: bool = false;
+    /// How many of this type a list may have.
+    const ENTRIES: usize = usize::MAX;
     /// What becomes of a text over the limit of this type.
     const LONGEST: Longest = Longest::Any;
 
@@ -81,6 +84,13 @@ pub(crate) enum Field<T> {
 impl<T> Field<T> {
     /// The value; one of the wrong type counts as absent.
     pub(crate) fn some(self) -> Option<T> {
+        match self {
+            Self::Given(value) => Some(value),
+            Self::Absent | Self::Wrong => None,
+        }
+    }
+
+    pub(crate) fn as_mut(&mut self) -> Option<&mut T> {
         match self {
             Self::Given(value) => Some(value),
             Self::Absent | Self::Wrong => None,
@@ -165,7 +175,31 @@ pub(super) fn given<T>(value: Option<T>) -> Field<T> {
     value.map_or(Field::Wrong, Field::Given)
 }
 
-/// A list: the entries that could be read, and how many could not.
+/// Calls `each` with the JSON of every entry of a list, one after the other, so that a long list costs no more memory than
+/// its longest entry. The text must be valid JSON; returns whether it is a list.
+pub(crate) fn each_entry(list: &RawValue, each: &mut dyn FnMut(&str)) -> bool {
+    struct Each<'f>(&'f mut dyn FnMut(&str));
+
+    impl<'de> Visitor<'de> for Each<'_> {
+        type Value = ();
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a list")
+        }
+        fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
+            while let Some(entry) = list.next_element::<&RawValue>()? {
+                (self.0)(entry.get());
+            }
+            Ok(())
+        }
+    }
+
+    serde_json::Deserializer::from_str(list.get())
+        .deserialize_seq(Each(each))
+        .is_ok()
+}
+
+/// A list: the entries that could be read, and how many could not or are beyond [`Lenient::ENTRIES`].
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Entries<T> {
     pub(crate) good: Vec<T>,
@@ -180,8 +214,8 @@ impl<'de, T: Lenient<'de>> Lenient<'de> for Entries<T> {
         };
         while let Some(entry) = list.next_element::<Field<T>>()? {
             match entry {
-                Field::Given(value) => entries.good.push(value),
-                Field::Absent | Field::Wrong => entries.wrong += 1,
+                Field::Given(value) if entries.good.len() < T::ENTRIES => entries.good.push(value),
+                _ => entries.wrong += 1,
             }
         }
         Ok(Some(entries))
@@ -198,8 +232,10 @@ impl<T> Field<Entries<T>> {
 /// Implements [`Lenient`] for structures that derive `Deserialize`: they are read from objects only, although derived code
 /// would accept a list of the fields' values too.
 macro_rules! lenient_object {
-    ($($name:ty),+ $(,)?) => {$(
+    ($($name:ty $([$most:expr])?),+ $(,)?) => {$(
         impl<'de> $crate::protocol::json::Lenient<'de> for $name {
+            $(const ENTRIES: usize = $most;)?
+
             fn object<A: serde::de::MapAccess<'de>>(map: A) -> Result<Option<Self>, A::Error> {
                 $crate::protocol::json::object_from(map).map(Some)
             }
@@ -243,6 +279,18 @@ impl<'de> Lenient<'de> for LooseId {
     }
     fn integer(number: i64) -> Option<Self> {
         Some(Self(Id::new(&number.to_string())))
+    }
+}
+
+/// A text of which it only counts that it is there; an empty one is not.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Present;
+
+impl<'de> Lenient<'de> for Present {
+    const EMPTY_IS_ABSENT: bool = true;
+
+    fn text(_: &str) -> Option<Self> {
+        Some(Self)
     }
 }
 

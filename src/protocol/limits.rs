@@ -27,6 +27,15 @@ pub(crate) const COMMUNICATIONS: usize = 64;
 /// Rows of statistics, and values of metrics, in one event or answer.
 pub(crate) const ROWS: usize = 5_000;
 
+/// Bytes of the JSON of one conversation, queue or user in an answer of REST.
+pub(crate) const ENTRY_BYTES: usize = 1 << 20;
+
+/// Bytes of the facts in one answer of REST, as an estimate; a page of 100 conversations has some 200 kB.
+pub(crate) const PAGE_BYTES: usize = 32 << 20;
+
+/// Segments of a session in an answer of REST.
+pub(crate) const SEGMENTS: usize = 1_024;
+
 /// The beginning of a text: at most so many bytes, cut between two characters.
 pub(crate) fn cut(text: &str, bytes: usize) -> &str {
     &text[..text.floor_char_boundary(bytes)]

@@ -5,7 +5,6 @@
 use std::time::Duration;
 
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 
 use super::rate::RateHeaders;
 use super::retry_after::{http_date, retry_after};
@@ -154,7 +153,7 @@ impl Answer {
     ///
     /// # Errors
     /// [`ErrorKind::Transient`]: a malformed answer to a successful call is the service's mistake and may pass.
-    pub(crate) fn json<T: DeserializeOwned>(&self) -> Result<T, Error> {
+    pub(crate) fn json<'a, T: Deserialize<'a>>(&'a self) -> Result<T, Error> {
         let Ok(text) = std::str::from_utf8(&self.body) else {
             return Err(self.malformed("no UTF-8"));
         };
