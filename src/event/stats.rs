@@ -58,6 +58,16 @@ impl From<String> for Name {
     }
 }
 
+impl Name {
+    /// Bytes on the heap: none for a known name.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        match &self.0 {
+            Cow::Borrowed(_) => 0,
+            Cow::Owned(text) => text.len(),
+        }
+    }
+}
+
 impl Deref for Name {
     type Target = str;
 
@@ -172,6 +182,14 @@ impl Stats {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.given == 0 && self.others().is_empty()
+    }
+
+    /// Bytes on the heap, as an estimate.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        let others = self.others().iter();
+        others
+            .map(|(name, _)| size_of::<(Name, f64)>() + name.heap_bytes())
+            .sum()
     }
 
     /// Sets a number.

@@ -401,6 +401,9 @@ impl Model {
 
     /// Sets the queues that the snapshot lists: the subscribed ones, including those that subscribed topics name.
     pub fn set_queues(&mut self, queues: QueueSet) {
+        if let QueueSet::These(queues) = &queues {
+            self.conversations.subscribe(queues);
+        }
         self.queues.listed = queues;
     }
 
@@ -520,7 +523,7 @@ impl Model {
                 stale: self.counters.stale,
                 unkeyed: self.counters.unkeyed,
                 late: self.counters.late,
-                unreadable: self.counters.unreadable,
+                unreadable: self.counters.unreadable + counters.unreadable,
                 evicted: self.conversations.evicted() + self.states.evicted(),
                 lost: self.conversations.lost(),
                 drift: self.conversations.drift(),

@@ -311,7 +311,7 @@ impl Metrics {
             .or(frame.conversation_id.as_ref())
             .cloned();
         let (values, mut unreadable) = (metrics.good, metrics.unreadable);
-        let time = at.trusted(frame.timestamp.some(), &mut unreadable);
+        let time = at.trusted(frame.timestamp.copied(), &mut unreadable);
         let missing = match (time, values.is_empty()) {
             (Some(_), false) => None,
             (Some(_), true) => Some("metrics"),
@@ -320,7 +320,14 @@ impl Metrics {
         };
         if let Some(what) = missing {
             let metric_type = (&*metric_type).into();
-            heard.push(Heard::Incomplete { metric_type, what });
+            let unreadable = unreadable
+                .saturating_add(frame.timestamp.unreadable())
+                .saturating_add(body.over_limits);
+            heard.push(Heard::Incomplete {
+                metric_type,
+                what,
+                unreadable,
+            });
             return;
         }
         let topic = self.types.of(&metric_type);

@@ -73,6 +73,8 @@ pub enum Heard {
         metric_type: Box<str>,
         /// What is missing.
         what: &'static str,
+        /// Times and texts of it that cannot be read or believed, or are over a limit.
+        unreadable: u32,
     },
 }
 

@@ -2,7 +2,7 @@
 //!
 //! In: names or ids, a token · Out: queues with names and service levels, users with names · Thread: the caller's; [`resolve`] is pure.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -22,6 +22,8 @@ use crate::{Error, ErrorKind, Id, Secret};
 const USERS_A_CALL: usize = 80;
 /// Similar names that are suggested for an unknown one.
 const SUGGESTED: usize = 3;
+/// Unknown names for which similar ones are looked for.
+const COMPLAINTS_WITH_SUGGESTIONS: usize = 20;
 /// Names are compared up to this length, since the time grows with the square.
 const COMPARED_CHARS: usize = 100;
 
@@ -166,12 +168,13 @@ fn read_queue(entity: &Value) -> Option<Queue> {
 /// # Errors
 /// [`ErrorKind::Configuration`] with all unknown ids, unknown and ambiguous names, and the nearest known ones.
 pub(crate) fn resolve(wanted: &[String], known: &[Queue]) -> Result<Vec<Queue>, Error> {
-    let mut found: Vec<Queue> = Vec::new();
+    let known = Known::new(known);
+    let (mut found, mut ids) = (Vec::new(), HashSet::new());
     let mut wrong = Vec::new();
     for text in wanted {
-        match find(text.trim(), known) {
-            Ok(queue) if found.iter().any(|known| known.id == queue.id) => {}
-            Ok(queue) => found.push(queue),
+        match known.find(text.trim(), wrong.len()) {
+            Ok(queue) if !ids.insert(&queue.id) => {}
+            Ok(queue) => found.push(queue.clone()),
             Err(what) => wrong.push(what),
         }
     }
@@ -186,34 +189,59 @@ pub(crate) fn resolve(wanted: &[String], known: &[Queue]) -> Result<Vec<Queue>, 
     }
 }
 
-fn find(text: &str, known: &[Queue]) -> Result<Queue, String> {
-    let id = Id::new(text);
-    if let Some(queue) = known.iter().find(|queue| queue.id == id) {
-        return Ok(queue.clone());
+/// The known queues by what people write.
+struct Known<'a> {
+    all: &'a [Queue],
+    by_id: HashMap<&'a Id, &'a Queue>,
+    by_name: HashMap<&'a str, Vec<&'a Queue>>,
+    /// In lower case.
+    by_folded_name: HashMap<String, Vec<&'a Queue>>,
+}
+
+impl<'a> Known<'a> {
+    fn new(all: &'a [Queue]) -> Self {
+        let mut known = Self {
+            all,
+            by_id: HashMap::new(),
+            by_name: HashMap::new(),
+            by_folded_name: HashMap::new(),
+        };
+        for queue in all {
+            known.by_id.entry(&queue.id).or_insert(queue);
+            if let Some(name) = queue.name.as_deref() {
+                known.by_name.entry(name).or_default().push(queue);
+                let folded = name.trim().to_lowercase();
+                known.by_folded_name.entry(folded).or_default().push(queue);
+            }
+        }
+        known
     }
-    let named = |same: &dyn Fn(&str) -> bool| -> Vec<&Queue> {
-        let is = |queue: &&Queue| queue.name.as_deref().is_some_and(same);
-        known.iter().filter(is).collect()
-    };
-    let mut matching = named(&|name| name == text);
-    if matching.is_empty() {
-        let folded = text.to_lowercase();
-        matching = named(&|name| name.trim().to_lowercase() == folded);
-    }
-    match matching.as_slice() {
-        [one] => Ok((*one).clone()),
-        [] if is_uuid(text) => Err(format!(
-            "no queue has the id \"{text}\": it is not among the {} that the client sees (permission routing:queue:view, \
-             divisions)",
-            known.len()
-        )),
-        [] => Err(unknown(text, known)),
-        several => {
-            let ids: Vec<String> = several.iter().map(|queue| queue.id.to_string()).collect();
-            Err(format!(
-                "\"{text}\" is the name of several queues, name one by its id: {}",
-                ids.join(", ")
-            ))
+
+    /// `complaints` is how many there were before: suggestions take time, and nobody reads a hundred.
+    fn find(&self, text: &str, complaints: usize) -> Result<&'a Queue, String> {
+        if let Some(queue) = self.by_id.get(&Id::new(text)) {
+            return Ok(queue);
+        }
+        let named = self
+            .by_name
+            .get(text)
+            .or_else(|| self.by_folded_name.get(&text.to_lowercase()));
+        match named.map_or(&[][..], Vec::as_slice) {
+            [one] => Ok(one),
+            [] if is_uuid(text) => Err(format!(
+                "no queue has the id \"{text}\": it is not among the {} that the client sees (permission routing:queue:view, \
+                 divisions)",
+                self.all.len()
+            )),
+            [] if complaints >= COMPLAINTS_WITH_SUGGESTIONS => Err(format!("no queue is named \"{text}\"")),
+            [] => Err(unknown(text, self.all)),
+            several => {
+                let ids: Vec<String> = several.iter().map(|queue| queue.id.to_string()).collect();
+                Err(format!(
+                    "\"{text}\" is the name of several queues, name one by its id: {}",
+                    ids.join(", ")
+                ))
+            }
         }
     }
 }

@@ -367,3 +367,31 @@ fn a_type_or_identifier_over_its_limit_is_malformed() {
         }
     }
 }
+
+#[test]
+fn a_time_that_is_not_believed_counts_as_absent_and_as_unreadable() {
+    for (time, is_believed) in [
+        ("2026-05-04T15:10:00Z", true),
+        ("2026-05-04T15:10:00.001Z", false),
+        ("9999-01-01T00:00:00Z", false),
+    ] {
+        let of = |kind: &str| {
+            let text = format!(
+                r#"{{"type":"event","event":{{"type":"{kind}","data":{{"id":"a","timestamp":"{time}","statistics":{{"averageWaitTime":1}}}}}}}}"#
+            );
+            let event = event(&text);
+            let at = match event.facts {
+                Facts::ConversationState(facts) => facts.at,
+                Facts::QueueStatistics(facts) => facts.at,
+                other => panic!("{other:?}"),
+            };
+            assert_eq!(
+                (at.is_some(), event.unreadable),
+                (is_believed, u32::from(!is_believed)),
+                "{time}"
+            );
+        };
+        of("conversation:updated");
+        of("routing:queue:updated");
+    }
+}

@@ -335,7 +335,7 @@ impl Content {
                 Event {
                     event_time: event.event_time.max(detail.newest_until(at.ours)),
                     travel_ms: travel_ms.into_iter().chain(event.travel_ms).min(),
-                    unreadable: event.unreadable + detail.unreadable(),
+                    unreadable: event.unreadable + detail.unreadable(at.trusted_until),
                     conversation_id: event.conversation_id.or(detail.conversation_id),
                     queue_id: event.queue_id.or(detail.queue_id),
                     user_id: event.user_id.or(detail.user_id),

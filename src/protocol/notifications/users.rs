@@ -161,9 +161,11 @@ impl Detail {
         Ok(detail)
     }
 
-    /// How many of its times cannot be read.
-    pub(super) fn unreadable(&self) -> u32 {
-        self.event_time.unreadable() + self.current_state_start.unreadable()
+    /// How many of its times cannot be read, or are later than `trusted_until`.
+    pub(super) fn unreadable(&self, trusted_until: Moment) -> u32 {
+        let is_late = |time: &Field<EpochMs>| time.copied().is_some_and(|EpochMs(at)| at > trusted_until);
+        let times = [&self.event_time, &self.current_state_start].into_iter();
+        times.map(|time| time.unreadable() + u32::from(is_late(time))).sum()
     }
 
     /// The newest of the event's times that is not later than `limit`.
