@@ -54,6 +54,15 @@ impl Id {
         Self(Form::Uuid(high, low))
     }
 
+    /// Bytes on the heap, as an estimate: none for a UUID.
+    #[inline]
+    pub(crate) fn heap_bytes(&self) -> usize {
+        match &self.0 {
+            Form::Uuid(..) => 0,
+            Form::Other(text) => size_of::<Box<str>>() + text.len() + 16,
+        }
+    }
+
     /// The two halves of a UUID; `None` for any other text.
     pub(crate) fn as_uuid(&self) -> Option<(u64, u64)> {
         match self.0 {

@@ -6,6 +6,7 @@
 //! three wrong keys would have to start the program three times, and an error in a range (`buffer.capacity`, line 12)
 //! could not name its line. Texts and numbers are read by serde_json.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use crate::base::problem::Finding;
@@ -58,14 +59,48 @@ pub(crate) struct Document {
     pub complete: bool,
 }
 
+/// A place in a text.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place {
+    at: usize,
+    /// From 1.
+    pub(crate) line: usize,
+    /// In characters, from 1.
+    pub(crate) column: usize,
+}
+
+impl Default for Place {
+    /// The beginning.
+    fn default() -> Self {
+        Self {
+            at: 0,
+            line: 1,
+            column: 1,
+        }
+    }
+}
+
+impl Place {
+    /// The place of the byte `at`; reads the text from this place on if that is before it.
+    pub(crate) fn moved_to(self, text: &str, at: usize) -> Self {
+        let at = at.min(text.len());
+        let mut place = if at < self.at { Self::default() } else { self };
+        for byte in &text.as_bytes()[place.at..at] {
+            match byte {
+                b'\n' => (place.line, place.column) = (place.line + 1, 1),
+                // Bytes that continue a character do not count as a column.
+                _ => place.column += usize::from(byte & 0xc0 != 0x80),
+            }
+        }
+        place.at = at;
+        place
+    }
+}
+
 /// Line and column (in characters), both from 1.
 pub(crate) fn place(text: &str, at: usize) -> (usize, usize) {
-    let before = &text.as_bytes()[..at.min(text.len())];
-    let line = before.iter().filter(|&&b| b == b'\n').count() + 1;
-    let line_start = before.iter().rposition(|&b| b == b'\n').map_or(0, |p| p + 1);
-    // Bytes that continue a character do not count as a column.
-    let column = before[line_start..].iter().filter(|&&b| b & 0xc0 != 0x80).count() + 1;
-    (line, column)
+    let place = Place::default().moved_to(text, at);
+    (place.line, place.column)
 }
 
 /// Reads a whole document. Never panics, whatever the text.
@@ -274,7 +309,7 @@ impl Reader<'_> {
     }
 
     fn object(&mut self, at: usize) -> Read {
-        let mut members: Vec<Member> = Vec::new();
+        let (mut members, mut first_at): (Vec<Member>, HashMap<String, usize>) = Default::default();
         self.at += 1;
         self.skip_space();
         let mut more = self.peek() != Some(b'}');
@@ -304,8 +339,8 @@ impl Reader<'_> {
             self.at += 1;
             self.skip_space();
             let read = self.value();
-            if let Some(first) = members.iter().find(|m| m.key == key) {
-                let (line, _) = place(self.text, first.at);
+            if let Some(first_at) = first_at.get(&key) {
+                let (line, _) = place(self.text, *first_at);
                 let found = format!("this key a second time (first on line {line})");
                 self.fault(key_at, (found, "give it once"));
             }
@@ -316,6 +351,7 @@ impl Reader<'_> {
             };
             // The finished parts of a broken object are still checked; a broken scalar is not.
             if whole || matches!(node.value, Value::Object(_)) {
+                first_at.entry(key.clone()).or_insert(key_at);
                 members.push(Member { key, at: key_at, node });
             }
             if !whole {

@@ -2,13 +2,14 @@
 //!
 //! In: flags, setters, variables and the tree of the file · Out: typed values, problems, unknown keys · Thread: any (pure).
 
-use std::collections::BTreeSet;
+use std::cell::Cell;
+use std::collections::{BTreeSet, HashSet};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::json::{self, Document, Member, Node, Value};
+use super::json::{self, Document, Member, Node, Place, Value};
 use super::message::{found, found_text, names_a_secret, nearest};
 use crate::base::inserted::Inserted as _;
 use crate::base::problem::{ConfigProblem, Finding, Origin};
@@ -28,6 +29,8 @@ pub(crate) struct FileLayer {
     pub name: Arc<str>,
     pub text: String,
     pub document: Document,
+    /// The last place that was asked for: they are asked for in their order, so that the text is read once for all.
+    last: Cell<Place>,
 }
 
 impl FileLayer {
@@ -36,15 +39,17 @@ impl FileLayer {
             name: name.into(),
             document: json::read(&text),
             text,
+            last: Cell::default(),
         }
     }
 
     fn origin(&self, at: usize) -> Origin {
-        let (line, column) = json::place(&self.text, at);
+        let place = self.last.get().moved_to(&self.text, at);
+        self.last.set(place);
         Origin::File {
             file: Arc::clone(&self.name),
-            line,
-            column,
+            line: place.line,
+            column: place.column,
         }
     }
 
@@ -291,13 +296,13 @@ impl<'a> Reading<'a> {
                 );
                 complaints.plain("", node.at, finding);
             }
-            let mut texts: Vec<String> = Vec::new();
+            let (mut texts, mut known) = (Vec::new(), HashSet::new());
             for (index, item) in items.iter().enumerate() {
                 let part = format!("[{index}]");
                 match &item.value {
                     Value::Text(text) => match check(text) {
-                        Ok(()) if texts.contains(text) => {}
-                        Ok(()) => texts.push(text.clone()),
+                        Ok(()) if known.insert(text.as_str()) => texts.push(text.clone()),
+                        Ok(()) => {}
                         Err(complaint) => complaints.below(key, &part, item, complaint),
                     },
                     _ => complaints.below(key, &part, item, "a text in double quotes is needed"),

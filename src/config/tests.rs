@@ -9,6 +9,8 @@ use super::json::Value;
 use super::*;
 use crate::base::problem::Origin;
 
+mod large;
+
 /// Every key with its default, or an example where there is none.
 const EXAMPLE: &str = r#"{"region":"mypurecloud.com","login_url":null,"api_url":null,"streaming_url":null,"ca_file":null,"proxy":null,
  "client_id":"some-id","client_secret_file":"SECRET_FILE","protocol":"notifications","verify":true,

@@ -181,6 +181,7 @@ impl Core {
                     self.model.apply_rest(&Facts::Conversation(Box::new(facts)), now);
                 }
             }
+            Change::Unreadable { count } => self.model.count_unreadable(count),
             Change::CoveredFrom { at } => self.model.set_covered_from(at),
             Change::GapOpened {
                 line,

@@ -61,6 +61,8 @@ pub(crate) enum Change {
     Observations(Vec<ObservationFacts>),
     /// Conversations from REST.
     Conversations(Vec<ConversationFacts>),
+    /// So much of what REST answered cannot be read or believed, or is over a limit.
+    Unreadable { count: u32 },
     /// Conversations that are open in the numbers and that REST did not know three times in a row.
     Lost(Vec<Id>),
     /// REST gave everything since `at` of the queues that are subscribed now.
@@ -116,6 +118,7 @@ impl Change {
                 | Self::Observations(_)
                 | Self::Conversations(_)
                 | Self::Lost(_)
+                | Self::Unreadable { .. }
         )
     }
 

@@ -64,6 +64,14 @@ pub struct ObservationRow {
     pub stats: Stats,
 }
 
+impl ObservationRow {
+    /// Bytes in memory, as an estimate.
+    pub(crate) fn bytes(&self) -> usize {
+        let qualifier = self.qualifier.as_ref().map_or(0, Name::heap_bytes);
+        size_of::<Self>() + self.metric.heap_bytes() + qualifier + self.stats.heap_bytes()
+    }
+}
+
 /// Presence and routing status of a user. For each, the newer value wins, by its own time or else by order of arrival.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]

@@ -20,7 +20,8 @@ use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
 use crate::config::Protocol;
-use crate::event::facts::{ConversationFacts, Facts, Participant};
+use crate::event::facts::{ConversationFacts, Facts, ObservationRow, Participant};
+use crate::event::stats::Name;
 use crate::event::update::ConversationUpdate;
 use crate::{Id, Moment};
 
@@ -155,16 +156,25 @@ impl Event {
     pub(crate) fn bytes(&self) -> usize {
         let of_facts = match &self.facts {
             Facts::ConversationUpdate(update) => {
+                let ids = |p: &update::ParticipantUpdate| {
+                    let heap = |id: &Option<Id>| id.as_ref().map_or(0, Id::heap_bytes);
+                    p.id.heap_bytes() + heap(&p.queue) + heap(&p.user)
+                };
                 size_of::<ConversationUpdate>()
                     + size_of_val(update.participants.as_slice())
                     + size_of_val(update.communications.as_slice())
+                    + update.participants.iter().map(ids).sum::<usize>()
+                    + update.communications.iter().map(|c| c.id.heap_bytes()).sum::<usize>()
             }
             Facts::Conversation(facts) => {
                 let of_one = |p: &Participant| size_of::<Participant>() + size_of_val(p.communications.as_slice());
                 size_of::<ConversationFacts>() + facts.participants.iter().map(of_one).sum::<usize>()
             }
-            Facts::Observations(facts) => size_of_val(facts.rows.as_slice()),
-            Facts::Metrics(facts) => size_of_val(facts.values.as_slice()),
+            Facts::Observations(facts) => facts.rows.iter().map(ObservationRow::bytes).sum(),
+            Facts::Metrics(facts) => {
+                let of_one = |(name, _): &(Name, f64)| size_of::<(Name, f64)>() + name.heap_bytes();
+                facts.values.iter().map(of_one).sum()
+            }
             _ => 0,
         };
         size_of::<Self>() + of_facts + self.body.as_ref().map_or(0, |body| body.len())

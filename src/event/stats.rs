@@ -58,6 +58,16 @@ impl From<String> for Name {
     }
 }
 
+impl Name {
+    /// Bytes on the heap: none for a known name.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        match &self.0 {
+            Cow::Borrowed(_) => 0,
+            Cow::Owned(text) => text.len(),
+        }
+    }
+}
+
 impl Deref for Name {
     type Target = str;
 
@@ -101,6 +111,9 @@ const USUAL: [&str; 8] = [
     "sum",
     "target",
 ];
+
+/// Numbers that an event or answer may give for one row.
+const AT_MOST: usize = 32;
 
 /// The place of a name among the usual ones.
 fn usual_place(name: &str) -> Option<usize> {
@@ -171,6 +184,14 @@ impl Stats {
         self.given == 0 && self.others().is_empty()
     }
 
+    /// Bytes on the heap, as an estimate.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        let others = self.others().iter();
+        others
+            .map(|(name, _)| size_of::<(Name, f64)>() + name.heap_bytes())
+            .sum()
+    }
+
     /// Sets a number.
     pub fn insert(&mut self, name: Name, number: f64) {
         match usual_place(&name) {
@@ -179,12 +200,17 @@ impl Stats {
         }
     }
 
-    /// Sets the number of a name that may be unknown.
-    pub(crate) fn set_named(&mut self, name: &str, number: f64) {
+    /// Sets the number of a name that may be unknown; `false` if there are so many others already that it is left out.
+    pub(crate) fn set_named(&mut self, name: &str, number: f64) -> bool {
+        let is_full = self.given.count_ones() as usize + self.others().len() >= AT_MOST;
+        if is_full && self.get(name).is_none() {
+            return false;
+        }
         match usual_place(name) {
             Some(place) => self.set(place, number),
             None => self.set_other(Name::from(name), number),
         }
+        true
     }
 
     /// Takes the place of these numbers without those that are not finite.

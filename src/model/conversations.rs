@@ -338,6 +338,11 @@ impl Conversations {
         counted.map(|(_, id)| id)
     }
 
+    /// These queues are subscribed: they are counted, however many others events name.
+    pub(crate) fn subscribe<'a>(&mut self, queues: impl IntoIterator<Item = &'a Id>) {
+        self.queues.subscribe(queues);
+    }
+
     /// Sets a queue's own threshold of the service level for a medium; see [`Totals::set_threshold`].
     pub(crate) fn set_threshold(&mut self, queue: &Id, media: MediaKind, threshold: Duration) {
         self.totals.set_threshold(self.queues.of(queue), media, threshold);

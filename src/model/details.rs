@@ -11,13 +11,15 @@
 use std::cmp::Reverse;
 
 use serde::Deserialize;
+use serde_json::value::RawValue;
 
 use crate::base::order::Ordered as _;
 use crate::event::facts::{
     AcwState, Communication, CommunicationState, ConversationFacts, DisconnectKind, MediaKind, Participant, Purpose,
     Stamped, Wrapups,
 };
-use crate::protocol::json::{Entries, Field, Lenient, lenient_object, read_object};
+use crate::protocol::json::{Entries, Field, Lenient, Present, each_entry, lenient_object, read_object};
+use crate::protocol::limits::{COMMUNICATIONS, ENTRY_BYTES, PAGE_BYTES, PARTICIPANTS, SEGMENTS};
 use crate::{Id, Moment};
 
 /// One conversation as REST describes it.
@@ -36,9 +38,9 @@ pub(crate) struct RestConversation {
 pub(crate) struct DetailsPage {
     /// Its conversations.
     pub conversations: Vec<RestConversation>,
-    /// Entries that are no conversation.
+    /// Entries that are no conversation, and those beyond the limits of an answer.
     pub unreadable: usize,
-    /// Times that are not readable or not trusted, and participants without an id.
+    /// Times that are not readable or not trusted, participants without an id, and what is over a limit.
     pub unreadable_times: u32,
 }
 
@@ -65,6 +67,14 @@ impl RestConversation {
         self.facts.participants.iter().flat_map(|p| &p.communications)
     }
 
+    /// Bytes in memory, as an estimate.
+    fn bytes(&self) -> usize {
+        // What is made of it on the way to the numbers is as large once more.
+        const BESIDE: usize = 256;
+        let of_one = |p: &Participant| size_of::<Participant>() + size_of_val(p.communications.as_slice());
+        size_of::<Self>() + BESIDE + self.facts.participants.iter().map(of_one).sum::<usize>()
+    }
+
     fn last_time(&self) -> Option<Moment> {
         let times = self
             .communications()
@@ -79,26 +89,35 @@ impl RestConversation {
 /// Says what is wrong where the body is no object with a list of conversations; it never shows content.
 pub(crate) fn read_answer(body: &[u8], trusted_until: Moment) -> Result<DetailsPage, String> {
     let text = std::str::from_utf8(body).map_err(|_| "the answer is no UTF-8".to_owned())?;
-    let answer: RawAnswer = read_object("the answer", text)?;
-    let entries = match answer.conversations {
-        // The service leaves the list out if it found nothing.
-        Field::Absent => return Ok(DetailsPage::default()),
-        Field::Wrong => return Err("conversations is no list".to_owned()),
-        Field::Given(entries) => entries,
+    let answer: RawAnswer<'_> = read_object("the answer", text)?;
+    let mut page = DetailsPage::default();
+    // The service leaves the list out if it found nothing.
+    let Some(list) = answer.conversations else {
+        return Ok(page);
     };
-    let mut page = DetailsPage {
-        conversations: Vec::with_capacity(entries.good.len()),
-        unreadable: entries.wrong,
-        unreadable_times: 0,
-    };
-    for mut raw in entries.good {
-        page.unreadable_times += raw.remove_unreadable(trusted_until);
-        match raw.into_conversation() {
-            Some(conversation) => page.conversations.push(conversation),
+    let mut bytes = 0;
+    let mut take = |entry: &str| {
+        let read = (entry.len() <= ENTRY_BYTES && bytes <= PAGE_BYTES)
+            .then(|| serde_json::from_str::<Field<RawConversation>>(entry).ok()?.some())
+            .flatten();
+        let conversation = read.and_then(|mut raw| {
+            page.unreadable_times = page
+                .unreadable_times
+                .saturating_add(raw.remove_unreadable(trusted_until));
+            raw.into_conversation()
+        });
+        match conversation {
+            Some(conversation) => {
+                bytes += conversation.bytes();
+                page.conversations.push(conversation);
+            }
             None => page.unreadable += 1,
         }
+    };
+    match each_entry(list, &mut take) {
+        true => Ok(page),
+        false => Err("conversations is no list".to_owned()),
     }
-    Ok(page)
 }
 
 /// Reads one conversation: an element of `conversations`, or the answer that asks for one.
@@ -115,8 +134,9 @@ pub(crate) fn read_conversation(json: &str) -> Result<RestConversation, String> 
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct RawAnswer {
-    conversations: Field<Entries<RawConversation>>,
+struct RawAnswer<'a> {
+    #[serde(borrow)]
+    conversations: Option<&'a RawValue>,
 }
 
 #[derive(Default, Deserialize)]
@@ -157,11 +177,15 @@ struct RawSegment {
     segment_end: Field<Moment>,
     queue_id: Field<Id>,
     disconnect_type: Field<DisconnectKind>,
-    /// Read as an identifier, so that an empty code is no code.
-    wrap_up_code: Field<Id>,
+    wrap_up_code: Field<Present>,
 }
 
-lenient_object!(RawConversation, RawParticipant, RawSession, RawSegment);
+lenient_object!(
+    RawConversation,
+    RawParticipant[PARTICIPANTS],
+    RawSession[COMMUNICATIONS],
+    RawSegment[SEGMENTS],
+);
 
 /// Kinds of segments that the mapping distinguishes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -334,8 +358,9 @@ impl RawSession {
 }
 
 impl RawConversation {
-    /// Removes times that are not readable or later than `trusted_until`, and participants without an id, because later
-    /// facts could not be joined to them. Returns how many.
+    /// Removes times that are not readable or later than `trusted_until`, participants without an id, because later facts could
+    /// not be joined to them, and sessions whose id cannot be read, because they would be taken for others. Returns how many,
+    /// and how many entries of lists are over a limit or no objects.
     fn remove_unreadable(&mut self, trusted_until: Moment) -> u32 {
         let mut unreadable = 0;
         let mut check = |time: &mut Field<Moment>, until: Moment| {
@@ -354,7 +379,15 @@ impl RawConversation {
         let Field::Given(participants) = &mut self.participants else {
             return unreadable;
         };
-        for session in participants.good.iter_mut().flat_map(RawParticipant::sessions_mut) {
+        let mut left_out = participants.wrong;
+        for sessions in participants.good.iter_mut().filter_map(|p| p.sessions.as_mut()) {
+            let before = sessions.good.len();
+            sessions.good.retain(|session| session.session_id != Field::Wrong);
+            let segments = sessions.good.iter().filter_map(|session| session.segments.as_some());
+            left_out += before - sessions.good.len() + sessions.wrong + segments.map(|all| all.wrong).sum::<usize>();
+        }
+        let sessions = participants.good.iter_mut().filter_map(|p| p.sessions.as_mut());
+        for session in sessions.flat_map(|sessions| &mut sessions.good) {
             let Field::Given(segments) = &mut session.segments else {
                 continue;
             };
@@ -371,7 +404,8 @@ impl RawConversation {
         }
         let before = participants.good.len();
         participants.good.retain(|p| p.participant_id.as_some().is_some());
-        unreadable + u32::try_from(before - participants.good.len()).unwrap_or(u32::MAX)
+        left_out += before - participants.good.len();
+        unreadable.saturating_add(u32::try_from(left_out).unwrap_or(u32::MAX))
     }
 
     /// `None` without an id.
@@ -410,13 +444,6 @@ struct Owner<'a> {
 }
 
 impl RawParticipant {
-    fn sessions_mut(&mut self) -> &mut [RawSession] {
-        match &mut self.sessions {
-            Field::Given(sessions) => &mut sessions.good,
-            Field::Absent | Field::Wrong => &mut [],
-        }
-    }
-
     fn to_facts(&self, conversation_end: Option<Moment>, stamp: Moment) -> Option<Participant> {
         let id = self.participant_id.as_some()?;
         let owner = Owner {

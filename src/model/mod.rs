@@ -278,6 +278,11 @@ impl Model {
         }
     }
 
+    /// So much of what REST answered cannot be read or believed, or is over a limit.
+    pub(crate) fn count_unreadable(&mut self, count: u32) {
+        self.counters.unreadable += u64::from(count);
+    }
+
     /// REST gave all facts since `at`, which is before the start: windows count as covered from that moment on.
     pub(crate) fn set_covered_from(&mut self, at: Moment) {
         self.covered_from = Some(self.covered_from.map_or(at, |from| from.min(at)));
@@ -396,6 +401,9 @@ impl Model {
 
     /// Sets the queues that the snapshot lists: the subscribed ones, including those that subscribed topics name.
     pub fn set_queues(&mut self, queues: QueueSet) {
+        if let QueueSet::These(queues) = &queues {
+            self.conversations.subscribe(queues);
+        }
         self.queues.listed = queues;
     }
 
@@ -515,7 +523,7 @@ impl Model {
                 stale: self.counters.stale,
                 unkeyed: self.counters.unkeyed,
                 late: self.counters.late,
-                unreadable: self.counters.unreadable,
+                unreadable: self.counters.unreadable + counters.unreadable,
                 evicted: self.conversations.evicted() + self.states.evicted(),
                 lost: self.conversations.lost(),
                 drift: self.conversations.drift(),

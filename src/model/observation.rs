@@ -19,7 +19,7 @@ mod rows;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use self::rows::{Before, Rows};
+use self::rows::{Before, RowKey, Rows};
 use super::self_check::Counts;
 use super::snapshot::{GapTopics, ObservationSnapshot};
 use crate::base::inserted::Inserted as _;
@@ -32,6 +32,9 @@ const QUEUES_AT_MOST: usize = 20_000;
 
 /// Rows of one queue at most; a real one has some hundreds.
 const ROWS_AT_MOST: usize = 5_000;
+
+/// Bytes of the rows of all queues, as an estimate; a usual row has some 250.
+const BYTES_AT_MOST: usize = 48 << 20;
 
 /// An interval that begins later than this after its receipt is no interval.
 const BEGINS_WITHIN: Duration = Duration::from_secs(86_400);
@@ -59,6 +62,7 @@ type Interval = (Moment, Moment);
 #[derive(Debug, Default)]
 pub(crate) struct Observations {
     queues: BTreeMap<Id, OfQueue>,
+    bytes: usize,
 }
 
 /// The rows of one queue.
@@ -74,6 +78,7 @@ struct OfQueue {
 struct Group {
     newest: Option<Interval>,
     rows: Rows,
+    bytes: usize,
 }
 
 #[derive(Debug, Default)]
@@ -156,16 +161,23 @@ impl Observations {
         let groups = match self.queues.get_mut(&facts.queue) {
             Some(of_queue) => &mut of_queue.groups,
             None if is_full => return,
-            None => &mut self.queues.entry(facts.queue.clone()).or_default().groups,
+            None => {
+                self.bytes += size_of::<(Id, OfQueue)>() + facts.queue.heap_bytes();
+                &mut self.queues.entry(facts.queue.clone()).or_default().groups
+            }
         };
         let mut rows: usize = groups.values().map(|group| group.rows.len()).sum();
         for of_group in facts.rows.chunk_by(|a, b| a.media == b.media) {
             let group = groups.entry(of_group[0].media).or_default();
+            let (bytes, count) = (group.bytes, group.rows.len());
+            group.begin_newest(of_group, received_at);
+            (rows, self.bytes) = (rows + group.rows.len() - count, self.bytes + group.bytes - bytes);
             let mut before = None;
             for row in of_group {
-                let count = group.rows.len();
-                group.apply(row, &mut before, (received_at, source), rows < ROWS_AT_MOST);
-                rows = rows + group.rows.len() - count;
+                let (bytes, count) = (group.bytes, group.rows.len());
+                let room = rows < ROWS_AT_MOST && self.bytes < BYTES_AT_MOST;
+                group.apply(row, &mut before, (received_at, source), room);
+                (rows, self.bytes) = (rows + group.rows.len() - count, self.bytes + group.bytes - bytes);
             }
         }
     }
@@ -288,7 +300,31 @@ impl Row {
     }
 }
 
+/// Its interval, unless that begins so late that nothing would ever be newer: it would hide all that follows.
+fn interval_of(row: &ObservationRow, received_at: Moment) -> Option<Interval> {
+    let latest = received_at.plus(BEGINS_WITHIN);
+    row.interval.filter(|(begin, _)| *begin <= latest)
+}
+
+/// Bytes that a row takes here more than in a message.
+const ROW_BYTES: usize = size_of::<Row>() + 64;
+
 impl Group {
+    /// Where a message has rows of a newer interval, that begins: it starts from zero.
+    fn begin_newest(&mut self, told: &[ObservationRow], received_at: Moment) {
+        let newest = told.iter().filter_map(|row| interval_of(row, received_at)).max();
+        if newest <= self.newest {
+            return;
+        }
+        self.newest = newest;
+        self.rows.retain(|metric| !is_aggregate(metric));
+        let of_one = |((metric, qualifier), row): (&RowKey, &Row)| {
+            let names = metric.heap_bytes() + qualifier.as_ref().map_or(0, |name| name.heap_bytes());
+            ROW_BYTES + size_of::<ObservationRow>() + names + row.stats.heap_bytes()
+        };
+        self.bytes = self.rows.iter().map(of_one).sum();
+    }
+
     fn apply(
         &mut self,
         row: &ObservationRow,
@@ -296,16 +332,7 @@ impl Group {
         (received_at, source): (Moment, Source),
         room: bool,
     ) {
-        // Of an interval that begins much later nothing would ever be older: it would hide all that follows.
-        let latest = received_at.plus(BEGINS_WITHIN);
-        let interval = row.interval.filter(|(begin, _)| *begin <= latest);
-        if interval > self.newest {
-            self.newest = interval;
-            // A new interval starts from zero.
-            self.rows.retain(|metric| !is_aggregate(metric));
-            *before = None;
-        }
-        let interval = interval.or(self.newest);
+        let interval = interval_of(row, received_at).or(self.newest);
         if is_aggregate(&row.metric) && interval < self.newest {
             return;
         }
@@ -316,9 +343,16 @@ impl Group {
         let Some((known, is_new)) = self.rows.entry(row, before, room) else {
             return;
         };
+        let bytes = known.stats.heap_bytes();
+        if is_new {
+            self.bytes += ROW_BYTES + row.bytes() - row.stats.heap_bytes();
+        } else if !room && row.stats.heap_bytes() > bytes {
+            return;
+        }
         let is_older = known.interval > interval || source == Source::Rest && known.source == Source::Stream;
         if is_new || !is_older {
             known.set(&row.stats, (interval, until), (received_at, source));
+            self.bytes = self.bytes + known.stats.heap_bytes() - bytes;
         }
     }
 

@@ -8,6 +8,10 @@ use std::num::NonZeroU32;
 use crate::Id;
 use crate::base::hash::Seeded;
 
+/// Queues that are numbered by what events name them; those that are subscribed always have a number. All others share
+/// one number, and are no queue of the snapshot.
+const NAMED_AT_MOST: usize = 20_000;
+
 /// Stands for a queue until the end of the run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct QueueNumber(NonZeroU32);
@@ -39,6 +43,10 @@ impl QueueNumber {
 pub(crate) struct QueueNumbers {
     numbers: HashMap<Id, QueueNumber, Seeded>,
     ids: Vec<Id>,
+    /// How many have a number because they are subscribed.
+    subscribed: usize,
+    /// Stands for all queues for which there is no room.
+    others: Option<QueueNumber>,
     /// The last one that was asked for: the participants of an event mostly name the same queue.
     last: Option<QueueNumber>,
 }
@@ -53,15 +61,37 @@ impl QueueNumbers {
         }
         let number = match self.numbers.get(queue) {
             Some(number) => *number,
-            None => {
-                let number = QueueNumber::of_place(self.ids.len());
-                self.ids.push(queue.clone());
-                self.numbers.insert(queue.clone(), number);
-                number
-            }
+            None if self.ids.len() - self.subscribed >= NAMED_AT_MOST => return self.of_others(),
+            None => self.add(queue),
         };
         self.last = Some(number);
         number
+    }
+
+    /// These are subscribed: they have numbers, however many others events named.
+    pub(crate) fn subscribe<'a>(&mut self, queues: impl IntoIterator<Item = &'a Id>) {
+        for queue in queues {
+            if !self.numbers.contains_key(queue) {
+                self.subscribed += 1;
+                self.add(queue);
+            }
+        }
+    }
+
+    fn add(&mut self, queue: &Id) -> QueueNumber {
+        let number = QueueNumber::of_place(self.ids.len());
+        self.ids.push(queue.clone());
+        self.numbers.insert(queue.clone(), number);
+        number
+    }
+
+    #[cold]
+    fn of_others(&mut self) -> QueueNumber {
+        let next = QueueNumber::of_place(self.ids.len());
+        *self.others.get_or_insert_with(|| {
+            self.ids.push(Id::PLACEHOLDER);
+            next
+        })
     }
 
     /// The number of a queue that was named.
@@ -77,6 +107,34 @@ impl QueueNumbers {
     /// All queues with their numbers.
     pub(crate) fn all(&self) -> impl Iterator<Item = (QueueNumber, &Id)> {
         let numbers = (0..).map(QueueNumber::of_place);
-        numbers.zip(&self.ids)
+        numbers
+            .zip(&self.ids)
+            .filter(|(number, _)| Some(*number) != self.others)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn queues_that_nobody_subscribed_are_bounded_and_subscribed_ones_always_counted() {
+        let mut numbers = QueueNumbers::default();
+        let id = |n: usize| Id::new(&format!("q{n}"));
+        let first: Vec<_> = (0..NAMED_AT_MOST).map(|n| numbers.of(&id(n))).collect();
+        let others = numbers.of(&id(NAMED_AT_MOST));
+        assert_eq!(numbers.of(&id(NAMED_AT_MOST + 1)), others);
+        assert!(!first.contains(&others) && numbers.known(&id(NAMED_AT_MOST)).is_none());
+        assert_eq!(numbers.all().count(), NAMED_AT_MOST, "the others are no queue");
+        let subscribed = id(NAMED_AT_MOST + 2);
+        numbers.subscribe([&subscribed]);
+        let number = numbers.of(&subscribed);
+        assert!(number != others && *numbers.id(number) == subscribed);
+        assert_eq!(numbers.of(&id(7)), first[7]);
+        assert_eq!(
+            numbers.of(&id(NAMED_AT_MOST + 3)),
+            others,
+            "no room was made for others"
+        );
     }
 }

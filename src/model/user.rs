@@ -12,10 +12,14 @@ use crate::{Id, Moment};
 /// Users at most; the greatest organizations have some tens of thousands.
 const USERS_AT_MOST: usize = 200_000;
 
+/// Bytes of all users, as an estimate; a user with a name of 30 letters has some 250.
+const BYTES_AT_MOST: usize = 48 << 20;
+
 /// What is known of all users.
 #[derive(Debug, Default)]
 pub(crate) struct Users {
     users: BTreeMap<Id, User>,
+    bytes: usize,
 }
 
 #[derive(Debug, Default)]
@@ -37,17 +41,15 @@ struct Status {
 impl Users {
     /// Takes presence and routing status, each by its own time, else by its arrival at `now`.
     pub(crate) fn apply(&mut self, facts: &UserFacts, now: Moment) {
-        if let Some(user) = self.user_mut(&facts.user) {
+        self.change(&facts.user, |user| {
             set(&mut user.presence, facts.presence.as_ref(), now);
             set(&mut user.routing_status, facts.routing_status.as_ref(), now);
-        }
+        });
     }
 
     /// Sets the name of a user, who is listed even without an event.
     pub(crate) fn set_name(&mut self, id: &Id, name: Option<&str>) {
-        if let Some(user) = self.user_mut(id) {
-            user.name = name.map(Into::into);
-        }
+        self.change(id, |user| user.name = name.map(Into::into));
     }
 
     /// All users.
@@ -64,11 +66,27 @@ impl Users {
         self.users.iter().map(|(id, user)| (id.clone(), one(user))).inserted()
     }
 
-    fn user_mut(&mut self, id: &Id) -> Option<&mut User> {
-        if !self.users.contains_key(id) && self.users.len() >= USERS_AT_MOST {
-            return None;
-        }
-        Some(self.users.entry(id.clone()).or_default())
+    /// Changes a user, a new one if there is room.
+    fn change(&mut self, id: &Id, change: impl FnOnce(&mut User)) {
+        let is_full = self.users.len() >= USERS_AT_MOST || self.bytes >= BYTES_AT_MOST;
+        let user = match self.users.get_mut(id) {
+            Some(user) => user,
+            None if is_full => return,
+            None => {
+                self.bytes += size_of::<(Id, User)>() + id.heap_bytes();
+                self.users.entry(id.clone()).or_default()
+            }
+        };
+        let before = user.heap_bytes();
+        change(user);
+        self.bytes = self.bytes + user.heap_bytes() - before;
+    }
+}
+
+impl User {
+    fn heap_bytes(&self) -> usize {
+        let of = |status: &Option<Status>| status.as_ref().map_or(0, |status| status.value.len());
+        self.name.as_ref().map_or(0, |name| name.len()) + of(&self.presence) + of(&self.routing_status)
     }
 }
 
@@ -137,6 +155,21 @@ mod tests {
         users.apply(&facts(Some(("BREAK", Some(40))), None), at(80));
         assert_eq!(shown(&users).presence.as_deref(), Some("BREAK"));
         assert_eq!(shown(&users).since, Some(at(40)));
+    }
+
+    #[test]
+    fn users_are_bounded_in_bytes() {
+        let mut users = Users::default();
+        let long = "S".repeat(128);
+        for n in 0..USERS_AT_MOST {
+            let mut told = facts(Some((&long, None)), Some((&long, None)));
+            told.user = Id::new(&format!("{n:0256}"));
+            users.apply(&told, at(n as i64));
+        }
+        assert!(users.bytes < BYTES_AT_MOST + 1_000 && users.users.len() < USERS_AT_MOST);
+        let known = Id::new(&format!("{:0256}", 0));
+        users.set_name(&known, Some("still told"));
+        assert_eq!(users.snapshot()[&known].name.as_deref(), Some("still told"));
     }
 
     #[test]

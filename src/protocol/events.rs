@@ -8,9 +8,10 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use super::json::{Field, Status};
+use super::limits::TOPIC_BYTES;
 use super::scan::{Body, Invalid, Object, Scanner, Times, keys};
 use super::words::same_letters;
-use super::{FewNames, Heard, Machine, Options, Ping, Refusal};
+use super::{FewNames, Heard, LONG_TOPIC, Machine, Options, Ping, Refusal};
 use crate::Id;
 use crate::base::receipt::Receipt;
 use crate::base::scrub::line_of_peer;
@@ -187,6 +188,9 @@ impl Events {
             }
         }
         let what = what.some().unwrap_or_default();
+        if what.len() > TOPIC_BYTES {
+            return Ok(Err(LONG_TOPIC.to_owned()));
+        }
         let (body, read) = match read {
             Some(read) => read,
             None => data(&mut Scanner::new(body.text, at), &what, at)?,
@@ -214,12 +218,13 @@ impl Events {
             return Ok(Ok(None));
         }
         let topic = self.types.of(&what);
+        let event = self.options.event(Protocol::Events, kind, topic, body, at);
         Ok(Ok(Some(Event {
             conversation_id,
             queue_id,
             facts,
-            unreadable,
-            ..self.options.event(Protocol::Events, kind, topic, body, at)
+            unreadable: event.unreadable + unreadable,
+            ..event
         })))
     }
 
@@ -274,8 +279,8 @@ fn data<'a>(scan: &mut Scanner<'a>, what: &str, at: Receipt) -> Result<ReadData<
     };
     let read = match read {
         Ok(read) => read,
-        Err(Invalid) => match (scan.complaint_since(name, mark)?, what) {
-            (wrong, "conversation:updated" | "routing:queue:updated") => Err(wrong),
+        Err(Invalid) => match (scan.has_long_id(), scan.complaint_since(name, mark)?, what) {
+            (true, wrong, _) | (_, wrong, "conversation:updated" | "routing:queue:updated") => Err(wrong),
             // What an event of another type carries need not be an object.
             _ => Ok((Data::Other(None), 0)),
         },
@@ -408,10 +413,15 @@ impl Machine for Events {
                 Some(other) => refuse(heard, &format!("a frame of type {:?}", line_of_peer(other))),
                 None => refuse(heard, "a frame without a type"),
             },
+            Some(other) if other.len() > TOPIC_BYTES => heard.push(Heard::Malformed(LONG_TOPIC.to_owned())),
             other => {
                 let topic = other.unwrap_or_default().into();
                 let times = Times::of(text, at);
-                let body = Body { text, times };
+                let body = Body {
+                    text,
+                    times,
+                    over_limits: 0,
+                };
                 let event = self
                     .options
                     .event(Protocol::Events, EventKind::Unknown, topic, body, at);

@@ -8,7 +8,9 @@ use std::marker::PhantomData;
 
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
 
+use super::limits::{ID_BYTES, WORD_BYTES};
 use crate::event::stats::Name;
 use crate::{Id, Moment};
 
@@ -17,6 +19,10 @@ use crate::{Id, Moment};
 pub(crate) trait Lenient<'de>: Sized {
     /// An empty text counts as absent instead of wrong.
     const EMPTY_IS_ABSENT: bool = false;
+    /// How many of this type a list may have.
+    const ENTRIES: usize = usize::MAX;
+    /// What becomes of a text over the limit of this type.
+    const LONGEST: Longest = Longest::Any;
 
     fn text(_: &str) -> Option<Self> {
         None
@@ -43,6 +49,28 @@ pub(crate) trait Lenient<'de>: Sized {
     }
 }
 
+/// How long a text may be, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Longest {
+    /// Of any length.
+    Any,
+    /// A longer one is cut, and counted.
+    Cut(usize),
+    /// A longer one cannot be read, nor can what it is part of.
+    Whole(usize),
+}
+
+impl Longest {
+    /// Whether a text of this length is over the limit.
+    #[inline(always)]
+    pub(super) fn is_exceeded_by(self, bytes: usize) -> bool {
+        match self {
+            Self::Any => false,
+            Self::Cut(most) | Self::Whole(most) => bytes > most,
+        }
+    }
+}
+
 /// A field of an object. `null` counts as absent.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) enum Field<T> {
@@ -56,6 +84,13 @@ pub(crate) enum Field<T> {
 impl<T> Field<T> {
     /// The value; one of the wrong type counts as absent.
     pub(crate) fn some(self) -> Option<T> {
+        match self {
+            Self::Given(value) => Some(value),
+            Self::Absent | Self::Wrong => None,
+        }
+    }
+
+    pub(crate) fn as_mut(&mut self) -> Option<&mut T> {
         match self {
             Self::Given(value) => Some(value),
             Self::Absent | Self::Wrong => None,
@@ -112,12 +147,14 @@ impl<'de, T: Lenient<'de>> Deserialize<'de> for Field<T> {
             fn visit_str<E>(self, value: &str) -> Result<Field<T>, E> {
                 Ok(match value.is_empty() && T::EMPTY_IS_ABSENT {
                     true => Field::Absent,
+                    false if T::LONGEST.is_exceeded_by(value.len()) => Field::Wrong,
                     false => given(T::text(value)),
                 })
             }
             fn visit_borrowed_str<E>(self, value: &'de str) -> Result<Field<T>, E> {
                 Ok(match value.is_empty() && T::EMPTY_IS_ABSENT {
                     true => Field::Absent,
+                    false if T::LONGEST.is_exceeded_by(value.len()) => Field::Wrong,
                     false => given(T::borrowed_text(value)),
                 })
             }
@@ -138,7 +175,31 @@ pub(super) fn given<T>(value: Option<T>) -> Field<T> {
     value.map_or(Field::Wrong, Field::Given)
 }
 
-/// A list: the entries that could be read, and how many could not.
+/// Calls `each` with the JSON of every entry of a list, one after the other, so that a long list costs no more memory than
+/// its longest entry. The text must be valid JSON; returns whether it is a list.
+pub(crate) fn each_entry(list: &RawValue, each: &mut dyn FnMut(&str)) -> bool {
+    struct Each<'f>(&'f mut dyn FnMut(&str));
+
+    impl<'de> Visitor<'de> for Each<'_> {
+        type Value = ();
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a list")
+        }
+        fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
+            while let Some(entry) = list.next_element::<&RawValue>()? {
+                (self.0)(entry.get());
+            }
+            Ok(())
+        }
+    }
+
+    serde_json::Deserializer::from_str(list.get())
+        .deserialize_seq(Each(each))
+        .is_ok()
+}
+
+/// A list: the entries that could be read, and how many could not or are beyond [`Lenient::ENTRIES`].
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Entries<T> {
     pub(crate) good: Vec<T>,
@@ -153,8 +214,8 @@ impl<'de, T: Lenient<'de>> Lenient<'de> for Entries<T> {
         };
         while let Some(entry) = list.next_element::<Field<T>>()? {
             match entry {
-                Field::Given(value) => entries.good.push(value),
-                Field::Absent | Field::Wrong => entries.wrong += 1,
+                Field::Given(value) if entries.good.len() < T::ENTRIES => entries.good.push(value),
+                _ => entries.wrong += 1,
             }
         }
         Ok(Some(entries))
@@ -171,8 +232,10 @@ impl<T> Field<Entries<T>> {
 /// Implements [`Lenient`] for structures that derive `Deserialize`: they are read from objects only, although derived code
 /// would accept a list of the fields' values too.
 macro_rules! lenient_object {
-    ($($name:ty),+ $(,)?) => {$(
+    ($($name:ty $([$most:expr])?),+ $(,)?) => {$(
         impl<'de> $crate::protocol::json::Lenient<'de> for $name {
+            $(const ENTRIES: usize = $most;)?
+
             fn object<A: serde::de::MapAccess<'de>>(map: A) -> Result<Option<Self>, A::Error> {
                 $crate::protocol::json::object_from(map).map(Some)
             }
@@ -196,6 +259,7 @@ impl<'de> Lenient<'de> for Moment {
 
 impl<'de> Lenient<'de> for Id {
     const EMPTY_IS_ABSENT: bool = true;
+    const LONGEST: Longest = Longest::Whole(ID_BYTES);
 
     fn text(text: &str) -> Option<Self> {
         Some(Self::new(text))
@@ -208,12 +272,25 @@ pub(crate) struct LooseId(pub(crate) Id);
 
 impl<'de> Lenient<'de> for LooseId {
     const EMPTY_IS_ABSENT: bool = true;
+    const LONGEST: Longest = Longest::Whole(ID_BYTES);
 
     fn text(text: &str) -> Option<Self> {
         Id::text(text).map(Self)
     }
     fn integer(number: i64) -> Option<Self> {
         Some(Self(Id::new(&number.to_string())))
+    }
+}
+
+/// A text of which it only counts that it is there; an empty one is not.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Present;
+
+impl<'de> Lenient<'de> for Present {
+    const EMPTY_IS_ABSENT: bool = true;
+
+    fn text(_: &str) -> Option<Self> {
+        Some(Self)
     }
 }
 
@@ -236,6 +313,8 @@ impl<'de> Lenient<'de> for Box<str> {
 }
 
 impl<'de> Lenient<'de> for Name {
+    const LONGEST: Longest = Longest::Cut(WORD_BYTES);
+
     fn text(text: &str) -> Option<Self> {
         Some(text.into())
     }

@@ -8,8 +8,9 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use super::json::{Field, Lenient, Status};
+use super::limits::{ROWS, TOPIC_BYTES, WORD_BYTES, cut_and_count};
 use super::scan::{Body, Invalid, Object, Scanner, keys};
-use super::{FewNames, Heard, Machine, Options, Ping, Refusal};
+use super::{FewNames, Heard, LONG_TOPIC, Machine, Options, Ping, Refusal};
 use crate::base::receipt::Receipt;
 use crate::base::scrub::line_of_peer;
 use crate::config::{MetricsPayload, Protocol};
@@ -157,6 +158,10 @@ impl Values {
         };
         let mut values = Self::default();
         while scan.next_entry(&mut list)? {
+            if values.good.len() >= ROWS {
+                scan.leave_out()?;
+                continue;
+            }
             match scan.object_as(|scan, object| values.read_one(scan, object))? {
                 Field::Given(()) => {}
                 Field::Absent | Field::Wrong => values.has_other_than_objects = true,
@@ -292,6 +297,10 @@ impl Metrics {
             Field::Given(values) => values,
         };
         let metric_type = frame.metric_type.unwrap_or_default();
+        if metric_type.len() > TOPIC_BYTES {
+            heard.push(Heard::Malformed(LONG_TOPIC.to_owned()));
+            return;
+        }
         let user_id = frame.user_id.or(frame.agent_id);
         let entity = frame.queue_id.as_ref().or(user_id.as_ref());
         let entity = entity
@@ -303,7 +312,7 @@ impl Metrics {
             .or(frame.conversation_id.as_ref())
             .cloned();
         let (values, mut unreadable) = (metrics.good, metrics.unreadable);
-        let time = at.trusted(frame.timestamp.some(), &mut unreadable);
+        let time = at.trusted(frame.timestamp.copied(), &mut unreadable);
         let missing = match (time, values.is_empty()) {
             (Some(_), false) => None,
             (Some(_), true) => Some("metrics"),
@@ -312,24 +321,33 @@ impl Metrics {
         };
         if let Some(what) = missing {
             let metric_type = (&*metric_type).into();
-            heard.push(Heard::Incomplete { metric_type, what });
+            let unreadable = unreadable
+                .saturating_add(frame.timestamp.unreadable())
+                .saturating_add(body.over_limits);
+            heard.push(Heard::Incomplete {
+                metric_type,
+                what,
+                unreadable,
+            });
             return;
         }
         let topic = self.types.of(&metric_type);
+        let named = cut_and_count(&metric_type, WORD_BYTES, &mut unreadable).into();
+        let event = self
+            .options
+            .event(Protocol::Metrics, EventKind::Metric, topic, body, at);
         let event = Event {
             conversation_id: frame.conversation_id,
             queue_id: frame.queue_id,
             user_id,
             facts: Facts::Metrics(Box::new(MetricFacts {
-                metric_type: (&*metric_type).into(),
+                metric_type: named,
                 entity,
                 at: time,
                 values,
             })),
-            unreadable,
-            ..self
-                .options
-                .event(Protocol::Metrics, EventKind::Metric, topic, body, at)
+            unreadable: event.unreadable + unreadable,
+            ..event
         };
         heard.push(Heard::Event(Box::new(event)));
     }
@@ -350,7 +368,11 @@ impl Metrics {
             (State::Streaming, Some(status)) => Heard::ServerError(format!("{status} {}", frame.text())),
             (State::Streaming, None) if frame.is_error() => Heard::ServerError(frame.text()),
             _ => {
-                let topic = frame.what.as_deref().unwrap_or("").into();
+                let what = frame.what.as_deref().unwrap_or("");
+                if what.len() > TOPIC_BYTES {
+                    return Heard::Malformed(LONG_TOPIC.to_owned());
+                }
+                let topic = what.into();
                 Heard::Event(Box::new(self.options.event(
                     Protocol::Metrics,
                     EventKind::Unknown,

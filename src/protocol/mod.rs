@@ -5,6 +5,7 @@
 mod depth;
 pub mod events;
 pub(crate) mod json;
+pub(crate) mod limits;
 pub mod metrics;
 pub mod notifications;
 pub(crate) mod opening;
@@ -72,6 +73,8 @@ pub enum Heard {
         metric_type: Box<str>,
         /// What is missing.
         what: &'static str,
+        /// Times and texts of it that cannot be read or believed, or are over a limit.
+        unreadable: u32,
     },
 }
 
@@ -163,7 +166,7 @@ impl Options {
                 KeepBody::Drop => None,
             },
             fingerprint: hasher.finish(),
-            unreadable: 0,
+            unreadable: body.over_limits,
             facts: Facts::None,
         }
     }
@@ -187,3 +190,6 @@ impl FewNames {
         name
     }
 }
+
+/// What is wrong with an event whose topic is over its limit; its type, in the protocols that have no topics.
+const LONG_TOPIC: &str = "a topic or type of more than 256 bytes";

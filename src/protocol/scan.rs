@@ -16,7 +16,8 @@ mod times;
 use std::borrow::Cow;
 
 use super::depth::MAX_DEPTH;
-use super::json::{Field, Lenient, LooseId, given};
+use super::json::{Field, Lenient, Longest, LooseId, given};
+use super::limits::cut;
 use crate::base::moment::Day;
 use crate::base::receipt::Receipt;
 use crate::{Id, Moment};
@@ -61,6 +62,8 @@ pub(crate) struct Scanner<'a> {
     ours: Moment,
     service: Moment,
     times: Times,
+    /// Texts that were cut, and entries that were left out, since the last mark.
+    over_limits: u32,
     /// The day of the time before.
     day: Day,
 }
@@ -77,6 +80,7 @@ impl<'a> Scanner<'a> {
             ours: at.ours,
             service: at.service,
             times: Times::NONE,
+            over_limits: 0,
             day: Day::default(),
         }
     }
@@ -85,6 +89,7 @@ impl<'a> Scanner<'a> {
     pub(crate) fn mark(&mut self) -> Mark {
         self.blank();
         self.times = Times::NONE;
+        self.over_limits = 0;
         Mark {
             at: self.at,
             depth: self.depth,
@@ -97,6 +102,7 @@ impl<'a> Scanner<'a> {
         self.depth = mark.depth;
         self.fault = Fault::None;
         self.times = Times::NONE;
+        self.over_limits = 0;
     }
 
     /// What is between `mark`, the last one, and this place.
@@ -104,7 +110,21 @@ impl<'a> Scanner<'a> {
         Body {
             text: self.text.get(mark.at..self.at).unwrap_or_default(),
             times: self.times,
+            over_limits: self.over_limits,
         }
+    }
+
+    /// Reads over an entry that is beyond the limit of its list, and counts it.
+    #[cold]
+    pub(crate) fn leave_out(&mut self) -> Result<(), Invalid> {
+        self.count_over_limit();
+        self.skip()
+    }
+
+    /// Counts something that is over its limit.
+    #[cold]
+    pub(crate) fn count_over_limit(&mut self) {
+        self.over_limits = self.over_limits.saturating_add(1);
     }
 
     /// Enters an object that must be there.
@@ -461,15 +481,34 @@ impl<'a> Scanner<'a> {
         }
         Ok(match self.span_text(span) {
             "" if T::EMPTY_IS_ABSENT => Field::Absent,
+            text if T::LONGEST.is_exceeded_by(text.len()) => self.long_text_as(text)?,
             text => given(T::borrowed_text(text)),
         })
+    }
+
+    /// A text over the limit of its type.
+    #[cold]
+    #[inline(never)]
+    fn long_text_as<T: Lenient<'a>>(&mut self, text: &str) -> Result<Field<T>, Invalid> {
+        match T::LONGEST {
+            Longest::Cut(bytes) => {
+                self.count_over_limit();
+                Ok(given(T::text(cut(text, bytes))))
+            }
+            Longest::Whole(bytes) => self.stop(Fault::TooLong(bytes)),
+            Longest::Any => Ok(given(T::text(text))),
+        }
     }
 
     #[cold]
     #[inline(never)]
     fn text_with_escapes_as<T: Lenient<'a>>(&mut self, span: Span) -> Result<Field<T>, Invalid> {
         // No text with an escape is empty.
-        Ok(given(T::text(&self.read(span)?)))
+        let text = self.read(span)?;
+        match T::LONGEST.is_exceeded_by(text.len()) {
+            true => self.long_text_as(&text),
+            false => Ok(given(T::text(&text))),
+        }
     }
 }
 

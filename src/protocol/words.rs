@@ -5,6 +5,7 @@
 //! For instance the disconnect type `transfer.noanswer` is also written `noAnswerTransfer` and `NO_ANSWER_TRANSFER`.
 
 use super::json::Lenient;
+use super::limits::{WORD_BYTES, cut};
 use crate::event::facts::{AcwState, CommunicationState, DisconnectKind, MediaKind, Purpose};
 
 /// Whether the letters of `text`, in any case, are those of `name`, which is in lower case.
@@ -128,7 +129,11 @@ impl<'de> Lenient<'de> for MediaKind {
 
 /// A presence or routing status in upper snake case: `On Queue`, `onQueue` and `ON_QUEUE` give `ON_QUEUE`.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct UpperSnake(pub(crate) Box<str>);
+pub(crate) struct UpperSnake {
+    pub(crate) name: Box<str>,
+    /// It was cut.
+    pub(crate) is_cut: bool,
+}
 
 impl<'de> Lenient<'de> for UpperSnake {
     fn text(text: &str) -> Option<Self> {
@@ -149,7 +154,10 @@ impl<'de> Lenient<'de> for UpperSnake {
             name.extend(c.to_uppercase());
         }
         let name = name.trim_end_matches('_');
-        (!name.is_empty()).then(|| Self(name.into()))
+        (!name.is_empty()).then(|| Self {
+            name: cut(name, WORD_BYTES).into(),
+            is_cut: name.len() > WORD_BYTES,
+        })
     }
 }
 
@@ -275,9 +283,9 @@ mod tests {
     #[test]
     fn presence_in_upper_snake_case() {
         for text in ["ON_QUEUE", "On Queue", "onQueue", "OnQueue", "on-queue", " on  queue "] {
-            assert_eq!(&*read::<UpperSnake>(text).0, "ON_QUEUE", "{text}");
+            assert_eq!(&*read::<UpperSnake>(text).name, "ON_QUEUE", "{text}");
         }
-        assert_eq!(&*read::<UpperSnake>("AVAILABLE").0, "AVAILABLE");
+        assert_eq!(&*read::<UpperSnake>("AVAILABLE").name, "AVAILABLE");
         assert_eq!(UpperSnake::text(" - "), None);
     }
 }

@@ -492,7 +492,12 @@ impl Session<'_> {
                 Telemetry::add(&self.ticket.telemetry.malformed, 1);
                 log::debug!("connection {connection}: malformed frame: {what}");
             }
-            Heard::Incomplete { metric_type, what } => {
+            Heard::Incomplete {
+                metric_type,
+                what,
+                unreadable,
+            } => {
+                Telemetry::add(&self.ticket.telemetry.unreadable, u64::from(unreadable));
                 let warns = self.ticket.telemetry.on_incomplete(&metric_type, Instant::now());
                 let level = if warns { log::Level::Warn } else { log::Level::Debug };
                 let metric_type: String = metric_type.chars().take(60).collect();

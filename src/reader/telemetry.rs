@@ -21,6 +21,8 @@ pub(crate) struct Telemetry {
     pub(crate) dropped: AtomicU64,
     pub(crate) malformed: AtomicU64,
     pub(crate) server_errors: AtomicU64,
+    /// In events that came without timestamp or metrics; the model counts those of all others.
+    pub(crate) unreadable: AtomicU64,
     /// When each metric type was last warned of because an event of it came without timestamp or metrics (`metrics`
     /// protocol); kept here, so that it survives a reconnect.
     incomplete_warned: Mutex<BTreeMap<Box<str>, Instant>>,
@@ -47,6 +49,7 @@ impl Telemetry {
             dropped: AtomicU64::new(0),
             malformed: AtomicU64::new(0),
             server_errors: AtomicU64::new(0),
+            unreadable: AtomicU64::new(0),
             incomplete_warned: Mutex::default(),
             last_frame_ms: AtomicI64::new(NEVER),
         }
@@ -107,6 +110,7 @@ impl Telemetry {
             events_buffered: decoded.saturating_sub(applied + coalesced + dropped),
             malformed: self.malformed.load(Ordering::Relaxed),
             server_errors: self.server_errors.load(Ordering::Relaxed),
+            unreadable: self.unreadable.load(Ordering::Relaxed),
             ..Counters::default()
         }
     }

@@ -2,16 +2,26 @@
 //!
 //! In: a query, a token · Out: the service's answer · Thread: the caller's.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
 use super::client::{Method, Request, RestClient};
 use super::rate::Purpose;
 use crate::base::percent::percent_encode;
 use crate::event::facts::{MediaKind, ObservationFacts, ObservationRow};
 use crate::event::stats::{Name, Stats};
+use crate::protocol::json::{Field, each_entry};
+use crate::protocol::limits::{WORD_BYTES, cut_and_count};
 use crate::{Error, ErrorKind, Id, Moment, Secret};
+
+/// Rows in one answer; some hundreds a queue are usual at most.
+const ROWS_A_CALL: usize = 40_000;
+
+/// Bytes of the JSON of a row.
+const ROW_BYTES: usize = 64 << 10;
 
 /// Queues in one observations query; the service documents no limit, and its other queries take 100 predicates.
 pub(crate) const QUEUES_A_CALL: usize = 100;
@@ -64,7 +74,8 @@ pub(crate) fn conversation_details(
     let at = "/api/v2/analytics/conversations/details/query";
     let request = Request::new("asking for conversation details", Method::Post, at, token)
         .json(query)
-        .purpose(purpose);
+        .purpose(purpose)
+        .page();
     let answer = client.call(&request)?;
     let body: DetailsBody = answer.json()?;
     Ok(DetailsAnswer {
@@ -88,7 +99,9 @@ pub(crate) fn conversations_by_ids(
 ) -> Result<Vec<u8>, Error> {
     let ids: Vec<String> = ids.iter().map(|id| percent_encode(&id.to_string())).collect();
     let at = format!("/api/v2/analytics/conversations/details?id={}", ids.join(","));
-    let request = Request::new("asking for conversations by their ids", Method::Get, &at, token).purpose(purpose);
+    let request = Request::new("asking for conversations by their ids", Method::Get, &at, token)
+        .purpose(purpose)
+        .page();
     Ok(client.call(&request)?.body)
 }
 
@@ -115,31 +128,43 @@ struct Predicate<'a> {
 }
 
 #[derive(Deserialize)]
-struct ObservationsBody {
+struct ObservationsBody<'a> {
     /// Missing where nothing was found.
-    results: Option<Vec<Group>>,
+    #[serde(borrow)]
+    results: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
-struct Group {
+struct Group<'a> {
     #[serde(default)]
-    group: BTreeMap<String, serde_json::Value>,
-    #[serde(default)]
-    data: Option<Vec<Row>>,
+    group: GroupKeys,
+    #[serde(borrow)]
+    data: Option<&'a RawValue>,
 }
 
-#[derive(Deserialize)]
-struct Row {
-    metric: Option<String>,
-    qualifier: Option<String>,
-    interval: Option<String>,
-    #[serde(default)]
-    stats: BTreeMap<String, serde_json::Value>,
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct GroupKeys {
+    queue_id: Field<Id>,
+    media_type: Field<MediaKind>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Row<'a> {
+    #[serde(borrow)]
+    metric: Field<Cow<'a, str>>,
+    #[serde(borrow)]
+    qualifier: Field<Cow<'a, str>>,
+    #[serde(borrow)]
+    interval: Field<Cow<'a, str>>,
+    stats: BTreeMap<String, Field<f64>>,
 }
 
 /// Queries the observations of these queues, [`QUEUES_A_CALL`] per call.
 ///
-/// Returns one entry for each queue asked for. An absent metric is zero, so an entry may have no rows.
+/// Returns one entry for each queue asked for. An absent metric is zero, so an entry may have no rows. Also gives the count of
+/// what cannot be read or is over a limit.
 ///
 /// # Errors
 /// Those of [`RestClient::call`].
@@ -149,20 +174,25 @@ pub(crate) fn queue_observations(
     queues: &[Id],
     metrics: &[&str],
     purpose: Purpose,
-) -> Result<Vec<ObservationFacts>, Error> {
+) -> Result<(Vec<ObservationFacts>, u32), Error> {
     let doing = "asking for queue observations";
     let at = "/api/v2/analytics/queues/observations/query";
-    let mut facts = Vec::new();
+    let (mut facts, mut unreadable) = (Vec::new(), 0);
     for some in queues.chunks(QUEUES_A_CALL) {
         let query = serde_json::to_string(&query_of(some, metrics))
             .map_err(|error| Error::new(ErrorKind::Internal, doing, error.to_string()))?;
         let request = Request::new(doing, Method::Post, at, token)
             .json(&query)
-            .purpose(purpose);
-        let body: ObservationsBody = client.call(&request)?.json()?;
-        facts.extend(by_queue(some, body));
+            .purpose(purpose)
+            .page();
+        let answer = client.call(&request)?;
+        let body: ObservationsBody<'_> = answer.json()?;
+        let Some(of_some) = by_queue(some, body, &mut unreadable) else {
+            return Err(answer.malformed("results is no list"));
+        };
+        facts.extend(of_some);
     }
-    Ok(facts)
+    Ok((facts, unreadable))
 }
 
 fn query_of<'a>(queues: &'a [Id], metrics: &'a [&'a str]) -> ObservationsQuery<'a> {
@@ -181,7 +211,8 @@ fn query_of<'a>(queues: &'a [Id], metrics: &'a [&'a str]) -> ObservationsQuery<'
     }
 }
 
-fn by_queue(asked: &[Id], body: ObservationsBody) -> Vec<ObservationFacts> {
+/// `None` where the results are no list.
+fn by_queue(asked: &[Id], body: ObservationsBody<'_>, unreadable: &mut u32) -> Option<Vec<ObservationFacts>> {
     let mut facts: Vec<ObservationFacts> = asked
         .iter()
         .map(|queue| ObservationFacts {
@@ -189,37 +220,61 @@ fn by_queue(asked: &[Id], body: ObservationsBody) -> Vec<ObservationFacts> {
             rows: Vec::new(),
         })
         .collect();
-    for group in body.results.unwrap_or_default() {
-        let Some(queue) = group.group.get("queueId").and_then(|id| id.as_str()).map(Id::new) else {
-            continue;
+    let Some(results) = body.results else {
+        return Some(facts);
+    };
+    let mut room = ROWS_A_CALL;
+    let is_list = each_entry(results, &mut |entry| {
+        let Ok(group) = serde_json::from_str::<Group<'_>>(entry) else {
+            *unreadable = unreadable.saturating_add(1);
+            return;
         };
-        let media = group
-            .group
-            .get("mediaType")
-            .and_then(|text| text.as_str())
-            .map(MediaKind::parse);
-        let Some(facts) = facts.iter_mut().find(|facts| facts.queue == queue) else {
-            continue;
+        let queue = group.group.queue_id.as_some();
+        let of_queue = facts.iter_mut().find(|facts| Some(&facts.queue) == queue);
+        let (Some(of_queue), Some(data)) = (of_queue, group.data) else {
+            return;
         };
-        let rows = group.data.unwrap_or_default();
-        facts
-            .rows
-            .extend(rows.into_iter().filter_map(|row| read_row(row, media)));
-    }
-    facts
+        let media = group.group.media_type.copied();
+        let are_rows = each_entry(data, &mut |entry| {
+            let read = (entry.len() <= ROW_BYTES && room > 0).then(|| serde_json::from_str::<Row<'_>>(entry));
+            match read {
+                Some(Ok(row)) => {
+                    room -= 1;
+                    of_queue.rows.extend(read_row(row, media, unreadable));
+                }
+                _ => *unreadable = unreadable.saturating_add(1),
+            }
+        });
+        *unreadable = unreadable.saturating_add(u32::from(!are_rows));
+    });
+    is_list.then_some(facts)
 }
 
-fn read_row(row: Row, media: Option<MediaKind>) -> Option<ObservationRow> {
-    let stats = row.stats.into_iter();
+fn read_row(row: Row<'_>, media: Option<MediaKind>, unreadable: &mut u32) -> Option<ObservationRow> {
+    let mut word = |text: &str| Name::from(cut_and_count(text, WORD_BYTES, unreadable));
+    let metric = word(row.metric.as_some()?);
+    let qualifier = row
+        .qualifier
+        .as_some()
+        .filter(|text| !text.is_empty())
+        .map(|text| word(text));
+    let mut stats = Stats::default();
+    for (name, value) in &row.stats {
+        if let Some(value) = value.copied()
+            && !stats.set_named(cut_and_count(name, WORD_BYTES, unreadable), value)
+        {
+            *unreadable = unreadable.saturating_add(1);
+        }
+    }
     Some(ObservationRow {
         media,
-        interval: row.interval.as_deref().and_then(|text| {
+        interval: row.interval.as_some().and_then(|text| {
             let (start, end) = text.split_once('/')?;
             Some((Moment::parse(start)?, Moment::parse(end)?))
         }),
-        metric: row.metric?.into(),
-        qualifier: row.qualifier.filter(|text| !text.is_empty()).map(Name::from),
-        stats: Stats::from_iter(stats.filter_map(|(name, value)| Some((name.into(), value.as_f64()?)))),
+        metric,
+        qualifier,
+        stats,
     })
 }
 
@@ -236,7 +291,7 @@ mod tests {
         let body = include_str!("../../tests/fixtures/rest-queue-observations-response.json");
         let server = Server::http(move |_| Reply::json(200, body));
         let asked = [Id::new(QUEUE), Id::new("quiet")];
-        let facts = queue_observations(
+        let (facts, unreadable) = queue_observations(
             &client_of(&server),
             &Secret::new("t"),
             &asked,
@@ -244,7 +299,7 @@ mod tests {
             Purpose::Essential,
         )
         .unwrap();
-        assert_eq!(facts.len(), 2);
+        assert_eq!((facts.len(), unreadable), (2, 0));
         assert!(facts[1].rows.is_empty());
         let row = |metric: &str, qualifier: Option<&str>| {
             let is = |row: &&ObservationRow| &*row.metric == metric && row.qualifier.as_deref() == qualifier;
@@ -259,10 +314,45 @@ mod tests {
     }
 
     #[test]
+    fn what_is_over_a_limit_is_cut_or_left_out_and_counted() {
+        let long = "x".repeat(129);
+        let stats: Vec<String> = (0..40).map(|n| format!(r#""s{n}":1"#)).collect();
+        let rows = [
+            r#"{"metric":"oWaiting","stats":{"count":2}}"#.to_owned(),
+            format!(r#"{{"metric":"{long}","qualifier":"{long}","stats":{{"{long}":1}}}}"#),
+            format!(r#"{{"metric":"oWaiting","stats":{{{}}}}}"#, stats.join(",")),
+            format!(r#"{{"metric":"oWaiting","note":"{}"}}"#, "y".repeat(100_000)),
+            "7".to_owned(),
+        ];
+        let body = format!(
+            r#"{{"results":[{{"group":{{"queueId":"q"}},"data":[{}]}},{{"group":{{"queueId":"{}"}},"data":[]}}]}}"#,
+            rows.join(","),
+            "q".repeat(300),
+        );
+        let server = Server::http(move |_| Reply::json(200, &body));
+        let (facts, unreadable) = queue_observations(
+            &client_of(&server),
+            &Secret::new("t"),
+            &[Id::new("q")],
+            &QUEUE_METRICS,
+            Purpose::Essential,
+        )
+        .unwrap();
+        let rows = &facts[0].rows;
+        assert_eq!(rows.len(), 3);
+        assert_eq!(
+            (rows[1].metric.len(), rows[1].qualifier.as_ref().unwrap().len()),
+            (128, 128)
+        );
+        assert_eq!(rows[2].stats.iter().count(), 32);
+        assert_eq!(unreadable, 3 + 8 + 1 + 1);
+    }
+
+    #[test]
     fn the_query_is_the_documented_one_and_split() {
         let queues: Vec<Id> = (0..=QUEUES_A_CALL).map(|n| Id::new(&format!("q{n}"))).collect();
         let server = Server::http(|_| Reply::json(200, "{}"));
-        let facts = queue_observations(
+        let (facts, _) = queue_observations(
             &client_of(&server),
             &Secret::new("t"),
             &queues,

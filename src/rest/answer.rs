@@ -5,7 +5,6 @@
 use std::time::Duration;
 
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 
 use super::rate::RateHeaders;
 use super::retry_after::{http_date, retry_after};
@@ -159,7 +158,7 @@ impl Answer {
     ///
     /// # Errors
     /// [`ErrorKind::Transient`]: a malformed answer to a successful call is the service's mistake and may pass.
-    pub(crate) fn json<T: DeserializeOwned>(&self) -> Result<T, Error> {
+    pub(crate) fn json<'a, T: Deserialize<'a>>(&'a self) -> Result<T, Error> {
         if let Some(page) = self.page() {
             return Err(self.malformed(&page));
         }

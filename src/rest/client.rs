@@ -17,9 +17,11 @@ use crate::config::{Config, Hosts};
 use crate::net::{Cancel, Net, USER_AGENT, Url, stopped};
 use crate::{Error, ErrorKind, Moment, Secret};
 
-/// A longer answer is an error: a page of 100 conversations with all their segments has some 2 MiB, and a service that
+/// A longer answer is an error.
+const BODY_BYTES: u64 = 4 << 20;
+/// The same for answers that are read entry by entry: a page of 100 conversations with all their segments has some 2 MiB, and a service that
 /// ignores the page size sends everything at once.
-const BODY_LIMIT_BYTES: u64 = 64 << 20;
+const PAGE_BYTES: u64 = 64 << 20;
 /// Idle connections are closed after this: well before the 60 s after which load balancers close them.
 const IDLE_LIMIT: Duration = Duration::from_secs(10);
 /// Size of each of the two buffers of a connection; answers are streamed through them.
@@ -32,7 +34,7 @@ pub(crate) struct Limits {
     pub(crate) call: Duration,
     /// The longest wait for the request budget before a call; a call that would wait longer fails at once.
     pub(crate) budget_wait: Duration,
-    /// The longest answer.
+    /// The longest answer that is read entry by entry; any other may have [`BODY_BYTES`].
     pub(crate) body_bytes: u64,
     /// Requests a minute.
     pub(crate) rate: RateLimits,
@@ -53,7 +55,7 @@ impl Limits {
         Self {
             call,
             budget_wait: call,
-            body_bytes: BODY_LIMIT_BYTES,
+            body_bytes: PAGE_BYTES,
             rate,
         }
     }
@@ -107,6 +109,8 @@ pub(crate) struct Request<'a> {
     pub(crate) purpose: Purpose,
     /// Which of the service's limits it counts against.
     pub(crate) lane: Lane,
+    /// Its answer is read entry by entry and may be long.
+    pub(crate) is_page: bool,
     /// The channel id in the path, which messages must not show.
     pub(crate) channel: Option<&'a Secret>,
 }
@@ -133,8 +137,15 @@ impl<'a> Request<'a> {
             body: Body::None,
             purpose: Purpose::Essential,
             lane: Lane::Api,
+            is_page: false,
             channel: None,
         }
+    }
+
+    /// With an answer that is read entry by entry and may be long.
+    pub(crate) fn page(mut self) -> Self {
+        self.is_page = true;
+        self
     }
 
     /// With a JSON body.
@@ -299,7 +310,11 @@ impl RestClient {
         };
         let mut response = response.map_err(failed)?;
         let received = Instant::now();
-        let limited = response.body_mut().with_config().limit(self.limits.body_bytes);
+        let most = match request.is_page {
+            true => self.limits.body_bytes,
+            false => self.limits.body_bytes.min(BODY_BYTES),
+        };
+        let limited = response.body_mut().with_config().limit(most);
         let body = limited.read_to_vec().map_err(failed)?;
         let headers = response.headers();
         let header = |name: &str| headers.get(name)?.to_str().ok().map(str::to_owned);

@@ -41,6 +41,7 @@ pub(crate) fn skew(client: &RestClient) -> Result<Option<Skew>, Error> {
         body: Body::None,
         purpose: Purpose::Essential,
         lane: Lane::Api,
+        is_page: false,
         channel: None,
     })?;
     let received = Moment::now();

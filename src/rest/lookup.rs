@@ -2,22 +2,28 @@
 //!
 //! In: names or ids, a token · Out: queues with names and service levels, users with names · Thread: the caller's; [`resolve`] is pure.
 
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
+use serde::Deserialize;
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::client::{Method, Request, RestClient};
-use super::paging::all_pages;
+use super::paging::{Taken, all_pages, each_entity};
 use crate::base::inserted::Inserted as _;
 use crate::base::percent::percent_encode;
 use crate::event::facts::MediaKind;
 pub(crate) use crate::event::queue::{Queue, ServiceLevelSetting};
+use crate::protocol::limits::{ID_BYTES, NAME_BYTES, cut};
 use crate::{Error, ErrorKind, Id, Secret};
 
 /// User ids in one query: 40 characters each keep the address under 4 KiB.
 const USERS_A_CALL: usize = 80;
 /// Similar names that are suggested for an unknown one.
 const SUGGESTED: usize = 3;
+/// Unknown names for which similar ones are looked for.
+const COMPLAINTS_WITH_SUGGESTIONS: usize = 20;
 /// Names are compared up to this length, since the time grows with the square.
 const COMPARED_CHARS: usize = 100;
 
@@ -36,13 +42,12 @@ pub(crate) struct User {
 /// read: the answer is malformed, and that may pass.
 pub(crate) fn queues(client: &RestClient, token: &Secret) -> Result<Vec<Queue>, Error> {
     let doing = "listing queues";
-    let entities = all_pages(client, token, doing, "/api/v2/routing/queues")?;
-    let queues: Vec<Queue> = entities.iter().filter_map(read_queue).collect();
-    if queues.is_empty() && !entities.is_empty() {
-        let what = format!(
-            "a malformed 200 answer: none of its {} entries has an id",
-            entities.len()
-        );
+    let (mut queues, mut known) = (Vec::new(), HashSet::new());
+    let entities = all_pages(client, token, (doing, "/api/v2/routing/queues"), &mut |entity| {
+        once(read_queue(entity), |queue| &queue.id, &mut known, &mut queues)
+    })?;
+    if queues.is_empty() && entities > 0 {
+        let what = format!("a malformed 200 answer: none of its {entities} entries has an id");
         return Err(Error::new(ErrorKind::Transient, doing, what));
     }
     Ok(queues)
@@ -54,8 +59,11 @@ pub(crate) fn queues(client: &RestClient, token: &Secret) -> Result<Vec<Queue>, 
 /// Those of [`RestClient::call`].
 pub(crate) fn queue_members(client: &RestClient, token: &Secret, queue: &Id) -> Result<Vec<User>, Error> {
     let path = format!("/api/v2/routing/queues/{}/members", percent_encode(&queue.to_string()));
-    let entities = all_pages(client, token, "listing queue members", &path)?;
-    Ok(entities.iter().filter_map(read_user).collect())
+    let (mut users, mut known) = (Vec::new(), HashSet::new());
+    all_pages(client, token, ("listing queue members", &path), &mut |entity| {
+        once(read_user(entity), |user| &user.id, &mut known, &mut users)
+    })?;
+    Ok(users)
 }
 
 /// Looks users up by id; those that the service does not know are missing from the answer.
@@ -63,35 +71,67 @@ pub(crate) fn queue_members(client: &RestClient, token: &Secret, queue: &Id) -> 
 /// # Errors
 /// Those of [`RestClient::call`].
 pub(crate) fn users(client: &RestClient, token: &Secret, ids: &[Id]) -> Result<Vec<User>, Error> {
-    let mut found = Vec::new();
+    let (mut found, mut known) = (Vec::new(), HashSet::new());
     for some in ids.chunks(USERS_A_CALL) {
         let mut at = "/api/v2/users?pageSize=100".to_owned();
         for id in some {
             at.push_str("&id=");
             at.push_str(&percent_encode(&id.to_string()));
         }
-        let answer = client.call(&Request::new("looking up users", Method::Get, &at, token))?;
-        let body: Value = answer.json()?;
-        let Some(entities) = body.get("entities").and_then(Value::as_array) else {
-            return Err(answer.malformed("no entities"));
+        let answer = client.call(&Request::new("looking up users", Method::Get, &at, token).page())?;
+        let body: UsersBody<'_> = answer.json()?;
+        let mut take = |entity: &Value| {
+            // A service that ignores the filter lists all users.
+            let user = read_user(entity).filter(|user| some.contains(&user.id));
+            once(user, |user| &user.id, &mut known, &mut found)
         };
-        // A service that ignores the filter lists all users.
-        found.extend(
-            entities
-                .iter()
-                .filter_map(read_user)
-                .filter(|user| some.contains(&user.id)),
-        );
+        if body.entities.and_then(|list| each_entity(list, &mut take)).is_none() {
+            return Err(answer.malformed("no entities"));
+        }
     }
     Ok(found)
 }
 
+#[derive(Deserialize)]
+struct UsersBody<'a> {
+    #[serde(borrow)]
+    entities: Option<&'a RawValue>,
+}
+
+/// Keeps what was read, unless it was listed before: a listing that changes while it is read repeats entities.
+fn once<T>(read: Option<T>, id: fn(&T) -> &Id, known: &mut HashSet<Id>, all: &mut Vec<T>) -> Taken {
+    match read {
+        Some(entity) if known.insert(id(&entity).clone()) => {
+            all.push(entity);
+            Taken::New
+        }
+        Some(_) => Taken::Again,
+        None => Taken::Unreadable,
+    }
+}
+
+/// An identifier; one over its limit is none.
+fn read_id(value: &Value) -> Option<Id> {
+    value.as_str().filter(|id| id.len() <= ID_BYTES).map(Id::new)
+}
+
+/// A name, cut to its limit.
+fn read_name(value: &Value) -> Option<String> {
+    Some(cut(value.as_str()?, NAME_BYTES).to_owned())
+}
+
 fn read_user(entity: &Value) -> Option<User> {
-    let text = |value: Option<&Value>| value.and_then(Value::as_str).map(str::to_owned);
     let nested = entity.get("user");
-    let id = text(entity.get("id")).or_else(|| text(nested?.get("id")))?;
-    let name = text(entity.get("name")).or_else(|| text(nested?.get("name")));
-    Some(User { id: Id::new(&id), name })
+    let field = |key: &str| {
+        entity
+            .get(key)
+            .filter(|value| value.is_string())
+            .or_else(|| nested?.get(key))
+    };
+    Some(User {
+        id: read_id(field("id")?)?,
+        name: field("name").and_then(read_name),
+    })
 }
 
 fn read_queue(entity: &Value) -> Option<Queue> {
@@ -117,8 +157,8 @@ fn read_queue(entity: &Value) -> Option<Queue> {
         }
     });
     Some(Queue {
-        id: Id::new(entity.get("id")?.as_str()?),
-        name: entity.get("name").and_then(Value::as_str).map(str::to_owned),
+        id: read_id(entity.get("id")?)?,
+        name: entity.get("name").and_then(read_name),
         service_levels: levels.inserted(),
     })
 }
@@ -128,12 +168,13 @@ fn read_queue(entity: &Value) -> Option<Queue> {
 /// # Errors
 /// [`ErrorKind::Configuration`] with all unknown ids, unknown and ambiguous names, and the nearest known ones.
 pub(crate) fn resolve(wanted: &[String], known: &[Queue]) -> Result<Vec<Queue>, Error> {
-    let mut found: Vec<Queue> = Vec::new();
+    let known = Known::new(known);
+    let (mut found, mut ids) = (Vec::new(), HashSet::new());
     let mut wrong = Vec::new();
     for text in wanted {
-        match find(text.trim(), known) {
-            Ok(queue) if found.iter().any(|known| known.id == queue.id) => {}
-            Ok(queue) => found.push(queue),
+        match known.find(text.trim(), wrong.len()) {
+            Ok(queue) if !ids.insert(&queue.id) => {}
+            Ok(queue) => found.push(queue.clone()),
             Err(what) => wrong.push(what),
         }
     }
@@ -148,34 +189,59 @@ pub(crate) fn resolve(wanted: &[String], known: &[Queue]) -> Result<Vec<Queue>, 
     }
 }
 
-fn find(text: &str, known: &[Queue]) -> Result<Queue, String> {
-    let id = Id::new(text);
-    if let Some(queue) = known.iter().find(|queue| queue.id == id) {
-        return Ok(queue.clone());
+/// The known queues by what people write.
+struct Known<'a> {
+    all: &'a [Queue],
+    by_id: HashMap<&'a Id, &'a Queue>,
+    by_name: HashMap<&'a str, Vec<&'a Queue>>,
+    /// In lower case.
+    by_folded_name: HashMap<String, Vec<&'a Queue>>,
+}
+
+impl<'a> Known<'a> {
+    fn new(all: &'a [Queue]) -> Self {
+        let mut known = Self {
+            all,
+            by_id: HashMap::new(),
+            by_name: HashMap::new(),
+            by_folded_name: HashMap::new(),
+        };
+        for queue in all {
+            known.by_id.entry(&queue.id).or_insert(queue);
+            if let Some(name) = queue.name.as_deref() {
+                known.by_name.entry(name).or_default().push(queue);
+                let folded = name.trim().to_lowercase();
+                known.by_folded_name.entry(folded).or_default().push(queue);
+            }
+        }
+        known
     }
-    let named = |same: &dyn Fn(&str) -> bool| -> Vec<&Queue> {
-        let is = |queue: &&Queue| queue.name.as_deref().is_some_and(same);
-        known.iter().filter(is).collect()
-    };
-    let mut matching = named(&|name| name == text);
-    if matching.is_empty() {
-        let folded = text.to_lowercase();
-        matching = named(&|name| name.trim().to_lowercase() == folded);
-    }
-    match matching.as_slice() {
-        [one] => Ok((*one).clone()),
-        [] if is_uuid(text) => Err(format!(
-            "no queue has the id \"{text}\": it is not among the {} that the client sees (permission routing:queue:view, \
-             divisions)",
-            known.len()
-        )),
-        [] => Err(unknown(text, known)),
-        several => {
-            let ids: Vec<String> = several.iter().map(|queue| queue.id.to_string()).collect();
-            Err(format!(
-                "\"{text}\" is the name of several queues, name one by its id: {}",
-                ids.join(", ")
-            ))
+
+    /// `complaints` is how many there were before: suggestions take time, and nobody reads a hundred.
+    fn find(&self, text: &str, complaints: usize) -> Result<&'a Queue, String> {
+        if let Some(queue) = self.by_id.get(&Id::new(text)) {
+            return Ok(queue);
+        }
+        let named = self
+            .by_name
+            .get(text)
+            .or_else(|| self.by_folded_name.get(&text.to_lowercase()));
+        match named.map_or(&[][..], Vec::as_slice) {
+            [one] => Ok(one),
+            [] if is_uuid(text) => Err(format!(
+                "no queue has the id \"{text}\": it is not among the {} that the client sees (permission routing:queue:view, \
+                 divisions)",
+                self.all.len()
+            )),
+            [] if complaints >= COMPLAINTS_WITH_SUGGESTIONS => Err(format!("no queue is named \"{text}\"")),
+            [] => Err(unknown(text, self.all)),
+            several => {
+                let ids: Vec<String> = several.iter().map(|queue| queue.id.to_string()).collect();
+                Err(format!(
+                    "\"{text}\" is the name of several queues, name one by its id: {}",
+                    ids.join(", ")
+                ))
+            }
         }
     }
 }
@@ -307,6 +373,24 @@ mod tests {
         );
         let repeating = Server::http(|_| Reply::json(200, r#"{"entities":[{"id":"a"}],"nextUri":"/x"}"#));
         assert_eq!(queues(&client_of(&repeating), &Secret::new("t")).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn a_listing_of_any_length_costs_bounded_memory_and_its_texts_are_limited() {
+        let huge = format!("[{}]", vec!["{}"; 500_000].join(","));
+        let long = "n".repeat(2_000);
+        let body = format!(
+            r#"{{"entities":[{{"id":"{}"}},{{"id":"a","name":"{long}é"}},{{"id":"b","more":{huge}}},{{"id":"a"}}]}}"#,
+            "i".repeat(257)
+        );
+        let server = Server::http(move |_| Reply::json(200, &body));
+        let queues = queues(&client_of(&server), &Secret::new("t")).unwrap();
+        assert_eq!(
+            queues.len(),
+            1,
+            "one is too long, one has a long id, one is listed twice"
+        );
+        assert_eq!(queues[0].name.as_ref().unwrap().len(), 1024);
     }
 
     #[test]

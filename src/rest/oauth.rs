@@ -52,6 +52,7 @@ pub(crate) fn token(client: &RestClient, client_id: &str, client_secret: &Secret
         body: Body::Form("grant_type=client_credentials"),
         purpose: Purpose::Essential,
         lane: Lane::Login,
+        is_page: false,
         channel: None,
     })?;
     answer.hidden.push((client_secret.clone(), "<secret>"));

@@ -2,12 +2,13 @@
 //!
 //! In: a listing's path · Out: all entities, each once · Thread: the caller's.
 
-use std::collections::HashSet;
-
 use serde::Deserialize;
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::client::{Method, Request, RestClient};
+use crate::protocol::json::{Field, Present, each_entry};
+use crate::protocol::limits::ENTRY_BYTES;
 use crate::{Error, ErrorKind, Secret};
 
 /// Entities per page: the most that the service gives.
@@ -17,43 +18,71 @@ const MAX_PAGES: usize = 250;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Page {
-    entities: Vec<Value>,
-    page_count: Option<Value>,
-    next_uri: Option<Value>,
+struct Page<'a> {
+    #[serde(borrow)]
+    entities: &'a RawValue,
+    #[serde(default)]
+    page_count: Field<f64>,
+    #[serde(default)]
+    next_uri: Field<Present>,
 }
 
-/// Reads all pages of `path`, which may have a query; an entity that is listed twice (by its id) is returned once.
+/// What came of an entity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Taken {
+    New,
+    /// It was listed before.
+    Again,
+    Unreadable,
+}
+
+/// Calls `take` with every entity of a list; one that is too long is unreadable. Returns how many are there, and how many are
+/// new; `None` where it is no list.
+pub(super) fn each_entity(list: &RawValue, take: &mut dyn FnMut(&Value) -> Taken) -> Option<(usize, usize)> {
+    let (mut count, mut new) = (0, 0);
+    let is_list = each_entry(list, &mut |entry| {
+        count += 1;
+        let entity = (entry.len() <= ENTRY_BYTES)
+            .then(|| serde_json::from_str(entry).ok())
+            .flatten();
+        let taken = entity.map_or(Taken::Unreadable, |entity| take(&entity));
+        new += usize::from(taken == Taken::New);
+    });
+    is_list.then_some((count, new))
+}
+
+/// Reads all pages of `path`, which may have a query, entity by entity. Returns how many entities there were.
 ///
 /// # Errors
 /// Those of [`RestClient::call`]; [`ErrorKind::Refused`] where the listing does not end.
-pub(super) fn all_pages(client: &RestClient, token: &Secret, doing: &str, path: &str) -> Result<Vec<Value>, Error> {
-    let mut entities = Vec::new();
-    let mut known = HashSet::new();
+pub(super) fn all_pages(
+    client: &RestClient,
+    token: &Secret,
+    (doing, path): (&str, &str),
+    take: &mut dyn FnMut(&Value) -> Taken,
+) -> Result<usize, Error> {
+    let mut all = 0;
     let join = if path.contains('?') { '&' } else { '?' };
     for number in 1..=MAX_PAGES {
         let at = format!("{path}{join}pageNumber={number}&pageSize={PAGE_SIZE}");
-        let answer = client.call(&Request::new(doing, Method::Get, &at, token))?;
-        let page: Page = answer.json()?;
-        let count = page.entities.len();
-        let before = entities.len();
-        for entity in page.entities {
-            let id = entity.get("id").and_then(Value::as_str).map(str::to_owned);
-            // A listing that changes while it is read repeats entities; one without an id is kept.
-            if id.is_none_or(|id| known.insert(id)) {
-                entities.push(entity);
-            }
-        }
-        let nothing_new = entities.len() == before;
+        let answer = client.call(&Request::new(doing, Method::Get, &at, token).page())?;
+        let page: Page<'_> = answer.json()?;
+        let Some((count, new)) = each_entity(page.entities, take) else {
+            return Err(answer.malformed("entities is no list"));
+        };
+        all += count;
         // The member listing has no page count, the queue listing may have no URL of the next page, and a page may be
         // short because of permissions: any sign of another page is followed.
-        let more = match (&page.next_uri, page.page_count.as_ref().and_then(Value::as_u64)) {
-            (Some(Value::String(_)), _) => true,
-            (_, Some(pages)) => (number as u64) < pages,
+        let more = match (page.next_uri.some(), page.page_count.some()) {
+            (Some(Present), _) => true,
+            (_, Some(pages)) => (number as f64) < pages,
             _ => count >= PAGE_SIZE,
         };
-        if !more || nothing_new {
-            return Ok(entities);
+        if !more || new == 0 {
+            return Ok(all);
+        }
+        if all > MAX_PAGES * PAGE_SIZE {
+            break;
         }
     }
     Err(Error::new(

@@ -141,7 +141,12 @@ impl Run {
                 }
                 Heard::ServerError(_) => Telemetry::add(&self.telemetry.server_errors, 1),
                 Heard::Malformed(_) => Telemetry::add(&self.telemetry.malformed, 1),
-                Heard::Incomplete { metric_type, .. } => {
+                Heard::Incomplete {
+                    metric_type,
+                    unreadable,
+                    ..
+                } => {
+                    Telemetry::add(&self.telemetry.unreadable, u64::from(unreadable));
                     // The run warned of it.
                     let _ = self.telemetry.on_incomplete(&metric_type, Instant::now());
                 }

@@ -14,6 +14,7 @@ use crate::model::testing::{
     at, communication, conversation as conversation_of, participant, stamped, state, store, work,
 };
 
+mod ends;
 mod memory;
 mod packing;
 mod time;

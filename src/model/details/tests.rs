@@ -339,3 +339,59 @@ fn who_was_open_at_some_moment_of_a_gap_enters() {
     assert!(working(40).enters(at(30)) && !working(40).enters(at(41)));
     assert!(working(-1).enters(at(500)) && working(-1).wraps_up());
 }
+
+fn page_of(participants: Value) -> DetailsPage {
+    let answer = json!({"conversations": [{"conversationId": "c", "participants": participants}]});
+    read_answer(answer.to_string().as_bytes(), at(10_000)).unwrap()
+}
+
+#[test]
+fn entries_over_the_limits_of_a_conversation_are_left_out_and_counted() {
+    let person = |n: usize| json!({"participantId": format!("p{n}")});
+    let page = page_of((0..300).map(person).collect());
+    assert_eq!(page.conversations[0].facts.participants.len(), 256);
+    assert_eq!(page.unreadable_times, 300 - 256);
+    let sessions: Vec<_> = (0..70).map(|n| session_with_id(&format!("s{n}"), &[])).collect();
+    let page = page_of(json!([{"participantId": "p", "sessions": sessions}]));
+    assert_eq!(page.conversations[0].facts.participants[0].communications.len(), 64);
+    assert_eq!(page.unreadable_times, 70 - 64);
+}
+
+#[test]
+fn an_identifier_over_its_limit_is_never_shortened() {
+    for (length, is_read) in [(256, true), (257, false)] {
+        let long = "x".repeat(length);
+        let answer = json!({"conversations": [{"conversationId": long}, {"conversationId": "c"}]});
+        let page = read_answer(answer.to_string().as_bytes(), at(0)).unwrap();
+        assert_eq!(
+            (page.conversations.len(), page.unreadable == 0),
+            (1 + usize::from(is_read), is_read)
+        );
+        let of_people = page_of(json!([{"participantId": long}, {"participantId": "p"}]));
+        assert_eq!(of_people.unreadable_times == 0, is_read);
+        let of_sessions = page_of(json!([{"participantId": "p", "sessions": [session_with_id(&long, &[])]}]));
+        let sessions = &of_sessions.conversations[0].facts.participants[0].communications;
+        assert_eq!(
+            (sessions.len(), of_sessions.unreadable_times == 0),
+            (usize::from(is_read), is_read)
+        );
+    }
+}
+
+/// A whole page of segments would take 30 times its length.
+#[test]
+fn a_conversation_or_a_page_of_any_length_costs_bounded_memory() {
+    let segments = vec![json!({}); 400_000];
+    let page = page_of(json!([{"participantId": "p", "sessions": [session(&segments)]}]));
+    assert_eq!((page.conversations.len(), page.unreadable), (0, 1), "more than 1 MiB");
+    let page = page_of(json!([{"participantId": "p", "sessions": [session(&segments[..2_000])]}]));
+    assert_eq!((page.conversations.len(), page.unreadable_times), (1, 2_000 - 1_024));
+    let people: Vec<_> = (0..256).map(|n| format!(r#"{{"participantId":"{n}"}}"#)).collect();
+    let one = format!(r#"{{"conversationId":"c","participants":[{}]}}"#, people.join(","));
+    let answer = format!(r#"{{"conversations":[{}]}}"#, vec![one; 1_000].join(","));
+    let page = read_answer(answer.as_bytes(), at(0)).unwrap();
+    let bytes: usize = page.conversations.iter().map(RestConversation::bytes).sum();
+    assert!(bytes < PAGE_BYTES + (1 << 20), "{bytes}");
+    assert_eq!(page.conversations.len() + page.unreadable, 1_000);
+    assert!(page.unreadable > 0);
+}

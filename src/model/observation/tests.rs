@@ -243,3 +243,73 @@ fn numbers_that_json_cannot_hold_are_left_out() {
     let o = merged(vec![voice(0, "oWaiting", f64::NAN)]);
     assert_eq!(count(&o, "voice", "oWaiting"), None);
 }
+
+#[test]
+fn a_message_with_rows_of_many_intervals_leaves_those_of_the_newest() {
+    let rows = |n: i64| -> Vec<ObservationRow> {
+        let one = |n: i64| ObservationRow {
+            media: None,
+            interval: Some((at(n), at(n + 1_800))),
+            metric: format!("n{n}").as_str().into(),
+            qualifier: None,
+            stats: Stats::from_iter([("count".into(), 1.0)]),
+        };
+        let mut rows: Vec<_> = (0..4_000)
+            .map(|n| ObservationRow {
+                interval: None,
+                metric: format!("o{n}").as_str().into(),
+                ..one(0)
+            })
+            .collect();
+        rows.extend((0..n).map(one));
+        rows
+    };
+    let mut observations = Observations::default();
+    let queue = Id::new("q");
+    observations.apply(
+        &ObservationFacts {
+            queue: queue.clone(),
+            rows: rows(20_000),
+        },
+        at(0),
+    );
+    let group = &observations.queues[&queue].groups[&None];
+    assert_eq!(group.newest, Some((at(19_999), at(21_799))));
+    assert_eq!(
+        group.rows.len(),
+        4_001,
+        "only those of the newest interval, and of the present"
+    );
+}
+
+#[test]
+fn rows_of_all_queues_are_bounded_in_bytes() {
+    let mut observations = Observations::default();
+    let long = |n: usize| format!("o{n:0127}");
+    for queue in 0..200 {
+        let row = |n: usize| ObservationRow {
+            media: None,
+            interval: None,
+            metric: long(n).as_str().into(),
+            qualifier: Some(long(n).as_str().into()),
+            stats: (0..24).map(|n| (long(n).as_str().into(), 1.0)).collect(),
+        };
+        let facts = ObservationFacts {
+            queue: Id::new(&format!("{queue:0256}")),
+            rows: (0..100).map(row).collect(),
+        };
+        observations.apply(&facts, at(0));
+    }
+    assert!(
+        observations.bytes > BYTES_AT_MOST && observations.bytes < BYTES_AT_MOST + 10_000,
+        "{}",
+        observations.bytes
+    );
+    let rows: usize = observations
+        .queues
+        .values()
+        .flat_map(|of| of.groups.values())
+        .map(|group| group.rows.len())
+        .sum();
+    assert!(rows < 20_000, "{rows}");
+}

@@ -246,6 +246,6 @@ impl CommunicationRow {
 
     /// Bytes on the heap.
     pub(super) fn heap_bytes(&self) -> usize {
-        self.more.as_ref().map_or(0, |_| size_of::<MoreOfCommunication>())
+        self.id.heap_bytes() + self.more.as_ref().map_or(0, |_| size_of::<MoreOfCommunication>())
     }
 }

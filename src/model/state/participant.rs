@@ -255,10 +255,11 @@ impl ParticipantRow {
 
     /// Bytes on the heap.
     pub(super) fn heap_bytes(&self) -> usize {
-        self.more.as_ref().map_or(0, |more| {
+        let more = self.more.as_ref().map_or(0, |more| {
             size_of::<MoreOfParticipant>()
                 + size_of_val(more.work.as_slice())
                 + size_of_val(more.wrapups.timed.as_slice())
-        })
+        });
+        self.id.heap_bytes() + more
     }
 }

@@ -345,3 +345,53 @@ proptest! {
         prop_assert_eq!(hear(&mut machine, &format!("{}{insert}{}", &frame[..cut], &frame[cut..])).len(), 1);
     }
 }
+
+#[test]
+fn a_type_or_identifier_over_its_limit_is_malformed() {
+    let of = |kind: &str, id: &str| {
+        format!(
+            r#"{{"type":"event","event":{{"type":"{kind}","data":{{"id":"{id}","statistics":{{"averageWaitTime":1}}}}}}}}"#
+        )
+    };
+    for (length, is_read) in [(256, true), (257, false), (500_000, false)] {
+        let long = "x".repeat(length);
+        for text in [
+            of("conversation:updated", &long),
+            of("routing:queue:updated", &long),
+            of("another", &long),
+            of(&long, "id"),
+            format!(r#"{{"type":"{long}"}}"#),
+        ] {
+            let heard = one(&mut subscribed(&[]), &text);
+            assert_eq!(matches!(heard, Heard::Event(_)), is_read, "{length}: {heard:?}");
+        }
+    }
+}
+
+#[test]
+fn a_time_that_is_not_believed_counts_as_absent_and_as_unreadable() {
+    for (time, is_believed) in [
+        ("2026-05-04T15:10:00Z", true),
+        ("2026-05-04T15:10:00.001Z", false),
+        ("9999-01-01T00:00:00Z", false),
+    ] {
+        let of = |kind: &str| {
+            let text = format!(
+                r#"{{"type":"event","event":{{"type":"{kind}","data":{{"id":"a","timestamp":"{time}","statistics":{{"averageWaitTime":1}}}}}}}}"#
+            );
+            let event = event(&text);
+            let at = match event.facts {
+                Facts::ConversationState(facts) => facts.at,
+                Facts::QueueStatistics(facts) => facts.at,
+                other => panic!("{other:?}"),
+            };
+            assert_eq!(
+                (at.is_some(), event.unreadable),
+                (is_believed, u32::from(!is_believed)),
+                "{time}"
+            );
+        };
+        of("conversation:updated");
+        of("routing:queue:updated");
+    }
+}

@@ -44,7 +44,7 @@ fn facts(text: &str) -> Result<(MetricFacts, u32), &'static str> {
             };
             Ok((*facts, event.unreadable))
         }
-        Heard::Incomplete { metric_type, what } => {
+        Heard::Incomplete { metric_type, what, .. } => {
             assert_eq!(&*metric_type, "queue");
             Err(what)
         }
@@ -274,5 +274,52 @@ proptest! {
         let cut = cut.min(frame.len());
         let mutated = format!("{}{insert}{}", &frame[..cut], &frame[cut..]);
         prop_assert_eq!(hear(&mut machine, &mutated).len(), 1);
+    }
+}
+
+#[test]
+fn long_names_are_cut_and_a_long_type_or_identifier_is_malformed() {
+    let of = |kind: &str, name: &str, queue: &str| {
+        format!(r#"{{"metricType":"{kind}",{AT},"queueId":"{queue}","metrics":[{{"name":"{name}","value":3}}]}}"#)
+    };
+    let long = "x".repeat(200);
+    let (facts, unreadable) = facts(&of(&long, &long, "q")).unwrap();
+    assert_eq!(
+        (facts.metric_type.len(), facts.values[0].0.len(), unreadable),
+        (128, 128, 2)
+    );
+    let too_long = "x".repeat(257);
+    for text in [
+        of(&too_long, "offered", "q"),
+        of("queue", "offered", &too_long),
+        format!(r#"{{"type":"{too_long}"}}"#),
+    ] {
+        assert!(matches!(one(&mut streaming(), &text), Heard::Malformed(_)), "{text}");
+    }
+    let many = vec![r#"{"name":"offered","value":3}"#; 6_000].join(",");
+    let (facts, unreadable) = self::facts(&format!(r#"{{"metricType":"queue",{AT},"metrics":[{many}]}}"#)).unwrap();
+    assert_eq!((facts.values.len(), unreadable), (5_000, 1_000));
+}
+
+#[test]
+fn a_time_that_is_not_believed_counts_as_absent_and_as_unreadable() {
+    for (time, unreadable) in [
+        ("2026-05-04T15:10:00Z", None),
+        ("2026-05-04T15:10:00.001Z", Some(1)),
+        ("9999-01-01T00:00:00Z", Some(1)),
+        ("soon", Some(1)),
+    ] {
+        let text = format!(r#"{{"metricType":"queue","timestamp":"{time}",{METRICS}}}"#);
+        match one(&mut streaming(), &text) {
+            Heard::Event(event) => assert_eq!((event.unreadable, unreadable), (0, None), "{time}"),
+            Heard::Incomplete {
+                unreadable: counted,
+                what,
+                ..
+            } => {
+                assert_eq!((Some(counted), what), (unreadable, "timestamp"), "{time}");
+            }
+            other => panic!("{other:?}"),
+        }
     }
 }

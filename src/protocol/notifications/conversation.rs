@@ -3,6 +3,7 @@
 //! In: `eventBody` of conversation topics · Out: `ConversationUpdate`, how much could not be read · Thread: any (pure).
 
 use super::super::json::Field;
+use super::super::limits::{COMMUNICATIONS, PARTICIPANTS};
 use super::super::scan::{Invalid, Object, Scanner, keys};
 use crate::base::order::Ordered as _;
 use crate::event::facts::{AcwState, MediaKind};
@@ -248,6 +249,10 @@ impl Walk<'_> {
                     Field::Wrong => self.wrong = Some("participants is not a list"),
                     Field::Given(mut list) => {
                         while scan.next_entry(&mut list)? {
+                            if self.update.participants.len() >= PARTICIPANTS {
+                                scan.leave_out()?;
+                                continue;
+                            }
                             match scan.object_field()? {
                                 Field::Given(object) => self.participant(scan, object)?,
                                 Field::Absent | Field::Wrong => self.wrong = Some("a participant is not an object"),
@@ -362,7 +367,9 @@ impl Walk<'_> {
             return Ok(());
         };
         while scan.next_entry(&mut entries)? {
-            if let Field::Given(object) = scan.object_field()? {
+            if self.origins.len() >= COMMUNICATIONS {
+                scan.leave_out()?;
+            } else if let Field::Given(object) = scan.object_field()? {
                 self.communication(scan, object, list)?;
             }
         }

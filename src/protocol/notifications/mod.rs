@@ -15,8 +15,9 @@ use std::fmt;
 use std::time::Duration;
 
 use super::json::{Field, Status};
+use super::limits::TOPIC_BYTES;
 use super::scan::{Body, Invalid, Scanner, Times, keys};
-use super::{Heard, Machine, Options, Ping};
+use super::{Heard, LONG_TOPIC, Machine, Options, Ping};
 use crate::base::receipt::Receipt;
 use crate::base::scrub::line_of_peer;
 use crate::config::Protocol;
@@ -120,6 +121,7 @@ impl Notifications {
     fn frame(&mut self, scan: &mut Scanner<'_>, text: &str, at: Receipt) -> Result<Heard, Invalid> {
         let mut envelope = Envelope::default();
         let mut topic = None;
+        let mut has_long_topic = false;
         let mut body = Body::NONE;
         let mut read = None;
         let mut object = scan.object()?;
@@ -127,7 +129,9 @@ impl Notifications {
             match key {
                 EnvelopeKey::TopicName => {
                     envelope.topic_name = scan.field()?;
-                    topic = envelope.topic_name.as_some().map(|name| self.topics.find(name));
+                    let name = envelope.topic_name.as_some();
+                    has_long_topic = name.is_some_and(|name| name.len() > TOPIC_BYTES);
+                    topic = name.filter(|_| !has_long_topic).map(|name| self.topics.find(name));
                 }
                 EnvelopeKey::Result => envelope.result = scan.field()?.some(),
                 EnvelopeKey::Message => envelope.message = scan.field()?.some(),
@@ -143,6 +147,9 @@ impl Notifications {
             }
         }
         scan.end()?;
+        if has_long_topic {
+            return Ok(Heard::Malformed(LONG_TOPIC.to_owned()));
+        }
         let Some(topic) = topic else {
             return Ok(self.without_topic(text, &envelope, at));
         };
@@ -232,7 +239,11 @@ impl Notifications {
             (None, _) => {
                 let text = self.without_channel(text);
                 let times = Times::of(&text, at);
-                let body = Body { text: &text, times };
+                let body = Body {
+                    text: &text,
+                    times,
+                    over_limits: 0,
+                };
                 let event = self
                     .options
                     .event(Protocol::Notifications, EventKind::Unknown, "".into(), body, at);
@@ -313,10 +324,11 @@ enum Content {
 impl Content {
     fn added_to(self, event: Event, topic: &Topic, at: Receipt) -> Event {
         match self {
-            Self::Facts(facts, unreadable) => Event {
-                unreadable,
-                ..finished(event, facts, topic)
-            },
+            Self::Facts(facts, unreadable) => {
+                let mut event = finished(event, facts, topic);
+                event.unreadable += unreadable;
+                event
+            }
             Self::Detail(detail) => {
                 let travel_ms = detail
                     .newest_until(at.service)
@@ -324,7 +336,7 @@ impl Content {
                 Event {
                     event_time: event.event_time.max(detail.newest_until(at.ours)),
                     travel_ms: travel_ms.into_iter().chain(event.travel_ms).min(),
-                    unreadable: detail.unreadable(),
+                    unreadable: event.unreadable + detail.unreadable(at.trusted_until),
                     conversation_id: event.conversation_id.or(detail.conversation_id),
                     queue_id: event.queue_id.or(detail.queue_id),
                     user_id: event.user_id.or(detail.user_id),

@@ -7,6 +7,7 @@
 //! once (July to August 2026), so both are read as one structure in which every level is optional.
 
 use super::super::json::{Field, Lenient};
+use super::super::limits::{ROWS, WORD_BYTES, cut};
 use super::super::scan::{Invalid, Object, Scanner, keys};
 use crate::event::facts::{MediaKind, ObservationFacts, ObservationRow};
 use crate::event::stats::{Name, Stats};
@@ -46,6 +47,9 @@ impl Lenient<'_> for Interval {
     }
 }
 
+/// Entries of `results`: one for each medium.
+const SECTIONS: usize = 64;
+
 /// Rows for which room is made at once.
 const USUAL_ROWS: usize = 16;
 
@@ -60,7 +64,7 @@ pub(super) fn read(
         rows: Vec::with_capacity(USUAL_ROWS),
         ..Section::default()
     };
-    body.read(scan, object)?;
+    body.read(scan, object, &mut { ROWS })?;
     Ok(body.into_facts(queue))
 }
 
@@ -84,7 +88,8 @@ struct Section {
 }
 
 impl Section {
-    fn read(&mut self, scan: &mut Scanner<'_>, mut object: Object) -> Result<(), Invalid> {
+    /// `room` is for how many rows there is room in the event.
+    fn read(&mut self, scan: &mut Scanner<'_>, mut object: Object, room: &mut usize) -> Result<(), Invalid> {
         while let Some(key) = scan.next_key(&mut object)? {
             match key {
                 SectionKey::Group => {
@@ -96,7 +101,7 @@ impl Section {
                     Field::Given(mut list) => {
                         while scan.next_entry(&mut list)? {
                             match scan.object_field()? {
-                                Field::Given(object) => self.read_datum(scan, object)?,
+                                Field::Given(object) => self.read_datum(scan, object, room)?,
                                 Field::Absent | Field::Wrong => self.unreadable += 1,
                             }
                         }
@@ -107,8 +112,12 @@ impl Section {
                 SectionKey::Results => match scan.list_field()? {
                     Field::Given(mut list) => {
                         while scan.next_entry(&mut list)? {
+                            if self.results.len() >= SECTIONS {
+                                scan.leave_out()?;
+                                continue;
+                            }
                             let mut result = Self::default();
-                            match scan.object_as(|scan, object| result.read(scan, object))? {
+                            match scan.object_as(|scan, object| result.read(scan, object, room))? {
                                 Field::Given(()) => self.results.push(result),
                                 Field::Absent | Field::Wrong => self.unreadable_results += 1,
                             }
@@ -133,7 +142,7 @@ impl Section {
     }
 
     /// Reads an entry of `data`: its own numbers, then those of its `metrics`.
-    fn read_datum(&mut self, scan: &mut Scanner<'_>, mut object: Object) -> Result<(), Invalid> {
+    fn read_datum(&mut self, scan: &mut Scanner<'_>, mut object: Object, room: &mut usize) -> Result<(), Invalid> {
         let first = self.rows.len();
         let mut interval = Field::Absent;
         let mut own = Metric::default();
@@ -143,9 +152,18 @@ impl Section {
                 DatumKey::Metrics => {
                     if let Field::Given(mut list) = scan.list_field()? {
                         while scan.next_entry(&mut list)? {
+                            if *room == 0 {
+                                scan.leave_out()?;
+                                continue;
+                            }
                             let mut metric = Metric::default();
                             match scan.object_as(|scan, object| metric.read(scan, object))? {
-                                Field::Given(()) => self.rows.extend(metric.into_row(&mut self.unreadable)),
+                                Field::Given(()) => {
+                                    if let Some(row) = metric.into_row(&mut self.unreadable) {
+                                        *room -= 1;
+                                        self.rows.push(row);
+                                    }
+                                }
                                 Field::Absent | Field::Wrong => self.unreadable += 1,
                             }
                         }
@@ -155,7 +173,13 @@ impl Section {
             }
         }
         if let Some(row) = own.into_row(&mut self.unreadable) {
-            self.rows.insert(first, row);
+            match *room {
+                0 => scan.count_over_limit(),
+                _ => {
+                    *room -= 1;
+                    self.rows.insert(first, row);
+                }
+            }
         }
         self.unreadable += interval.unreadable();
         let interval = interval.copied().map(|Interval(start, end)| (start, end));
@@ -241,8 +265,10 @@ impl Metric {
             ("calculatedMetricValue", self.calculated_metric_value),
         ];
         for (name, value) in own {
-            if let Some(value) = value {
-                self.stats.set_named(name, value);
+            if let Some(value) = value
+                && !self.stats.set_named(name, value)
+            {
+                *unreadable = unreadable.saturating_add(1);
             }
         }
         if self.stats.is_empty() {
@@ -265,8 +291,10 @@ impl Metric {
 /// Names and their numbers; values of other types are left out.
 fn read_stats(scan: &mut Scanner<'_>, mut object: Object, stats: &mut Stats) -> Result<(), Invalid> {
     while let Some(name) = scan.next_name(&mut object)? {
-        if let Field::Given(value) = scan.field()? {
-            stats.set_named(&name, value);
+        if let Field::Given(value) = scan.field()?
+            && !(stats.set_named(cut(&name, WORD_BYTES), value) && name.len() <= WORD_BYTES)
+        {
+            scan.count_over_limit();
         }
     }
     Ok(())

@@ -31,6 +31,7 @@ macro_rules! fixture {
 // Below the macro, because they use it.
 mod arbitrary;
 mod conversations;
+mod limits;
 mod statistics_and_users;
 
 fn moment(text: &str) -> Moment {

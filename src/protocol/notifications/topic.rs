@@ -181,6 +181,11 @@ impl Topics {
         Self(HashMap::with_hasher(hasher))
     }
 
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     pub(super) fn find(&mut self, name: &str) -> Arc<Topic> {
         if let Some(topic) = self.0.get(name) {
             return Arc::clone(topic);

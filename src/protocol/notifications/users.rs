@@ -53,12 +53,16 @@ impl Presence {
         Ok(presence)
     }
 
+    /// Counts a time that cannot be read, and a name that was cut.
+    fn unreadable(&self) -> u32 {
+        self.modified_date.unreadable() + cuts(self.system_presence.as_ref())
+    }
+
     fn dated(self) -> Dated {
         if self.primary == Some(false) {
             return None;
         }
-        let UpperSnake(name) = self.system_presence?;
-        Some((name, self.modified_date.some()))
+        Some((self.system_presence?.name, self.modified_date.some()))
     }
 }
 
@@ -82,17 +86,25 @@ impl RoutingStatus {
         Ok(routing)
     }
 
-    fn dated(self) -> Dated {
-        let UpperSnake(name) = self.status?;
-        Some((name, self.start_time.some()))
+    /// Counts a time that cannot be read, and a name that was cut.
+    fn unreadable(&self) -> u32 {
+        self.start_time.unreadable() + cuts(self.status.as_ref())
     }
+
+    fn dated(self) -> Dated {
+        Some((self.status?.name, self.start_time.some()))
+    }
+}
+
+fn cuts(status: Option<&UpperSnake>) -> u32 {
+    u32::from(status.is_some_and(|status| status.is_cut))
 }
 
 /// Reads `v2.users.{id}.presence`, whose body names no user. Also gives the count of unreadable times.
 pub(super) fn read_presence(scan: &mut Scanner<'_>, user: &Id) -> Result<(UserFacts, u32), Invalid> {
     let object = scan.object()?;
     let presence = Presence::read(scan, object)?;
-    let wrong = presence.modified_date.unreadable();
+    let wrong = presence.unreadable();
     let facts = UserFacts {
         user: user.clone(),
         presence: presence.dated(),
@@ -113,7 +125,7 @@ pub(super) fn read_activity(scan: &mut Scanner<'_>, user: &Id) -> Result<(UserFa
             ActivityKey::RoutingStatus => routing = scan.object_as(RoutingStatus::read)?.some().unwrap_or_default(),
         }
     }
-    let wrong = presence.modified_date.unreadable() + routing.start_time.unreadable();
+    let wrong = presence.unreadable() + routing.unreadable();
     let facts = UserFacts {
         user: user.clone(),
         presence: presence.dated(),
@@ -149,9 +161,11 @@ impl Detail {
         Ok(detail)
     }
 
-    /// How many of its times cannot be read.
-    pub(super) fn unreadable(&self) -> u32 {
-        self.event_time.unreadable() + self.current_state_start.unreadable()
+    /// How many of its times cannot be read, or are later than `trusted_until`.
+    pub(super) fn unreadable(&self, trusted_until: Moment) -> u32 {
+        let is_late = |time: &Field<EpochMs>| time.copied().is_some_and(|EpochMs(at)| at > trusted_until);
+        let times = [&self.event_time, &self.current_state_start].into_iter();
+        times.map(|time| time.unreadable() + u32::from(is_late(time))).sum()
     }
 
     /// The newest of the event's times that is not later than `limit`.

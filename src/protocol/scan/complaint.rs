@@ -20,6 +20,8 @@ pub(super) enum Fault {
     Twice(usize),
     /// A value other than an object.
     NoObject,
+    /// An identifier of more bytes than these.
+    TooLong(usize),
 }
 
 impl Scanner<'_> {
@@ -32,6 +34,11 @@ impl Scanner<'_> {
     #[cold]
     pub(super) fn syntax<T>(&mut self) -> Result<T, Invalid> {
         self.stop(Fault::Syntax)
+    }
+
+    /// Whether the text cannot be read because of an identifier over its limit.
+    pub(crate) fn has_long_id(&self) -> bool {
+        matches!(self.fault, Fault::TooLong(_))
     }
 
     /// What is wrong with the whole text, without quoting it.
@@ -65,6 +72,7 @@ impl Scanner<'_> {
             (line, before.len() - line_start)
         };
         match fault {
+            Fault::TooLong(bytes) => format!("{what} has an identifier of more than {bytes} bytes"),
             Fault::Twice(at) => {
                 let (line, column) = place(at);
                 format!("{what} has a field that cannot be read (line {line}, column {column})")

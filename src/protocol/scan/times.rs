@@ -25,6 +25,8 @@ pub(crate) struct Times {
 pub(crate) struct Body<'a> {
     pub(crate) text: &'a str,
     pub(crate) times: Times,
+    /// Texts in it that were cut, and entries that were left out, where it was read.
+    pub(crate) over_limits: u32,
 }
 
 impl Body<'_> {
@@ -32,6 +34,7 @@ impl Body<'_> {
     pub(crate) const NONE: Self = Self {
         text: "null",
         times: Times::NONE,
+        over_limits: 0,
     };
 }
 

@@ -187,9 +187,10 @@ impl Asker {
     /// The queues' statistics.
     pub(super) fn observations(&self, queues: &[Id]) -> Result<(), Aborted> {
         for some in queues.chunks(analytics::QUEUES_A_CALL) {
-            let facts = self.call(|client, token| {
+            let (facts, unreadable) = self.call(|client, token| {
                 analytics::queue_observations(client, token, some, &analytics::QUEUE_METRICS, Purpose::Backfill)
             })?;
+            self.count_unreadable(unreadable);
             self.control.send(Change::Observations(facts));
         }
         Ok(())
@@ -320,16 +321,21 @@ impl Asker {
         Ok(answered)
     }
 
+    fn count_unreadable(&self, count: u32) {
+        if count > 0 {
+            log::warn!(
+                "repair: {count} texts, times or entries of an answer cannot be read or believed, or are over a limit"
+            );
+            self.control.send(Change::Unreadable { count });
+        }
+    }
+
     fn take(&self, page: DetailsPage, findings: &mut Findings) -> Result<(), Aborted> {
         if page.unreadable > 0 {
             log::warn!("repair: {} entries of an answer are no conversations", page.unreadable);
         }
-        if page.unreadable_times > 0 {
-            log::warn!(
-                "repair: {} times or participants of an answer cannot be read or believed: they count as absent",
-                page.unreadable_times
-            );
-        }
+        let entries = u32::try_from(page.unreadable).unwrap_or(u32::MAX);
+        self.count_unreadable(page.unreadable_times.saturating_add(entries));
         findings.pages += 1;
         findings.conversations += page.conversations.len();
         let mut found = Vec::with_capacity(page.conversations.len());

@@ -7,8 +7,10 @@
 //! pushed back, and a service may ignore page numbers and sizes.
 
 use std::collections::HashSet;
+use std::hash::BuildHasher as _;
 
 use super::query::{PAGE_SIZE, Which};
+use crate::base::hash::Seeded;
 use crate::{Id, Moment};
 
 /// Entries in a row, each below the last, that prove an order: chance gives one such row in 20! pages.
@@ -48,7 +50,9 @@ pub(super) enum Next {
 #[derive(Debug)]
 pub(super) struct Walk {
     which: Which,
-    seen: HashSet<Id>,
+    /// Hashes of ids: a million take the same memory however long the ids are.
+    seen: HashSet<u64>,
+    hasher: Seeded,
     /// The most that was announced.
     announced: u64,
     /// The last key in the order asked for, and the start of its conversation.
@@ -64,6 +68,7 @@ impl Walk {
         Self {
             which,
             seen: HashSet::new(),
+            hasher: Seeded::random(),
             announced: 0,
             last: None,
             falls: 0,
@@ -78,7 +83,7 @@ impl Walk {
         let before = self.seen.len();
         let (mut keys, mut old) = (0, 0);
         for entry in entries {
-            let is_new = self.seen.insert(entry.id.clone());
+            let is_new = self.seen.insert(self.hasher.hash_one(&entry.id));
             let (key, until) = match self.which {
                 Which::Ended(until) => (entry.end, until),
                 Which::Began(until) => (entry.start, until),

@@ -277,3 +277,70 @@ fn ids_are_read_in_lower_case_and_the_body_stays() {
     assert_eq!(event.conversation_id.unwrap().to_string(), CALL);
     assert_eq!(event.body.as_deref(), Some(&*body));
 }
+
+/// Our clock shows 15:00, the service's 13:00 or 17:00.
+#[test]
+fn times_are_believed_up_to_ten_minutes_beyond_the_services_clock() {
+    for service in [moment("2026-05-04T13:00:00Z"), moment("2026-05-04T17:00:00Z")] {
+        let receipt = Receipt::new(now(), service);
+        let hear = |topic: String, body: String| {
+            let mut heard = Vec::new();
+            let text = format!(r#"{{"topicName":"{topic}","eventBody":{body}}}"#);
+            machine().on_text(&text, receipt, &mut heard);
+            match heard.remove(0) {
+                Heard::Event(event) => *event,
+                other => panic!("{other:?}"),
+            }
+        };
+        for (ahead_ms, is_believed) in [(600_000, true), (600_001, false), (250_000_000_000_000, false)] {
+            let at = service.plus_ms(ahead_ms);
+            let expected = (is_believed.then_some(at), u32::from(!is_believed));
+            let presence = hear(
+                format!("v2.users.{USER_1}.presence"),
+                format!(r#"{{"presenceDefinition":{{"systemPresence":"AWAY"}},"modifiedDate":"{at}"}}"#),
+            );
+            let Facts::User(facts) = presence.facts else { panic!() };
+            assert_eq!((facts.presence.unwrap().1, presence.unreadable), expected);
+            for kind in ["routingStatus", "activity"] {
+                let routing = hear(
+                    format!("v2.users.{USER_1}.{kind}"),
+                    format!(r#"{{"routingStatus":{{"status":"IDLE","startTime":"{at}"}}}}"#),
+                );
+                let Facts::User(facts) = routing.facts else { panic!() };
+                assert_eq!((facts.routing_status.unwrap().1, routing.unreadable), expected);
+            }
+            let conversation = hear(
+                format!("v2.routing.queues.{Q}.conversations"),
+                format!(
+                    r#"{{"id":"c","participants":[{{"id":"p","connectedTime":"{at}","calls":[{{"id":"k","callbackScheduledTime":"9999-01-01T00:00:00Z"}}]}}]}}"#
+                ),
+            );
+            let Facts::ConversationUpdate(facts) = conversation.facts else {
+                panic!()
+            };
+            assert_eq!((facts.participants[0].connected, conversation.unreadable), expected);
+            assert_eq!(
+                facts.newest(),
+                expected.0,
+                "a planned time is none at which something happened"
+            );
+            let detail = hear(
+                "v2.detail.events.conversation.c.acd.start".to_owned(),
+                format!(r#"{{"conversationId":"c","eventTime":{}}}"#, at.epoch_ms()),
+            );
+            assert_eq!(detail.unreadable, expected.1);
+        }
+        let interval = hear(
+            format!("v2.analytics.queues.{Q}.observations"),
+            format!(
+                r#"{{"group":{{"queueId":"{Q}"}},"data":[{{"interval":"{0}/9999-01-01T00:00:00Z","metrics":[{{"metric":"nOffered","stats":{{"count":1}}}}]}}]}}"#,
+                "9998-01-01T00:00:00Z"
+            ),
+        );
+        assert_eq!(
+            (interval.unreadable, interval.event_time),
+            (0, None),
+            "intervals are exempt"
+        );
+    }
+}
