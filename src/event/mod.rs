@@ -264,10 +264,13 @@ mod tests {
         };
         let empty = bytes(&update, None);
         assert_eq!(bytes(&update, Some("12345")), empty + 5);
-        update.participants = vec![update::ParticipantUpdate::nothing_of(Id::new("p")); 10];
+        update.participants = vec![update::ParticipantUpdate::nothing_of(Id::PLACEHOLDER); 10];
         assert_eq!(
             bytes(&update, None),
             empty + 10 * size_of::<update::ParticipantUpdate>()
         );
+        let with_uuids = bytes(&update, None);
+        update.participants[0].id = Id::new(&"x".repeat(256));
+        assert!(bytes(&update, None) >= with_uuids + 256, "ids that are no UUIDs count");
     }
 }

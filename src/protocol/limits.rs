@@ -38,7 +38,10 @@ pub(crate) const SEGMENTS: usize = 1_024;
 
 /// The beginning of a text: at most so many bytes, cut between two characters.
 pub(crate) fn cut(text: &str, bytes: usize) -> &str {
-    &text[..text.floor_char_boundary(bytes)]
+    let end = (0..=bytes.min(text.len()))
+        .rev()
+        .find(|end| text.is_char_boundary(*end));
+    &text[..end.unwrap_or(0)]
 }
 
 /// The same, and counts in `unreadable` whether anything was cut off.

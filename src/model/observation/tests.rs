@@ -301,7 +301,7 @@ fn rows_of_all_queues_are_bounded_in_bytes() {
         observations.apply(&facts, at(0));
     }
     assert!(
-        observations.bytes > BYTES_AT_MOST && observations.bytes < BYTES_AT_MOST + 10_000,
+        observations.bytes > BYTES_AT_MOST && observations.bytes < BYTES_AT_MOST + 100_000,
         "{}",
         observations.bytes
     );
