@@ -3,6 +3,7 @@
 //! In: numbers · Out: whether they are allowed · Thread: any (pure).
 
 use std::ops::RangeInclusive;
+#[cfg(feature = "cli")]
 use std::time::Duration;
 
 const DAY_SECS: u64 = 86_400;
@@ -19,6 +20,7 @@ pub(crate) const WINDOWS: RangeInclusive<u64> = 1..=100_000;
 /// `windows.service_level_secs` where it is a number, and `windows.short_abandon_secs`.
 pub(crate) const WAIT_SECS: RangeInclusive<u64> = 0..=DAY_SECS;
 /// `totals.utc_offset`.
+#[cfg(feature = "cli")]
 const OFFSET_MINUTES: RangeInclusive<i32> = -1439..=1439;
 
 /// Whether a window may be so long: a whole number of windows makes a day.

@@ -44,6 +44,7 @@ pub(crate) enum Source {
     /// A service; one on this machine is a simulator.
     Service,
     /// A recording.
+    #[cfg(feature = "cli")]
     Replay,
 }
 
@@ -98,6 +99,7 @@ impl Web {
             interval: config.outputs.interval,
             totals_since: config.totals.since,
             source: match source {
+                #[cfg(feature = "cli")]
                 Source::Replay => "replay",
                 Source::Service if Url::parse(&config.hosts.api).is_ok_and(|url| url.target.is_loopback()) => {
                     "simulator"
