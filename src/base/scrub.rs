@@ -6,8 +6,8 @@
 //! text that was encoded as a whole, such as `id:secret`. A peer that writes it in another way passes.
 
 use std::borrow::Cow;
-use std::collections::VecDeque;
-use std::sync::{OnceLock, PoisonError, RwLock};
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -41,24 +41,24 @@ struct Known {
     forms: Vec<Zeroizing<Vec<u8>>>,
 }
 
-#[derive(Default)]
-struct Secrets {
-    configured: VecDeque<Known>,
-    passing: VecDeque<Known>,
-    /// The first words of all forms, in order.
-    words: Vec<Word>,
-    /// A bit for each hash of a word; empty as long as no secret is known.
-    hashes: Vec<u64>,
+impl Known {
+    /// The first words of all forms, each with its form and its place in it.
+    fn words(&self) -> impl Iterator<Item = (u32, usize, usize)> {
+        let forms = self.forms.iter().enumerate();
+        forms.flat_map(|(form, bytes)| (0..STEP).filter_map(move |at| Some((word(bytes, at)?, form, at))))
+    }
 }
 
-/// Four bytes of a form.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Word {
-    bytes: u32,
-    /// Where in the form they are.
-    at: usize,
-    /// The place of the secret among all, and of the form among its forms.
-    form: (usize, usize),
+#[derive(Default)]
+struct Secrets {
+    configured: VecDeque<Arc<Known>>,
+    passing: VecDeque<Arc<Known>>,
+    /// By their first words: the secrets, the place of the form among a secret's forms, and of the word in the form.
+    words: HashMap<u32, Vec<(Arc<Known>, usize, usize)>>,
+    /// A bit for each hash of a word, also of words that are over; empty as long as no secret is known.
+    hashes: Vec<u64>,
+    /// Secrets that are over since the hashes were made.
+    over: usize,
 }
 
 /// A text is looked at every so many bytes: wherever a form of the shortest length stands, one such place is among its first
@@ -74,31 +74,10 @@ fn secrets() -> &'static RwLock<Secrets> {
 
 /// From now on the secret is replaced.
 pub(super) fn learn(secret: &str, life: Life, stand_in: &'static str) {
-    if secret.len() < SHORTEST_BYTES || secret == NO_SECRET {
-        return;
+    if !secrets().read().unwrap_or_else(PoisonError::into_inner).knows(secret) {
+        let mut secrets = secrets().write().unwrap_or_else(PoisonError::into_inner);
+        secrets.learn(secret, life, stand_in);
     }
-    let is_known = |secrets: &Secrets| {
-        secrets
-            .all()
-            .any(|known| known.forms[0].as_slice() == secret.as_bytes())
-    };
-    if is_known(&secrets().read().unwrap_or_else(PoisonError::into_inner)) {
-        return;
-    }
-    let known = Known {
-        stand_in,
-        forms: forms(secret),
-    };
-    let mut secrets = secrets().write().unwrap_or_else(PoisonError::into_inner);
-    let (list, most) = match life {
-        Life::Configured => (&mut secrets.configured, MOST_CONFIGURED),
-        Life::Passing => (&mut secrets.passing, MOST_PASSING),
-    };
-    list.push_back(known);
-    if list.len() > most {
-        list.pop_front();
-    }
-    secrets.index();
 }
 
 /// All forms of a secret, the longest of those that share a begin first.
@@ -146,40 +125,62 @@ fn inside_base64(secret: &[u8], before: usize) -> String {
 
 impl Secrets {
     fn all(&self) -> impl Iterator<Item = &Known> {
-        self.configured.iter().chain(&self.passing)
+        self.configured.iter().chain(&self.passing).map(|known| &**known)
     }
 
-    fn form(&self, (known, form): (usize, usize)) -> Option<(&[u8], &'static str)> {
-        let known = match known.checked_sub(self.configured.len()) {
-            None => self.configured.get(known)?,
-            Some(known) => self.passing.get(known)?,
+    /// Also of a secret that is not searched for.
+    fn knows(&self, secret: &str) -> bool {
+        let is_same = |known: &Known| known.forms[0].as_slice() == secret.as_bytes();
+        secret.len() < SHORTEST_BYTES || secret == NO_SECRET || self.all().any(is_same)
+    }
+
+    fn learn(&mut self, secret: &str, life: Life, stand_in: &'static str) {
+        if self.knows(secret) {
+            return;
+        }
+        let forms = forms(secret);
+        let known = Arc::new(Known { stand_in, forms });
+        if self.hashes.is_empty() {
+            self.hashes = vec![0; HASHES / 64];
+        }
+        for (word, form, at) in known.words() {
+            self.words.entry(word).or_default().push((Arc::clone(&known), form, at));
+            set(&mut self.hashes, word);
+        }
+        let (list, most) = match life {
+            Life::Configured => (&mut self.configured, MOST_CONFIGURED),
+            Life::Passing => (&mut self.passing, MOST_PASSING),
         };
-        Some((known.forms.get(form)?, known.stand_in))
+        list.push_back(known);
+        if list.len() > most
+            && let Some(over) = list.pop_front()
+        {
+            self.forget(&over);
+        }
     }
 
-    fn index(&mut self) {
-        let mut words = Vec::new();
-        for (known, secret) in self.all().enumerate() {
-            for (form, bytes) in secret.forms.iter().enumerate() {
-                let firsts = (0..STEP).filter_map(|at| Some((at, word(bytes, at)?)));
-                words.extend(firsts.map(|(at, bytes)| Word {
-                    bytes,
-                    at,
-                    form: (known, form),
-                }));
+    fn forget(&mut self, over: &Arc<Known>) {
+        for (word, ..) in over.words() {
+            if let Some(same) = self.words.get_mut(&word) {
+                same.retain(|(known, ..)| !Arc::ptr_eq(known, over));
+                if same.is_empty() {
+                    self.words.remove(&word);
+                }
             }
         }
-        words.sort_unstable();
-        self.hashes = vec![0; 1 << 10];
-        for word in &words {
-            let hash = hash(word.bytes);
-            self.hashes[hash / 64] |= 1 << (hash % 64);
+        self.over += 1;
+        if self.over >= MOST_PASSING {
+            self.over = 0;
+            self.hashes.fill(0);
+            self.words.keys().for_each(|word| set(&mut self.hashes, *word));
         }
-        self.words = words;
     }
 
     /// Where the next secret is: begin, end, and what stands for it.
     fn next(&self, text: &[u8], from: usize) -> Option<(usize, usize, &'static str)> {
+        if self.hashes.is_empty() {
+            return None;
+        }
         let mut at = from;
         while let Some(bytes) = word(text, at) {
             let hash = hash(bytes);
@@ -195,15 +196,30 @@ impl Secrets {
 
     /// The first secret, and of those that begin there the longest, of which `bytes` is the word at this place.
     fn around(&self, text: &[u8], from: usize, at: usize, bytes: u32) -> Option<(usize, usize, &'static str)> {
-        let first = self.words.partition_point(|word| word.bytes < bytes);
-        let same = self.words[first..].iter().take_while(|word| word.bytes == bytes);
-        let found = same.filter_map(|word| {
-            let begin = at.checked_sub(word.at).filter(|begin| *begin >= from)?;
-            let (form, stand_in) = self.form(word.form)?;
+        let found = self.words.get(&bytes)?.iter().filter_map(|(known, form, in_form)| {
+            let begin = at.checked_sub(*in_form).filter(|begin| *begin >= from)?;
+            let form = known.forms.get(*form)?;
             let is_there = text[begin..].starts_with(form);
-            is_there.then_some((begin, begin + form.len(), stand_in))
+            is_there.then_some((begin, begin + form.len(), known.stand_in))
         });
         found.min_by_key(|(begin, end, _)| (*begin, std::cmp::Reverse(*end)))
+    }
+
+    fn replace(&self, bytes: &mut Vec<u8>, from: usize) {
+        let mut at = from;
+        while let Some((begin, end, stand_in)) = self.next(bytes, at) {
+            bytes.splice(begin..end, stand_in.bytes());
+            at = begin + stand_in.len();
+        }
+    }
+
+    fn clean<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        if self.next(text.as_bytes(), 0).is_none() {
+            return Cow::Borrowed(text);
+        }
+        let mut clean = text.as_bytes().to_vec();
+        self.replace(&mut clean, 0);
+        Cow::Owned(String::from_utf8_lossy(&clean).into_owned())
     }
 }
 
@@ -211,7 +227,14 @@ fn word(bytes: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_le_bytes(*bytes.get(at..)?.first_chunk()?))
 }
 
-/// 16 bits.
+fn set(hashes: &mut [u64], word: u32) {
+    let hash = hash(word);
+    hashes[hash / 64] |= 1 << (hash % 64);
+}
+
+const HASHES: usize = 1 << 16;
+
+/// Less than [`HASHES`].
 fn hash(word: u32) -> usize {
     (word.wrapping_mul(0x9e37_79b1) >> 16) as usize
 }
@@ -219,28 +242,12 @@ fn hash(word: u32) -> usize {
 /// Replaces secrets in what `bytes` holds from `from` on.
 pub(crate) fn bytes(bytes: &mut Vec<u8>, from: usize) {
     let secrets = secrets().read().unwrap_or_else(PoisonError::into_inner);
-    if secrets.hashes.is_empty() {
-        return;
-    }
-    let mut at = from;
-    while let Some((begin, end, stand_in)) = secrets.next(bytes, at) {
-        bytes.splice(begin..end, stand_in.bytes());
-        at = begin + stand_in.len();
-    }
+    secrets.replace(bytes, from);
 }
 
 /// The text without secrets.
 pub(crate) fn text(text: &str) -> Cow<'_, str> {
-    let is_clean = {
-        let secrets = secrets().read().unwrap_or_else(PoisonError::into_inner);
-        secrets.hashes.is_empty() || secrets.next(text.as_bytes(), 0).is_none()
-    };
-    if is_clean {
-        return Cow::Borrowed(text);
-    }
-    let mut scrubbed = text.as_bytes().to_vec();
-    bytes(&mut scrubbed, 0);
-    Cow::Owned(String::from_utf8_lossy(&scrubbed).into_owned())
+    secrets().read().unwrap_or_else(PoisonError::into_inner).clean(text)
 }
 
 /// A text of a peer as one line without secrets: control characters become spaces, and a long text is cut off.
@@ -261,9 +268,18 @@ mod tests {
 
     const SECRET: &str = "scrub/test+Se<ret&7";
 
+    /// Tests have secrets of their own: those of the process are pushed out by other tests.
+    fn of(all: &[&str]) -> Secrets {
+        let mut secrets = Secrets::default();
+        all.iter()
+            .for_each(|secret| secrets.learn(secret, Life::Configured, "<secret>"));
+        secrets
+    }
+
     #[test]
     fn a_secret_is_found_in_each_form() {
-        learn(SECRET, Life::Configured, "<secret>");
+        let secrets = of(&[SECRET]);
+        let text = |text: &str| secrets.clean(text).into_owned();
         let encoded = percent_encode(SECRET);
         assert!(encoded.contains("%2F") && encoded.contains("%3C"));
         for plain in [
@@ -284,7 +300,7 @@ mod tests {
             for after in ["", "x", "xy"] {
                 let whole = BASE64_STANDARD.encode(format!("{before}{SECRET}{after}"));
                 for form in [whole.clone(), whole.replace('+', "-").replace('/', "_")] {
-                    let scrubbed = text(&form).into_owned();
+                    let scrubbed = text(&form);
                     assert!(
                         scrubbed.contains("<secret>") && scrubbed.len() < 30,
                         "{form}: {scrubbed}"
@@ -293,7 +309,7 @@ mod tests {
             }
         }
         assert_eq!(text("nothing in it"), "nothing in it");
-        assert!(matches!(text("nothing in it"), Cow::Borrowed(_)));
+        assert!(matches!(secrets.clean("nothing in it"), Cow::Borrowed(_)));
     }
 
     #[test]
@@ -314,10 +330,10 @@ mod tests {
         #[test]
         fn a_secret_is_found_wherever_it_stands(before in "[a-z0-9/%+]{0,30}", between in "[a-z]{0,9}", after in "[a-z]{0,9}") {
             const SECRETS: [&str; 3] = ["8bytes!!", "8bytes!!-and-more", "another-Secret"];
-            SECRETS.iter().for_each(|secret| learn(secret, Life::Configured, "<secret>"));
+            let secrets = of(&SECRETS);
             let [short, long, other] = SECRETS;
             proptest::prop_assert_eq!(
-                text(&format!("{before}{short}{between}{long}{other}{after}")).into_owned(),
+                secrets.clean(&format!("{before}{short}{between}{long}{other}{after}")).into_owned(),
                 format!("{before}<secret>{between}<secret><secret>{after}")
             );
         }
@@ -325,20 +341,21 @@ mod tests {
 
     #[test]
     fn short_secrets_and_the_simulators_are_left_alone() {
-        learn("short", Life::Configured, "<secret>");
-        learn(NO_SECRET, Life::Configured, "<secret>");
-        assert_eq!(text("the simulator is short"), "the simulator is short");
+        let secrets = of(&["short", NO_SECRET]);
+        assert_eq!(secrets.clean("the simulator is short"), "the simulator is short");
     }
 
     #[test]
     fn what_came_in_between_is_forgotten_and_the_configuration_is_not() {
-        learn("kept-for-the-whole-run", Life::Configured, "<secret>");
-        (0..2 * MOST_PASSING).for_each(|n| learn(&format!("token-number-{n:08}"), Life::Passing, "<secret>"));
-        let secrets = secrets().read().unwrap_or_else(PoisonError::into_inner);
-        assert!(secrets.passing.len() <= MOST_PASSING && secrets.configured.len() <= MOST_CONFIGURED);
-        drop(secrets);
-        assert_eq!(text("kept-for-the-whole-run"), "<secret>");
+        let mut secrets = of(&["kept-for-the-whole-run"]);
+        for n in 0..2 * MOST_PASSING {
+            secrets.learn(&format!("token-number-{n:08}"), Life::Passing, "<secret>");
+        }
+        assert_eq!((secrets.passing.len(), secrets.over), (MOST_PASSING, 0));
+        assert!(secrets.words.len() <= 40 * (MOST_PASSING + 1));
+        assert_eq!(secrets.clean("kept-for-the-whole-run"), "<secret>");
+        assert_eq!(secrets.clean("token-number-00000000"), "token-number-00000000");
         let newest = format!("token-number-{:08}", 2 * MOST_PASSING - 1);
-        assert_eq!(text(&newest), "<secret>");
+        assert_eq!(secrets.clean(&newest), "<secret>");
     }
 }
