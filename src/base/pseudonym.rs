@@ -11,11 +11,11 @@ use ring::rand::SystemRandom;
 
 use super::digest::hex;
 use super::id;
+use super::limits::ID_BYTES;
+use super::topic_words::MEDIA_TOPICS;
 
 /// Bytes of the hash that are shown.
 const SHOWN_BYTES: usize = 16;
-/// A longer identifier makes its event malformed, so what stands for it has to be longer, too.
-const LONGEST_ID_BYTES: usize = 256;
 
 fn key() -> &'static hmac::Key {
     static KEY: OnceLock<hmac::Key> = OnceLock::new();
@@ -38,14 +38,15 @@ pub(crate) fn of(text: &str) -> Cow<'_, str> {
     }
     let tag = hmac::sign(key(), text.to_ascii_lowercase().as_bytes());
     let mut shown = format!("h:{}", hex(&tag.as_ref()[..SHOWN_BYTES]));
-    if text.len() > LONGEST_ID_BYTES {
-        shown.extend(std::iter::repeat_n('0', LONGEST_ID_BYTES));
+    // It makes its event malformed, and what stands for it has to do so, too.
+    if text.len() > ID_BYTES {
+        shown.extend(std::iter::repeat_n('0', ID_BYTES));
     }
     Cow::Owned(shown)
 }
 
-/// Words of topics that no identifier is hidden in (the service's list of topics, August 2026).
-const TOPIC_WORDS: [&str; 42] = [
+/// Words of topics that no identifier is hidden in, besides [`MEDIA_TOPICS`] (the service's list of topics, August 2026).
+const TOPIC_WORDS: [&str; 32] = [
     "v2",
     "channel",
     "metadata",
@@ -78,16 +79,6 @@ const TOPIC_WORDS: [&str; 42] = [
     "wrapup",
     "station",
     "aggregates",
-    "calls",
-    "callbacks",
-    "chats",
-    "cobrowsesessions",
-    "emails",
-    "internalmessages",
-    "messages",
-    "screenshares",
-    "socialexpressions",
-    "videos",
 ];
 
 /// A topic with what stands for the identifiers in it. A text without a point is no topic, and stays.
@@ -98,7 +89,10 @@ pub(crate) fn of_topic(topic: &str) -> String {
         // Combined topics: `v2.users.{id}?presence&routingStatus`.
         let (part, rest) = part.split_at(part.find('?').unwrap_or(part.len()));
         let has_id = matches!(before, "queues" | "users" | "conversation") || before == "agent" && place == 4;
-        let is_word = TOPIC_WORDS.iter().any(|word| part.eq_ignore_ascii_case(word));
+        let is_word = TOPIC_WORDS
+            .iter()
+            .chain(&MEDIA_TOPICS)
+            .any(|word| part.eq_ignore_ascii_case(word));
         if place > 0 {
             shown.push('.');
         }
@@ -140,7 +134,7 @@ mod tests {
             32,
             "not the canonical form"
         );
-        assert!(of(&"x".repeat(LONGEST_ID_BYTES + 1)).len() > LONGEST_ID_BYTES);
+        assert!(of(&"x".repeat(ID_BYTES + 1)).len() > ID_BYTES);
     }
 
     #[test]

@@ -9,17 +9,12 @@
 use std::collections::HashMap;
 use std::hash::Hash;
 
+use crate::base::limits::{COMMUNICATIONS, PARTICIPANTS};
 use crate::event::facts::{AfterCallWork, Communication, ConversationFacts, MediaKind, Participant, Stamped, Wrapups};
 use crate::{Id, Moment};
 
 /// A list with more entries is searched through an index, so that joining a very long list takes linear time.
 pub(super) const LINEAR_SEARCH_AT_MOST: usize = 32;
-
-/// Participants of one conversation at most; further ones are not taken.
-pub(super) const PARTICIPANTS_AT_MOST: usize = 256;
-
-/// Communications of one participant at most, and pairs of after-call work and wrap-ups; further ones are not taken.
-pub(super) const COMMUNICATIONS_AT_MOST: usize = 64;
 
 impl ConversationFacts {
     /// A conversation of which nothing was seen: the neutral element of the join.
@@ -42,7 +37,7 @@ impl ConversationFacts {
     pub(crate) fn join_from(&mut self, other: &ConversationFacts) -> bool {
         self.id == other.id
             && latest(&mut self.ended, other.ended)
-                | join_list(&mut self.participants, &other.participants, PARTICIPANTS_AT_MOST)
+                | join_list(&mut self.participants, &other.participants, PARTICIPANTS)
     }
 
     /// The newest time in it, stamps included; `None` if it holds no time.
@@ -174,12 +169,12 @@ impl Entry for Participant {
             | later(&mut self.wrapup_required, &other.wrapup_required)
             | self.wrapups.join_from(&other.wrapups)
             | later(&mut self.listens_in, &other.listens_in)
-            | join_list(&mut self.communications, &other.communications, COMMUNICATIONS_AT_MOST)
+            | join_list(&mut self.communications, &other.communications, COMMUNICATIONS)
     }
 
     fn taken(&self) -> Self {
-        let mut communications = Vec::with_capacity(self.communications.len().min(COMMUNICATIONS_AT_MOST));
-        join_list(&mut communications, &self.communications, COMMUNICATIONS_AT_MOST);
+        let mut communications = Vec::with_capacity(self.communications.len().min(COMMUNICATIONS));
+        join_list(&mut communications, &self.communications, COMMUNICATIONS);
         let mut after_call_work = Vec::new();
         join_work(&mut after_call_work, &self.after_call_work);
         let mut wrapups = Wrapups::default();
@@ -202,7 +197,7 @@ impl Wrapups {
         let mut changed = earliest(&mut self.untimed, other.untimed);
         for at in &other.timed {
             if let Err(place) = self.timed.binary_search(at)
-                && self.timed.len() < COMMUNICATIONS_AT_MOST
+                && self.timed.len() < COMMUNICATIONS
             {
                 self.timed.insert(place, *at);
                 changed = true;
@@ -218,7 +213,7 @@ pub(super) fn join_work(list: &mut Vec<AfterCallWork>, other: &[AfterCallWork]) 
     for work in other {
         match list.binary_search_by_key(&work.started, |known| known.started) {
             Ok(at) => changed |= latest(&mut list[at].ended, work.ended),
-            Err(at) if list.len() < COMMUNICATIONS_AT_MOST => {
+            Err(at) if list.len() < COMMUNICATIONS => {
                 list.insert(at, *work);
                 changed = true;
             }
@@ -455,7 +450,7 @@ mod tests {
         whole.join(many(90, 92));
         assert_eq!(whole.participants.len(), 150);
         whole.join(many(100, 400));
-        assert_eq!(whole.participants.len(), PARTICIPANTS_AT_MOST);
+        assert_eq!(whole.participants.len(), PARTICIPANTS);
     }
 
     #[test]

@@ -13,13 +13,13 @@ use std::cmp::Reverse;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use crate::base::limits::{COMMUNICATIONS, ENTRY_BYTES, PAGE_BYTES, PARTICIPANTS, SEGMENTS};
 use crate::base::order::Ordered as _;
 use crate::event::facts::{
     AcwState, Communication, CommunicationState, ConversationFacts, DisconnectKind, MediaKind, Participant, Purpose,
     Stamped, Wrapups,
 };
 use crate::protocol::json::{Entries, Field, Lenient, Present, each_entry, lenient_object, read_object};
-use crate::protocol::limits::{COMMUNICATIONS, ENTRY_BYTES, PAGE_BYTES, PARTICIPANTS, SEGMENTS};
 use crate::{Id, Moment};
 
 /// One conversation as REST describes it.

@@ -15,9 +15,10 @@ use std::ops::Range;
 
 pub(crate) use self::communication::CommunicationRow;
 pub(crate) use self::participant::ParticipantRow;
-use super::conversation::{COMMUNICATIONS_AT_MOST, LINEAR_SEARCH_AT_MOST, PARTICIPANTS_AT_MOST, latest};
+use super::conversation::{LINEAR_SEARCH_AT_MOST, latest};
 use super::queue_numbers::{QueueNumber, QueueNumbers};
 use super::told::{CommunicationTold, ConversationTold, ParticipantTold};
+use crate::base::limits::{COMMUNICATIONS, PARTICIPANTS};
 use crate::event::facts::{ConversationFacts, Stamped};
 use crate::{Id, Moment};
 
@@ -90,7 +91,7 @@ impl State {
             };
             let at = match found {
                 Some(at) => at,
-                None if self.participants.len() == PARTICIPANTS_AT_MOST => continue,
+                None if self.participants.len() == PARTICIPANTS => continue,
                 None => {
                     changed = Changed::Values;
                     let at = self.participants.len();
@@ -125,7 +126,7 @@ impl State {
             };
             let place = match found {
                 Some(found) => own.start + found,
-                None if known.len() == COMMUNICATIONS_AT_MOST => continue,
+                None if known.len() == COMMUNICATIONS => continue,
                 None => {
                     changed = Changed::Values;
                     self.communications.reserve_exact(1);
@@ -192,7 +193,7 @@ impl State {
 
 /// Room for participants of an event that are not known, if they are few.
 fn new_at_most(known: usize, told: usize) -> usize {
-    told.saturating_sub(known).min(PARTICIPANTS_AT_MOST)
+    told.saturating_sub(known).min(PARTICIPANTS)
 }
 
 /// The later stamp wins; with equal stamps the greater value.

@@ -8,11 +8,11 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use super::json::{Field, Status};
-use super::limits::TOPIC_BYTES;
 use super::scan::{Body, Invalid, Object, Scanner, Times, keys};
 use super::words::same_letters;
 use super::{FewNames, Heard, LONG_TOPIC, Machine, Options, Ping, Refusal};
 use crate::Id;
+use crate::base::limits::TOPIC_BYTES;
 use crate::base::receipt::Receipt;
 use crate::base::scrub::line_of_peer;
 use crate::config::Protocol;

@@ -10,7 +10,7 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::limits::{ID_BYTES, WORD_BYTES};
+use crate::base::limits::{ID_BYTES, WORD_BYTES};
 use crate::event::stats::Name;
 use crate::{Id, Moment};
 

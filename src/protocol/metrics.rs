@@ -8,9 +8,9 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use super::json::{Field, Lenient, Status};
-use super::limits::{ROWS, TOPIC_BYTES, WORD_BYTES, cut_and_count};
 use super::scan::{Body, Invalid, Object, Scanner, keys};
 use super::{FewNames, Heard, LONG_TOPIC, Machine, Options, Ping, Refusal};
+use crate::base::limits::{ROWS, TOPIC_BYTES, WORD_BYTES, cut_and_count};
 use crate::base::receipt::Receipt;
 use crate::base::scrub::line_of_peer;
 use crate::config::{MetricsPayload, Protocol};

@@ -5,7 +5,6 @@
 mod depth;
 pub mod events;
 pub(crate) mod json;
-pub(crate) mod limits;
 pub mod metrics;
 pub mod notifications;
 pub(crate) mod opening;

@@ -17,7 +17,7 @@ use std::borrow::Cow;
 
 use super::depth::MAX_DEPTH;
 use super::json::{Field, Lenient, Longest, LooseId, given};
-use super::limits::cut;
+use crate::base::limits::cut;
 use crate::base::moment::Day;
 use crate::base::receipt::Receipt;
 use crate::{Id, Moment};

@@ -5,7 +5,7 @@
 //! For instance the disconnect type `transfer.noanswer` is also written `noAnswerTransfer` and `NO_ANSWER_TRANSFER`.
 
 use super::json::Lenient;
-use super::limits::{WORD_BYTES, cut};
+use crate::base::limits::{WORD_BYTES, cut};
 use crate::event::facts::{AcwState, CommunicationState, DisconnectKind, MediaKind, Purpose};
 
 /// Whether the letters of `text`, in any case, are those of `name`, which is in lower case.

@@ -10,11 +10,11 @@ use serde_json::value::RawValue;
 
 use super::client::{Method, Request, RestClient};
 use super::rate::Purpose;
+use crate::base::limits::{WORD_BYTES, cut_and_count};
 use crate::base::percent::percent_encode;
 use crate::event::facts::{MediaKind, ObservationFacts, ObservationRow};
 use crate::event::stats::{Name, Stats};
 use crate::protocol::json::{Field, each_entry};
-use crate::protocol::limits::{WORD_BYTES, cut_and_count};
 use crate::{Error, ErrorKind, Id, Moment, Secret};
 
 /// Rows in one answer; some hundreds a queue are usual at most.

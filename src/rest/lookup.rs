@@ -12,10 +12,10 @@ use serde_json::value::RawValue;
 use super::client::{Method, Request, RestClient};
 use super::paging::{Taken, all_pages, each_entity};
 use crate::base::inserted::Inserted as _;
+use crate::base::limits::{ID_BYTES, NAME_BYTES, cut};
 use crate::base::percent::percent_encode;
 use crate::event::facts::MediaKind;
 pub(crate) use crate::event::queue::{Queue, ServiceLevelSetting};
-use crate::protocol::limits::{ID_BYTES, NAME_BYTES, cut};
 use crate::{Error, ErrorKind, Id, Secret};
 
 /// User ids in one query: 40 characters each keep the address under 4 KiB.

@@ -7,8 +7,8 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::client::{Method, Request, RestClient};
+use crate::base::limits::ENTRY_BYTES;
 use crate::protocol::json::{Field, Present, each_entry};
-use crate::protocol::limits::ENTRY_BYTES;
 use crate::{Error, ErrorKind, Secret};
 
 /// Entities per page: the most that the service gives.

@@ -3,8 +3,8 @@
 //! In: `eventBody` of conversation topics · Out: `ConversationUpdate`, how much could not be read · Thread: any (pure).
 
 use super::super::json::Field;
-use super::super::limits::{COMMUNICATIONS, PARTICIPANTS};
 use super::super::scan::{Invalid, Object, Scanner, keys};
+use crate::base::limits::{COMMUNICATIONS, PARTICIPANTS};
 use crate::base::order::Ordered as _;
 use crate::event::facts::{AcwState, MediaKind};
 use crate::event::update::{CommunicationUpdate, ConversationUpdate, ParticipantUpdate};

@@ -15,9 +15,9 @@ use std::fmt;
 use std::time::Duration;
 
 use super::json::{Field, Status};
-use super::limits::TOPIC_BYTES;
 use super::scan::{Body, Invalid, Scanner, Times, keys};
 use super::{Heard, LONG_TOPIC, Machine, Options, Ping};
+use crate::base::limits::TOPIC_BYTES;
 use crate::base::receipt::Receipt;
 use crate::base::scrub::line_of_peer;
 use crate::config::Protocol;

@@ -7,8 +7,8 @@
 //! once (July to August 2026), so both are read as one structure in which every level is optional.
 
 use super::super::json::{Field, Lenient};
-use super::super::limits::{ROWS, WORD_BYTES, cut};
 use super::super::scan::{Invalid, Object, Scanner, keys};
+use crate::base::limits::{ROWS, WORD_BYTES, cut};
 use crate::event::facts::{MediaKind, ObservationFacts, ObservationRow};
 use crate::event::stats::{Name, Stats};
 use crate::{Id, Moment};

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::conversation::Layout;
 use crate::Id;
 use crate::base::hash::Seeded;
+use crate::base::topic_words::MEDIA_TOPICS;
 use crate::event::EventKind;
 use crate::event::facts::MediaKind;
 
@@ -56,20 +57,6 @@ pub(super) struct Topic {
     pub(super) queue: Option<Id>,
     pub(super) user: Option<Id>,
 }
-
-/// Last segments of the topics of one medium, as the service lists them (August 2026).
-const MEDIA_TOPICS: [&str; 10] = [
-    "calls",
-    "callbacks",
-    "chats",
-    "cobrowsesessions",
-    "emails",
-    "internalmessages",
-    "messages",
-    "screenshares",
-    "socialexpressions",
-    "videos",
-];
 
 impl Topic {
     /// Reads a name in any case, although Genesys' topics are case-sensitive.

@@ -18,10 +18,10 @@ pub(crate) const WORD_BYTES: usize = 128;
 /// Bytes of the name of a queue or a user.
 pub(crate) const NAME_BYTES: usize = 1024;
 
-/// Participants of a conversation.
+/// Participants of a conversation; further ones are not taken.
 pub(crate) const PARTICIPANTS: usize = 256;
 
-/// Communications of a participant.
+/// Communications of a participant, and pairs of its after-call work and its wrap-ups; further ones are not taken.
 pub(crate) const COMMUNICATIONS: usize = 64;
 
 /// Rows of statistics, and values of metrics, in one event or answer.
