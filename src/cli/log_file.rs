@@ -44,11 +44,6 @@ impl LogFile {
         })
     }
 
-    /// The next line goes to the file that is then at the path.
-    pub(super) fn reopen(&mut self) {
-        self.file = None;
-    }
-
     /// Appends a line. Returns what the operator must be told: the first failure of a run.
     pub(super) fn write(&mut self, line: &str) -> Option<String> {
         let error = self.append(line).err()?;
@@ -122,10 +117,6 @@ mod tests {
         assert_eq!(file.write("five\n"), None);
         assert_eq!(read(&path), "(2 log lines not written)\nfive\n");
 
-        // The same file, written by somebody else meanwhile, is appended to.
-        file.reopen();
-        assert_eq!(file.write("six\n"), None);
-        assert!(read(&path).ends_with("five\nsix\n"));
         std::fs::remove_dir_all(&directory).unwrap();
     }
 

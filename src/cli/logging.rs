@@ -86,13 +86,6 @@ impl LogTarget {
         self.state().file.is_some()
     }
 
-    /// Opens the log file anew, for programs that rotate it.
-    pub fn reopen(&self) {
-        if let Some(file) = &mut self.state().file {
-            file.reopen();
-        }
-    }
-
     /// Stops writing to stderr, because a screen uses the terminal. A log file is still written.
     pub fn hold_back(&self) {
         self.state().held.get_or_insert_default();

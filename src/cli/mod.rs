@@ -134,7 +134,7 @@ fn demo(flags: &args::DemoFlags, log: &logging::LogTarget) -> Result<(), Error> 
         signals: SignalWatch::start()?,
     };
     let running = simulate::start(&simulator)?;
-    simulate::reach(&running.url)?;
+    running.reach()?;
     config.hosts = crate::config::Hosts::at(&running.url)?;
     run::start(config, &notes, Source::Live(options), &process)
 }

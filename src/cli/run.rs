@@ -45,8 +45,7 @@ pub struct ReplayOptions {
 pub fn start(config: Config, notes: &[String], source: Source, process: &Process) -> Result<(), Error> {
     if let Some(file) = &config.outputs.log_file {
         process.log.append_to(file)?;
-        let log = process.log.clone();
-        process.signals.on_hangup(move || log.reopen());
+        process.signals.go_on_at_hangup();
     }
     for line in notes {
         log::warn!("{line}");

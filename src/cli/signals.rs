@@ -6,6 +6,7 @@
 //! A signal that was ignored when the program was started (nohup, `&` in a script) stays ignored, where the system tells
 //! (Linux). SIGHUP reopens the log file instead of stopping, where there is one.
 
+use std::io::IsTerminal as _;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -34,7 +35,16 @@ struct State {
     received: u32,
     stop: Option<Action>,
     before_exit: Option<Action>,
-    hangup: Option<Box<dyn Fn() + Send>>,
+    hangup: Hangup,
+}
+
+/// What SIGHUP does.
+#[derive(Default)]
+enum Hangup {
+    #[default]
+    Stops,
+    /// It tells of a log file that was moved, unless a terminal that was there is gone.
+    GoesOn { had_terminal: bool },
 }
 
 /// What a signal does.
@@ -91,14 +101,24 @@ impl SignalWatch {
 
     /// Stops the program as the first signal does; has no effect after one.
     pub fn stop(&self) {
-        if !self.received() {
-            self.on_signal(SIGINT);
+        let stop = {
+            let mut state = self.state();
+            if state.received > 0 {
+                return;
+            }
+            state.received = 1;
+            state.stop.take()
+        };
+        log::info!("stopping (a signal ends at once)");
+        if let Some(stop) = stop {
+            stop();
         }
     }
 
-    /// Sets what SIGHUP does instead of stopping.
-    pub fn on_hangup(&self, act: impl Fn() + Send + 'static) {
-        self.state().hangup = Some(Box::new(act));
+    /// From now on SIGHUP does not stop, unless the terminal is gone: the log file was moved, which each line looks for.
+    pub fn go_on_at_hangup(&self) {
+        let had_terminal = std::io::stdout().is_terminal();
+        self.state().hangup = Hangup::GoesOn { had_terminal };
     }
 
     /// Whether a signal that stops has been received.
@@ -113,10 +133,9 @@ impl SignalWatch {
 
     fn reaction(&self, signal: i32) -> Reaction {
         let mut state = self.state();
-        if signal == SIGHUP
-            && let Some(act) = &state.hangup
+        if let (SIGHUP, Hangup::GoesOn { had_terminal }) = (signal, &state.hangup)
+            && *had_terminal == std::io::stdout().is_terminal()
         {
-            act();
             return Reaction::Go;
         }
         state.received += 1;
@@ -211,18 +230,26 @@ mod tests {
     }
 
     #[test]
-    fn a_hangup_that_has_an_action_does_not_stop() {
+    fn a_hangup_does_not_stop_where_there_is_a_log_file_unless_the_terminal_is_gone() {
         let watch = SignalWatch(Arc::default());
-        let count = Arc::new(AtomicU32::new(0));
-        let counted = Arc::clone(&count);
-        watch.on_hangup(move || {
-            counted.fetch_add(1, Ordering::SeqCst);
-        });
+        watch.go_on_at_hangup();
         watch.on_signal(SIGHUP);
         watch.on_signal(SIGHUP);
-        assert_eq!((count.load(Ordering::SeqCst), watch.received()), (2, false));
-        watch.on_signal(SIGTERM);
+        assert!(!watch.received());
+        let had_terminal = !std::io::stdout().is_terminal();
+        watch.state().hangup = Hangup::GoesOn { had_terminal };
+        watch.on_signal(SIGHUP);
         assert!(watch.received());
+    }
+
+    #[test]
+    fn a_key_stops_once_and_never_ends_the_process() {
+        let watch = SignalWatch(Arc::default());
+        let (stopped, stop) = counter();
+        watch.on_stop(stop);
+        watch.stop();
+        watch.stop();
+        assert_eq!(stopped.load(Ordering::SeqCst), 1);
     }
 
     #[test]

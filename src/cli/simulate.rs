@@ -4,7 +4,9 @@
 
 use std::ffi::OsString;
 use std::io::Write;
+use std::net::TcpStream;
 use std::path::Path;
+use std::time::Duration;
 
 use super::args::{CentreFlags, SimulateFlags};
 use super::signals::SignalWatch;
@@ -47,7 +49,24 @@ impl SimulatorSettings {
 /// A simulator that runs until this is dropped.
 pub struct Running {
     pub url: String,
-    _simulator: Simulator,
+    simulator: Simulator,
+}
+
+impl Running {
+    /// Connects to the simulator; without a loopback interface a demo would try for ever.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Local`] where this machine cannot connect to itself within 2 s.
+    pub fn reach(&self) -> Result<(), Error> {
+        const LIMIT: Duration = Duration::from_secs(2);
+        let connected = TcpStream::connect_timeout(&self.simulator.local_addr(), LIMIT);
+        connected.map(drop).map_err(|error| {
+            let what = format!(
+                "{error}; this machine cannot connect to itself: its loopback interface is missing or down (`ip link set lo up`)"
+            );
+            Error::new(ErrorKind::Local, format!("connecting to the simulator at {}", self.url), what)
+        })
+    }
 }
 
 /// Starts a simulator.
@@ -75,21 +94,7 @@ pub fn start(settings: &SimulatorSettings) -> Result<Running, Error> {
     })?;
     Ok(Running {
         url: simulator.url(),
-        _simulator: simulator,
-    })
-}
-
-/// Whether this machine can connect to itself; without a loopback interface a demo would try for ever.
-///
-/// # Errors
-/// [`ErrorKind::Local`] where it cannot.
-pub fn reach(url: &str) -> Result<(), Error> {
-    let address = url.trim_start_matches("http://");
-    std::net::TcpStream::connect(address).map(drop).map_err(|error| {
-        let what = format!(
-            "{error}; this machine cannot connect to itself: its loopback interface is missing or down (`ip link set lo up`)"
-        );
-        Error::new(ErrorKind::Local, format!("connecting to the simulator at {url}"), what)
+        simulator: simulator,
     })
 }
 

@@ -12,7 +12,7 @@ pub(crate) mod message;
 mod metrics;
 mod notes;
 mod outputs;
-mod period;
+pub(crate) mod period;
 mod profile;
 pub(crate) mod reading;
 mod region;

@@ -2,6 +2,7 @@
 //!
 //! In: two events of one entity · Out: one event with the facts of both · Thread: any (pure; the buffer calls it).
 
+use crate::base::limits::ROWS;
 use crate::event::facts::{Facts, MetricFacts, ObservationFacts, UserFacts};
 use crate::event::stats::Name;
 use crate::event::{Event, EventKind};
@@ -37,6 +38,16 @@ pub(crate) fn entity_key(event: &Event) -> Option<EntityKey> {
         id,
         part,
     })
+}
+
+/// Whether the merged event would still be one that is read in one piece: a list that grows with every event would make each
+/// merge slower than the one before.
+pub(crate) fn fits(waiting: &Event, newer: &Event) -> bool {
+    match (&waiting.facts, &newer.facts) {
+        (Facts::Observations(ours), Facts::Observations(theirs)) => ours.rows.len() + theirs.rows.len() <= ROWS,
+        (Facts::Metrics(ours), Facts::Metrics(theirs)) => ours.values.len() + theirs.values.len() <= ROWS,
+        _ => true,
+    }
 }
 
 /// Merges `newer` into `waiting`, which then holds the facts of both and the body of the newer one.

@@ -50,6 +50,7 @@ pub(super) fn serve(stream: &Arc<TcpStream>, shared: &Shared, waiting: &Waiting)
             }
             Err(Failure::Gone) => return,
             Err(Failure::Refuse(status, why)) => {
+                waiting.begin(&shared.next_wait);
                 refuse(stream, status, why, limits);
                 return;
             }
@@ -63,6 +64,8 @@ pub(super) fn serve(stream: &Arc<TcpStream>, shared: &Shared, waiting: &Waiting)
                     "HEAD" => response.head_bytes(Some(connection)),
                     _ => response.to_bytes(Some(connection)),
                 };
+                // A peer that does not read its answer waits as one that sends nothing, and goes first where room is needed.
+                waiting.begin(&shared.next_wait);
                 if write_within(stream, &bytes, limits.write_time).is_err() {
                     return;
                 }

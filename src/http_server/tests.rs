@@ -231,6 +231,24 @@ fn who_waits_longest_goes_first_whoever_came_first() {
 }
 
 #[test]
+fn peers_that_do_not_read_their_answers_keep_nobody_out() {
+    let server = server(Limits {
+        connections: 2,
+        write_time: Duration::from_secs(60),
+        ..patient()
+    });
+    let many = b"GET /x HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".repeat(1000);
+    let mut deaf = [connect(&server), connect(&server)];
+    for peer in &mut deaf {
+        peer.set_write_timeout(Some(Duration::from_millis(300))).unwrap();
+        // Until the server cannot write any more, and therefore reads no more.
+        while peer.write_all(&many).is_ok() {}
+    }
+    until_all_wait(&server);
+    one_request(&mut connect(&server));
+}
+
+#[test]
 fn connections_leave_descriptors_to_the_rest_of_the_program() {
     assert_eq!(allowed_by(None, 512), 512);
     assert_eq!(allowed_by(Some(1024), 512), 512);

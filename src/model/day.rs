@@ -110,7 +110,7 @@ impl History {
         let Some(last) = self.last else {
             return (None, now.service);
         };
-        let passed_ms = now.ours.millis_since(last.ours) - now.stepped_ms;
+        let passed_ms = now.ours.millis_since(last.ours);
         let holds = now.stepped_ms == 0 && (0..=LONGEST_MS).contains(&passed_ms);
         if last.service.millis_since(now.service) <= STANDS_STILL_MS {
             return (holds.then_some(last.service), now.service.max(last.service));

@@ -200,9 +200,9 @@ impl Packed {
         }
     }
 
-    /// Drops the chunk that was begun first. Returns how many finished conversations in it had a newest time at
-    /// `forgotten` or later; older ones are due anyway, and evicted ones were counted as evicted already. `None` if there
-    /// is no chunk.
+    /// Drops the chunk whose newest time is the oldest. Returns how many finished conversations count as evicted: those of
+    /// a chunk whose newest time is `forgotten` or later (some of them may have been due); evicted ones were counted
+    /// already. `None` if there is no chunk.
     pub(crate) fn drop_some(&mut self, forgotten: Moment) -> Option<u64> {
         let all = [Lifetime::Day, Lifetime::Month].into_iter();
         let lifetime = all

@@ -103,6 +103,13 @@ impl LastChanges {
             }
             return;
         }
+        // A start that fails is over: what follows is an interruption.
+        if change.state != ConnectionState::Connecting
+            && let Some(open) = open.filter(|open| matches!(open.what, What::Start {}))
+        {
+            open.until = Some(at);
+        }
+        let open = self.last(|entry| entry.until.is_none() && matches!(entry.what, What::Interruption { .. }));
         let is_stop = change.state == ConnectionState::Stopped;
         if let Some(What::Interruption {
             cause,

@@ -81,6 +81,19 @@ fn the_start_and_each_interruption_are_one_entry() {
 }
 
 #[test]
+fn a_start_that_fails_is_over_when_it_failed() {
+    use ConnectionState::{Backoff, Connecting, Streaming};
+    let told = told(&[
+        state(0, Connecting, None, Some(1)),
+        state(1, Backoff, Some("connection refused"), Some(1)),
+        state(3, Connecting, None, Some(2)),
+        state(4, Streaming, None, None),
+    ]);
+    let spans: Vec<_> = told.iter().map(|entry| (entry.at, entry.until)).collect();
+    assert_eq!(spans, [(at(0), Some(at(1))), (at(1), Some(at(4)))]);
+}
+
+#[test]
 fn a_gap_its_end_and_its_repair_are_one_entry_by_the_services_clock() {
     let mut changes = LastChanges::default();
     for item in [

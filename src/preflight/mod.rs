@@ -322,7 +322,10 @@ const PAGE_ADVICE: &str = "A proxy blocks this, or this network wants a login fi
 
 /// The permissions that a text of the service names, such as `routing:queue:view`.
 fn named_permissions(text: &str) -> Option<String> {
-    let is_part = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric());
+    // Not a time of day, which has such parts too.
+    let is_part = |part: &str| {
+        part.starts_with(|c: char| c.is_ascii_alphabetic()) && part.bytes().all(|b| b.is_ascii_alphanumeric())
+    };
     let named = text
         .split(|c: char| !c.is_ascii_alphanumeric() && c != ':')
         .filter(|word| {

@@ -52,13 +52,21 @@ impl Part {
         }
     }
 
+    /// The counts alone.
+    fn without_live(&self) -> Self {
+        Self {
+            offered: self.offered,
+            answered: self.answered,
+            abandoned: self.abandoned,
+            coverage_percent: self.coverage_percent,
+            ..Self::default()
+        }
+    }
+
     /// Together with another queue.
     fn add(&mut self, other: &Self) {
         fn both<T>(a: Option<T>, b: Option<T>, join: impl Fn(T, T) -> T) -> Option<T> {
-            match (a, b) {
-                (Some(a), Some(b)) => Some(join(a, b)),
-                (a, b) => a.or(b),
-            }
+            Some(join(a?, b?))
         }
         self.offered = both(self.offered, other.offered, |a, b| a + b);
         self.answered = both(self.answered, other.answered, |a, b| a + b);
@@ -71,15 +79,19 @@ impl Part {
     }
 }
 
-type Parts = BTreeMap<Moment, Part>;
+/// Each with the number of queues that are in it.
+type Parts = BTreeMap<Moment, (Part, usize)>;
 
 /// `{"windows":{"<start>":{…}},"quarters":{"<start>":{…}}}` of these queues together, of all without any. What is not known
-/// is absent.
+/// is absent: live numbers where those of one of the queues are not known.
 pub(super) fn json(snapshot: &Snapshot, queues: &[Id]) -> String {
     let (mut windows, mut quarters) = (Parts::new(), Parts::new());
     let add = |parts: &mut Parts, (start, part): (Moment, Part)| match parts.get_mut(&start) {
-        Some(sum) => sum.add(&part),
-        None => drop(parts.insert(start, part)),
+        Some((sum, count)) => {
+            sum.add(&part);
+            *count += 1;
+        }
+        None => drop(parts.insert(start, (part, 1))),
     };
     let live = |(start, live): (Moment, WindowLive)| (start, Part::of_live(live));
     if let ([], Some(all)) = (queues, &snapshot.all_queues) {
@@ -87,16 +99,18 @@ pub(super) fn json(snapshot: &Snapshot, queues: &[Id]) -> String {
         counted.for_each(|part| add(&mut windows, part));
         all.day.quarters().map(live).for_each(|part| add(&mut quarters, part));
     }
-    for queue in queues.iter().filter_map(|id| snapshot.queues.get(id)) {
+    let wanted: Vec<_> = queues.iter().filter_map(|id| snapshot.queues.get(id)).collect();
+    for queue in &wanted {
         let counted = queue.windows.iter().flat_map(|windows| windows.iter());
         let counted = counted.map(|window| (window.start, Part::of_window(&window)));
         counted.for_each(|part| add(&mut windows, part));
         queue.day.quarters().map(live).for_each(|part| add(&mut quarters, part));
     }
     let rows = |parts: &Parts| -> Value {
-        let rows = parts
-            .iter()
-            .map(|(start, part)| (start.to_string(), object(part).into()));
+        let rows = parts.iter().map(|(start, (part, count))| match *count < wanted.len() {
+            true => (start.to_string(), object(&part.without_live()).into()),
+            false => (start.to_string(), object(part).into()),
+        });
         rows.inserted::<Map<String, Value>>().into()
     };
     json!({"windows": rows(&windows), "quarters": rows(&quarters)}).to_string()
@@ -171,6 +185,28 @@ mod tests {
             (&json!(8), &json!(3.3), &json!(6))
         );
         assert_eq!(sum["waiting_max"], Value::Null);
+    }
+
+    #[test]
+    fn a_sum_is_not_known_where_one_of_its_queues_is_not() {
+        let mut snapshot = snapshot();
+        let windows = vec![window(1, 1, Some((9.0, 9.0))), window(2, 1, None)];
+        let queue = QueueSnapshot {
+            windows: Some(windows.into_iter().collect()),
+            ..QueueSnapshot::default()
+        };
+        snapshot.queues.insert(Id::new("d"), queue);
+        let both = told(&snapshot, &["a", "d"]);
+        assert_eq!(
+            (&both[SECOND]["offered"], &both[SECOND]["waiting_mean"]),
+            (&json!(4), &Value::Null)
+        );
+        let first = &told(&snapshot, &["b", "d"])["1970-01-01T00:01:00.000Z"];
+        assert_eq!(
+            (&first["offered"], &first["waiting_mean"]),
+            (&json!(1), &Value::Null),
+            "b has no such window"
+        );
     }
 
     #[test]

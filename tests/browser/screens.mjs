@@ -442,6 +442,7 @@ async function agents() {
   await page.locator('#agents-open').focus();
   await page.keyboard.press('Enter');
   assert.equal(new URL(page.url()).searchParams.get('agents'), '1');
+  assert.match(await page.getAttribute('#wall', 'href'), /agents=1/);
   const names = () => page.locator('#agent-rows .name').allTextContents();
   assert.deepEqual(await names(), ['Bea <i>', 'Cem', 'Dan', 'Ada', 'آمال'], 'red, amber, the longest time');
   const marks = () => page.locator('#agent-rows .alert:not(.hidden)').evaluateAll((all) => all.map((mark) => `${mark.textContent} ${mark.getAttribute('aria-label')}`));

@@ -169,7 +169,7 @@ fn until_contains(path: &Path, part: &str) {
 }
 
 #[test]
-fn a_hangup_reopens_the_log_file_and_goes_on() {
+fn a_log_file_that_was_moved_is_opened_anew_and_a_hangup_does_not_stop() {
     let sim = start(busy());
     let directory = Directory::new("log");
     let (log, rotated) = (directory.file("log"), directory.file("log.1"));

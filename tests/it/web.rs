@@ -226,7 +226,14 @@ fn a_token_is_asked_for_and_opens_by_header_and_form() {
     let address = stream.stream().http_address().expect("http.listen is set");
     let address = SocketAddr::from(([127, 0, 0, 1], address.port()));
     stream.until_streaming();
-    for path in ["/", "/metrics", "/api/snapshot", "/api/events", "/api/page"] {
+    for path in [
+        "/",
+        "/metrics",
+        "/api/snapshot",
+        "/api/events",
+        "/api/page",
+        "/api/page/day",
+    ] {
         let answer = get(address, path, &[]);
         assert_eq!(answer.status, 401, "{path}");
         assert!(!answer.body.contains("queues\":"), "{path}");

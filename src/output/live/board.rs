@@ -114,11 +114,15 @@ impl Board {
                 }
             }
             Key::Up => self.step(newest, history, |at, _| at.saturating_sub(1)),
-            Key::Down => self.step(newest, history, |at, _| at + 1),
+            Key::Down => self.step(newest, history, |at, _| at.saturating_add(1)),
             Key::PageUp => self.step(newest, history, |at, _| at.saturating_sub(PAGE_ROWS)),
-            Key::PageDown => self.step(newest, history, |at, _| at + PAGE_ROWS),
-            Key::Home => self.step(newest, history, |_, _| 0),
-            Key::End => self.step(newest, history, |_, most| most),
+            Key::PageDown => self.step(newest, history, |at, _| at.saturating_add(PAGE_ROWS)),
+            Key::Home | Key::End if self.page == Page::Queues => {
+                self.select(newest, history, |_, most| if key == Key::End { most } else { 0 });
+            }
+            Key::Home => self.scroll = 0,
+            // The screen says how far it can be scrolled when it is drawn.
+            Key::End => self.scroll = usize::MAX,
             Key::Left | Key::Right => {
                 if matches!(self.page, Page::Queue(_)) {
                     let is_right = key == Key::Right;

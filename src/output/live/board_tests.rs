@@ -6,7 +6,8 @@ use super::*;
 use crate::output::testing::{SALES, SUPPORT, a_snapshot};
 use proptest::prelude::*;
 
-/// Presses what the text says: `>` Enter, `<` Escape, `^` up, `v` down, `-` Backspace, anything else its letter.
+/// Presses what the text says: `>` Enter, `<` Escape, `^` up, `v` down, `}` End, `]` PgDn, `-` Backspace, anything else its
+/// letter.
 fn press(board: &mut Board, keys: &str) -> Act {
     let (snapshot, history) = (Arc::new(a_snapshot()), History::default());
     let mut act = Act::Redraw;
@@ -16,6 +17,8 @@ fn press(board: &mut Board, keys: &str) -> Act {
             '<' => Key::Escape,
             '^' => Key::Up,
             'v' => Key::Down,
+            '}' => Key::End,
+            ']' => Key::PageDown,
             '-' => Key::Backspace,
             c => Key::Char(c),
         };
@@ -28,6 +31,13 @@ fn after(keys: &str) -> Board {
     let mut board = Board::default();
     press(&mut board, keys);
     board
+}
+
+#[test]
+fn the_end_is_the_end_before_anything_is_drawn_too() {
+    assert_eq!(after("e}v]v").scroll, usize::MAX);
+    assert_eq!(after("}").selected, after("v]").selected);
+    assert_ne!(after("}").selected, after("v").selected);
 }
 
 #[test]

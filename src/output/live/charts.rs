@@ -8,6 +8,7 @@ use super::history::{bars, sparkline};
 use super::layout::{Line, Style};
 use super::view::View;
 use crate::Moment;
+use crate::config::period;
 use crate::model::snapshot::{Day, LiveRange, Numbers, WindowLive, WindowSnapshot};
 use crate::output::text::number;
 
@@ -252,14 +253,7 @@ fn chart(
 
 /// Seconds of a window, from its granularity (`PT30S`, `PT1M`, `PT1H`).
 fn secs(window: &WindowSnapshot) -> u64 {
-    let text = window.granularity.trim_start_matches("PT");
-    let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
-    let unit = match &text[digits.len()..] {
-        "S" => 1,
-        "H" => 3600,
-        _ => 60,
-    };
-    digits.parse().unwrap_or(1) * unit
+    period::parse_simple(&window.granularity).unwrap_or(60)
 }
 
 fn end_of(window: &WindowSnapshot) -> Moment {

@@ -131,12 +131,17 @@ pub(super) fn queues<'a>(
         }
     };
     let by_name = |one: &(&Id, &QueueSnapshot), other: &(&Id, &QueueSnapshot)| {
-        names(one.1.name.as_deref(), other.1.name.as_deref()).then(one.0.cmp(other.0))
+        names(
+            one.1.name.as_deref(),
+            other.1.name.as_deref(),
+            order.by == QueueSort::Name && order.is_reversed,
+        )
+        .then(one.0.cmp(other.0))
     };
     rows.order_by(|one, other| {
         let grows = order.by == QueueSort::ServiceLevel;
         match order.by {
-            QueueSort::Name if order.is_reversed => by_name(one, other).reverse(),
+            QueueSort::Name => by_name(one, other),
             _ => values(value(one), value(other), grows != order.is_reversed).then_with(|| by_name(one, other)),
         }
     });
@@ -155,14 +160,15 @@ pub(super) fn agents<'a>(
     };
     let mut rows: Vec<_> = snapshot.users.iter().filter(shown).collect();
     rows.order_by(|one, other| {
-        let by_name = || names(one.1.name.as_deref(), other.1.name.as_deref()).then(one.0.cmp(other.0));
+        let is_turned = order.by == AgentSort::Name && order.is_reversed;
+        let by_name = || names(one.1.name.as_deref(), other.1.name.as_deref(), is_turned).then(one.0.cmp(other.0));
         let order_of = match order.by {
             // The earlier its begin, the longer a status has lasted.
             AgentSort::Time => match (one.1.since, other.1.since) {
                 (Some(one), Some(other)) => turned(one.cmp(&other), order.is_reversed),
                 (one, other) => one.is_none().cmp(&other.is_none()),
             },
-            AgentSort::Name => turned(by_name(), order.is_reversed),
+            AgentSort::Name => by_name(),
             AgentSort::Status => turned(status(one.1).cmp(&status(other.1)), order.is_reversed),
         };
         order_of.then_with(by_name)
@@ -186,9 +192,10 @@ fn contains(name: Option<&str>, id: &Id, lower_case: &str) -> bool {
     named || id.to_string().contains(lower_case)
 }
 
-/// Those without a name last.
-fn names(one: Option<&str>, other: Option<&str>) -> Ordering {
-    one.is_none().cmp(&other.is_none()).then(one.cmp(&other))
+/// Those without a name last, also where the order is turned.
+fn names(one: Option<&str>, other: Option<&str>, is_turned: bool) -> Ordering {
+    let is_missing = one.is_none().cmp(&other.is_none());
+    is_missing.then_with(|| turned(one.cmp(&other), is_turned))
 }
 
 /// Rows without a value stand last whichever way the values go.

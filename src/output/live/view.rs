@@ -81,12 +81,13 @@ impl View<'_> {
         let connection = &self.snapshot.connection;
         let waited = between(self.snapshot.generated_at, self.now);
         let freshness = &self.snapshot.freshness;
-        if connection.state == ConnectionState::Stopped {
+        if self.board.paused.is_some() {
+            // Then the numbers are old, whatever the connection does.
+            Some("PAUSED".to_owned())
+        } else if connection.state == ConnectionState::Stopped {
             Some("STOPPED".to_owned())
         } else if connection.state != ConnectionState::Streaming {
             Some("NOT LIVE".to_owned())
-        } else if self.board.paused.is_some() {
-            Some("PAUSED".to_owned())
         } else if waited >= SILENT {
             Some(format!("NO NEW NUMBERS FOR {}", span(waited)))
         } else if !freshness.is_empty() && freshness.values().all(|kind| kind.stale) {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::config::Protocol;
-use crate::event::facts::{ConversationStateFacts, Facts};
+use crate::event::facts::{ConversationStateFacts, Facts, MetricFacts};
 use crate::event::{Event, EventKind};
 use crate::{Id, Moment};
 
@@ -352,6 +352,44 @@ fn large(number: i64, bytes: usize) -> Event {
     let mut event = event(&number.to_string(), number);
     event.body = Some("x".repeat(bytes).into());
     event
+}
+
+#[test]
+fn an_event_that_others_are_merged_into_does_not_grow_without_end() {
+    let rig = rig(1, WhenFull::Coalesce);
+    let rows = crate::base::limits::ROWS / 2;
+    for n in 0..10 {
+        let values = (0..rows).map(|m| (format!("metric {n} {m}").as_str().into(), 1.0));
+        let facts = MetricFacts {
+            metric_type: "queue".into(),
+            entity: None,
+            at: None,
+            values: values.collect(),
+        };
+        rig.send(Event {
+            facts: Facts::Metrics(Box::new(facts)),
+            ..event("q", n)
+        });
+    }
+    let mut taken = Batch::default();
+    let mut most = 0;
+    while rig.receiver.take(&mut taken) {
+        for event in std::iter::from_fn(|| taken.pop()) {
+            Telemetry::add(&rig.telemetry.applied, 1);
+            let Facts::Metrics(facts) = &event.facts else {
+                panic!("no metrics")
+            };
+            most = most.max(facts.values.len());
+        }
+    }
+    assert_eq!(most, 2 * rows);
+    let counters = rig.telemetry.counters();
+    assert_eq!(counters.events_buffered, 0);
+    assert!(counters.events_dropped > 0, "{counters:?}");
+    assert_eq!(
+        counters.events_applied + counters.events_coalesced + counters.events_dropped,
+        10
+    );
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::collections::{HashMap, VecDeque};
 
 use super::batch::Batch;
 use crate::event::Event;
-use crate::event::coalesce::{EntityKey, entity_key, merge};
+use crate::event::coalesce::{EntityKey, entity_key, fits, merge};
 
 /// Empty batches that are kept for their memory.
 const SPARE_AT_MOST: usize = 2;
@@ -106,8 +106,13 @@ impl Waiting {
         }
     }
 
-    /// Merges the oldest event of `batch` into the newest waiting event of its entity; whether there was one.
+    /// Merges the oldest event of `batch` into the newest waiting event of its entity; whether there was one, and there was
+    /// room in it.
     pub(super) fn merge(&mut self, batch: &mut Batch) -> bool {
+        // What was merged before may have grown beyond the limit.
+        if self.bytes > self.max_bytes {
+            return false;
+        }
         let Some(key) = batch.oldest().and_then(entity_key) else {
             return false;
         };
@@ -118,15 +123,19 @@ impl Waiting {
             }
             index
         });
+        let mut is_merged = false;
         let waiting = index.get(&key).and_then(|(number, place)| {
             let at = usize::try_from(number.checked_sub(self.first)?).ok()?;
             self.batches.get_mut(at)?.change(*place, |waiting| {
-                if let Some(event) = batch.pop() {
+                is_merged = batch.oldest().is_some_and(|newer| fits(waiting, newer));
+                if is_merged && let Some(event) = batch.pop() {
                     merge(waiting, event);
                 }
             })
         });
-        let Some(more) = waiting else { return false };
+        let (true, Some(more)) = (is_merged, waiting) else {
+            return false;
+        };
         self.bytes = self.bytes.saturating_add_signed(more);
         true
     }

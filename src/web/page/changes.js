@@ -41,7 +41,7 @@ function changeState(change) {
   const isOver = change.until != null;
   const secs = isOver ? (toMillis(change.until) - toMillis(change.at)) / 1000 : secsSince(change.at);
   const duration = formatDuration(secs);
-  const state = isOver ? texts.lasted(duration) : texts.lasts(duration);
+  const state = isOver ? duration : texts.lasts(duration);
   if (change.kind !== 'gap' || !isOver) return state;
   return `${state} · ${change.repaired ? texts.repaired : texts.notRepaired}`;
 }

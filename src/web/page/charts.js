@@ -3,13 +3,9 @@
 /** How many values a chart has room for. */
 const CHART_VALUES = 60;
 
-/**
- * A line and the area beneath it, 100 wide and 30 high. `values` may be longer than a chart has room for: then it
- * becomes denser. An unknown value interrupts the line.
- */
+/** A line and the area beneath it, 100 wide and 30 high. An unknown value interrupts the line. */
 function sparkline(values) {
   const greatest = Math.max(4, ...values.map((value) => value ?? 0));
-  const room = Math.max(CHART_VALUES, values.length);
   let line = '';
   let area = '';
   let lastX; // of the stretch that is being drawn
@@ -19,7 +15,7 @@ function sparkline(values) {
   };
   values.forEach((value, i) => {
     if (value == null) return close();
-    const x = (((i + room - values.length) * 100) / (room - 1)).toFixed(2);
+    const x = (((i + CHART_VALUES - values.length) * 100) / (CHART_VALUES - 1)).toFixed(2);
     const y = (29 - (value * 27) / greatest).toFixed(2);
     line += `${lastX == null ? 'M' : 'L'}${x} ${y}`;
     area += lastX == null ? `M${x} 30L${x} ${y}` : `L${x} ${y}`;

@@ -38,6 +38,8 @@ async function askForDay() {
   const one = chartQueue();
   const asked = JSON.stringify([shown, one]);
   if (asked === day.asked && performance.now() - day.askedAt < DAY_EVERY_MS) return;
+  // Until the answer is there, and if there is none, nothing is shown under another name.
+  if (asked !== day.asked) Object.assign(day, { all: NO_WINDOWS, chart: NO_WINDOWS });
   [day.asked, day.askedAt] = [asked, performance.now()];
   const read = async (ids) => {
     const query = ids.map((id) => `queue=${encodeURIComponent(id)}`).join('&');
@@ -198,10 +200,11 @@ function showHours(parts, step) {
   rows.slice(hours.length).forEach((tr) => tr.remove());
 }
 
-/** The sum over the shown queues, by the minutes of the small charts; `undefined` where it is not known. */
+/** The sum over the shown queues, by the minutes of the small charts, if windows are minutes; `undefined` where it is not known. */
 function dayValues(field) {
   const { windows } = day.all;
-  const step = stepOf(windows);
+  const step = 60_000;
+  if (stepOf(windows) !== step) return [];
   const byStart = new Map(windows.map((timeWindow) => [timeWindow.start, timeWindow[field]]));
   const last = windows.at(-1)?.start ?? 0;
   return Array.from({ length: CHART_VALUES - 1 }, (_, i) => byStart.get(last - (CHART_VALUES - 2 - i) * step));

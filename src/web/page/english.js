@@ -155,7 +155,6 @@ const english = {
   attempts: (attempts) => ` · ${attempts} attempts`,
   gapOf: (topics) => (topics == null ? 'Gap of all topics' : `Gap of ${count(topics, 'topic')}`),
   alertOf: (queue, what, level, value) => `${queue}: ${what} ${level.toLowerCase()} at ${value}`,
-  lasted: (duration) => duration,
   lasts: (duration) => `${duration}, goes on`,
   repaired: 'repaired',
   notRepaired: 'not repaired',

@@ -64,7 +64,6 @@ function chooseQueues() {
 function applyView() {
   applyTheme();
   setText(byId('heading'), choice('title') ?? texts.heading);
-  byId('wall').href = addressOf({ kiosk: true });
   forgetAlerts();
   updateAlertCounts();
   sortQueues();

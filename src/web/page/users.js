@@ -12,6 +12,7 @@ const userItems = new Map();
 
 /** The columns of the table, each with what it is sorted by; `need` is the order without a choice. */
 const AGENT_KEYS = {
+  __proto__: null,
   name: ({ id, user }) => user.name ?? id,
   status: ({ user }) => formatStatus(user.routing_status),
   presence: ({ user }) => formatStatus(user.presence),
@@ -178,7 +179,10 @@ function sortUsers() {
   setText(byId('limits-unread'), limitsUnread.length && isAsked ? texts.noLimit(limitsUnread.join(', ')) : '');
 }
 
-/** Goes on with the durations between two pictures. */
+/** Who was beyond which limit when the agents were put in order. */
+let orderedBeyond = '';
+
+/** Goes on with the durations between two pictures; agents that passed a limit in the meantime get their place. */
 function tickUsers() {
   const beyond = [];
   if (choice('agents') === '1') {
@@ -187,6 +191,12 @@ function tickUsers() {
       if (level) beyond.push({ item, level });
       if (item.tr.parentNode) showTime(item, level);
     }
+  }
+  const nowBeyond = beyond.map(({ item, level }) => `${item.id} ${level}`).join();
+  if (nowBeyond !== orderedBeyond) {
+    orderedBeyond = nowBeyond;
+    sortUsers();
+    return;
   }
   const first = beyond.sort((a, b) => ALERT_RANKS[b.level] - ALERT_RANKS[a.level] || toMillis(a.item.user.since) - toMillis(b.item.user.since));
   const named = first.slice(0, view.kiosk ? MOST_NAMED : 0).map(({ item: { id, user }, level }) =>

@@ -36,6 +36,7 @@ function addressOf({ kiosk }) {
 
 function keepChoices() {
   history.replaceState(null, '', addressOf(view));
+  document.getElementById('wall').href = addressOf({ kiosk: true });
   try {
     localStorage.setItem(STORED_AS, JSON.stringify([...choices]));
   } catch {
