@@ -244,7 +244,7 @@ pub struct SubscriptionFlags {
     /// Queue by id or name, or all (repeatable)
     #[arg(long, value_name = "ID_OR_NAME", value_hint = ValueHint::Other)]
     pub queue: Vec<String>,
-    /// User by id, or queue-members (repeatable)
+    /// User by id, or queue-members: those of the queues given with --queue (repeatable)
     #[arg(long, value_name = "ID", value_hint = ValueHint::Other)]
     pub user: Vec<String>,
     /// Notification topic, verbatim (repeatable)
@@ -271,10 +271,11 @@ pub struct OutputFlags {
     /// What is written to stdout [default: auto = live on a terminal (? there lists its keys), lines elsewhere]
     #[arg(long, value_name = "FORM", value_parser = Suggested(&["auto", "live", "events", "snapshots", "lines", "none"]))]
     pub output: Option<String>,
-    /// Empty names, addresses, attributes and notes in records
+    /// Empty names of people, addresses, attributes and notes in records, recordings and webhooks, and replace identifiers
+    /// that are no UUIDs by hashes; the snapshot file and HTTP stay as they are
     #[arg(long)]
     pub redact: bool,
-    /// Write each snapshot to this file, replaced atomically
+    /// Write snapshots to this file (at most one a second: outputs.snapshot_every_secs)
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub snapshot_file: Option<String>,
     /// Milliseconds between snapshots [default: 1000]

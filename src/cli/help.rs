@@ -11,7 +11,10 @@ pub const EXIT_CODES: [(&str, &str); 5] = [
     ),
     ("2", "usage or configuration; nothing was connected"),
     ("3", "credentials or permission refused"),
-    ("4", "a check failed, or there is no data for the metrics asked for"),
+    (
+        "4",
+        "a check failed, an audit file is broken, or there is no data for the metrics asked for",
+    ),
 ];
 
 /// Name and meaning.
@@ -79,7 +82,7 @@ Examples:
   genesys-stream run --region eu-west-1 --queue Sales --queue Support
   genesys-stream run --profile default              as the Genesys CLI
   genesys-stream run --output snapshots --snapshot-file numbers.json
-  genesys-stream run --user queue-members --output events --redact > events
+  genesys-stream run --queue all --user queue-members --output events --redact > events
   genesys-stream run --protocol metrics --metric offered --metric-type queue
   genesys-stream run --region http://127.0.0.1:8080 --duration 1m30s -v";
 

@@ -234,7 +234,7 @@ pub(crate) fn losses(snapshot: &Snapshot) -> Vec<String> {
     part(late, "too late");
     part(evicted, "evicted");
     part(lost, "lost");
-    part(unreadable, "times unreadable");
+    part(unreadable, "times or entries unreadable");
     part(unknown, "of unknown type");
     parts
 }

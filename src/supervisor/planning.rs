@@ -184,8 +184,12 @@ impl Planning {
         self.step = Step::Waiting(Some(turn.now + pause));
         if self.plan.is_none() {
             self.backoff = Backoff::new(process.config.reconnect);
-            let cause = "there is nothing to subscribe: no queue is visible";
-            process.show_pause(pause, 0, cause.to_owned(), turn);
+            let reason = if wants_queues(&process.config) {
+                "no queue is visible"
+            } else {
+                "no queue was asked for, and no topic; name queues with --queue"
+            };
+            process.show_pause(pause, 0, format!("there is nothing to subscribe: {reason}"), turn);
         }
     }
 
@@ -295,9 +299,13 @@ impl Planning {
 /// Whether the listing is read again: queues that are made later are subscribed where all are meant, names follow, and named
 /// queues that are gone are told.
 fn follows(config: &Config) -> bool {
+    wants_queues(config) && config.protocol == Protocol::Notifications
+}
+
+/// Whether queues are named, or all are meant.
+fn wants_queues(config: &Config) -> bool {
     let subscribe = &config.subscribe;
-    let wants_queues = subscribe.all_queues() || !subscribe.queues.is_empty();
-    wants_queues && config.protocol == Protocol::Notifications
+    subscribe.all_queues() || !subscribe.queues.is_empty()
 }
 
 /// The chosen queues, and those that a free topic names.

@@ -205,7 +205,7 @@ fn a_named_queue_that_is_gone_is_unknown() {
     stream.stop();
 }
 
-/// An empty listing makes no name unknown; entries that cannot be read are tried again soon.
+/// An empty listing makes no name unknown, members of no queue are none, and entries that cannot be read are tried again soon.
 #[test]
 fn empty_and_unreadable_listings() {
     let empty = peer(|asked, _| asked.is("GET", "/routing/queues").then(|| queues(&[])));
@@ -217,6 +217,17 @@ fn empty_and_unreadable_listings() {
             .cause
             .as_ref()
             .is_some_and(|cause| cause.contains("no queue is visible"))
+    );
+    stream.stop();
+
+    let stream = watch(config(&empty.url(), Protocol::Notifications).user("queue-members"));
+    let waits = stream.until("it waits", |s| s.connection.state == ConnectionState::Backoff);
+    assert!(
+        waits
+            .connection
+            .cause
+            .as_ref()
+            .is_some_and(|cause| cause.contains("no queue was asked for, and no topic"))
     );
     stream.stop();
 

@@ -59,7 +59,7 @@ const COUNTERS: [Counted; 18] = [
     ),
     (
         "unreadable",
-        "Times that could not be read, or were too far ahead; they count as absent.",
+        "Times that could not be read or are too far ahead (they count as absent), entries without an id, and what is over a limit.",
         |c| c.unreadable,
     ),
     ("drift", "Differences found between stream and REST.", |c| c.drift),
