@@ -94,7 +94,7 @@ pub fn start(settings: &SimulatorSettings) -> Result<Running, Error> {
     })?;
     Ok(Running {
         url: simulator.url(),
-        simulator: simulator,
+        simulator,
     })
 }
 

@@ -33,7 +33,7 @@ pub struct Subscribe {
     /// Names are resolved when the stream starts. In the `metrics` protocol the resolved ids then fill
     /// `entityFilters.queueIds`, unless `metrics.entity_filters` holds something.
     pub queues: Vec<String>,
-    /// Users by id; `queue-members` for the members of the subscribed queues.
+    /// Users by id; `queue-members` for the members of the queues that are named (or `all`).
     pub users: Vec<String>,
     /// Topics as they are.
     pub topics: Vec<String>,

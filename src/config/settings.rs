@@ -191,7 +191,7 @@ settings! {
 lists! {
     /// Adds a queue by id or name; `all` (the default) for every queue.
     queue, queues: "subscribe.queues" = |it| &it.subscribe.queues;
-    /// Adds a user by id; `queue-members` for the members of the subscribed queues.
+    /// Adds a user by id; `queue-members` for the members of the queues that are named (or `all`).
     user, users: "subscribe.users" = |it| &it.subscribe.users;
     /// Adds a topic as it is.
     topic, topics: "subscribe.topics" = |it| &it.subscribe.topics;

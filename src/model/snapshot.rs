@@ -168,7 +168,8 @@ pub struct Counters {
     pub evicted: u64,
     /// Open conversations that REST did not know three times in a row.
     pub lost: u64,
-    /// Times that could not be read, or were too far ahead; they count as absent.
+    /// Times that could not be read or were too far ahead (they count as absent), entries without an id, and what is over a
+    /// limit.
     pub unreadable: u64,
     /// Differences found between stream and REST.
     pub drift: u64,

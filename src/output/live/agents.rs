@@ -51,7 +51,7 @@ pub(super) fn list(view: &View<'_>, cols: usize) -> Vec<Line> {
     }
     if snapshot.users.is_empty() {
         lines = vec![none(
-            "no agent is known: ask for them with --user queue-members, or --user ID",
+            "no agent is known: ask for them with --queue all --user queue-members, or --user ID",
         )];
     } else if named.is_empty() {
         lines.push(none("no agent of this name or status"));
