@@ -19,8 +19,6 @@ use crate::{Id, Moment};
 /// Looks that are further apart by our clock have time between them of which nothing is known: there is a tick each second,
 /// and one that comes more than 5 s late means that the process was stopped.
 const LONGEST_MS: i64 = 6_000;
-/// A service's clock that goes back by no more stands still; by more, it was wrong before.
-const STANDS_STILL_MS: i64 = 60_000;
 
 /// A quarter of an hour. The local days of all time zones begin with one.
 pub(crate) const QUARTER_MS: i64 = 900_000;
@@ -80,8 +78,9 @@ impl History {
     /// Takes the numbers of the listed queues. Of a queue that is not listed any more nothing is known; it is forgotten with its
     /// last window.
     fn look(&mut self, now: LookedAt, listed: &[(&Id, Look)]) {
-        let (since, at) = self.span(now);
-        self.last = Some(LookedAt { service: at, ..now });
+        let at = now.service;
+        let since = self.holds_since(now);
+        self.last = Some(now);
         let grid = &self.grid;
         let mut all = Look::default();
         for (id, look) in listed {
@@ -105,20 +104,18 @@ impl History {
         });
     }
 
-    /// Since when what the last look showed has held, and the time of this look.
-    fn span(&mut self, now: LookedAt) -> (Option<Moment>, Moment) {
-        let Some(last) = self.last else {
-            return (None, now.service);
-        };
+    /// Since when what the last look showed has held, by the service's clock. One that goes back was wrong before.
+    fn holds_since(&mut self, now: LookedAt) -> Option<Moment> {
+        let last = self.last?;
+        if now.service < last.service {
+            let window = self.grid.window_of(now.service);
+            let queues = self.queues.values_mut().chain([&mut self.all]);
+            queues.for_each(|queue| queue.forget_from(window));
+            return None;
+        }
         let passed_ms = now.ours.millis_since(last.ours);
         let holds = now.stepped_ms == 0 && (0..=LONGEST_MS).contains(&passed_ms);
-        if last.service.millis_since(now.service) <= STANDS_STILL_MS {
-            return (holds.then_some(last.service), now.service.max(last.service));
-        }
-        let window = self.grid.window_of(now.service);
-        let queues = self.queues.values_mut().chain([&mut self.all]);
-        queues.for_each(|queue| queue.forget_from(window));
-        (None, now.service)
+        holds.then_some(last.service)
     }
 
     /// What is kept of a queue.

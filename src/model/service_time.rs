@@ -15,6 +15,8 @@ use crate::event::change::ClockLook;
 /// Samples kept, and the time between two of them: two minutes in all, longer than it takes to notice a gap.
 const SAMPLES: usize = 512;
 const BETWEEN_SAMPLES_MS: i64 = 250;
+/// A service's clock that goes back by no more stands still; by more, it was wrong before.
+const STANDS_STILL_MS: i64 = 60_000;
 
 /// The difference between the service's clock and ours.
 #[derive(Debug, Default)]
@@ -25,6 +27,8 @@ pub(crate) struct ServiceTime {
     clock_ahead_ms: i64,
     /// The same at the start, once it was known.
     ahead_at_start_ms: Option<i64>,
+    /// What it was at the last tick.
+    ticked: Option<Moment>,
     /// Our time and the service's at the same moment.
     samples: VecDeque<(Moment, Moment)>,
 }
@@ -49,6 +53,7 @@ impl ServiceTime {
         if self.clock_ahead_ms != 0 {
             self.ahead_at_start_ms.get_or_insert(self.clock_ahead_ms);
         }
+        self.ticked = Some(self.at(now));
         let last = self.samples.back().map(|(ours, _)| now.millis_since(*ours));
         if last.is_none_or(|since| !(0..BETWEEN_SAMPLES_MS).contains(&since)) {
             if self.samples.len() == SAMPLES {
@@ -58,10 +63,12 @@ impl ServiceTime {
         }
     }
 
-    /// The service's time at `now` of our clock.
+    /// The service's time at `now` of our clock; not before the last tick, unless what was known then was wrong.
     pub(crate) fn at(&self, now: Moment) -> Moment {
         let dated = now.plus_ms(-self.clock_ahead_ms);
-        self.newest.map_or(dated, |newest| newest.max(dated))
+        let at = self.newest.map_or(dated, |newest| newest.max(dated));
+        let is_near = |ticked: &Moment| ticked.millis_since(at) <= STANDS_STILL_MS;
+        self.ticked.filter(is_near).map_or(at, |ticked| ticked.max(at))
     }
 
     /// The service's time at a recent moment of our clock; never later than it was.
@@ -143,6 +150,31 @@ mod tests {
             },
         );
         assert_eq!(time.at(at(111)), at(111), "a date showed that it was wrong");
+    }
+
+    #[test]
+    fn it_does_not_go_back_by_little() {
+        let mut time = ServiceTime::default();
+        let refuted = ClockLook {
+            refuted: true,
+            ..ahead(0)
+        };
+        time.saw(&seen("a", 105), at(100));
+        time.tick(at(100), ahead(0));
+        time.tick(at(101), refuted);
+        assert_eq!(
+            (time.at(at(101)), time.at(at(106))),
+            (at(105), at(106)),
+            "it stands still"
+        );
+        time.tick(at(107), ahead(30_000));
+        assert_eq!(
+            (time.at(at(107)), time.at(at(138))),
+            (at(105), at(108)),
+            "as at the tick"
+        );
+        time.tick(at(139), ahead(HOUR_MS));
+        assert_eq!(time.at(at(139)), at(139).plus_ms(-HOUR_MS), "it was wrong");
     }
 
     #[test]

@@ -115,12 +115,18 @@ fn events_and_snapshots_are_as_their_schemas_say() {
         let stream = watch_with(builder);
         let mut own = [Seen::new(), Seen::new()];
         let mut faults = Vec::new();
-        stream.until("all kinds of numbers", |snapshot| {
+        let mut is_reset = false;
+        stream.until("all kinds of numbers, before a gap and after it", |snapshot| {
+            let reconnects = snapshot.connection.reconnects;
             let snapshot = serde_json::to_value(snapshot).expect("JSON");
             faults.extend(schemas[1].faults(&snapshot, &mut own[1]));
-            has_all(&snapshot, protocol)
+            let has_all = has_all(&snapshot, protocol);
+            if has_all && !is_reset {
+                control(&sim, "reset");
+                is_reset = true;
+            }
+            has_all && reconnects == 1
         });
-        control(&sim, "reset");
         stream.until_reconnected(1);
         stream.stop();
         let bytes = written.0.lock().expect("no panic").clone();
@@ -174,7 +180,8 @@ fn has_all(snapshot: &Value, protocol: Protocol) -> bool {
     is_fed
         && match protocol {
             Protocol::Notifications => {
-                some("users") && ["by_media", "observations", "observed"].into_iter().all(of_queues)
+                some("users")
+                    && ["by_media", "observations", "observed", "alerts"].into_iter().all(of_queues)
             }
             Protocol::Events => some("queues"),
             _ => some("metrics"),

@@ -152,14 +152,14 @@ fn a_step_of_our_clock_or_of_the_services_leaves_what_was_recorded() {
         "the second of the step is not known"
     );
 
-    // A service's clock that stands still for a while, in the window before.
+    // A service's clock that stands still for a while.
     let mut h = history(60, 60);
     taken(
         &mut h,
         &[
             (59_000, look(1)),
             (60_500, look(1)),
-            (59_900, look(9)),
+            (60_500, look(9)),
             (61_500, look(1)),
         ],
     );
