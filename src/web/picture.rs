@@ -13,6 +13,7 @@
 //! - `windows` is an object by the windows' starts: the newest 60, with the numbers that the page draws.
 //! - A queue has `longest_wait_since`, which does not change each second, instead of `longest_wait_secs`, and
 //!   `agents_by_status` instead of `observations`; it has no `by_media`, and `observed` only where that differs.
+//! - The `queues` of a user are an object by their ids.
 //!
 //! Each event is `{"whole":…,"patch":…}`. The patch is a JSON merge patch (RFC 7396) that turns the picture before into
 //! this one; if `whole` is true, it begins with an empty object. A snapshot of many queues with 60 windows each is
@@ -107,7 +108,13 @@ fn patch(now: &Snapshot, before: Option<&Snapshot>, settings: Settings) -> Objec
     });
     put(&mut patch, "queues", queues);
     let users = rows(before.map(|before| &before.users), &now.users, |old, user| {
-        change(old, user, object)
+        change(old, user, |user| {
+            let mut row = object(user);
+            let queues = user.queues.iter().map(|id| (id.to_string(), true.into()));
+            // The ids are keys: a merge patch replaces lists only as a whole.
+            row.insert("queues".to_owned(), queues.inserted::<Object>().into());
+            row
+        })
     });
     put(&mut patch, "users", users);
     let metrics = rows(before.map(|before| &before.metrics), &now.metrics, |old, metric| {

@@ -177,6 +177,7 @@ fn full() -> Snapshot {
         presence: Some("ON_QUEUE".to_owned()),
         routing_status: Some("IDLE".to_owned()),
         since: Some(at),
+        queues: vec![Id::new("a"), Id::new("b")],
     };
     snapshot.users.insert(Id::new("u"), user);
     let metric = MetricSnapshot {
@@ -267,12 +268,15 @@ fn a_picture_has_the_names_of_the_snapshot() {
         "/as_of",
         "/started_at",
         "/totals",
-        "/users",
+        "/users/u/name",
+        "/users/u/routing_status",
+        "/users/u/since",
         "/connection/state",
         "/connection/last_frame_at",
     ] {
         assert_eq!(picture.pointer(path), snapshot.pointer(path), "{path}");
     }
+    assert_eq!(picture["users"]["u"]["queues"], json!({"a": true, "b": true}));
     assert_eq!(
         picture["connection"]["open_gap"],
         json!({"from": "2026-05-04T14:05:30.250Z", "cause": "events dropped"})

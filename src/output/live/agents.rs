@@ -6,6 +6,7 @@ use super::columns::minutes;
 use super::layout::{Line, Style};
 use super::order;
 use super::view::View;
+use crate::Id;
 use crate::model::snapshot::UserSnapshot;
 use crate::output::text::{between, short, width};
 
@@ -17,12 +18,44 @@ const LEAST_STATUS: usize = 6;
 const MOST_STATUS: usize = 18;
 /// Columns of the time in it.
 const TIME: usize = 10;
+/// Members on a queue's own page at most.
+const MOST_MEMBERS: usize = 12;
 
 /// A head, then the agents that the viewer's filter lets through, in the viewer's order. A name is shown where the run
 /// asked for the names of users, else an id.
 pub(super) fn list(view: &View<'_>, cols: usize) -> Vec<Line> {
     let snapshot = view.snapshot;
     let rows = order::agents(snapshot, view.board.agent_order, &view.board.agent_filter);
+    if snapshot.users.is_empty() {
+        return vec![said(
+            "no agent is known: ask for them with --queue all --user queue-members, or --user ID",
+        )];
+    }
+    let mut lines = table(view, &rows, cols);
+    if rows.is_empty() {
+        lines.push(said("no agent of this name, status or queue"));
+    }
+    lines
+}
+
+/// The first members of a queue in the viewer's order; none where its members are not known.
+pub(super) fn members(view: &View<'_>, queue: &Id, cols: usize) -> Vec<Line> {
+    let rows = order::members(view.snapshot, view.board.agent_order, queue);
+    if rows.is_empty() {
+        return Vec::new();
+    }
+    let shown = &rows[..rows.len().min(MOST_MEMBERS)];
+    let mut lines = table(view, shown, cols);
+    match rows.len() - shown.len() {
+        0 => {}
+        more => lines.push(said(&format!(
+            "{more} more: a lists agents, there / takes a queue's name"
+        ))),
+    }
+    lines
+}
+
+fn table(view: &View<'_>, rows: &[(&Id, &UserSnapshot)], cols: usize) -> Vec<Line> {
     let named = Vec::from_iter(rows.iter().map(|(id, user)| {
         let name = user.name.clone().unwrap_or_else(|| short(id));
         (name, order::status(user), *user)
@@ -41,7 +74,7 @@ pub(super) fn list(view: &View<'_>, cols: usize) -> Vec<Line> {
     for (text, status_text, user) in &named {
         let time = user
             .since
-            .map(|since| minutes(between(since, snapshot.as_of).as_secs_f64()));
+            .map(|since| minutes(between(since, view.snapshot.as_of).as_secs_f64()));
         let mut line = Line::default();
         line.left(Style::Normal, text, name)
             .add(Style::Normal, " ")
@@ -49,17 +82,10 @@ pub(super) fn list(view: &View<'_>, cols: usize) -> Vec<Line> {
             .right(Style::Normal, time.as_deref().unwrap_or("–"), TIME);
         lines.push(line);
     }
-    if snapshot.users.is_empty() {
-        lines = vec![none(
-            "no agent is known: ask for them with --queue all --user queue-members, or --user ID",
-        )];
-    } else if named.is_empty() {
-        lines.push(none("no agent of this name or status"));
-    }
     lines
 }
 
-fn none(text: &str) -> Line {
+fn said(text: &str) -> Line {
     let mut line = Line::default();
     line.add(Style::Dim, text);
     line

@@ -439,6 +439,7 @@ fn a_full_day() -> (Snapshot, Changes) {
         user.name = Some(format!("Example Agent {n}"));
         user.routing_status.get_or_insert_with(|| "IDLE".to_owned());
         user.since = Some(snapshot.as_of.minus(Duration::from_secs(17 * n + 5)));
+        user.queues = Vec::from_iter((n % 2 == 0).then(|| Id::new(SALES)));
     }
     let mut changes = Changes::default();
     let from = moment("2026-05-04T03:00:00Z");
