@@ -56,7 +56,7 @@ pub(super) struct Scene {
 }
 
 /// A server-sent event with the picture of `now`: its difference from the picture of `before`, or all of it.
-pub(super) fn event(now: &Scene, before: Option<&Scene>, settings: Settings) -> Vec<u8> {
+pub(super) fn event(now: &Scene, before: Option<&Scene>, settings: &Settings) -> Vec<u8> {
     let snapshot_before = before.map(|before| &*before.snapshot);
     let mut patch = patch(&now.snapshot, snapshot_before, settings);
     put(
@@ -85,7 +85,7 @@ struct Message {
     patch: Object,
 }
 
-fn patch(now: &Snapshot, before: Option<&Snapshot>, settings: Settings) -> Object {
+fn patch(now: &Snapshot, before: Option<&Snapshot>, settings: &Settings) -> Object {
     let mut patch = difference(
         before.map(|before| object(&Overview::of(before, settings))),
         object(&Overview::of(now, settings)),
@@ -162,7 +162,7 @@ struct Overview<'a> {
     version: &'a str,
     started_at: Moment,
     as_of: Moment,
-    settings: PageSettings,
+    settings: PageSettings<'a>,
     degraded: Option<String>,
     connection: Connection<'a>,
     counters: Counters,
@@ -171,12 +171,14 @@ struct Overview<'a> {
 }
 
 #[derive(Serialize)]
-struct PageSettings {
+struct PageSettings<'a> {
     totals_since: &'static str,
     interval_ms: u64,
     stale_after_ms: u64,
     /// `service`, `simulator` or `replay`.
     source: &'static str,
+    /// `STATUS:amber:red,…`, in seconds.
+    limits: &'a str,
 }
 
 #[derive(Serialize)]
@@ -212,7 +214,7 @@ struct Freshness {
 }
 
 impl<'a> Overview<'a> {
-    fn of(snapshot: &'a Snapshot, settings: Settings) -> Self {
+    fn of(snapshot: &'a Snapshot, settings: &'a Settings) -> Self {
         let connection = &snapshot.connection;
         // The page compares all times with `as_of`, which is by the service's clock.
         let by_service = |at: Moment| at.plus_ms(-connection.clock_ahead_ms);
@@ -231,6 +233,7 @@ impl<'a> Overview<'a> {
                 interval_ms: millis(settings.interval),
                 stale_after_ms: millis(settings.stale_after),
                 source: settings.source,
+                limits: &settings.limits,
             },
             degraded: readiness::degraded(snapshot),
             connection: Connection {

@@ -501,6 +501,12 @@ async function agents() {
   await page.open('?agents=1&limits=IDLE,BREAK:900');
   await page.waitForFunction(() => document.querySelector('#limits-unread').textContent.startsWith('Not a limit: IDLE.'));
 
+  // Without limits in the address those of the program hold.
+  served.show({ ...picture(many(3)), users, settings: { ...picture([]).settings, limits: 'BREAK:900:1800' } });
+  await page.open('?agents=1&title=y');
+  await page.waitForFunction(() => document.querySelector('#agents-beyond').textContent === '▲ 1 beyond a limit');
+  served.show({ ...picture(many(3)), users });
+
   // Beyond a limit they are named on a wall that asks for them.
   await page.setViewportSize({ width: 1920, height: 1080 });
   await page.open('?kiosk&agents=1&limits=NOT_RESPONDING:30:40');

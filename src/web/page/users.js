@@ -30,9 +30,9 @@ let limitsRead = new Map();
 /** Parts of the choice that are no limit. */
 let limitsUnread = [];
 
-/** The limits of the choice `limits`: by status, `[amber, red]` in seconds; red may be absent. */
+/** The limits of the choice `limits`, else the program's: by status, `[amber, red]` in seconds; red may be absent. */
 function statusLimits() {
-  const text = choice('limits') ?? '';
+  const text = choice('limits') ?? picture.settings?.limits ?? '';
   if (text !== limitsText) {
     limitsText = text;
     limitsRead = new Map();
