@@ -468,7 +468,7 @@ async function agents() {
   await page.getByLabel('Find an agent').fill('');
   await page.locator('#agent-group').selectOption('*');
   // By queue: the members of one, and those of the chosen queues, with those whose queues are not known.
-  const queue = page.getByLabel('Queue', { exact: true });
+  const queue = page.getByLabel('Agents of queue');
   assert.deepEqual(await queue.locator('option').allTextContents(), ['All queues', 'Queue 1', 'Queue 2', 'Queue 3']);
   await queue.selectOption('Queue 1');
   assert.deepEqual(await names(), ['Bea <i>', 'Ada']);

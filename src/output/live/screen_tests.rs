@@ -12,16 +12,15 @@ use super::super::keys::Key;
 use super::super::order::QueueSort;
 use super::super::view::NO_LIMITS;
 use super::*;
-use crate::Id;
-use crate::Moment;
 use crate::config::{AgentLimits, Protocol};
 use crate::model::snapshot::{
-    AlertLevel, AlertName, AlertSnapshot, AllQueues, FreshnessSnapshot, LiveNumbers, MetricSnapshot, Numbers,
-    ObservationSnapshot, ObservedSnapshot, WhyUnknown, WindowSnapshot,
+    AlertLevel, AlertName, AlertSnapshot, AllQueues, FreshnessSnapshot, LiveNumbers, MediaSnapshot, MetricSnapshot,
+    Numbers, ObservationSnapshot, ObservedSnapshot, WhyUnknown, WindowSnapshot,
 };
 use crate::output::record::tests::moment;
 use crate::output::testing::{SALES, SUPPORT, a_gap, a_snapshot};
 use crate::output::text::width;
+use crate::{Id, Moment};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
@@ -426,7 +425,7 @@ fn a_full_day() -> (Snapshot, Changes) {
         snapshot.queues.insert(Id::new(&format!("q{n}")), queue);
     }
     let sales = snapshot.queues.get_mut(&Id::new(SALES)).unwrap();
-    let mut voice = crate::model::snapshot::MediaSnapshot::default();
+    let mut voice = MediaSnapshot::default();
     (voice.live, voice.totals) = (sales.live, some_numbers(100));
     sales.by_media.insert("voice".to_owned(), Box::new(voice));
     let count = |count| BTreeMap::from([("count".to_owned(), count)]);
@@ -443,8 +442,7 @@ fn a_full_day() -> (Snapshot, Changes) {
         user.since = Some(snapshot.as_of.minus(Duration::from_secs(17 * n + 5)));
         user.queues = Vec::from_iter((n % 2 == 0).then(|| Id::new(SALES)));
     }
-    let mut changes = Changes::default();
-    let from = moment("2026-05-04T03:00:00Z");
+    let (mut changes, from) = (Changes::default(), moment("2026-05-04T03:00:00Z"));
     let mut gap = a_gap(from, Some(from.plus(Duration::from_secs(12))));
     changes.gap(&gap, from);
     gap.repaired = true;

@@ -120,6 +120,7 @@ const english = {
   timeInStatus: 'Time in status',
   allStatuses: 'All statuses',
   allQueues: 'All queues',
+  agentsOfQueue: 'Agents of queue',
   hideAgents: 'Hide agents',
   moreAgents: (more) => `${formatCount(more)} more: search, or choose a queue or a status.`,
   noAgents: 'No agent matches.',

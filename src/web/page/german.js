@@ -116,6 +116,7 @@ const german = {
   timeInStatus: 'Zeit im Status',
   allStatuses: 'Alle Status',
   allQueues: 'Alle Warteschlangen',
+  agentsOfQueue: 'Agenten der Warteschlange',
   hideAgents: 'Agenten ausblenden',
   moreAgents: (more) => `${formatCount(more)} weitere: suchen, oder Warteschlange oder Status wählen.`,
   noAgents: 'Kein Agent passt.',
