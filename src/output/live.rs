@@ -30,6 +30,7 @@ use std::time::{Duration, Instant};
 use super::Item;
 use super::counters::OutputCounters;
 use super::failure_log::FailureLog;
+use super::last_changes::LastChanges;
 use super::sink::{Closed, Events, Sink, Snapshots, Wants};
 use super::summary;
 use super::writer::is_closed;
@@ -37,7 +38,6 @@ use crate::Moment;
 use crate::config::{AgentLimits, TimeZone};
 use crate::model::snapshot::Snapshot;
 use board::{Act, Board};
-use changes::Changes;
 use crossbeam_channel::Receiver;
 use history::History;
 use terminal::Terminal;
@@ -115,7 +115,7 @@ pub(crate) struct Live {
     about: About,
     inputs: Receiver<Input>,
     board: Board,
-    changes: Changes,
+    changes: LastChanges,
     newest: Option<Arc<Snapshot>>,
     history: History,
     dirty: bool,
@@ -139,7 +139,7 @@ impl Live {
             about,
             inputs,
             board: Board::default(),
-            changes: Changes::default(),
+            changes: LastChanges::default(),
             newest: None,
             history: History::default(),
             dirty: true,
@@ -161,6 +161,7 @@ impl Live {
         }
         let size = self.console.size();
         let log = self.log.latest();
+        let changes = self.changes.entries();
         let view = view::View {
             snapshot: self.board.paused.as_ref().unwrap_or(newest),
             now: Moment::now(),
@@ -169,7 +170,7 @@ impl Live {
             history: &self.history,
             log: log.as_deref(),
             board: &self.board,
-            changes: &self.changes,
+            changes: &changes,
             keys: self.about.keys,
             zone: self.about.zone.as_ref(),
             limits: &self.about.limits,
@@ -221,10 +222,6 @@ impl Live {
             }
         }
     }
-
-    fn now(&self) -> Moment {
-        self.newest.as_ref().map_or_else(Moment::now, |newest| newest.as_of)
-    }
 }
 
 impl Sink for Live {
@@ -245,9 +242,11 @@ impl Sink for Live {
                 self.dirty = true;
                 return Ok(());
             }
-            Item::State(change) => self.changes.state(&change),
-            Item::Gap(gap) => self.changes.gap(&gap, self.now()),
-            Item::Alert(alert) => self.changes.alert(&alert),
+            Item::State(_) | Item::Gap(_) | Item::Alert(_) => {
+                let newest = self.newest.as_ref();
+                let ahead_ms = newest.map_or(0, |newest| newest.connection.clock_ahead_ms);
+                self.changes.take(&item, ahead_ms);
+            }
             Item::Event(_) | Item::Audited(_) | Item::Recorded(_) => return Ok(()),
         }
         counters.wrote(1);

@@ -1,215 +1,174 @@
-//! The last changes: states of the connection, gaps and their repair, alerts.
+//! The last changes in words.
 //!
-//! In: what an output receives · Out: the newest changes with their times · Thread: any (pure).
+//! In: `LastChange`s, the time · Out: words with their style · Thread: any (pure).
 
-use std::collections::VecDeque;
-
+use super::columns::style_of;
 use super::layout::Style;
 use crate::Moment;
-use crate::event::alert::{Alert, AlertState};
-use crate::model::snapshot::{AlertLevel, ConnectionState, Gap, GapTopics};
-use crate::output::record::StateChange;
+use crate::output::last_changes::{LastChange, What};
 use crate::output::text::{between, number, short, sign, span};
 
-/// So many are kept, some 20 KB.
-const KEEP: usize = 100;
-
-/// One change.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Entry {
-    pub(super) at: Moment,
+/// One change as it is listed.
+#[derive(Debug, PartialEq)]
+pub(super) struct Told {
     pub(super) style: Style,
     /// In a word: `gap`.
     pub(super) kind: &'static str,
     /// Not safe for a terminal yet: it holds names and causes.
     pub(super) text: String,
-    /// Id and stage of the gap, so that a stage is listed once.
-    gap: Option<(u64, GapStage)>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum GapStage {
-    Open,
-    Closed,
-    Repaired,
-}
-
-/// The newest changes.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Changes {
-    /// Oldest first.
-    entries: VecDeque<Entry>,
-}
-
-impl Changes {
-    /// The newest first.
-    pub(super) fn newest(&self) -> impl ExactSizeIterator<Item = &Entry> {
-        self.entries.iter().rev()
-    }
-
-    /// Takes a change of the connection's state.
-    pub(super) fn state(&mut self, change: &StateChange) {
-        let style = match change.state {
-            ConnectionState::Streaming => Style::Good,
-            ConnectionState::Connecting => Style::Normal,
-            ConnectionState::Backoff | ConnectionState::Stopped => Style::Bad,
-        };
-        let mut text = change.state.as_str().to_owned();
-        if let Some(cause) = &change.cause {
-            text = format!("{text}: {cause}");
+/// What a change is at `now` of the service's clock.
+pub(super) fn told(change: &LastChange, now: Moment) -> Told {
+    let is_over = change.until.is_some();
+    let length = span(between(change.at, change.until.unwrap_or(now)));
+    let lasted = if is_over {
+        length.clone()
+    } else {
+        format!("{length} so far")
+    };
+    let told = |style, kind, text| Told { style, kind, text };
+    let because = |cause: &Option<String>| cause.as_ref().map_or_else(String::new, |cause| format!(": {cause}"));
+    match &change.what {
+        What::Start {} if is_over => told(Style::Good, "start", format!("connected after {length}")),
+        What::Start {} => told(Style::Normal, "start", format!("connecting, {lasted}")),
+        What::Interruption {
+            cause, stopped: true, ..
+        } => told(Style::Bad, "stream", format!("stopped{}", because(cause))),
+        What::Interruption { cause, attempts, .. } => {
+            let style = if is_over { Style::Warn } else { Style::Bad };
+            let attempts = match attempts {
+                0 | 1 => String::new(),
+                many => format!(" ({many} attempts)"),
+            };
+            told(
+                style,
+                "stream",
+                format!("interrupted, {lasted}{}{attempts}", because(cause)),
+            )
         }
-        if let Some(attempt) = change.attempt.filter(|attempt| *attempt > 1) {
-            text = format!("{text} (attempt {attempt})");
+        What::Gap {
+            id,
+            topics,
+            cause,
+            repaired,
+        } => {
+            let topics = match topics {
+                None => String::new(),
+                Some(1) => " of 1 topic".to_owned(),
+                Some(many) => format!(" of {many} topics"),
+            };
+            let (style, became) = match (repaired, is_over) {
+                (_, false) => (Style::Bad, ""),
+                (true, true) => (Style::Good, ", repaired"),
+                (false, true) => (Style::Warn, ", not repaired"),
+            };
+            told(style, "gap", format!("{id}{topics}, {lasted}{became}: {cause}"))
         }
-        self.push(change.at, style, "state", text, None);
-    }
-
-    /// Takes a gap that opened, closed or was repaired; `now` is the time of the repair.
-    pub(super) fn gap(&mut self, gap: &Gap, now: Moment) {
-        let topics = match &gap.topics {
-            GapTopics::All => String::new(),
-            GapTopics::Some(topics) if topics.len() == 1 => " of 1 topic".to_owned(),
-            GapTopics::Some(topics) => format!(" of {} topics", topics.len()),
-        };
-        let (id, cause) = (gap.id, &gap.cause);
-        let length = gap.to.map(|to| span(between(gap.from, to)));
-        let (stage, at, style, text) = match (length, gap.to) {
-            (Some(length), Some(_)) if gap.repaired => {
-                let text = format!("{id}{topics} repaired, {length} long: {cause}");
-                (GapStage::Repaired, now, Style::Good, text)
-            }
-            (Some(length), Some(to)) => {
-                let text = format!("{id}{topics} ended after {length}: {cause}");
-                (GapStage::Closed, to, Style::Warn, text)
-            }
-            _ => {
-                let text = format!("{id}{topics} begins: {cause}");
-                (GapStage::Open, gap.from, Style::Bad, text)
-            }
-        };
-        let same = |entry: &Entry| entry.gap == Some((id, stage));
-        if !self.entries.iter().any(same) {
-            self.push(at, style, "gap", text, Some((id, stage)));
+        What::Alert {
+            queue_id,
+            queue,
+            name,
+            level,
+            value,
+        } => {
+            let queue = queue.as_deref().map_or_else(|| short(queue_id), str::to_owned);
+            let value = value.map_or_else(|| "–".to_owned(), number);
+            let style = if is_over { Style::Normal } else { style_of(*level) };
+            let (name, sign) = (name.as_str().replace('_', " "), sign(*level));
+            told(style, "alert", format!("{sign} {queue}: {name} {value}, {lasted}"))
         }
-    }
-
-    /// Takes an alert that began, changed its level, or ended.
-    pub(super) fn alert(&mut self, alert: &Alert) {
-        let queue = alert
-            .queue
-            .as_deref()
-            .map_or_else(|| short(&alert.queue_id), str::to_owned);
-        let value = alert.value.map_or_else(|| "–".to_owned(), number);
-        let (style, is) = match (alert.state, alert.level) {
-            (AlertState::Resolved, _) => (Style::Good, "resolved".to_owned()),
-            (AlertState::Firing, AlertLevel::Amber) => (Style::Warn, format!("{} amber", sign(alert.level))),
-            (AlertState::Firing, AlertLevel::Red) => (Style::Bad, format!("{} red", sign(alert.level))),
-        };
-        let text = format!("{queue}: {} {value}, {is}", alert.name.as_str().replace('_', " "));
-        self.push(alert.at, style, "alert", text, None);
-    }
-
-    fn push(&mut self, at: Moment, style: Style, kind: &'static str, text: String, gap: Option<(u64, GapStage)>) {
-        if self.entries.len() == KEEP {
-            self.entries.pop_front();
-        }
-        let entry = Entry {
-            at,
-            style,
-            kind,
-            text,
-            gap,
-        };
-        self.entries.push_back(entry);
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::Id;
     use crate::config::AlertName;
-    use crate::output::record::tests::moment;
-    use crate::output::testing::a_gap;
-    use std::time::Duration;
+    use crate::event::alert::AlertLevel;
+    use crate::model::testing::at;
 
-    fn texts(changes: &Changes) -> Vec<String> {
-        changes
-            .newest()
-            .map(|entry| format!("{} {}", entry.kind, entry.text))
-            .collect()
+    /// The change after 20 s, while it lasts and once it lasted 12 s.
+    fn texts(what: &What) -> [String; 2] {
+        [None, Some(at(12))].map(|until| {
+            let change = LastChange {
+                at: at(0),
+                until,
+                what: what.clone(),
+            };
+            let Told { kind, text, .. } = told(&change, at(0).plus(Duration::from_secs(20)));
+            format!("{kind} {text}")
+        })
     }
 
     #[test]
-    fn each_stage_of_a_gap_once() {
-        let mut changes = Changes::default();
-        let from = moment("2026-05-04T03:00:00Z");
-        let (to, later) = (from.plus(Duration::from_secs(12)), from.plus(Duration::from_secs(20)));
-        let mut gap = a_gap(from, None);
-        changes.gap(&gap, later);
-        changes.gap(&gap, later);
-        gap.to = Some(to);
-        changes.gap(&gap, later);
-        gap.repaired = true;
-        changes.gap(&gap, later);
-        assert_eq!(
-            texts(&changes),
-            [
-                "gap 1 repaired, 12 s long: socket closed (1006)",
-                "gap 1 ended after 12 s: socket closed (1006)",
-                "gap 1 begins: socket closed (1006)"
-            ]
-        );
-        assert_eq!(
-            Vec::from_iter(changes.newest().map(|entry| entry.at)),
-            [later, to, from]
-        );
-    }
-
-    #[test]
-    fn states_and_alerts_in_words() {
-        let mut changes = Changes::default();
-        let at = moment("2026-05-04T03:00:00Z");
-        changes.state(&StateChange {
-            at,
-            state: ConnectionState::Backoff,
-            cause: Some("socket closed (1006)".to_owned()),
-            attempt: Some(2),
-            retry_in: None,
-        });
-        let mut alert = Alert {
-            at,
+    fn changes_in_words() {
+        let cause = Some("socket closed (1006)".to_owned());
+        let interruption = |attempts, stopped| What::Interruption {
+            cause: cause.clone(),
+            attempts,
+            stopped,
+        };
+        let gap = |topics, repaired| What::Gap {
+            id: 1,
+            topics,
+            cause: "socket closed (1006)".to_owned(),
+            repaired,
+        };
+        let alert = What::Alert {
             queue_id: Id::new("q"),
             queue: Some("Sales".into()),
             name: AlertName::LongestWaitSecs,
-            state: AlertState::Firing,
             level: AlertLevel::Red,
             value: Some(181.5),
-            threshold: 180.0,
-            since: at,
         };
-        changes.alert(&alert);
-        alert.state = AlertState::Resolved;
-        changes.alert(&alert);
-        assert_eq!(
-            texts(&changes),
-            [
-                "alert Sales: longest wait secs 181.5, resolved",
-                "alert Sales: longest wait secs 181.5, !! red",
-                "state backoff: socket closed (1006) (attempt 2)"
-            ]
-        );
-    }
-
-    #[test]
-    fn the_newest_hundred_are_kept() {
-        let mut changes = Changes::default();
-        for id in 0..150 {
-            let mut gap = a_gap(moment("2026-05-04T03:00:00Z"), None);
-            gap.id = id;
-            changes.gap(&gap, gap.from);
+        let all = [
+            (
+                What::Start {},
+                ["start connecting, 20 s so far", "start connected after 12 s"],
+            ),
+            (
+                interruption(1, false),
+                [
+                    "stream interrupted, 20 s so far: socket closed (1006)",
+                    "stream interrupted, 12 s: socket closed (1006)",
+                ],
+            ),
+            (
+                interruption(3, false),
+                [
+                    "stream interrupted, 20 s so far: socket closed (1006) (3 attempts)",
+                    "stream interrupted, 12 s: socket closed (1006) (3 attempts)",
+                ],
+            ),
+            (interruption(1, true), ["stream stopped: socket closed (1006)"; 2]),
+            (
+                gap(None, false),
+                [
+                    "gap 1, 20 s so far: socket closed (1006)",
+                    "gap 1, 12 s, not repaired: socket closed (1006)",
+                ],
+            ),
+            (
+                gap(Some(2), true),
+                [
+                    "gap 1 of 2 topics, 20 s so far: socket closed (1006)",
+                    "gap 1 of 2 topics, 12 s, repaired: socket closed (1006)",
+                ],
+            ),
+            (
+                alert,
+                [
+                    "alert !! Sales: longest wait secs 181.5, 20 s so far",
+                    "alert !! Sales: longest wait secs 181.5, 12 s",
+                ],
+            ),
+        ];
+        for (what, expected) in all {
+            assert_eq!(texts(&what), expected);
         }
-        assert_eq!(changes.newest().len(), KEEP);
-        assert!(changes.newest().next().unwrap().text.starts_with("149 "));
     }
 }

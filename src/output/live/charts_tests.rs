@@ -4,9 +4,9 @@
 
 use super::super::ability::{Ability, Keys};
 use super::super::board::Board;
-use super::super::changes::Changes;
 use super::super::history::History;
 use super::*;
+use crate::output::last_changes::Entries;
 use crate::output::testing::a_snapshot;
 
 fn windows(count: u64) -> Vec<WindowSnapshot> {
@@ -30,7 +30,7 @@ fn drawn(windows: &[WindowSnapshot], cols: usize, room: usize) -> Vec<String> {
 }
 
 fn drawn_by(cols: usize, draw: impl FnOnce(&View<'_>) -> Vec<Line>) -> Vec<String> {
-    let (snapshot, history, board, changes) = (a_snapshot(), History::default(), Board::default(), Changes::default());
+    let (snapshot, history, board, changes) = (a_snapshot(), History::default(), Board::default(), Entries::default());
     let view = View {
         snapshot: &snapshot,
         now: snapshot.as_of,

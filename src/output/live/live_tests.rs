@@ -343,6 +343,6 @@ fn changes_are_listed_and_counted_as_written() {
     tell.send(Input::Key(Key::Char('e'))).unwrap();
     live.answer();
     live.draw(&counters).unwrap();
-    assert!(last_screen(&writer).contains("1 begins: socket closed (1006)"));
+    assert!(last_screen(&writer).contains("so far: socket closed (1006)"));
     assert_eq!(counters.counts().missed, 0);
 }

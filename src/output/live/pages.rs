@@ -4,7 +4,7 @@
 
 use super::layout::{Line, Style};
 use super::view::View;
-use super::{agents, charts};
+use super::{agents, changes, charts};
 use crate::output::text::width;
 
 /// From so many columns on, agents and changes stand side by side.
@@ -45,17 +45,21 @@ pub(super) fn changes(view: &View<'_>) -> Vec<Line> {
     head.add(Style::Strong, "last changes")
         .add(Style::Dim, &format!("  newest first, {} time", view.zone_name()));
     let mut lines = vec![head];
-    let times = Vec::from_iter(view.changes.newest().map(|entry| view.day_and_clock(entry.at)));
-    let widest = times.iter().map(|time| width(time)).max().unwrap_or(0);
-    for (entry, time) in view.changes.newest().zip(&times) {
+    let newest_first = view.changes.values().rev();
+    let rows = Vec::from_iter(newest_first.map(|change| {
+        let told = changes::told(change, view.snapshot.as_of);
+        (view.day_and_clock(change.at), told)
+    }));
+    let widest = rows.iter().map(|(time, _)| width(time)).max().unwrap_or(0);
+    for (time, told) in &rows {
         let mut line = Line::default();
         line.left(Style::Dim, time, widest)
             .add(Style::Normal, "  ")
-            .left(entry.style, entry.kind, 7)
-            .add(Style::Normal, &entry.text);
+            .left(told.style, told.kind, 8)
+            .add(Style::Normal, &told.text);
         lines.push(line);
     }
-    if times.is_empty() {
+    if rows.is_empty() {
         let mut line = Line::default();
         line.add(Style::Dim, "none since the start");
         lines.push(line);
@@ -90,10 +94,10 @@ pub(super) fn below(view: &View<'_>, cols: usize, mut room: usize) -> Vec<Line> 
         add(&mut lines, both.collect(), &mut room);
         return lines;
     }
-    let changes = changes(view);
+    let changes = self::changes(view);
     if has_agents && room > LEAST {
         // The changes get what they need, up to a half.
-        let kept = if view.changes.newest().len() == 0 {
+        let kept = if view.changes.is_empty() {
             0
         } else {
             (changes.len() + 1).min(room / 2)

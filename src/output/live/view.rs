@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use super::ability::Keys;
 use super::board::Board;
-use super::changes::Changes;
 use super::history::History;
 use crate::Moment;
 use crate::config::{AgentLimits, TimeZone};
 use crate::model::snapshot::{ConnectionState, Snapshot};
+use crate::output::last_changes::Entries;
 use crate::output::text::{between, clock, span};
 
 /// Everything that a screen shows.
@@ -24,7 +24,7 @@ pub(super) struct View<'a> {
     pub(super) history: &'a History,
     pub(super) log: Option<&'a str>,
     pub(super) board: &'a Board,
-    pub(super) changes: &'a Changes,
+    pub(super) changes: &'a Entries,
     /// Whether keys are read.
     pub(super) keys: Keys,
     /// The zone of local times, if it is known.
