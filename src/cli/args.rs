@@ -351,7 +351,7 @@ pub struct CentreFlags {
     /// Number of users who answer conversations
     #[arg(long, value_name = "N", default_value_t = 40, value_parser = clap::value_parser!(u32).range(1..=20_000))]
     pub agents: u32,
-    /// File with faults at given times, one per line: `1m30s outage?secs=20` (see the README)
+    /// File with faults at given times, one per line: `1m30s outage?secs=20` (see docs/simulator.md)
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub script: Option<PathBuf>,
 }
