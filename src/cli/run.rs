@@ -73,6 +73,7 @@ fn run(config: Config, source: Source, process: &Process) -> Result<(), Error> {
         TotalsSince::Start => "since start",
         TotalsSince::Day => "today",
     };
+    let limits = config.agent_limits.clone();
     let interval = config.outputs.interval;
     let mut builder = Stream::builder(config);
     if let Source::Live(options) = &source {
@@ -93,6 +94,7 @@ fn run(config: Config, source: Source, process: &Process) -> Result<(), Error> {
             since,
             keys: keyboard.keys(),
             zone: TimeZone::local(),
+            limits,
         };
         let log = Box::new(process.log.clone());
         let live = Live::new(writer::stdout(), Arc::new(keyboard.clone()), about, inputs, log);

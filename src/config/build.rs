@@ -10,7 +10,7 @@ use super::outputs::{read_http, read_outputs};
 use super::reading::{FileLayer, Given, Null, Reading, Switch, whole_in};
 use super::region::{self, parse_http_url, parse_streaming_url};
 use super::subscribe::read_subscribe;
-use super::thresholds::read_thresholds;
+use super::thresholds::{read_agent_limits, read_thresholds};
 use super::time_zone::ZONE_DIRECTORIES;
 use super::*;
 use crate::base::problem::{ConfigProblem, Origin};
@@ -119,6 +119,7 @@ pub(crate) fn build(layers: &Layers<'_>) -> Result<(Config, Vec<String>), Error>
         lookback_days: r.whole("backfill.lookback_days", 0..=31, 31) as u32,
     };
     let thresholds = read_thresholds(&mut r);
+    let agent_limits = read_agent_limits(&mut r);
     let outputs = read_outputs(&mut r);
     let http = read_http(&mut r);
 
@@ -165,6 +166,7 @@ pub(crate) fn build(layers: &Layers<'_>) -> Result<(Config, Vec<String>), Error>
         rest_max_requests_per_min,
         backfill,
         thresholds,
+        agent_limits,
         outputs,
         http,
     };

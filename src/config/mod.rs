@@ -47,7 +47,7 @@ pub(crate) use sections::{
     WebhookConfig, WebhookOn, WindowsConfig,
 };
 pub use thresholds::AlertName;
-pub(crate) use thresholds::{Levels, QueueThresholds, ThresholdsConfig};
+pub(crate) use thresholds::{AgentLimits, Levels, QueueThresholds, ThresholdsConfig};
 pub(crate) use time_zone::TimeZone;
 
 /// The protocol that a stream speaks.
@@ -144,6 +144,8 @@ pub struct Config {
     pub(crate) backfill: BackfillConfig,
     /// When numbers of queues are alerts.
     pub(crate) thresholds: ThresholdsConfig,
+    /// How long agents may be in a status. `thresholds.agents`.
+    pub(crate) agent_limits: AgentLimits,
     /// Where results go.
     pub(crate) outputs: OutputsConfig,
     /// The small HTTP server.

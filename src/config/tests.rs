@@ -26,7 +26,7 @@ const EXAMPLE: &str = r#"{"region":"mypurecloud.com","login_url":null,"api_url":
  "totals":{"since":"start","utc_offset":"+00:00","time_zone":null},
  "model":{"retention_secs":7200,"max_conversations":200000,"max_bytes":134217728,"recheck_secs":3600},
  "rest":{"max_requests_per_min":300},"backfill":{"enabled":true,"max_requests_per_min":120,"lookback_days":31},
- "thresholds":{"default":{},"queues":{}},
+ "thresholds":{"default":{},"queues":{},"agents":{}},
  "outputs":{"stdout":"auto","redact":false,"interval_ms":1000,"snapshot_file":null,"snapshot_every_secs":1,"snapshot_mode":"0600","audit_file":null,"record_file":null,"log_file":null,
             "webhook":{"url":"https://hook.example/in","secret_file":null,"on":"snapshot","timeout_secs":5,"allow_http":false}},
  "http":{"listen":null,"token_file":null,"allowed_hosts":[]}}"#;

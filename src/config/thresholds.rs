@@ -1,6 +1,6 @@
-//! Thresholds of queues: when a number of a queue is an alert.
+//! Thresholds of queues: when a number of a queue is an alert; limits of agents: how long a status may last.
 //!
-//! In: the keys below `thresholds` · Out: `ThresholdsConfig` · Thread: any (pure).
+//! In: the keys below `thresholds` · Out: `ThresholdsConfig`, `AgentLimits` · Thread: any (pure).
 
 use std::collections::BTreeMap;
 
@@ -12,8 +12,10 @@ use super::reading::{Complaints, Null, Reading, allowed_words, whole_in};
 
 const DEFAULT: &str = "thresholds.default";
 const QUEUES: &str = "thresholds.queues";
+const AGENTS: &str = "thresholds.agents";
 const FOR_SECS: &str = "for_secs";
 const DAY_SECS: u64 = 86_400;
+const MONTH_SECS: u32 = 31 * 86_400;
 
 /// A number of a queue that can have thresholds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -59,19 +61,47 @@ impl AlertName {
         matches!(self, Self::ServiceLevelPercent | Self::IdleAgents)
     }
 
-    /// The greatest threshold.
-    fn most(self) -> u32 {
-        match self {
-            Self::Waiting | Self::IdleAgents => 1_000_000,
-            Self::LongestWaitSecs => 31 * 86_400,
-            Self::AbandonedPercent | Self::ServiceLevelPercent => 100,
+    fn scale(self) -> Scale<'static> {
+        Scale {
+            name: self.as_str(),
+            most: match self {
+                Self::Waiting | Self::IdleAgents => 1_000_000,
+                Self::LongestWaitSecs => MONTH_SECS,
+                Self::AbandonedPercent | Self::ServiceLevelPercent => 100,
+            },
+            is_whole: matches!(self, Self::Waiting | Self::IdleAgents),
+            falls: self.falls(),
         }
     }
-
-    fn is_count(self) -> bool {
-        matches!(self, Self::Waiting | Self::IdleAgents)
-    }
 }
+
+/// Which thresholds a number can have.
+struct Scale<'a> {
+    name: &'a str,
+    /// The greatest threshold.
+    most: u32,
+    is_whole: bool,
+    /// Whether a low number is the bad one.
+    falls: bool,
+}
+
+/// Routing statuses and system presences, as Genesys' schemas list them (seen 2026-11).
+const STATUSES: [&str; 14] = [
+    "IDLE",
+    "INTERACTING",
+    "COMMUNICATING",
+    "NOT_RESPONDING",
+    "OFF_QUEUE",
+    "ON_QUEUE",
+    "AVAILABLE",
+    "AWAY",
+    "BREAK",
+    "BUSY",
+    "MEAL",
+    "MEETING",
+    "OFFLINE",
+    "TRAINING",
+];
 
 /// The two thresholds of a number; `[amber, red]` in JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -121,6 +151,38 @@ impl ThresholdsConfig {
         let mut all = std::iter::once(&self.default).chain(self.queues.values());
         all.all(|thresholds| thresholds.levels.values().all(Option::is_none))
     }
+}
+
+/// Seconds that an agent may be in a status, by routing status or system presence.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub(crate) struct AgentLimits(pub(crate) BTreeMap<&'static str, Levels>);
+
+pub(super) fn read_agent_limits(r: &mut Reading<'_>) -> AgentLimits {
+    let limits = r.pick(AGENTS, Null::Refused, |node, complaints| {
+        let mut limits = BTreeMap::new();
+        for member in members(AGENTS, "", node, complaints)? {
+            let part = shown(&member.key);
+            let Some(status) = STATUSES.into_iter().find(|status| *status == member.key) else {
+                let allowed = allowed_words(&member.key, STATUSES.into_iter());
+                complaints.plain(&part, member.at, format!("unknown status; {allowed}"));
+                continue;
+            };
+            let scale = Scale {
+                name: status,
+                most: MONTH_SECS,
+                is_whole: true,
+                falls: false,
+            };
+            // Null: none, as for the thresholds of queues.
+            if member.node.value != Value::Null
+                && let Some(levels) = read_levels(&scale, (AGENTS, &part), &member.node, complaints)
+            {
+                limits.insert(status, levels);
+            }
+        }
+        Some(limits)
+    });
+    AgentLimits(limits.unwrap_or_default())
 }
 
 pub(super) fn read_thresholds(r: &mut Reading<'_>) -> ThresholdsConfig {
@@ -178,19 +240,24 @@ fn read_queue((key, part): (&str, &str), node: &Node, complaints: &mut Complaint
         };
         if member.node.value == Value::Null {
             read.levels.insert(name, None);
-        } else if let Some(levels) = read_levels(name, (key, &below), &member.node, complaints) {
+        } else if let Some(levels) = read_levels(&name.scale(), (key, &below), &member.node, complaints) {
             read.levels.insert(name, Some(levels));
         }
     }
     read
 }
 
-fn read_levels(name: AlertName, (key, part): (&str, &str), node: &Node, complaints: &mut Complaints) -> Option<Levels> {
-    let kind = if name.is_count() { "whole numbers" } else { "numbers" };
-    let order = if name.falls() { "amber ≥ red" } else { "amber ≤ red" };
+fn read_levels(
+    scale: &Scale<'_>,
+    (key, part): (&str, &str),
+    node: &Node,
+    complaints: &mut Complaints,
+) -> Option<Levels> {
+    let kind = if scale.is_whole { "whole numbers" } else { "numbers" };
+    let order = if scale.falls { "amber ≥ red" } else { "amber ≤ red" };
     let allowed = format!(
         "allowed is [amber, red], two {kind} from 0 to {} with {order}, or null for none",
-        name.most()
+        scale.most
     );
     let Value::List(items) = &node.value else {
         complaints.below(key, part, node, allowed);
@@ -205,8 +272,7 @@ fn read_levels(name: AlertName, (key, part): (&str, &str), node: &Node, complain
             return None;
         };
         let number = written.parse::<f64>().ok()?;
-        let is_allowed =
-            (0.0..=f64::from(name.most())).contains(&number) && !(name.is_count() && number.fract() != 0.0);
+        let is_allowed = (0.0..=f64::from(scale.most)).contains(&number) && !(scale.is_whole && number.fract() != 0.0);
         is_allowed.then_some(number)
     };
     let mut numbers = [0.0; 2];
@@ -220,14 +286,14 @@ fn read_levels(name: AlertName, (key, part): (&str, &str), node: &Node, complain
         }
     }
     let [amber, red] = numbers;
-    if if name.falls() { amber < red } else { amber > red } {
-        let (side, worse) = if name.falls() {
+    if if scale.falls { amber < red } else { amber > red } {
+        let (side, worse) = if scale.falls {
             ("below", "lower")
         } else {
             ("above", "higher")
         };
         let found = format!("amber {amber} {side} red {red}");
-        let what = format!("{allowed}; {} is worse the {worse} it is: swap the two", name.as_str());
+        let what = format!("{allowed}; {} is worse the {worse} it is: swap the two", scale.name);
         complaints.plain(part, node.at, (found, what));
         return None;
     }
@@ -332,6 +398,43 @@ mod tests {
         let error = read(r#"{"thresholds":{"queues":{"Sales":{"waiting":[2,1]},"VIP":3}}}"#).unwrap_err();
         for part in ["thresholds.queues.Sales.waiting", "thresholds.queues.VIP"] {
             assert!(error.contains(part), "{part} is not in {error}");
+        }
+    }
+
+    #[test]
+    fn limits_of_agents_go_by_known_statuses() {
+        let read = |agents: &str| {
+            let builder = Config::builder().region("http://127.0.0.1:1").client_id("c");
+            let json = format!(r#"{{"thresholds":{{"agents":{agents}}}}}"#);
+            let built = builder.client_secret(Secret::new("s")).json("file.json", json).build();
+            built
+                .map(|config| config.agent_limits.0)
+                .map_err(|error| error.to_string())
+        };
+        let limits = read(r#"{"NOT_RESPONDING":[30,60],"BREAK":[900,900],"MEAL":null}"#).unwrap();
+        assert_eq!(
+            limits,
+            BTreeMap::from([
+                ("BREAK", [900.0, 900.0].into()),
+                ("NOT_RESPONDING", [30.0, 60.0].into())
+            ])
+        );
+        for (agents, parts) in [
+            (
+                r#"{"NOT_RESPONDNG":[1,2]}"#,
+                ["thresholds.agents.NOT_RESPONDNG", "did you mean NOT_RESPONDING?"],
+            ),
+            (r#"{"BREAK":[2,1]}"#, ["amber 2 above red 1", "swap the two"]),
+            (
+                r#"{"BREAK":[1.5,2]}"#,
+                ["thresholds.agents.BREAK[0]", "whole numbers from 0 to 2678400"],
+            ),
+            ("7", ["thresholds.agents", "an object {…} is needed"]),
+        ] {
+            let error = read(agents).unwrap_err();
+            for part in parts {
+                assert!(error.contains(part), "{error}");
+            }
         }
     }
 }

@@ -169,6 +169,7 @@ impl Core {
                 self.model
                     .set_user_names(names.iter().map(|(user, name)| (user, name.as_deref())));
             }
+            Change::Members(all) => self.model.set_memberships(all),
             Change::ConnectionOpened { connection } => self.model.connection_opened(connection, now),
             Change::ConnectionEnded { connection } => self.model.connection_closed(connection, now),
             Change::Observations(all) => {

@@ -53,6 +53,8 @@ pub(crate) enum Change {
     AnyQueue {},
     /// The subscribed users, with their names.
     Users(BTreeMap<Id, Option<String>>),
+    /// The subscribed queues of which each user is a member; replaces what was known. Told where members are subscribed.
+    Members(Vec<Membership>),
     /// A connection is being made: from here on it may deliver what others deliver, too.
     ConnectionOpened { connection: u32 },
     /// A connection ended.
@@ -89,6 +91,13 @@ pub(crate) enum Change {
     Drained { dropped: u64 },
 }
 
+/// The queues of a user.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Membership {
+    pub(crate) user: Id,
+    pub(crate) queues: Vec<Id>,
+}
+
 /// Our clock against the service's at a tick.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct ClockLook {
@@ -115,6 +124,7 @@ impl Change {
             Self::Queues(_)
                 | Self::Gone(_)
                 | Self::Users(_)
+                | Self::Members(_)
                 | Self::Observations(_)
                 | Self::Conversations(_)
                 | Self::Lost(_)

@@ -378,6 +378,10 @@ pub struct UserSnapshot {
     pub routing_status: Option<String>,
     /// The later of the times at which these two began.
     pub since: Option<Moment>,
+    /// The subscribed queues of which the user was a member at the last look at their members; empty where nobody subscribed
+    /// to members of queues.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub queues: Vec<Id>,
 }
 
 /// The last value of one metric (`metrics` protocol).

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use crate::base::inserted::Inserted as _;
+use crate::event::change::Membership;
 use crate::event::facts::UserFacts;
 use crate::model::snapshot::UserSnapshot;
 use crate::{Id, Moment};
@@ -27,6 +28,8 @@ struct User {
     name: Option<Box<str>>,
     presence: Option<Status>,
     routing_status: Option<Status>,
+    /// The queues of which the user is a member, as far as that was looked up.
+    queues: Box<[Id]>,
 }
 
 #[derive(Debug)]
@@ -52,6 +55,19 @@ impl Users {
         self.change(id, |user| user.name = name.map(Into::into));
     }
 
+    /// Sets the queues of which each user is a member; other users are members of none.
+    pub(crate) fn set_memberships(&mut self, all: Vec<Membership>) {
+        let mut queues: BTreeMap<Id, Vec<Id>> = all.into_iter().map(|one| (one.user, one.queues)).inserted();
+        for (id, user) in &mut self.users {
+            let now = queues.remove(id).unwrap_or_default().into_boxed_slice();
+            self.bytes = self.bytes + bytes_of(&now) - bytes_of(&user.queues);
+            user.queues = now;
+        }
+        for (id, queues) in queues {
+            self.change(&id, |user| user.queues = queues.into_boxed_slice());
+        }
+    }
+
     /// All users.
     #[must_use]
     pub(crate) fn snapshot(&self) -> BTreeMap<Id, UserSnapshot> {
@@ -62,6 +78,7 @@ impl Users {
             presence: value(&user.presence),
             routing_status: value(&user.routing_status),
             since: since(&user.presence).max(since(&user.routing_status)),
+            queues: user.queues.to_vec(),
         };
         self.users.iter().map(|(id, user)| (id.clone(), one(user))).inserted()
     }
@@ -86,8 +103,13 @@ impl Users {
 impl User {
     fn heap_bytes(&self) -> usize {
         let of = |status: &Option<Status>| status.as_ref().map_or(0, |status| status.value.len());
-        self.name.as_ref().map_or(0, |name| name.len()) + of(&self.presence) + of(&self.routing_status)
+        let name = self.name.as_ref().map_or(0, |name| name.len());
+        name + of(&self.presence) + of(&self.routing_status) + bytes_of(&self.queues)
     }
+}
+
+fn bytes_of(ids: &[Id]) -> usize {
+    size_of_val(ids) + ids.iter().map(Id::heap_bytes).sum::<usize>()
 }
 
 fn set(status: &mut Option<Status>, said: Option<&(Box<str>, Option<Moment>)>, now: Moment) {
@@ -139,6 +161,27 @@ mod tests {
             Some("INTERACTING"),
             "equal time: arrival"
         );
+    }
+
+    #[test]
+    fn memberships_replace_those_before() {
+        let id = Id::new;
+        let mut users = Users::default();
+        users.apply(&facts(Some(("AVAILABLE", Some(10))), None), at(10));
+        let without = users.bytes;
+        let of = |user: &str, queues: &[&str]| Membership {
+            user: id(user),
+            queues: queues.iter().map(|queue| id(queue)).collect(),
+        };
+        users.set_memberships(vec![of("u", &["Q", "R"]), of("v", &["R"])]);
+        let queues = |users: &Users| Vec::from_iter(users.snapshot().into_values().map(|user| user.queues));
+        assert_eq!(queues(&users), [vec![id("Q"), id("R")], vec![id("R")]]);
+        assert!(users.bytes > without + 3 * size_of::<Id>());
+        let before = users.bytes;
+        users.set_memberships(vec![of("v", &["Q"])]);
+        assert_eq!(queues(&users), [vec![], vec![id("Q")]]);
+        assert_eq!(before - users.bytes, bytes_of(&[id("Q"), id("R")]));
+        assert_eq!(shown(&users).presence.as_deref(), Some("AVAILABLE"));
     }
 
     #[test]

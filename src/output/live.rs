@@ -34,7 +34,7 @@ use super::sink::{Closed, Events, Sink, Snapshots, Wants};
 use super::summary;
 use super::writer::is_closed;
 use crate::Moment;
-use crate::config::TimeZone;
+use crate::config::{AgentLimits, TimeZone};
 use crate::model::snapshot::Snapshot;
 use board::{Act, Board};
 use changes::Changes;
@@ -104,6 +104,7 @@ pub(crate) struct About {
     pub(crate) keys: Keys,
     /// The zone of this machine.
     pub(crate) zone: Option<TimeZone>,
+    pub(crate) limits: AgentLimits,
 }
 
 /// The sink that draws the screen.
@@ -171,6 +172,7 @@ impl Live {
             changes: &self.changes,
             keys: self.about.keys,
             zone: self.about.zone.as_ref(),
+            limits: &self.about.limits,
         };
         let screen::Drawn { lines, most_scroll } = screen::draw(&view, size, self.about.ability);
         self.board.scroll = self.board.scroll.min(most_scroll);

@@ -103,6 +103,8 @@ pub(crate) fn queues(config: &Config, rest: &RestClient, token: &Secret, known: 
 pub(crate) struct Users {
     /// With their names, as far as they are known.
     pub(crate) names: BTreeMap<Id, Option<String>>,
+    /// The queues of each of them, where the members of queues are meant.
+    pub(crate) queues: Option<BTreeMap<Id, Vec<Id>>>,
     /// Why some go without.
     pub(crate) unnamed: Option<Error>,
 }
@@ -115,11 +117,12 @@ pub(crate) fn users(config: &Config, rest: &RestClient, token: &Secret, queues: 
     let mut users = Users::default();
     for user in &config.subscribe.users {
         if user == "queue-members" {
+            let of_users = users.queues.get_or_insert_default();
             for queue in queues {
-                let members = lookup::queue_members(rest, token, queue)?;
-                users
-                    .names
-                    .extend(members.into_iter().map(|member| (member.id, member.name)));
+                for member in lookup::queue_members(rest, token, queue)? {
+                    of_users.entry(member.id.clone()).or_default().push(queue.clone());
+                    users.names.insert(member.id, member.name);
+                }
             }
         } else {
             users.names.entry(Id::new(user)).or_default();

@@ -2,6 +2,7 @@
 //!
 //! In: the answers of the listings, the time · Out: calls for them, a `Plan` · Thread: none of its own (pure).
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use super::acts::{Act, Call, CallId, Listing, Turn};
@@ -9,8 +10,9 @@ use super::channels::warn_of_count;
 use super::choose;
 use super::policy::Renew;
 use super::process::{Process, pause_for_token};
+use crate::base::inserted::Inserted as _;
 use crate::config::{Config, Protocol};
-use crate::event::change::Change;
+use crate::event::change::{Change, Membership};
 use crate::event::queue::Queue;
 use crate::net::backoff::Backoff;
 use crate::protocol::topic_plan::{TopicPlan, TopicQueues, Wish};
@@ -39,6 +41,8 @@ pub(super) struct Planning {
     named: Vec<Queue>,
     /// Those of them that the listing does not contain any more.
     gone: Vec<Id>,
+    /// Keys below `thresholds.queues` that were no queue's name or id at the last listing.
+    unmatched: Vec<String>,
 }
 
 /// After a listing without any queue it is read again; the pause doubles with each, up to that between listings.
@@ -63,6 +67,7 @@ impl Planning {
             empty: 0,
             named: Vec::new(),
             gone: Vec::new(),
+            unmatched: Vec::new(),
         }
     }
 
@@ -216,6 +221,26 @@ impl Planning {
         self.gone = gone;
     }
 
+    /// Warns of thresholds that hold for no queue, where that changed. A queue without a name may be any of them.
+    fn warn_of_thresholds(&mut self, config: &Config, queues: &[Queue], turn: &mut Turn<'_>) {
+        let of_thresholds = &config.thresholds.queues;
+        if of_thresholds.is_empty() || queues.iter().any(|queue| queue.name.is_none()) {
+            return;
+        }
+        let ids: BTreeSet<&Id> = queues.iter().map(|queue| &queue.id).inserted();
+        let folded = |name: &str| name.trim().to_lowercase();
+        let names = queues.iter().filter_map(|queue| queue.name.as_deref());
+        let names: BTreeSet<String> = names.map(folded).inserted();
+        let is_of_none = |key: &&String| !names.contains(&folded(key)) && !ids.contains(&Id::new(key.trim()));
+        let unmatched = Vec::from_iter(of_thresholds.keys().filter(is_of_none).cloned());
+        for key in unmatched.iter().filter(|key| !self.unmatched.contains(key)) {
+            turn.warn(format!(
+                "thresholds.queues.{key}: no subscribed queue has this name or id; its thresholds hold for none"
+            ));
+        }
+        self.unmatched = unmatched;
+    }
+
     /// There is no plan yet: tries again after a pause.
     fn retry(&mut self, error: &Error, process: &mut Process, turn: &mut Turn<'_>) {
         let token_number = match self.step {
@@ -257,7 +282,11 @@ impl Planning {
             self.named = choice.queues.clone().unwrap_or_default();
         }
         match choice.queues {
-            Some(chosen) => tell_queues(config, chosen, &choice.listing, turn),
+            Some(chosen) => {
+                let queues = with_those_of_topics(config, chosen, &choice.listing);
+                self.warn_of_thresholds(config, &queues, turn);
+                turn.tell(Change::Queues(queues));
+            }
             None => turn.tell(Change::AnyQueue {}),
         }
         if config.protocol != Protocol::Notifications {
@@ -275,6 +304,10 @@ impl Planning {
         let user_ids: Vec<Id> = users.names.keys().cloned().collect();
         if !users.names.is_empty() {
             turn.tell(Change::Users(users.names));
+        }
+        if let Some(queues) = users.queues {
+            let of_user = |(user, queues)| Membership { user, queues };
+            turn.tell(Change::Members(queues.into_iter().map(of_user).collect()));
         }
         let wish = Wish {
             queues: &queues,
@@ -309,7 +342,7 @@ fn wants_queues(config: &Config) -> bool {
 }
 
 /// The chosen queues, and those that a free topic names.
-fn tell_queues(config: &Config, mut chosen: Vec<Queue>, listing: &[Queue], turn: &mut Turn<'_>) {
+fn with_those_of_topics(config: &Config, mut chosen: Vec<Queue>, listing: &[Queue]) -> Vec<Queue> {
     let named = TopicQueues::of(&Wish {
         topics: &config.subscribe.topics,
         ..Wish::default()
@@ -320,7 +353,7 @@ fn tell_queues(config: &Config, mut chosen: Vec<Queue>, listing: &[Queue], turn:
             chosen.extend(listed.map_or_else(|| choose::unnamed([id]), |queue| vec![queue]));
         }
     }
-    turn.tell(Change::Queues(chosen));
+    chosen
 }
 
 #[cfg(test)]

@@ -92,7 +92,7 @@ impl Picture {
             (Seen::OneBefore, Some(before)) => (&self.difference, Some(before)),
             _ => (&self.whole, None),
         };
-        Arc::clone(made.get_or_init(|| picture::event(&self.scene, before, self.settings).into()))
+        Arc::clone(made.get_or_init(|| picture::event(&self.scene, before, &self.settings).into()))
     }
 
     fn was_sent(&self) -> bool {
@@ -215,7 +215,7 @@ impl Board {
                 changes,
             },
             before: newest.map(|newest| newest.scene.clone()),
-            settings: self.settings,
+            settings: self.settings.clone(),
             whole: OnceLock::new(),
             difference: OnceLock::new(),
         });

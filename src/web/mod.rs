@@ -15,6 +15,15 @@ mod pages;
 mod picture;
 mod readiness;
 mod routes;
+/// As the choice `limits` of the page's address: `STATUS:amber:red,…`.
+fn limits_text(limits: &AgentLimits) -> String {
+    let each = limits
+        .0
+        .iter()
+        .map(|(status, Levels { amber, red })| format!("{status}:{amber}:{red}"));
+    Vec::from_iter(each).join(",")
+}
+
 #[cfg(test)]
 mod testing;
 mod viewer;
@@ -24,7 +33,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::base::url::Url;
-use crate::config::{Config, TotalsSince};
+use crate::config::{AgentLimits, Config, Levels, TotalsSince};
 use crate::http_server::{self, Server};
 use crate::model::snapshot::Snapshot;
 use crate::output::Item;
@@ -49,7 +58,7 @@ pub(crate) enum Source {
 }
 
 /// What the page and `/readyz` need of the configuration.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Settings {
     /// A last frame, or a snapshot, older than this is stale.
     stale_after: Duration,
@@ -58,6 +67,8 @@ struct Settings {
     totals_since: TotalsSince,
     /// The name that the page gets.
     source: &'static str,
+    /// Limits of the time in status as the page's address has them; empty without any.
+    limits: String,
 }
 
 /// The running server. Dropping it stops it.
@@ -106,6 +117,7 @@ impl Web {
                 }
                 Source::Service => "service",
             },
+            limits: limits_text(&config.agent_limits),
         };
         let host = listen.rsplit_once(':').map_or(listen.as_str(), |(host, _)| host);
         let mut problem = "it is not an address of this machine".to_owned();
@@ -116,7 +128,7 @@ impl Web {
                     address.ip()
                 )));
             }
-            let board = Arc::new(Board::new(settings));
+            let board = Arc::new(Board::new(settings.clone()));
             let hosts = Hosts::new(host, address.ip(), &http.allowed_hosts);
             let server = Server::bind(address, "web", limits.clone(), |port| {
                 let token_check = http

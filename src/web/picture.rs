@@ -13,6 +13,7 @@
 //! - `windows` is an object by the windows' starts: the newest 60, with the numbers that the page draws.
 //! - A queue has `longest_wait_since`, which does not change each second, instead of `longest_wait_secs`, and
 //!   `agents_by_status` instead of `observations`; it has no `by_media`, and `observed` only where that differs.
+//! - The `queues` of a user are an object by their ids.
 //!
 //! Each event is `{"whole":…,"patch":…}`. The patch is a JSON merge patch (RFC 7396) that turns the picture before into
 //! this one; if `whole` is true, it begins with an empty object. A snapshot of many queues with 60 windows each is
@@ -55,7 +56,7 @@ pub(super) struct Scene {
 }
 
 /// A server-sent event with the picture of `now`: its difference from the picture of `before`, or all of it.
-pub(super) fn event(now: &Scene, before: Option<&Scene>, settings: Settings) -> Vec<u8> {
+pub(super) fn event(now: &Scene, before: Option<&Scene>, settings: &Settings) -> Vec<u8> {
     let snapshot_before = before.map(|before| &*before.snapshot);
     let mut patch = patch(&now.snapshot, snapshot_before, settings);
     put(
@@ -84,7 +85,7 @@ struct Message {
     patch: Object,
 }
 
-fn patch(now: &Snapshot, before: Option<&Snapshot>, settings: Settings) -> Object {
+fn patch(now: &Snapshot, before: Option<&Snapshot>, settings: &Settings) -> Object {
     let mut patch = difference(
         before.map(|before| object(&Overview::of(before, settings))),
         object(&Overview::of(now, settings)),
@@ -107,7 +108,13 @@ fn patch(now: &Snapshot, before: Option<&Snapshot>, settings: Settings) -> Objec
     });
     put(&mut patch, "queues", queues);
     let users = rows(before.map(|before| &before.users), &now.users, |old, user| {
-        change(old, user, object)
+        change(old, user, |user| {
+            let mut row = object(user);
+            let queues = user.queues.iter().map(|id| (id.to_string(), true.into()));
+            // The ids are keys: a merge patch replaces lists only as a whole.
+            row.insert("queues".to_owned(), queues.inserted::<Object>().into());
+            row
+        })
     });
     put(&mut patch, "users", users);
     let metrics = rows(before.map(|before| &before.metrics), &now.metrics, |old, metric| {
@@ -155,7 +162,7 @@ struct Overview<'a> {
     version: &'a str,
     started_at: Moment,
     as_of: Moment,
-    settings: PageSettings,
+    settings: PageSettings<'a>,
     degraded: Option<String>,
     connection: Connection<'a>,
     counters: Counters,
@@ -164,12 +171,14 @@ struct Overview<'a> {
 }
 
 #[derive(Serialize)]
-struct PageSettings {
+struct PageSettings<'a> {
     totals_since: &'static str,
     interval_ms: u64,
     stale_after_ms: u64,
     /// `service`, `simulator` or `replay`.
     source: &'static str,
+    /// `STATUS:amber:red,…`, in seconds.
+    limits: &'a str,
 }
 
 #[derive(Serialize)]
@@ -205,7 +214,7 @@ struct Freshness {
 }
 
 impl<'a> Overview<'a> {
-    fn of(snapshot: &'a Snapshot, settings: Settings) -> Self {
+    fn of(snapshot: &'a Snapshot, settings: &'a Settings) -> Self {
         let connection = &snapshot.connection;
         // The page compares all times with `as_of`, which is by the service's clock.
         let by_service = |at: Moment| at.plus_ms(-connection.clock_ahead_ms);
@@ -224,6 +233,7 @@ impl<'a> Overview<'a> {
                 interval_ms: millis(settings.interval),
                 stale_after_ms: millis(settings.stale_after),
                 source: settings.source,
+                limits: &settings.limits,
             },
             degraded: readiness::degraded(snapshot),
             connection: Connection {

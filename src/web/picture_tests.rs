@@ -72,6 +72,7 @@ fn live_numbers() -> LiveNumbers {
 const SETTINGS: Settings = Settings {
     totals_since: TotalsSince::Start,
     source: "service",
+    limits: String::new(),
     stale_after: Duration::from_secs(30),
     interval: Duration::from_secs(1),
 };
@@ -177,6 +178,7 @@ fn full() -> Snapshot {
         presence: Some("ON_QUEUE".to_owned()),
         routing_status: Some("IDLE".to_owned()),
         since: Some(at),
+        queues: vec![Id::new("a"), Id::new("b")],
     };
     snapshot.users.insert(Id::new("u"), user);
     let metric = MetricSnapshot {
@@ -226,13 +228,13 @@ fn a_number_beyond_all_others_is_no_number_and_never_breaks_the_json() {
         ..QueueSnapshot::default()
     };
     now.queues.insert(crate::Id::new("q"), queue);
-    let event = String::from_utf8(event(&scene(now), None, SETTINGS)).expect("text");
+    let event = String::from_utf8(event(&scene(now), None, &SETTINGS)).expect("text");
     serde_json::from_str::<Value>(event.trim().trim_start_matches("data: ")).expect("JSON");
 }
 
 #[test]
 fn a_picture_has_the_names_of_the_snapshot() {
-    let whole = read(&event(&scene(full()), None, SETTINGS));
+    let whole = read(&event(&scene(full()), None, &SETTINGS));
     assert_eq!(whole["whole"], true);
     let picture = &whole["patch"];
     // All numbers of the totals, with one digit behind the point.
@@ -267,12 +269,15 @@ fn a_picture_has_the_names_of_the_snapshot() {
         "/as_of",
         "/started_at",
         "/totals",
-        "/users",
+        "/users/u/name",
+        "/users/u/routing_status",
+        "/users/u/since",
         "/connection/state",
         "/connection/last_frame_at",
     ] {
         assert_eq!(picture.pointer(path), snapshot.pointer(path), "{path}");
     }
+    assert_eq!(picture["users"]["u"]["queues"], json!({"a": true, "b": true}));
     assert_eq!(
         picture["connection"]["open_gap"],
         json!({"from": "2026-05-04T14:05:30.250Z", "cause": "events dropped"})
@@ -291,7 +296,7 @@ fn only_what_changed_is_sent_to_a_viewer_that_has_the_picture_before() {
     queue.live.interacting = 3.into();
     let windows = queue.windows.as_ref().unwrap();
     queue.windows = Some(windows.iter().chain([window(2, 1)]).collect());
-    let difference = read(&event(&scene(second.clone()), Some(&scene(first.clone())), SETTINGS));
+    let difference = read(&event(&scene(second.clone()), Some(&scene(first.clone())), &SETTINGS));
     assert_eq!(
         difference,
         json!({"whole": false, "patch": {
@@ -372,9 +377,9 @@ proptest! {
         let mut picture = Value::Null;
         let mut before = None;
         for now in snapshots.into_iter().map(scene) {
-            apply(&mut picture, &read(&event(&now, before.as_ref(), SETTINGS))["patch"]);
+            apply(&mut picture, &read(&event(&now, before.as_ref(), &SETTINGS))["patch"]);
             let mut whole = Value::Null;
-            apply(&mut whole, &read(&event(&now, None, SETTINGS))["patch"]);
+            apply(&mut whole, &read(&event(&now, None, &SETTINGS))["patch"]);
             before = Some(now);
             // Empty objects are left behind where all rows went.
             prop_assert_eq!(without_empty(picture.clone()), without_empty(whole));
@@ -449,7 +454,7 @@ fn only_new_changes_are_sent() {
         changes: changes.entries(),
         history: Arc::default(),
     };
-    let sent = |now: &Scene, before: Option<&Scene>| read(&event(now, before, SETTINGS))["patch"]["changes"].clone();
+    let sent = |now: &Scene, before: Option<&Scene>| read(&event(now, before, &SETTINGS))["patch"]["changes"].clone();
     changes.take(&gap(1, None, false), 0);
     let first = scene(&changes);
     let row =
@@ -469,7 +474,7 @@ fn only_new_changes_are_sent() {
 /// The page gives its variables the names in this list, and every name that it reads from them is sent.
 #[test]
 fn the_page_reads_no_name_that_is_not_sent() {
-    let picture = read(&event(&scene(full()), None, SETTINGS))["patch"].clone();
+    let picture = read(&event(&scene(full()), None, &SETTINGS))["patch"].clone();
     let queue = &picture["queues"]["a"];
     let mut time_window = queue["windows"]["1970-01-01T00:01:00.000Z"].clone();
     // Added by the page from the window's key.
@@ -531,9 +536,9 @@ fn the_page_reads_no_name_that_is_not_sent() {
 #[test]
 fn the_page_reads_every_name_that_only_a_picture_has() {
     let snapshot = full();
-    let overview = object(&Overview::of(&snapshot, SETTINGS));
+    let overview = object(&Overview::of(&snapshot, &SETTINGS));
     let window =
-        read(&event(&scene(snapshot.clone()), None, SETTINGS))["patch"]["queues"]["a"]["windows"]["1970-01-01T00:01:00.000Z"].clone();
+        read(&event(&scene(snapshot.clone()), None, &SETTINGS))["patch"]["queues"]["a"]["windows"]["1970-01-01T00:01:00.000Z"].clone();
     let code: String = scripts().into_iter().map(|(_, code)| code).collect();
     let mut names = vec!["longest_wait_since".to_owned(), "agents_by_status".to_owned()];
     for part in [

@@ -24,7 +24,7 @@ pub(super) enum Readiness {
 }
 
 /// Of a snapshot at `now`.
-pub(super) fn of(snapshot: &Snapshot, now: Moment, settings: Settings) -> Readiness {
+pub(super) fn of(snapshot: &Snapshot, now: Moment, settings: &Settings) -> Readiness {
     match (not_ready(snapshot, now, settings), degraded(snapshot)) {
         (Some(why), _) => Readiness::NotReady(why),
         (None, Some(why)) => Readiness::Degraded(why),
@@ -41,7 +41,7 @@ pub(super) fn degraded(snapshot: &Snapshot) -> Option<String> {
     })
 }
 
-fn not_ready(snapshot: &Snapshot, now: Moment, settings: Settings) -> Option<String> {
+fn not_ready(snapshot: &Snapshot, now: Moment, settings: &Settings) -> Option<String> {
     let connection = &snapshot.connection;
     if connection.state != ConnectionState::Streaming {
         let cause = connection.cause.as_deref();
@@ -91,13 +91,14 @@ mod tests {
         interval: Duration::from_secs(60),
         totals_since: TotalsSince::Start,
         source: "service",
+        limits: String::new(),
     };
 
     /// What is said `age` after the snapshot.
     fn said(age: Duration, change: impl FnOnce(&mut Snapshot)) -> Readiness {
         let mut snapshot = testing::snapshot();
         change(&mut snapshot);
-        of(&snapshot, snapshot.generated_at.plus(age), SETTINGS)
+        of(&snapshot, snapshot.generated_at.plus(age), &SETTINGS)
     }
 
     fn not_ready(why: &str) -> Readiness {

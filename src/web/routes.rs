@@ -168,7 +168,7 @@ impl Site {
 
     fn readiness(&self, current: Option<&Published>) -> Readiness {
         match current {
-            Some(current) => readiness::of(&current.snapshot, Moment::now(), self.board.settings),
+            Some(current) => readiness::of(&current.snapshot, Moment::now(), &self.board.settings),
             None => Readiness::NotReady("no snapshot yet".to_owned()),
         }
     }

@@ -427,9 +427,9 @@ const ago = (secs) => new Date(Date.now() - secs * 1000).toISOString();
 
 async function agents() {
   const users = {
-    a: { name: 'Ada', routing_status: 'INTERACTING', presence: 'ON_QUEUE', since: ago(700) },
-    b: { name: 'Bea <i>', routing_status: 'NOT_RESPONDING', presence: 'ON_QUEUE', since: ago(45) },
-    c: { name: 'Cem', routing_status: 'OFF_QUEUE', presence: 'BREAK', since: ago(1000) },
+    a: { name: 'Ada', routing_status: 'INTERACTING', presence: 'ON_QUEUE', since: ago(700), queues: { 'Queue 1': true } },
+    b: { name: 'Bea <i>', routing_status: 'NOT_RESPONDING', presence: 'ON_QUEUE', since: ago(45), queues: { 'Queue 1': true, 'Queue 2': true } },
+    c: { name: 'Cem', routing_status: 'OFF_QUEUE', presence: 'BREAK', since: ago(1000), queues: { 'Queue 3': true } },
     d: { name: 'Dan', routing_status: 'IDLE', presence: 'ON_QUEUE', since: ago(2000) },
     e: { name: 'آمال' },
   };
@@ -467,6 +467,27 @@ async function agents() {
   assert.equal(await page.text('#agents-more'), 'No agent matches.');
   await page.getByLabel('Find an agent').fill('');
   await page.locator('#agent-group').selectOption('*');
+  // By queue: the members of one, and those of the chosen queues, with those whose queues are not known.
+  const queue = page.getByLabel('Queue', { exact: true });
+  assert.deepEqual(await queue.locator('option').allTextContents(), ['All queues', 'Queue 1', 'Queue 2', 'Queue 3']);
+  await queue.selectOption('Queue 1');
+  assert.deepEqual(await names(), ['Bea <i>', 'Ada']);
+  assert.equal(new URL(page.url()).searchParams.get('agent_queue'), 'Queue 1');
+  await page.reload();
+  await page.waitForFunction(() => document.querySelectorAll('#agent-rows tr').length === 2);
+  assert.equal(await queue.inputValue(), 'Queue 1');
+  await queue.selectOption('*');
+  assert.equal(new URL(page.url()).searchParams.get('agent_queue'), null);
+  await page.open('?agents=1&queues=Queue+3&agent_sort=name');
+  await page.waitForFunction(() => document.querySelectorAll('#agent-rows tr').length === 3);
+  assert.deepEqual(await names(), ['Cem', 'Dan', 'آمال']);
+  assert.match(await page.text('#user-counts'), /^1 idle · 1 off queue · 1 unknown$/);
+  assert.deepEqual(await queue.locator('option').allTextContents(), ['All queues', 'Queue 3']);
+  served.show({ ...picture(many(3)), users: { ...users, c: { ...users.c, queues: {} } } });
+  await page.waitForFunction(() => document.querySelector('#agent-queue.hidden'));
+  served.show({ ...picture(many(3)), users });
+  await page.open('?agents=1&agent_sort=time&limits=NOT_RESPONDING:30:40,BREAK:900:1800,INTERACTING:900');
+  await page.waitForFunction(() => document.querySelectorAll('#agent-rows tr').length === 5);
   for (const scheme of ['light', 'dark']) {
     await page.emulateMedia({ colorScheme: scheme });
     await accessible(page, `agents, ${scheme}`);
@@ -479,6 +500,12 @@ async function agents() {
 
   await page.open('?agents=1&limits=IDLE,BREAK:900');
   await page.waitForFunction(() => document.querySelector('#limits-unread').textContent.startsWith('Not a limit: IDLE.'));
+
+  // Without limits in the address those of the program hold.
+  served.show({ ...picture(many(3)), users, settings: { ...picture([]).settings, limits: 'BREAK:900:1800' } });
+  await page.open('?agents=1&title=y');
+  await page.waitForFunction(() => document.querySelector('#agents-beyond').textContent === '▲ 1 beyond a limit');
+  served.show({ ...picture(many(3)), users });
 
   // Beyond a limit they are named on a wall that asks for them.
   await page.setViewportSize({ width: 1920, height: 1080 });

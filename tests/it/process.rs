@@ -523,3 +523,34 @@ fn it_runs_without_any_terminal() {
     signal(&child, "TERM");
     assert_eq!(child.wait().expect("a status").code(), Some(0));
 }
+
+/// Keys of thresholds that are no queue's are told once, not with each listing.
+#[test]
+fn thresholds_that_hold_for_no_queue() {
+    let peer = peer(sockets(vec![Behaviour::Well(Vec::new())]));
+    let directory = Directory::new("thresholds");
+    let file = directory.file("config.json");
+    let [by_name, by_id] = [format!(" {} ", QUEUES[0].1.to_uppercase()), QUEUES[1].0.to_owned()];
+    let of_one = serde_json::json!({"waiting": [1, 2]});
+    let thresholds = serde_json::json!({by_name: of_one, by_id: of_one, "Slaes": of_one});
+    let config = serde_json::json!({"thresholds": {"queues": thresholds}, "subscribe": {"refresh_secs": 1}});
+    std::fs::write(&file, config.to_string()).expect("written");
+    let file = file.to_string_lossy().into_owned();
+    let url = peer.url();
+    let running = program(
+        &run(&url, Protocol::Notifications, &["--config", &file, "--duration", "4"]),
+        &CREDENTIALS,
+    );
+    let ended = running.wait();
+    assert_ended(&ended, 0);
+    let said: Vec<&str> = ended
+        .stderr
+        .lines()
+        .filter(|line| line.contains("thresholds.queues"))
+        .collect();
+    assert_eq!(said.len(), 1, "{}", ended.stderr);
+    assert!(
+        said[0].contains("thresholds.queues.Slaes: no subscribed queue has this name or id"),
+        "{said:?}"
+    );
+}

@@ -42,6 +42,7 @@ fn drawn_by(cols: usize, draw: impl FnOnce(&View<'_>) -> Vec<Line>) -> Vec<Strin
         changes: &changes,
         keys: Keys::Read,
         zone: None,
+        limits: &super::super::view::NO_LIMITS,
     };
     draw(&view)
         .iter()

@@ -81,6 +81,7 @@ fn live_on(writer: &ScriptedWriter, console: Arc<FakeConsole>, log: LastLog) -> 
         since: "since start",
         keys: Keys::Read,
         zone: None,
+        limits: Default::default(),
     };
     let live = Live::new(Box::new(writer.clone()), console, about, inputs, Box::new(log));
     (live, tell)

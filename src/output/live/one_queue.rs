@@ -2,11 +2,11 @@
 //!
 //! In: `View`, the queue's id · Out: lines · Thread: any (pure).
 
-use super::charts;
 use super::columns::{self, style_of};
 use super::layout::{Line, Style};
 use super::queues::incomplete;
 use super::view::View;
+use super::{agents, charts};
 use crate::Id;
 use crate::model::snapshot::{ObservationSnapshot, QueueSnapshot, WindowSnapshot};
 use crate::output::text::{number, short, sign};
@@ -29,10 +29,11 @@ pub(super) fn lines(view: &View<'_>, id: &Id, cols: usize, room: usize) -> Vec<L
     }
     lines.push(Line::default());
     lines.extend(by_medium(view, queue, cols));
-    let users = users(queue);
-    if !users.is_empty() {
-        lines.push(Line::default());
-        lines.extend(users);
+    for people in [counts_of_users(queue), agents::members(view, id, cols)] {
+        if !people.is_empty() {
+            lines.push(Line::default());
+            lines.extend(people);
+        }
     }
     if let Some(windows) = &queue.windows {
         let windows = Vec::from_iter(windows.iter());
@@ -137,7 +138,7 @@ fn table(view: &View<'_>, first: &str, rows: &[(String, QueueSnapshot)], cols: u
 }
 
 /// How many of its agents are in which status, by the queue's observations.
-fn users(queue: &QueueSnapshot) -> Vec<Line> {
+fn counts_of_users(queue: &QueueSnapshot) -> Vec<Line> {
     let Some(observations) = queue.observations.get("all") else {
         return Vec::new();
     };

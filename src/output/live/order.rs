@@ -148,7 +148,7 @@ pub(super) fn queues<'a>(
     rows
 }
 
-/// The users whose name, id or status contains `filter`.
+/// The users whose name, id or status contains `filter`, or a queue's name.
 pub(super) fn agents<'a>(
     snapshot: &'a Snapshot,
     order: Order<AgentSort>,
@@ -156,9 +156,28 @@ pub(super) fn agents<'a>(
 ) -> Vec<(&'a Id, &'a UserSnapshot)> {
     let filter = filter.to_lowercase();
     let shown = |(id, user): &(&Id, &UserSnapshot)| {
-        contains(user.name.as_deref(), id, &filter) || status(user).to_lowercase().contains(&filter)
+        let of_queue = |queue: &Id| {
+            let known = snapshot.queues.get(queue);
+            contains(known.and_then(|queue| queue.name.as_deref()), queue, &filter)
+        };
+        contains(user.name.as_deref(), id, &filter)
+            || status(user).to_lowercase().contains(&filter)
+            || user.queues.iter().any(of_queue)
     };
-    let mut rows: Vec<_> = snapshot.users.iter().filter(shown).collect();
+    ordered(snapshot.users.iter().filter(shown).collect(), order)
+}
+
+/// The members of a queue.
+pub(super) fn members<'a>(
+    snapshot: &'a Snapshot,
+    order: Order<AgentSort>,
+    queue: &Id,
+) -> Vec<(&'a Id, &'a UserSnapshot)> {
+    let members = snapshot.users.iter().filter(|(_, user)| user.queues.contains(queue));
+    ordered(members.collect(), order)
+}
+
+fn ordered<'a>(mut rows: Vec<(&'a Id, &'a UserSnapshot)>, order: Order<AgentSort>) -> Vec<(&'a Id, &'a UserSnapshot)> {
     rows.order_by(|one, other| {
         let is_turned = order.by == AgentSort::Name && order.is_reversed;
         let by_name = || names(one.1.name.as_deref(), other.1.name.as_deref(), is_turned).then(one.0.cmp(other.0));

@@ -127,7 +127,7 @@ pub(super) fn help() -> Vec<Line> {
         ("? Esc", "this help; back"),
         ("↑ ↓ Enter", "select a queue, open its page"),
         ("← →", "on its page: the queue before, the next one"),
-        ("/", "only names (agents: or statuses) with this text"),
+        ("/", "only names (agents: or statuses, queues) with this text"),
         ("s S", "sort by the next value; turn the order round"),
         ("a", "agents: who is in which status for how long"),
         ("e", "last changes: connection, gaps, repairs, alerts"),

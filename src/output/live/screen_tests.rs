@@ -10,10 +10,11 @@ use super::super::changes::Changes;
 use super::super::history::History;
 use super::super::keys::Key;
 use super::super::order::QueueSort;
+use super::super::view::NO_LIMITS;
 use super::*;
 use crate::Id;
 use crate::Moment;
-use crate::config::Protocol;
+use crate::config::{AgentLimits, Protocol};
 use crate::model::snapshot::{
     AlertLevel, AlertName, AlertSnapshot, AllQueues, FreshnessSnapshot, LiveNumbers, MetricSnapshot, Numbers,
     ObservationSnapshot, ObservedSnapshot, WhyUnknown, WindowSnapshot,
@@ -40,6 +41,7 @@ fn a_view<'a>(snapshot: &'a Snapshot, history: &'a History) -> View<'a> {
         changes: &CHANGES,
         keys: Keys::Read,
         zone: None,
+        limits: &NO_LIMITS,
     }
 }
 
@@ -439,6 +441,7 @@ fn a_full_day() -> (Snapshot, Changes) {
         user.name = Some(format!("Example Agent {n}"));
         user.routing_status.get_or_insert_with(|| "IDLE".to_owned());
         user.since = Some(snapshot.as_of.minus(Duration::from_secs(17 * n + 5)));
+        user.queues = Vec::from_iter((n % 2 == 0).then(|| Id::new(SALES)));
     }
     let mut changes = Changes::default();
     let from = moment("2026-05-04T03:00:00Z");
@@ -460,17 +463,22 @@ fn pressed(keys: &str, snapshot: &Snapshot) -> Board {
 }
 
 /// The screen after these keys, `>` being Enter.
-fn screen_after(keys: &str, (snapshot, changes): &(Snapshot, Changes), cols: u16, rows: u16) -> String {
+fn screen_after(keys: &str, day: &(Snapshot, Changes), cols: u16, rows: u16) -> String {
+    screen_with(&NO_LIMITS, keys, day, Size { cols, rows })
+}
+
+fn screen_with(limits: &AgentLimits, keys: &str, (snapshot, changes): &(Snapshot, Changes), size: Size) -> String {
     let (history, board) = (History::default(), pressed(keys, snapshot));
     let view = View {
         board: &board,
         changes,
+        limits,
         ..a_view(snapshot, &history)
     };
-    let lines = draw(&view, Size { cols, rows }, Ability::Plain).lines;
-    assert!(lines.len() <= usize::from(rows), "{keys} {cols}x{rows}");
+    let lines = draw(&view, size, Ability::Plain).lines;
+    assert!(lines.len() <= usize::from(size.rows), "{keys} {size:?}");
     for line in &lines {
-        assert!(width(line) <= usize::from(cols), "{keys} {cols}x{rows}: {line:?}");
+        assert!(width(line) <= usize::from(size.cols), "{keys} {size:?}: {line:?}");
         assert!(!line.chars().any(char::is_control), "{line:?}");
     }
     lines.iter().map(|line| format!("{}\n", line.trim_end())).collect()
@@ -492,6 +500,18 @@ fn queue_100x40() {
 fn agents_80x24() {
     let is = screen_after("a", &a_full_day(), 80, 24);
     assert_screen(&is, include_str!("screens/agents_80x24.txt"));
+}
+
+#[test]
+fn agents_beyond_limits_80x24() {
+    let limits = [("IDLE", [100.0, 170.0].into()), ("INTERACTING", [30.0, 4000.0].into())];
+    let is = screen_with(
+        &AgentLimits(limits.into()),
+        "a",
+        &a_full_day(),
+        Size { cols: 80, rows: 24 },
+    );
+    assert_screen(&is, include_str!("screens/agents_beyond_limits_80x24.txt"));
 }
 
 #[test]

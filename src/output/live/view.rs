@@ -9,7 +9,7 @@ use super::board::Board;
 use super::changes::Changes;
 use super::history::History;
 use crate::Moment;
-use crate::config::TimeZone;
+use crate::config::{AgentLimits, TimeZone};
 use crate::model::snapshot::{ConnectionState, Snapshot};
 use crate::output::text::{between, clock, span};
 
@@ -29,7 +29,11 @@ pub(super) struct View<'a> {
     pub(super) keys: Keys,
     /// The zone of local times, if it is known.
     pub(super) zone: Option<&'a TimeZone>,
+    pub(super) limits: &'a AgentLimits,
 }
+
+#[cfg(test)]
+pub(super) static NO_LIMITS: AgentLimits = AgentLimits(std::collections::BTreeMap::new());
 
 /// Without a new snapshot for this long the numbers are not current, even if the last one says "streaming".
 const SILENT: Duration = Duration::from_secs(5);

@@ -9,6 +9,7 @@ use proptest::prelude::*;
 use serde_json::Value;
 
 use super::*;
+use crate::event::change::Membership;
 use crate::event::facts::{MediaKind, ObservationFacts, ObservationRow};
 use crate::event::queue::{Queue, ServiceLevelSetting};
 use crate::model::testing::facts_of_one_conversation;
@@ -93,6 +94,16 @@ fn a_redacted_line_holds_no_customer_and_no_name() {
         Content::Rest(Change::Users([(hashed("max"), None)].into()))
     );
     assert_eq!(redacted(users(id, None)), Content::Rest(users(id, None)));
+    let members = |user, queue| {
+        Change::Members(vec![Membership {
+            user,
+            queues: vec![queue],
+        }])
+    };
+    assert_eq!(
+        redacted(members(Id::new("Max"), Id::new("Support"))),
+        Content::Rest(members(hashed("max"), hashed("support")))
+    );
     let named = queue(Some("Sales"));
     let there = Queue {
         id: hashed("q"),

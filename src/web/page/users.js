@@ -1,7 +1,10 @@
 // The agents: how many are in each status, and with `agents=1` each of them, with the time in that status and its limits.
+// Where queues are chosen, agents who are members of other queues only are left out.
 
 /** At most so many rows are shown; the others are found by search. */
 const MOST_AGENTS = 200;
+/** The group of agents of all queues, or in all statuses. */
+const ALL = '*';
 /** The group of agents whose status is not known. */
 const NO_STATUS = '-';
 /** Beyond a limit, on a wall screen, at most so many are named. */
@@ -19,14 +22,17 @@ const AGENT_KEYS = {
   time: ({ user }) => toMillis(user.since),
 };
 
+/** The agents of the chosen queues. */
+let agentsInView = [];
+
 let limitsText;
 let limitsRead = new Map();
 /** Parts of the choice that are no limit. */
 let limitsUnread = [];
 
-/** The limits of the choice `limits`: by status, `[amber, red]` in seconds; red may be absent. */
+/** The limits of the choice `limits`, else the program's: by status, `[amber, red]` in seconds; red may be absent. */
 function statusLimits() {
-  const text = choice('limits') ?? '';
+  const text = choice('limits') ?? picture.settings?.limits ?? '';
   if (text !== limitsText) {
     limitsText = text;
     limitsRead = new Map();
@@ -69,6 +75,11 @@ function makeAgentHead() {
   }
   byId('agent-filter').oninput = sortUsers;
   byId('agent-group').oninput = sortUsers;
+  byId('agent-queue').oninput = () => {
+    const { value } = byId('agent-queue');
+    choose('agent_queue', value === ALL ? '' : value);
+    sortUsers();
+  };
   byId('agents-open').onclick = () => {
     choose('agents', choice('agents') === '1' ? '' : '1');
     sortUsers();
@@ -115,11 +126,42 @@ function updateUsers(changed) {
   sortUsers();
 }
 
-/** How many are in each status, and the groups to choose from. */
+/** The agents of the chosen queues, and those whose queues are not known. */
+function agentsOfChosenQueues() {
+  const all = [...userItems.values()];
+  if (!chosenQueues()) return all;
+  const ids = new Set(chosenRows().map(({ id }) => id));
+  return all.filter(({ user }) => {
+    const queues = Object.keys(user.queues ?? {});
+    return !queues.length || queues.some((id) => ids.has(id));
+  });
+}
+
+/** Replaces the entries of a list, pairs of value and label, where they are others than before. */
+function setOptions(select, entries, value) {
+  const text = JSON.stringify(entries);
+  if (select.dataset.entries !== text) {
+    select.dataset.entries = text;
+    select.replaceChildren(...entries.map(([value, label]) => new Option(label, value)));
+  }
+  select.value = entries.some(([known]) => known === value) ? value : ALL;
+}
+
+/** The queues whose members are known, to choose from. */
+function showAgentQueues() {
+  const ids = new Set(agentsInView.flatMap(({ user }) => Object.keys(user.queues ?? {})));
+  const chosen = chosenQueues();
+  const queues = [...ids].map((id) => ({ id, queue: row('queues', id) ?? {} })).filter(({ id, queue }) => isChosen(id, queue, chosen));
+  const entries = queues.map(({ id, queue }) => [id, queue.name ?? id.slice(0, 8)]).sort((a, b) => collator.compare(a[1], b[1]));
+  setShown(byId('agent-queue'), entries.length > 0);
+  setOptions(byId('agent-queue'), [[ALL, texts.allQueues], ...entries], choice('agent_queue') ?? ALL);
+}
+
+/** How many are in each status, and the statuses to choose from. */
 function showAgentGroups() {
   const counts = new Map();
   const wordOf = (status) => formatStatus(status === NO_STATUS ? undefined : status);
-  for (const { user } of userItems.values()) {
+  for (const { user } of agentsInView) {
     const status = user.routing_status ?? NO_STATUS;
     counts.set(status, (counts.get(status) ?? 0) + 1);
   }
@@ -127,24 +169,22 @@ function showAgentGroups() {
   const statuses = [...counts.keys()].sort((a, b) => rank(a) - rank(b));
   setText(byId('user-counts'), statuses.map((status) => `${formatCount(counts.get(status))} ${wordOf(status)}`).join(' · '));
   const group = byId('agent-group');
-  const wanted = ['*', ...statuses];
-  if (wanted.join() !== [...group.options].map(({ value }) => value).join()) {
-    const { value } = group;
-    group.replaceChildren(...wanted.map((status) => new Option(status === '*' ? texts.allStatuses : wordOf(status), status)));
-    if (wanted.includes(value)) group.value = value;
-  }
+  setOptions(group, [[ALL, texts.allStatuses], ...statuses.map((status) => [status, wordOf(status)])], group.value);
 }
 
-/** The agents that match search and group, in order: without a choice, those beyond a limit first, then the longest time. */
+/** The agents that match search, queue and status, in order: without a choice, those beyond a limit first, then the longest time. */
 function agentsShown() {
   const wanted = byId('agent-filter').value.trim().toLowerCase();
   const group = byId('agent-group').value;
+  const ofQueue = byId('agent-queue').value;
   const matches = ({ id, user }) =>
-    (user.name ?? id).toLowerCase().includes(wanted) && (group === '*' || group === (user.routing_status ?? NO_STATUS));
+    (user.name ?? id).toLowerCase().includes(wanted) &&
+    (ofQueue === ALL || user.queues?.[ofQueue]) &&
+    (group === ALL || group === (user.routing_status ?? NO_STATUS));
   const sort = choice('agent_sort') ?? '';
   const key = AGENT_KEYS[sort.replace('-', '')];
   const rank = (item) => ALERT_RANKS[levelOf(item.user)] ?? 0;
-  const keyed = [...userItems.values()].filter(matches).map((item) => ({ item, rank: key ? 0 : rank(item), value: (key ?? AGENT_KEYS.time)(item) }));
+  const keyed = agentsInView.filter(matches).map((item) => ({ item, rank: key ? 0 : rank(item), value: (key ?? AGENT_KEYS.time)(item) }));
   // A long time began early, so a greater time is a smaller moment.
   const direction = (sort.startsWith('-') ? -1 : 1) * (key === AGENT_KEYS.time ? -1 : 1);
   keyed.sort((a, b) => {
@@ -163,6 +203,8 @@ function sortUsers() {
   setText(byId('agents-open'), isAsked ? texts.hideAgents : texts.showAgents);
   byId('agents-open').setAttribute('aria-expanded', String(isAsked));
   if (!userItems.size) return;
+  agentsInView = agentsOfChosenQueues();
+  showAgentQueues();
   showAgentGroups();
   const all = isAsked ? agentsShown() : [];
   const shown = view.kiosk ? [] : all.slice(0, MOST_AGENTS);
@@ -186,7 +228,7 @@ let orderedBeyond = '';
 function tickUsers() {
   const beyond = [];
   if (choice('agents') === '1') {
-    for (const item of userItems.values()) {
+    for (const item of agentsInView) {
       const level = levelOf(item.user);
       if (level) beyond.push({ item, level });
       if (item.tr.parentNode) showTime(item, level);

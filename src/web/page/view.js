@@ -9,7 +9,7 @@ const view = {
   kiosk: parameters.has('kiosk'),
 };
 
-const CHOICES = ['queues', 'sort', 'chart', 'title', 'theme', 'lang', 'page_secs', 'agents', 'agent_sort', 'limits', 'sound'];
+const CHOICES = ['queues', 'sort', 'chart', 'title', 'theme', 'lang', 'page_secs', 'agents', 'agent_queue', 'agent_sort', 'limits', 'sound'];
 /** The wall screen is remembered apart from the page on a desk. */
 const STORED_AS = view.kiosk ? 'genesys-stream kiosk' : 'genesys-stream';
 
