@@ -275,7 +275,7 @@ pub struct OutputFlags {
     /// that are not UUIDs by hashes; the snapshot file and HTTP are not redacted
     #[arg(long)]
     pub redact: bool,
-    /// Write snapshots to this file (at most one a second: outputs.snapshot_every_secs)
+    /// Write snapshots to this file (at most one per second: outputs.snapshot_every_secs)
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub snapshot_file: Option<String>,
     /// Milliseconds between snapshots [default: 1000]
