@@ -3,7 +3,7 @@ CARGO ?= cargo
 # Seconds until `make demo` ends by itself; empty = until Ctrl-C.
 DURATION ?=
 
-.PHONY: help demo build install uninstall deb dist ordered test lint doc features bench parts instructions tools browser clean
+.PHONY: help demo build install uninstall deb dist ordered test lint doc features bench parts instructions tools browser screenshots clean
 
 help: ## lists these targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -56,6 +56,9 @@ tools: ## installs what `make browser` needs: Chromium, promtool, npm packages (
 
 browser: build ## the live page in a real browser, the metrics through promtool
 	@tests/browser/run
+
+screenshots: build ## the pictures of the README, docs/images/*.png, from the demo (needs `make tools`; five minutes)
+	@node tests/browser/pictures.mjs ./target/release/genesys-stream docs/images
 
 doc: ## the library's documentation, target/doc
 	$(CARGO) doc --locked --no-deps

@@ -35,8 +35,8 @@
 //! - [`Error`] says what was done, what came back and, by its [`ErrorKind`], who must act.
 //! - `simulator::Simulator` is a contact centre for tests, in this process.
 //!
-//! The meaning of the numbers is defined in `docs/numbers.md`, the JSON forms in `docs/records.md`, all keys of the
-//! configuration in `docs/configuration.md`.
+//! `docs/embedding.md` has an example for each of these. The meaning of the numbers is defined in `docs/numbers.md`, the JSON
+//! forms in `docs/records.md`, all keys of the configuration in `docs/configuration.md`.
 //!
 //! # Features
 //!
@@ -123,6 +123,15 @@ pub use model::snapshot::{ObservedSnapshot, OutputSnapshot, QueueSnapshot, Snaps
 pub use output::callback::CallbackOutcome;
 pub use output::record::Records;
 pub use stream::{Ended, Events, Report, StopHandle, Stream, StreamBuilder};
+
+/// The examples of these pages, as documentation tests.
+#[cfg(all(doctest, feature = "simulator"))]
+mod pages {
+    #[doc = include_str!("../README.md")]
+    struct Readme;
+    #[doc = include_str!("../docs/embedding.md")]
+    struct Embedding;
+}
 
 /// What callers may rely on when they move handles between threads or share them.
 const _: () = {

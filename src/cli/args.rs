@@ -38,13 +38,13 @@ pub enum Command {
     /// Connect and stream
     #[command(after_long_help = help::of_run())]
     Run(Box<RunFlags>),
-    /// Test every step to a stream, and say what to do where one fails
+    /// Try every step from the name lookup to the stream, and say what to do where one fails
     #[command(after_long_help = help::examples::CHECK)]
     Check(Box<CheckFlags>),
     /// Print which topics would be subscribed on which channels, without subscribing
     #[command(after_long_help = help::examples::PLAN)]
     Plan(Box<PlanFlags>),
-    /// Play a recording back through the outputs, in its own time
+    /// Play a recording through the outputs, at its own speed
     #[command(after_long_help = help::examples::REPLAY)]
     Replay(Box<ReplayFlags>),
     /// Say what one conversation was counted for, and why
@@ -271,11 +271,11 @@ pub struct OutputFlags {
     /// What is written to stdout [default: auto = live on a terminal (? there lists its keys), lines elsewhere]
     #[arg(long, value_name = "FORM", value_parser = Suggested(&["auto", "live", "events", "snapshots", "lines", "none"]))]
     pub output: Option<String>,
-    /// Empty names of people, addresses, attributes and notes in records, recordings and webhooks, and replace identifiers
-    /// that are no UUIDs by hashes; the snapshot file and HTTP stay as they are
+    /// Remove names of people, addresses, attributes and notes from records, recordings and webhooks, and replace identifiers
+    /// that are not UUIDs by hashes; the snapshot file and HTTP are not redacted
     #[arg(long)]
     pub redact: bool,
-    /// Write snapshots to this file (at most one a second: outputs.snapshot_every_secs)
+    /// Write snapshots to this file (at most one per second: outputs.snapshot_every_secs)
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub snapshot_file: Option<String>,
     /// Milliseconds between snapshots [default: 1000]
@@ -351,7 +351,7 @@ pub struct CentreFlags {
     /// Number of users who answer conversations
     #[arg(long, value_name = "N", default_value_t = 40, value_parser = clap::value_parser!(u32).range(1..=20_000))]
     pub agents: u32,
-    /// File with faults at given times, one per line: `1m30s outage?secs=20` (see the README)
+    /// File with faults at given times, one per line: `1m30s outage?secs=20` (see docs/simulator.md)
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub script: Option<PathBuf>,
 }

@@ -124,7 +124,7 @@ Examples:
 
     /// `explain`.
     pub const EXPLAIN: &str = "\
-Prints the stays of the participants, what became of each visit of a queue, and what was handled, as the numbers count it. \
+Prints the stays of the participants, the outcome of each visit to a queue, and what was handled, as the numbers count it. \
 The file is a recording, or an answer of the service saved as JSON: one with `conversations`, or a single conversation.
 Exit code: 0 explained, 1 the file does not hold this conversation, 2 the file cannot be read.
 --json: {conversation_id, participants:[{id,purpose,stays}], visits:[{queue_id,entered,left,verdict,answered_by,wait_ms}], \

@@ -1,4 +1,4 @@
-//! Conversation details of the REST API, read as facts; the mapping is described in `docs/numbers.md`.
+//! Conversation details of the REST API, read as facts; the mapping is described in `docs/gaps.md`.
 //!
 //! In: answers of `/api/v2/analytics/conversations/details…` · Out: `ConversationFacts` · Thread: any (pure).
 //!

@@ -24,7 +24,7 @@ use crate::rest::ServiceClock;
 use crate::rest::channels::{CHANNELS_A_CLIENT, MANY_CHANNELS};
 use crate::{Error, ErrorKind, Id, Moment, Secret};
 
-/// The time limit for the answer to the first ping (`docs/operation.md#check`).
+/// The time limit for the answer to the first ping (`docs/troubleshooting.md#check`).
 const PONG_LIMIT: Duration = Duration::from_secs(5);
 /// With `Awaited::Heartbeat`, the interval of WebSocket pings where the protocol has no heartbeat of its own.
 const PING_INTERVAL: Duration = Duration::from_secs(1);

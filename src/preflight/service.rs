@@ -22,7 +22,7 @@ use crate::{Error, ErrorKind, Id, Moment, Secret};
 /// Queues named in the message; all are in the details.
 const NAMED: usize = 3;
 
-/// The permissions that these calls need, by Genesys' names (README, table of permissions).
+/// The permissions that these calls need, by Genesys' names (`docs/operations.md#protocols`).
 const QUEUE_VIEW: &str = "routing:queue:view";
 const MEMBER_VIEW: &str = "routing:queueMember:view and directory:user:view";
 const DETAIL_VIEW: &str = "analytics:conversationDetail:view";

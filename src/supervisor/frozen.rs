@@ -13,7 +13,7 @@ use crate::Moment;
 
 /// The longest wait of the supervisor. Together with [`LATE`] it tells a stop of 6 s surely from one of 5 s.
 pub(super) const TICK: Duration = Duration::from_millis(900);
-/// A wait that ended so much too late means that the process was stopped (docs/numbers.md); a busy machine is late by less.
+/// A wait that ended so much too late means that the process was stopped (docs/gaps.md); a busy machine is late by less.
 const LATE: Duration = Duration::from_secs(5);
 
 /// The process did not run.

@@ -195,8 +195,8 @@ fn keys(value: &Value) -> Vec<&String> {
 }
 
 #[test]
-fn the_readme_lists_the_simulators_calls() {
-    let page = page::read("README.md");
+fn the_page_lists_the_simulators_calls() {
+    let page = page::read("docs/simulator.md");
     let told = page::rows(&page, 3).into_iter().flat_map(|row| page::code(row[0]));
     let told: BTreeSet<&str> = told.filter_map(|word| word.strip_prefix("/sim/")).collect();
     let sim = start(busy());
@@ -208,8 +208,8 @@ fn the_readme_lists_the_simulators_calls() {
 
 /// A row tells the parameters of all its calls: exactly those that `/sim/` lists, each of which its call takes.
 #[test]
-fn the_readme_lists_the_parameters_of_the_simulators_calls() {
-    let page = page::read("README.md");
+fn the_page_lists_the_parameters_of_the_simulators_calls() {
+    let page = page::read("docs/simulator.md");
     let sim = start(busy());
     let list = control(&sim, "");
     let listed = |call: &str| -> BTreeSet<String> {
@@ -249,6 +249,13 @@ fn the_readme_lists_the_parameters_of_the_simulators_calls() {
     assert!(seen > 20, "{seen}");
 }
 
+/// The README is for a person in a hurry.
+#[test]
+fn the_readme_is_short() {
+    let words = page::read("README.md").split_whitespace().count();
+    assert!(words <= 1200, "{words} words");
+}
+
 /// In the pages, and in what the sources say of them.
 #[test]
 fn references_to_pages_lead_to_headings() {
@@ -274,10 +281,11 @@ fn references_to_pages_lead_to_headings() {
             "CHANGELOG.md",
             "ARCHITECTURE.md",
             "SECURITY.md",
+            "contrib",
         ],
         ".md",
     );
-    assert!(pages.len() >= 7, "{pages:?}");
+    assert!(pages.len() >= 18, "{pages:?}");
     for name in &pages {
         let text = page::read(name);
         // What is not in this repository explains nothing.

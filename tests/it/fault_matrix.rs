@@ -1,4 +1,4 @@
-//! The fault matrix: each fault for each protocol, plain and under TLS, with the times of the table in `docs/operation.md`.
+//! The fault matrix: each fault for each protocol, plain and under TLS, with the times of the table in `docs/operations.md`.
 //!
 //! In: a simulator with faults on demand, which knows the truth · Out: verdicts · Thread: the test's, one a protocol.
 //!

@@ -51,7 +51,7 @@ fn list(value: &Value) -> &[Value] {
     value.as_array().map_or(&[], Vec::as_slice)
 }
 
-/// By `docs/numbers.md#details-mapping`.
+/// By `docs/gaps.md#details-mapping`.
 fn from_details(c: &Value) -> All {
     let over = c["conversationEnd"].is_string();
     let kind = |s: &Value| s["segmentType"].as_str().unwrap().to_owned();

@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 
 use crate::Id;
 
-/// A conversation that REST does not know so often in a row is lost (docs/numbers.md).
+/// A conversation that REST does not know so often in a row is lost (docs/gaps.md).
 const LOST_AFTER: u32 = 3;
 
 /// See the module.

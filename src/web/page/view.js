@@ -1,4 +1,4 @@
-// What the viewer chose, as the address says it (docs/operation.md has the list): which queues, in which order, how they
+// What the viewer chose, as the address says it (docs/page.md has the list): which queues, in which order, how they
 // are shown. This browser remembers the choices; an address that has any stands alone. `?dark` and `?light` are short for
 // a theme, and without one the page has the system's (dark.css).
 
