@@ -60,6 +60,10 @@ pub(crate) struct Observed {
     pub(crate) outputs: BTreeMap<String, OutputSnapshot>,
 }
 
+/// A gap of dropped events ends after so long without any: a little less than between two ticks without questions. Whoever
+/// asks for a snapshot causes a tick, too.
+const WITHOUT_DROPS_MS: i64 = 900;
+
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Core {
@@ -69,6 +73,8 @@ pub(crate) struct Core {
     gaps: OpenGaps,
     /// The last tick. A gap of dropped events reaches from the tick before the first drop to the last tick with drops.
     ticked_at: Moment,
+    /// The last tick with drops.
+    dropped_at: Moment,
     clock_log: ClockLog,
 }
 
@@ -80,6 +86,7 @@ impl Core {
             model: Model::new(settings.clone(), now),
             gaps: OpenGaps::default(),
             ticked_at: now,
+            dropped_at: now,
             clock_log: ClockLog::default(),
             settings,
         }
@@ -238,8 +245,12 @@ impl Core {
 
     fn watch_drops(&mut self, events: u64, cause: &str, now: Moment) -> Vec<Effect> {
         let from = std::mem::replace(&mut self.ticked_at, now);
+        if events > 0 {
+            self.dropped_at = now;
+        }
         match (events, self.gaps.is_open(Owner::Drops)) {
-            (0, _) => self.close_gap(Owner::Drops, from, now),
+            (0, _) if (0..WITHOUT_DROPS_MS).contains(&now.millis_since(self.dropped_at)) => Vec::new(),
+            (0, _) => self.close_gap(Owner::Drops, self.dropped_at, now),
             (_, true) => vec![Effect::Warn(format!("{events} more {cause}"))],
             (_, false) => {
                 let gap = self

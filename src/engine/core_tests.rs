@@ -66,7 +66,12 @@ fn drops_are_one_gap_from_the_tick_before_to_the_last_tick_with_them() {
     assert_eq!(audited(&effects), 2, "the drops and the gap");
     let effects = core.apply(tick(2), at(30));
     assert_eq!((gaps(&effects).len(), audited(&effects)), (0, 1));
-    let closed = gaps(&core.apply(tick(0), at(40)));
+    // Somebody asks for snapshots meanwhile.
+    for ms in [100, 899] {
+        assert!(core.apply(tick(0), at(30).plus_ms(ms)).is_empty());
+    }
+    let closed = gaps(&core.apply(tick(0), at(30).plus_ms(900)));
+    assert!(core.apply(tick(0), at(40)).is_empty());
     assert_eq!((closed[0].from, closed[0].to), (at(10), Some(at(30))));
     let last = gaps(&core.apply(Change::Drained { dropped: 1 }, at(41)));
     assert_eq!((last[0].id, last[0].from), (2, at(40)));

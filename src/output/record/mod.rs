@@ -54,7 +54,12 @@ pub(crate) enum Bodies {
 /// Appends the record of an event. `seq` is its number among the events that this output writes.
 pub(crate) fn event(out: &mut Vec<u8>, seq: u64, event: &Event, bodies: Bodies) {
     let begin = out.len();
-    json_as(out, &event.record(Some(seq)), bodies);
+    let head = event.record(Some(seq));
+    match bodies {
+        // Searched for secrets with the body.
+        Bodies::Verbatim => unsearched_json(out, &head),
+        Bodies::Redacted => json_as(out, &head, bodies),
+    }
     // The body is the last field, and is copied as it came.
     out.pop();
     out.extend_from_slice(b",\"body\":");
@@ -158,11 +163,17 @@ impl<W: Write> Write for Scrubbing<W> {
 /// Appends `value` as JSON; what cannot be written as JSON (no type here) leaves `null`.
 fn json<T: Serialize + ?Sized>(out: &mut Vec<u8>, value: &T) {
     let start = out.len();
+    unsearched_json(out, value);
+    scrub::bytes(out, start);
+}
+
+/// As [`json`]; the caller searches it for secrets.
+fn unsearched_json<T: Serialize + ?Sized>(out: &mut Vec<u8>, value: &T) {
+    let start = out.len();
     if serde_json::to_writer(&mut *out, value).is_err() {
         out.truncate(start);
         out.extend_from_slice(b"null");
     }
-    scrub::bytes(out, start);
 }
 
 /// As [`json`], redacted where bodies are.
