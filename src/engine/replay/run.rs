@@ -72,10 +72,7 @@ impl Run {
         let connection = || line.connection.ok_or("its connection is missing");
         match line.content {
             Content::Frame(text) => {
-                let service = match line.service_ahead_ms {
-                    Some(ahead_ms) => at.plus_ms(ahead_ms),
-                    None => self.core.model().as_of(at),
-                };
+                let service = at.plus_ms(line.service_ahead_ms.unwrap_or_default());
                 let at = Receipt::new(at, service);
                 self.on_frame(connection()?, text.as_deref(), &line.fingerprints, at)?;
             }
