@@ -32,6 +32,7 @@
 //! | `simulator` | the simulator from outside |
 //! | `strange_hosts` | no DNS, no route, no loopback interface, read-only disks |
 //! | `web` | the page, metrics, health and snapshots over HTTP, and what hostile peers get |
+//! | `soak` | hostile peers against the release program: memory, snapshot file, stop, secrets, measured from outside |
 //! | `week` | a week of renewals and faults, compressed: the numbers are true at its end, and nothing leaks |
 //! | `api` | the public interface, compared with its listing in `docs/api.txt` |
 //! | `tidy` | the rules of the architecture, read from the sources |
@@ -83,6 +84,8 @@ mod replay;
 mod service;
 #[cfg(feature = "simulator")]
 mod simulator;
+#[cfg(all(target_os = "linux", feature = "cli", feature = "simulator"))]
+mod soak;
 #[cfg(all(target_os = "linux", feature = "cli", feature = "simulator"))]
 mod strange_hosts;
 #[cfg(feature = "simulator")]
