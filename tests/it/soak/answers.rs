@@ -118,9 +118,11 @@ pub fn many_queues() -> Script {
 }
 
 /// Nothing stays: tokens of no life, channels that are over, sockets that end in every way, years of `Retry-After`.
-pub fn flapping() -> Script {
-    let next = AtomicU64::new(0);
+pub fn flapping(sent: &Sent) -> Script {
+    let (sent, next) = (Arc::clone(sent), AtomicU64::new(0));
     Box::new(move |asked, peer| {
+        // About the size of an answer.
+        sent.fetch_add(200, Ordering::Relaxed);
         let number = next.fetch_add(1, Ordering::Relaxed);
         if asked.is("POST", "/oauth/token") {
             let life = [

@@ -176,26 +176,26 @@ fn presence(status: &str, at: &str) -> String {
     )
 }
 
-/// Topics that nobody subscribed, each once, and users that nobody knows.
+/// Topics that nobody subscribed, each once.
 pub fn new_topics(number: u64) -> String {
-    match number % 3 {
-        0 => notification(&format!("v2.something.new.{}", id(12, number)), r#"{"any":"thing"}"#),
-        1 => {
-            let topic = format!("v2.users.{}.presence", id(13, number));
-            notification(
-                &topic,
-                &presence(&format!("STATUS{number}"), &Moment::now().to_string()),
-            )
-        }
-        _ => {
-            let topic = format!("v2.analytics.queues.{}.observations", id(14, number));
-            let data = r#"{"interval":"","metrics":[{"metric":"oWaiting","stats":{"count":1}}]}"#;
-            notification(
-                &topic,
-                &format!(r#"{{"group":{{"mediaType":"voice"}},"data":[{data}]}}"#),
-            )
-        }
-    }
+    notification(&format!("v2.something.new.{}", id(12, number)), r#"{"any":"thing"}"#)
+}
+
+/// Users that nobody knows, each with a status of its own.
+pub fn new_users(number: u64) -> String {
+    let topic = format!("v2.users.{}.presence", id(13, number));
+    let status = format!("STATUS{number}{}", "S".repeat(100));
+    notification(&topic, &presence(&status, &Moment::now().to_string()))
+}
+
+/// Statistics of queues that nobody knows.
+pub fn new_statistics(number: u64) -> String {
+    let topic = format!("v2.analytics.queues.{}.observations", id(14, number));
+    let data = r#"{"interval":"","metrics":[{"metric":"oWaiting","stats":{"count":1}}]}"#;
+    notification(
+        &topic,
+        &format!(r#"{{"group":{{"mediaType":"voice"}},"data":[{data}]}}"#),
+    )
 }
 
 /// Everything happens in the year 9999, or in each window from now until then.
@@ -323,4 +323,22 @@ pub fn busy_queues(number: u64) -> String {
     ];
     let body = format!(r#"{{"id":"{}","participants":[{}]}}"#, id(29, number), list.join(","));
     notification(&format!("v2.routing.queues.{queue}.conversations"), &body)
+}
+
+/// All that is kept somewhere, in turn.
+pub fn everything(number: u64) -> String {
+    let kinds: [fn(u64) -> String; 6] = [
+        new_queues,
+        new_users,
+        new_statistics,
+        far_ahead,
+        huge_numbers,
+        new_topics,
+    ];
+    match number % 1_000 {
+        0 => rows(number),
+        1 => media(number),
+        2 => participants(number),
+        _ => kinds[number as usize % kinds.len()](number),
+    }
 }

@@ -85,10 +85,12 @@ pub fn phases() -> Vec<Phase> {
         against("participants", |sent| flood(sent, FLAT_OUT, floods::participants)),
         against("new queues", |sent| flood(sent, FLAT_OUT, floods::new_queues)),
         against("ids of 4 MB", |sent| flood(sent, FLAT_OUT, floods::long_ids)),
-        against("new topics, users", |sent| flood(sent, FLAT_OUT, floods::new_topics)),
+        against("new topics", |sent| flood(sent, FLAT_OUT, floods::new_topics)),
+        against("new users", |sent| flood(sent, FLAT_OUT, floods::new_users)),
+        against("new statistics", |sent| flood(sent, FLAT_OUT, floods::new_statistics)),
         against("year 9999", |sent| flood(sent, FLAT_OUT, floods::far_ahead)),
         Phase {
-            flags: &["--user", "queue-members"],
+            flags: &["--queue", "all", "--user", "queue-members"],
             ..against("pages of 60 MB", large_pages)
         },
         Phase {
@@ -100,6 +102,7 @@ pub fn phases() -> Vec<Phase> {
             flags: &["--when-full", "block"],
             ..against("the same, block", |sent| flood(sent, FLAT_OUT, floods::large_bodies))
         },
+        against("all at once", |sent| flood(sent, FLAT_OUT, floods::everything)),
         against("garbage", |sent| flood(sent, FLAT_OUT, floods::garbage)),
         against("pings", |sent| endless_frames(sent, b"", PING)),
         against("endless message", |sent| endless_frames(sent, BEGIN, CONTINUED)),
@@ -110,7 +113,7 @@ pub fn phases() -> Vec<Phase> {
             endless_upgrade(sent, b"", b"HTTP/1.1 100 Continue\r\n\r\n")
         }),
         against("endless answers", endless_answers),
-        against("nothing stays", |_| flapping()),
+        against("nothing stays", flapping),
         Phase {
             visitors: Visitors::Strangers,
             ..against("512 strangers", |sent| {
@@ -120,7 +123,7 @@ pub fn phases() -> Vec<Phase> {
         Phase {
             before: "ulimit -n 64",
             visitors: Visitors::Strangers,
-            ..against("64 descriptors", |_| flapping())
+            ..against("64 descriptors", flapping)
         },
         Phase {
             stdout: Stdout::Kept,
@@ -153,7 +156,7 @@ pub fn phases() -> Vec<Phase> {
         }),
         Phase {
             side: Side::Centre(360),
-            ..against("long hours", |_| flapping())
+            ..against("long hours", flapping)
         },
     ]
 }

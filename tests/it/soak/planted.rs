@@ -70,9 +70,10 @@ fn patterns() -> Vec<String> {
 /// The files below a folder that hold a secret, each with the first such line.
 pub fn found_below(folder: &Path) -> Vec<String> {
     let mut grep = Command::new("grep");
-    grep.args(["-r", "-a", "-F", "-m", "1", "-o"]);
+    grep.args(["-r", "-a", "-E", "-m", "1", "-o"]);
     for pattern in patterns() {
-        grep.args(["-e", &pattern]);
+        // With some of what stands around it.
+        grep.args(["-e", &format!(".{{0,60}}{}.{{0,20}}", pattern.replace('+', "[+]"))]);
     }
     let found = grep.arg(folder).output().expect("grep");
     let errors = String::from_utf8_lossy(&found.stderr);

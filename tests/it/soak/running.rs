@@ -45,9 +45,9 @@ const HOURS_OF_FAULTS: &str = "\
 1s     reset
 2s     socket_closing?after_secs=3
 4s     outage?secs=1
-6s     duplicate?events=50
+6s     duplicate?percent=50
 7s     close?code=1001
-8s     token_revoked
+8s     revoke
 9s     loop
 ";
 
@@ -225,6 +225,8 @@ pub fn run(phase: Phase, lasts: Duration) -> Measured {
         }
         Side::Centre(speed) => {
             let centre = Centre::start(speed);
+            // What a simulator sends is counted by itself.
+            sent.fetch_add(1, Ordering::Relaxed);
             attack(&phase, &centre.url, lasts, &sent)
         }
     }
@@ -330,10 +332,11 @@ fn attack(phase: &Phase, url: &str, lasts: Duration, sent: &Sent) -> Measured {
             seen.fault(fault);
         }
     }
-    let log_bytes = judge(phase, &files, lasts, stop, &mut seen);
+    let sent_bytes = sent.load(Ordering::Relaxed);
+    let log_bytes = judge(phase, &files, lasts, (stop, sent_bytes), &mut seen);
     Measured {
         name: phase.name,
-        sent_bytes: sent.load(Ordering::Relaxed),
+        sent_bytes,
         rss_kb: seen.rss_kb,
         oldest_ms: seen.oldest_ms,
         stop,
@@ -431,7 +434,7 @@ fn stop(child: &mut Child, seen: &mut Seen, files: &Files) -> Duration {
 }
 
 /// Judges what was measured and what is left; returns the size of log and audit file.
-fn judge(phase: &Phase, files: &Files, lasts: Duration, stop: Duration, seen: &mut Seen) -> u64 {
+fn judge(phase: &Phase, files: &Files, lasts: Duration, (stop, sent_bytes): (Duration, u64), seen: &mut Seen) -> u64 {
     if seen.rss_kb > MOST_RSS_KB {
         seen.fault("memory");
     }
@@ -440,6 +443,9 @@ fn judge(phase: &Phase, files: &Files, lasts: Duration, stop: Duration, seen: &m
     }
     if stop > LONGEST_STOP {
         seen.fault("a late stop");
+    }
+    if sent_bytes == 0 {
+        seen.fault(format!("nothing was sent: {}", last_lines(&files.log())));
     }
     let names = std::fs::read_dir(files.kept()).expect("a folder").flatten();
     let logs = names.filter(|file| {
