@@ -4,6 +4,8 @@
 
 mod world;
 
+use std::time::Duration;
+
 use proptest::prelude::*;
 
 pub(in crate::supervisor) use self::world::UnderWay;
@@ -77,6 +79,20 @@ proptest! {
         let mut world = World::new(Protocol::Notifications, &choices);
         world.plan(lines);
         world.live();
+        if !world.has_ended() {
+            world.calm_down();
+        }
+    }
+
+    /// Whatever a service does, what is begun stays bounded, nothing waits for longer than it may ask for, and afterwards
+    /// everything streams.
+    #[test]
+    fn a_hostile_service_costs_little(protocol in protocols(), lines in 1usize..=3, choices in choices()) {
+        let mut world = World::new(protocol, &choices);
+        if protocol == Protocol::Notifications {
+            world.plan(lines);
+        }
+        world.endure(Duration::from_secs(3_600));
         if !world.has_ended() {
             world.calm_down();
         }
