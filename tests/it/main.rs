@@ -15,6 +15,7 @@
 //! | `protocols` | one suite for all three protocols: streams, counts, pings, stops, refusals, tokens, 429 |
 //! | `reconnect` | every way in which a connection ends, for all three protocols: back by itself, the gap recorded |
 //! | `fault_matrix` | each fault of the simulator for each protocol, plain and under TLS: times, gaps, numbers |
+//! | `hostile` | peers that mean harm at each step to a stream: broken handshakes, answers without end, tokens without a life |
 //! | `unanswered` | REST calls that are never answered: reconnects, gaps and ends go on meanwhile |
 //! | `uncovered` | topics refused or gone, a process that was stopped, queues that are not listed |
 //! | `repair` | backfill through REST, at the start and after gaps: the numbers are the true ones |
@@ -62,6 +63,8 @@ mod explain;
 mod fault_matrix;
 #[cfg(all(unix, feature = "cli", feature = "simulator"))]
 mod history;
+#[cfg(feature = "simulator")]
+mod hostile;
 #[cfg(feature = "simulator")]
 mod library;
 #[cfg(feature = "simulator")]
