@@ -5,6 +5,7 @@
 //! What no scripted peer can show, such as waits of hours, the random histories of the state machine do (`supervisor::core`).
 
 use std::io::Write;
+use std::net::Shutdown;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -65,8 +66,9 @@ fn a_handshake_that_ends_at_every_byte_is_one_gap() {
             match count.fetch_add(1, Ordering::SeqCst) {
                 0 => {
                     let wait = wait.clone();
-                    Some(Answer::Socket(Behaviour::Custom(Box::new(move |_| {
+                    Some(Answer::Socket(Behaviour::Custom(Box::new(move |socket| {
                         let _ = wait.recv();
+                        let _ = socket.get_ref().tcp().shutdown(Shutdown::Both);
                     }))))
                 }
                 // The last byte completes it.
