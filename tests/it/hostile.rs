@@ -249,8 +249,13 @@ fn stops_in(protocol: Protocol, step: &'static str, (first, again): (&'static st
     let shown = stream.until("a snapshot", |s| s.revision > 2);
     assert_ne!(shown.connection.state, ConnectionState::Streaming, "{step}");
     let stopped = Instant::now();
-    stream.stop();
+    let report = stream.stop();
     let took = stopped.elapsed();
+    assert!(
+        report.abandoned.is_empty(),
+        "{protocol:?} {step} {again:?}: {:?}",
+        report.abandoned
+    );
     assert!(
         took < STOP_LIMIT * factor,
         "{protocol:?} {step} {again:?}: the stop took {took:?}"

@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 
 use super::World;
 use crate::event::notice::{CloseReason, ConnectionNews};
-use crate::supervisor::acts::News;
+use crate::supervisor::acts::{Call, CallId, News};
 use crate::{Error, ErrorKind, Moment};
 
 /// What one line may begin in ten seconds, calls and connections together, however a peer behaves.
-const MOST_BEGUN: usize = 200;
+const MOST_BEGUN: usize = 60;
 const WINDOW: Duration = Duration::from_secs(10);
 
 /// The longest wait of anything that does not stream: the longest `Retry-After`, and its jitter.
@@ -37,19 +37,18 @@ impl World {
             let calls: Vec<_> = self.calls.keys().copied().collect();
             let number = self.next_socket(|_| true);
             if let Some(id) = self.pick(&calls) {
-                let fails = self.one_in(2);
-                self.answer(id, fails);
+                self.answer_badly(id);
             } else if let Some(number) = number.filter(|number| !said.contains(number)) {
                 said.insert(number);
                 self.harm(number);
+            } else if let Some(number) = number.filter(|_| self.one_in(2)) {
+                let reason = self.passing_reason();
+                self.end(number, reason);
             } else {
-                self.is_patient();
                 let due = self.core.next_due().expect("something wakes it");
+                let wait = due.saturating_duration_since(self.now).min(Duration::from_secs(30));
                 // A step of its own, where it is due at once.
-                self.pass(due.saturating_duration_since(self.now).max(Duration::from_millis(1)));
-                if let Some(number) = self.next_socket(|socket| socket.is_told) {
-                    self.end(number, CloseReason::Replaced);
-                }
+                self.pass(wait.max(Duration::from_millis(1)));
             }
             let most = MOST_BEGUN * self.core.lines.len().max(1);
             let since = |at: &Instant| self.now.duration_since(*at) < WINDOW;
@@ -84,11 +83,47 @@ impl World {
         }
     }
 
+    /// As badly as it can be without the end of the run.
+    fn answer_badly(&mut self, id: CallId) {
+        let error = Error::new(ErrorKind::Transient, "calling", "no");
+        let error = match self.number(6) {
+            0 => error.with_status(429).with_retry_after(Some(Duration::ZERO)),
+            1 => error.with_status(503),
+            2 => Error::new(ErrorKind::Refused, "calling", "no").with_status(404),
+            _ => return self.answer(id, false),
+        };
+        let is_login = matches!(self.calls.get(&id), Some(Call::Token));
+        if is_login && error.kind() == ErrorKind::Refused {
+            return self.answer(id, false);
+        }
+        self.calls.remove(&id);
+        self.asked.remove(&id);
+        self.tell(News::Answered(id, Err(error)));
+    }
+
+    /// A reason that ends no run.
+    fn passing_reason(&mut self) -> CloseReason {
+        let busy = |status| CloseReason::Upgrade {
+            status,
+            retry_after: Some(Duration::ZERO),
+        };
+        match self.number(8) {
+            0 => CloseReason::Dial(Error::new(ErrorKind::Transient, "dialling", "refused")),
+            1 => busy(429),
+            2 => busy(503),
+            3 => busy(302),
+            4 => CloseReason::UpgradeFailed("no answer".to_owned()),
+            5 => CloseReason::Closed { code: Some(1001) },
+            6 => CloseReason::Violation("opcode".to_owned()),
+            _ => CloseReason::Lost("reset".to_owned()),
+        }
+    }
+
     /// One of all the ways in which a connection can be spoilt.
     fn harm(&mut self, number: u32) {
         match self.number(5) {
             0 => {
-                let reason = self.reason();
+                let reason = self.passing_reason();
                 self.end(number, reason);
             }
             1 => self.tell_of(number, ConnectionNews::SocketClosing),
