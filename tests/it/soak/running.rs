@@ -347,7 +347,7 @@ fn attack(phase: &Phase, url: &str, lasts: Duration, sent: &Sent) -> Measured {
 
 fn last_lines(log: &str) -> String {
     let lines: Vec<&str> = log.lines().rev().take(3).collect();
-    lines.join(" / ")
+    lines.join(" / ").chars().take(600).collect()
 }
 
 fn listens_at(log: &str) -> Option<SocketAddr> {
