@@ -43,8 +43,13 @@ fn no_peer_takes_memory_time_or_secrets() {
         for _ in 0..AT_A_TIME {
             scope.spawn(|| {
                 while let Some(phase) = next() {
-                    let measured = run(phase, Duration::from_secs(secs));
+                    let mut measured = run(&phase, Duration::from_secs(secs));
                     println!("{measured}");
+                    if measured.is_only_late() {
+                        // The machine may have been busy with something else; a defect is late again.
+                        measured = run(&phase, Duration::from_secs(secs));
+                        println!("{measured}");
+                    }
                     done.lock().unwrap().push(measured);
                 }
             });

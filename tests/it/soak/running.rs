@@ -65,6 +65,11 @@ impl Measured {
     pub const HEADING: &str =
         "phase                 |    sent MB | peak RSS MB | oldest snapshot s | stop s | log kB | verdict";
 
+    /// Whether a time is all that is wrong.
+    pub fn is_only_late(&self) -> bool {
+        !self.faults.is_empty() && self.faults.iter().all(|fault| [OLD, LATE].contains(&fault.as_str()))
+    }
+
     pub fn faults(&self) -> impl Iterator<Item = String> {
         self.faults.iter().map(|fault| format!("{}: {fault}", self.name))
     }
@@ -215,19 +220,19 @@ fn generated_at(text: &str) -> Option<Moment> {
     serde_json::from_str(&rest[..end]).ok()
 }
 
-pub fn run(phase: Phase, lasts: Duration) -> Measured {
+pub fn run(phase: &Phase, lasts: Duration) -> Measured {
     let sent = Sent::default();
     match phase.side {
         Side::Peer(script) => {
             let own = script(&sent);
             let peer = peer(move |asked, peer| own(asked, peer).or_else(|| planted(asked, peer)));
-            attack(&phase, &peer.url(), lasts, &sent)
+            attack(phase, &peer.url(), lasts, &sent)
         }
         Side::Centre(speed) => {
             let centre = Centre::start(speed);
             // What a simulator sends is counted by itself.
             sent.fetch_add(1, Ordering::Relaxed);
-            attack(&phase, &centre.url, lasts, &sent)
+            attack(phase, &centre.url, lasts, &sent)
         }
     }
 }
@@ -439,10 +444,10 @@ fn judge(phase: &Phase, files: &Files, lasts: Duration, (stop, sent_bytes): (Dur
         seen.fault("memory");
     }
     if seen.oldest_ms > OLDEST_SNAPSHOT_MS {
-        seen.fault("an old snapshot");
+        seen.fault(OLD);
     }
     if stop > LONGEST_STOP {
-        seen.fault("a late stop");
+        seen.fault(LATE);
     }
     if sent_bytes == 0 {
         seen.fault(format!("nothing was sent: {}", last_lines(&files.log())));
@@ -479,6 +484,8 @@ fn judge(phase: &Phase, files: &Files, lasts: Duration, (stop, sent_bytes): (Dur
     log_bytes
 }
 
+const OLD: &str = "an old snapshot";
+const LATE: &str = "a late stop";
 const AHEAD: &str = "as_of is in the future";
 
 fn judge_clock(snapshot: &Value, seen: &mut Seen) {
