@@ -3,7 +3,7 @@ CARGO ?= cargo
 # Seconds until `make demo` ends by itself; empty = until Ctrl-C.
 DURATION ?=
 
-.PHONY: help demo build install uninstall deb dist ordered test lint doc features bench parts instructions tools browser screenshots clean
+.PHONY: help demo build install uninstall deb dist ordered soak test lint doc features bench parts instructions tools browser screenshots clean
 
 help: ## lists these targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -37,6 +37,12 @@ ordered: ## the same with the functions of an idle program next to each other: l
 
 # Most tests wait for timers and sockets: more threads than cores.
 export RUST_TEST_THREADS ?= 8
+
+# SECS= (seconds of attack a phase), PHASE= (only phases whose name holds it).
+export SECS PHASE
+
+soak: build ## hostile peers against the release binary: memory, snapshot file, stop, secrets (SECS=15 a phase, Linux)
+	GS_PROGRAM=$(CURDIR)/target/release/genesys-stream $(CARGO) test --locked --test it -- --ignored --nocapture --exact soak::no_peer_takes_memory_time_or_secrets
 
 test: ## all default tests
 	$(CARGO) test --locked

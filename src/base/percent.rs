@@ -12,6 +12,11 @@ pub(crate) fn percent_encode(text: &str) -> String {
     utf8_percent_encode(text, RESERVED).to_string()
 }
 
+/// Encodes everything but letters and digits, as some programs do.
+pub(crate) fn percent_encode_all(text: &str) -> String {
+    utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
+}
+
 /// The reverse of [`percent_encode`]; `None` where an escape is broken or the bytes are no UTF-8.
 pub(crate) fn percent_decode(text: &str) -> Option<String> {
     // The crate keeps broken escapes as they are.

@@ -2,8 +2,8 @@
 //!
 //! In: secrets, texts · Out: texts with `<secret>` in their place · Thread: any (one lock, held while a text is searched).
 //!
-//! A secret is found plain, URL-encoded (hex digits of either case), and in base64 of both alphabets, also inside a longer
-//! text that was encoded as a whole, such as `id:secret`. A peer that writes it in another way passes.
+//! A secret is found plain, URL-encoded (with or without `-._~`, hex digits of either case), and in base64 of both alphabets,
+//! also inside a longer text that was encoded as a whole, such as `id:secret`. A peer that writes it in another way passes.
 
 use std::borrow::Cow;
 use std::collections::{HashMap, VecDeque};
@@ -13,7 +13,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use zeroize::Zeroizing;
 
-use super::percent::percent_encode;
+use super::percent::{percent_encode, percent_encode_all};
 
 /// A longer text of a peer is cut off in messages.
 const SHOWN_CHARS: usize = 300;
@@ -83,9 +83,10 @@ pub(super) fn learn(secret: &str, life: Life, stand_in: &'static str) {
 /// All forms of a secret, the longest of those that share a begin first.
 fn forms(secret: &str) -> Vec<Zeroizing<Vec<u8>>> {
     let mut others: Vec<String> = Vec::new();
-    let encoded = percent_encode(secret);
-    others.push(encoded.to_ascii_lowercase_hex());
-    others.push(encoded);
+    for encoded in [percent_encode(secret), percent_encode_all(secret)] {
+        others.push(encoded.to_ascii_lowercase_hex());
+        others.push(encoded);
+    }
     others.extend((0..3).flat_map(|before| {
         let standard = inside_base64(secret.as_bytes(), before);
         [standard.replace('+', "-").replace('/', "_"), standard]
@@ -266,7 +267,7 @@ pub(crate) fn line_of_peer(peers: &str) -> String {
 mod tests {
     use super::*;
 
-    const SECRET: &str = "scrub/test+Se<ret&7";
+    const SECRET: &str = "scrub/test-+Se<ret&7";
 
     /// Tests have secrets of their own: those of the process are pushed out by other tests.
     fn of(all: &[&str]) -> Secrets {
@@ -285,6 +286,12 @@ mod tests {
         for plain in [
             SECRET,
             &encoded,
+            &encoded.replace('-', "%2D"),
+            &encoded
+                .replace('-', "%2d")
+                .replace("%2F", "%2f")
+                .replace("%2B", "%2b")
+                .replace("%3C", "%3c"),
             &encoded
                 .replace("%2F", "%2f")
                 .replace("%2B", "%2b")

@@ -10,11 +10,12 @@ use crate::event::facts::UserFacts;
 use crate::model::snapshot::UserSnapshot;
 use crate::{Id, Moment};
 
-/// Users at most; the greatest organizations have some tens of thousands.
-const USERS_AT_MOST: usize = 200_000;
+/// Users at most; 18 channels hold the topics of 18,000.
+const USERS_AT_MOST: usize = 20_000;
 
-/// Bytes of all users, as an estimate; a user with a name of 30 letters has some 250.
-const BYTES_AT_MOST: usize = 48 << 20;
+/// Bytes of all users, as an estimate; a user with a name of 30 letters has some 250. Each snapshot has them again, in memory
+/// and as text.
+const BYTES_AT_MOST: usize = 12 << 20;
 
 /// What is known of all users.
 #[derive(Debug, Default)]

@@ -369,7 +369,7 @@ mod tests {
         let endless = pages(1_000_000, |_, _| r#","nextUri":"/x""#.to_owned());
         assert_eq!(
             queues(&client_of(&endless), &Secret::new("t")).unwrap_err().kind(),
-            ErrorKind::Refused
+            ErrorKind::Transient
         );
         let repeating = Server::http(|_| Reply::json(200, r#"{"entities":[{"id":"a"}],"nextUri":"/x"}"#));
         assert_eq!(queues(&client_of(&repeating), &Secret::new("t")).unwrap().len(), 1);

@@ -54,7 +54,7 @@ pub(super) fn each_entity(list: &RawValue, take: &mut dyn FnMut(&Value) -> Taken
 /// Reads all pages of `path`, which may have a query, entity by entity. Returns how many entities there were.
 ///
 /// # Errors
-/// Those of [`RestClient::call`]; [`ErrorKind::Refused`] where the listing does not end.
+/// Those of [`RestClient::call`]; [`ErrorKind::Transient`] where the listing does not end.
 pub(super) fn all_pages(
     client: &RestClient,
     token: &Secret,
@@ -86,7 +86,7 @@ pub(super) fn all_pages(
         }
     }
     Err(Error::new(
-        ErrorKind::Refused,
+        ErrorKind::Transient,
         doing,
         format!("the listing does not end after {MAX_PAGES} pages of {PAGE_SIZE}"),
     ))

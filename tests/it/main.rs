@@ -15,6 +15,7 @@
 //! | `protocols` | one suite for all three protocols: streams, counts, pings, stops, refusals, tokens, 429 |
 //! | `reconnect` | every way in which a connection ends, for all three protocols: back by itself, the gap recorded |
 //! | `fault_matrix` | each fault of the simulator for each protocol, plain and under TLS: times, gaps, numbers |
+//! | `hostile` | peers that mean harm at each step to a stream: broken handshakes, answers without end, tokens without a life |
 //! | `unanswered` | REST calls that are never answered: reconnects, gaps and ends go on meanwhile |
 //! | `uncovered` | topics refused or gone, a process that was stopped, queues that are not listed |
 //! | `repair` | backfill through REST, at the start and after gaps: the numbers are the true ones |
@@ -32,6 +33,7 @@
 //! | `simulator` | the simulator from outside |
 //! | `strange_hosts` | no DNS, no route, no loopback interface, read-only disks |
 //! | `web` | the page, metrics, health and snapshots over HTTP, and what hostile peers get |
+//! | `soak` | hostile peers against the release program: memory, snapshot file, stop, secrets, measured from outside |
 //! | `week` | a week of renewals and faults, compressed: the numbers are true at its end, and nothing leaks |
 //! | `api` | the public interface, compared with its listing in `docs/api.txt` |
 //! | `tidy` | the rules of the architecture, read from the sources |
@@ -62,6 +64,8 @@ mod fault_matrix;
 #[cfg(all(unix, feature = "cli", feature = "simulator"))]
 mod history;
 #[cfg(feature = "simulator")]
+mod hostile;
+#[cfg(feature = "simulator")]
 mod library;
 #[cfg(feature = "simulator")]
 mod overload;
@@ -83,6 +87,8 @@ mod replay;
 mod service;
 #[cfg(feature = "simulator")]
 mod simulator;
+#[cfg(all(target_os = "linux", feature = "cli", feature = "simulator"))]
+mod soak;
 #[cfg(all(target_os = "linux", feature = "cli", feature = "simulator"))]
 mod strange_hosts;
 #[cfg(feature = "simulator")]

@@ -4,6 +4,8 @@
 
 mod world;
 
+use std::time::Duration;
+
 use proptest::prelude::*;
 
 pub(in crate::supervisor) use self::world::UnderWay;
@@ -96,5 +98,25 @@ proptest! {
         }
         world.live();
         world.stop(&later);
+    }
+}
+
+proptest! {
+    #![proptest_config(histories(100))]
+
+    /// Whatever a service does, what is begun stays bounded, nothing waits for longer than it may ask for, and afterwards
+    /// everything streams.
+    #[test]
+    fn a_hostile_service_costs_little(protocol in protocols(), lines in 1usize..=3, choices in choices()) {
+        // No history of few attempts.
+        let choices: Vec<u32> = std::iter::once(1).chain(choices).collect();
+        let mut world = World::new(protocol, &choices);
+        if protocol == Protocol::Notifications {
+            world.plan(lines);
+        }
+        world.endure(Duration::from_secs(1_800));
+        if !world.has_ended() {
+            world.calm_down();
+        }
     }
 }

@@ -18,8 +18,8 @@ use tungstenite::protocol::frame::CloseFrame;
 use tungstenite::protocol::{Role, WebSocket};
 use tungstenite::{Message, Utf8Bytes};
 
-pub use super::wire::Asked;
-use super::wire::{Wire, dribble, hold, read_request, write_answer};
+pub use super::wire::{Asked, Wire};
+use super::wire::{dribble, hold, read_request, write_answer};
 use super::{PATIENCE, fixture_path};
 
 /// The two queues that the peer lists.
@@ -40,6 +40,8 @@ pub enum Answer {
     Nothing,
     /// An upgrade, and what the socket then does.
     Socket(Behaviour),
+    /// What the test's function writes; then the connection ends.
+    Raw(Box<dyn FnOnce(&mut Wire) + Send>),
 }
 
 /// What an upgraded socket does. Except where said otherwise the subscription is confirmed first.
@@ -273,6 +275,11 @@ impl Peer {
                 Answer::Text(status, body) => write_answer(&mut wire, status, None, &body),
                 // Ends when the client, or the end of the peer, ends the connection.
                 Answer::Nothing => wire.read(&mut [0]).and(Err(io::ErrorKind::UnexpectedEof.into())),
+                Answer::Raw(write) => {
+                    write(&mut wire);
+                    let _ = wire.tcp().shutdown(Shutdown::Both);
+                    return;
+                }
                 Answer::Socket(behaviour) => {
                     let key = asked.header("sec-websocket-key").expect("an upgrade").to_owned();
                     let accepted = format!(

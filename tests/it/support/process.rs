@@ -4,6 +4,7 @@
 
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::ExitStatusExt;
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -29,9 +30,15 @@ pub struct Ended {
     pub took: Duration,
 }
 
+/// The program: `GS_PROGRAM`, such as a release build, else the one that was built with the tests.
+pub fn path() -> PathBuf {
+    let other = std::env::var_os("GS_PROGRAM");
+    other.map_or_else(|| env!("CARGO_BIN_EXE_genesys-stream").into(), PathBuf::from)
+}
+
 /// A command of the program with nothing of the developer's environment.
 pub fn command(arguments: &[&str], variables: &[(&str, &str)]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_genesys-stream"));
+    let mut command = Command::new(path());
     command
         .args(arguments)
         .env_clear()

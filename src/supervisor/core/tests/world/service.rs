@@ -11,7 +11,7 @@ use crate::protocol::topic_plan::Entity;
 use crate::rest::channels::Channel;
 use crate::rest::oauth::Token;
 use crate::supervisor::acts::{Answer, Call, Listing};
-use crate::{Error, ErrorKind, Id, Secret};
+use crate::{Error, ErrorKind, Id, Moment, Secret};
 
 impl World {
     pub(super) fn error(&mut self, call: &Call) -> Error {
@@ -21,7 +21,9 @@ impl World {
             1..=6 if !matches!(call, Call::Token) => error(ErrorKind::Credentials).with_status(401),
             7..=12 => error(ErrorKind::Refused).with_status(404),
             13..=18 => {
-                let secs = self.number(600) as u64;
+                // What is read of a header is an hour at most.
+                let most = [1, 600, 3_601][self.number(3)];
+                let secs = self.number(most) as u64;
                 let wait = Some(Duration::from_secs(secs));
                 error(ErrorKind::Transient).with_status(429).with_retry_after(wait)
             }
@@ -32,7 +34,7 @@ impl World {
     pub(super) fn sound_answer(&mut self, call: &Call) -> Answer {
         match call {
             Call::Token => {
-                let life = [1, 20, 600, 86_400][self.number(4)];
+                let life = [1, 20, 600, 86_400, 31_536_000][self.number(5)];
                 let life = Duration::from_secs(life);
                 Answer::Token(Token {
                     secret: Secret::new(format!("token {}", self.next_choice)),
@@ -54,12 +56,19 @@ impl World {
             }
             Call::CreateChannel { token_number, .. } => {
                 self.channels += 1;
-                let life = [None, Some(30), Some(1_000), Some(86_400)][self.number(4)];
+                let life = [
+                    None,
+                    Some(30),
+                    Some(1_000),
+                    Some(86_400),
+                    Some(-1_000),
+                    Some(i64::from(u32::MAX)),
+                ][self.number(6)];
                 Answer::Channel {
                     channel: Channel {
                         id: Secret::new(format!("channel {}", self.channels)),
                         connect_uri: Secret::new("wss://streaming/channel"),
-                        expires: life.map(|secs| self.at.plus(Duration::from_secs(secs))),
+                        expires: life.map(|secs: i64| Moment::from_epoch_ms(self.at.epoch_ms() + secs * 1000)),
                     },
                     token_number: *token_number,
                 }
@@ -106,11 +115,12 @@ impl World {
     }
 
     pub(super) fn reason(&mut self) -> CloseReason {
+        let asked = [None, Some(0), Some(3_600)][self.number(3)];
         let upgrade = |status| CloseReason::Upgrade {
             status,
-            retry_after: None,
+            retry_after: asked.map(Duration::from_secs),
         };
-        match self.number(26) {
+        match self.number(28) {
             0 => CloseReason::Dial(Error::new(ErrorKind::Transient, "dialling", "refused")),
             1 => upgrade(503),
             2 => upgrade(429),
@@ -134,6 +144,8 @@ impl World {
             21..=22 => CloseReason::ChannelGone,
             23 => CloseReason::TakenOver("another".to_owned()),
             24 => CloseReason::Panicked("oh".to_owned()),
+            25 => upgrade(302),
+            26 => upgrade(100),
             _ => CloseReason::Stopped,
         }
     }
