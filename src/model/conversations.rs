@@ -58,7 +58,7 @@ pub(crate) struct Limits {
     pub(crate) retention: Duration,
     /// Whole conversations at most.
     pub(crate) max_conversations: usize,
-    /// Bytes of all conversations at most, packed ones included.
+    /// Bytes of all conversations at most, packed ones, the numbers of queues and what is kept beside them included.
     pub(crate) max_bytes: usize,
 }
 
@@ -95,6 +95,8 @@ pub struct Conversations {
     finished_at_most: usize,
     /// Bytes of whole conversations, as an estimate.
     bytes: usize,
+    /// Bytes that others take of what is allowed.
+    bytes_beside: usize,
     evicted: u64,
     lost: u64,
     /// What a conversation means before and after a change; here so that their memory is used again.
@@ -106,7 +108,8 @@ pub struct Conversations {
 impl Conversations {
     /// An empty store.
     #[must_use]
-    pub(crate) fn new(limits: Limits, totals: Totals) -> Self {
+    pub(crate) fn new(limits: Limits, mut totals: Totals) -> Self {
+        totals.set_max_bytes(limits.max_bytes / 2);
         Self {
             slots: Slots::default(),
             finished: BTreeSet::new(),
@@ -122,6 +125,7 @@ impl Conversations {
             },
             finished_at_most: FINISHED_AT_MOST,
             bytes: 0,
+            bytes_beside: 0,
             evicted: 0,
             lost: 0,
             before: Outcome::default(),
@@ -282,7 +286,12 @@ impl Conversations {
     /// Bytes in memory, as an estimate.
     #[must_use]
     pub(crate) fn bytes(&self) -> usize {
-        self.bytes + self.packed.bytes()
+        self.bytes + self.packed.bytes() + self.totals.bytes() + self.bytes_beside
+    }
+
+    /// So many of the bytes that are allowed are taken by others.
+    pub(crate) fn set_bytes_beside(&mut self, bytes: usize) {
+        self.bytes_beside = bytes;
     }
 
     /// Whole conversations that are not finished, in no order; a repair asks for them.

@@ -96,7 +96,8 @@ pub struct Settings {
     pub retention: Duration,
     /// Conversations in memory at most.
     pub max_conversations: usize,
-    /// Bytes of conversations in memory at most, those included of which only the counts are known.
+    /// Bytes of conversations in memory at most, those included of which only the counts are known, and of the numbers and
+    /// histories of queues.
     #[serde(default = "default_max_bytes")]
     pub max_bytes: usize,
     /// Windows of the numbers.
@@ -225,7 +226,7 @@ impl Model {
             service_time: ServiceTime::default(),
             packed_windows: PackedWindows::default(),
             alerts: Alerts::new(settings.thresholds.clone()),
-            histories: day::Histories::new(&settings.windows),
+            histories: day::Histories::new(&settings.windows, settings.max_bytes / 4),
             settings,
         }
     }
@@ -523,7 +524,7 @@ impl Model {
                 stale: self.counters.stale,
                 unkeyed: self.counters.unkeyed,
                 late: self.counters.late,
-                unreadable: self.counters.unreadable + counters.unreadable,
+                unreadable: self.counters.unreadable + self.conversations.totals().untaken() + counters.unreadable,
                 evicted: self.conversations.evicted() + self.states.evicted(),
                 lost: self.conversations.lost(),
                 drift: self.conversations.drift(),
