@@ -20,7 +20,7 @@ use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
 use crate::config::Protocol;
-use crate::event::facts::{ConversationFacts, Facts, ObservationRow, Participant};
+use crate::event::facts::{ConversationFacts, Facts, ObservationRow};
 use crate::event::stats::Name;
 use crate::event::update::ConversationUpdate;
 use crate::{Id, Moment};
@@ -166,10 +166,7 @@ impl Event {
                     + update.participants.iter().map(ids).sum::<usize>()
                     + update.communications.iter().map(|c| c.id.heap_bytes()).sum::<usize>()
             }
-            Facts::Conversation(facts) => {
-                let of_one = |p: &Participant| size_of::<Participant>() + size_of_val(p.communications.as_slice());
-                size_of::<ConversationFacts>() + facts.participants.iter().map(of_one).sum::<usize>()
-            }
+            Facts::Conversation(facts) => size_of::<ConversationFacts>() + facts.heap_bytes(),
             Facts::Observations(facts) => facts.rows.iter().map(ObservationRow::bytes).sum(),
             Facts::Metrics(facts) => {
                 let of_one = |(name, _): &(Name, f64)| size_of::<(Name, f64)>() + name.heap_bytes();
@@ -272,5 +269,15 @@ mod tests {
         let with_uuids = bytes(&update, None);
         update.participants[0].id = Id::new(&"x".repeat(256));
         assert!(bytes(&update, None) >= with_uuids + 256, "ids that are no UUIDs count");
+        let merged = |update: &ConversationUpdate| {
+            let facts = Facts::Conversation(Box::new(update.facts()));
+            crate::model::testing::event(EventKind::QueueConversation, facts, Moment::default()).bytes()
+        };
+        let mut with_uuid = update.clone();
+        with_uuid.participants[0].id = Id::PLACEHOLDER;
+        assert!(
+            merged(&update) >= merged(&with_uuid) + 256,
+            "those of a merged one as well"
+        );
     }
 }

@@ -99,6 +99,7 @@ pub struct Conversations {
     bytes_beside: usize,
     evicted: u64,
     lost: u64,
+    left_out: u32,
     /// What a conversation means before and after a change; here so that their memory is used again.
     before: Outcome,
     after: Outcome,
@@ -128,6 +129,7 @@ impl Conversations {
             bytes_beside: 0,
             evicted: 0,
             lost: 0,
+            left_out: 0,
             before: Outcome::default(),
             after: Outcome::default(),
             reading: Reading::default(),
@@ -217,6 +219,11 @@ impl Conversations {
             slot.extra_mut().is_lost = true;
             Changed::Values
         });
+    }
+
+    /// How much was left out because it is beyond the limits of a conversation, since the last call.
+    pub(crate) fn take_left_out(&mut self) -> u32 {
+        std::mem::take(&mut self.left_out)
     }
 
     /// Conversations that REST did not know any more so far.
@@ -362,14 +369,15 @@ impl Conversations {
             (Source::Stream, Some(state)) => ended_holds(&mut self.reading, state, facts, now),
             _ => Vec::new(),
         };
+        let mut left_out = 0;
         self.change(at, now, |stream, slot, queues| {
             let changed = match source {
-                Source::Stream => stream.join(facts, queues),
+                Source::Stream => stream.join(facts, queues, &mut left_out),
                 Source::Rest => {
                     let rest = &mut slot.extra_mut().rest;
                     let rest = rest.get_or_insert_with(|| Box::new(State::nothing_of(facts.id().clone())));
                     // With the other state even a stamp may decide.
-                    rest.join(facts, queues).of_values()
+                    rest.join(facts, queues, &mut left_out).of_values()
                 }
             };
             if slot.is_lost() {
@@ -378,6 +386,7 @@ impl Conversations {
             }
             changed
         });
+        self.left_out += left_out;
         for hold in holds {
             self.totals.hold(hold.queue, hold.media, hold.at, hold.millis);
         }

@@ -71,8 +71,7 @@ impl RestConversation {
     fn bytes(&self) -> usize {
         // What is made of it on the way to the numbers is as large once more.
         const BESIDE: usize = 256;
-        let of_one = |p: &Participant| size_of::<Participant>() + size_of_val(p.communications.as_slice());
-        size_of::<Self>() + BESIDE + self.facts.participants.iter().map(of_one).sum::<usize>()
+        size_of::<Self>() + BESIDE + self.facts.heap_bytes()
     }
 
     fn last_time(&self) -> Option<Moment> {

@@ -262,6 +262,10 @@ impl Model {
             }
         }
         applied.late = self.take(&event.facts, now);
+        let left_out = self.conversations.take_left_out();
+        if applied.delivery == Delivery::First {
+            self.count_unreadable(left_out);
+        }
         applied
     }
 
@@ -277,6 +281,8 @@ impl Model {
             Facts::Observations(rows) => self.observations.apply_rest(rows, now),
             other => drop(self.take(other, now)),
         }
+        let left_out = self.conversations.take_left_out();
+        self.count_unreadable(left_out);
     }
 
     /// So much of what REST answered cannot be read or believed, or is over a limit.

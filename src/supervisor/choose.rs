@@ -25,6 +25,8 @@ pub(crate) struct Choice {
     pub(crate) is_unresolved: bool,
     /// Queues that were known before and that the listing does not contain any more.
     pub(crate) gone: Vec<Id>,
+    /// How much of the listing could not be read, or is over a limit.
+    pub(crate) unreadable: u32,
     /// Why the queues go without their names, where the listing failed and was not needed.
     pub(crate) unnamed: Option<Error>,
 }
@@ -70,8 +72,13 @@ pub(crate) fn queues(config: &Config, rest: &RestClient, token: &Secret, known: 
         return Ok(choice);
     }
     match lookup::queues(rest, token) {
-        Ok(listing) => {
+        Ok(lookup::Listed {
+            all: listing,
+            unreadable,
+            ..
+        }) => {
             choice.listed = true;
+            choice.unreadable = unreadable;
             choice.sees_none = listing.is_empty();
             if all {
                 choice.queues = Some(listing.clone());
@@ -103,6 +110,8 @@ pub(crate) fn queues(config: &Config, rest: &RestClient, token: &Secret, known: 
 pub(crate) struct Users {
     /// With their names, as far as they are known.
     pub(crate) names: BTreeMap<Id, Option<String>>,
+    /// How much of the listings could not be read, or is over a limit.
+    pub(crate) unreadable: u32,
     /// Why some go without.
     pub(crate) unnamed: Option<Error>,
 }
@@ -117,6 +126,8 @@ pub(crate) fn users(config: &Config, rest: &RestClient, token: &Secret, queues: 
         if user == "queue-members" {
             for queue in queues {
                 let members = lookup::queue_members(rest, token, queue)?;
+                users.unreadable = users.unreadable.saturating_add(members.unreadable);
+                let members = members.all;
                 users
                     .names
                     .extend(members.into_iter().map(|member| (member.id, member.name)));
@@ -133,7 +144,11 @@ pub(crate) fn users(config: &Config, rest: &RestClient, token: &Secret, queues: 
         .collect();
     if !unnamed.is_empty() {
         match lookup::users(rest, token, &unnamed) {
-            Ok(found) => users.names.extend(found.into_iter().map(|user| (user.id, user.name))),
+            Ok(found) => {
+                users.unreadable = users.unreadable.saturating_add(found.unreadable);
+                let found = found.all.into_iter();
+                users.names.extend(found.map(|user| (user.id, user.name)));
+            }
             Err(error) if error.kind() == ErrorKind::Stopped => return Err(error),
             Err(error) => users.unnamed = Some(error),
         }

@@ -257,7 +257,7 @@ fn an_open_conversation_of_five_participants_takes_less_than_1200_bytes() {
         let mut whole: Option<ConversationFacts> = None;
         for facts in history.told(&mut rng) {
             match &mut whole {
-                Some(whole) => whole.join(facts),
+                Some(whole) => drop(whole.join(&facts)),
                 None => whole = Some(facts),
             }
         }
