@@ -442,7 +442,10 @@ mod tests {
     fn entries_of_one_page_are_bounded_in_number_and_bytes() {
         let page = |count: usize, id: &dyn Fn(usize) -> String, name: &str| {
             let entities = (0..count).map(|n| format!(r#"{{"id":"{}","name":"{name}"}}"#, id(n)));
-            format!(r#"{{"entities":[{}]}}"#, Vec::from_iter(entities).join(","))
+            format!(
+                r#"{{"entities":[{}],"pageCount":1}}"#,
+                Vec::from_iter(entities).join(",")
+            )
         };
         let small = page(200_000, &|n| n.to_string(), "");
         let server = Server::http(move |_| Reply::json(200, &small));

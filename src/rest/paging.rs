@@ -79,7 +79,7 @@ pub(super) fn all_pages(
         };
         all += count;
         taken += new;
-        if all > MOST {
+        if taken >= MOST {
             break;
         }
         // The member listing has no page count, the queue listing may have no URL of the next page, and a page may be
@@ -91,6 +91,9 @@ pub(super) fn all_pages(
         };
         if !more || new == 0 {
             return Ok(all);
+        }
+        if all > MOST {
+            break;
         }
     }
     Err(Error::new(
