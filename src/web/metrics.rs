@@ -11,6 +11,7 @@ mod exposition;
 mod health;
 mod process;
 
+use crate::base::scrub;
 use crate::model::snapshot::Snapshot;
 use exposition::Exposition;
 
@@ -30,7 +31,7 @@ pub(super) fn text(snapshot: &Snapshot, server: &ServerState, format: Format) ->
     health::write(&mut to, snapshot, server);
     centre::write(&mut to, snapshot);
     process::write(&mut to);
-    to.end()
+    scrub::text(&to.end()).into_owned()
 }
 
 #[cfg(test)]

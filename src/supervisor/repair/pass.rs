@@ -195,6 +195,11 @@ impl Asker {
             let more = self.counted.borrow_mut().more(some, unreadable);
             self.count_unreadable(more);
             self.control.send(Change::Observations(facts));
+            // Until they are taken: a page that waits for the aggregator may be large.
+            self.ask(|done| Ask::Conversations {
+                found: Vec::new(),
+                done,
+            })?;
         }
         Ok(())
     }
