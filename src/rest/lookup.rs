@@ -14,6 +14,7 @@ use super::paging::{Taken, all_pages, each_entity};
 use crate::base::inserted::Inserted as _;
 use crate::base::limits::{ID_BYTES, LISTING_BYTES, NAME_BYTES, cut_and_count};
 use crate::base::percent::percent_encode;
+use crate::base::scrub;
 use crate::event::facts::MediaKind;
 pub(crate) use crate::event::queue::{Queue, ServiceLevelSetting};
 use crate::{Error, ErrorKind, Id, Secret};
@@ -160,9 +161,10 @@ fn read_id(value: &Value) -> Option<Id> {
     value.as_str().filter(|id| id.len() <= ID_BYTES).map(Id::new)
 }
 
-/// A name, cut to its limit.
+/// A name without secrets, cut to its limit.
 fn read_name(value: &Value, unreadable: &mut u32) -> Option<String> {
-    Some(cut_and_count(value.as_str()?, NAME_BYTES, unreadable).to_owned())
+    let name = scrub::text(value.as_str()?);
+    Some(cut_and_count(&name, NAME_BYTES, unreadable).to_owned())
 }
 
 fn read_user(entity: &Value, unreadable: &mut u32) -> Option<User> {

@@ -11,7 +11,6 @@ mod exposition;
 mod health;
 mod process;
 
-use crate::base::scrub;
 use crate::model::snapshot::Snapshot;
 use exposition::Exposition;
 
@@ -31,7 +30,7 @@ pub(super) fn text(snapshot: &Snapshot, server: &ServerState, format: Format) ->
     health::write(&mut to, snapshot, server);
     centre::write(&mut to, snapshot);
     process::write(&mut to);
-    scrub::text(&to.end()).into_owned()
+    to.end()
 }
 
 #[cfg(test)]

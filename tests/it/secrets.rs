@@ -22,84 +22,85 @@ const HOOK_SECRET: &str = "planted-hook-secret";
 const PAGE_TOKEN: &str = "planted-page-token-0123";
 
 /// Each secret as it is, URL-encoded, and in base64 with others.
-fn all_forms() -> Vec<String> {
+fn forms(secrets: &[&str]) -> Vec<String> {
     let encoded =
         |text: &str, [slash, plus, less]: [&str; 3]| text.replace('/', slash).replace('+', plus).replace('<', less);
     let (upper, lower) = (["%2F", "%2B", "%3C"], ["%2f", "%2b", "%3c"]);
     let mut all = Vec::new();
-    for secret in [SECRET, TOKEN, CHANNEL, HOOK_SECRET, PAGE_TOKEN] {
-        all.extend([secret.to_owned(), encoded(secret, upper), encoded(secret, lower)]);
+    for secret in secrets {
+        all.extend([(*secret).to_owned(), encoded(secret, upper), encoded(secret, lower)]);
         all.push(BASE64_STANDARD.encode(format!("{CLIENT}:{secret}")));
         all.push(BASE64_URL_SAFE.encode(format!("x{secret}")));
     }
     all
 }
 
-fn echo() -> String {
-    all_forms().join(" ")
-}
-
 /// As an error of the service.
-fn refusal(status: u16) -> Answer {
-    let echo = echo();
-    let body = json!({"message": echo, "code": TOKEN, "status": status, "contextId": echo,
+fn refusal(status: u16, echo: String) -> Answer {
+    let body = json!({"message": echo, "code": SECRET, "status": status, "contextId": echo,
         "error": SECRET, "error_description": echo});
     Answer::WithHeader(status, ("ININ-Correlation-Id", echo), body)
 }
 
-fn conversation() -> Value {
-    json!({"id": TOKEN, "note": echo(), "participants": [
-        {"id": CHANNEL, "purpose": "customer", "name": echo(), "connectedTime": "2026-05-04T14:00:00.000Z",
-         "attributes": {SECRET: echo()}},
+fn conversation(echo: &str) -> Value {
+    json!({"id": TOKEN, "note": echo, "participants": [
+        {"id": CHANNEL, "purpose": "customer", "name": echo, "connectedTime": "2026-05-04T14:00:00.000Z",
+         "attributes": {SECRET: echo}},
         {"id": SECRET, "purpose": "acd", "queueId": QUEUES[0].0, "connectedTime": "2026-05-04T14:00:00.000Z"}]})
 }
 
-fn frames() -> Vec<String> {
+fn frames(echo: &str) -> Vec<String> {
     let sales = QUEUES[0].0;
     let statistics = json!({"group": {"queueId": sales, "mediaType": "voice"}, "data": [
         {"interval": "2126-05-04T14:00:00.000Z/2126-05-04T14:30:00.000Z", "metrics": [
             {"metric": TOKEN, "qualifier": CHANNEL, "stats": {"count": 1}},
             {"metric": "oUserRoutingStatuses", "qualifier": SECRET, "stats": {"count": 1}}]}]});
     vec![
-        json!({"result": 500, "message": echo()}).to_string(),
-        json!({"something": echo()}).to_string(),
+        json!({"result": 500, "message": echo}).to_string(),
+        json!({"something": echo}).to_string(),
         format!(
             r#"{{"topicName":"v2.routing.queues.{sales}.conversations","eventBody":[{}]}}"#,
-            json!(echo())
+            json!(echo)
         ),
         notification(
             &format!("v2.unknown.{CHANNEL}"),
-            &json!({"channel": CHANNEL, "all": echo()}),
+            &json!({"channel": CHANNEL, "all": echo}),
         ),
         notification(
             &format!("v2.users.{TOKEN}.presence"),
             &json!({"source": SECRET, "presenceDefinition": {"id": "p", "systemPresence": CHANNEL}}),
         ),
         notification(&format!("v2.analytics.queues.{sales}.observations"), &statistics),
-        notification(&format!("v2.routing.queues.{sales}.conversations"), &conversation()),
+        notification(&format!("v2.routing.queues.{sales}.conversations"), &conversation(echo)),
     ]
 }
 
-fn hostile() -> Running {
+/// What fails the first time that it is asked for.
+const EACH: &[&str] = &[
+    "/oauth/token",
+    "/api/v2/routing/queues",
+    "/notifications/channels",
+    "/subscriptions",
+];
+
+/// Repeats these secrets, and token and channel once it has given them.
+fn hostile(known: &[&'static str], fails_first: &'static [&'static str]) -> Running {
+    let given = Mutex::new(known.to_vec());
     let failed = Mutex::new(Vec::new());
     peer(move |asked: &Asked, peer| {
-        let kinds = [
-            "/oauth/token",
-            "/api/v2/routing/queues",
-            "/notifications/channels",
-            "/subscriptions",
-        ];
-        let first = kinds.into_iter().find(|kind| asked.path.contains(kind));
+        let echo = || forms(&given.lock().unwrap()).join(" ");
+        let first = fails_first.iter().find(|kind| asked.path.contains(**kind));
         if let Some(kind) = first
             && !failed.lock().unwrap().contains(&kind)
         {
             failed.lock().unwrap().push(kind);
-            return Some(refusal(503));
+            return Some(refusal(503, echo()));
         }
         if asked.is("POST", "/hook") || asked.path.contains("/details/query") {
-            return Some(refusal(400));
+            return Some(refusal(400, echo()));
         }
         if asked.path.contains("/oauth/token") {
+            given.lock().unwrap().push(TOKEN);
             return Some(Answer::Json(
                 200,
                 json!({"access_token": TOKEN, "token_type": "bearer", "expires_in": 86_400}),
@@ -121,6 +122,7 @@ fn hostile() -> Running {
             return Some(Answer::Json(200, json!({"entities": Vec::from_iter(entities)})));
         }
         if asked.is("POST", "/api/v2/notifications/channels") {
+            given.lock().unwrap().push(CHANNEL);
             let uri = format!("{}/channels/{CHANNEL}", peer.socket_url());
             return Some(Answer::Json(
                 200,
@@ -132,7 +134,9 @@ fn hostile() -> Running {
             let results = json!([{"group": {"queueId": QUEUES[0].0, "mediaType": "voice"}, "data": rows}]);
             return Some(Answer::Json(200, json!({"results": results})));
         }
-        asked.is_upgrade().then(|| Answer::Socket(Behaviour::Well(frames())))
+        asked
+            .is_upgrade()
+            .then(|| Answer::Socket(Behaviour::Well(frames(&echo()))))
     })
 }
 
@@ -141,7 +145,7 @@ type Artefact = (String, String);
 
 #[test]
 fn no_artefact_holds_a_secret_that_a_peer_repeated() {
-    let peer = hostile();
+    let peer = hostile(&[SECRET, HOOK_SECRET, PAGE_TOKEN], EACH);
     let directory = Directory::new("secrets");
     let path = |name: &str| directory.file(name).display().to_string();
     std::fs::write(path("hook-secret"), HOOK_SECRET).unwrap();
@@ -225,7 +229,7 @@ fn no_artefact_holds_a_secret_that_a_peer_repeated() {
     found.push(("webhook".to_owned(), posts.join("\n")));
     for (name, text) in &found {
         assert!(name == "/nothing" || !text.is_empty(), "{name} is empty");
-        for form in all_forms() {
+        for form in forms(&[SECRET, HOOK_SECRET, PAGE_TOKEN, TOKEN, CHANNEL]) {
             assert!(!text.contains(&form), "{name} holds {form}: {text}");
         }
     }
@@ -248,5 +252,44 @@ fn no_artefact_holds_a_secret_that_a_peer_repeated() {
     }
     for artefact in ["stdout", "record", "webhook"] {
         holds(artefact, "<channel>");
+    }
+}
+
+/// On a terminal, in lines, and as the steps of `check` and `plan`.
+#[test]
+fn nothing_that_is_shown_to_people_holds_a_secret() {
+    let variables = [("GENESYS_CLIENT_SECRET", SECRET)];
+    let run = |arguments: &[&str], fails_first| {
+        let peer = hostile(&[SECRET], fails_first);
+        let url = peer.url();
+        let connection = ["--region", &url, "--client-id", CLIENT, "--queue", "all"];
+        let child = program(&[arguments, &connection].concat(), &variables);
+        if arguments[0] == "run" {
+            let mut lines = child.lines_until("the conversation", |line| {
+                line.contains("longest_wait_secs") || line.contains("waiting")
+            });
+            child.signal("TERM");
+            let ended = child.wait();
+            lines.extend(ended.lines);
+            return lines.join("\n") + &ended.stderr;
+        }
+        let ended = child.wait();
+        ended.lines.join("\n") + &ended.stderr
+    };
+    let commands: [(&[&str], &[&str]); 7] = [
+        (&["check"], &[]),
+        (&["check"], &EACH[2..]),
+        (&["check", "--json"], &[]),
+        (&["plan"], &[]),
+        (&["plan", "--json"], &[]),
+        (&["run", "-v", "--output", "lines"], EACH),
+        (&["run", "-v", "--output", "snapshots"], EACH),
+    ];
+    for (arguments, fails_first) in commands {
+        let text = run(arguments, fails_first);
+        assert!(text.lines().count() > 1, "{arguments:?}: {text}");
+        for form in forms(&[SECRET, TOKEN, CHANNEL]) {
+            assert!(!text.contains(&form), "{arguments:?} shows {form}: {text}");
+        }
     }
 }
