@@ -213,7 +213,7 @@ impl Model {
             observations: Observations::default(),
             self_check: SelfCheck::default(),
             users: Users::default(),
-            states: ConversationStates::new(settings.retention, settings.max_conversations),
+            states: ConversationStates::new(settings.retention, settings.max_conversations, settings.max_bytes),
             averages: QueueAverages::default(),
             metrics: Metrics::default(),
             queues: Queues::default(),
