@@ -207,6 +207,8 @@ mod tests {
             let what = read_secret_file(Path::new(path)).unwrap_err();
             assert!(what.starts_with(&format!("{path} cannot be read")), "{what}");
         }
+        let what = read_secret_file(Path::new("/dev/zero")).unwrap_err();
+        assert!(what.contains("longer than 4096 bytes"), "{what}");
         let secrets = [
             "hunter2",
             "hunter2/with+slashes",
