@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
+use super::room::SLOT_BYTES;
 use super::*;
 use crate::event::facts::{Communication, CommunicationState, Purpose, Stamped};
 use crate::model::counts::{LiveSums, Numbers};
