@@ -8,8 +8,8 @@
 
 use std::time::Duration;
 
+use genesys_stream::Moment;
 use genesys_stream::internals::{Events, Heard, KeepBody, Machine, Metrics, Notifications, Options, PayloadText};
-use genesys_stream::{Moment, Secret};
 use rustix::time::{ClockId, clock_gettime};
 use serde_json::Value;
 
@@ -54,7 +54,7 @@ fn main() {
         bodies: KeepBody::Drop,
         ..Options::new(1)
     };
-    let mut notifications = Notifications::new(options(), Secret::new("c"));
+    let mut notifications = Notifications::new(options());
     let mut events = Events::new(options(), Vec::new(), Vec::new());
     let mut metrics = Metrics::new(
         options(),

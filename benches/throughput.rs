@@ -262,7 +262,7 @@ fn decode(texts: &[String]) -> (Duration, Vec<Event>) {
         bodies: KeepBody::Drop,
         ..Options::new(1)
     };
-    let mut machine = Notifications::new(options, Secret::new("c"));
+    let mut machine = Notifications::new(options);
     let mut events = Vec::with_capacity(texts.len());
     let mut heard = Vec::new();
     let now = Moment::now();

@@ -5,7 +5,7 @@
 use std::fmt::Write as _;
 
 use genesys_stream::internals::{Heard, KeepBody, Machine, Notifications, Options};
-use genesys_stream::{CommunicationState, ConversationFacts, Event, Moment, Participant, Purpose, Secret};
+use genesys_stream::{CommunicationState, ConversationFacts, Event, Moment, Participant, Purpose};
 
 /// The conversation in its queue's topic, with the properties that the service writes and nobody here reads; the last
 /// participant's hold began at `changed`, or ended then where `number` is odd.
@@ -97,7 +97,7 @@ impl Decoder {
         let mut options = Options::new(1);
         options.bodies = KeepBody::Drop;
         Self {
-            machine: Notifications::new(options, Secret::new("")),
+            machine: Notifications::new(options),
             heard: Vec::new(),
         }
     }

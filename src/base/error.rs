@@ -2,6 +2,7 @@
 //!
 //! In: failures of every module · Out: one printable `Error` · Thread: any (plain data).
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -82,7 +83,7 @@ impl Error {
         }
     }
 
-    /// The step `did` failed with this error, which must not show a secret.
+    /// The step `did` failed with this error.
     pub(crate) fn caused_by(
         kind: ErrorKind,
         did: impl Into<String>,
@@ -105,10 +106,14 @@ impl Error {
         }
     }
 
-    /// Keeps the underlying error, which must not show a secret.
+    /// Keeps the underlying error; of one that shows a secret, which a peer may have repeated, only the text without it.
     #[must_use]
     pub(crate) fn with_source(mut self, source: impl std::error::Error + Send + Sync + 'static) -> Self {
-        self.cause = Cause::Source(Arc::new(source));
+        let source: Arc<dyn std::error::Error + Send + Sync> = Arc::new(source);
+        self.cause = Cause::Source(match shows_secret(&*source) {
+            true => Arc::new(Told(scrubbed(source.to_string()))),
+            false => source,
+        });
         self
     }
 
@@ -143,7 +148,7 @@ impl Error {
     /// Names the larger step before the step that failed.
     #[must_use]
     pub(crate) fn while_doing(mut self, larger: &str) -> Self {
-        self.did = format!("{larger}: {}", self.did);
+        self.did = scrubbed(format!("{larger}: {}", self.did));
         self
     }
 
@@ -202,11 +207,34 @@ impl std::error::Error for Error {
     }
 }
 
+/// What is left of an error whose text held a secret.
+#[derive(Debug)]
+struct Told(String);
+
+impl fmt::Display for Told {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Told {}
+
+/// Whether an error or one behind it shows a secret.
+fn shows_secret(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut next = Some(error);
+    std::iter::from_fn(|| {
+        let error = next?;
+        next = error.source();
+        Some(error)
+    })
+    .any(|error| matches!(scrub::text(&format!("{error} {error:?}")), Cow::Owned(_)))
+}
+
 /// Without secrets, which a peer may have repeated.
 fn scrubbed(text: String) -> String {
     match scrub::text(&text) {
-        std::borrow::Cow::Borrowed(_) => text,
-        std::borrow::Cow::Owned(clean) => clean,
+        Cow::Borrowed(_) => text,
+        Cow::Owned(clean) => clean,
     }
 }
 
@@ -237,6 +265,24 @@ mod tests {
         assert_eq!(source.map(io::Error::kind), Some(io::ErrorKind::NotFound));
         assert_eq!(error.to_string(), "reading a file: entity not found");
         assert!(Error::new(ErrorKind::Local, "a", "b").source().is_none());
+    }
+
+    #[test]
+    fn neither_an_error_nor_one_behind_it_shows_a_secret() {
+        let secret = crate::Secret::passing("repeated-by-a-peer-in-an-error");
+        let inner = io::Error::other(format!("bad header {}", secret.reveal()));
+        let outer = Error::new(ErrorKind::Transient, "reading", "it failed").with_source(inner);
+        let whole = Error::caused_by(ErrorKind::Transient, "asking", outer).while_doing(secret.reveal());
+        let mut shown = vec![whole.to_string(), format!("{whole:?}")];
+        let mut next = whole.source();
+        while let Some(error) = next {
+            shown.extend([error.to_string(), format!("{error:?}")]);
+            next = error.source();
+        }
+        assert!(shown.len() > 4);
+        for text in shown {
+            assert!(!text.contains(secret.reveal()), "{text}");
+        }
     }
 
     #[test]

@@ -33,6 +33,9 @@ pub(crate) const ENTRY_BYTES: usize = 1 << 20;
 /// Bytes of the facts in one answer of REST, as an estimate; a page of 100 conversations has some 200 kB.
 pub(crate) const PAGE_BYTES: usize = 32 << 20;
 
+/// Bytes of the identifiers and names in one listing of REST.
+pub(crate) const LISTING_BYTES: usize = 8 << 20;
+
 /// Segments of a session in an answer of REST.
 pub(crate) const SEGMENTS: usize = 1_024;
 

@@ -2,8 +2,9 @@
 //!
 //! In: secrets, texts · Out: texts with `<secret>` in their place · Thread: any (one lock, held while a text is searched).
 //!
-//! A secret is found plain, URL-encoded (with or without `-._~`, hex digits of either case), and in base64 of both alphabets,
-//! also inside a longer text that was encoded as a whole, such as `id:secret`. A peer that writes it in another way passes.
+//! A secret is found plain, URL-encoded (with or without `-._~`, hex digits of either case), as a text in JSON and in a frame
+//! that is a text in JSON, and in base64 of both alphabets, also inside a longer text that was encoded as a whole, such as
+//! `id:secret`. A peer that writes it in another way passes.
 
 use std::borrow::Cow;
 use std::collections::{HashMap, VecDeque};
@@ -87,6 +88,8 @@ fn forms(secret: &str) -> Vec<Zeroizing<Vec<u8>>> {
         others.push(encoded.to_ascii_lowercase_hex());
         others.push(encoded);
     }
+    let escaped = escaped(secret);
+    others.extend([self::escaped(&escaped), escaped]);
     others.extend((0..3).flat_map(|before| {
         let standard = inside_base64(secret.as_bytes(), before);
         [standard.replace('+', "-").replace('/', "_"), standard]
@@ -96,6 +99,11 @@ fn forms(secret: &str) -> Vec<Zeroizing<Vec<u8>>> {
     others.dedup();
     let forms = std::iter::once(secret.to_owned()).chain(others);
     forms.map(|form| Zeroizing::new(form.into_bytes())).collect()
+}
+
+/// As it stands in JSON, and in a label of a metric: with escapes, without the quotes.
+fn escaped(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('"', "\\\"")
 }
 
 trait LowerHex {
@@ -316,6 +324,11 @@ mod tests {
             }
         }
         assert_eq!(text("nothing in it"), "nothing in it");
+        let quoted = of(&[r#"quo"ted\secret"#]);
+        let frame = serde_json::json!({"text": r#"my quo"ted\secret."#}).to_string();
+        assert_eq!(quoted.clean(&frame), r#"{"text":"my <secret>."}"#);
+        let recorded = serde_json::json!({ "data": frame }).to_string();
+        assert_eq!(quoted.clean(&recorded), r#"{"data":"{\"text\":\"my <secret>.\"}"}"#);
         assert!(matches!(secrets.clean("nothing in it"), Cow::Borrowed(_)));
     }
 

@@ -83,17 +83,16 @@ fn from_variables(variables: &Variables<'_>) -> Result<Option<Secret>, (Origin, 
     Ok(None)
 }
 
-/// Reads a secret from a file, without the newline at its end. The message names the path, and never the content. A bare name
-/// without a file is only described: a user who confuses two keys gives the secret itself as the path.
+/// Reads a secret from a file, without the newline at its end. The message names the path, and never the content. What may be
+/// the secret itself is only described, because some users confuse the two.
 pub(crate) fn read_secret_file(path: &Path) -> Result<Secret, String> {
     let shown = path.display().to_string();
-    let is_bare = !shown.contains(['/', '\\', '.']) && path.symlink_metadata().is_err();
-    let file = match is_bare {
-        true => format!(
-            "a file with this bare name of {} characters (if that is the secret itself, write it to a file and name the file)",
+    let file = match names_a_file(path) {
+        true => shown,
+        false => format!(
+            "a file with this name of {} characters (if that is the secret itself, write it to a file and name the file)",
             shown.chars().count()
         ),
-        false => shown,
     };
     let cannot = |error: std::io::Error| format!("{file} cannot be read: {error}");
     let opened = std::fs::File::open(path).map_err(cannot)?;
@@ -111,6 +110,25 @@ pub(crate) fn read_secret_file(path: &Path) -> Result<Secret, String> {
         Ok(text) => checked(text.strip_prefix('\u{feff}').unwrap_or(text)).map_err(|what| format!("in {file}, {what}")),
         Err(_) => Err(format!("{file} holds no valid UTF-8 text")),
     }
+}
+
+/// Whether a text is a path rather than a secret: there is such a file, or its directory, or it is written as a path.
+fn names_a_file(path: &Path) -> bool {
+    let has_directory = path.parent().is_some_and(|parent| parent.is_dir());
+    if path.symlink_metadata().is_ok() || has_directory {
+        return true;
+    }
+    // As secrets are, and words seldom.
+    let is_random = |part: &std::ffi::OsStr| {
+        let part = part.as_encoded_bytes();
+        let has = |of: fn(&u8) -> bool| part.iter().any(of);
+        part.len() >= 16 && has(u8::is_ascii_uppercase) && has(u8::is_ascii_lowercase) && has(u8::is_ascii_digit)
+    };
+    let is_name = match path.extension() {
+        Some(end) if path.components().count() == 1 => end.len() <= 5 && end.as_encoded_bytes().is_ascii(),
+        _ => path.is_absolute() || path.starts_with(".") || path.starts_with("..") || path.starts_with("~"),
+    };
+    is_name && !path.iter().any(is_random)
 }
 
 fn checked(text: &str) -> Result<Secret, String> {
@@ -174,6 +192,36 @@ mod tests {
         }
         assert_eq!(look(&[], None), Ok(None));
         std::fs::remove_dir_all(dir).unwrap();
+    }
+
+    #[test]
+    fn a_path_is_named_and_what_may_be_a_secret_is_not() {
+        for path in [
+            "/nowhere/file",
+            "./secret",
+            "../a/secret",
+            "secret.txt",
+            "~/secret",
+            "src/secret",
+        ] {
+            let what = read_secret_file(Path::new(path)).unwrap_err();
+            assert!(what.starts_with(&format!("{path} cannot be read")), "{what}");
+        }
+        let what = read_secret_file(Path::new("/dev/zero")).unwrap_err();
+        assert!(what.contains("longer than 4096 bytes"), "{what}");
+        let secrets = [
+            "hunter2",
+            "hunter2/with+slashes",
+            "/hunter2aXYZ0987aXY/hunter2",
+            "eyJhbGciOiJIUzI1NiJ9.hunter2XYZ.hunter2",
+            "hunter2.hunter3",
+            "hunter2/hunter3.txt",
+            "./hunter2aXYZ0987aXY/h",
+        ];
+        for secret in secrets {
+            let what = read_secret_file(Path::new(secret)).unwrap_err();
+            assert!(what.contains("cannot be read") && !what.contains("hunter2"), "{what}");
+        }
     }
 
     #[test]

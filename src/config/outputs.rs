@@ -28,9 +28,7 @@ pub(super) fn read_outputs(r: &mut Reading<'_>) -> OutputsConfig {
         interval: r.duration("outputs.interval_ms", 10..=3_600_000, 1000),
         snapshot_file: r.path("outputs.snapshot_file"),
         snapshot_every: r.duration("outputs.snapshot_every_secs", 1..=86_400, 1),
-        snapshot_mode: r
-            .text("outputs.snapshot_mode", Null::Refused, file_mode)
-            .filter(|mode| *mode != NEW_FILE_MODE),
+        snapshot_mode: r.text("outputs.snapshot_mode", Null::Refused, file_mode),
         audit_file: r.path("outputs.audit_file"),
         record_file: r.path("outputs.record_file"),
         log_file: r.path("outputs.log_file"),
@@ -54,9 +52,6 @@ pub(super) fn read_outputs(r: &mut Reading<'_>) -> OutputsConfig {
     }
     outputs
 }
-
-/// The default: a new file is for its owner only, and the permissions of an existing one stay.
-const NEW_FILE_MODE: u32 = 0o600;
 
 /// Permissions in octal, as `chmod` takes them: the owner reads and writes, nobody executes, others do not write.
 fn file_mode(text: &str) -> Result<u32, String> {

@@ -150,13 +150,13 @@ fn of_place(name: &str) -> Option<&'static str> {
 
 /// The domain of an address that was copied from the browser, such as `https://apps.mypurecloud.ie/directory/#/`.
 fn of_browser(text: &str) -> Option<&'static str> {
-    let rest = match text.split_once("://") {
-        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("https") => rest,
-        Some(_) => return None,
-        None => text,
-    };
     // The rest may hold a token, and is dropped.
-    let (host, _) = rest.split_once(['/', '?', '#'])?;
+    let parts = |rest| str::split_once(rest, ['/', '?', '#']);
+    let host = match text.split_once("://") {
+        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("https") => parts(rest).map_or(rest, |(host, _)| host),
+        Some(_) => return None,
+        None => parts(text)?.0,
+    };
     let host = Some(host.to_ascii_lowercase()).filter(|host| is_host_name(host))?;
     let is_below = |domain: &str| {
         host.strip_suffix(domain)
@@ -317,6 +317,9 @@ mod tests {
                 format!("apps.{domain}/directory/"),
                 format!("HTTPS://login.{domain}/?x=1#/authenticate"),
                 format!("https://{domain}/"),
+                format!("https://{domain}"),
+                format!("https://apps.{domain}"),
+                format!("https://directory.{domain}"),
             ] {
                 assert_eq!(hosts_of(&text).1, api, "{text}");
                 assert!(!parse(&text).unwrap().name.contains("hunter2"));

@@ -281,7 +281,7 @@ pub struct OutputsConfig {
     pub snapshot_file: Option<PathBuf>,
     /// Least time between two replacements.
     pub snapshot_every: Duration,
-    /// Its permission bits, other than the default 0600: with that a new file is readable by its owner only, and those of an existing one stay.
+    /// Its permission bits. `None`: a new file is readable by its owner only, and those of an existing one stay.
     pub snapshot_mode: Option<u32>,
     /// Hash-chained audit file.
     #[serde(serialize_with = "path")]

@@ -61,6 +61,7 @@ fn every_key_has_its_documented_default() {
     assert!(defaults.subscribe.queues.is_empty() && defaults.subscribe.all_queues());
     assert_eq!(defaults.outputs.webhook, None);
     defaults.subscribe.queues.push("Sales".to_owned());
+    defaults.outputs.snapshot_mode = Some(0o600);
     defaults.outputs.webhook = Some(WebhookConfig {
         url: "https://hook.example/in".to_owned(),
         secret: None,
@@ -70,7 +71,6 @@ fn every_key_has_its_documented_default() {
     });
     assert_eq!(format!("{loaded:?}"), format!("{defaults:?}"));
     assert_eq!(loaded.client_secret.reveal(), "hunter2");
-
     let secs = Duration::from_secs;
     assert_eq!(loaded.hosts.login, "https://login.mypurecloud.com");
     assert_eq!(loaded.buffer.capacity, 5000);

@@ -59,9 +59,10 @@ pub(crate) fn merge(waiting: &mut Event, newer: Event) {
     if let Facts::ConversationUpdate(update) = &waiting.facts {
         waiting.facts = Facts::Conversation(Box::new(update.facts()));
     }
+    let mut left_out = 0;
     match (&mut waiting.facts, facts) {
-        (Facts::Conversation(ours), Facts::ConversationUpdate(theirs)) => ours.join(theirs.facts()),
-        (Facts::Conversation(ours), Facts::Conversation(theirs)) => ours.join(*theirs),
+        (Facts::Conversation(ours), Facts::ConversationUpdate(theirs)) => left_out = ours.join(&theirs.facts()),
+        (Facts::Conversation(ours), Facts::Conversation(theirs)) => left_out = ours.join(&theirs),
         (Facts::Observations(ours), Facts::Observations(theirs)) => merge_observations(ours, *theirs),
         (Facts::User(ours), Facts::User(theirs)) => merge_user(ours, *theirs),
         (Facts::ConversationState(ours), Facts::ConversationState(theirs)) => {
@@ -80,6 +81,7 @@ pub(crate) fn merge(waiting: &mut Event, newer: Event) {
     let facts = std::mem::replace(&mut waiting.facts, Facts::None);
     let event_time = waiting.event_time.max(newer.event_time);
     let unreadable = waiting.unreadable.saturating_add(newer.unreadable);
+    let unreadable = unreadable.saturating_add(left_out);
     *waiting = Event {
         facts,
         event_time,
@@ -181,7 +183,24 @@ mod tests {
             merge(&mut merged, newer);
         }
         let mut joined = ConversationFacts::nothing_of(Id::new("c"));
-        updates.iter().for_each(|update| joined.join(update.facts()));
+        for update in &updates {
+            joined.join(&update.facts());
+        }
         assert_eq!(merged.facts, Facts::Conversation(Box::new(joined)));
+    }
+
+    #[test]
+    fn what_is_beyond_the_limits_of_a_conversation_is_counted() {
+        let names = |from: usize, to: usize| Vec::from_iter((from..to).map(|n| format!("p{n}")));
+        let told = |names: &[String]| {
+            let names = Vec::from_iter(names.iter().map(String::as_str));
+            let facts = Facts::ConversationUpdate(Box::new(update(1, &names)));
+            event(EventKind::QueueConversation, facts, at(4))
+        };
+        let mut merged = told(&names(0, 200));
+        merge(&mut merged, told(&names(100, 250)));
+        assert_eq!(merged.unreadable, 0);
+        merge(&mut merged, told(&names(200, 300)));
+        assert_eq!(merged.unreadable, 44, "256 are taken");
     }
 }

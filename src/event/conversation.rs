@@ -159,6 +159,23 @@ pub struct Communication {
     pub hold_over: Option<Moment>,
 }
 
+impl ConversationFacts {
+    /// Bytes on the heap, as an estimate.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        let id = |id: &Option<Stamped<Id>>| id.as_ref().map_or(0, |id| id.value.heap_bytes());
+        let of_communication = |c: &Communication| c.id.heap_bytes() + id(&c.queue) + id(&c.oldest_queue);
+        let of_participant = |p: &Participant| {
+            size_of::<Participant>()
+                + size_of_val(p.communications.as_slice())
+                + size_of_val(p.after_call_work.as_slice())
+                + size_of_val(p.wrapups.timed.as_slice())
+                + (p.id.heap_bytes() + id(&p.queue) + id(&p.user))
+                + p.communications.iter().map(of_communication).sum::<usize>()
+        };
+        self.id.heap_bytes() + self.participants.iter().map(of_participant).sum::<usize>()
+    }
+}
+
 impl Participant {
     /// Whether it monitors, coaches or barges in by the newest word.
     pub(crate) fn is_listening(&self) -> bool {

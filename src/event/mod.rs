@@ -14,13 +14,15 @@ pub mod state;
 pub mod stats;
 pub mod update;
 
+use std::fmt;
 use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
+use crate::base::scrub;
 use crate::config::Protocol;
-use crate::event::facts::{ConversationFacts, Facts, ObservationRow, Participant};
+use crate::event::facts::{ConversationFacts, Facts, ObservationRow};
 use crate::event::stats::Name;
 use crate::event::update::ConversationUpdate;
 use crate::{Id, Moment};
@@ -96,7 +98,7 @@ impl EventKind {
 /// One event of the contact centre. Its fields may be read and changed; later versions may add fields.
 ///
 /// `Serialize` gives the record that [`Records::Events`](crate::Records::Events) writes, without `seq`; in formats other
-/// than JSON the body is a text.
+/// than JSON the body is a text. Neither that nor `Debug` shows secrets of this process; the fields are as they came.
 ///
 /// ```no_run
 /// # let config = genesys_stream::Config::builder().environment().build()?;
@@ -109,7 +111,7 @@ impl EventKind {
 /// stream.stop()?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Event {
     /// When the frame was complete, by this machine's clock.
@@ -166,10 +168,7 @@ impl Event {
                     + update.participants.iter().map(ids).sum::<usize>()
                     + update.communications.iter().map(|c| c.id.heap_bytes()).sum::<usize>()
             }
-            Facts::Conversation(facts) => {
-                let of_one = |p: &Participant| size_of::<Participant>() + size_of_val(p.communications.as_slice());
-                size_of::<ConversationFacts>() + facts.participants.iter().map(of_one).sum::<usize>()
-            }
+            Facts::Conversation(facts) => size_of::<ConversationFacts>() + facts.heap_bytes(),
             Facts::Observations(facts) => facts.rows.iter().map(ObservationRow::bytes).sum(),
             Facts::Metrics(facts) => {
                 let of_one = |(name, _): &(Name, f64)| size_of::<(Name, f64)>() + name.heap_bytes();
@@ -217,6 +216,18 @@ pub(crate) struct EventRecord<'a> {
     latency_ms: Option<u64>,
 }
 
+impl fmt::Debug for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let facts = format!("{:?}", self.facts);
+        f.debug_struct("Event")
+            .field("record", &scrub::text(&serde_json::to_string(self).unwrap_or_default()))
+            .field("connection", &self.connection)
+            .field("unreadable", &self.unreadable)
+            .field("facts", &format_args!("{}", scrub::text(&facts)))
+            .finish_non_exhaustive()
+    }
+}
+
 impl Serialize for Event {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         #[derive(Serialize)]
@@ -231,10 +242,13 @@ impl Serialize for Event {
             record: EventRecord<'a>,
             body: Option<Body<'a>>,
         }
+        let (topic, body) = (scrub::text(&self.topic), self.body.as_deref().map(scrub::text));
         Whole {
-            record: self.record(None),
-            body: self
-                .body
+            record: EventRecord {
+                topic: &topic,
+                ..self.record(None)
+            },
+            body: body
                 .as_deref()
                 .map(|text| serde_json::from_str(text).map_or(Body::Text(text), Body::Json)),
         }
@@ -272,5 +286,15 @@ mod tests {
         let with_uuids = bytes(&update, None);
         update.participants[0].id = Id::new(&"x".repeat(256));
         assert!(bytes(&update, None) >= with_uuids + 256, "ids that are no UUIDs count");
+        let merged = |update: &ConversationUpdate| {
+            let facts = Facts::Conversation(Box::new(update.facts()));
+            crate::model::testing::event(EventKind::QueueConversation, facts, Moment::default()).bytes()
+        };
+        let mut with_uuid = update.clone();
+        with_uuid.participants[0].id = Id::PLACEHOLDER;
+        assert!(
+            merged(&update) >= merged(&with_uuid) + 256,
+            "those of a merged one as well"
+        );
     }
 }

@@ -7,6 +7,7 @@
 //! becomes known or changes later, and that there is a distribution of waits.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use super::counts::{CountKind, Sign, Sums};
 
@@ -33,6 +34,9 @@ struct Waits {
     counts: BTreeMap<u64, Ended>,
 }
 
+/// Bytes of an entry of a `BTreeMap`, whose nodes are two thirds full on average.
+const ENTRY_BYTES: usize = size_of::<(u64, Ended)>() * 3 / 2;
+
 /// How many visits ended after waits of one group.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Ended {
@@ -47,9 +51,14 @@ impl Waits {
         ms.div_ceil(1000) + ms.saturating_sub(self.fraction_ms).div_ceil(1000)
     }
 
-    fn count(&mut self, sign: Sign, ms: u64, part: fn(&mut Ended) -> &mut u32) {
+    /// Returns whether there was a group, or room for one.
+    fn count(&mut self, sign: Sign, ms: u64, part: fn(&mut Ended) -> &mut u32, room: bool) -> bool {
         let place = self.place(ms);
-        let ended = self.counts.entry(place).or_default();
+        let ended = match self.counts.entry(place) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) if sign == Sign::Add && room => new.insert(Ended::default()),
+            Entry::Vacant(_) => return false,
+        };
         let count = part(ended);
         *count = match sign {
             Sign::Add => count.saturating_add(1),
@@ -58,6 +67,7 @@ impl Waits {
         if *ended == Ended::default() {
             self.counts.remove(&place);
         }
+        true
     }
 
     fn answered_within(&self, threshold_ms: u64) -> u64 {
@@ -93,20 +103,27 @@ impl Bucket {
         }
     }
 
-    /// Adds one count or takes it back. An abandon after less than `short_abandon_ms` is also a short abandon.
-    pub(crate) fn count(&mut self, sign: Sign, kind: CountKind, millis: u64, short_abandon_ms: u64) {
+    /// Adds one count or takes it back. An abandon after less than `short_abandon_ms` is also a short abandon. Where there is
+    /// no `room`, a wait of a length that is new is counted, but not by its length; that returns false.
+    pub(crate) fn count(
+        &mut self,
+        sign: Sign,
+        (kind, millis): (CountKind, u64),
+        short_abandon_ms: u64,
+        room: bool,
+    ) -> bool {
         self.sums.count(sign, kind, millis);
         match kind {
-            CountKind::Answered => self.waits.count(sign, millis, |ended| &mut ended.answered),
+            CountKind::Answered => self.waits.count(sign, millis, |ended| &mut ended.answered, room),
             CountKind::Abandoned => {
-                // No threshold is asked of these: whole seconds are enough.
-                let whole = millis.div_ceil(1000).saturating_mul(1000);
-                self.waits.count(sign, whole, |ended| &mut ended.abandoned);
                 if millis < short_abandon_ms {
                     self.sums.count(sign, CountKind::ShortAbandoned, millis);
                 }
+                // No threshold is asked of these: whole seconds are enough.
+                let whole = millis.div_ceil(1000).saturating_mul(1000);
+                self.waits.count(sign, whole, |ended| &mut ended.abandoned, room)
             }
-            _ => {}
+            _ => true,
         }
     }
 
@@ -123,6 +140,11 @@ impl Bucket {
     /// Adds how many answered and abandoned visits waited no longer than each bound.
     pub(crate) fn add_waits_within(&self, to: &mut WaitsWithin) {
         self.waits.add_within(to);
+    }
+
+    /// Bytes in memory, as an estimate, its place in the lists included.
+    pub(crate) fn bytes(&self) -> usize {
+        size_of::<Self>() + ENTRY_BYTES + self.waits.counts.len() * ENTRY_BYTES
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -150,7 +172,7 @@ mod tests {
     #[test]
     fn each_number_as_it_is_defined() {
         let mut bucket = Bucket::new(0);
-        let mut add = |kind, millis| bucket.count(Sign::Add, kind, millis, 5_000);
+        let mut add = |kind, millis| assert!(bucket.count(Sign::Add, (kind, millis), 5_000, true));
         (0..6).for_each(|_| add(CountKind::Offered, 0));
         add(CountKind::Answered, 20_000);
         add(CountKind::Answered, 20_001);
@@ -177,13 +199,13 @@ mod tests {
         let mut bucket = Bucket::new(0);
         for sign in [Sign::Add, Sign::Take] {
             for kind in CountKind::ALL {
-                bucket.count(sign, *kind, 1_234, 2_000);
+                bucket.count(sign, (*kind, 1_234), 2_000, true);
             }
             assert_eq!(bucket.is_empty(), sign == Sign::Take);
         }
         assert_eq!(numbers(&bucket, 20_000), Numbers::default());
         let mut short = Bucket::new(0);
-        short.count(Sign::Add, CountKind::Abandoned, 1, 2_000);
+        short.count(Sign::Add, (CountKind::Abandoned, 1), 2_000, true);
         assert_eq!(numbers(&short, 20_000).service_level_percent, None);
     }
 
@@ -197,21 +219,21 @@ mod tests {
         };
         let waits = [0, 5_000, 5_001, 10_000, 30_001, 600_000, 600_001];
         for wait in waits {
-            bucket.count(Sign::Add, CountKind::Abandoned, wait, 0);
+            bucket.count(Sign::Add, (CountKind::Abandoned, wait), 0, true);
         }
         let abandoned = [2, 4, 4, 4, 5, 5, 5, 6, 7];
         assert_eq!(within(&bucket), abandoned);
         // A threshold of 20.5 s becomes known: bounds stay exact, and so does what is taken back and comes again.
         bucket.set_fraction(500);
         assert_eq!(within(&bucket), abandoned);
-        bucket.count(Sign::Add, CountKind::Answered, 20_500, 0);
+        bucket.count(Sign::Add, (CountKind::Answered, 20_500), 0, true);
         assert_eq!(within(&bucket), [2, 4, 4, 5, 6, 6, 6, 7, 8]);
         assert_eq!(bucket.sums(20_500).answered_in_time, 1);
         assert_eq!(bucket.sums(20_000).answered_in_time, 0);
-        bucket.count(Sign::Take, CountKind::Answered, 20_500, 0);
+        bucket.count(Sign::Take, (CountKind::Answered, 20_500), 0, true);
         assert_eq!(within(&bucket), abandoned);
         for wait in waits {
-            bucket.count(Sign::Take, CountKind::Abandoned, wait, 0);
+            bucket.count(Sign::Take, (CountKind::Abandoned, wait), 0, true);
         }
         assert!(bucket.is_empty() && bucket.waits.counts.is_empty());
     }
@@ -222,7 +244,7 @@ mod tests {
         let mut split = Bucket::new(500);
         for bucket in [&mut whole, &mut split] {
             for wait in [0, 999, 1_000, 1_001, 1_499, 1_500, 1_501, 2_000, 2_001] {
-                bucket.count(Sign::Add, CountKind::Answered, wait, 0);
+                bucket.count(Sign::Add, (CountKind::Answered, wait), 0, true);
             }
         }
         let percent =

@@ -28,9 +28,34 @@ impl ConversationFacts {
         }
     }
 
-    /// Adds what `other` knows of the same conversation. Facts of another conversation change nothing.
-    pub(crate) fn join(&mut self, other: ConversationFacts) {
-        self.join_from(&other);
+    /// Adds what `other` knows of the same conversation. Facts of another conversation change nothing. Returns how much is
+    /// beyond the limits of a conversation.
+    pub(crate) fn join(&mut self, other: &ConversationFacts) -> u32 {
+        self.join_from(other);
+        self.lacking(other)
+    }
+
+    /// How much of what was joined is not here, because there is no room for it.
+    fn lacking(&self, other: &ConversationFacts) -> u32 {
+        let is_full = |p: &Participant| {
+            let longest = p.communications.len().max(p.after_call_work.len());
+            longest.max(p.wrapups.timed.len()) >= COMMUNICATIONS
+        };
+        if self.participants.len() < PARTICIPANTS && !self.participants.iter().any(is_full) {
+            return 0;
+        }
+        let known: HashMap<&Id, &Participant> = self.participants.iter().map(|p| (&p.id, p)).collect();
+        let of_one = |told: &Participant| match known.get(&told.id) {
+            None => 1,
+            Some(known) => {
+                let is_known = |told: &&Communication| known.communications.iter().any(|c| c.is_same(told));
+                let of_communications = told.communications.iter().filter(|told| !is_known(told)).count();
+                count(of_communications)
+                    + lacking_work(&known.after_call_work, &told.after_call_work)
+                    + lacking_wrapups(&known.wrapups.timed, &told.wrapups.timed)
+            }
+        };
+        other.participants.iter().map(of_one).sum()
     }
 
     /// Adds what `other` knows of the same conversation. Returns whether anything changed.
@@ -207,6 +232,21 @@ impl Wrapups {
     }
 }
 
+/// How many of these pairs of after-call work are not in the list.
+pub(super) fn lacking_work(list: &[AfterCallWork], told: &[AfterCallWork]) -> u32 {
+    let is_known = |told: &&AfterCallWork| list.binary_search_by_key(&told.started, |known| known.started).is_ok();
+    count(told.iter().filter(|told| !is_known(told)).count())
+}
+
+/// How many of these ends of wrap-ups are not in the list.
+pub(super) fn lacking_wrapups(list: &[Moment], told: &[Moment]) -> u32 {
+    count(told.iter().filter(|told| list.binary_search(told).is_err()).count())
+}
+
+fn count(of: usize) -> u32 {
+    u32::try_from(of).unwrap_or(u32::MAX)
+}
+
 /// Returns whether anything changed.
 pub(super) fn join_work(list: &mut Vec<AfterCallWork>, other: &[AfterCallWork]) -> bool {
     let mut changed = false;
@@ -329,7 +369,9 @@ mod tests {
 
     fn joined(parts: &[&ConversationFacts]) -> ConversationFacts {
         let mut whole = ConversationFacts::nothing_of(parts[0].id.clone());
-        parts.iter().for_each(|part| whole.join((*part).clone()));
+        for part in parts {
+            whole.join(part);
+        }
         whole.canonical()
     }
 
@@ -337,8 +379,8 @@ mod tests {
         #[test]
         fn commutative(a in facts_of_one_conversation(), b in facts_of_one_conversation()) {
             let (mut ab, mut ba) = (a.clone(), b.clone());
-            ab.join(b);
-            ba.join(a);
+            ab.join(&b);
+            ba.join(&a);
             prop_assert_eq!(ab.canonical(), ba.canonical());
         }
 
@@ -349,21 +391,21 @@ mod tests {
             c in facts_of_one_conversation(),
         ) {
             let (mut left, mut right) = (a.clone(), b.clone());
-            left.join(b);
-            left.join(c.clone());
-            right.join(c);
+            left.join(&b);
+            left.join(&c);
+            right.join(&c);
             let mut whole = a;
-            whole.join(right);
+            whole.join(&right);
             prop_assert_eq!(left.canonical(), whole.canonical());
         }
 
         #[test]
         fn idempotent(a in facts_of_one_conversation(), b in facts_of_one_conversation()) {
             let mut ab = a.clone();
-            ab.join(b.clone());
+            ab.join(&b);
             let once = ab.canonical();
-            ab.join(a);
-            ab.join(b);
+            ab.join(&a);
+            ab.join(&b);
             prop_assert_eq!(ab.canonical(), once);
         }
     }
@@ -446,10 +488,10 @@ mod tests {
             )
         };
         let mut whole = many(0, 100);
-        whole.join(many(50, 150));
-        whole.join(many(90, 92));
+        whole.join(&many(50, 150));
+        whole.join(&many(90, 92));
         assert_eq!(whole.participants.len(), 150);
-        whole.join(many(100, 400));
+        whole.join(&many(100, 400));
         assert_eq!(whole.participants.len(), PARTICIPANTS);
     }
 
@@ -463,7 +505,7 @@ mod tests {
             value: Purpose::Agent,
         });
         other.participants.push(p);
-        mine.join(other.clone());
+        mine.join(&other);
         assert!(mine.participants.is_empty());
         assert_eq!(other.newest(), None);
         other.participants[0].ended = Some(at(7));

@@ -17,6 +17,8 @@
 //!
 //! Time alone changes what a conversation counts for when after-call work is expected no longer; `changing` says when.
 
+mod room;
+
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -24,10 +26,9 @@ use super::counts::{LiveSums, Sign};
 use super::layers::{ended_holds, layered};
 use super::live::{Live, QueueLive, differences};
 use super::outcome::{Outcome, Reading};
-use super::packed::{Packed, Whole};
+use super::packed::Packed;
 use super::queue_numbers::QueueNumbers;
-use super::slots::{Extra, Slot, Slots};
-use super::state::packing::{Layers, has_short_ids, learn_ids};
+use super::slots::{Slot, Slots};
 use super::state::{Changed, State};
 use super::stays::is_over;
 use super::told::ConversationTold;
@@ -48,9 +49,6 @@ const REMEMBERED: Duration = Duration::from_secs(24 * 3600);
 /// The same for a conversation with an e-mail, message or callback: threads go on under the same id.
 const REMEMBERED_THREADS: Duration = Duration::from_secs(31 * 24 * 3600);
 
-/// Estimated bytes of a whole conversation beside its state: slot, entry of the index, entries in the lists by time.
-const SLOT_BYTES: usize = size_of::<Slot>() + size_of::<Option<State>>() + 48;
-
 /// How much is remembered.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
@@ -58,7 +56,7 @@ pub(crate) struct Limits {
     pub(crate) retention: Duration,
     /// Whole conversations at most.
     pub(crate) max_conversations: usize,
-    /// Bytes of all conversations at most, packed ones included.
+    /// Bytes of all conversations at most, packed ones, the numbers of queues and what is kept beside them included.
     pub(crate) max_bytes: usize,
 }
 
@@ -95,8 +93,11 @@ pub struct Conversations {
     finished_at_most: usize,
     /// Bytes of whole conversations, as an estimate.
     bytes: usize,
+    /// Bytes that others take of what is allowed.
+    bytes_beside: usize,
     evicted: u64,
     lost: u64,
+    left_out: u32,
     /// What a conversation means before and after a change; here so that their memory is used again.
     before: Outcome,
     after: Outcome,
@@ -106,7 +107,8 @@ pub struct Conversations {
 impl Conversations {
     /// An empty store.
     #[must_use]
-    pub(crate) fn new(limits: Limits, totals: Totals) -> Self {
+    pub(crate) fn new(limits: Limits, mut totals: Totals) -> Self {
+        totals.set_max_bytes(limits.max_bytes / 2);
         Self {
             slots: Slots::default(),
             finished: BTreeSet::new(),
@@ -122,8 +124,10 @@ impl Conversations {
             },
             finished_at_most: FINISHED_AT_MOST,
             bytes: 0,
+            bytes_beside: 0,
             evicted: 0,
             lost: 0,
+            left_out: 0,
             before: Outcome::default(),
             after: Outcome::default(),
             reading: Reading::default(),
@@ -215,6 +219,11 @@ impl Conversations {
         });
     }
 
+    /// How much was left out because it is beyond the limits of a conversation, since the last call.
+    pub(crate) fn take_left_out(&mut self) -> u32 {
+        std::mem::take(&mut self.left_out)
+    }
+
     /// Conversations that REST did not know any more so far.
     #[must_use]
     pub(crate) fn lost(&self) -> u64 {
@@ -282,7 +291,12 @@ impl Conversations {
     /// Bytes in memory, as an estimate.
     #[must_use]
     pub(crate) fn bytes(&self) -> usize {
-        self.bytes + self.packed.bytes()
+        self.bytes + self.packed.bytes() + self.totals.bytes() + self.bytes_beside
+    }
+
+    /// So many of the bytes that are allowed are taken by others.
+    pub(crate) fn set_bytes_beside(&mut self, bytes: usize) {
+        self.bytes_beside = bytes;
     }
 
     /// Whole conversations that are not finished, in no order; a repair asks for them.
@@ -353,14 +367,15 @@ impl Conversations {
             (Source::Stream, Some(state)) => ended_holds(&mut self.reading, state, facts, now),
             _ => Vec::new(),
         };
+        let mut left_out = 0;
         self.change(at, now, |stream, slot, queues| {
             let changed = match source {
-                Source::Stream => stream.join(facts, queues),
+                Source::Stream => stream.join(facts, queues, &mut left_out),
                 Source::Rest => {
                     let rest = &mut slot.extra_mut().rest;
                     let rest = rest.get_or_insert_with(|| Box::new(State::nothing_of(facts.id().clone())));
                     // With the other state even a stamp may decide.
-                    rest.join(facts, queues).of_values()
+                    rest.join(facts, queues, &mut left_out).of_values()
                 }
             };
             if slot.is_lost() {
@@ -369,6 +384,7 @@ impl Conversations {
             }
             changed
         });
+        self.left_out += left_out;
         for hold in holds {
             self.totals.hold(hold.queue, hold.media, hold.at, hold.millis);
         }
@@ -473,104 +489,6 @@ impl Conversations {
             if let Some(come) = come {
                 self.totals.count(Sign::Add, come);
             }
-        }
-    }
-
-    /// Bytes of a whole conversation, as an estimate.
-    fn bytes_of(&self, at: u32) -> usize {
-        let state = self.slots.state(at).map_or(0, State::heap_bytes);
-        SLOT_BYTES + state + self.slots.slot(at).heap_bytes()
-    }
-
-    /// Packs finished conversations first, then drops what was packed first, then packs the longest idle.
-    fn make_room(&mut self, now: Moment) {
-        loop {
-            let is_full = self.slots.len() > self.limits.max_conversations;
-            let is_large = self.bytes() > self.limits.max_bytes || self.packed.is_full();
-            if !is_full && !is_large {
-                return;
-            }
-            if let Some(&(_, at)) = self.finished.first() {
-                self.pack(at);
-                continue;
-            }
-            let forgotten = now.minus(self.limits.retention);
-            if !is_full && let Some(evicted) = self.packed.drop_some(forgotten) {
-                self.evicted += evicted;
-                continue;
-            }
-            // The conversation whose event came last stays, however large it is.
-            if self.slots.len() <= 1 {
-                return;
-            }
-            let Some(at) = self.slots.idlest() else { return };
-            self.pack(at);
-            self.evicted += 1;
-        }
-    }
-
-    /// Packs a conversation, and takes it out of the live numbers if it is not finished. What it was counted for stays counted.
-    fn pack(&mut self, at: u32) {
-        self.bytes -= self.bytes_of(at);
-        let slot = self.slots.slot(at);
-        let (seen, computed, finished) = (slot.seen, slot.computed, slot.finished());
-        let newest = finished.unwrap_or_else(|| self.newest(at));
-        if finished.is_none() {
-            let mut outcome = std::mem::take(&mut self.before);
-            self.judge(at, computed, &mut outcome);
-            self.live.replace(at, &outcome, &Outcome::default());
-            self.before = outcome;
-        }
-        let Some((stream, extra)) = self.slots.take(at) else {
-            return;
-        };
-        move_to(&mut self.finished, at, finished, None);
-        move_to(&mut self.changing, at, extra.changes_at, None);
-        self.packed.keep(Whole {
-            layers: Layers {
-                stream,
-                rest: extra.rest,
-            },
-            is_lost: extra.is_lost,
-            newest,
-            seen: seen.max(computed),
-            evicted: finished.is_none().then_some(computed),
-        });
-    }
-
-    /// Gives a packed conversation a slot, and what it means its place in the live numbers again.
-    fn unpack(&mut self, whole: Whole, now: Moment) -> u32 {
-        let Whole { layers, is_lost, .. } = whole;
-        let has_short_ids = has_short_ids(&layers.stream) || layers.rest.as_deref().is_some_and(has_short_ids);
-        let extra = Extra {
-            rest: layers.rest,
-            is_lost,
-            has_short_ids,
-            ..Extra::default()
-        };
-        let at = self.slots.insert(layers.stream, Some(Box::new(extra)), now);
-        // Time does not change what a finished one means, once it is seen.
-        let computed = whole.evicted.unwrap_or(whole.seen);
-        self.slots.both_mut(at).1.computed = computed;
-        self.bytes += self.bytes_of(at);
-        let mut outcome = std::mem::take(&mut self.before);
-        self.judge(at, computed, &mut outcome);
-        self.live.replace(at, &Outcome::default(), &outcome);
-        self.note_times(at, &outcome);
-        self.before = outcome;
-        at
-    }
-
-    /// Facts tell the ids of which a conversation that was packed knows only the short form.
-    fn learn_ids(&mut self, at: u32, facts: &impl ConversationTold) {
-        if !self.slots.slot(at).has_short_ids() {
-            return;
-        }
-        if let (Some(state), slot) = self.slots.both_mut(at) {
-            let extra = slot.extra_mut();
-            let of_stream = learn_ids(state, facts);
-            let of_rest = extra.rest.as_mut().is_some_and(|rest| learn_ids(rest, facts));
-            extra.has_short_ids = of_stream || of_rest;
         }
     }
 }

@@ -33,12 +33,13 @@ pub(super) struct Histories {
 }
 
 impl Histories {
-    pub(super) fn new(windows: &WindowsConfig) -> Self {
+    /// Each of the two has half of `max_bytes`.
+    pub(super) fn new(windows: &WindowsConfig, max_bytes: usize) -> Self {
         let granularity_ms = i64::try_from(windows.granularity.as_millis()).unwrap_or(i64::MAX);
         let keep = i64::try_from(windows.keep.max(1)).unwrap_or(i64::MAX);
         Self {
-            by_window: History::new(granularity_ms, keep),
-            by_quarter: History::new(QUARTER_MS, QUARTERS),
+            by_window: History::new(granularity_ms, keep, max_bytes / 2),
+            by_quarter: History::new(QUARTER_MS, QUARTERS, max_bytes / 2),
         }
     }
 
@@ -46,6 +47,11 @@ impl Histories {
     pub(super) fn look(&mut self, now: LookedAt, listed: &[(&Id, Look)]) {
         self.by_window.look(now, listed);
         self.by_quarter.look(now, listed);
+    }
+
+    /// Bytes in memory, as an estimate.
+    pub(super) fn bytes(&self) -> usize {
+        self.by_window.bytes + self.by_quarter.bytes
     }
 }
 
@@ -56,6 +62,11 @@ pub(crate) struct History {
     last: Option<LookedAt>,
     queues: BTreeMap<Id, OfQueue>,
     all: OfQueue,
+    /// Bytes of all queues at the last look, as an estimate.
+    bytes: usize,
+    max_bytes: usize,
+    /// Windows that are kept where there is room.
+    keep: i64,
 }
 
 /// When a look is.
@@ -68,15 +79,17 @@ pub(crate) struct LookedAt {
 }
 
 impl History {
-    fn new(granularity_ms: i64, keep: i64) -> Self {
+    fn new(granularity_ms: i64, keep: i64, max_bytes: usize) -> Self {
         Self {
             grid: Grid { granularity_ms, keep },
+            max_bytes,
+            keep,
             ..Self::default()
         }
     }
 
     /// Takes the numbers of the listed queues. Of a queue that is not listed any more nothing is known; it is forgotten with its
-    /// last window.
+    /// last window. Fewer windows are kept where there is no room for all, and as a last resort no new queue is taken.
     fn look(&mut self, now: LookedAt, listed: &[(&Id, Look)]) {
         let at = now.service;
         let since = self.holds_since(now);
@@ -84,15 +97,16 @@ impl History {
         let grid = &self.grid;
         let mut all = Look::default();
         for (id, look) in listed {
-            if !self.queues.contains_key(*id) {
+            if !self.queues.contains_key(*id) && self.bytes < self.max_bytes {
+                self.bytes += OfQueue::default().bytes(id);
                 self.queues.insert((*id).clone(), OfQueue::default());
             }
+            all.add(look);
             let Some(queue) = self.queues.get_mut(*id) else {
                 continue;
             };
             queue.is_listed = true;
             queue.look(grid, since, at, *look);
-            all.add(look);
         }
         self.all.look(grid, since, at, all);
         self.queues.retain(|_, queue| {
@@ -102,6 +116,26 @@ impl History {
             }
             is_listed || !queue.is_empty()
         });
+        self.make_room(at);
+    }
+
+    /// Keeps a quarter of the windows less where all together are too large, one more again where there is room.
+    fn make_room(&mut self, at: Moment) {
+        loop {
+            self.bytes = self.queues.iter().map(|(id, queue)| queue.bytes(id)).sum();
+            if self.bytes <= self.max_bytes || self.grid.keep <= 1 {
+                break;
+            }
+            self.grid.keep = self.grid.keep / 4 * 3;
+            self.grid.keep = self.grid.keep.max(1);
+            let oldest = self.grid.oldest(self.grid.window_of(at));
+            for queue in self.queues.values_mut().chain([&mut self.all]) {
+                queue.forget_before(oldest);
+            }
+        }
+        if self.grid.keep < self.keep && self.bytes < self.max_bytes / 4 * 3 {
+            self.grid.keep += 1;
+        }
     }
 
     /// Since when what the last look showed has held, by the service's clock. One that goes back was wrong before.

@@ -13,7 +13,7 @@ use std::cmp::Reverse;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::base::limits::{COMMUNICATIONS, ENTRY_BYTES, PAGE_BYTES, PARTICIPANTS, SEGMENTS};
+use crate::base::limits::{COMMUNICATIONS, ENTRY_BYTES, ID_BYTES, PAGE_BYTES, PARTICIPANTS, SEGMENTS, cut};
 use crate::base::order::Ordered as _;
 use crate::event::facts::{
     AcwState, Communication, CommunicationState, ConversationFacts, DisconnectKind, MediaKind, Participant, Purpose,
@@ -31,6 +31,8 @@ pub(crate) struct RestConversation {
     pub start: Option<Moment>,
     /// `conversationEnd`; none while it is open.
     pub end: Option<Moment>,
+    /// Its times that are not readable or not trusted, participants without an id, and what is over a limit.
+    pub unreadable: u32,
 }
 
 /// One answer.
@@ -40,8 +42,8 @@ pub(crate) struct DetailsPage {
     pub conversations: Vec<RestConversation>,
     /// Entries that are no conversation, and those beyond the limits of an answer.
     pub unreadable: usize,
-    /// Times that are not readable or not trusted, participants without an id, and what is over a limit.
-    pub unreadable_times: u32,
+    /// The beginning of the first of them.
+    pub first_unreadable: String,
 }
 
 impl RestConversation {
@@ -71,8 +73,7 @@ impl RestConversation {
     fn bytes(&self) -> usize {
         // What is made of it on the way to the numbers is as large once more.
         const BESIDE: usize = 256;
-        let of_one = |p: &Participant| size_of::<Participant>() + size_of_val(p.communications.as_slice());
-        size_of::<Self>() + BESIDE + self.facts.participants.iter().map(of_one).sum::<usize>()
+        size_of::<Self>() + BESIDE + self.facts.heap_bytes()
     }
 
     fn last_time(&self) -> Option<Moment> {
@@ -101,17 +102,24 @@ pub(crate) fn read_answer(body: &[u8], trusted_until: Moment) -> Result<DetailsP
             .then(|| serde_json::from_str::<Field<RawConversation>>(entry).ok()?.some())
             .flatten();
         let conversation = read.and_then(|mut raw| {
-            page.unreadable_times = page
-                .unreadable_times
-                .saturating_add(raw.remove_unreadable(trusted_until));
-            raw.into_conversation()
+            let unreadable = raw.remove_unreadable(trusted_until);
+            let conversation = raw.into_conversation()?;
+            Some(RestConversation {
+                unreadable,
+                ..conversation
+            })
         });
         match conversation {
             Some(conversation) => {
                 bytes += conversation.bytes();
                 page.conversations.push(conversation);
             }
-            None => page.unreadable += 1,
+            None => {
+                if page.unreadable == 0 {
+                    cut(entry, ID_BYTES).clone_into(&mut page.first_unreadable);
+                }
+                page.unreadable += 1;
+            }
         }
     };
     match each_entry(list, &mut take) {
@@ -423,6 +431,7 @@ impl RawConversation {
         let newest = times.chain([start, end]).flatten().max();
         let stamp = newest.unwrap_or_else(|| Moment::from_epoch_ms(i64::MIN));
         Some(RestConversation {
+            unreadable: 0,
             facts: ConversationFacts {
                 participants: participants.iter().filter_map(|p| p.to_facts(end, stamp)).collect(),
                 ended: end,

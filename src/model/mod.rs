@@ -96,7 +96,8 @@ pub struct Settings {
     pub retention: Duration,
     /// Conversations in memory at most.
     pub max_conversations: usize,
-    /// Bytes of conversations in memory at most, those included of which only the counts are known.
+    /// Bytes of conversations in memory at most, those included of which only the counts are known, and of the numbers and
+    /// histories of queues.
     #[serde(default = "default_max_bytes")]
     pub max_bytes: usize,
     /// Windows of the numbers.
@@ -212,7 +213,7 @@ impl Model {
             observations: Observations::default(),
             self_check: SelfCheck::default(),
             users: Users::default(),
-            states: ConversationStates::new(settings.retention, settings.max_conversations),
+            states: ConversationStates::new(settings.retention, settings.max_conversations, settings.max_bytes),
             averages: QueueAverages::default(),
             metrics: Metrics::default(),
             queues: Queues::default(),
@@ -225,7 +226,7 @@ impl Model {
             service_time: ServiceTime::default(),
             packed_windows: PackedWindows::default(),
             alerts: Alerts::new(settings.thresholds.clone()),
-            histories: day::Histories::new(&settings.windows),
+            histories: day::Histories::new(&settings.windows, settings.max_bytes / 4),
             settings,
         }
     }
@@ -261,6 +262,10 @@ impl Model {
             }
         }
         applied.late = self.take(&event.facts, now);
+        let left_out = self.conversations.take_left_out();
+        if applied.delivery == Delivery::First {
+            self.count_unreadable(left_out);
+        }
         applied
     }
 
@@ -276,6 +281,8 @@ impl Model {
             Facts::Observations(rows) => self.observations.apply_rest(rows, now),
             other => drop(self.take(other, now)),
         }
+        let left_out = self.conversations.take_left_out();
+        self.count_unreadable(left_out);
     }
 
     /// So much of what REST answered cannot be read or believed, or is over a limit.
@@ -528,7 +535,7 @@ impl Model {
                 stale: self.counters.stale,
                 unkeyed: self.counters.unkeyed,
                 late: self.counters.late,
-                unreadable: self.counters.unreadable + counters.unreadable,
+                unreadable: self.counters.unreadable + self.conversations.totals().untaken() + counters.unreadable,
                 evicted: self.conversations.evicted() + self.states.evicted(),
                 lost: self.conversations.lost(),
                 drift: self.conversations.drift(),

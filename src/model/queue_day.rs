@@ -27,6 +27,7 @@ impl Model {
         let listed = self.queue_ids().into_iter();
         let looks = Vec::from_iter(listed.map(|id| (id, self.look_at(id, &in_gap))));
         histories.look(at, &looks);
+        self.conversations.set_bytes_beside(histories.bytes());
         self.histories = histories;
     }
 

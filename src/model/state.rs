@@ -67,12 +67,17 @@ impl State {
     /// What these facts tell.
     pub(crate) fn of(facts: &impl ConversationTold, queues: &mut QueueNumbers) -> Self {
         let mut state = Self::nothing_of(facts.id().clone());
-        state.join(facts, queues);
+        state.join(facts, queues, &mut 0);
         state
     }
 
-    /// Adds what facts tell of the same conversation.
-    pub(crate) fn join(&mut self, told: &impl ConversationTold, queues: &mut QueueNumbers) -> Changed {
+    /// Adds what facts tell of the same conversation. Counts in `left_out` what is beyond the limits of a conversation.
+    pub(crate) fn join(
+        &mut self,
+        told: &impl ConversationTold,
+        queues: &mut QueueNumbers,
+        left_out: &mut u32,
+    ) -> Changed {
         let mut changed = Changed::values(latest(&mut self.ended, told.ended()));
         let all = told.participants();
         let is_long = self.participants.len().max(all.len()) > LINEAR_SEARCH_AT_MOST;
@@ -91,7 +96,10 @@ impl State {
             };
             let at = match found {
                 Some(at) => at,
-                None if self.participants.len() == PARTICIPANTS => continue,
+                None if self.participants.len() == PARTICIPANTS => {
+                    *left_out += 1;
+                    continue;
+                }
                 None => {
                     changed = Changed::Values;
                     let at = self.participants.len();
@@ -103,8 +111,8 @@ impl State {
                     at
                 }
             };
-            changed = changed.max(self.participants[at].join(&told, queues));
-            changed = changed.max(self.join_communications(at, told.communications(), queues));
+            changed = changed.max(self.participants[at].join(&told, queues, left_out));
+            changed = changed.max(self.join_communications(at, told.communications(), queues, left_out));
         }
         changed
     }
@@ -114,6 +122,7 @@ impl State {
         at: usize,
         told: impl Iterator<Item = impl CommunicationTold>,
         queues: &mut QueueNumbers,
+        left_out: &mut u32,
     ) -> Changed {
         let mut changed = Changed::Nothing;
         for (n, one) in told.enumerate() {
@@ -126,7 +135,10 @@ impl State {
             };
             let place = match found {
                 Some(found) => own.start + found,
-                None if known.len() == COMMUNICATIONS => continue,
+                None if known.len() == COMMUNICATIONS => {
+                    *left_out += 1;
+                    continue;
+                }
                 None => {
                     changed = Changed::Values;
                     self.communications.reserve_exact(1);

@@ -529,3 +529,35 @@ fn a_queues_own_threshold_holds_also_for_what_was_answered_before() {
         assert_eq!(level(&mut m), Some(percent), "{secs}");
     }
 }
+
+#[test]
+fn what_several_events_tell_beyond_the_limits_of_a_conversation_is_counted_once_an_event() {
+    let mut m = Model::new(settings(), at(0));
+    let many = |from: usize, to: usize, calls: usize| {
+        let participants = (from..to).map(|n| {
+            let mut p = participant(&format!("p{n}"), Purpose::Other);
+            let calls =
+                (0..calls).map(|call| super::testing::communication(&format!("{from} {call}"), MediaKind::Voice));
+            p.communications = calls.collect();
+            p
+        });
+        Facts::Conversation(Box::new(super::testing::conversation(participants.collect())))
+    };
+    let told = |facts: &Facts, n: u64| {
+        let mut told = event(EventKind::QueueConversation, facts.clone(), at(1));
+        told.fingerprint = n;
+        told
+    };
+    m.apply(&told(&many(0, 200, 40), 1), at(1));
+    assert_eq!(m.counters.unreadable, 0);
+    m.apply(&told(&many(190, 270, 40), 2), at(1));
+    let expected = 14 + 10 * 16;
+    assert_eq!(
+        m.counters.unreadable, expected,
+        "256 participants, 64 communications each"
+    );
+    m.apply(&told(&many(190, 270, 40), 2), at(1));
+    assert_eq!(m.counters.unreadable, expected, "a repetition says nothing new");
+    m.apply_rest(&many(0, 270, 1), at(1));
+    assert_eq!(m.counters.unreadable, expected + 14, "REST has a state of its own");
+}

@@ -5,6 +5,9 @@
 //! A count goes into two buckets: the total of its time (one for ever, or one a local day) and its window. Buckets are
 //! found by name, so a count costs the same however many there are. What is older than the kept windows, or than the
 //! local day, is neither added nor taken back.
+//!
+//! Buckets are bounded in bytes. Where they are too many, fewer windows are kept; where the current ones are too many
+//! still, no bucket is begun, and what would have gone there is counted.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -31,6 +34,13 @@ pub(crate) struct Totals {
     /// Older buckets are dropped.
     oldest_window: i64,
     oldest_day: i64,
+    /// Windows before this one were dropped for lack of room.
+    shortened_to: i64,
+    /// Bytes of all buckets, as an estimate.
+    bytes: usize,
+    max_bytes: usize,
+    /// Counts for which there was no room.
+    untaken: u64,
     /// Whether anything was counted yet.
     has_counted: bool,
     /// By their numbers.
@@ -74,9 +84,18 @@ impl Totals {
             },
             oldest_window: i64::MIN,
             oldest_day: i64::MIN,
+            shortened_to: i64::MIN,
+            bytes: 0,
+            max_bytes: usize::MAX,
+            untaken: 0,
             has_counted: false,
             queues: Vec::new(),
         }
+    }
+
+    /// Bounds the bytes of all buckets.
+    pub(crate) fn set_max_bytes(&mut self, max_bytes: usize) {
+        self.max_bytes = max_bytes;
     }
 
     /// Drops the windows that are no longer kept, and the days before this one.
@@ -89,19 +108,10 @@ impl Totals {
             return;
         }
         if oldest_window > self.oldest_window {
-            self.oldest_window = oldest_window;
-            for queue in &mut self.queues {
-                for media in queue.media.iter_mut().flatten() {
-                    while media
-                        .windows
-                        .first_key_value()
-                        .is_some_and(|(at, _)| *at < oldest_window)
-                    {
-                        media.windows.pop_first();
-                        queue.version += 1;
-                    }
-                }
-            }
+            self.drop_windows_before(oldest_window);
+        }
+        if self.bytes >= self.max_bytes {
+            self.keep_fewer_windows(self.window_of(now));
         }
         let today = self.day_of(now);
         if today > self.oldest_day {
@@ -111,23 +121,64 @@ impl Totals {
                 .iter_mut()
                 .flat_map(|queue| queue.media.iter_mut().flatten())
             {
-                media.days.retain(|(day, _)| *day >= today);
+                media.days.retain(|(day, bucket)| {
+                    let stays = *day >= today;
+                    self.bytes -= if stays { 0 } else { bucket.bytes() };
+                    stays
+                });
             }
         }
+    }
+
+    fn drop_windows_before(&mut self, oldest: i64) {
+        self.oldest_window = oldest;
+        for queue in &mut self.queues {
+            for media in queue.media.iter_mut().flatten() {
+                while let Some(first) = media.windows.first_entry()
+                    && *first.key() < oldest
+                {
+                    self.bytes -= first.remove().bytes();
+                    queue.version += 1;
+                }
+            }
+        }
+    }
+
+    /// Drops the older windows, a quarter of the time that is left at once, until a quarter of the room is free.
+    #[cold]
+    fn keep_fewer_windows(&mut self, current: i64) {
+        while self.oldest_window < current && self.bytes > self.max_bytes / 4 * 3 {
+            let quarter = current.saturating_sub(self.oldest_window) / 4;
+            self.drop_windows_before(self.oldest_window.saturating_add(quarter.max(1)));
+            self.shortened_to = self.oldest_window;
+        }
+    }
+
+    /// Bytes in memory, as an estimate.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// How many counts had no room.
+    pub(crate) fn untaken(&self) -> u64 {
+        self.untaken
     }
 
     /// Adds a count or takes it back.
     pub(crate) fn count(&mut self, sign: Sign, count: &Count) {
         let Count { kind, millis, at, .. } = *count;
         let short_abandon_ms = self.short_abandon_ms;
-        self.change(sign, count.queue, count.media, at, |bucket| {
-            bucket.count(sign, kind, millis, short_abandon_ms);
+        self.change(sign, count.queue, count.media, at, |bucket, room| {
+            bucket.count(sign, (kind, millis), short_abandon_ms, room)
         });
     }
 
     /// Adds a hold on this queue that lasted `millis` and ended at `at`.
     pub(crate) fn hold(&mut self, queue: QueueNumber, media: MediaKind, at: Moment, millis: u64) {
-        self.change(Sign::Add, queue, media, at, |bucket| bucket.hold(millis));
+        self.change(Sign::Add, queue, media, at, |bucket, _| {
+            bucket.hold(millis);
+            true
+        });
     }
 
     /// Sets the queue's own threshold for a medium. It also holds for what was counted before: exactly if it is a
@@ -170,7 +221,8 @@ impl Totals {
 
     /// The oldest window that is kept at a moment.
     pub(crate) fn oldest_kept(&self, at: Moment) -> i64 {
-        self.window_of(at).saturating_sub(self.keep - 1)
+        let oldest = self.window_of(at).saturating_sub(self.keep - 1);
+        oldest.max(self.shortened_to)
     }
 
     /// The local midnight before `at`, if totals are of one day.
@@ -200,47 +252,72 @@ impl Totals {
         self.zone.as_ref().map_or(0, |zone| zone.day_of(at))
     }
 
-    fn change(&mut self, sign: Sign, queue: QueueNumber, media: MediaKind, at: Moment, change: impl Fn(&mut Bucket)) {
+    /// `change` gets whether there is room, and returns whether there was enough.
+    fn change(
+        &mut self,
+        sign: Sign,
+        queue: QueueNumber,
+        media: MediaKind,
+        at: Moment,
+        change: impl Fn(&mut Bucket, bool) -> bool,
+    ) {
         let (window, day) = (self.window_of(at), self.day_of(at));
         self.has_counted = true;
         let default_fraction = self.fraction_ms;
         let (oldest_day, oldest_window) = (self.oldest_day, self.oldest_window);
+        let (mut bytes, mut is_taken) = (self.bytes, true);
+        let room = bytes < self.max_bytes;
+        let begins = sign == Sign::Add && room;
         let queue = self.queue_mut(queue);
         let fraction = queue.fractions.get(&media).copied().unwrap_or(default_fraction);
         queue.version += 1;
         let totals = queue.media[media as usize].get_or_insert_default();
+        let mut change = |bucket: &mut Bucket| {
+            let before = bucket.bytes();
+            is_taken &= change(bucket, room);
+            bytes = bytes + bucket.bytes() - before;
+            let is_empty = bucket.is_empty();
+            bytes -= if is_empty { bucket.bytes() } else { 0 };
+            is_empty
+        };
+        let mut has_room = true;
+        let mut begun = 0;
         if day >= oldest_day {
             let found = totals.days.iter().position(|(of, _)| *of == day);
             let at = found.or_else(|| {
-                (sign == Sign::Add).then(|| {
-                    totals.days.push((day, Bucket::new(fraction)));
+                begins.then(|| {
+                    let bucket = Bucket::new(fraction);
+                    begun += bucket.bytes();
+                    totals.days.push((day, bucket));
                     totals.days.len() - 1
                 })
             });
-            if let Some(at) = at {
-                change(&mut totals.days[at].1);
-                if totals.days[at].1.is_empty() {
-                    totals.days.swap_remove(at);
-                }
+            has_room &= at.is_some();
+            if let Some(at) = at
+                && change(&mut totals.days[at].1)
+            {
+                totals.days.swap_remove(at);
             }
         }
         if window >= oldest_window {
-            let bucket = match sign {
-                Sign::Add => Some(
-                    totals
-                        .windows
-                        .entry(window)
-                        .or_insert_with(|| Box::new(Bucket::new(fraction))),
-                ),
-                Sign::Take => totals.windows.get_mut(&window),
+            let bucket = if begins {
+                Some(totals.windows.entry(window).or_insert_with(|| {
+                    let bucket = Box::new(Bucket::new(fraction));
+                    begun += bucket.bytes();
+                    bucket
+                }))
+            } else {
+                totals.windows.get_mut(&window)
             };
-            if let Some(bucket) = bucket {
-                change(bucket);
-                if bucket.is_empty() {
-                    totals.windows.remove(&window);
-                }
+            has_room &= bucket.is_some();
+            if let Some(bucket) = bucket
+                && change(bucket)
+            {
+                totals.windows.remove(&window);
             }
         }
+        self.bytes = bytes + begun;
+        self.untaken += u64::from(sign == Sign::Add && !(has_room && is_taken));
     }
 }
 
@@ -306,194 +383,4 @@ fn fraction(threshold: Duration) -> u64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::config::time_zone::tests::berlin;
-    use crate::model::counts::CountKind;
-    use crate::model::testing::queue;
-
-    fn totals(granularity_secs: u64, since: TotalsSince) -> Totals {
-        let config = TotalsConfig {
-            since,
-            utc_offset_minutes: 120,
-            time_zone: None,
-        };
-        Totals::new(totals_windows(granularity_secs), config)
-    }
-
-    fn totals_windows(granularity_secs: u64) -> WindowsConfig {
-        WindowsConfig {
-            granularity: Duration::from_secs(granularity_secs),
-            keep: 3,
-            service_level: ServiceLevel::Queue,
-            short_abandon: Duration::ZERO,
-        }
-    }
-
-    fn offered(at: &str) -> Count {
-        Count {
-            queue: queue("Q"),
-            media: MediaKind::Voice,
-            kind: CountKind::Offered,
-            at: Moment::parse(at).unwrap(),
-            millis: 0,
-        }
-    }
-
-    fn windows(totals: &Totals) -> Vec<(String, u64)> {
-        let mut found = BTreeMap::new();
-        if let Some(queue) = totals.queue(queue("Q")) {
-            queue.add_windows(i64::MIN..=i64::MAX, &[20_000; MediaKind::ALL.len()], &mut found);
-        }
-        found
-            .iter()
-            .map(|(at, sum)| {
-                (
-                    totals.start_of(*at).to_string()[11..19].to_owned(),
-                    sum.numbers().offered,
-                )
-            })
-            .collect()
-    }
-
-    fn total(totals: &Totals, as_of: &str) -> u64 {
-        let day = totals.day_of(Moment::parse(as_of).unwrap());
-        let queue = totals.queue(queue("Q"));
-        queue
-            .and_then(|queue| queue.total(MediaKind::Voice, day, 20_000))
-            .map_or(0, |sum| sum.numbers().offered)
-    }
-
-    #[test]
-    fn windows_are_aligned_in_utc_take_late_facts_and_are_kept_for_so_many() {
-        let mut t = totals(900, TotalsSince::Start);
-        assert_eq!(&*t.granularity(), "PT15M");
-        t.advance(Moment::parse("2026-05-04T14:50:00Z").unwrap());
-        for at in [
-            "14:44:59.999",
-            "14:45:00.000",
-            "14:14:59.999",
-            "14:15:00.000",
-            "15:00:00.000",
-        ] {
-            t.count(Sign::Add, &offered(&format!("2026-05-04T{at}Z")));
-        }
-        let of = |list: &[(&str, u64)]| -> Vec<(String, u64)> {
-            list.iter().map(|(at, n)| ((*at).to_owned(), *n)).collect()
-        };
-        let all = [("14:15:00", 1), ("14:30:00", 1), ("14:45:00", 1), ("15:00:00", 1)];
-        assert_eq!(windows(&t), of(&all));
-        assert_eq!(total(&t, "2026-05-04T14:50:00Z"), 5, "totals have no horizon");
-        t.advance(Moment::parse("2026-05-04T15:00:00Z").unwrap());
-        assert_eq!(windows(&t), of(&all[1..]));
-        t.count(Sign::Take, &offered("2026-05-04T14:15:00Z"));
-        assert_eq!(windows(&t), of(&all[1..]), "what is gone is not taken back twice");
-        t.count(Sign::Take, &offered("2026-05-04T14:30:00Z"));
-        assert_eq!(windows(&t), of(&all[2..]));
-        assert_eq!(total(&t, "2026-05-04T15:00:00Z"), 3);
-        t.advance(Moment::parse("2026-05-04T14:00:00Z").unwrap());
-        t.count(Sign::Add, &offered("2026-05-04T14:00:00Z"));
-        assert_eq!(windows(&t), of(&all[2..]), "a clock set back brings nothing back");
-    }
-
-    #[test]
-    fn both_changes_of_berlin_have_days_from_midnight_to_midnight() {
-        for (day, next, hours) in [
-            ("2026-03-28T23:00:00.000Z", "2026-03-29T22:00:00.000Z", 23),
-            ("2026-10-24T22:00:00.000Z", "2026-10-25T23:00:00.000Z", 25),
-        ] {
-            let config = TotalsConfig {
-                since: TotalsSince::Day,
-                utc_offset_minutes: 0,
-                time_zone: Some(berlin()),
-            };
-            let mut t = Totals::new(totals_windows(3600), config);
-            let at = |text| Moment::parse(text).unwrap();
-            for hour in -2..=hours {
-                let now = at(day).plus_ms(hour * 3_600_000 + 60_000);
-                t.advance(now);
-                t.count(Sign::Add, &offered(&now.to_string()));
-                let begin = t.day_start(now).unwrap();
-                let (since, midnight) = match hour {
-                    ..0 => (hour + 3, None),
-                    _ if hour < hours => (hour + 1, Some(at(day))),
-                    _ => (1, Some(at(next))),
-                };
-                assert_eq!(total(&t, &now.to_string()), since.unsigned_abs(), "{hour}");
-                assert!(midnight.is_none_or(|midnight| begin == midnight), "{hour}: {begin}");
-            }
-        }
-    }
-
-    #[test]
-    fn the_time_may_go_back_until_something_is_counted() {
-        let mut t = totals(900, TotalsSince::Day);
-        t.advance(Moment::parse("2026-05-04T23:50:00Z").unwrap());
-        t.advance(Moment::parse("2026-05-04T20:50:00Z").unwrap());
-        t.count(Sign::Add, &offered("2026-05-04T20:45:00Z"));
-        assert_eq!(total(&t, "2026-05-04T20:50:00Z"), 1);
-        assert_eq!(windows(&t), [("20:45:00".to_owned(), 1)]);
-    }
-
-    #[test]
-    fn totals_of_a_day_begin_anew_at_local_midnight() {
-        let mut t = totals(1800, TotalsSince::Day);
-        let before = "2026-05-04T21:59:59.999Z";
-        let midnight = "2026-05-04T22:00:00.000Z";
-        t.advance(Moment::parse(before).unwrap());
-        t.count(Sign::Add, &offered(before));
-        t.count(Sign::Add, &offered(midnight));
-        t.count(Sign::Add, &offered("2026-05-03T21:59:59Z"));
-        assert_eq!(total(&t, before), 1);
-        assert_eq!(
-            t.day_start(Moment::parse(before).unwrap()),
-            Moment::parse("2026-05-03T22:00:00Z")
-        );
-        t.advance(Moment::parse(midnight).unwrap());
-        assert_eq!(total(&t, midnight), 1, "what is dated after midnight stays");
-        t.count(Sign::Take, &offered(before));
-        t.count(Sign::Add, &offered(before));
-        assert_eq!(total(&t, midnight), 1);
-        assert_eq!(windows(&t), [("21:30:00".to_owned(), 1), ("22:00:00".to_owned(), 1)]);
-        assert_eq!(totals(60, TotalsSince::Start).day_start(Moment::default()), None);
-    }
-
-    #[test]
-    fn midnights_of_odd_offsets() {
-        for (offset, at, midnight) in [
-            ("+05:45", "2026-05-04T18:14:59.999Z", "2026-05-03T18:15:00Z"),
-            ("+05:45", "2026-05-04T18:15:00Z", "2026-05-04T18:15:00Z"),
-            ("-03:30", "2026-05-04T03:29:59.999Z", "2026-05-03T03:30:00Z"),
-            ("-03:30", "2026-05-04T03:30:00Z", "2026-05-04T03:30:00Z"),
-        ] {
-            let minutes: i32 = offset[1..3].parse::<i32>().unwrap() * 60 + offset[4..].parse::<i32>().unwrap();
-            let config = TotalsConfig {
-                since: TotalsSince::Day,
-                utc_offset_minutes: if offset.starts_with('-') { -minutes } else { minutes },
-                time_zone: None,
-            };
-            let windows = WindowsConfig {
-                granularity: Duration::from_secs(60),
-                keep: 3,
-                service_level: ServiceLevel::Queue,
-                short_abandon: Duration::ZERO,
-            };
-            let totals = Totals::new(windows, config);
-            let start = totals.day_start(Moment::parse(at).unwrap());
-            assert_eq!(start, Moment::parse(midnight), "{offset} {at}");
-        }
-    }
-
-    #[test]
-    fn a_queue_of_which_all_was_taken_back_has_no_numbers() {
-        let mut t = totals(10, TotalsSince::Start);
-        assert_eq!(&*t.granularity(), "PT10S");
-        t.set_threshold(queue("Q"), MediaKind::Voice, Duration::from_millis(20_500));
-        t.count(Sign::Add, &offered("2026-05-04T14:30:00Z"));
-        let is_empty = |t: &Totals| t.queue(queue("Q")).is_none_or(QueueTotals::is_empty);
-        assert!(!is_empty(&t));
-        t.count(Sign::Take, &offered("2026-05-04T14:30:00Z"));
-        assert!(is_empty(&t));
-        assert_eq!(&*totals(3600, TotalsSince::Start).granularity(), "PT1H");
-    }
-}
+mod tests;

@@ -35,7 +35,15 @@ pub(crate) struct ConversationStates {
     events: u64,
     retention: Duration,
     max_conversations: usize,
+    /// Bytes of all, as an estimate.
+    bytes: usize,
+    max_bytes: usize,
     evicted: u64,
+}
+
+/// Bytes of a conversation, as an estimate: its id stands in the map and up to twice in each list.
+fn bytes_of(id: &Id) -> usize {
+    size_of::<(Id, State)>() + 4 * size_of::<(u64, Id)>() + 5 * id.heap_bytes()
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -50,9 +58,9 @@ struct State {
 
 impl ConversationStates {
     /// Without conversations. One that is not active is forgotten `retention` after its last event; at most
-    /// `max_conversations` are remembered.
+    /// `max_conversations` are remembered, and no more than `max_bytes` have room for.
     #[must_use]
-    pub(crate) fn new(retention: Duration, max_conversations: usize) -> Self {
+    pub(crate) fn new(retention: Duration, max_conversations: usize, max_bytes: usize) -> Self {
         Self {
             states: HashMap::with_hasher(Seeded::random()),
             by_idleness: VecDeque::new(),
@@ -62,6 +70,8 @@ impl ConversationStates {
             events: 0,
             retention,
             max_conversations: max_conversations.max(1),
+            bytes: 0,
+            max_bytes,
             evicted: 0,
         }
     }
@@ -97,7 +107,8 @@ impl ConversationStates {
             self.inactive.push_back((state.order, id.clone()));
         }
         self.states.insert(id.clone(), state);
-        while self.states.len() > self.max_conversations {
+        self.bytes += if known.is_none() { bytes_of(id) } else { 0 };
+        while self.states.len() > self.max_conversations || self.bytes > self.max_bytes && self.states.len() > 1 {
             let Some((order, idlest)) = self.by_idleness.pop_front() else {
                 break;
             };
@@ -154,6 +165,7 @@ impl ConversationStates {
 
     fn remove(&mut self, id: &Id) {
         let state = self.states.remove(id);
+        self.bytes -= if state.is_some() { bytes_of(id) } else { 0 };
         self.active -= u64::from(state.is_some_and(|state| state.active));
     }
 }
@@ -267,7 +279,7 @@ mod tests {
     }
 
     fn states() -> ConversationStates {
-        ConversationStates::new(Duration::from_secs(100), 3)
+        ConversationStates::new(Duration::from_secs(100), 3, usize::MAX)
     }
 
     #[test]
@@ -309,6 +321,20 @@ mod tests {
         s.apply(&state(Some("a"), Some(true), None), at(3));
         s.apply(&state(None, Some(false), None), at(4));
         assert_eq!(s.active(), 2);
+    }
+
+    #[test]
+    fn memory_is_bounded_in_bytes() {
+        let mut states = ConversationStates::new(Duration::from_secs(100), 1_000, 100_000);
+        for n in 0..1_000 {
+            states.apply(&state(Some(&format!("{n:0>250}")), Some(n % 2 == 0), None), at(n));
+            assert!(states.bytes <= 100_000);
+        }
+        let kept = states.states.len() as u64;
+        assert!((40..90).contains(&kept), "{kept}");
+        states.forget(at(2_000));
+        let active = states.states.len();
+        assert_eq!(states.bytes, active * bytes_of(&Id::new(&"0".repeat(250))));
     }
 
     #[test]

@@ -12,6 +12,7 @@ use super::sink::{Events, Snapshots, Wants};
 use super::summary;
 use super::text::{between, number, plain, seconds, secs, short, span};
 use super::writer::{Render, Rendered};
+use crate::base::scrub;
 use crate::event::alert::{Alert, AlertState};
 use crate::event::facts::{
     AcwState, CommunicationState, ConversationFacts, Facts, MediaKind, ObservationFacts, Participant, Purpose,
@@ -45,6 +46,23 @@ impl Render for Lines {
     }
 
     fn render(&mut self, item: &Item, out: &mut Vec<u8>) -> Rendered {
+        let begin = out.len();
+        let rendered = self.line_of(item, out);
+        scrub::bytes(out, begin);
+        rendered
+    }
+
+    fn end(&mut self, last: Option<&Snapshot>, out: &mut Vec<u8>) {
+        let is_empty = |last: &&Snapshot| !self.has_streamed && last.counters.frames_received == 0;
+        let is_failure = |last: &&Snapshot| is_failure(last.connection.cause.as_deref());
+        if let Some(last) = last.filter(|last| !(is_empty(last) && is_failure(last))) {
+            out.extend_from_slice(scrub::text(&summary::block(last)).as_bytes());
+        }
+    }
+}
+
+impl Lines {
+    fn line_of(&mut self, item: &Item, out: &mut Vec<u8>) -> Rendered {
         match item {
             Item::Snapshot(snapshot) => {
                 self.names = Some(Arc::clone(snapshot));
@@ -66,16 +84,6 @@ impl Render for Lines {
         Rendered::Plain
     }
 
-    fn end(&mut self, last: Option<&Snapshot>, out: &mut Vec<u8>) {
-        let is_empty = |last: &&Snapshot| !self.has_streamed && last.counters.frames_received == 0;
-        let is_failure = |last: &&Snapshot| is_failure(last.connection.cause.as_deref());
-        if let Some(last) = last.filter(|last| !(is_empty(last) && is_failure(last))) {
-            out.extend_from_slice(summary::block(last).as_bytes());
-        }
-    }
-}
-
-impl Lines {
     fn event(&self, event: &Event, out: &mut Vec<u8>) {
         let at = event.event_time.unwrap_or(event.received_at);
         match &event.facts {

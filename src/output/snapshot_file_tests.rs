@@ -83,7 +83,7 @@ fn permissions_that_are_named_are_set_on_new_and_existing_files() {
     let directory = Directory::new();
     let path = directory.0.join("now.json");
     let counters = OutputCounters::default();
-    for (n, mode) in [(1, 0o644), (2, 0o640)] {
+    for (n, mode) in [(1, 0o644), (2, 0o640), (3, 0o600)] {
         let mut file = SnapshotFile::new(&path, Duration::ZERO, Some(mode)).unwrap();
         file.take(Item::Snapshot(numbered(n)), &counters).unwrap();
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, mode);

@@ -15,7 +15,7 @@ use crate::base::receipt::Receipt;
 use crate::config::{BufferConfig, HeartbeatConfig, Protocol, WhenFull};
 use crate::event::notice::{CloseReason, ConnectionNews, Notice};
 use crate::output::journal::Journal;
-use crate::protocol::opening::{ChannelSocket, Opening};
+use crate::protocol::opening::Opening;
 use crate::protocol::{Heard, KeepBody, Machine, Options, Ping};
 use crate::reader::buffer::buffer;
 use crate::reader::telemetry::Telemetry;
@@ -315,12 +315,9 @@ impl Check<'_> {
             bodies: KeepBody::Drop,
             hasher: crate::base::hash::Seeded::random(),
         };
-        let channel = self.channel.as_ref().map(|channel| ChannelSocket {
-            id: channel.id.clone(),
-            connect_uri: channel.connect_uri.clone(),
-        });
+        let connect_uri = self.channel.as_ref().map(|channel| channel.connect_uri.clone());
         let queues = (!queues.is_empty()).then_some(queues.as_slice());
-        let opening = Opening::new(self.config, queues, channel)?;
+        let opening = Opening::new(self.config, queues, connect_uri)?;
         let api = &self.config.hosts.api;
         let message = match opening.shown_address(api) {
             Some(address) => {
@@ -366,7 +363,6 @@ impl Check<'_> {
             net: Arc::clone(&self.net),
             clock: Arc::new(ServiceClock::new()),
             journal: Journal::default(),
-            hidden: None,
         })?;
         Ok((
             TrialConnection {

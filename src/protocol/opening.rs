@@ -14,8 +14,9 @@ const METRICS_PATH: &str = "/api/v2/analytics/conversations/details/query";
 /// What differs between the connections of the three protocols.
 #[derive(Clone, Debug)]
 pub(crate) enum Opening {
-    /// The socket of a notification channel; its topics are subscribed through REST.
-    Notifications(ChannelSocket),
+    /// The socket of a notification channel, with its address, which is as secret as a token; its topics are subscribed through
+    /// REST.
+    Notifications(Secret),
     /// The socket of the first tutorial, with its filter.
     Events {
         event_types: Vec<String>,
@@ -25,26 +26,17 @@ pub(crate) enum Opening {
     Metrics(PayloadText),
 }
 
-/// The socket of a notification channel. Both parts are as secret as a token.
-#[derive(Clone, Debug)]
-pub(crate) struct ChannelSocket {
-    /// The channel's id.
-    pub(crate) id: Secret,
-    /// Its address.
-    pub(crate) connect_uri: Secret,
-}
-
 impl Opening {
     /// The opening for the configured protocol. `queues` are the chosen ones; `None` = no filter. `notifications` needs a
-    /// channel.
+    /// channel's address.
     ///
     /// # Errors
     /// [`ErrorKind::Configuration`] if the payload of `metrics` is too large; [`ErrorKind::Internal`] if `notifications`
     /// has no channel.
-    pub(crate) fn new(config: &Config, queues: Option<&[Id]>, channel: Option<ChannelSocket>) -> Result<Self, Error> {
+    pub(crate) fn new(config: &Config, queues: Option<&[Id]>, connect_uri: Option<Secret>) -> Result<Self, Error> {
         let subscribe = &config.subscribe;
         match config.protocol {
-            Protocol::Notifications => channel
+            Protocol::Notifications => connect_uri
                 .map(Self::Notifications)
                 .ok_or_else(|| Error::new(ErrorKind::Internal, "opening the stream", "there is no channel")),
             Protocol::Events => Ok(Self::Events {
@@ -58,7 +50,7 @@ impl Opening {
     /// The address to connect to. `api` is the configured `https://` address of the API.
     pub(crate) fn address(&self, api: &str, token: &Secret) -> Secret {
         match self {
-            Self::Notifications(channel) => channel.connect_uri.clone(),
+            Self::Notifications(connect_uri) => connect_uri.clone(),
             Self::Events { .. } => Secret::derived(events_address(api, &percent_encode(token.reveal()))),
             Self::Metrics(_) => Secret::derived(metrics_address(api)),
         }
@@ -85,7 +77,7 @@ impl Opening {
     /// The machine that subscribes and decodes.
     pub(crate) fn machine(self, options: Options) -> Box<dyn Machine> {
         match self {
-            Self::Notifications(channel) => Box::new(Notifications::new(options, channel.id)),
+            Self::Notifications(_) => Box::new(Notifications::new(options)),
             Self::Events { event_types, queues } => Box::new(Events::new(options, event_types, queues)),
             Self::Metrics(payload) => Box::new(Metrics::new(options, payload)),
         }
@@ -125,10 +117,7 @@ mod tests {
     #[test]
     fn each_protocol_is_opened_in_its_own_way() {
         let secret = |text: &str| Secret::new(text);
-        let channel = Opening::Notifications(ChannelSocket {
-            id: secret("id"),
-            connect_uri: secret("wss://streaming.example.org/channels/id"),
-        });
+        let channel = Opening::Notifications(secret("wss://streaming.example.org/channels/id"));
         assert_eq!(
             opened(&channel),
             ("wss://streaming.example.org/channels/id".to_owned(), None, None)

@@ -76,8 +76,6 @@ pub(crate) struct Ticket {
     /// Tells the service's time of each frame.
     pub(crate) clock: Arc<ServiceClock>,
     pub(crate) journal: Journal,
-    /// The channel's id, which must not be recorded.
-    pub(crate) hidden: Option<Secret>,
 }
 
 /// The supervisor's end of a connection.

@@ -5,7 +5,7 @@
 use super::Session;
 use crate::Moment;
 use crate::base::receipt::Receipt;
-use crate::output::recording::{CHANNEL, Line, State};
+use crate::output::recording::{Line, State};
 use crate::protocol::Heard;
 
 impl Session<'_> {
@@ -13,17 +13,12 @@ impl Session<'_> {
     pub(super) fn record_frame(&self, text: Option<&str>, at: Receipt, heard: &[Heard]) {
         let ticket = &self.ticket;
         ticket.journal.record(|| {
-            let id = ticket.hidden.as_ref().map(|id| id.reveal()).filter(|id| !id.is_empty());
-            let text = text.map(|text| match id {
-                Some(id) if text.contains(id) => text.replace(id, CHANNEL).into(),
-                _ => text.into(),
-            });
             let fingerprint = |heard: &Heard| match heard {
                 Heard::Event(event) => Some(event.fingerprint),
                 _ => None,
             };
             let fingerprints = heard.iter().filter_map(fingerprint).collect();
-            Line::frame(at, ticket.connection, text, fingerprints)
+            Line::frame(at, ticket.connection, text.map(Into::into), fingerprints)
         });
     }
 

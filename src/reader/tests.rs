@@ -76,7 +76,6 @@ fn what_is_left(says: &'static [&'static str]) -> Left {
     let (notices, inbox) = crossbeam_channel::unbounded();
     let ticket = Ticket {
         journal: Journal::default(),
-        hidden: None,
         connection: 1,
         url: Secret::new(peer(says)),
         bearer: None,

@@ -10,15 +10,12 @@ use serde_json::value::RawValue;
 
 use super::client::{Method, Request, RestClient};
 use super::rate::Purpose;
-use crate::base::limits::{WORD_BYTES, cut_and_count};
+use crate::base::limits::{PAGE_BYTES, WORD_BYTES, cut_and_count};
 use crate::base::percent::percent_encode;
 use crate::event::facts::{MediaKind, ObservationFacts, ObservationRow};
 use crate::event::stats::{Name, Stats};
 use crate::protocol::json::{Field, each_entry};
 use crate::{Error, ErrorKind, Id, Moment, Secret};
-
-/// Rows in one answer; some hundreds a queue are usual at most.
-const ROWS_A_CALL: usize = 40_000;
 
 /// Bytes of the JSON of a row.
 const ROW_BYTES: usize = 64 << 10;
@@ -223,7 +220,7 @@ fn by_queue(asked: &[Id], body: ObservationsBody<'_>, unreadable: &mut u32) -> O
     let Some(results) = body.results else {
         return Some(facts);
     };
-    let mut room = ROWS_A_CALL;
+    let mut room = PAGE_BYTES;
     let is_list = each_entry(results, &mut |entry| {
         let Ok(group) = serde_json::from_str::<Group<'_>>(entry) else {
             *unreadable = unreadable.saturating_add(1);
@@ -239,8 +236,9 @@ fn by_queue(asked: &[Id], body: ObservationsBody<'_>, unreadable: &mut u32) -> O
             let read = (entry.len() <= ROW_BYTES && room > 0).then(|| serde_json::from_str::<Row<'_>>(entry));
             match read {
                 Some(Ok(row)) => {
-                    room -= 1;
-                    of_queue.rows.extend(read_row(row, media, unreadable));
+                    let row = read_row(row, media, unreadable);
+                    room = room.saturating_sub(row.as_ref().map_or(0, ObservationRow::bytes));
+                    of_queue.rows.extend(row);
                 }
                 _ => *unreadable = unreadable.saturating_add(1),
             }
@@ -346,6 +344,22 @@ mod tests {
         );
         assert_eq!(rows[2].stats.iter().count(), 32);
         assert_eq!(unreadable, 3 + 8 + 1 + 1);
+    }
+
+    #[test]
+    fn rows_of_an_answer_are_bounded_in_bytes() {
+        let stats: Vec<String> = (0..32).map(|n| format!(r#""{}{n}":1"#, "s".repeat(120))).collect();
+        let row = format!(r#"{{"metric":"m","stats":{{{}}}}}"#, stats.join(","));
+        let rows = vec![row; 10_000].join(",");
+        let body = format!(r#"{{"results":[{{"group":{{"queueId":"q"}},"data":[{rows}]}}]}}"#);
+        let server = Server::http(move |_| Reply::json(200, &body));
+        let (client, token) = (client_of(&server), Secret::new("t"));
+        let asked = [Id::new("q")];
+        let (facts, unreadable) =
+            queue_observations(&client, &token, &asked, &QUEUE_METRICS, Purpose::Essential).unwrap();
+        let bytes: usize = facts[0].rows.iter().map(ObservationRow::bytes).sum();
+        assert!((PAGE_BYTES..PAGE_BYTES + (1 << 16)).contains(&bytes), "{bytes}");
+        assert_eq!(facts[0].rows.len() + unreadable as usize, 10_000);
     }
 
     #[test]

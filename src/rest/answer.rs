@@ -11,9 +11,6 @@ use super::retry_after::{http_date, retry_after};
 use crate::base::scrub::line_of_peer;
 use crate::{Error, ErrorKind, Moment};
 
-/// Shorter texts are no secrets of the service, and replacing them would only make messages unreadable.
-const HIDDEN_BYTES: usize = 8;
-
 /// A page shows itself, and its title, in its first bytes.
 const PAGE_HEAD_BYTES: usize = 4096;
 
@@ -34,8 +31,6 @@ pub(crate) struct Answer {
     pub(crate) body: Vec<u8>,
     /// What the call did, for messages.
     pub(super) did: String,
-    /// Texts that must not appear in messages, and what replaces each.
-    pub(super) hidden: Vec<(crate::Secret, &'static str)>,
 }
 
 /// The keys of Genesys' error body and of OAuth's; each body has some of them.
@@ -83,7 +78,6 @@ impl Answer {
             rate,
             body,
             did,
-            hidden: Vec::new(),
         }
     }
 
@@ -131,11 +125,11 @@ impl Answer {
         let mut text = self.status.to_string();
         if let Some(code) = body.code.or(body.error) {
             text.push(' ');
-            text.push_str(&self.clean(&code));
+            text.push_str(&line_of_peer(&code));
         }
         if let Some(message) = body.message.or(body.error_description).or(body.description) {
             text.push_str(": ");
-            text.push_str(&self.clean(&message));
+            text.push_str(&line_of_peer(&message));
         } else if (300..400).contains(&self.status) {
             text.push_str(": a redirect, which is not followed");
         } else if let Some(page) = self.page() {
@@ -195,7 +189,7 @@ impl Answer {
         let title = head.find("<title").and_then(|at| {
             let from = at + head[at..].find('>')? + 1;
             let title = start[from..from + head[from..].find('<')?].trim();
-            (!title.is_empty()).then(|| format!(", titled \"{}\"", self.clean(title)))
+            (!title.is_empty()).then(|| format!(", titled \"{}\"", line_of_peer(title)))
         });
         let title = title.unwrap_or_default();
         // Load balancers of the service itself answer 5xx with a page.
@@ -211,16 +205,6 @@ impl Answer {
     fn error_body(&self) -> ErrorBody {
         let text = std::str::from_utf8(&self.body).unwrap_or_default();
         serde_json::from_str(text).unwrap_or_default()
-    }
-
-    fn clean(&self, text: &str) -> String {
-        let mut text = text.to_owned();
-        for (secret, stand_in) in &self.hidden {
-            if secret.reveal().len() >= HIDDEN_BYTES {
-                text = text.replace(secret.reveal(), stand_in);
-            }
-        }
-        line_of_peer(&text)
     }
 }
 
@@ -261,8 +245,8 @@ mod tests {
     fn error_bodies_are_read_and_cleaned() {
         let body = r#"{"message":"You miss: a:b:view\nfor streaming-5-abc","code":"missing.permissions","status":403,
             "contextId":"52446572"}"#;
-        let mut refused = answer(403, &[], body);
-        refused.hidden.push((Secret::new("streaming-5-abc"), "<channel>"));
+        let _channel = Secret::channel("streaming-5-abc");
+        let refused = answer(403, &[], body);
         assert_eq!(
             refused.failure().to_string(),
             "doing it: 403 missing.permissions: You miss: a:b:view for <channel> (correlation id 52446572)"

@@ -121,9 +121,7 @@ pub(crate) fn subscribe(
     let body = serde_json::to_string(&body)
         .map_err(|error| Error::new(ErrorKind::Internal, doing.clone(), error.to_string()))?;
     let at = Secret::derived(format!("{}?ignoreErrors=true", subscriptions(id)));
-    let request = Request::new(&doing, Method::Put, at.reveal(), token)
-        .json(&body)
-        .channel(id);
+    let request = Request::new(&doing, Method::Put, at.reveal(), token).json(&body);
     let answer = client.call(&request)?;
     let listing: Listing<Entity> = answer.json()?;
     Ok(listing.entities)
@@ -135,7 +133,7 @@ pub(crate) fn subscribe(
 /// Those of [`RestClient::call`]: [`ErrorKind::Refused`] for 404, which a service that lacks this call answers, too.
 pub(crate) fn subscribed(client: &RestClient, token: &Secret, id: &Secret) -> Result<Vec<Entity>, Error> {
     let at = Secret::derived(subscriptions(id));
-    let request = Request::new("reading the subscriptions back", Method::Get, at.reveal(), token).channel(id);
+    let request = Request::new("reading the subscriptions back", Method::Get, at.reveal(), token);
     let listing: Listing<Entity> = client.call(&request)?.json()?;
     Ok(listing.entities)
 }
@@ -146,7 +144,7 @@ pub(crate) fn subscribed(client: &RestClient, token: &Secret, id: &Secret) -> Re
 /// Those of [`RestClient::call`] except 404.
 pub(crate) fn unsubscribe_all(client: &RestClient, token: &Secret, id: &Secret) -> Result<bool, Error> {
     let at = Secret::derived(subscriptions(id));
-    let request = Request::new("removing subscriptions", Method::Delete, at.reveal(), token).channel(id);
+    let request = Request::new("removing subscriptions", Method::Delete, at.reveal(), token);
     let answer = client.send(&request)?;
     if answer.status == 404 {
         return Ok(false);

@@ -11,7 +11,6 @@ use super::answer::Answer;
 use super::rate::{Budget, Lane, Purpose, RateLimits};
 use super::service_clock::ServiceClock;
 use super::transport::{NetConnector, NoLookup};
-use crate::base::percent::percent_encode;
 use crate::base::scrub::line_of_peer;
 use crate::config::{Config, Hosts};
 use crate::net::{Cancel, Net, USER_AGENT, Url, stopped};
@@ -111,8 +110,6 @@ pub(crate) struct Request<'a> {
     pub(crate) lane: Lane,
     /// Its answer is read entry by entry and may be long.
     pub(crate) is_page: bool,
-    /// The channel id in the path, which messages must not show.
-    pub(crate) channel: Option<&'a Secret>,
 }
 
 /// The `Authorization` header.
@@ -138,7 +135,6 @@ impl<'a> Request<'a> {
             purpose: Purpose::Essential,
             lane: Lane::Api,
             is_page: false,
-            channel: None,
         }
     }
 
@@ -157,12 +153,6 @@ impl<'a> Request<'a> {
     /// For another purpose.
     pub(crate) fn purpose(mut self, purpose: Purpose) -> Self {
         self.purpose = purpose;
-        self
-    }
-
-    /// With this channel id hidden in messages.
-    pub(crate) fn channel(mut self, id: &'a Secret) -> Self {
-        self.channel = Some(id);
         self
     }
 }
@@ -318,15 +308,9 @@ impl RestClient {
         let body = limited.read_to_vec().map_err(failed)?;
         let headers = response.headers();
         let header = |name: &str| headers.get(name)?.to_str().ok().map(str::to_owned);
-        let mut answer = Answer::new(response.status().as_u16(), header, body, Moment::now(), did.to_owned());
+        let answer = Answer::new(response.status().as_u16(), header, body, Moment::now(), did.to_owned());
         if let Some(served_at) = answer.served_at {
             self.clock.learn(served_at, asked, received);
-        }
-        if let Some(channel) = request.channel {
-            answer.hidden.push((channel.clone(), "<channel>"));
-        }
-        if let Authorization::Bearer(token) = request.authorization {
-            answer.hidden.push((token.clone(), "<token>"));
         }
         Ok(answer)
     }
@@ -380,22 +364,11 @@ fn sensitive(text: &Secret) -> Result<http::HeaderValue, http::Error> {
     Ok(value)
 }
 
-/// `listing queues (GET https://api.example/api/v2/routing/queues)`: without query and channel id.
+/// `listing queues (GET https://api.example/api/v2/routing/queues)`: without query; a channel id in it is replaced as every secret.
 fn describe(request: &Request<'_>, url: &str) -> String {
     let method = request.method.as_http();
     let place = match Url::parse(url) {
-        Ok(url) => {
-            let channel = request.channel.map(|id| percent_encode(id.reveal()));
-            let hide = |part| {
-                if channel.as_deref() == Some(part) {
-                    "<channel>"
-                } else {
-                    part
-                }
-            };
-            let parts: Vec<&str> = url.path.split('/').map(hide).collect();
-            format!("{}://{}{}", url.scheme, url.target.host_header(), parts.join("/"))
-        }
+        Ok(url) => format!("{}://{}{}", url.scheme, url.target.host_header(), url.path),
         Err(wrong) => format!("a URL that {wrong}"),
     };
     format!("{} ({method} {place})", request.doing)

@@ -42,7 +42,6 @@ pub(crate) fn skew(client: &RestClient) -> Result<Option<Skew>, Error> {
         purpose: Purpose::Essential,
         lane: Lane::Api,
         is_page: false,
-        channel: None,
     })?;
     let received = Moment::now();
     Ok(answer.served_at.map(|served| Skew::new(asked, served, received)))

@@ -12,8 +12,9 @@ use serde_json::value::RawValue;
 use super::client::{Method, Request, RestClient};
 use super::paging::{Taken, all_pages, each_entity};
 use crate::base::inserted::Inserted as _;
-use crate::base::limits::{ID_BYTES, NAME_BYTES, cut};
+use crate::base::limits::{ID_BYTES, LISTING_BYTES, NAME_BYTES, cut_and_count};
 use crate::base::percent::percent_encode;
+use crate::base::scrub;
 use crate::event::facts::MediaKind;
 pub(crate) use crate::event::queue::{Queue, ServiceLevelSetting};
 use crate::{Error, ErrorKind, Id, Secret};
@@ -40,38 +41,38 @@ pub(crate) struct User {
 /// # Errors
 /// Those of [`RestClient::call`]; 403 names the missing permission. [`ErrorKind::Transient`] where none of its entries can be
 /// read: the answer is malformed, and that may pass.
-pub(crate) fn queues(client: &RestClient, token: &Secret) -> Result<Vec<Queue>, Error> {
+pub(crate) fn queues(client: &RestClient, token: &Secret) -> Result<Listed<Queue>, Error> {
     let doing = "listing queues";
-    let (mut queues, mut known) = (Vec::new(), HashSet::new());
+    let mut listed = Listed::default();
     let entities = all_pages(client, token, (doing, "/api/v2/routing/queues"), &mut |entity| {
-        once(read_queue(entity), |queue| &queue.id, &mut known, &mut queues)
+        listed.take(entity, read_queue, |queue| (&queue.id, queue.name.as_deref()))
     })?;
-    if queues.is_empty() && entities > 0 {
+    if listed.all.is_empty() && entities > 0 {
         let what = format!("a malformed 200 answer: none of its {entities} entries has an id");
         return Err(Error::new(ErrorKind::Transient, doing, what));
     }
-    Ok(queues)
+    Ok(listed)
 }
 
 /// Lists the members of a queue.
 ///
 /// # Errors
 /// Those of [`RestClient::call`].
-pub(crate) fn queue_members(client: &RestClient, token: &Secret, queue: &Id) -> Result<Vec<User>, Error> {
+pub(crate) fn queue_members(client: &RestClient, token: &Secret, queue: &Id) -> Result<Listed<User>, Error> {
     let path = format!("/api/v2/routing/queues/{}/members", percent_encode(&queue.to_string()));
-    let (mut users, mut known) = (Vec::new(), HashSet::new());
+    let mut listed = Listed::default();
     all_pages(client, token, ("listing queue members", &path), &mut |entity| {
-        once(read_user(entity), |user| &user.id, &mut known, &mut users)
+        listed.take(entity, read_user, label)
     })?;
-    Ok(users)
+    Ok(listed)
 }
 
 /// Looks users up by id; those that the service does not know are missing from the answer.
 ///
 /// # Errors
 /// Those of [`RestClient::call`].
-pub(crate) fn users(client: &RestClient, token: &Secret, ids: &[Id]) -> Result<Vec<User>, Error> {
-    let (mut found, mut known) = (Vec::new(), HashSet::new());
+pub(crate) fn users(client: &RestClient, token: &Secret, ids: &[Id]) -> Result<Listed<User>, Error> {
+    let mut listed = Listed::default();
     for some in ids.chunks(USERS_A_CALL) {
         let mut at = "/api/v2/users?pageSize=100".to_owned();
         for id in some {
@@ -80,16 +81,17 @@ pub(crate) fn users(client: &RestClient, token: &Secret, ids: &[Id]) -> Result<V
         }
         let answer = client.call(&Request::new("looking up users", Method::Get, &at, token).page())?;
         let body: UsersBody<'_> = answer.json()?;
-        let mut take = |entity: &Value| {
+        let mut take = |entity: Option<&Value>| match entity.and_then(|entity| read_user(entity, &mut 0)) {
             // A service that ignores the filter lists all users.
-            let user = read_user(entity).filter(|user| some.contains(&user.id));
-            once(user, |user| &user.id, &mut known, &mut found)
+            Some(user) if !some.contains(&user.id) => Taken::Again,
+            _ => listed.take(entity, read_user, label),
         };
-        if body.entities.and_then(|list| each_entity(list, &mut take)).is_none() {
+        let list = body.entities;
+        if list.and_then(|list| each_entity(list, some.len(), &mut take)).is_none() {
             return Err(answer.malformed("no entities"));
         }
     }
-    Ok(found)
+    Ok(listed)
 }
 
 #[derive(Deserialize)]
@@ -98,16 +100,60 @@ struct UsersBody<'a> {
     entities: Option<&'a RawValue>,
 }
 
-/// Keeps what was read, unless it was listed before: a listing that changes while it is read repeats entities.
-fn once<T>(read: Option<T>, id: fn(&T) -> &Id, known: &mut HashSet<Id>, all: &mut Vec<T>) -> Taken {
-    match read {
-        Some(entity) if known.insert(id(&entity).clone()) => {
-            all.push(entity);
-            Taken::New
+/// What was listed, each once: a listing that changes while it is read repeats entities.
+#[derive(Debug)]
+pub(crate) struct Listed<T> {
+    pub(crate) all: Vec<T>,
+    /// Entities that cannot be read or are over a limit, and names that were cut.
+    pub(crate) unreadable: u32,
+    known: HashSet<Id>,
+    /// Bytes of ids and names.
+    bytes: usize,
+}
+
+impl<T> Default for Listed<T> {
+    fn default() -> Self {
+        Self {
+            all: Vec::new(),
+            unreadable: 0,
+            known: HashSet::new(),
+            bytes: 0,
         }
-        Some(_) => Taken::Again,
-        None => Taken::Unreadable,
     }
+}
+
+impl<T> Listed<T> {
+    fn take(
+        &mut self,
+        entity: Option<&Value>,
+        read: fn(&Value, &mut u32) -> Option<T>,
+        label: fn(&T) -> (&Id, Option<&str>),
+    ) -> Taken {
+        let mut cut = 0;
+        let Some(read) = entity.and_then(|entity| read(entity, &mut cut)) else {
+            self.unreadable = self.unreadable.saturating_add(1);
+            return Taken::Unreadable;
+        };
+        let (id, name) = label(&read);
+        if self.known.contains(id) {
+            return Taken::Again;
+        }
+        // The id is kept twice.
+        let bytes = 2 * id.heap_bytes() + name.map_or(0, str::len);
+        if self.bytes + bytes > LISTING_BYTES {
+            self.unreadable = self.unreadable.saturating_add(1);
+            return Taken::Unreadable;
+        }
+        self.bytes += bytes;
+        self.unreadable = self.unreadable.saturating_add(cut);
+        self.known.insert(id.clone());
+        self.all.push(read);
+        Taken::New
+    }
+}
+
+fn label(user: &User) -> (&Id, Option<&str>) {
+    (&user.id, user.name.as_deref())
 }
 
 /// An identifier; one over its limit is none.
@@ -115,12 +161,13 @@ fn read_id(value: &Value) -> Option<Id> {
     value.as_str().filter(|id| id.len() <= ID_BYTES).map(Id::new)
 }
 
-/// A name, cut to its limit.
-fn read_name(value: &Value) -> Option<String> {
-    Some(cut(value.as_str()?, NAME_BYTES).to_owned())
+/// A name without secrets, cut to its limit.
+fn read_name(value: &Value, unreadable: &mut u32) -> Option<String> {
+    let name = scrub::text(value.as_str()?);
+    Some(cut_and_count(&name, NAME_BYTES, unreadable).to_owned())
 }
 
-fn read_user(entity: &Value) -> Option<User> {
+fn read_user(entity: &Value, unreadable: &mut u32) -> Option<User> {
     let nested = entity.get("user");
     let field = |key: &str| {
         entity
@@ -130,11 +177,11 @@ fn read_user(entity: &Value) -> Option<User> {
     };
     Some(User {
         id: read_id(field("id")?)?,
-        name: field("name").and_then(read_name),
+        name: field("name").and_then(|name| read_name(name, unreadable)),
     })
 }
 
-fn read_queue(entity: &Value) -> Option<Queue> {
+fn read_queue(entity: &Value, unreadable: &mut u32) -> Option<Queue> {
     let settings = entity.get("mediaSettings").and_then(Value::as_object);
     let levels = settings.into_iter().flatten().filter_map(|(medium, setting)| {
         let level = setting.get("serviceLevel")?;
@@ -158,7 +205,7 @@ fn read_queue(entity: &Value) -> Option<Queue> {
     });
     Some(Queue {
         id: read_id(entity.get("id")?)?,
-        name: entity.get("name").and_then(read_name),
+        name: entity.get("name").and_then(|name| read_name(name, unreadable)),
         service_levels: levels.inserted(),
     })
 }
@@ -361,7 +408,7 @@ mod tests {
         for extra in [with_count, with_next, without] {
             for (total, calls) in [(0, 1), (99, 1), (250, 3)] {
                 let server = pages(total, extra);
-                let queues = queues(&client_of(&server), &Secret::new("t")).unwrap();
+                let queues = queues(&client_of(&server), &Secret::new("t")).unwrap().all;
                 assert_eq!(queues.len(), total);
                 assert_eq!(server.seen().len(), calls);
             }
@@ -372,7 +419,7 @@ mod tests {
             ErrorKind::Transient
         );
         let repeating = Server::http(|_| Reply::json(200, r#"{"entities":[{"id":"a"}],"nextUri":"/x"}"#));
-        assert_eq!(queues(&client_of(&repeating), &Secret::new("t")).unwrap().len(), 1);
+        assert_eq!(queues(&client_of(&repeating), &Secret::new("t")).unwrap().all.len(), 1);
     }
 
     #[test]
@@ -384,13 +431,38 @@ mod tests {
             "i".repeat(257)
         );
         let server = Server::http(move |_| Reply::json(200, &body));
-        let queues = queues(&client_of(&server), &Secret::new("t")).unwrap();
+        let listed = queues(&client_of(&server), &Secret::new("t")).unwrap();
         assert_eq!(
-            queues.len(),
-            1,
-            "one is too long, one has a long id, one is listed twice"
+            (listed.all.len(), listed.unreadable),
+            (1, 3),
+            "one is too long, one has a long id, one is listed twice, one has its name cut"
         );
-        assert_eq!(queues[0].name.as_ref().unwrap().len(), 1024);
+        assert_eq!(listed.all[0].name.as_ref().unwrap().len(), 1024);
+    }
+
+    #[test]
+    fn entries_of_one_page_are_bounded_in_number_and_bytes() {
+        let page = |count: usize, id: &dyn Fn(usize) -> String, name: &str| {
+            let entities = (0..count).map(|n| format!(r#"{{"id":"{}","name":"{name}"}}"#, id(n)));
+            format!(
+                r#"{{"entities":[{}],"pageCount":1}}"#,
+                Vec::from_iter(entities).join(",")
+            )
+        };
+        let small = page(200_000, &|n| n.to_string(), "");
+        let server = Server::http(move |_| Reply::json(200, &small));
+        let error = queues(&client_of(&server), &Secret::new("t")).unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .contains("200000 entries so far, 25000 are taken at most"),
+            "{error}"
+        );
+        let long = page(20_000, &|n| format!("{n:0>250}"), &"n".repeat(1_000));
+        let server = Server::http(move |_| Reply::json(200, &long));
+        let listed = queues(&client_of(&server), &Secret::new("t")).unwrap();
+        assert!((5_000..8_000).contains(&listed.all.len()), "{}", listed.all.len());
+        assert_eq!(listed.all.len() + listed.unreadable as usize, 20_000);
     }
 
     #[test]
@@ -416,7 +488,7 @@ mod tests {
             {"percentage":0.8,"durationMs":20000}},"message":{"serviceLevel":{"percentage":"x"}},"chat":7,
             "new":{"serviceLevel":{"durationMs":1}}}},{"name":"no id"},{"id":"b","mediaSettings":null}]}"#;
         let server = Server::http(move |_| Reply::json(200, body));
-        let queues = queues(&client_of(&server), &Secret::new("t")).unwrap();
+        let queues = queues(&client_of(&server), &Secret::new("t")).unwrap().all;
         assert_eq!(queues.len(), 2);
         let voice = ServiceLevelSetting {
             target_percent: Some(80.0),
@@ -436,7 +508,7 @@ mod tests {
     fn the_documented_listing_is_read() {
         let body = include_str!("../../tests/fixtures/rest-routing-queues.json");
         let server = Server::http(move |_| Reply::json(200, body));
-        let queues = queues(&client_of(&server), &Secret::new("t")).unwrap();
+        let queues = queues(&client_of(&server), &Secret::new("t")).unwrap().all;
         assert_eq!(queues[0].name.as_deref(), Some("Example Queue A"));
     }
 
@@ -445,10 +517,12 @@ mod tests {
         let body = r#"{"entities":[{"id":"u1","name":"One"},{"user":{"id":"u2","name":"Two"}},{}]}"#;
         let server = Server::http(move |_| Reply::json(200, body));
         let client = client_of(&server);
-        let members = queue_members(&client, &Secret::new("t"), &Id::new("q 1")).unwrap();
+        let members = queue_members(&client, &Secret::new("t"), &Id::new("q 1")).unwrap().all;
         assert_eq!(members.len(), 2);
         assert_eq!(members[1].name.as_deref(), Some("Two"));
-        let users = users(&client, &Secret::new("t"), &[Id::new("u1"), Id::new("u3")]).unwrap();
+        let users = users(&client, &Secret::new("t"), &[Id::new("u1"), Id::new("u3")])
+            .unwrap()
+            .all;
         assert_eq!(users.len(), 1);
         let seen = server.seen();
         assert!(seen[0].line.contains("/queues/q%201/members?pageNumber=1"));

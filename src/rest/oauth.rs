@@ -44,7 +44,7 @@ pub(crate) fn token(client: &RestClient, client_id: &str, client_secret: &Secret
     let authorization = Secret::derived(format!("Basic {}", BASE64_STANDARD.encode(pair.reveal())));
     let at = format!("{}/oauth/token", client.hosts().login);
     let asked_at = Moment::now();
-    let mut answer = client.send(&Request {
+    let answer = client.send(&Request {
         doing: "asking for a token",
         method: Method::Post,
         at: &at,
@@ -53,9 +53,7 @@ pub(crate) fn token(client: &RestClient, client_id: &str, client_secret: &Secret
         purpose: Purpose::Essential,
         lane: Lane::Login,
         is_page: false,
-        channel: None,
     })?;
-    answer.hidden.push((client_secret.clone(), "<secret>"));
     if answer.is_success() {
         read_token(&answer, asked_at)
     } else {

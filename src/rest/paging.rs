@@ -13,8 +13,10 @@ use crate::{Error, ErrorKind, Secret};
 
 /// Entities per page: the most that the service gives.
 pub(super) const PAGE_SIZE: usize = 100;
-/// Most pages that are read: more entities than 20 channels have topics.
+/// Most pages that are read.
 const MAX_PAGES: usize = 250;
+/// Entities that are taken of a listing: more than 20 channels have topics.
+const MOST: usize = MAX_PAGES * PAGE_SIZE;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -36,17 +38,22 @@ pub(super) enum Taken {
     Unreadable,
 }
 
-/// Calls `take` with every entity of a list; one that is too long is unreadable. Returns how many are there, and how many are
-/// new; `None` where it is no list.
-pub(super) fn each_entity(list: &RawValue, take: &mut dyn FnMut(&Value) -> Taken) -> Option<(usize, usize)> {
+/// Calls `take` with every entity of a list, `None` for one that is too long, up to so many that are new. Returns how many
+/// entities are there, and how many are new; `None` where it is no list.
+pub(super) fn each_entity(
+    list: &RawValue,
+    most: usize,
+    take: &mut dyn FnMut(Option<&Value>) -> Taken,
+) -> Option<(usize, usize)> {
     let (mut count, mut new) = (0, 0);
     let is_list = each_entry(list, &mut |entry| {
         count += 1;
-        let entity = (entry.len() <= ENTRY_BYTES)
-            .then(|| serde_json::from_str(entry).ok())
-            .flatten();
-        let taken = entity.map_or(Taken::Unreadable, |entity| take(&entity));
-        new += usize::from(taken == Taken::New);
+        if new < most {
+            let entity = (entry.len() <= ENTRY_BYTES)
+                .then(|| serde_json::from_str(entry).ok())
+                .flatten();
+            new += usize::from(take(entity.as_ref()) == Taken::New);
+        }
     });
     is_list.then_some((count, new))
 }
@@ -59,18 +66,22 @@ pub(super) fn all_pages(
     client: &RestClient,
     token: &Secret,
     (doing, path): (&str, &str),
-    take: &mut dyn FnMut(&Value) -> Taken,
+    take: &mut dyn FnMut(Option<&Value>) -> Taken,
 ) -> Result<usize, Error> {
-    let mut all = 0;
+    let (mut all, mut taken) = (0, 0);
     let join = if path.contains('?') { '&' } else { '?' };
     for number in 1..=MAX_PAGES {
         let at = format!("{path}{join}pageNumber={number}&pageSize={PAGE_SIZE}");
         let answer = client.call(&Request::new(doing, Method::Get, &at, token).page())?;
         let page: Page<'_> = answer.json()?;
-        let Some((count, new)) = each_entity(page.entities, take) else {
+        let Some((count, new)) = each_entity(page.entities, MOST - taken, take) else {
             return Err(answer.malformed("entities is no list"));
         };
         all += count;
+        taken += new;
+        if taken >= MOST {
+            break;
+        }
         // The member listing has no page count, the queue listing may have no URL of the next page, and a page may be
         // short because of permissions: any sign of another page is followed.
         let more = match (page.next_uri.some(), page.page_count.some()) {
@@ -81,13 +92,13 @@ pub(super) fn all_pages(
         if !more || new == 0 {
             return Ok(all);
         }
-        if all > MAX_PAGES * PAGE_SIZE {
+        if all > MOST {
             break;
         }
     }
     Err(Error::new(
         ErrorKind::Transient,
         doing,
-        format!("the listing does not end after {MAX_PAGES} pages of {PAGE_SIZE}"),
+        format!("the listing has no end: {all} entries so far, {MOST} are taken at most"),
     ))
 }

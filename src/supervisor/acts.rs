@@ -12,7 +12,6 @@ use crate::audit::{Entry, entries};
 use crate::event::change::Change;
 use crate::event::notice::{CloseReason, ConnectionNews};
 use crate::event::queue::Queue;
-use crate::protocol::opening::ChannelSocket;
 use crate::protocol::topic_plan::{Entity, TopicQueues};
 use crate::rest::channels::Channel;
 use crate::rest::oauth::Token;
@@ -67,8 +66,8 @@ pub(super) enum Act {
 #[derive(Debug)]
 pub(super) struct Open {
     pub(super) connection: u32,
-    /// The channel it belongs to (`notifications`).
-    pub(super) channel: Option<ChannelSocket>,
+    /// Its channel's address (`notifications`).
+    pub(super) connect_uri: Option<Secret>,
     pub(super) token: Secret,
 }
 

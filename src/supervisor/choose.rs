@@ -25,6 +25,8 @@ pub(crate) struct Choice {
     pub(crate) is_unresolved: bool,
     /// Queues that were known before and that the listing does not contain any more.
     pub(crate) gone: Vec<Id>,
+    /// How much of the listing could not be read, or is over a limit.
+    pub(crate) unreadable: u32,
     /// Why the queues go without their names, where the listing failed and was not needed.
     pub(crate) unnamed: Option<Error>,
 }
@@ -70,8 +72,13 @@ pub(crate) fn queues(config: &Config, rest: &RestClient, token: &Secret, known: 
         return Ok(choice);
     }
     match lookup::queues(rest, token) {
-        Ok(listing) => {
+        Ok(lookup::Listed {
+            all: listing,
+            unreadable,
+            ..
+        }) => {
             choice.listed = true;
+            choice.unreadable = unreadable;
             choice.sees_none = listing.is_empty();
             if all {
                 choice.queues = Some(listing.clone());
@@ -105,6 +112,8 @@ pub(crate) struct Users {
     pub(crate) names: BTreeMap<Id, Option<String>>,
     /// The queues of each of them, where the members of queues are meant.
     pub(crate) queues: Option<BTreeMap<Id, Vec<Id>>>,
+    /// How much of the listings could not be read, or is over a limit.
+    pub(crate) unreadable: u32,
     /// Why some go without.
     pub(crate) unnamed: Option<Error>,
 }
@@ -119,7 +128,9 @@ pub(crate) fn users(config: &Config, rest: &RestClient, token: &Secret, queues: 
         if user == "queue-members" {
             let of_users = users.queues.get_or_insert_default();
             for queue in queues {
-                for member in lookup::queue_members(rest, token, queue)? {
+                let members = lookup::queue_members(rest, token, queue)?;
+                users.unreadable = users.unreadable.saturating_add(members.unreadable);
+                for member in members.all {
                     of_users.entry(member.id.clone()).or_default().push(queue.clone());
                     users.names.insert(member.id, member.name);
                 }
@@ -136,7 +147,11 @@ pub(crate) fn users(config: &Config, rest: &RestClient, token: &Secret, queues: 
         .collect();
     if !unnamed.is_empty() {
         match lookup::users(rest, token, &unnamed) {
-            Ok(found) => users.names.extend(found.into_iter().map(|user| (user.id, user.name))),
+            Ok(found) => {
+                users.unreadable = users.unreadable.saturating_add(found.unreadable);
+                let found = found.all.into_iter();
+                users.names.extend(found.map(|user| (user.id, user.name)));
+            }
             Err(error) if error.kind() == ErrorKind::Stopped => return Err(error),
             Err(error) => users.unnamed = Some(error),
         }

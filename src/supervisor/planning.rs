@@ -43,6 +43,8 @@ pub(super) struct Planning {
     gone: Vec<Id>,
     /// Keys below `thresholds.queues` that were no queue's name or id at the last listing.
     unmatched: Vec<String>,
+    /// How much of a listing was told as unreadable: the next ones mostly have the same.
+    unreadable: u32,
 }
 
 /// After a listing without any queue it is read again; the pause doubles with each, up to that between listings.
@@ -68,6 +70,7 @@ impl Planning {
             named: Vec::new(),
             gone: Vec::new(),
             unmatched: Vec::new(),
+            unreadable: 0,
         }
     }
 
@@ -261,6 +264,18 @@ impl Planning {
         process.show_pause(pause, failures, cause, turn);
     }
 
+    /// Counts what cannot be read of the listings, and again only what is more than before.
+    fn tell_unreadable(&mut self, unreadable: u32, turn: &mut Turn<'_>) {
+        let more = unreadable.saturating_sub(self.unreadable);
+        if more > 0 {
+            self.unreadable = unreadable;
+            turn.warn(format!(
+                "{more} entries or names of the listings cannot be read, or are over a limit"
+            ));
+            turn.tell(Change::Unreadable { count: more });
+        }
+    }
+
     fn make_plan(&mut self, listing: Listing, config: &Config, turn: &mut Turn<'_>) -> Result<Plan, Error> {
         let Listing {
             choice,
@@ -274,6 +289,7 @@ impl Planning {
                 Some(_) => turn.debug(text),
             }
         }
+        self.tell_unreadable(choice.unreadable.saturating_add(users.unreadable), turn);
         let queues = choice.ids();
         if !config.subscribe.all_queues() {
             if choice.listed {

@@ -10,6 +10,7 @@
 //! * Live events go on meanwhile: the model joins both, in any order.
 
 mod access;
+mod counted;
 mod lost;
 mod pass;
 mod query;
@@ -17,7 +18,7 @@ mod schedule;
 mod walk;
 mod worker;
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Instant;
@@ -78,6 +79,7 @@ impl RepairThread {
             cancel: cancel.clone(),
             pauses: parts.config.reconnect,
             longest_days: Cell::new(i64::MAX),
+            counted: RefCell::default(),
         };
         let worker = Worker::new(parts.config, asker, inbox);
         let thread = std::thread::Builder::new()

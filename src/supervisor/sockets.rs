@@ -55,8 +55,7 @@ impl Sockets {
     pub(super) fn open(&mut self, open: Open, queues: Option<&[Id]>) -> Result<(), Error> {
         let parts = &self.parts;
         let number = open.connection;
-        let hidden = open.channel.as_ref().map(|channel| channel.id.clone());
-        let opening = Opening::new(&parts.config, queues, open.channel)?;
+        let opening = Opening::new(&parts.config, queues, open.connect_uri)?;
         parts.journal.record(|| {
             let event_types = parts.config.subscribe.event_types.clone();
             let queues = queues.unwrap_or_default().to_vec();
@@ -78,7 +77,6 @@ impl Sockets {
             net: Arc::clone(&parts.net),
             clock: Arc::clone(&parts.clock),
             journal: parts.journal.clone(),
-            hidden,
         })?;
         self.readers.insert(number, reader);
         Ok(())

@@ -12,6 +12,7 @@ use super::metrics::{self, Format, ServerState};
 use super::pages::{self, Page, with_view};
 use super::readiness::{self, Readiness};
 use super::viewer;
+use crate::base::scrub;
 use crate::http_server::{Reply, Request, Response, form_pairs};
 use crate::{Id, Moment};
 
@@ -42,8 +43,9 @@ fn html(status: u16, page: &Page) -> Response {
         .header("Content-Security-Policy", &page.policy)
 }
 
-/// Adds the fields that every response has.
+/// Adds the fields that every response has, and removes secrets that a peer repeated.
 fn with_common_fields(mut response: Response) -> Response {
+    scrub::bytes(&mut response.body, 0);
     let has = |name: &str| response.headers.iter().any(|(field, _)| field == name);
     let policy = (!has("Content-Security-Policy")).then_some("default-src 'none'; frame-ancestors 'none'");
     let caching = (!has("Cache-Control")).then_some("no-store");

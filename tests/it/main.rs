@@ -29,6 +29,7 @@
 //! | `webhook` | snapshots and events posted to receivers that take, refuse, fail and hang |
 //! | `process` | the program: outputs, signals, exit codes |
 //! | `terminal` | the live screen on a terminal: keys, job control, settings restored |
+//! | `secrets` | a peer that repeats every secret: none is in what the program leaves behind |
 //! | `service` | the program as a service: systemd's datagrams, the journal, log files, ignored signals, file size limits |
 //! | `simulator` | the simulator from outside |
 //! | `strange_hosts` | no DNS, no route, no loopback interface, read-only disks |
@@ -83,6 +84,8 @@ mod reconnect;
 mod repair;
 #[cfg(all(unix, feature = "cli", feature = "simulator"))]
 mod replay;
+#[cfg(all(target_os = "linux", feature = "cli", feature = "simulator"))]
+mod secrets;
 #[cfg(all(unix, feature = "cli", feature = "simulator"))]
 mod service;
 #[cfg(feature = "simulator")]
@@ -104,6 +107,8 @@ mod unanswered;
 mod uncovered;
 #[cfg(feature = "simulator")]
 mod web;
+#[cfg(feature = "simulator")]
+mod web_asking;
 #[cfg(feature = "simulator")]
 mod webhook;
 #[cfg(all(target_os = "linux", feature = "cli", feature = "simulator"))]

@@ -11,8 +11,8 @@ use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{LocalModes, Termios, Winsize, tcgetattr, tcsetwinsize};
 
-use crate::support::PATIENCE;
 use crate::support::process::{command, signal};
+use crate::support::{PATIENCE, until_true};
 
 const ENTER: &str = "\x1b[?1049h";
 const LEAVE: &str = "\x1b[?1049l";
@@ -180,7 +180,7 @@ fn a_stopped_program_leaves_the_terminal_and_comes_back() {
         signal(&program.child, "TSTP");
         let output = program.until("end of the screen", |output| output.ends_with(LEAVE));
         assert_eq!(output.matches(ENTER).count(), round);
-        assert!(is_stopped(&program.child));
+        until_stopped(&program.child);
         assert_eq!(program.modes(), program.before.local_modes);
         signal(&program.child, "CONT");
         program.until("new screen", |output| output.matches(ENTER).count() == round + 1);
@@ -191,10 +191,14 @@ fn a_stopped_program_leaves_the_terminal_and_comes_back() {
     program.ends_well();
 }
 
-/// Waits until a child changes its state; whether it is stopped then.
-fn is_stopped(child: &Child) -> bool {
-    let status = waitid(WaitId::Pid(Pid::from_child(child)), WaitIdOptions::STOPPED);
-    status.ok().flatten().is_some_and(|status| status.stopped())
+/// Waits until a child is stopped.
+#[track_caller]
+fn until_stopped(child: &Child) {
+    until_true("a stopped program", || {
+        let options = WaitIdOptions::STOPPED | WaitIdOptions::NOHANG;
+        let status = waitid(WaitId::Pid(Pid::from_child(child)), options);
+        status.ok().flatten().is_some_and(|status| status.stopped())
+    });
 }
 
 #[test]

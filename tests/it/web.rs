@@ -2,9 +2,6 @@
 //!
 //! In: a stream on a simulator, raw HTTP · Out: verdicts · Thread: the test's; the stream has its own.
 
-#[path = "web_asking.rs"]
-mod asking;
-
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::SocketAddr;
@@ -14,8 +11,8 @@ use genesys_stream::simulator::Simulator;
 use genesys_stream::{ConfigBuilder, ErrorKind, Protocol, QueueSnapshot, Snapshot, Stream};
 use serde_json::Value;
 
-use self::asking::{Answer, connect, events, get, raw};
 use crate::support::{PATIENCE, Watched, built, busy, config, control, eventually, start, watch};
+use crate::web_asking::{Answer, connect, events, get, raw};
 
 fn listening(url: &str, address: &str) -> ConfigBuilder {
     config(url, Protocol::Notifications).json("test", format!(r#"{{"http":{{"listen":"{address}"}}}}"#))

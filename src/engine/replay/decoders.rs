@@ -7,9 +7,8 @@ use std::collections::BTreeMap;
 use crate::Secret;
 use crate::base::receipt::Receipt;
 use crate::config::{MetricsPayload, Protocol};
-use crate::output::recording::CHANNEL;
 use crate::protocol::metrics::PayloadText;
-use crate::protocol::opening::{ChannelSocket, Opening};
+use crate::protocol::opening::Opening;
 use crate::protocol::{Heard, KeepBody, Machine, Options};
 
 /// One decoder a connection.
@@ -79,10 +78,7 @@ impl Decoders {
             hasher: self.hasher.clone(),
         };
         let opening = match self.protocol {
-            Protocol::Notifications => Opening::Notifications(ChannelSocket {
-                id: Secret::derived(CHANNEL),
-                connect_uri: Secret::derived(CHANNEL),
-            }),
+            Protocol::Notifications => Opening::Notifications(Secret::derived("")),
             Protocol::Events => Opening::Events { event_types, queues },
             // Only the decoding matters, and it does not depend on the payload.
             Protocol::Metrics => PayloadText::new(&MetricsPayload::default())

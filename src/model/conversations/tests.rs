@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
+use super::room::SLOT_BYTES;
 use super::*;
 use crate::event::facts::{Communication, CommunicationState, Purpose, Stamped};
 use crate::model::counts::{LiveSums, Numbers};
@@ -257,7 +258,7 @@ fn an_open_conversation_of_five_participants_takes_less_than_1200_bytes() {
         let mut whole: Option<ConversationFacts> = None;
         for facts in history.told(&mut rng) {
             match &mut whole {
-                Some(whole) => whole.join(facts),
+                Some(whole) => drop(whole.join(&facts)),
                 None => whole = Some(facts),
             }
         }

@@ -8,8 +8,8 @@
 use std::sync::Arc;
 
 use super::course::{Course, Range};
-use crate::Moment;
 use crate::model::bytes::{put, take};
+use crate::{Id, Moment};
 
 /// How many numbers there are: waiting, the longest wait (milliseconds), interacting, idle.
 const NUMBERS: usize = 4;
@@ -36,7 +36,7 @@ impl Grid {
     }
 
     /// The oldest window that is kept while another is the current one.
-    fn oldest(&self, current: i64) -> i64 {
+    pub(super) fn oldest(&self, current: i64) -> i64 {
         current.saturating_sub(self.keep - 1)
     }
 }
@@ -130,6 +130,16 @@ impl OfQueue {
         self.past.push(self.current, &self.ranges(), grid.oldest(window));
         self.courses = Default::default();
         self.current = window;
+    }
+
+    /// Bytes in memory, as an estimate.
+    pub(super) fn bytes(&self, id: &Id) -> usize {
+        size_of::<Self>() + size_of::<Id>() + id.heap_bytes() + self.past.0.len()
+    }
+
+    /// Forgets the windows before this one.
+    pub(super) fn forget_before(&mut self, window: i64) {
+        self.past.push(window, &Ranges::default(), window);
     }
 
     /// Forgets this window and those after it.

@@ -8,7 +8,11 @@ use super::*;
 use crate::model::testing::at;
 
 fn history(granularity_secs: u64, keep: usize) -> History {
-    History::new(1000 * granularity_secs.cast_signed(), i64::try_from(keep).unwrap())
+    History::new(
+        1000 * granularity_secs.cast_signed(),
+        i64::try_from(keep).unwrap(),
+        usize::MAX,
+    )
 }
 
 fn look(waiting: u64) -> Look {
@@ -339,4 +343,35 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn where_queues_are_too_many_for_the_room_fewer_windows_are_kept_and_more_again_later() {
+    let max_bytes = 100_000;
+    let mut history = History::new(1000, 60, max_bytes);
+    let ids = Vec::from_iter((0..200).map(|n| Id::new(&format!("Q{n}"))));
+    let looks = |count: usize, n: u64| Vec::from_iter(ids[..count].iter().map(|id| (id, look(1_000_000 + n))));
+    for n in 0..100 {
+        history.look(at_ms(1000 * n), &looks(200, n.unsigned_abs()));
+        assert!(history.bytes <= max_bytes, "{} at {n}", history.bytes);
+    }
+    let kept = |history: &History| history.of(&ids[0]).windows().count();
+    assert!((2..50).contains(&kept(&history)), "{}", kept(&history));
+    for n in 100..300 {
+        history.look(at_ms(1000 * n), &looks(20, n.unsigned_abs()));
+    }
+    assert_eq!(kept(&history), 60);
+    let more = Vec::from_iter((0..2_000).map(|n| Id::new(&format!("R{n}"))));
+    history.look(at_ms(300_000), &Vec::from_iter(more.iter().map(|id| (id, look(1)))));
+    assert!(
+        history.bytes <= max_bytes && history.queues.len() > 100,
+        "{}",
+        history.queues.len()
+    );
+    let all = history.of_all().windows().last().unwrap();
+    assert_eq!(
+        all.1[0].map(|range| range.last),
+        Some(2_000),
+        "the sum is over all of them"
+    );
 }

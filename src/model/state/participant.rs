@@ -7,7 +7,7 @@ use std::cmp::Reverse;
 use super::super::told::ParticipantTold;
 use super::{Changed, common, later, later_queue, move_stamp, stamped};
 use crate::event::facts::{AfterCallWork, Communication, Participant, Purpose, Stamped, Wrapups};
-use crate::model::conversation::{earliest, join_work, latest};
+use crate::model::conversation::{earliest, join_work, lacking_work, lacking_wrapups, latest};
 use crate::model::queue_numbers::{QueueNumber, QueueNumbers};
 use crate::{Id, Moment};
 
@@ -69,12 +69,17 @@ impl ParticipantRow {
         }
     }
 
-    pub(super) fn join(&mut self, told: &impl ParticipantTold, queues: &mut QueueNumbers) -> Changed {
+    pub(super) fn join(
+        &mut self,
+        told: &impl ParticipantTold,
+        queues: &mut QueueNumbers,
+        left_out: &mut u32,
+    ) -> Changed {
         let mut changed = Changed::values(
             earliest(&mut self.connected, told.connected())
                 | latest(&mut self.ended, told.ended())
-                | self.join_work(told.work())
-                | self.join_wrapups(told.wrapups()),
+                | self.join_work(told.work(), left_out)
+                | self.join_wrapups(told.wrapups(), left_out),
         );
         if let Some(at) = told.stamp()
             && self.has_values_of(told, queues)
@@ -142,7 +147,7 @@ impl ParticipantRow {
         self.drop_more();
     }
 
-    fn join_work(&mut self, told: &[AfterCallWork]) -> bool {
+    fn join_work(&mut self, told: &[AfterCallWork], left_out: &mut u32) -> bool {
         if told.is_empty() {
             return false;
         }
@@ -161,6 +166,7 @@ impl ParticipantRow {
         }
         let mut all: Vec<AfterCallWork> = self.work().collect();
         let changed = join_work(&mut all, told);
+        *left_out += lacking_work(&all, told);
         if changed {
             self.work = all.remove(0);
             self.more.get_or_insert_default().work = all;
@@ -168,7 +174,7 @@ impl ParticipantRow {
         changed
     }
 
-    fn join_wrapups(&mut self, told: (&[Moment], Option<Moment>)) -> bool {
+    fn join_wrapups(&mut self, told: (&[Moment], Option<Moment>), left_out: &mut u32) -> bool {
         match told {
             ([], None) => return false,
             ([one], None) if self.wrapup.is_none_or(|known| known == *one) => {
@@ -183,6 +189,7 @@ impl ParticipantRow {
             timed: told.0.to_vec(),
             untimed: told.1,
         });
+        *left_out += lacking_wrapups(&all.timed, told.0);
         if changed {
             self.wrapup = (!all.timed.is_empty()).then(|| all.timed.remove(0));
             self.more.get_or_insert_default().wrapups = all;

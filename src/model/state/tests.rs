@@ -69,7 +69,7 @@ proptest! {
         for part in &parts {
             let update = update(part);
             prop_assert_eq!(update.newest(), update.facts().newest());
-            prop_assert_eq!(by_update.join(&update, &mut queues), by_facts.join(&update.facts(), &mut queues));
+            prop_assert_eq!(by_update.join(&update, &mut queues, &mut 0), by_facts.join(&update.facts(), &mut queues, &mut 0));
             prop_assert_eq!(by_update.facts(&queues), by_facts.facts(&queues));
         }
     }
@@ -82,7 +82,7 @@ proptest! {
         let mut state = State::nothing_of(parts[0].id.clone());
         for part in &parts {
             let changed = plain.join_from(part);
-            prop_assert_eq!(state.join(part, &mut queues) > Changed::Nothing, changed);
+            prop_assert_eq!(state.join(part, &mut queues, &mut 0) > Changed::Nothing, changed);
             prop_assert_eq!(state.facts(&queues), plain.clone());
             prop_assert_eq!(state.newest(), plain.newest());
         }
@@ -98,7 +98,7 @@ proptest! {
     ) {
         let (mut queues, before) = (QueueNumbers::default(), kept(&a));
         let mut joined = State::of(&before, &mut queues);
-        if joined.join(&kept(&b), &mut queues) == Changed::Stamps {
+        if joined.join(&kept(&b), &mut queues, &mut 0) == Changed::Stamps {
             prop_assert_eq!(outcome(&before, at(as_of)), outcome(&joined.facts(&queues), at(as_of)));
         }
     }
@@ -116,10 +116,19 @@ fn newer_stamps_of_equal_values_are_told_from_new_values() {
         conversation(vec![p])
     };
     let mut state = State::of(&told(1, Purpose::Agent), &mut queues);
-    assert_eq!(state.join(&told(1, Purpose::Agent), &mut queues), Changed::Nothing);
-    assert_eq!(state.join(&told(2, Purpose::Agent), &mut queues), Changed::Stamps);
-    assert_eq!(state.join(&told(3, Purpose::Acd), &mut queues), Changed::Values);
-    assert_eq!(state.join(&told(2, Purpose::User), &mut queues), Changed::Nothing);
+    assert_eq!(
+        state.join(&told(1, Purpose::Agent), &mut queues, &mut 0),
+        Changed::Nothing
+    );
+    assert_eq!(
+        state.join(&told(2, Purpose::Agent), &mut queues, &mut 0),
+        Changed::Stamps
+    );
+    assert_eq!(state.join(&told(3, Purpose::Acd), &mut queues, &mut 0), Changed::Values);
+    assert_eq!(
+        state.join(&told(2, Purpose::User), &mut queues, &mut 0),
+        Changed::Nothing
+    );
 }
 
 #[test]

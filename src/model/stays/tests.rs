@@ -239,7 +239,9 @@ fn the_queue_is_that_of_the_newest_event_that_showed_the_communication_open() {
     let of = |events: &[ConversationFacts]| {
         let join = |order: &mut dyn Iterator<Item = &ConversationFacts>| {
             let mut joined = ConversationFacts::nothing_of(events[0].id.clone());
-            order.for_each(|event| joined.join(event.clone()));
+            for event in order {
+                joined.join(event);
+            }
             queues(&joined.participants[0]).remove(0)
         };
         let (forwards, backwards) = (join(&mut events.iter()), join(&mut events.iter().rev()));

@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
 use super::Console;
 use super::ability::Size;
+use crate::base::scrub;
 use crate::output::counters::OutputCounters;
 use crate::output::text::width;
 use crate::output::writer::write_out;
@@ -65,8 +66,9 @@ impl Terminal {
         // Synchronized update: terminals that know it show the whole screen at once, others ignore it.
         out.push_str("\x1b[?2026h");
         for (row, line) in lines.iter().enumerate() {
+            let line = scrub::text(line);
             // After a line that fills its row the cursor is on the last column, which "erase to the end" would erase.
-            let _ = match shown_width(line) < usize::from(size.cols) {
+            let _ = match shown_width(&line) < usize::from(size.cols) {
                 true => write!(out, "\x1b[{};1H{line}\x1b[K", row + 1),
                 false => write!(out, "\x1b[{};1H\x1b[K{line}", row + 1),
             };

@@ -25,8 +25,6 @@ use crate::{Id, Moment};
 
 /// The form of the lines; a file of another form is refused.
 pub(crate) const SCHEMA: u32 = 3;
-/// What stands for a channel id, which opens the channel to anyone.
-pub(crate) const CHANNEL: &str = "<channel>";
 
 /// One line.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

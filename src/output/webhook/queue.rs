@@ -17,6 +17,12 @@ use crate::output::counters::OutputCounters;
 /// The most records in one post (`docs/records.md#webhook`).
 pub(super) const MAX_RECORDS_PER_POST: usize = 500;
 
+/// Bytes of the records that wait, as an estimate; one record always has room.
+const MOST_BYTES: usize = 32 << 20;
+
+/// Bytes of the records in one post, as an estimate; one record is always posted.
+const MOST_POST_BYTES: usize = 4 << 20;
+
 /// Pause before a retry at the end of the stream, when there is no time for longer ones.
 const LAST_PAUSE: Duration = Duration::from_millis(50);
 
@@ -32,6 +38,8 @@ struct State {
     counters: Option<Arc<OutputCounters>>,
     snapshot: Option<Arc<Snapshot>>,
     items: VecDeque<Item>,
+    /// Bytes of the items, as an estimate.
+    bytes: usize,
     /// How many of the first `items` are the current batch, which is being posted or waits for its retry.
     in_batch: usize,
     /// Number of the current batch, or of the one before; the first is 1.
@@ -87,6 +95,21 @@ impl State {
     fn has_work(&self) -> bool {
         self.snapshot.is_some() || !self.items.is_empty()
     }
+
+    fn has_room(&self, bytes: usize) -> bool {
+        self.items.is_empty() || self.items.len() < MAX_QUEUED && self.bytes + bytes <= MOST_BYTES
+    }
+
+    /// How many of the first items make the next post.
+    fn fitting(&self) -> usize {
+        let mut bytes = 0;
+        let fits = |item: &&Item| {
+            bytes += item.bytes();
+            bytes <= MOST_POST_BYTES
+        };
+        let some = self.items.iter().take(MAX_RECORDS_PER_POST);
+        some.take_while(fits).count().max(1).min(self.items.len())
+    }
 }
 
 impl PostQueue {
@@ -104,8 +127,9 @@ impl PostQueue {
         let mut state = self.state();
         let missed = match item {
             Item::Snapshot(snapshot) => state.snapshot.replace(snapshot).is_some(),
-            _ if state.items.len() >= MAX_QUEUED => true,
+            item if !state.has_room(item.bytes()) => true,
             item => {
+                state.bytes += item.bytes();
                 state.items.push_back(item);
                 false
             }
@@ -119,7 +143,9 @@ impl PostQueue {
     pub(super) fn push_last(&self, last: Arc<Snapshot>, on: WebhookOn) -> u64 {
         let mut state = self.state();
         if on == WebhookOn::Events {
-            state.items.push_back(Item::Snapshot(last));
+            let last = Item::Snapshot(last);
+            state.bytes += last.bytes();
+            state.items.push_back(last);
             return 0;
         }
         u64::from(state.snapshot.replace(last).is_some())
@@ -212,7 +238,7 @@ impl PostQueue {
             Some(snapshot) => Payload::Snapshot(snapshot),
             None => {
                 if state.in_batch == 0 {
-                    state.in_batch = state.items.len().min(MAX_RECORDS_PER_POST);
+                    state.in_batch = state.fitting();
                     state.batch_number += 1;
                 }
                 Payload::Batch {
@@ -241,7 +267,8 @@ impl PostQueue {
                 if outcome == Outcome::Failed {
                     return 0;
                 }
-                state.items.drain(..records.len());
+                let done: usize = state.items.drain(..records.len()).map(|item| item.bytes()).sum();
+                state.bytes -= done;
                 state.in_batch = 0;
                 records.len() as u64
             }
@@ -277,6 +304,32 @@ mod tests {
         let size = records.len();
         queue.settle(Payload::Batch { number, records }, outcome);
         (number, size)
+    }
+
+    #[test]
+    fn records_that_wait_and_those_of_a_post_are_bounded_in_bytes() {
+        let queue = PostQueue::default();
+        let large = |mib: usize| {
+            let mut event = crate::model::testing::event(
+                crate::EventKind::Unknown,
+                crate::event::facts::Facts::None,
+                crate::Moment::default(),
+            );
+            event.body = Some("x".repeat(mib << 20).into());
+            Item::Event(Arc::new(event))
+        };
+        let missed: u64 = (0..40).map(|_| queue.push(large(1))).sum();
+        assert_eq!(missed, 9, "31 of a little more than a MiB have room");
+        assert_eq!(post(&queue, Outcome::Taken), (1, 3));
+        assert_eq!((0..4).map(|_| queue.push(large(1))).sum::<u64>(), 1);
+        for n in 2..=11 {
+            post(&queue, Outcome::Taken);
+            assert!(queue.state().bytes < MOST_BYTES, "{n}");
+        }
+        assert_eq!(post(&queue, Outcome::Taken), (12, 1));
+        assert_eq!(queue.state().bytes, 0);
+        assert_eq!(queue.push(large(40)), 0, "one always has room");
+        assert_eq!(post(&queue, Outcome::Taken), (13, 1));
     }
 
     #[test]

@@ -17,6 +17,7 @@ use std::time::Duration;
 use super::json::{Field, Status};
 use super::scan::{Body, Invalid, Scanner, Times, keys};
 use super::{Heard, LONG_TOPIC, Machine, Options, Ping};
+use crate::Id;
 use crate::base::limits::TOPIC_BYTES;
 use crate::base::receipt::Receipt;
 use crate::base::scrub::line_of_peer;
@@ -24,22 +25,16 @@ use crate::config::Protocol;
 use crate::event::facts::{Facts, UserFacts};
 use crate::event::update::ConversationUpdate;
 use crate::event::{Event, EventKind};
-use crate::{Id, Secret};
 use topic::{Shape, System, Topic, Topics};
 
 /// The JSON ping that the service answers with a `pong` (Genesys' own SDKs send it).
 const PING: &str = r#"{"message":"ping"}"#;
 
-/// Replaces the channel id in every text that could be shown.
-const CHANNEL: &str = "<channel>";
-
 /// The machine of the `notifications` protocol.
 ///
 /// The channel was subscribed through REST before, so the machine sends nothing on opening and waits for no confirmation.
-/// Anybody who knows the channel id can connect to the channel; the id occurs in system topics and must never be shown.
 pub struct Notifications {
     options: Options,
-    channel: Secret,
     topics: Topics,
     /// Used again from conversation to conversation.
     memory: conversation::Memory,
@@ -84,36 +79,18 @@ impl fmt::Debug for Notifications {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Notifications")
             .field("options", &self.options)
-            .field("channel", &self.channel)
             .finish_non_exhaustive()
     }
 }
 
 impl Notifications {
-    /// `channel` is the channel's id (empty if it is not known).
+    /// A machine of which nothing was heard yet.
     #[must_use]
-    pub fn new(options: Options, channel: Secret) -> Self {
+    pub fn new(options: Options) -> Self {
         Self {
             topics: Topics::new(options.hasher.clone()),
             options,
-            channel,
             memory: conversation::Memory::default(),
-        }
-    }
-
-    /// A peer's text without the channel id, as one line.
-    fn safe_line(&self, text: &str) -> String {
-        line_of_peer(&self.without_channel(text))
-    }
-
-    fn without_channel<'a>(&self, text: &'a str) -> Cow<'a, str> {
-        // Real ids are longer; replacing a shorter text would garble messages.
-        const SHORTEST: usize = 8;
-        let id = self.channel.reveal();
-        if id.len() >= SHORTEST && text.contains(id) {
-            Cow::Owned(text.replace(id, CHANNEL))
-        } else {
-            Cow::Borrowed(text)
         }
     }
 
@@ -155,17 +132,7 @@ impl Notifications {
         };
         Ok(match topic.shape {
             Shape::System(system) => self.system(system, body.text, at),
-            Shape::Opaque => {
-                let body = Body {
-                    text: &self.without_channel(body.text),
-                    ..body
-                };
-                let shown = Topic {
-                    name: self.without_channel(&topic.name).into(),
-                    ..Topic::clone(&topic)
-                };
-                Heard::Event(Box::new(blank(&self.options, &shown, body, at)))
-            }
+            Shape::Opaque => Heard::Event(Box::new(blank(&self.options, &topic, body, at))),
             _ => match read {
                 Some(read) => read,
                 None => self.event(&mut Scanner::new(body.text, at), &topic, at)?,
@@ -233,15 +200,13 @@ impl Notifications {
             (Some(Status(404)), _) => Heard::ChannelGone,
             (Some(Status(status)), message) => {
                 let message = message.unwrap_or("no message");
-                Heard::ServerError(format!("{status} {}", self.safe_line(message)))
+                Heard::ServerError(format!("{status} {}", line_of_peer(message)))
             }
             (None, Some("pong")) => Heard::Pong,
             (None, _) => {
-                let text = self.without_channel(text);
-                let times = Times::of(&text, at);
                 let body = Body {
-                    text: &text,
-                    times,
+                    text,
+                    times: Times::of(text, at),
                     over_limits: 0,
                 };
                 let event = self
@@ -269,7 +234,7 @@ impl Notifications {
             System::NoLongerSubscribed => {
                 let said = SystemMessage::read(body, at).unwrap_or_default();
                 let reason = said.reason.or(said.message);
-                Heard::NoLongerSubscribed(reason.map_or_else(|| "no reason given".to_owned(), |r| self.safe_line(&r)))
+                Heard::NoLongerSubscribed(reason.map_or_else(|| "no reason given".to_owned(), |r| line_of_peer(&r)))
             }
         }
     }

@@ -101,7 +101,11 @@ pub fn read_answer<S: AsRef<str>>(requested: &[S], entities: &[Entity]) -> Answe
             Some(entity) if is(entity, "rejected") => answer.rejected.push(Rejected {
                 topic,
                 reason: entity.rejection_reason.as_deref().map(line_of_peer),
-                missing_permissions: entity.missing_permissions.clone(),
+                missing_permissions: entity
+                    .missing_permissions
+                    .iter()
+                    .map(|name| line_of_peer(name))
+                    .collect(),
             }),
             _ => answer.unknown.push(topic),
         }

@@ -10,7 +10,6 @@ use super::super::process::Process;
 use super::super::session::HeldToken;
 use crate::Moment;
 use crate::event::change::Change;
-use crate::protocol::opening::ChannelSocket;
 
 /// A connection that was replaced is read for so long beside the new one: what the service already sent on its way, and
 /// what it sends before it has taken note of the new subscription, comes there only.
@@ -50,10 +49,7 @@ impl Connection {
         turn.audit_connection(number, "opening", None);
         turn.act(Act::Open(Open {
             connection: number,
-            channel: held.map(|held| ChannelSocket {
-                id: held.channel.id.clone(),
-                connect_uri: held.channel.connect_uri.clone(),
-            }),
+            connect_uri: held.map(|held| held.channel.connect_uri.clone()),
             token: token.secret.clone(),
         }));
         process.sockets += 1;

@@ -5,7 +5,7 @@
 //! A failure that may pass is met by the same call again, after what the service asked for or a growing pause; so a
 //! pass goes on where it was. A refused token is reported, and the next one waited for.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Sender, bounded, select};
 
 use super::access::Access;
+use super::counted::Counted;
 use super::query::{PAGE_SIZE, QUEUES_A_QUERY, Query};
 use super::walk::{Entry, Next, ROUNDS, Walk};
 use crate::config::ReconnectConfig;
@@ -131,6 +132,7 @@ pub(super) struct Asker {
     pub(super) pauses: ReconnectConfig,
     /// The longest interval that the service takes, as far as is known.
     pub(super) longest_days: Cell<i64>,
+    pub(super) counted: RefCell<Counted>,
 }
 
 impl Asker {
@@ -190,8 +192,14 @@ impl Asker {
             let (facts, unreadable) = self.call(|client, token| {
                 analytics::queue_observations(client, token, some, &analytics::QUEUE_METRICS, Purpose::Backfill)
             })?;
-            self.count_unreadable(unreadable);
+            let more = self.counted.borrow_mut().more(some, unreadable);
+            self.count_unreadable(more);
             self.control.send(Change::Observations(facts));
+            // Until they are taken: a page that waits for the aggregator may be large.
+            self.ask(|done| Ask::Conversations {
+                found: Vec::new(),
+                done,
+            })?;
         }
         Ok(())
     }
@@ -331,11 +339,15 @@ impl Asker {
     }
 
     fn take(&self, page: DetailsPage, findings: &mut Findings) -> Result<(), Aborted> {
-        if page.unreadable > 0 {
-            log::warn!("repair: {} entries of an answer are no conversations", page.unreadable);
-        }
         let entries = u32::try_from(page.unreadable).unwrap_or(u32::MAX);
-        self.count_unreadable(page.unreadable_times.saturating_add(entries));
+        let mut counted = self.counted.borrow_mut();
+        let mut more = counted.more(&page.first_unreadable, entries);
+        for conversation in &page.conversations {
+            let of_one = counted.more(&conversation.facts.id, conversation.unreadable);
+            more = more.saturating_add(of_one);
+        }
+        drop(counted);
+        self.count_unreadable(more);
         findings.pages += 1;
         findings.conversations += page.conversations.len();
         let mut found = Vec::with_capacity(page.conversations.len());

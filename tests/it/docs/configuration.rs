@@ -99,7 +99,9 @@ fn defaults_and_ranges_are_those_of_the_program() {
         }
     }
     let given = with_file(&all).build().expect("the defaults are allowed");
-    let default = with_file(&json!({})).build().expect("enough");
+    // The default for a new file also changes an existing one where it is given.
+    let mode = json!({"outputs": {"snapshot_mode": all["outputs"]["snapshot_mode"]}});
+    let default = with_file(&mode).build().expect("enough");
     assert_eq!(format!("{given:?}"), format!("{default:?}"));
 }
 

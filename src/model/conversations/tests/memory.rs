@@ -61,3 +61,17 @@ fn what_is_known_after_forgetting_counts_too() {
     let voice = total(&store, MediaKind::Voice);
     assert_eq!((voice.offered, voice.handled), (all, all));
 }
+
+#[test]
+fn numbers_of_very_many_queues_and_lengths_of_waits_are_bounded_with_the_conversations() {
+    let mut store = bounded();
+    for n in 0..5_000 {
+        let queue = format!("Q{}", n % 2_500);
+        store.apply(&visit(&format!("c{n}"), &queue, Some(20 + n)), at(20 + n));
+        assert!(store.bytes() <= MAX_BYTES, "{} after {n}", store.bytes());
+    }
+    assert!(store.totals().untaken() > 0, "there was no room for all");
+    assert!(store.len() + store.packed() > 0, "conversations keep their part");
+    let windows = store.totals().window_of(at(5_000)) - store.totals().oldest_kept(at(5_000));
+    assert_eq!(windows, 0, "older windows went first");
+}

@@ -72,7 +72,7 @@ fn at_equal_times_no_after_call_work_pending_stands_over_pending() {
     ] {
         for (first, second) in [(AcwState::Pending, over), (over, AcwState::Pending)] {
             let mut joined = with(first);
-            joined.join(with(second));
+            joined.join(&with(second));
             let o = outcome(&joined, at(500));
             assert_eq!(now(&o, "Q", LiveKind::AfterCallWork), 0, "{over:?}");
         }

@@ -104,14 +104,14 @@ fn a_monitor_who_takes_over_is_an_agent_by_the_newest_word() {
     takes_over.participants[2].listens_in = stamped(30, Reverse(false));
     for (first, second) in [(&monitor, &takes_over), (&takes_over, &monitor)] {
         let mut joined = first.clone();
-        joined.join(second.clone());
+        joined.join(second);
         let o = outcome(&joined, at(500));
         assert_eq!(of(&o, "Q", CountKind::Answered), [(6, 1_000)]);
         assert_eq!(now(&o, "Q", LiveKind::Interacting), 1);
     }
     // At equal times not listening comes later in the life of a conversation.
     takes_over.participants[2].listens_in = stamped(6, Reverse(false));
-    takes_over.join(monitor);
+    takes_over.join(&monitor);
     assert_eq!(now(&outcome(&takes_over, at(500)), "Q", LiveKind::Interacting), 1);
 }
 

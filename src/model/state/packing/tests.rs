@@ -49,7 +49,7 @@ proptest! {
         let mut state = |all: &[ConversationFacts]| {
             let mut state = State::nothing_of(Id::new("c"));
             for facts in all {
-                state.join(facts, &mut queues);
+                state.join(facts, &mut queues, &mut 0);
             }
             state
         };
