@@ -5,16 +5,14 @@
 use std::collections::BTreeMap;
 
 use crate::base::inserted::Inserted as _;
+use crate::base::limits::USERS as USERS_AT_MOST;
 use crate::event::change::Membership;
 use crate::event::facts::UserFacts;
 use crate::model::snapshot::UserSnapshot;
 use crate::{Id, Moment};
 
-/// Users at most; 18 channels hold the topics of 18,000.
-const USERS_AT_MOST: usize = 20_000;
-
 /// Bytes of all users, as an estimate; a user with a name of 30 letters has some 250. Each snapshot has them again, in memory
-/// and as text.
+/// and as text. Memberships have a limit of their own.
 const BYTES_AT_MOST: usize = 12 << 20;
 
 /// What is known of all users.
@@ -60,9 +58,7 @@ impl Users {
     pub(crate) fn set_memberships(&mut self, all: Vec<Membership>) {
         let mut queues: BTreeMap<Id, Vec<Id>> = all.into_iter().map(|one| (one.user, one.queues)).inserted();
         for (id, user) in &mut self.users {
-            let now = queues.remove(id).unwrap_or_default().into_boxed_slice();
-            self.bytes = self.bytes + bytes_of(&now) - bytes_of(&user.queues);
-            user.queues = now;
+            user.queues = queues.remove(id).unwrap_or_default().into_boxed_slice();
         }
         for (id, queues) in queues {
             self.change(&id, |user| user.queues = queues.into_boxed_slice());
@@ -104,13 +100,8 @@ impl Users {
 impl User {
     fn heap_bytes(&self) -> usize {
         let of = |status: &Option<Status>| status.as_ref().map_or(0, |status| status.value.len());
-        let name = self.name.as_ref().map_or(0, |name| name.len());
-        name + of(&self.presence) + of(&self.routing_status) + bytes_of(&self.queues)
+        self.name.as_ref().map_or(0, |name| name.len()) + of(&self.presence) + of(&self.routing_status)
     }
-}
-
-fn bytes_of(ids: &[Id]) -> usize {
-    size_of_val(ids) + ids.iter().map(Id::heap_bytes).sum::<usize>()
 }
 
 fn set(status: &mut Option<Status>, said: Option<&(Box<str>, Option<Moment>)>, now: Moment) {
@@ -169,7 +160,6 @@ mod tests {
         let id = Id::new;
         let mut users = Users::default();
         users.apply(&facts(Some(("AVAILABLE", Some(10))), None), at(10));
-        let without = users.bytes;
         let of = |user: &str, queues: &[&str]| Membership {
             user: id(user),
             queues: queues.iter().map(|queue| id(queue)).collect(),
@@ -177,11 +167,8 @@ mod tests {
         users.set_memberships(vec![of("u", &["Q", "R"]), of("v", &["R"])]);
         let queues = |users: &Users| Vec::from_iter(users.snapshot().into_values().map(|user| user.queues));
         assert_eq!(queues(&users), [vec![id("Q"), id("R")], vec![id("R")]]);
-        assert!(users.bytes > without + 3 * size_of::<Id>());
-        let before = users.bytes;
         users.set_memberships(vec![of("v", &["Q"])]);
         assert_eq!(queues(&users), [vec![], vec![id("Q")]]);
-        assert_eq!(before - users.bytes, bytes_of(&[id("Q"), id("R")]));
         assert_eq!(shown(&users).presence.as_deref(), Some("AVAILABLE"));
     }
 

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::base::limits::{MEMBERSHIP_BYTES, USERS};
 use crate::config::{Config, Protocol};
 use crate::rest::RestClient;
 use crate::rest::lookup::{self, Queue};
@@ -127,10 +128,18 @@ pub(crate) fn users(config: &Config, rest: &RestClient, token: &Secret, queues: 
     for user in &config.subscribe.users {
         if user == "queue-members" {
             let of_users = users.queues.get_or_insert_default();
+            let mut bytes = 0;
             for queue in queues {
                 let members = lookup::queue_members(rest, token, queue)?;
                 users.unreadable = users.unreadable.saturating_add(members.unreadable);
                 for member in members.all {
+                    let is_known = users.names.contains_key(&member.id);
+                    let more = bytes + size_of::<Id>() + queue.heap_bytes();
+                    if more > MEMBERSHIP_BYTES || !is_known && users.names.len() >= USERS {
+                        users.unreadable = users.unreadable.saturating_add(1);
+                        continue;
+                    }
+                    bytes = more;
                     of_users.entry(member.id.clone()).or_default().push(queue.clone());
                     users.names.insert(member.id, member.name);
                 }
@@ -168,4 +177,53 @@ pub(crate) fn unnamed(ids: impl IntoIterator<Item = Id>) -> Vec<Queue> {
             service_levels: Vec::new(),
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::net::scripted::{Reply, Server};
+    use crate::net::{Cancel, Net};
+    use crate::rest::Limits;
+
+    /// A service that lists ever new members for each queue; the same ones where its id is long.
+    #[test]
+    fn members_are_bounded_in_bytes_and_in_number() {
+        let server = Server::http(|asked| {
+            let queue = asked.line.split('/').nth(5).unwrap_or_default().to_owned();
+            let queue = if queue.len() > 100 { "same".to_owned() } else { queue };
+            let page = (0..100).map(|n| format!(r#"{{"id":"{queue}-{n}"}}"#));
+            Reply::json(
+                200,
+                &format!(r#"{{"entities":[{}],"pageCount":1}}"#, Vec::from_iter(page).join(",")),
+            )
+        });
+        let config = Config::builder()
+            .region(format!("http://{}", server.address))
+            .client_id("c");
+        let config = config
+            .client_secret(Secret::new("s"))
+            .queue("all")
+            .user("queue-members");
+        let config = config
+            .json("f", r#"{"rest":{"max_requests_per_min":100000}}"#)
+            .build()
+            .unwrap();
+        let net = Arc::new(Net::new(&config).unwrap());
+        let client = RestClient::new(config.hosts.clone(), net, Cancel::new(), Limits::new(&config));
+        let queues = |count: usize, letters: usize| {
+            Vec::from_iter((0..count).map(|n| Id::new(&format!("{}{n:04}", "q".repeat(letters)))))
+        };
+        let found = users(&config, &client, &Secret::new("t"), &queues(210, 4)).unwrap();
+        assert_eq!((found.names.len(), found.unreadable), (USERS, 1_000));
+        let found = users(&config, &client, &Secret::new("t"), &queues(250, 250)).unwrap();
+        let memberships: usize = found.queues.unwrap().values().map(Vec::len).sum();
+        assert_eq!(
+            (found.names.len(), memberships + found.unreadable as usize),
+            (100, 25_000)
+        );
+        assert!((20_000..25_000).contains(&memberships), "{memberships}");
+    }
 }
