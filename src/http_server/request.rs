@@ -2,6 +2,9 @@
 //!
 //! In: bytes of a connection · Out: a [`Request`], or the status of a refusal · Thread: the connection's.
 
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
+
 use super::Limits;
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, TcpStream};
