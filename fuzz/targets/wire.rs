@@ -107,6 +107,15 @@ fn dates(text: &str) -> Vec<i64> {
         (is_day && hour < 24 && minute < 60 && second < 60)
             .then_some(((since * 24 + hour) * 60 + minute) * 60_000 + second * 1000)
     };
+    // The crate `httpdate` does not look at what stands between date and time of the second form: harmless.
+    let mut text = text.to_owned();
+    if let (Some(comma), true) = (text.find(','), text.len() > 11)
+        && text.as_bytes().get(comma + 4) == Some(&b'-')
+        && text.is_ascii()
+        && text.len() > comma + 12
+    {
+        text.replace_range(comma + 11..comma + 12, " ");
+    }
     let words: Vec<&str> = text.split(' ').collect();
     match words[..] {
         // Sun, 06 Nov 1994 08:49:37 GMT

@@ -44,8 +44,14 @@ impl Dashboard {
     /// Never: the settings are valid.
     #[must_use]
     pub fn new(protocol: Protocol, queues: &[String], start_ms: i64, limits: (usize, usize, usize)) -> Self {
-        let config = Config::builder().region("mypurecloud.ie").client_id("fuzz").protocol(protocol);
-        let config = config.client_secret(Secret::derived("fuzz")).build().expect("it is valid");
+        let config = Config::builder()
+            .region("mypurecloud.ie")
+            .client_id("fuzz")
+            .protocol(protocol);
+        let config = config
+            .client_secret(Secret::derived("fuzz"))
+            .build()
+            .expect("it is valid");
         let (max_conversations, max_bytes, keep_finished) = limits;
         let mut settings = Settings {
             max_conversations,

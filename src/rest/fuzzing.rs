@@ -6,9 +6,7 @@ use std::cell::RefCell;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use ureq::unversioned::transport::{
-    Buffers, ConnectionDetails, Connector, LazyBuffers, NextTimeout, Transport,
-};
+use ureq::unversioned::transport::{Buffers, ConnectionDetails, Connector, LazyBuffers, NextTimeout, Transport};
 
 use super::analytics::{QUEUE_METRICS, conversation_details, conversations_by_ids, queue_observations};
 use super::channels::{self, Whose};
@@ -145,7 +143,13 @@ pub fn rest_call(call: u8, answers: Vec<Vec<u8>>) -> Result<Answered, Error> {
         2 => of_users(lookup::users(&client, &token, &asked)?),
         3 => {
             let found = queue_observations(&client, &token, &asked, &QUEUE_METRICS, Purpose::Essential)?;
-            Answered::Rows(found.0.into_iter().map(|of| (of.queue.to_string(), of.rows.len())).collect())
+            Answered::Rows(
+                found
+                    .0
+                    .into_iter()
+                    .map(|of| (of.queue.to_string(), of.rows.len()))
+                    .collect(),
+            )
         }
         4 => Answered::Conversations(conversation_details(&client, &token, "{}", Purpose::Essential)?.conversations),
         5 => Answered::Conversations(conversations_by_ids(&client, &token, &asked, Purpose::Essential)?.len()),

@@ -181,7 +181,9 @@ fn has_all(snapshot: &Value, protocol: Protocol) -> bool {
         && match protocol {
             Protocol::Notifications => {
                 some("users")
-                    && ["by_media", "observations", "observed", "alerts"].into_iter().all(of_queues)
+                    && ["by_media", "observations", "observed", "alerts"]
+                        .into_iter()
+                        .all(of_queues)
             }
             Protocol::Events => some("queues"),
             _ => some("metrics"),
