@@ -112,7 +112,10 @@ fn audit_file(text: &[u8]) {
         (Err(line), Some(wrong)) => {
             let wrong = wrong as u64 + 1;
             // Which of two neighbours was changed, the one after them shows.
-            assert!(line == wrong || line + 1 == wrong || line == wrong + 1, "line {line}, and not {wrong}");
+            assert!(
+                line == wrong || line + 1 == wrong || line == wrong + 1,
+                "line {line}, and not {wrong}"
+            );
         }
         (Err(_), None) => assert!(!has_end, "a whole chain is called broken"),
         (Ok(_), Some(wrong)) => panic!("line {} is wrong, and was not seen", wrong + 1),
@@ -140,7 +143,11 @@ fn millis(text: &str) -> Option<u64> {
 
 /// Every line of a script that is taken is a time and a call, in time order.
 fn script(text: &str) {
-    let calls: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
+    let calls: Vec<&str> = text
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty() && !line.starts_with('#'))
+        .collect();
     match Script::read(text) {
         Ok(_) => {
             let mut before = 0;
@@ -155,14 +162,20 @@ fn script(text: &str) {
             // The same lines once more are later than what comes after them, unless all are at one time or none are there.
             let is_looped = calls.last().is_some_and(|line| line.ends_with("loop"));
             if is_looped {
-                assert!(Script::read(&format!("{text}\n366d reset")).is_err(), "something follows a loop");
+                assert!(
+                    Script::read(&format!("{text}\n366d reset")).is_err(),
+                    "something follows a loop"
+                );
             }
         }
         Err(problems) => {
             assert!(!problems.is_empty());
             let last = text.lines().count();
             for problem in problems.lines().filter_map(|line| line.strip_prefix("line ")) {
-                let number = problem.split(':').next().and_then(|number| number.parse::<usize>().ok());
+                let number = problem
+                    .split(':')
+                    .next()
+                    .and_then(|number| number.parse::<usize>().ok());
                 assert!(number.is_none_or(|number| (1..=last).contains(&number)), "{problem}");
             }
         }

@@ -125,7 +125,12 @@ fn read(bytes: &[u8]) -> Read {
             String::from_utf8_lossy(value).into_owned(),
         ));
     }
-    let all = |name: &'static str| headers.iter().filter(move |(field, _)| field == name).map(|(_, value)| value);
+    let all = |name: &'static str| {
+        headers
+            .iter()
+            .filter(move |(field, _)| field == name)
+            .map(|(_, value)| value)
+    };
     // `Host` is the handlers' to judge: `web/access.rs` answers no request without exactly one that it knows.
     // The program needs a length: whatever is encoded has to be refused.
     if all("transfer-encoding").count() > 0 {
@@ -183,11 +188,18 @@ fn place(target: &str) -> (String, String) {
         _ => target,
     };
     let at = target.find('?');
-    let (path, query) = (&target[..at.unwrap_or(target.len())], at.map_or("", |at| &target[at + 1..]));
+    let (path, query) = (
+        &target[..at.unwrap_or(target.len())],
+        at.map_or("", |at| &target[at + 1..]),
+    );
     let mut decoded = Vec::new();
     let mut bytes = path.bytes().collect::<std::collections::VecDeque<u8>>();
     while let Some(byte) = bytes.pop_front() {
-        let digits = bytes.front().copied().and_then(hex).zip(bytes.get(1).copied().and_then(hex));
+        let digits = bytes
+            .front()
+            .copied()
+            .and_then(hex)
+            .zip(bytes.get(1).copied().and_then(hex));
         match (byte, digits) {
             (b'%', Some((high, low))) => {
                 bytes.drain(..2);
@@ -226,7 +238,10 @@ fuzz_target!(|data: &[u8]| {
     let is_over = requests.last().is_some_and(|last| !last.keep_alive);
     if let (Read::Whole(strict), false) = (read(rest), is_over) {
         let is_refused = refused.is_some();
-        assert!(is_refused && strict.may_be_refused, "{strict:?} was not taken: {refused:?}");
+        assert!(
+            is_refused && strict.may_be_refused,
+            "{strict:?} was not taken: {refused:?}"
+        );
     }
     // However the bytes arrive, they are the same requests.
     let (in_parts, refused_in_parts) = http_requests(parts);

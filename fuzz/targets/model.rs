@@ -87,12 +87,16 @@ fn merge_patch(to: &mut Map<String, Value>, patch: &Map<String, Value>) {
 }
 
 /// The patch in an event for the page.
-fn patch(event: Vec<u8>, is_whole: bool) -> Map<String, Value> {
+fn patch(now: &Arc<Snapshot>, before: Option<&Arc<Snapshot>>) -> Map<String, Value> {
+    let event = page(now, before);
     let text = String::from_utf8(event).expect("the page's event is UTF-8");
-    let json = text.strip_prefix("data: ").and_then(|text| text.strip_suffix("\n\n")).expect("an event");
+    let json = text
+        .strip_prefix("data: ")
+        .and_then(|text| text.strip_suffix("\n\n"))
+        .expect("an event");
     assert!(!json.contains('\n'), "the page's event has two lines");
     let mut message: Value = serde_json::from_str(json).expect("the page's event is JSON");
-    assert_eq!(message["whole"], is_whole);
+    assert_eq!(message["whole"], before.is_none());
     match message["patch"].take() {
         Value::Object(patch) => patch,
         other => panic!("a patch that is {other}"),
@@ -100,7 +104,7 @@ fn patch(event: Vec<u8>, is_whole: bool) -> Map<String, Value> {
 }
 
 /// Checks one snapshot, and the page's picture of it after the one before.
-fn check(now: &Arc<Snapshot>, before: Option<&Arc<Snapshot>>, with_metrics: bool) {
+fn check(now: &Arc<Snapshot>, before: Option<&Arc<Snapshot>>) {
     let text = serde_json::to_string(now).expect("a snapshot can be written");
     let whole: Value = serde_json::from_str(&text).expect("a snapshot is JSON");
     // What a peer measured, and which way our clock differs, may be negative.
@@ -112,28 +116,31 @@ fn check(now: &Arc<Snapshot>, before: Option<&Arc<Snapshot>>, with_metrics: bool
     numbers(&whole, &mut Vec::new(), &mut |path, number| {
         assert!(number >= 0.0 || may_be_negative(path), "{} is {number}", path.join("."));
     });
-    let picture = patch(page(now, None), true);
+    let picture = patch(now, None);
     if let Some(before) = before {
-        let mut patched = patch(page(before, None), true);
-        merge_patch(&mut patched, &patch(page(now, Some(before)), false));
+        let mut patched = patch(before, None);
+        merge_patch(&mut patched, &patch(now, Some(before)));
         // `null` in a picture is absent.
         let mut wanted = Map::new();
         merge_patch(&mut wanted, &picture);
         let (patched, wanted) = (Value::Object(patched), Value::Object(wanted));
         let mut keys = [patched, wanted];
-        keys.iter_mut().for_each(|picture| without(picture, &["longest_wait_since"]));
+        keys.iter_mut()
+            .for_each(|picture| without(picture, &["longest_wait_since"]));
         let told = difference(&keys[0], &keys[1], "");
         assert_eq!(told, None, "the page's patch and its whole picture differ");
     }
     assert!(is_json(&day_chart(now)), "the chart of the day is no JSON");
-    if with_metrics {
-        let text = metrics(now);
-        let line = |line: &str| {
-            let value = line.rsplit_once(' ').map(|(_, value)| value);
-            line.starts_with('#') || value.is_some_and(|value| value.parse::<f64>().is_ok())
-        };
-        assert!(text.ends_with("# EOF\n") && text.lines().all(line), "{text}");
-    }
+}
+
+/// Checks the text for Prometheus, which takes a while: the state of the process is in it.
+fn check_metrics(snapshot: &Snapshot) {
+    let text = metrics(snapshot);
+    let line = |line: &str| {
+        let value = line.rsplit_once(' ').map(|(_, value)| value);
+        line.starts_with('#') || value.is_some_and(|value| value.parse::<f64>().is_ok())
+    };
+    assert!(text.ends_with("# EOF\n") && text.lines().all(line), "{text}");
 }
 
 /// Frames, answers and changes as they stand in the input, one a line.
@@ -160,10 +167,20 @@ fn played(mut input: Input<'_>, protocol: Protocol) {
             Some(b'C') => drop(dashboard.change(&text[1..], now)),
             Some(b'T') => dashboard.tick(now),
             _ => {
-                let heard = dashboard.frame(n, text, now, choice & 8 != 0);
-                assert!(heard.bodies.iter().all(|body| is_json(body)), "{text:?}: {:?}", heard.bodies);
+                let heard = match choice & 8 {
+                    0 => dashboard.frame(n, text, now),
+                    _ => dashboard.frame_that_waits(n, text, now),
+                };
+                assert!(
+                    heard.bodies.iter().all(|body| is_json(body)),
+                    "{text:?}: {:?}",
+                    heard.bodies
+                );
                 if !is_json(text) {
-                    assert!(heard.malformed > 0 && heard.bodies.is_empty(), "{text:?} is no JSON: {heard:?}");
+                    assert!(
+                        heard.malformed > 0 && heard.bodies.is_empty(),
+                        "{text:?} is no JSON: {heard:?}"
+                    );
                 }
                 frames.push(text.to_owned());
             }
@@ -171,13 +188,16 @@ fn played(mut input: Input<'_>, protocol: Protocol) {
         if n % 4 == 3 {
             dashboard.flush();
             let snapshot = Arc::new(dashboard.snapshot(now));
-            check(&snapshot, before.as_ref(), choice >= 240);
+            check(&snapshot, before.as_ref());
+            if choice >= 240 {
+                check_metrics(&snapshot);
+            }
             before = Some(snapshot);
         }
     }
     dashboard.flush();
     dashboard.tick(now);
-    check(&Arc::new(dashboard.snapshot(now)), before.as_ref(), false);
+    check(&Arc::new(dashboard.snapshot(now)), before.as_ref());
     if protocol == Protocol::Notifications && !frames.is_empty() {
         compared(&frames, choice >> 4);
     }
@@ -186,16 +206,16 @@ fn played(mut input: Input<'_>, protocol: Protocol) {
 /// The numbers of these frames, all received at the end, in an order and with repetitions that `choice` gives, in one of the
 /// ways that must not matter.
 fn compared(frames: &[String], choice: u8) {
-    let apply = |dashboard: &mut Dashboard, order: &mut dyn Iterator<Item = (usize, &str)>, merges: bool| {
-        for (n, frame) in order {
-            dashboard.frame(n, frame, LATER_MS, merges);
-        }
+    let finish = |mut dashboard: Dashboard| {
         dashboard.flush();
         dashboard.tick(LATER_MS);
         dashboard.snapshot(LATER_MS)
     };
     let mut one = Dashboard::new(Protocol::Notifications, &queues(), START_MS, ROOMY);
-    let one = apply(&mut one, &mut frames.iter().map(String::as_str).enumerate().map(|(_, f)| (0, f)), false);
+    for frame in frames {
+        one.frame(0, frame, LATER_MS);
+    }
+    let one = finish(one);
     // What is too old is not applied, unless its conversation is there: then the order matters.
     if one.counters.late > 0 {
         return;
@@ -205,7 +225,10 @@ fn compared(frames: &[String], choice: u8) {
     }
     // Each frame once or twice, some held back until the end, by two connections.
     let count = frames.len();
-    let step = [1, 5, 7, 11, 13].into_iter().find(|step| count % step != 0).unwrap_or(1);
+    let step = [1, 5, 7, 11, 13]
+        .into_iter()
+        .find(|step| count % step != 0)
+        .unwrap_or(1);
     let mut order: Vec<usize> = (0..count).map(|n| (n * step + usize::from(choice)) % count).collect();
     let (held_back, twice): (Vec<_>, Vec<_>) = order.iter().partition(|n| (**n + usize::from(choice)) % 3 == 0);
     order.retain(|n| !held_back.contains(n));
@@ -217,17 +240,17 @@ fn compared(frames: &[String], choice: u8) {
         _ => ROOMY,
     };
     let mut other = Dashboard::new(Protocol::Notifications, &queues(), START_MS, limits);
-    let mut ticking = 0;
-    if choice & 3 == 1 {
-        // Packed between the frames.
-        for n in &order {
-            other.frame(ticking, &frames[*n], LATER_MS, false);
+    for (at, n) in order.iter().enumerate() {
+        match choice & 3 {
+            2 => drop(other.frame_that_waits(at, &frames[*n], LATER_MS)),
+            _ => drop(other.frame(at, &frames[*n], LATER_MS)),
+        }
+        if choice & 3 == 1 {
+            // What ended is packed, and unpacked by what comes later.
             other.tick(LATER_MS);
-            ticking += 1;
         }
     }
-    let mut all = order.iter().enumerate().map(|(at, n)| (at, frames[*n].as_str()));
-    let other = apply(&mut other, &mut all, choice & 3 == 2);
+    let other = finish(other);
     if other.counters.late > 0 {
         return;
     }
@@ -240,7 +263,7 @@ fn of_redacted(one: &Snapshot, frames: &[String]) {
     let ids: Vec<String> = QUEUES.iter().map(|id| pseudonym(id)).collect();
     let mut other = Dashboard::new(Protocol::Notifications, &ids, START_MS, ROOMY);
     for frame in frames {
-        other.frame(0, &redacted(frame), LATER_MS, false);
+        other.frame(0, &redacted(frame), LATER_MS);
     }
     other.tick(LATER_MS);
     let mut one = counted(one);
@@ -259,11 +282,23 @@ fn time(input: &mut Input<'_>) -> Value {
     let ms = START_MS + i64::from(input.byte() % 48) * 5_000;
     let (secs, ms) = (ms / 1000, ms % 1000);
     let of_day = secs.rem_euclid(86_400);
-    format!("2026-05-04T{:02}:{:02}:{:02}.{ms:03}Z", of_day / 3600, of_day / 60 % 60, of_day % 60).into()
+    format!(
+        "2026-05-04T{:02}:{:02}:{:02}.{ms:03}Z",
+        of_day / 3600,
+        of_day / 60 % 60,
+        of_day % 60
+    )
+    .into()
 }
 
 /// Sets a field in about `of` of 8 cases.
-fn maybe(input: &mut Input<'_>, of: usize, object: &mut Map<String, Value>, key: &str, value: impl FnOnce(&mut Input<'_>) -> Value) {
+fn maybe(
+    input: &mut Input<'_>,
+    of: usize,
+    object: &mut Map<String, Value>,
+    key: &str,
+    value: impl FnOnce(&mut Input<'_>) -> Value,
+) {
     if input.below(8) < of {
         let value = value(input);
         object.insert(key.to_owned(), value);
@@ -275,7 +310,16 @@ fn communication(input: &mut Input<'_>, id: &str) -> Value {
     c.insert("id".to_owned(), format!("{id}-{}", input.below(2)).into());
     maybe(input, 7, &mut c, "state", |input| {
         input
-            .one_of(&["connected", "disconnected", "terminated", "alerting", "scheduled", "parked", "held", "dialing"])
+            .one_of(&[
+                "connected",
+                "disconnected",
+                "terminated",
+                "alerting",
+                "scheduled",
+                "parked",
+                "held",
+                "dialing",
+            ])
             .into()
     });
     maybe(input, 5, &mut c, "connectedTime", time);
@@ -283,20 +327,32 @@ fn communication(input: &mut Input<'_>, id: &str) -> Value {
     maybe(input, 1, &mut c, "startHoldTime", time);
     maybe(input, 2, &mut c, "held", |input| input.is_one_in(2).into());
     maybe(input, 2, &mut c, "disconnectType", |input| {
-        input.one_of(&["peer", "transfer", "endpoint", "transfer.noanswer", "client"]).into()
+        input
+            .one_of(&["peer", "transfer", "endpoint", "transfer.noanswer", "client"])
+            .into()
     });
-    maybe(input, 2, &mut c, "afterCallWorkRequired", |input| input.is_one_in(2).into());
+    maybe(input, 2, &mut c, "afterCallWorkRequired", |input| {
+        input.is_one_in(2).into()
+    });
     maybe(input, 2, &mut c, "afterCallWork", |input| {
         let mut work = Map::new();
         maybe(input, 7, &mut work, "state", |input| {
-            input.one_of(&["pending", "complete", "skipped", "notApplicable", "unknown"]).into()
+            input
+                .one_of(&["pending", "complete", "skipped", "notApplicable", "unknown"])
+                .into()
         });
         maybe(input, 5, &mut work, "startTime", time);
         maybe(input, 4, &mut work, "endTime", time);
         work.into()
     });
     maybe(input, 1, &mut c, "callbackScheduledTime", time);
-    maybe(input, 1, &mut c, "wrapup", |input| json!({"code": "w", "endTime": time(input)}));
+    maybe(
+        input,
+        1,
+        &mut c,
+        "wrapup",
+        |input| json!({"code": "w", "endTime": time(input)}),
+    );
     c.into()
 }
 
@@ -311,8 +367,16 @@ fn participant(input: &mut Input<'_>) -> Value {
     let purpose = if input.is_one_in(12) { odd[n] } else { purposes[n] };
     p.insert("purpose".to_owned(), purpose.into());
     maybe(input, 5, &mut p, "queueId", |input| input.one_of(&QUEUES).into());
-    maybe(input, 1, &mut p, "conversationRoutingData", |input| json!({"queue": {"id": input.one_of(&QUEUES)}}));
-    maybe(input, 2, &mut p, "userId", |input| format!("u{}", input.below(2)).into());
+    maybe(
+        input,
+        1,
+        &mut p,
+        "conversationRoutingData",
+        |input| json!({"queue": {"id": input.one_of(&QUEUES)}}),
+    );
+    maybe(input, 2, &mut p, "userId", |input| {
+        format!("u{}", input.below(2)).into()
+    });
     maybe(input, 6, &mut p, "connectedTime", time);
     maybe(input, 4, &mut p, "endTime", time);
     maybe(input, 2, &mut p, "startAcwTime", time);
@@ -356,12 +420,12 @@ fn made(mut input: Input<'_>) {
     let mut before = None;
     for (n, frame) in frames.iter().enumerate() {
         let now = START_MS + 300_000 + n as i64 * 1_000;
-        let heard = dashboard.frame(0, frame, now, false);
+        let heard = dashboard.frame(0, frame, now);
         assert_eq!((heard.bodies.len(), heard.malformed), (1, 0), "{frame}");
         if n % 3 == 2 {
             dashboard.tick(now);
             let snapshot = Arc::new(dashboard.snapshot(now));
-            check(&snapshot, before.as_ref(), false);
+            check(&snapshot, before.as_ref());
             before = Some(snapshot);
         }
     }

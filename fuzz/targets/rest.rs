@@ -46,7 +46,10 @@ fn answers(bytes: &[u8]) -> Vec<(u16, Vec<u8>, Vec<u8>)> {
 }
 
 fn entries<'a>(body: &'a Value, key: &str) -> Vec<&'a Value> {
-    body[key].as_array().map(|list| list.iter().collect()).unwrap_or_default()
+    body[key]
+        .as_array()
+        .map(|list| list.iter().collect())
+        .unwrap_or_default()
 }
 
 /// The ids of a listing's entities, each once; of users also from an object inside.
@@ -72,7 +75,9 @@ fn is_same_listing(ours: &[(String, Option<String>)], theirs: &[(String, Option<
     ours.len() == theirs.len()
         && ours.iter().zip(theirs).all(|((id, name), (other, full))| {
             let is_name = match (name, full) {
-                (Some(name), Some(full)) => full.starts_with(name.as_str()) && name.len() + 4 > full.len().min(NAME_BYTES),
+                (Some(name), Some(full)) => {
+                    full.starts_with(name.as_str()) && name.len() + 4 > full.len().min(NAME_BYTES)
+                }
                 (None, None) => true,
                 _ => false,
             };
@@ -95,8 +100,15 @@ fuzz_target!(|data: &[u8]| {
             let text = error.to_string();
             let shown = format!("{text}{error:?}");
             assert!(!SECRETS.iter().any(|secret| shown.contains(secret)), "{shown}");
-            assert!(!text.contains(['\n', '\r', '\0', '\u{1b}']) && text.chars().count() < 1500, "{text}");
-            assert!(error.retry_after().is_none_or(|pause| pause <= Duration::from_secs(3600)));
+            assert!(
+                !text.contains(['\n', '\r', '\0', '\u{1b}']) && text.chars().count() < 1500,
+                "{text}"
+            );
+            assert!(
+                error
+                    .retry_after()
+                    .is_none_or(|pause| pause <= Duration::from_secs(3600))
+            );
         }
         Ok(Answered::Named(all)) => {
             let is_short = |(id, name): &(String, Option<String>)| {
@@ -115,7 +127,10 @@ fuzz_target!(|data: &[u8]| {
         Ok(Answered::Rows(all)) => {
             assert_eq!(all.len(), 2, "one entry for each queue that was asked for");
             if let Some(read) = read {
-                let rows: usize = entries(&read, "results").iter().map(|group| entries(group, "data").len()).sum();
+                let rows: usize = entries(&read, "results")
+                    .iter()
+                    .map(|group| entries(group, "data").len())
+                    .sum();
                 assert!(all.iter().map(|(_, rows)| rows).sum::<usize>() <= rows);
             }
         }
@@ -125,7 +140,10 @@ fuzz_target!(|data: &[u8]| {
             }
         }
         Ok(Answered::Token(token, life)) => {
-            assert!(!token.is_empty() && token.bytes().all(|b| b.is_ascii_graphic()), "{token:?}");
+            assert!(
+                !token.is_empty() && token.bytes().all(|b| b.is_ascii_graphic()),
+                "{token:?}"
+            );
             assert!(*life >= Duration::from_secs(1) && *life <= LONGEST_LIFE, "{life:?}");
             if let Some(read) = read {
                 assert_eq!(read["access_token"], token.as_str());
@@ -137,8 +155,13 @@ fuzz_target!(|data: &[u8]| {
             assert!(!id.is_empty());
             // Whoever answers may send the stream nowhere else.
             let rest = address.to_ascii_lowercase();
-            let rest = rest.strip_prefix("wss://streaming.example").unwrap_or_else(|| panic!("{address}"));
-            assert!(rest.is_empty() || rest.starts_with(['/', '?']) || rest.starts_with(":443"), "{address}");
+            let rest = rest
+                .strip_prefix("wss://streaming.example")
+                .unwrap_or_else(|| panic!("{address}"));
+            assert!(
+                rest.is_empty() || rest.starts_with(['/', '?']) || rest.starts_with(":443"),
+                "{address}"
+            );
         }
         Ok(Answered::Listed(all)) => {
             if let Some(read) = read {

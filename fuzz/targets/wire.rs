@@ -34,7 +34,9 @@ fn head(bytes: &[u8]) -> Option<(u16, usize, bool)> {
             _ => lines.push(line),
         }
     }
-    let rest = lines[0].strip_prefix(b"HTTP/1.0").or_else(|| lines[0].strip_prefix(b"HTTP/1.1"))?;
+    let rest = lines[0]
+        .strip_prefix(b"HTTP/1.0")
+        .or_else(|| lines[0].strip_prefix(b"HTTP/1.1"))?;
     let [b' ', digits @ ..] = rest else { return None };
     let (code, reason) = digits.split_at_checked(3)?;
     if !code.iter().all(u8::is_ascii_digit) {
@@ -65,7 +67,10 @@ fn tunnel(mut input: Input<'_>) {
         (Ok(()), Some((status, _, _))) => assert!(is_success(status), "{status} opened a tunnel"),
         (Ok(()), None) => panic!("no complete head opened a tunnel"),
         (Err(error), Some((status, length, true))) => {
-            assert!(!is_success(status) || length < whole.len(), "{status} opened no tunnel: {error}");
+            assert!(
+                !is_success(status) || length < whole.len(),
+                "{status} opened no tunnel: {error}"
+            );
             if !is_success(status) && whole.len() <= 1024 {
                 assert_eq!(error.status(), Some(status), "{error}");
             }
@@ -73,7 +78,11 @@ fn tunnel(mut input: Input<'_>) {
         _ => {}
     }
     if let (Ok(()), true) = (&answer, whole.len() <= 1024) {
-        assert_eq!(read.map(|(_, length, _)| length), Some(whole.len()), "data before the client's was ignored");
+        assert_eq!(
+            read.map(|(_, length, _)| length),
+            Some(whole.len()),
+            "data before the client's was ignored"
+        );
     }
     // In parts it ends at the end of a part, so that only what came with the head is seen.
     if let (Ok(()), Some((status, ..))) = (connect(parts), read) {
@@ -86,8 +95,18 @@ fn tunnel(mut input: Input<'_>) {
     }
 }
 
-const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-const DAYS: [&str; 7] = ["Thursday", "Friday", "Saturday", "Sunday", "Monday", "Tuesday", "Wednesday"];
+const MONTHS: [&str; 12] = [
+    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+];
+const DAYS: [&str; 7] = [
+    "Thursday",
+    "Friday",
+    "Saturday",
+    "Sunday",
+    "Monday",
+    "Tuesday",
+    "Wednesday",
+];
 
 fn number(text: &str, digits: usize) -> Option<i64> {
     (text.len() == digits && text.bytes().all(|b| b.is_ascii_digit())).then(|| text.parse().ok())?
@@ -205,7 +224,11 @@ fn iso(text: &str) -> Option<i64> {
             if !matches!(sign, "+" | "-") || hours > 23 || minutes > 59 {
                 return None;
             }
-            if sign == "-" { -(hours * 60 + minutes) } else { hours * 60 + minutes }
+            if sign == "-" {
+                -(hours * 60 + minutes)
+            } else {
+                hours * 60 + minutes
+            }
         }
     };
     if hour > 23 || minute > 59 || second > 59 {
@@ -236,15 +259,22 @@ fn address(text: &str) {
     let begin = text[..text.len() - rest.len()].to_ascii_lowercase();
     assert_eq!(begin, format!("{scheme}://"));
     let authority = &rest[..rest.find(['/', '?', '#']).unwrap_or(rest.len())];
-    let shown = if host.contains(':') { format!("[{host}]") } else { host.clone() };
+    let shown = if host.contains(':') {
+        format!("[{host}]")
+    } else {
+        host.clone()
+    };
     let given = authority.to_ascii_lowercase();
-    let is_default = given == shown && port == if scheme.ends_with('s') { 443 } else { 80 };
+    let is_default = given == shown && port == if matches!(&*scheme, "https" | "wss") { 443 } else { 80 };
     let given_port = given.strip_prefix(&shown).and_then(|rest| rest.strip_prefix(':'));
     let is_given = given_port.is_some_and(|digits| digits.parse() == Ok(port));
     // An IPv6 address has several texts.
     let is_v6 = host.contains(':') && given.starts_with('[');
     assert!(is_default || is_given || is_v6, "{text:?} leads to {host}:{port}");
-    assert!(!host.is_empty() && port > 0 && !host.contains(['@', '\\', '/', '?', '#', ' ', '%']), "{host:?}");
+    assert!(
+        !host.is_empty() && port > 0 && !host.contains(['@', '\\', '/', '?', '#', ' ', '%']),
+        "{host:?}"
+    );
     assert!(path.starts_with('/'), "{path:?}");
     assert!(query.is_none_or(|query| rest.contains(&query)));
 }

@@ -2,6 +2,9 @@
 //!
 //! In: frames, answers of REST, changes, times · Out: `Snapshot`s · Thread: any (pure).
 
+use std::sync::OnceLock;
+use std::time::Duration;
+
 use super::core::{Core, Observed};
 use crate::base::hash::Seeded;
 use crate::base::receipt::Receipt;
@@ -27,6 +30,21 @@ pub struct FrameHeard {
     pub others: u64,
 }
 
+/// Few windows, which are long, so that a snapshot is quickly made.
+fn settings() -> Settings {
+    static SETTINGS: OnceLock<Settings> = OnceLock::new();
+    let make = || {
+        let config = Config::builder().region("mypurecloud.ie").client_id("fuzz");
+        let config = config.client_secret(Secret::derived("fuzz")).build();
+        let mut settings = Settings::from(&config.expect("it is valid"));
+        settings.windows.service_level = ServiceLevel::Queue;
+        settings.windows.granularity = Duration::from_secs(900);
+        settings.windows.keep = 6;
+        settings
+    };
+    SETTINGS.get_or_init(make).clone()
+}
+
 /// Decoders of two connections, and the dashboard that their events are applied to.
 pub struct Dashboard {
     core: Core,
@@ -44,21 +62,13 @@ impl Dashboard {
     /// Never: the settings are valid.
     #[must_use]
     pub fn new(protocol: Protocol, queues: &[String], start_ms: i64, limits: (usize, usize, usize)) -> Self {
-        let config = Config::builder()
-            .region("mypurecloud.ie")
-            .client_id("fuzz")
-            .protocol(protocol);
-        let config = config
-            .client_secret(Secret::derived("fuzz"))
-            .build()
-            .expect("it is valid");
         let (max_conversations, max_bytes, keep_finished) = limits;
-        let mut settings = Settings {
+        let settings = Settings {
+            protocol,
             max_conversations,
             max_bytes,
-            ..Settings::from(&config)
+            ..settings()
         };
-        settings.windows.service_level = ServiceLevel::Queue;
         let start = Moment::from_epoch_ms(start_ms);
         let hasher = Seeded::random();
         let machine = |connection| {
@@ -116,11 +126,33 @@ impl Dashboard {
         dashboard
     }
 
-    /// Takes a frame of connection 0 or 1. Its events wait to be merged where `merges`, until [`Dashboard::flush`].
-    pub fn frame(&mut self, connection: usize, text: &str, at_ms: i64, merges: bool) -> FrameHeard {
+    /// Takes a frame of connection 0 or 1, and applies its events.
+    pub fn frame(&mut self, connection: usize, text: &str, at_ms: i64) -> FrameHeard {
+        let (events, told) = self.decode(connection, text, at_ms);
+        for event in events {
+            self.core.apply_event(&event);
+        }
+        told
+    }
+
+    /// The same; its events wait until [`Dashboard::flush`], merged with those of the same entity that wait already.
+    pub fn frame_that_waits(&mut self, connection: usize, text: &str, at_ms: i64) -> FrameHeard {
+        let (events, told) = self.decode(connection, text, at_ms);
+        for event in events {
+            let key = entity_key(&event);
+            let same = |waiting: &&mut Event| key.is_some() && entity_key(waiting) == key && fits(waiting, &event);
+            match self.waiting.iter_mut().find(same) {
+                Some(waiting) => merge(waiting, event),
+                None => self.waiting.push(event),
+            }
+        }
+        told
+    }
+
+    fn decode(&mut self, connection: usize, text: &str, at_ms: i64) -> (Vec<Event>, FrameHeard) {
         let at = Moment::from_epoch_ms(at_ms);
         let receipt = Receipt::new(at, self.core.model().as_of(at));
-        let mut all = Vec::new();
+        let (mut all, mut events) = (Vec::new(), Vec::new());
         self.machines[connection % 2].on_text(text, receipt, &mut all);
         self.counters.frames_received += 1;
         let mut told = FrameHeard::default();
@@ -128,26 +160,13 @@ impl Dashboard {
             match heard {
                 Heard::Event(event) => {
                     told.bodies.push(event.body.as_deref().unwrap_or_default().to_owned());
-                    self.take(*event, merges);
+                    events.push(*event);
                 }
                 Heard::Malformed(_) | Heard::Incomplete { .. } => told.malformed += 1,
                 _ => told.others += 1,
             }
         }
-        told
-    }
-
-    fn take(&mut self, event: Event, merges: bool) {
-        if !merges {
-            self.core.apply_event(&event);
-            return;
-        }
-        let key = entity_key(&event);
-        let same = |waiting: &&mut Event| key.is_some() && entity_key(waiting) == key && fits(waiting, &event);
-        match self.waiting.iter_mut().find(same) {
-            Some(waiting) => merge(waiting, event),
-            None => self.waiting.push(event),
-        }
+        (events, told)
     }
 
     /// Applies what waits.
