@@ -150,11 +150,18 @@ fn dates(text: &str) -> Vec<i64> {
             let [day, month, year] = date.split('-').collect::<Vec<_>>()[..] else {
                 return Vec::new();
             };
-            let read = |century: i64| {
-                let name = name.strip_suffix(',')?;
-                of(name, (number(year, 2)? + century, month, number(day, 2)?), time, false)
+            // Of two centuries the one that is near.
+            let read = || {
+                let year = number(year, 2)?;
+                let century = if year < 70 { 2000 } else { 1900 };
+                of(
+                    name.strip_suffix(',')?,
+                    (year + century, month, number(day, 2)?),
+                    time,
+                    false,
+                )
             };
-            [read(1900), read(2000)].into_iter().flatten().collect()
+            read().into_iter().collect()
         }
         // Sun Nov  6 08:49:37 1994
         [name, month, "", day, time, year] => {
