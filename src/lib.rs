@@ -105,7 +105,7 @@ pub mod internals {
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing {
-    pub use crate::audit::fuzzing::audit;
+    pub use crate::audit::fuzzing::verify_audit;
     pub use crate::engine::fuzzing::{Dashboard, FrameHeard};
     pub use crate::engine::replay::fuzzing::replay;
     pub use crate::http_server::fuzzing::{HttpRequest, http_limits, http_requests};

@@ -4,7 +4,7 @@
 #![no_main]
 
 use fuzz::{Input, is_json};
-use genesys_stream::fuzzing::{audit, recorded, redacted_recorded, replay};
+use genesys_stream::fuzzing::{recorded, redacted_recorded, replay, verify_audit};
 use genesys_stream::simulator::Script;
 use genesys_stream::{Config, ErrorKind, Origin, Secret};
 use libfuzzer_sys::fuzz_target;
@@ -82,7 +82,7 @@ fn sha256(line: &[u8]) -> String {
 
 /// The chain once more, by another reading and another hash: whole, or the first line that does not fit is near.
 fn audit_file(text: &[u8]) {
-    let ours = audit(text);
+    let ours = verify_audit(text);
     let mut lines: Vec<&[u8]> = text.split(|byte| *byte == b'\n').collect();
     let has_end = lines.pop().is_some_and(<[u8]>::is_empty);
     let field = |line: &[u8], key: &str| {

@@ -8,7 +8,7 @@ use super::Verifier;
 ///
 /// # Errors
 /// The number of the first broken line.
-pub fn audit(text: &[u8]) -> Result<(u64, Vec<u64>), u64> {
+pub fn verify_audit(text: &[u8]) -> Result<(u64, Vec<u64>), u64> {
     let mut verifier = Verifier::default();
     let mut rest = text;
     while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {

@@ -39,8 +39,8 @@ impl<I> Write for Scripted<'_, I> {
 /// Never: the addresses are valid.
 pub fn connect<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> Result<(), Error> {
     let rules = ProxyRules::new(Some("http://user:password-of-the-proxy@proxy.example:3128"), |_| None)?;
-    let target = Url::parse("https://api.example/").expect("a URL").target;
-    let proxy = rules.choose(&target)?.expect("it is explicit");
+    let target = Url::parse("https://api.example/").expect("it is a valid URL").target;
+    let proxy = rules.choose(&target)?.expect("an explicit proxy is always used");
     proxy.connect(&mut Scripted(parts.into_iter(), &[]), &target)
 }
 

@@ -100,7 +100,7 @@ impl Transport for FromMemory {
 
 fn client() -> RestClient {
     static NET: OnceLock<Arc<Net>> = OnceLock::new();
-    let net = NET.get_or_init(|| Arc::new(Net::with(None, None, |_| None).expect("no settings")));
+    let net = NET.get_or_init(|| Arc::new(Net::with(None, None, |_| None).expect("without settings nothing fails")));
     let https = |name: &str| format!("https://{name}.example");
     let hosts = Hosts {
         region: "example".to_owned(),
