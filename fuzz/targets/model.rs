@@ -234,7 +234,7 @@ fn compared(frames: &[String], choice: u8) {
     let count = frames.len();
     let step = [1, 5, 7, 11, 13]
         .into_iter()
-        .find(|step| count % step != 0)
+        .find(|step| !count.is_multiple_of(*step))
         .unwrap_or(1);
     let mut order: Vec<usize> = (0..count).map(|n| (n * step + usize::from(choice)) % count).collect();
     let (held_back, twice): (Vec<_>, Vec<_>) = order.iter().partition(|n| (**n + usize::from(choice)) % 3 == 0);
