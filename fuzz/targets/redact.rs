@@ -118,22 +118,11 @@ fn member(input: &mut Input<'_>) -> String {
         (0, 1) => format!(r#"{{"a":{text},"b":[{text}]}}"#),
         (0 | 2 | 3, 2) => format!("[{text},[{text}]]"),
         (0, 3) => format!(r#"[{{"value":{text}}}]"#),
-        (0, 4) => format!(r#"{{{text}:1}}"#),
         (1, 0..2) => format!(r#"{{"any":{text},{text}:2}}"#),
         (1, _) => format!(r#"[{text},{{"any":{text}}}]"#),
         _ => text,
     };
-    // The key of an object inside is only removed with the object, or where it looks like an address itself.
-    match (kind, value.contains(":1}")) {
-        (0, true) => format!(
-            "{key}:{}",
-            value
-                .replace(":1}", ":1}")
-                .replacen('{', "[", 1)
-                .replacen(":1}", "]", 1)
-        ),
-        _ => format!("{key}:{value}"),
-    }
+    format!("{key}:{value}")
 }
 
 /// Inserts a member into an object of the text, the chosen one of those that it has.
