@@ -3,7 +3,7 @@ CARGO ?= cargo
 # Seconds until `make demo` ends by itself; empty = until Ctrl-C.
 DURATION ?=
 
-.PHONY: help demo build install uninstall deb dist ordered soak test lint doc features bench parts instructions tools browser screenshots clean
+.PHONY: help demo build install uninstall deb dist ordered soak test lint doc features bench parts instructions fuzz tools browser screenshots clean
 
 help: ## lists these targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -56,6 +56,7 @@ features: ## every combination of features compiles without warnings
 	RUSTFLAGS="-D warnings" $(CARGO) check --locked --lib --no-default-features
 	RUSTFLAGS="-D warnings" $(CARGO) check --locked --no-default-features --features cli
 	RUSTFLAGS="-D warnings" $(CARGO) check --locked --lib --no-default-features --features simulator
+	RUSTFLAGS="-D warnings" $(CARGO) check --locked --lib --no-default-features --features fuzzing
 
 tools: ## installs what `make browser` needs: Chromium, promtool, npm packages (Debian, as root)
 	@tests/browser/install
@@ -83,6 +84,12 @@ parts: ## micro benchmarks of single parts
 
 instructions: ## instructions of an event, counted by valgrind, against committed figures (UPDATE=1 writes them)
 	$(CARGO) bench --locked --no-default-features --bench instructions
+
+# SECS= (for each target; 0: the corpus only), TARGET= (one of them), JOBS= (targets at one time, 2 by default).
+export SECS TARGET JOBS
+
+fuzz: ## attacks parsers, decoders, model and files with libFuzzer (a C++ compiler): SECS=60 each, TARGET=
+	@fuzz/run
 
 clean: ## removes what was built
 	$(CARGO) clean

@@ -101,6 +101,20 @@ pub mod internals {
     pub use crate::protocol::{Events, Heard, KeepBody, Machine, Metrics, Notifications, Options};
 }
 
+/// What the targets in `fuzz/` attack piece by piece; no part of the public interface.
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing {
+    pub use crate::audit::fuzzing::verify_audit;
+    pub use crate::engine::fuzzing::{Dashboard, FrameHeard};
+    pub use crate::engine::replay::fuzzing::replay;
+    pub use crate::http_server::fuzzing::{HttpRequest, http_limits, http_requests};
+    pub use crate::net::fuzzing::{connect, url};
+    pub use crate::output::fuzzing::{pseudonym, recorded, redacted, redacted_recorded};
+    pub use crate::rest::fuzzing::{Answered, SECRETS, http_date, pause, rest_call};
+    pub use crate::web::fuzzing::{day_chart, metrics, page};
+}
+
 pub use base::error::{Error, ErrorKind};
 pub use base::id::Id;
 pub use base::moment::Moment;

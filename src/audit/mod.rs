@@ -6,6 +6,8 @@
 //! changed, removed or moved line is found. No entry holds a secret or anything of a customer.
 
 pub(crate) mod entries;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 #[cfg(feature = "cli")]
 mod verify;
 

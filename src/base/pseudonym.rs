@@ -87,20 +87,21 @@ pub(crate) fn of_topic(topic: &str) -> String {
     let mut before = "";
     for (place, part) in topic.split('.').enumerate() {
         // Combined topics: `v2.users.{id}?presence&routingStatus`.
-        let (part, rest) = part.split_at(part.find('?').unwrap_or(part.len()));
+        let (part, aspects) = part
+            .split_once('?')
+            .map_or((part, None), |(part, aspects)| (part, Some(aspects)));
         let has_id = matches!(before, "queues" | "users" | "conversation") || before == "agent" && place == 4;
-        let is_word = TOPIC_WORDS
-            .iter()
-            .chain(&MEDIA_TOPICS)
-            .any(|word| part.eq_ignore_ascii_case(word));
         if place > 0 {
             shown.push('.');
         }
-        match is_word && !has_id || !topic.contains('.') {
+        match is_word(part) && !has_id || !topic.contains('.') {
             true => shown.push_str(part),
             false => shown.push_str(&of(part)),
         }
-        shown.push_str(rest);
+        for (nth, aspect) in aspects.iter().flat_map(|aspects| aspects.split('&').enumerate()) {
+            shown.push(if nth == 0 { '?' } else { '&' });
+            shown.push_str(&if is_word(aspect) { aspect.into() } else { of(aspect) });
+        }
         before = match has_id {
             true => "",
             false => TOPIC_WORDS
@@ -110,6 +111,11 @@ pub(crate) fn of_topic(topic: &str) -> String {
         };
     }
     shown
+}
+
+fn is_word(part: &str) -> bool {
+    let mut words = TOPIC_WORDS.iter().chain(&MEDIA_TOPICS);
+    words.any(|word| part.eq_ignore_ascii_case(word))
 }
 
 #[cfg(test)]
@@ -161,5 +167,7 @@ mod tests {
             assert_eq!(shown.split('.').count(), topic.split('.').count());
         }
         assert!(of_topic("v2.users.u?presence&routingStatus").ends_with("?presence&routingStatus"));
+        let odd = of_topic("v2.users.u?presence&john");
+        assert!(odd.contains("?presence&h:") && !odd.contains("john"), "{odd}");
     }
 }

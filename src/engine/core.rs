@@ -97,6 +97,12 @@ impl Core {
         &self.model
     }
 
+    /// From now on so many finished conversations are kept whole.
+    #[cfg(feature = "fuzzing")]
+    pub(crate) fn keep_finished(&mut self, at_most: usize) {
+        self.model.keep_finished(at_most);
+    }
+
     /// The state of the stream, and why it is in that state.
     pub(crate) fn state(&self) -> StateAndCause {
         self.connection.state()

@@ -10,6 +10,8 @@ mod clock_log;
 mod connection;
 mod control;
 mod core;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod gaps;
 mod handle;
 #[cfg(feature = "cli")]

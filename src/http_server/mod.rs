@@ -15,6 +15,8 @@ pub(crate) mod connection;
 mod request;
 mod response;
 
+#[cfg(feature = "fuzzing")]
+pub use request::fuzzing;
 pub(crate) use request::{Request, form_pairs};
 pub(crate) use response::{Reply, Response};
 

@@ -2,6 +2,9 @@
 //!
 //! In: bytes of a connection · Out: a [`Request`], or the status of a refusal · Thread: the connection's.
 
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
+
 use super::Limits;
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, TcpStream};
@@ -71,6 +74,8 @@ fn decode(text: &str) -> String {
             b'%' => {
                 let hex = bytes
                     .get(i + 1..i + 3)
+                    // Rust reads `+f` as a number, too.
+                    .filter(|h| h.iter().all(u8::is_ascii_hexdigit))
                     .and_then(|h| std::str::from_utf8(h).ok())
                     .and_then(|h| u8::from_str_radix(h, 16).ok());
                 match hex {

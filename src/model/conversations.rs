@@ -244,7 +244,7 @@ impl Conversations {
     }
 
     /// From now on so many finished conversations are kept whole.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "fuzzing"))]
     pub(crate) fn keep_finished(&mut self, at_most: usize) {
         self.finished_at_most = at_most;
     }

@@ -492,6 +492,12 @@ impl Model {
         self.counters.applied
     }
 
+    /// From now on so many finished conversations are kept whole.
+    #[cfg(feature = "fuzzing")]
+    pub(crate) fn keep_finished(&mut self, at_most: usize) {
+        self.conversations.keep_finished(at_most);
+    }
+
     /// The conversations.
     #[must_use]
     pub fn conversations(&self) -> &Conversations {

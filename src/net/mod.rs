@@ -5,6 +5,8 @@
 pub(crate) mod backoff;
 pub(crate) mod cancel;
 pub(crate) mod dial;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 pub(crate) mod issuer;
 #[cfg(feature = "cli")]
 pub(crate) mod probe;

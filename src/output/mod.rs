@@ -11,6 +11,8 @@ pub(crate) mod callback;
 pub(crate) mod counters;
 mod events;
 mod failure_log;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 pub(crate) mod journal;
 pub(crate) mod last_changes;
 pub(crate) mod lines;

@@ -196,21 +196,7 @@ impl RestClient {
         limits: Limits,
         (budget, clock): (Arc<Budget>, Arc<ServiceClock>),
     ) -> Self {
-        let config = ureq::Agent::config_builder()
-            .http_status_as_error(false)
-            // A redirect could carry the token elsewhere; the API has none.
-            .max_redirects(0)
-            .max_redirects_will_error(false)
-            // The connector chooses the proxy.
-            .proxy(None)
-            .user_agent(USER_AGENT)
-            .accept("application/json")
-            .timeout_global(Some(limits.call))
-            .max_idle_connections(2)
-            .max_idle_age(IDLE_LIMIT)
-            .input_buffer_size(BUFFER_BYTES)
-            .output_buffer_size(BUFFER_BYTES)
-            .build();
+        let config = agent_config(limits);
         let connector = NetConnector {
             net: Arc::clone(&net),
             cancel: cancel.clone(),
@@ -225,6 +211,13 @@ impl RestClient {
             budget,
             clock,
         }
+    }
+
+    /// The same client with another way of connecting.
+    #[cfg(feature = "fuzzing")]
+    pub(super) fn connecting(mut self, agent: impl FnOnce(ureq::config::Config) -> ureq::Agent) -> Self {
+        self.agent = agent(agent_config(self.limits));
+        self
     }
 
     /// The URLs of login, API and sockets.
@@ -336,6 +329,24 @@ impl RestClient {
             other => transient(line_of_peer(&other.to_string())),
         }
     }
+}
+
+fn agent_config(limits: Limits) -> ureq::config::Config {
+    ureq::Agent::config_builder()
+        .http_status_as_error(false)
+        // A redirect could carry the token elsewhere; the API has none.
+        .max_redirects(0)
+        .max_redirects_will_error(false)
+        // The connector chooses the proxy.
+        .proxy(None)
+        .user_agent(USER_AGENT)
+        .accept("application/json")
+        .timeout_global(Some(limits.call))
+        .max_idle_connections(2)
+        .max_idle_age(IDLE_LIMIT)
+        .input_buffer_size(BUFFER_BYTES)
+        .output_buffer_size(BUFFER_BYTES)
+        .build()
 }
 
 fn build(request: &Request<'_>, url: &str) -> Result<http::Request<()>, http::Error> {

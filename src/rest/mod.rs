@@ -7,7 +7,8 @@ mod answer;
 pub(crate) mod channels;
 pub(crate) mod client;
 pub(crate) mod clock;
-
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 pub(crate) mod lookup;
 pub(crate) mod oauth;
 mod paging;

@@ -10,6 +10,8 @@ mod access;
 mod board;
 mod day;
 mod feed;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod metrics;
 mod pages;
 mod picture;

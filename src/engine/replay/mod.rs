@@ -10,6 +10,8 @@ mod delivery;
 #[cfg(test)]
 mod extremes;
 mod file;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod pace;
 mod run;
 mod telling;

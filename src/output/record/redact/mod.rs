@@ -133,6 +133,8 @@ impl<'a> Cursor<'a> {
                 Cow::Borrowed(_) => out.extend_from_slice(quoted),
                 Cow::Owned(shown) => quote(out, &shown),
             },
+            // No topic, so that the words of topics mean nothing in it.
+            Rule::Topic if is_address(decoded) && !decoded.contains('.') => quote(out, &pseudonym::of(decoded)),
             Rule::Topic => quote(out, &pseudonym::of_topic(decoded)),
             Rule::People | Rule::Person => out.extend_from_slice(b"null"),
             Rule::Keep | Rule::KeepMetrics if !is_address(decoded) => out.extend_from_slice(quoted),

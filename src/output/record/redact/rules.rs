@@ -115,6 +115,9 @@ fn rule_of_service(key: &str, inside: Rule) -> Rule {
 
 /// Whether a text looks like an address.
 pub(super) fn is_address(text: &str) -> bool {
+    if text.contains('@') {
+        return true;
+    }
     // Blanks, slashes and quotes before it change nothing for a reader.
     let text = text.trim_start_matches(|c: char| !c.is_alphanumeric() && c != '+');
     let starts = |prefix: &str| {
@@ -127,9 +130,7 @@ pub(super) fn is_address(text: &str) -> bool {
             .filter(|c| !matches!(c, ' ' | '-' | '(' | ')' | '.' | '/'));
         digits.take(5).filter(char::is_ascii_digit).count()
     });
-    text.contains('@')
-        || ["tel:", "sip:", "sips:", "mailto:"].into_iter().any(starts)
-        || number.is_some_and(|digits| digits == 5)
+    ["tel:", "sip:", "sips:", "mailto:"].into_iter().any(starts) || number.is_some_and(|digits| digits == 5)
 }
 
 /// What the program itself looks for in a text that is emptied: the service's answer to a ping, and the status of a refusal.

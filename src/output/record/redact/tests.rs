@@ -51,6 +51,10 @@ fn other_bodies_keep_their_numbers_and_states() {
         redacted(r#"{"source":"PURECLOUD","message":"at the doctor's","to":["a@b.example"],"n\u0061me":"x"}"#),
         r#"{"source":"PURECLOUD","message":"","to":[""],"n\u0061me":""}"#
     );
+    // Found by fuzzing: a handle, and an address where a topic stands.
+    assert_eq!(redacted(r#"{"reason":" @erika"}"#), r#"{"reason":""}"#);
+    let topic = redacted(r#"{"topicName":"(sip:erika"}"#);
+    assert!(topic.contains("\"h:") && !topic.contains("erika"), "{topic}");
     assert_eq!(
         redacted(r#"{"metrics":[{"name":"offered","user":{"name":"Erika"}}]}"#),
         r#"{"metrics":[{"name":"offered","user":{"name":""}}]}"#
