@@ -179,10 +179,12 @@ impl Core {
             Change::Queues(queues) => self.set_queues(queues),
             Change::AnyQueue {} => self.model.set_queues(QueueSet::All),
             Change::Users(names) => {
-                self.model
-                    .set_user_names(names.iter().map(|(user, name)| (user, name.as_deref())));
+                let users = self.model.users_mut();
+                names
+                    .iter()
+                    .for_each(|(user, name)| users.set_name(user, name.as_deref()));
             }
-            Change::Members(all) => self.model.set_memberships(all),
+            Change::Members(all) => self.model.users_mut().set_memberships(all),
             Change::ConnectionOpened { connection } => self.model.connection_opened(connection, now),
             Change::ConnectionEnded { connection } => self.model.connection_closed(connection, now),
             Change::Observations(all) => {

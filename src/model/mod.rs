@@ -78,7 +78,7 @@ use self::unknown::{InGap, WhyUnknown};
 use self::user::Users;
 use crate::base::millis;
 use crate::config::{Config, Protocol, ServiceLevel, ThresholdsConfig, TotalsConfig, WindowsConfig};
-use crate::event::change::{ClockLook, Membership};
+use crate::event::change::ClockLook;
 use crate::event::facts::Facts;
 use crate::event::stats::Name;
 use crate::{Event, EventKind, Id, Moment};
@@ -427,16 +427,9 @@ impl Model {
         self.queues.settings.insert(queue, settings);
     }
 
-    /// Takes names of users; users of whom nothing else is known yet are listed, too.
-    pub(crate) fn set_user_names<'a>(&mut self, names: impl IntoIterator<Item = (&'a Id, Option<&'a str>)>) {
-        for (id, name) in names {
-            self.users.set_name(id, name);
-        }
-    }
-
-    /// Takes the queues of which each user is a member, instead of those that were known.
-    pub(crate) fn set_memberships(&mut self, all: Vec<Membership>) {
-        self.users.set_memberships(all);
+    /// The users, to be told names and memberships.
+    pub(crate) fn users_mut(&mut self) -> &mut Users {
+        &mut self.users
     }
 
     /// A connection's upgrade was requested: from now on it may deliver events that other connections deliver, too.

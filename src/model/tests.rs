@@ -256,7 +256,7 @@ fn rest_facts_count_as_repairs_only() {
 fn users_and_freshness_are_shown() {
     let mut m = model(Protocol::Notifications);
     let id = Id::new("u");
-    m.set_user_names([(&id, Some("Example Agent"))]);
+    m.users_mut().set_name(&id, Some("Example Agent"));
     let user = UserFacts {
         user: id.clone(),
         presence: Some(("ON_QUEUE".into(), Some(at(1)))),

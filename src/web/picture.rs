@@ -39,6 +39,13 @@ use crate::output::last_changes::{Entries, LastChange};
 
 /// Windows of each queue in a picture: as many as the page's charts have room for.
 const WINDOWS: usize = 60;
+/// Windows of all queues in a picture; with more than 1,000 queues each has fewer. One takes some 600 bytes while it is made.
+const WINDOWS_OF_ALL: usize = 60_000;
+
+/// Windows of each queue in a picture of so many.
+fn windows_of_each(queues: usize) -> usize {
+    (WINDOWS_OF_ALL / queues.max(1)).clamp(1, WINDOWS)
+}
 
 type Object = Map<String, Value>;
 
@@ -90,19 +97,21 @@ fn patch(now: &Snapshot, before: Option<&Snapshot>, settings: &Settings) -> Obje
         before.map(|before| object(&Overview::of(before, settings))),
         object(&Overview::of(now, settings)),
     );
+    let of_each = windows_of_each(now.queues.len());
+    let of_each_before = before.map_or(of_each, |before| windows_of_each(before.queues.len()));
     let queues = rows(before.map(|before| &before.queues), &now.queues, |old, queue| {
         // A wait that is as long as in the snapshot before began later.
-        if old == Some(queue) && queue.longest_wait_secs.is_none() {
+        if old == Some(queue) && queue.longest_wait_secs.is_none() && of_each == of_each_before {
             return Object::new();
         }
         let old_numbers = old.zip(before).map(|(old, before)| queue_numbers(old, before.as_of));
         let mut patch = difference(old_numbers, queue_numbers(queue, now.as_of));
-        let newest = |queue: &QueueSnapshot| queue.windows.as_ref().map(|windows| windows.newest(WINDOWS));
-        let old_windows = old.map(|old| newest(old).unwrap_or_default());
+        let newest = |queue: &QueueSnapshot, most| queue.windows.as_ref().map(|windows| windows.newest(most));
+        let old_windows = old.map(|old| newest(old, of_each_before).unwrap_or_default());
         put(
             &mut patch,
             "windows",
-            windows(old_windows.as_deref(), &newest(queue).unwrap_or_default()),
+            windows(old_windows.as_deref(), &newest(queue, of_each).unwrap_or_default()),
         );
         patch
     });

@@ -391,6 +391,41 @@ proptest! {
     }
 }
 
+/// With very many queues each has fewer windows, also those that did not change.
+#[test]
+fn a_picture_of_very_many_queues_has_few_windows_of_each() {
+    let mut one = full();
+    let mut queue = one.queues[&Id::new("a")].clone();
+    queue.longest_wait_secs = None;
+    let window = queue.windows.as_ref().and_then(|windows| windows.last()).unwrap();
+    let windows = (0..60).map(|minute| WindowSnapshot {
+        start: Moment::from_epoch_ms(minute * 60_000),
+        ..window.clone()
+    });
+    queue.windows = Some(windows.collect());
+    one.queues = BTreeMap::from([(Id::new("a"), queue.clone())]);
+    let mut many = one.clone();
+    many.queues
+        .extend((0..7_999).map(|n| (Id::new(&format!("q{n}")), queue.clone())));
+    let mut picture = Value::Null;
+    apply(
+        &mut picture,
+        &read(&event(&scene(one.clone()), None, &SETTINGS))["patch"],
+    );
+    assert_eq!(picture["queues"]["a"]["windows"].as_object().unwrap().len(), 60);
+    apply(
+        &mut picture,
+        &read(&event(&scene(many), Some(&scene(one)), &SETTINGS))["patch"],
+    );
+    for queue in ["a", "q0", "q7998"] {
+        assert_eq!(
+            picture["queues"][queue]["windows"].as_object().unwrap().len(),
+            7,
+            "{queue}"
+        );
+    }
+}
+
 fn without_empty(value: Value) -> Value {
     let Value::Object(object) = value else { return value };
     let parts = object.into_iter().map(|(name, value)| (name, without_empty(value)));
