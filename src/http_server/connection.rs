@@ -15,6 +15,9 @@ use std::time::{Duration, Instant};
 /// connection, and the peer may then lose the reply.
 const DRAIN_TIME: Duration = Duration::from_millis(500);
 
+/// A body of at most this size is written together with its head.
+const COPIED_BYTES: usize = 64 * 1024;
+
 /// Writes all bytes, or fails when that takes longer than `limit` in all, however slowly the peer takes them.
 pub(crate) fn write_within(mut stream: &TcpStream, mut bytes: &[u8], limit: Duration) -> io::Result<()> {
     let deadline = Instant::now() + limit;
@@ -60,13 +63,19 @@ pub(super) fn serve(stream: &Arc<TcpStream>, shared: &Shared, waiting: &Waiting)
         match reply {
             Reply::Response(response) => {
                 let connection = if request.keep_alive { "keep-alive" } else { "close" };
-                let bytes = match request.method.as_str() {
-                    "HEAD" => response.head_bytes(Some(connection)),
-                    _ => response.to_bytes(Some(connection)),
+                let (bytes, rest) = match request.method.as_str() {
+                    "HEAD" => (response.head_bytes(Some(connection)), &[][..]),
+                    // A copy of a large body would take as much memory again.
+                    _ if response.body().len() > COPIED_BYTES => {
+                        (response.head_bytes(Some(connection)), response.body())
+                    }
+                    _ => (response.to_bytes(Some(connection)), &[][..]),
                 };
                 // A peer that does not read its answer waits as one that sends nothing, and goes first where room is needed.
                 waiting.begin(&shared.next_wait);
-                if write_within(stream, &bytes, limits.write_time).is_err() {
+                if write_within(stream, &bytes, limits.write_time).is_err()
+                    || write_within(stream, rest, limits.write_time).is_err()
+                {
                     return;
                 }
                 if !request.keep_alive {

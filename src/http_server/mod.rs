@@ -18,7 +18,7 @@ mod response;
 #[cfg(feature = "fuzzing")]
 pub use request::fuzzing;
 pub(crate) use request::{Request, form_pairs};
-pub(crate) use response::{Reply, Response};
+pub(crate) use response::{Body, Reply, Response};
 
 use std::collections::HashMap;
 use std::io;

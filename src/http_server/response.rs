@@ -4,6 +4,7 @@
 
 use std::fmt::Write as _;
 use std::net::TcpStream;
+use std::ops::{Deref, Range};
 use std::sync::Arc;
 
 /// Takes a connection over. It gets the socket (blocking, with a time limit on writes only) and the bytes that came after
@@ -32,7 +33,26 @@ impl From<Response> for Reply {
 pub(crate) struct Response {
     pub status: u16,
     pub headers: Vec<(String, String)>,
-    pub body: Vec<u8>,
+    pub body: Body,
+}
+
+/// The body of a response.
+#[derive(Debug, Clone)]
+pub(crate) enum Body {
+    Own(Vec<u8>),
+    /// A part of bytes that others have, too.
+    Shared(Arc<[u8]>, Range<usize>),
+}
+
+impl Deref for Body {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Self::Own(bytes) => bytes,
+            Self::Shared(bytes, part) => bytes.get(part.clone()).unwrap_or_default(),
+        }
+    }
 }
 
 impl Response {
@@ -41,14 +61,21 @@ impl Response {
         Response {
             status,
             headers: Vec::new(),
-            body: Vec::new(),
+            body: Body::Own(Vec::new()),
         }
     }
 
     /// A body with its media type.
     pub(crate) fn with_body(status: u16, media_type: &str, body: impl Into<Vec<u8>>) -> Self {
         let mut response = Response::new(status).header("Content-Type", media_type);
-        response.body = body.into();
+        response.body = Body::Own(body.into());
+        response
+    }
+
+    /// As [`Response::with_body`], without a copy.
+    pub(crate) fn with_part(status: u16, media_type: &str, bytes: Arc<[u8]>, part: Range<usize>) -> Self {
+        let mut response = Response::new(status).header("Content-Type", media_type);
+        response.body = Body::Shared(bytes, part);
         response
     }
 
@@ -67,10 +94,13 @@ impl Response {
     /// The whole response. Without `connection`, no `Connection` and `Content-Length` are added to the handler's own fields.
     pub(super) fn to_bytes(&self, connection: Option<&str>) -> Vec<u8> {
         let mut bytes = self.head_bytes(connection);
-        if !self.is_bodyless() {
-            bytes.extend_from_slice(&self.body);
-        }
+        bytes.extend_from_slice(self.body());
         bytes
+    }
+
+    /// The body, if this status has one.
+    pub(super) fn body(&self) -> &[u8] {
+        if self.is_bodyless() { &[] } else { &self.body }
     }
 
     fn is_bodyless(&self) -> bool {

@@ -2,6 +2,7 @@
 //!
 //! In: snapshots, as they come and as they are asked for · Out: bytes · Thread: any (a form is made by the first viewer that needs it; others wait for that).
 
+use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -60,9 +61,10 @@ impl Published {
     }
 
     /// As one line of JSON.
-    pub(super) fn json(&self) -> Vec<u8> {
+    pub(super) fn json(&self) -> (Arc<[u8]>, Range<usize>) {
         let event = self.event();
-        event[self.json_begins..event.len() - 1].to_vec()
+        let part = self.json_begins..event.len() - 1;
+        (event, part)
     }
 
     /// The entity tag: different for each snapshot of each run.

@@ -13,7 +13,7 @@ use super::pages::{self, Page, with_view};
 use super::readiness::{self, Readiness};
 use super::viewer;
 use crate::base::scrub;
-use crate::http_server::{Reply, Request, Response, form_pairs};
+use crate::http_server::{Body, Reply, Request, Response, form_pairs};
 use crate::{Id, Moment};
 
 /// Connections that are left for other requests than those of viewers, where there are many.
@@ -45,7 +45,10 @@ fn html(status: u16, page: &Page) -> Response {
 
 /// Adds the fields that every response has, and removes secrets that a peer repeated.
 fn with_common_fields(mut response: Response) -> Response {
-    scrub::bytes(&mut response.body, 0);
+    // Shared bytes are a snapshot, which was searched when it was written.
+    if let Body::Own(bytes) = &mut response.body {
+        scrub::bytes(bytes, 0);
+    }
     let has = |name: &str| response.headers.iter().any(|(field, _)| field == name);
     let policy = (!has("Content-Security-Policy")).then_some("default-src 'none'; frame-ancestors 'none'");
     let caching = (!has("Cache-Control")).then_some("no-store");
@@ -203,7 +206,8 @@ impl Site {
         let response = if known {
             Response::new(304)
         } else {
-            Response::with_body(200, "application/json", newest.json())
+            let (bytes, part) = newest.json();
+            Response::with_part(200, "application/json", bytes, part)
         };
         response.header("ETag", tag).header("Cache-Control", "no-cache")
     }
