@@ -24,8 +24,6 @@ use crate::audit::Directory;
 use crate::support::peer::peer;
 use crate::support::process::{path, signal};
 
-const MOST_RSS_KB: u64 = 300_000_000 / 1024;
-const OLDEST_SNAPSHOT_MS: i64 = 3_000;
 const LONGEST_STOP: Duration = Duration::from_secs(2);
 /// The service's clock is ours here; times are believed up to ten minutes beyond it.
 const FURTHEST_AHEAD_MS: i64 = 11 * 60_000;
@@ -440,10 +438,10 @@ fn stop(child: &mut Child, seen: &mut Seen, files: &Files) -> Duration {
 
 /// Judges what was measured and what is left; returns the size of log and audit file.
 fn judge(phase: &Phase, files: &Files, lasts: Duration, (stop, sent_bytes): (Duration, u64), seen: &mut Seen) -> u64 {
-    if seen.rss_kb > MOST_RSS_KB {
+    if seen.rss_kb > phase.most_rss_kb {
         seen.fault("memory");
     }
-    if seen.oldest_ms > OLDEST_SNAPSHOT_MS {
+    if seen.oldest_ms > phase.oldest_snapshot_ms {
         seen.fault(OLD);
     }
     if stop > LONGEST_STOP {
