@@ -42,7 +42,7 @@ export RUST_TEST_THREADS ?= 8
 export SECS PHASE
 
 soak: build ## hostile peers against the release binary: memory, snapshot file, stop, secrets (SECS=15 a phase, Linux)
-	GS_PROGRAM=$(CURDIR)/target/release/genesys-stream $(CARGO) test --locked --test it -- --ignored --nocapture --exact soak::no_peer_takes_memory_time_or_secrets
+	ulimit -n $$(ulimit -Hn); GS_PROGRAM=$(CURDIR)/target/release/genesys-stream $(CARGO) test --locked --test it -- --ignored --nocapture --exact soak::no_peer_takes_memory_time_or_secrets
 
 test: ## all default tests
 	$(CARGO) test --locked

@@ -60,7 +60,8 @@
 //!
 //! Callbacks run on threads of their own, one call at a time. A callback that is slow, fails or panics ends nothing; what
 //! it does not take is counted. With [`WhenFull::Block`] the stream waits for it instead. All handles may be used from any
-//! thread. The crate sets no signal handler, prints nothing (it logs through the crate `log`), and has no global state.
+//! thread. The crate sets no signal handler and prints nothing (it logs through the crate `log`). Its only global state is the
+//! secrets that it has to recognise and the key of redaction.
 //!
 //! Dropping or stopping a stream takes at most about two seconds: sockets are closed, what was received is applied,
 //! outputs are finished.

@@ -36,11 +36,12 @@ pub(crate) const PAGE_BYTES: usize = 32 << 20;
 /// Bytes of the identifiers and names in one listing of REST.
 pub(crate) const LISTING_BYTES: usize = 8 << 20;
 
-/// Users; 18 channels hold the topics of 18,000.
+/// Users; the topics of more do not fit into the 20 channels of a client.
 pub(crate) const USERS: usize = 20_000;
 
-/// Bytes of the memberships of users in queues, as an estimate: 10,000 users in 30 queues each have 4.8 MB.
-pub(crate) const MEMBERSHIP_BYTES: usize = 6 << 20;
+/// Bytes of the memberships of users in queues, as an estimate: of 131,000 where ids are UUIDs. Each snapshot has them as text,
+/// too.
+pub(crate) const MEMBERSHIP_BYTES: usize = 2 << 20;
 
 /// Segments of a session in an answer of REST.
 pub(crate) const SEGMENTS: usize = 1_024;

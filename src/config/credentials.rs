@@ -114,16 +114,18 @@ pub(crate) fn read_secret_file(path: &Path) -> Result<Secret, String> {
 
 /// Whether a text is a path rather than a secret: there is such a file, or its directory, or it is written as a path.
 fn names_a_file(path: &Path) -> bool {
-    let has_directory = path.parent().is_some_and(|parent| parent.is_dir());
-    if path.symlink_metadata().is_ok() || has_directory {
-        return true;
-    }
     // As secrets are, and words seldom.
     let is_random = |part: &std::ffi::OsStr| {
         let part = part.as_encoded_bytes();
         let has = |of: fn(&u8) -> bool| part.iter().any(of);
         part.len() >= 16 && has(u8::is_ascii_uppercase) && has(u8::is_ascii_lowercase) && has(u8::is_ascii_digit)
     };
+    let has_directory = path.parent().is_some_and(|parent| parent.is_dir());
+    // Base64 may begin with a slash, and `/` is a directory.
+    let may_be_secret = path.file_name().is_some_and(is_random);
+    if path.symlink_metadata().is_ok() || has_directory && !may_be_secret {
+        return true;
+    }
     let is_name = match path.extension() {
         Some(end) if path.components().count() == 1 => end.len() <= 5 && end.as_encoded_bytes().is_ascii(),
         _ => path.is_absolute() || path.starts_with(".") || path.starts_with("..") || path.starts_with("~"),

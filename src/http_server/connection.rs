@@ -73,8 +73,9 @@ pub(super) fn serve(stream: &Arc<TcpStream>, shared: &Shared, waiting: &Waiting)
                 };
                 // A peer that does not read its answer waits as one that sends nothing, and goes first where room is needed.
                 waiting.begin(&shared.next_wait);
+                let began = Instant::now();
                 if write_within(stream, &bytes, limits.write_time).is_err()
-                    || write_within(stream, rest, limits.write_time).is_err()
+                    || write_within(stream, rest, limits.write_time.saturating_sub(began.elapsed())).is_err()
                 {
                     return;
                 }

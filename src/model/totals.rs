@@ -36,8 +36,9 @@ pub(crate) struct Totals {
     oldest_day: i64,
     /// Windows before this one were dropped for lack of room.
     shortened_to: i64,
-    /// Bytes of all buckets, as an estimate.
-    bytes: usize,
+    /// Bytes of the buckets, as an estimate.
+    day_bytes: usize,
+    window_bytes: usize,
     max_bytes: usize,
     /// Counts for which there was no room.
     untaken: u64,
@@ -85,7 +86,8 @@ impl Totals {
             oldest_window: i64::MIN,
             oldest_day: i64::MIN,
             shortened_to: i64::MIN,
-            bytes: 0,
+            day_bytes: 0,
+            window_bytes: 0,
             max_bytes: usize::MAX,
             untaken: 0,
             has_counted: false,
@@ -110,7 +112,7 @@ impl Totals {
         if oldest_window > self.oldest_window {
             self.drop_windows_before(oldest_window);
         }
-        if self.bytes >= self.max_bytes {
+        if self.window_bytes >= self.max_bytes / 2 {
             self.keep_fewer_windows(self.window_of(now));
         }
         let today = self.day_of(now);
@@ -123,7 +125,7 @@ impl Totals {
             {
                 media.days.retain(|(day, bucket)| {
                     let stays = *day >= today;
-                    self.bytes -= if stays { 0 } else { bucket.bytes() };
+                    self.day_bytes -= if stays { 0 } else { bucket.bytes() };
                     stays
                 });
             }
@@ -137,7 +139,7 @@ impl Totals {
                 while let Some(first) = media.windows.first_entry()
                     && *first.key() < oldest
                 {
-                    self.bytes -= first.remove().bytes();
+                    self.window_bytes -= first.remove().bytes();
                     queue.version += 1;
                 }
             }
@@ -147,7 +149,7 @@ impl Totals {
     /// Drops the older windows, a quarter of the time that is left at once, until a quarter of the room is free.
     #[cold]
     fn keep_fewer_windows(&mut self, current: i64) {
-        while self.oldest_window < current && self.bytes > self.max_bytes / 4 * 3 {
+        while self.oldest_window < current && self.window_bytes > self.max_bytes / 8 * 3 {
             let quarter = current.saturating_sub(self.oldest_window) / 4;
             self.drop_windows_before(self.oldest_window.saturating_add(quarter.max(1)));
             self.shortened_to = self.oldest_window;
@@ -156,7 +158,7 @@ impl Totals {
 
     /// Bytes in memory, as an estimate.
     pub(crate) fn bytes(&self) -> usize {
-        self.bytes
+        self.day_bytes + self.window_bytes
     }
 
     /// How many counts had no room.
@@ -221,8 +223,11 @@ impl Totals {
 
     /// The oldest window that is kept at a moment.
     pub(crate) fn oldest_kept(&self, at: Moment) -> i64 {
-        let oldest = self.window_of(at).saturating_sub(self.keep - 1);
-        oldest.max(self.shortened_to)
+        let current = self.window_of(at);
+        // The service's clock may have gone back since.
+        current
+            .saturating_sub(self.keep - 1)
+            .max(self.shortened_to.min(current))
     }
 
     /// The local midnight before `at`, if totals are of one day.
@@ -265,45 +270,47 @@ impl Totals {
         self.has_counted = true;
         let default_fraction = self.fraction_ms;
         let (oldest_day, oldest_window) = (self.oldest_day, self.oldest_window);
-        let (mut bytes, mut is_taken) = (self.bytes, true);
-        let room = bytes < self.max_bytes;
-        let begins = sign == Sign::Add && room;
+        // Each has a half, so that neither takes the room of the other.
+        let day_room = self.day_bytes < self.max_bytes / 2;
+        let window_room = self.window_bytes < self.max_bytes / 2;
+        let (mut day_bytes, mut window_bytes) = (self.day_bytes, self.window_bytes);
+        let mut is_taken = true;
         let queue = self.queue_mut(queue);
         let fraction = queue.fractions.get(&media).copied().unwrap_or(default_fraction);
         queue.version += 1;
         let totals = queue.media[media as usize].get_or_insert_default();
-        let mut change = |bucket: &mut Bucket| {
+        // Sets how many bytes it has now: none if it is empty and has to go.
+        let mut change = |bucket: &mut Bucket, room: bool, bytes: &mut usize| {
             let before = bucket.bytes();
             is_taken &= change(bucket, room);
-            bytes = bytes + bucket.bytes() - before;
             let is_empty = bucket.is_empty();
-            bytes -= if is_empty { bucket.bytes() } else { 0 };
+            let after = if is_empty { 0 } else { bucket.bytes() };
+            *bytes = (*bytes + after).saturating_sub(before);
             is_empty
         };
         let mut has_room = true;
-        let mut begun = 0;
         if day >= oldest_day {
             let found = totals.days.iter().position(|(of, _)| *of == day);
             let at = found.or_else(|| {
-                begins.then(|| {
+                (sign == Sign::Add && day_room).then(|| {
                     let bucket = Bucket::new(fraction);
-                    begun += bucket.bytes();
+                    day_bytes += bucket.bytes();
                     totals.days.push((day, bucket));
                     totals.days.len() - 1
                 })
             });
             has_room &= at.is_some();
             if let Some(at) = at
-                && change(&mut totals.days[at].1)
+                && change(&mut totals.days[at].1, day_room, &mut day_bytes)
             {
                 totals.days.swap_remove(at);
             }
         }
         if window >= oldest_window {
-            let bucket = if begins {
+            let bucket = if sign == Sign::Add && window_room {
                 Some(totals.windows.entry(window).or_insert_with(|| {
                     let bucket = Box::new(Bucket::new(fraction));
-                    begun += bucket.bytes();
+                    window_bytes += bucket.bytes();
                     bucket
                 }))
             } else {
@@ -311,12 +318,12 @@ impl Totals {
             };
             has_room &= bucket.is_some();
             if let Some(bucket) = bucket
-                && change(bucket)
+                && change(bucket, window_room, &mut window_bytes)
             {
                 totals.windows.remove(&window);
             }
         }
-        self.bytes = bytes + begun;
+        (self.day_bytes, self.window_bytes) = (day_bytes, window_bytes);
         self.untaken += u64::from(sign == Sign::Add && !(has_room && is_taken));
     }
 }

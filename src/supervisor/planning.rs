@@ -3,6 +3,7 @@
 //! In: the answers of the listings, the time · Out: calls for them, a `Plan` · Thread: none of its own (pure).
 
 use std::collections::BTreeSet;
+use std::hash::{BuildHasher as _, RandomState};
 use std::time::{Duration, Instant};
 
 use super::acts::{Act, Call, CallId, Listing, Turn};
@@ -43,6 +44,9 @@ pub(super) struct Planning {
     gone: Vec<Id>,
     /// Keys below `thresholds.queues` that were no queue's name or id at the last listing.
     unmatched: Vec<String>,
+    /// The hash of the memberships that were told last: mostly they are the same again.
+    members: Option<u64>,
+    hasher: RandomState,
     /// How much of a listing was told as unreadable: the next ones mostly have the same.
     unreadable: u32,
 }
@@ -70,6 +74,8 @@ impl Planning {
             named: Vec::new(),
             gone: Vec::new(),
             unmatched: Vec::new(),
+            members: None,
+            hasher: RandomState::new(),
             unreadable: 0,
         }
     }
@@ -322,8 +328,12 @@ impl Planning {
             turn.tell(Change::Users(users.names));
         }
         if let Some(queues) = users.queues {
-            let of_user = |(user, queues)| Membership { user, queues };
-            turn.tell(Change::Members(queues.into_iter().map(of_user).collect()));
+            let hash = self.hasher.hash_one(&queues);
+            if self.members != Some(hash) {
+                self.members = Some(hash);
+                let of_user = |(user, queues)| Membership { user, queues };
+                turn.tell(Change::Members(queues.into_iter().map(of_user).collect()));
+            }
         }
         let wish = Wish {
             queues: &queues,

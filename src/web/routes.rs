@@ -2,8 +2,9 @@
 //!
 //! In: requests · Out: replies · Thread: the connection's.
 
+use std::net::TcpStream;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::access::{Access, Hosts, TokenCheck};
 use super::board::{Board, Picture, Published};
@@ -14,7 +15,13 @@ use super::readiness::{self, Readiness};
 use super::viewer;
 use crate::base::scrub;
 use crate::http_server::{Body, Reply, Request, Response, form_pairs};
+use crate::output::record;
 use crate::{Id, Moment};
+
+/// A snapshot of more queues is written in blocks, without a length: as one text it would take tens of megabytes.
+const IN_ONE_PIECE: usize = 1_000;
+/// Such a snapshot must be taken within this time.
+const ANSWER_TIME: Duration = Duration::from_secs(60);
 
 /// Connections that are left for other requests than those of viewers, where there are many.
 const NOT_FOR_VIEWERS: usize = 32;
@@ -151,7 +158,7 @@ impl Site {
             // The form for it is there.
             "/logout" => Response::new(303).header("Location", "/login").into(),
             "/metrics" => self.metrics(request).into(),
-            "/api/snapshot" => self.snapshot(request).into(),
+            "/api/snapshot" => self.snapshot(request),
             "/api/events" => self.events(request),
             PAGE_DAY => self.day(request).into(),
             _ => self.pictures(request),
@@ -191,9 +198,9 @@ impl Site {
         Response::with_body(200, format.media_type(), text)
     }
 
-    fn snapshot(&self, request: &Request) -> Response {
+    fn snapshot(&self, request: &Request) -> Reply {
         let Some(newest) = self.board.current() else {
-            return nothing_yet();
+            return nothing_yet().into();
         };
         let tag = newest.tag();
         let known = request
@@ -203,13 +210,23 @@ impl Site {
             .flat_map(|(_, tags)| tags.split(','))
             .map(str::trim)
             .any(|known| known == "*" || known.strip_prefix("W/").unwrap_or(known) == tag);
-        let response = if known {
-            Response::new(304)
-        } else {
+        let with_fields = |response: Response| response.header("ETag", tag).header("Cache-Control", "no-cache");
+        if known {
+            return with_fields(Response::new(304)).into();
+        }
+        if newest.snapshot.queues.len() <= IN_ONE_PIECE {
             let (bytes, part) = newest.json();
-            Response::with_part(200, "application/json", bytes, part)
+            return with_fields(Response::with_part(200, "application/json", bytes, part)).into();
+        }
+        let head = Response::with_body(200, "application/json", "").header("Connection", "close");
+        let is_head = request.method == "HEAD";
+        let write = move |stream: Arc<TcpStream>, _| {
+            if !is_head {
+                // The peer notices by the end of the JSON whether all came.
+                let _ = record::write_snapshot(viewer::Within::new(&stream, ANSWER_TIME), &newest.snapshot);
+            }
         };
-        response.header("ETag", tag).header("Cache-Control", "no-cache")
+        Reply::TakeOver(with_fields(head), Box::new(write))
     }
 
     fn events(&self, request: &Request) -> Reply {
@@ -322,3 +339,7 @@ fn is_from_elsewhere(request: &Request) -> bool {
     site.is_some_and(|site| !matches!(site, "same-origin" | "none"))
         || request.header("origin").is_some_and(|origin| !is_ours(origin))
 }
+
+#[cfg(test)]
+#[path = "routes_tests.rs"]
+mod tests;

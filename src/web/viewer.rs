@@ -5,6 +5,7 @@
 //! The thread is woken by a new state, after the time of a heartbeat, or by the end of the feed. While a slow viewer
 //! takes an event, newer states replace each other; a viewer that does not take an event in time is disconnected.
 
+use std::io::{self, Write};
 use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -46,5 +47,29 @@ pub(super) fn serve<T>(stream: &TcpStream, place: &Place<T>, event_of: impl Fn(&
         if sent.is_err() {
             return;
         }
+    }
+}
+
+/// Writes all of an answer within a time.
+pub(super) struct Within<'a> {
+    stream: &'a TcpStream,
+    until: Instant,
+}
+
+impl<'a> Within<'a> {
+    pub(super) fn new(stream: &'a TcpStream, time: Duration) -> Self {
+        let until = Instant::now() + time;
+        Self { stream, until }
+    }
+}
+
+impl Write for Within<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        write_within(self.stream, bytes, self.until.saturating_duration_since(Instant::now()))?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }

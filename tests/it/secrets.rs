@@ -4,12 +4,14 @@
 
 use std::net::SocketAddr;
 use std::sync::Mutex;
+use std::time::Instant;
 
 use base64::Engine as _;
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE};
 use serde_json::{Value, json};
 
 use crate::audit::Directory;
+use crate::support::PATIENCE;
 use crate::support::peer::{Answer, Asked, Behaviour, QUEUES, Running, notification, peer, queues};
 use crate::support::process::program;
 use crate::web_asking::{events, get};
@@ -198,7 +200,9 @@ fn no_artefact_holds_a_secret_that_a_peer_repeated() {
     let bearer = format!("Bearer {PAGE_TOKEN}");
     let fields = [("Authorization", bearer.as_str())];
     // Until the numbers of the frames are there.
+    let deadline = Instant::now() + PATIENCE;
     let snapshot = loop {
+        assert!(Instant::now() < deadline, "the numbers never came");
         let body = get(page, "/api/snapshot", &fields).body;
         if body.contains(r#""interacting":0"#) && body.contains("oUserRoutingStatuses") {
             break body;

@@ -190,3 +190,13 @@ fn a_queue_of_which_all_was_taken_back_has_no_numbers() {
     assert!(is_empty(&t));
     assert_eq!(&*totals(3600, TotalsSince::Start).granularity(), "PT1H");
 }
+
+/// Windows were shortened, and then the service's clock went back.
+#[test]
+fn the_oldest_window_is_never_after_the_current_one() {
+    let mut t = totals(60, TotalsSince::Start);
+    t.shortened_to = 1_000;
+    let at = Moment::from_epoch_ms(900 * 60_000);
+    assert_eq!((t.oldest_kept(at), t.window_of(at)), (900, 900));
+    assert_eq!(t.oldest_kept(Moment::from_epoch_ms(1_001 * 60_000)), 1_000);
+}

@@ -23,6 +23,7 @@ const TIME: usize = 10;
 const MARK: usize = 3;
 /// Members on a queue's own page at most.
 const MOST_MEMBERS: usize = 12;
+const LEAST_MEMBERS: usize = 3;
 
 /// A head, then the agents that the viewer's filter lets through, in the viewer's order. A name is shown where the run
 /// asked for the names of users, else an id.
@@ -34,7 +35,7 @@ pub(super) fn list(view: &View<'_>, cols: usize) -> Vec<Line> {
             "no agent is known: ask for them with --queue all --user queue-members, or --user ID",
         )];
     }
-    let mut lines = table(view, &rows, cols);
+    let mut lines = table(view, &rows, usize::MAX, cols);
     if rows.is_empty() {
         lines.push(said("no agent of this name, status or queue"));
     }
@@ -42,14 +43,14 @@ pub(super) fn list(view: &View<'_>, cols: usize) -> Vec<Line> {
 }
 
 /// The first members of a queue in the viewer's order; none where its members are not known.
-pub(super) fn members(view: &View<'_>, queue: &Id, cols: usize) -> Vec<Line> {
+pub(super) fn members(view: &View<'_>, queue: &Id, (cols, room): (usize, usize)) -> Vec<Line> {
     let rows = order::members(view.snapshot, view.board.agent_order, queue);
     if rows.is_empty() {
         return Vec::new();
     }
-    let shown = &rows[..rows.len().min(MOST_MEMBERS)];
-    let mut lines = table(view, shown, cols);
-    match rows.len() - shown.len() {
+    let most = (room / 6).clamp(LEAST_MEMBERS, MOST_MEMBERS);
+    let mut lines = table(view, &rows, most, cols);
+    match rows.len().saturating_sub(most) {
         0 => {}
         more => lines.push(said(&format!(
             "{more} more: a lists agents, there / takes a queue's name"
@@ -58,7 +59,8 @@ pub(super) fn members(view: &View<'_>, queue: &Id, cols: usize) -> Vec<Line> {
     lines
 }
 
-fn table(view: &View<'_>, rows: &[(&Id, &UserSnapshot)], cols: usize) -> Vec<Line> {
+/// The first `most` rows; agents beyond a limit are counted over all.
+fn table(view: &View<'_>, rows: &[(&Id, &UserSnapshot)], most: usize, cols: usize) -> Vec<Line> {
     let named = Vec::from_iter(rows.iter().map(|(id, user)| {
         let name = user.name.clone().unwrap_or_else(|| short(id));
         (name, order::status(user), *user)
@@ -79,7 +81,7 @@ fn table(view: &View<'_>, rows: &[(&Id, &UserSnapshot)], cols: usize) -> Vec<Lin
         head.add(style_of(*worst), &format!("  {} {beyond} beyond a limit", sign(*worst)));
     }
     let mut lines = vec![head];
-    for ((text, status_text, user), level) in named.iter().zip(levels) {
+    for ((text, status_text, user), level) in named.iter().zip(levels).take(most) {
         let time = user
             .since
             .map(|since| minutes(between(since, view.snapshot.as_of).as_secs_f64()));

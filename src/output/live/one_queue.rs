@@ -29,7 +29,7 @@ pub(super) fn lines(view: &View<'_>, id: &Id, cols: usize, room: usize) -> Vec<L
     }
     lines.push(Line::default());
     lines.extend(by_medium(view, queue, cols));
-    for people in [counts_of_users(queue), agents::members(view, id, cols)] {
+    for people in [counts_of_users(queue), agents::members(view, id, (cols, room))] {
         if !people.is_empty() {
             lines.push(Line::default());
             lines.extend(people);

@@ -96,6 +96,10 @@ impl State {
         self.snapshot.is_some() || !self.items.is_empty()
     }
 
+    fn fills_a_post(&self) -> bool {
+        self.items.len() >= MAX_RECORDS_PER_POST || self.bytes >= MOST_POST_BYTES
+    }
+
     fn has_room(&self, bytes: usize) -> bool {
         self.items.is_empty() || self.items.len() < MAX_QUEUED && self.bytes + bytes <= MOST_BYTES
     }
@@ -217,7 +221,7 @@ impl PostQueue {
             let now = Instant::now();
             let due = match not_before {
                 NotBefore::Now => None,
-                NotBefore::Gathered(_) if state.closing || state.items.len() >= MAX_RECORDS_PER_POST => None,
+                NotBefore::Gathered(_) if state.closing || state.fills_a_post() => None,
                 NotBefore::Gathered(due) | NotBefore::Retry(due) | NotBefore::LastRetry(due) => Some(due),
             };
             let wait = due

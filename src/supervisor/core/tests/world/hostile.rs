@@ -9,8 +9,9 @@ use crate::event::notice::{CloseReason, ConnectionNews};
 use crate::supervisor::acts::{Call, CallId, News};
 use crate::{Error, ErrorKind, Moment};
 
-/// What one line may begin in ten seconds, calls and connections together, however a peer behaves.
-const MOST_BEGUN: usize = 60;
+/// What one line may begin in ten seconds, calls and connections together, however a peer behaves. The most that was seen in
+/// 2,000 histories is 61: the pauses are short while each attempt gets a little further. Without pauses it is thousands.
+const MOST_BEGUN: usize = 200;
 const WINDOW: Duration = Duration::from_secs(10);
 
 /// The longest wait of anything that does not stream: the longest `Retry-After`, and its jitter.

@@ -1,0 +1,83 @@
+//! Answers with snapshots of few and of very many queues.
+//!
+//! In: requests, snapshots · Out: verdicts · Thread: the test's, one that reads.
+
+use std::io::Read as _;
+use std::net::TcpListener;
+
+use super::super::{Settings, testing};
+use super::*;
+use crate::config::TotalsSince;
+use crate::model::snapshot::{QueueSnapshot, Snapshot};
+
+fn site(snapshot: Snapshot) -> Site {
+    let board = Board::new(Settings {
+        stale_after: Duration::from_secs(30),
+        interval: Duration::from_secs(1),
+        totals_since: TotalsSince::Start,
+        source: "service",
+        limits: String::new(),
+    });
+    board.publish(Arc::new(snapshot), Instant::now());
+    let hosts = Hosts::new("127.0.0.1", [127, 0, 0, 1].into(), &[]);
+    Site::new(Arc::new(board), hosts, None, 8)
+}
+
+fn request(method: &str) -> Request {
+    Request {
+        method: method.to_owned(),
+        path: "/api/snapshot".to_owned(),
+        query: String::new(),
+        headers: vec![("host".to_owned(), "localhost".to_owned())],
+        body: Vec::new(),
+        peer: None,
+        keep_alive: true,
+    }
+}
+
+/// What is written after the head.
+fn taken_over(reply: Reply) -> (Response, Vec<u8>) {
+    let Reply::TakeOver(head, take_over) = reply else {
+        panic!("it is one piece");
+    };
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let stream = Arc::new(listener.accept().unwrap().0);
+    let reader = std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        peer.read_to_end(&mut bytes).map(|_| bytes)
+    });
+    take_over(stream, Vec::new());
+    (head, reader.join().unwrap().unwrap())
+}
+
+#[test]
+fn a_snapshot_of_very_many_queues_is_whole_and_has_no_length() {
+    let mut snapshot = testing::snapshot();
+    let queue = |n: usize| (Id::new(&format!("q{n}")), QueueSnapshot::default());
+    snapshot.queues.extend((0..IN_ONE_PIECE).map(queue));
+    let few = site(snapshot.clone());
+    let Reply::Response(response) = few.answer(&request("GET")) else {
+        panic!("it is in blocks");
+    };
+    let read = |bytes: &[u8]| serde_json::from_slice::<serde_json::Value>(bytes).unwrap();
+    let expected = |snapshot: &Snapshot| serde_json::to_value(snapshot).unwrap();
+    assert!(read(&response.body) == expected(&snapshot));
+
+    snapshot.queues.extend([queue(IN_ONE_PIECE)]);
+    let many = site(snapshot.clone());
+    let (head, body) = taken_over(many.answer(&request("GET")));
+    assert!(read(&body) == expected(&snapshot));
+    let field = |name: &str| {
+        head.headers
+            .iter()
+            .find(|(field, _)| field == name)
+            .map(|(_, value)| value.as_str())
+    };
+    assert_eq!((head.status, field("Connection")), (200, Some("close")));
+    let tag = field("ETag").unwrap().to_owned();
+    let mut again = request("GET");
+    again.headers.push(("if-none-match".to_owned(), tag));
+    assert!(matches!(many.answer(&again), Reply::Response(response) if response.status == 304));
+    assert!(taken_over(many.answer(&request("HEAD"))).1.is_empty());
+}
