@@ -160,7 +160,8 @@ fn script(text: &str) {
                 assert!(call != "loop" || n + 1 == calls.len(), "{line:?} is not the last");
             }
             // The same lines once more are later than what comes after them, unless all are at one time or none are there.
-            let is_looped = calls.last().is_some_and(|line| line.ends_with("loop"));
+            let call = calls.last().and_then(|line| line.split_once(char::is_whitespace));
+            let is_looped = call.is_some_and(|(_, call)| call.trim().trim_start_matches("/sim/") == "loop");
             if is_looped {
                 assert!(
                     Script::read(&format!("{text}\n366d reset")).is_err(),
