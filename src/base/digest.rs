@@ -13,6 +13,13 @@ pub(crate) fn sha256_hex(bytes: &[u8]) -> String {
     hex(digest::digest(&digest::SHA256, bytes).as_ref())
 }
 
+/// The first eight bytes of the SHA-256 of `bytes`, big-endian.
+#[cfg(feature = "engine")]
+pub(crate) fn sha256_first_eight(bytes: &[u8]) -> u64 {
+    let digest = digest::digest(&digest::SHA256, bytes);
+    digest.as_ref().iter().take(8).fold(0, |all, byte| all << 8 | u64::from(*byte))
+}
+
 /// HMAC-SHA-256 of `bytes` under `key`.
 pub(crate) fn hmac_sha256_hex(key: &Secret, bytes: &[u8]) -> String {
     let key = hmac::Key::new(hmac::HMAC_SHA256, key.reveal().as_bytes());

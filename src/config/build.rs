@@ -122,6 +122,17 @@ pub(crate) fn build(layers: &Layers<'_>) -> Result<(Config, Vec<String>), Error>
     let agent_limits = read_agent_limits(&mut r);
     let outputs = read_outputs(&mut r);
     let http = read_http(&mut r);
+    #[cfg(feature = "engine")]
+    let engine = super::engine::read_engine(&mut r, protocol);
+    #[cfg(feature = "engine")]
+    let (hosts, client_id, client_secret) = match engine.only_shows() {
+        true => (
+            Some(hosts.unwrap_or_else(|| Hosts::none(&engine.org))),
+            Some(client_id.unwrap_or_default()),
+            Some(client_secret.unwrap_or_else(|| Secret::new(""))),
+        ),
+        false => (hosts, client_id, client_secret),
+    };
 
     let file_complete = !layers
         .problems
@@ -169,6 +180,8 @@ pub(crate) fn build(layers: &Layers<'_>) -> Result<(Config, Vec<String>), Error>
         agent_limits,
         outputs,
         http,
+        #[cfg(feature = "engine")]
+        engine,
     };
     Ok((config, notes))
 }

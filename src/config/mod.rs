@@ -7,6 +7,8 @@ mod build;
 mod builder;
 mod canonical;
 mod credentials;
+#[cfg(feature = "engine")]
+pub(crate) mod engine;
 mod json;
 pub(crate) mod message;
 mod metrics;
@@ -150,4 +152,7 @@ pub struct Config {
     pub(crate) outputs: OutputsConfig,
     /// The small HTTP server.
     pub(crate) http: HttpConfig,
+    /// Sharing through Redis.
+    #[cfg(feature = "engine")]
+    pub(crate) engine: engine::EngineConfig,
 }

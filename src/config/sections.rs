@@ -25,6 +25,19 @@ pub struct Hosts {
     pub streaming: String,
 }
 
+#[cfg(feature = "engine")]
+impl Hosts {
+    /// Of a process that does not connect to Genesys; `region` is shown.
+    pub(crate) fn none(region: &str) -> Self {
+        Self {
+            region: region.to_owned(),
+            login: String::new(),
+            api: String::new(),
+            streaming: String::new(),
+        }
+    }
+}
+
 /// What is subscribed.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Subscribe {

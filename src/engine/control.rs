@@ -9,6 +9,8 @@ use crossbeam_channel::Sender;
 
 use crate::event::change::Change;
 use crate::event::facts::ConversationFacts;
+#[cfg(feature = "engine")]
+use crate::event::gap::GapTopics;
 use crate::event::state::{ConnectionState, StateChange};
 use crate::model::snapshot::Snapshot;
 use crate::{Id, Moment};
@@ -22,6 +24,12 @@ pub(crate) enum Control {
     Ask(Ask),
     /// No event comes any more.
     Finish(Finish),
+    /// From now on this core counts, which was fed with what happened before.
+    #[cfg(feature = "engine")]
+    Replace(Box<super::core::Core>),
+    /// The closed gaps of these topics that began at `from` were filled in completely.
+    #[cfg(feature = "engine")]
+    Filled { topics: GapTopics, from: Moment },
 }
 
 /// A question. The caller may have timed out; then nobody receives the answer.
@@ -85,6 +93,21 @@ impl From<Change> for Control {
 impl From<Ask> for Control {
     fn from(ask: Ask) -> Self {
         Self::Ask(ask)
+    }
+}
+
+#[cfg(feature = "engine")]
+impl From<Box<super::core::Core>> for Control {
+    fn from(core: Box<super::core::Core>) -> Self {
+        Self::Replace(core)
+    }
+}
+
+#[cfg(feature = "engine")]
+impl ControlSender {
+    /// The closed gaps of these topics that began at `from` were filled in completely.
+    pub(crate) fn filled(&self, topics: GapTopics, from: Moment) {
+        let _ = self.0.send(Control::Filled { topics, from });
     }
 }
 

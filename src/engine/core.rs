@@ -103,6 +103,12 @@ impl Core {
         self.model.keep_finished(at_most);
     }
 
+    /// Its next snapshot has the number after the last one of `before`, which it replaces.
+    #[cfg(feature = "engine")]
+    pub(super) fn continue_from(&mut self, before: &Self) {
+        self.model.continue_from(&before.model);
+    }
+
     /// The state of the stream, and why it is in that state.
     pub(crate) fn state(&self) -> StateAndCause {
         self.connection.state()

@@ -51,16 +51,16 @@ pub(crate) struct AggregatorParts<'a> {
 
 /// See the module.
 pub(crate) struct Aggregator {
-    core: Core,
+    pub(super) core: Core,
     buffer: BufferReceiver,
     /// The batch that is being applied.
     batch: Batch,
     /// Whether the last batch was part of a flood.
     floods: bool,
     control: Receiver<Control>,
-    telemetry: Arc<Telemetry>,
+    pub(super) telemetry: Arc<Telemetry>,
     outputs: Outputs,
-    journal: Journal,
+    pub(super) journal: Journal,
     repairs: Option<Sender<Repair>>,
     clock: Arc<ServiceClock>,
     /// The newest time inside facts that the clock was told.
@@ -287,7 +287,13 @@ impl Aggregator {
             let told = |watcher: &Sender<StateAndCause>| watcher.send((change.state, change.cause.clone())).is_ok();
             self.watchers.retain(told);
         }
+        #[cfg(feature = "engine")]
+        let told = self.journal.share.as_ref().map(|_| change.clone());
         let effects = self.core.apply(change, now);
+        #[cfg(feature = "engine")]
+        if let Some(change) = told {
+            self.share(change, &effects, now);
+        }
         self.carry_out(effects);
         now
     }
@@ -319,6 +325,13 @@ impl Aggregator {
                 self.apply(change);
             }
             Control::Ask(ask) => self.answer(ask),
+            #[cfg(feature = "engine")]
+            Control::Replace(core) => self.replace(*core),
+            #[cfg(feature = "engine")]
+            Control::Filled { topics, from } => {
+                let ids = self.core.closed_gaps(&topics, from);
+                self.apply(Change::GapsRepaired { ids });
+            }
             Control::Finish(finish) => return Some(finish),
         }
         None

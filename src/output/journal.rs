@@ -15,6 +15,9 @@ pub(crate) type Deliver<T> = Arc<dyn Fn(T) + Send + Sync>;
 pub(crate) struct Journal {
     pub(crate) audit: Option<Deliver<Entry>>,
     pub(crate) record: Option<Deliver<Line>>,
+    /// Tells the readers of a shared stream.
+    #[cfg(feature = "engine")]
+    pub(crate) share: Option<Deliver<super::shared::Shared>>,
 }
 
 impl Journal {

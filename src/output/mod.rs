@@ -21,6 +21,8 @@ pub(crate) mod live;
 pub(crate) mod record;
 pub(crate) mod recorder;
 pub(crate) mod recording;
+#[cfg(feature = "engine")]
+pub(crate) mod shared;
 pub(crate) mod sink;
 pub(crate) mod snapshot_file;
 pub(crate) mod snapshots;
@@ -71,6 +73,9 @@ pub(crate) enum Item {
     Audited(Arc<Entry>),
     /// A line of the recording; sent through a [`sink::OutputSender`] only.
     Recorded(Arc<Line>),
+    /// What is told the readers of a shared stream; sent through a [`sink::OutputSender`] only.
+    #[cfg(feature = "engine")]
+    Shared(Arc<shared::Shared>),
 }
 
 impl Item {
@@ -79,6 +84,8 @@ impl Item {
         match self {
             Self::Event(event) => event.bytes(),
             Self::Recorded(line) => size_of::<Line>() + line.text_bytes(),
+            #[cfg(feature = "engine")]
+            Self::Shared(_) => 1024,
             // Few, or of a size that does not depend on what is received.
             Self::State(_) | Self::Gap(_) | Self::Alert(_) | Self::Snapshot(_) | Self::Audited(_) => 256,
         }

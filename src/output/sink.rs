@@ -288,6 +288,8 @@ impl Output {
             Item::State(_) | Item::Gap(_) => self.wants.changes,
             Item::Alert(_) => self.wants.alerts,
             Item::Snapshot(_) | Item::Audited(_) | Item::Recorded(_) => false,
+            #[cfg(feature = "engine")]
+            Item::Shared(_) => false,
         }
     }
 
