@@ -85,6 +85,8 @@ mod preflight;
 mod protocol;
 mod reader;
 mod rest;
+#[cfg(feature = "engine")]
+mod sharing;
 #[cfg(feature = "simulator")]
 pub mod simulator;
 mod stream;

@@ -82,6 +82,9 @@ pub struct RunFlags {
     pub output: OutputFlags,
     #[command(flatten)]
     pub engine: EngineFlags,
+    #[cfg(feature = "engine")]
+    #[command(flatten)]
+    pub sharing: SharingFlags,
     #[command(flatten)]
     pub stop: StopFlags,
 }
@@ -320,6 +323,28 @@ pub struct EngineFlags {
     /// Do not use REST to read the state at the start and to repair gaps
     #[arg(long, hide_short_help = true)]
     pub no_backfill: bool,
+}
+
+/// Sharing through Redis.
+#[cfg(feature = "engine")]
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Sharing (see docs/sharing.md)")]
+pub struct SharingFlags {
+    /// Read Genesys and publish facts to this Redis, for dashboards that run with --from
+    #[arg(long, value_name = "URL", value_hint = ValueHint::Url)]
+    pub publish: Option<String>,
+    /// Show what all readers publish to this Redis; needs no Genesys account
+    #[arg(long, value_name = "URL", value_hint = ValueHint::Url)]
+    pub from: Option<String>,
+    /// Organisation: all its readers and dashboards give the same
+    #[arg(long, value_name = "ORG", value_hint = ValueHint::Other)]
+    pub org: Option<String>,
+    /// Name of this reader, its own within the organisation
+    #[arg(long, value_name = "NAME", value_hint = ValueHint::Other)]
+    pub name: Option<String>,
+    /// Take this part of all queues and users only [default: 1/1]
+    #[arg(long, value_name = "PART/PARTS", value_hint = ValueHint::Other)]
+    pub share: Option<String>,
 }
 
 /// When the program stops by itself.

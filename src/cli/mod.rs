@@ -104,6 +104,8 @@ fn run(flags: &RunFlags, log: &logging::LogTarget) -> Result<(), Error> {
     settings.subscription(&flags.subscription);
     settings.output(&flags.output);
     settings.engine(&flags.engine);
+    #[cfg(feature = "engine")]
+    settings.sharing(&flags.sharing);
     let options = settings.stop(&flags.stop);
     let (config, notes) = settings.builder.build_with_notes()?;
     let process = Process {

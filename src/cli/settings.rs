@@ -129,6 +129,15 @@ impl Settings {
         }
     }
 
+    #[cfg(feature = "engine")]
+    pub fn sharing(&mut self, flags: &super::args::SharingFlags) {
+        self.text("engine.publish", "--publish", &flags.publish);
+        self.text("engine.from", "--from", &flags.from);
+        self.text("engine.org", "--org", &flags.org);
+        self.text("engine.name", "--name", &flags.name);
+        self.text("engine.share", "--share", &flags.share);
+    }
+
     /// The options; a wrong value is added to the problems of the configuration.
     pub fn stop(&mut self, flags: &StopFlags) -> RunOptions {
         let mut options = RunOptions {

@@ -35,6 +35,9 @@ pub(crate) enum Notice {
     },
     /// An output ended for good (closed stdout): nobody reads us any more.
     OutputClosed(String),
+    /// Publishing cannot go on: the engine refuses us, or another process uses our name.
+    #[cfg(feature = "engine")]
+    EngineRefused(Error),
     /// The service refused the token of now: another is needed.
     TokenRefused,
     /// It is not clear what time it is at the service: an answer is needed, for its date.

@@ -80,6 +80,8 @@ impl Lines {
             Item::Gap(gap) => line(out, gap.to.unwrap_or(gap.from), &self::gap(gap)),
             Item::Alert(alert) => line(out, alert.at, &self::alert(alert)),
             Item::Audited(_) | Item::Recorded(_) => return Rendered::Nothing,
+            #[cfg(feature = "engine")]
+            Item::Shared(_) => return Rendered::Nothing,
         }
         Rendered::Plain
     }

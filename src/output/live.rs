@@ -248,6 +248,8 @@ impl Sink for Live {
                 self.changes.take(&item, ahead_ms);
             }
             Item::Event(_) | Item::Audited(_) | Item::Recorded(_) => return Ok(()),
+            #[cfg(feature = "engine")]
+            Item::Shared(_) => return Ok(()),
         }
         counters.wrote(1);
         Ok(())

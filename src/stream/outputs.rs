@@ -122,6 +122,34 @@ pub(super) fn start_journal(config: &Config, spawner: &OutputSpawner, outputs: &
     Ok(journal)
 }
 
+/// Starts the output that publishes through Redis, where `engine.publish` is set.
+///
+/// # Errors
+/// When the system gives no thread, or the CA file cannot be used.
+#[cfg(feature = "engine")]
+pub(super) fn start_publisher(
+    parts: crate::sharing::PublisherParts,
+    spawner: &OutputSpawner,
+    journal: &mut Journal,
+    outputs: &mut Outputs,
+) -> Result<(), Error> {
+    let engine = &parts.config.engine;
+    if engine.publish.is_empty() {
+        return Ok(());
+    }
+    // Its thread never waits for the network, so that nothing gathers in front of it for long.
+    let room = Room {
+        items: 1 << 20,
+        bytes: engine.buffer_bytes,
+    };
+    let publisher = Box::new(crate::sharing::Publisher::start(parts)?);
+    let output = spawner.spawn_with("engine", publisher, Handover::DropWhenFull, room)?;
+    let sender = output.sender();
+    journal.share = Some(Arc::new(move |shared| sender.offer(Item::Shared(Arc::new(shared)))));
+    outputs.add(output);
+    Ok(())
+}
+
 /// Whether an output shows bodies: one of the builder, or a webhook that gets events.
 pub(super) fn keep_body(of_builder: KeepBody, config: &Config) -> KeepBody {
     match &config.outputs.webhook {

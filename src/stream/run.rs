@@ -130,6 +130,18 @@ impl StreamBuilder {
         };
         let mut all = Outputs::default();
         let journal = outputs::start_journal(&config, &spawner, &mut all)?;
+        #[cfg(feature = "engine")]
+        let journal = {
+            let mut journal = journal;
+            let parts = crate::sharing::PublisherParts {
+                config: Arc::clone(&config),
+                control: control.clone(),
+                notices: notices.clone(),
+                clock: Arc::clone(rest.clock()),
+            };
+            outputs::start_publisher(parts, &spawner, &mut journal, &mut all)?;
+            journal
+        };
         outputs::start(self.outputs, server, &config, &net, &spawner, &mut all)?;
         let keep_body = outputs::keep_body(self.keep_body, &config);
 

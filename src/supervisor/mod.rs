@@ -208,6 +208,8 @@ impl Supervisor {
                 let error = Error::new(ErrorKind::Internal, "aggregating", what);
                 return ControlFlow::Break(End::GaveUp(error));
             }
+            #[cfg(feature = "engine")]
+            Notice::EngineRefused(error) => return ControlFlow::Break(End::GaveUp(error)),
             Notice::ClockUnsure => {
                 self.calls.ask_the_time();
                 return ControlFlow::Continue(());

@@ -283,6 +283,8 @@ impl Planning {
     }
 
     fn make_plan(&mut self, listing: Listing, config: &Config, turn: &mut Turn<'_>) -> Result<Plan, Error> {
+        #[cfg(feature = "engine")]
+        let listing = of_share(listing, config.engine.share);
         let Listing {
             choice,
             users,
@@ -365,6 +367,21 @@ fn follows(config: &Config) -> bool {
 fn wants_queues(config: &Config) -> bool {
     let subscribe = &config.subscribe;
     subscribe.all_queues() || !subscribe.queues.is_empty()
+}
+
+/// What this process takes of all queues and users.
+#[cfg(feature = "engine")]
+fn of_share(mut listing: Listing, share: crate::config::engine::Share) -> Listing {
+    let takes = |id: &Id| share.takes(&id.to_string());
+    if let Some(queues) = &mut listing.choice.queues {
+        queues.retain(|queue| takes(&queue.id));
+    }
+    listing.choice.gone.retain(takes);
+    listing.users.names.retain(|user, _| takes(user));
+    if let Some(queues) = &mut listing.users.queues {
+        queues.retain(|user, _| takes(user));
+    }
+    listing
 }
 
 /// The chosen queues, and those that a free topic names.

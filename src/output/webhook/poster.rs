@@ -118,6 +118,8 @@ impl Poster {
                         Item::Alert(alert) => record::alert(&mut body, alert, self.settings.bodies),
                         Item::Snapshot(snapshot) => record::snapshot(&mut body, snapshot, self.settings.bodies),
                         Item::Audited(_) | Item::Recorded(_) => {}
+                        #[cfg(feature = "engine")]
+                        Item::Shared(_) => {}
                     }
                 }
                 (seq, *number, body)

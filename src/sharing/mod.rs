@@ -1,0 +1,26 @@
+//! Sharing through Redis: one process reads Genesys and publishes facts, others show them.
+//!
+//! In: what a run's engine applies · Out: entries of a Redis stream, and a dashboard that is fed from such streams · Thread:
+//! see the submodules.
+//!
+//! A reader publishes to a stream of its own ([`publisher`]); a dashboard reads the streams of all readers ([`follower`]).
+//! `docs/sharing.md` describes keys and entries.
+
+mod client;
+mod entry;
+mod held;
+mod outbox;
+mod publisher;
+mod resp;
+
+pub(crate) use self::publisher::{Publisher, PublisherParts};
+
+/// The stream of a reader.
+fn stream_key(org: &str, name: &str) -> String {
+    format!("gs:{{{org}:{name}}}:s")
+}
+
+/// The readers of an organisation.
+fn readers_key(org: &str) -> String {
+    format!("gs:{{{org}}}:readers")
+}

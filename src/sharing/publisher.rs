@@ -1,0 +1,517 @@
+//! The output that publishes a run's facts to a Redis stream.
+//!
+//! In: events, and what the engine tells · Out: entries, acknowledged and sent again after a connection was lost · Thread:
+//! `gs-out-engine` takes, `gs-publish` talks to the engine, `gs-register` keeps the reader listed.
+//!
+//! Taking never waits for the network. What the engine does not take waits here, within `engine.buffer_bytes`.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+
+use super::client::{Engine, Node};
+use super::entry::{Content, Entry, EntryId, SharedEvent, VERSION, What};
+use super::held::Held;
+use super::outbox::{Numbered, Outbox, Resumed};
+use super::resp::{self, Reply};
+use super::{readers_key, stream_key};
+use crate::config::Config;
+use crate::engine::ControlSender;
+use crate::event::change::Change;
+use crate::event::gap::GapTopics;
+use crate::event::notice::Notice;
+use crate::event::state::ConnectionState;
+use crate::model::snapshot::Snapshot;
+use crate::net::Cancel;
+use crate::output::Item;
+use crate::output::counters::OutputCounters;
+use crate::output::shared::{Shared, Told};
+use crate::output::sink::{Closed, Events, Sink, Snapshots, Wants};
+use crate::rest::ServiceClock;
+use crate::{Error, ErrorKind, Moment};
+
+/// Bytes of entries that are sent before their replies are read.
+const BATCH_BYTES: usize = 512 << 10;
+/// A reply to one of them comes within this time.
+const REPLY_LIMIT: Duration = Duration::from_secs(10);
+/// How long the stream of an earlier process must stand still before this one goes on with it: longer than between two
+/// signs of life.
+const STANDS_STILL: Duration = Duration::from_millis(2_500);
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// Between two looks whether another process writes, and between two trims.
+const CHECK_EVERY: Duration = Duration::from_secs(1);
+/// Pauses after failures: the first, and the longest.
+const PAUSES: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(5)];
+/// Between two registrations.
+const REGISTER_EVERY: Duration = Duration::from_secs(5);
+/// The line of the gap between an earlier process and this one.
+const RESTART_LINE: usize = usize::MAX;
+/// What the end of the run waits for the engine to take.
+const END_LIMIT: Duration = Duration::from_millis(500);
+
+/// What the publisher is given.
+pub(crate) struct PublisherParts {
+    pub(crate) config: Arc<Config>,
+    pub(crate) control: ControlSender,
+    pub(crate) notices: Sender<Notice>,
+    pub(crate) clock: Arc<ServiceClock>,
+}
+
+/// See the module.
+pub(crate) struct Publisher {
+    common: Arc<Common>,
+    wake: Sender<()>,
+    agent_names: bool,
+    /// When all that holds was told last.
+    told_at: Instant,
+    tell_every: Duration,
+    /// Counted as missed when this was looked at last.
+    missed: u64,
+    cancel: Cancel,
+    done: Receiver<()>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// What the threads of a publisher share.
+struct Common {
+    outbox: Mutex<Outbox>,
+    counters: OnceLock<Arc<OutputCounters>>,
+    is_ending: AtomicBool,
+    restart: Mutex<Restart>,
+    control: ControlSender,
+}
+
+/// The gap between an earlier process of this name and this one.
+#[derive(Default)]
+struct Restart {
+    is_open: bool,
+    /// When this process streamed for the first time.
+    streaming: Option<Moment>,
+}
+
+impl Common {
+    fn outbox(&self) -> MutexGuard<'_, Outbox> {
+        self.outbox.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn restart(&self) -> MutexGuard<'_, Restart> {
+        self.restart.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The earlier process covered its topics until `from` of our clock.
+    fn open_restart(&self, from: Moment) {
+        let mut restart = self.restart();
+        self.control.send(Change::GapOpened {
+            line: RESTART_LINE,
+            topics: GapTopics::All,
+            from,
+            cause: "the reader was restarted".to_owned(),
+        });
+        restart.is_open = true;
+        self.close_restart(&mut restart);
+    }
+
+    fn on_streaming(&self, at: Moment) {
+        let mut restart = self.restart();
+        restart.streaming.get_or_insert(at);
+        self.close_restart(&mut restart);
+    }
+
+    fn close_restart(&self, restart: &mut Restart) {
+        if let (true, Some(to)) = (restart.is_open, restart.streaming) {
+            restart.is_open = false;
+            self.control.send(Change::GapClosed { line: RESTART_LINE, to });
+        }
+    }
+
+    fn count_written(&self, count: u64) {
+        self.counters.get().inspect(|counters| counters.wrote(count));
+    }
+}
+
+impl Publisher {
+    /// Starts its threads.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Configuration`] for a CA file that cannot be used, [`ErrorKind::Local`] when the system gives no thread.
+    pub(crate) fn start(parts: PublisherParts) -> Result<Self, Error> {
+        let config = &parts.config.engine;
+        let cancel = Cancel::new();
+        let engine = Engine::new(&config.publish, &parts.config, cancel.clone())?;
+        let run = format!("{:016x}", fastrand::u64(..));
+        let share = format!("{}/{}", config.share.part, config.share.of);
+        let held = Held::new(run.clone(), share.clone());
+        let common = Arc::new(Common {
+            outbox: Mutex::new(Outbox::new(held, config.buffer_bytes, config.ring)),
+            counters: OnceLock::new(),
+            is_ending: AtomicBool::new(false),
+            restart: Mutex::default(),
+            control: parts.control,
+        });
+        let (wake, woken) = bounded(1);
+        let (alive, done) = bounded(0);
+        let sending = Sending {
+            key: stream_key(&config.org, &config.name),
+            retention: config.retention,
+            common: Arc::clone(&common),
+            engine: engine.clone(),
+            woken,
+            notices: parts.notices,
+            clock: parts.clock,
+            has_begun: false,
+            is_warned: false,
+        };
+        let register = Register {
+            key: readers_key(&config.org),
+            name: config.name.clone(),
+            value: serde_json::json!({"run": run, "share": share, "version": env!("CARGO_PKG_VERSION")}).to_string(),
+            engine,
+        };
+        let spawn = |name: &str, work: Box<dyn FnOnce() + Send>| {
+            let spawned = std::thread::Builder::new().name(name.to_owned()).spawn(work);
+            spawned.map_err(|error| Error::caused_by(ErrorKind::Local, "starting a thread that publishes", error))
+        };
+        let thread = spawn(
+            "gs-publish",
+            Box::new(move || {
+                let _alive: Sender<()> = alive;
+                sending.run();
+            }),
+        )?;
+        spawn("gs-register", Box::new(move || register.run()))?;
+        Ok(Self {
+            common,
+            wake,
+            agent_names: config.agent_names,
+            told_at: Instant::now(),
+            // So that what is kept holds it several times.
+            tell_every: (config.retention / 12).max(Duration::from_secs(10)),
+            missed: 0,
+            cancel,
+            done,
+            thread: Some(thread),
+        })
+    }
+
+    fn push(&mut self, content: &Content, counters: &OutputCounters) {
+        let mut outbox = self.common.outbox();
+        // What the queue in front of us had no room for.
+        let missed = counters.counts().missed;
+        if missed > self.missed {
+            outbox.lost(content.at);
+        }
+        if self.told_at.elapsed() >= self.tell_every {
+            self.told_at = Instant::now();
+            outbox.want_about();
+        }
+        outbox.push(content, true);
+        counters.missed(outbox.take_missed());
+        self.missed = counters.counts().missed;
+    }
+
+    fn share(&mut self, shared: &Shared, counters: &OutputCounters) {
+        let what = match &shared.what {
+            Told::Change(Change::State(change)) => {
+                if change.state == ConnectionState::Streaming {
+                    self.common.on_streaming(change.at);
+                }
+                counters.wrote(1);
+                return;
+            }
+            Told::Change(Change::Users(names)) if !self.agent_names => {
+                What::Change(Change::Users(names.keys().map(|user| (user.clone(), None)).collect()))
+            }
+            Told::Change(change) => What::Change(change.clone()),
+            Told::Gap(gap) => What::Gap(gap.clone()),
+            Told::Alive { last_frame_at } => What::Cover { to: *last_frame_at },
+        };
+        self.push(&Content { at: shared.at, what }, counters);
+    }
+}
+
+impl Sink for Publisher {
+    fn wants(&self) -> Wants {
+        Wants {
+            events: Events::Whole,
+            changes: false,
+            alerts: false,
+            snapshots: Snapshots::None,
+        }
+    }
+
+    fn attach(&mut self, counters: &Arc<OutputCounters>) {
+        // The only call.
+        let _ = self.common.counters.set(Arc::clone(counters));
+    }
+
+    fn take(&mut self, item: Item, counters: &OutputCounters) -> Result<(), Closed> {
+        match item {
+            Item::Event(event) => {
+                let what = What::Event(Box::new(SharedEvent::of(&event)));
+                let at = event.service_time;
+                self.push(&Content { at, what }, counters);
+            }
+            Item::Shared(shared) => self.share(&shared, counters),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self, _: &OutputCounters) -> Result<(), Closed> {
+        let _ = self.wake.try_send(());
+        Ok(())
+    }
+
+    fn end(&mut self, last: Option<Arc<Snapshot>>, _: &OutputCounters) -> Result<(), Closed> {
+        let cause = last.as_ref().and_then(|last| last.connection.cause.clone());
+        let at = last.map_or_else(Moment::now, |last| last.as_of);
+        let what = What::Down { cause };
+        self.common.outbox().push(&Content { at, what }, false);
+        self.common.is_ending.store(true, Ordering::SeqCst);
+        let _ = self.wake.try_send(());
+        let _ = self.done.recv_timeout(END_LIMIT);
+        self.cancel.cancel();
+        self.thread.take().map(JoinHandle::join);
+        Ok(())
+    }
+}
+
+/// The thread that sends.
+struct Sending {
+    key: String,
+    retention: Duration,
+    common: Arc<Common>,
+    engine: Engine,
+    woken: Receiver<()>,
+    notices: Sender<Notice>,
+    clock: Arc<ServiceClock>,
+    /// A connection was made once.
+    has_begun: bool,
+    /// The failure of now was logged.
+    is_warned: bool,
+}
+
+/// Why a connection was given up.
+enum Broken {
+    /// It is made again.
+    Lost(Error),
+    /// The run cannot go on.
+    Fatal(Error),
+}
+
+impl From<Error> for Broken {
+    fn from(error: Error) -> Self {
+        Self::Lost(error)
+    }
+}
+
+impl Sending {
+    fn run(mut self) {
+        let mut pause = PAUSES[0];
+        loop {
+            let error = match self.talk(&mut pause) {
+                Ok(()) => return,
+                Err(Broken::Fatal(error)) => {
+                    let _ = self.notices.send(Notice::EngineRefused(error));
+                    return;
+                }
+                Err(Broken::Lost(error)) => error,
+            };
+            let is_refused = matches!(error.kind(), ErrorKind::Credentials | ErrorKind::Refused | ErrorKind::Certificate);
+            if is_refused && !self.has_begun {
+                let _ = self.notices.send(Notice::EngineRefused(error));
+                return;
+            }
+            if self.engine.is_stopped() || self.is_ending() {
+                return;
+            }
+            if !std::mem::replace(&mut self.is_warned, true) {
+                log::warn!("publishing waits: {error}");
+            }
+            self.engine.pause(pause);
+            pause = (pause * 2).min(PAUSES[1]);
+        }
+    }
+
+    fn is_ending(&self) -> bool {
+        self.common.is_ending.load(Ordering::SeqCst)
+    }
+
+    /// One connection, until everything is sent at the end.
+    fn talk(&mut self, pause: &mut Duration) -> Result<(), Broken> {
+        let mut node = self.engine.connect(&self.key)?;
+        match self.has_begun {
+            true => {
+                let last = last_of(&mut node, &self.key)?;
+                let resumed = self.common.outbox().resume(last.map(|entry| (entry.n, entry.id)));
+                match resumed {
+                    Resumed::Whole => {}
+                    Resumed::Behind => log::warn!("the engine has lost entries; what is still here is sent again"),
+                    Resumed::Foreign => return Err(self.foreign()),
+                }
+            }
+            false => self.begin(&mut node)?,
+        }
+        let mut checked_at = None;
+        let mut acknowledged = None;
+        loop {
+            let is_ending = self.is_ending();
+            let entries = self.common.outbox().hand_out(BATCH_BYTES, now_ms());
+            if entries.is_empty() {
+                if is_ending {
+                    return Ok(());
+                }
+                let _ = self.woken.recv_timeout(CHECK_EVERY);
+                continue;
+            }
+            let is_due = checked_at.is_none_or(|at: Instant| at.elapsed() >= CHECK_EVERY);
+            if is_due {
+                checked_at = Some(Instant::now());
+            }
+            self.send(&mut node, &entries, is_due, &mut acknowledged)?;
+            *pause = PAUSES[0];
+            if std::mem::take(&mut self.is_warned) {
+                log::info!("publishing goes on");
+            }
+        }
+    }
+
+    /// Sends entries and takes their acknowledgements. Where it is due, first looks whether the last entry is ours, and lets the
+    /// engine forget the oldest ones.
+    fn send(
+        &mut self,
+        node: &mut Node,
+        entries: &[Numbered],
+        is_due: bool,
+        acknowledged: &mut Option<EntryId>,
+    ) -> Result<(), Broken> {
+        let mut bytes = Vec::new();
+        if is_due {
+            let oldest = now_ms().saturating_sub(u64::try_from(self.retention.as_millis()).unwrap_or(u64::MAX));
+            resp::command(&mut bytes, &["XTRIM", &self.key, "MINID", "~", &oldest.to_string()]);
+            resp::command(&mut bytes, &["XREVRANGE", &self.key, "+", "-", "COUNT", "1"]);
+        }
+        for entry in entries {
+            let (id, n) = (entry.id.to_string(), entry.n.to_string());
+            let words = ["XADD", &self.key, &id, "n", &n, "v", VERSION, "k", entry.kind, "d", &entry.data];
+            resp::command(&mut bytes, &words);
+        }
+        node.send(&bytes)?;
+        let mut reply = |asked| {
+            let reply = node.receive(Instant::now() + REPLY_LIMIT)?;
+            node.checked(reply, asked)
+        };
+        if is_due {
+            reply("XTRIM")?;
+            let last = reply("XREVRANGE")?;
+            let last = last.items().first().and_then(Entry::of).map(|entry| entry.id);
+            if acknowledged.is_some() && last > *acknowledged {
+                return Err(self.foreign());
+            }
+        }
+        let mut written = 0;
+        let mut outcome = Ok(());
+        for entry in entries {
+            if let Err(error) = reply("XADD") {
+                outcome = Err(error.into());
+                break;
+            }
+            *acknowledged = Some(entry.id);
+            written += u64::from(self.common.outbox().acknowledge(Instant::now()));
+        }
+        self.common.count_written(written);
+        outcome
+    }
+
+    /// The first connection: finds out where an earlier process of this name stopped.
+    fn begin(&mut self, node: &mut Node) -> Result<(), Broken> {
+        let last = last_of(node, &self.key)?;
+        let ended_in_order = last.as_ref().is_some_and(|last| {
+            let content = last.content.as_ref();
+            matches!(content, Some(Content { what: What::Down { .. }, .. }))
+        });
+        let found = last.as_ref().map(|entry| (entry.n, entry.id));
+        if last.is_some() && !ended_in_order {
+            let until = Instant::now() + STANDS_STILL;
+            while Instant::now() < until && !self.engine.is_stopped() {
+                self.engine.pause(LOOK_EVERY);
+                if last_of(node, &self.key)?.map(|entry| (entry.n, entry.id)) != found {
+                    return Err(self.foreign());
+                }
+            }
+        }
+        if let Some(to) = covered_until(node, &self.key)? {
+            let kept = self.clock.receipt().service.minus(self.retention);
+            self.common.open_restart(self.clock.ours(to.max(kept)));
+        }
+        self.common.outbox().continue_after(found);
+        self.has_begun = true;
+        Ok(())
+    }
+
+    fn foreign(&self) -> Broken {
+        let what = "another process publishes under this name; each reader needs an engine.name of its own";
+        Broken::Fatal(Error::new(ErrorKind::Refused, format!("publishing to {}", self.key), what))
+    }
+}
+
+fn now_ms() -> u64 {
+    u64::try_from(Moment::now().epoch_ms()).unwrap_or(0)
+}
+
+fn last_of(node: &mut Node, key: &str) -> Result<Option<Entry>, Error> {
+    let reply = node.ask(&["XREVRANGE", key, "+", "-", "COUNT", "1"])?;
+    Ok(reply.items().first().and_then(Entry::of))
+}
+
+/// Until when the topics of this stream were covered, by the newest of its entries that says so.
+fn covered_until(node: &mut Node, key: &str) -> Result<Option<Moment>, Error> {
+    const PIECE: usize = 500;
+    let mut end = "+".to_owned();
+    loop {
+        let reply = node.ask(&["XREVRANGE", key, &end, "-", "COUNT", &PIECE.to_string()])?;
+        let entries: Vec<Entry> = reply.items().iter().filter_map(Entry::of).collect();
+        let to = entries.iter().find_map(|entry| match &entry.content {
+            Some(Content { what: What::Cover { to: Some(to) }, .. }) => Some(*to),
+            _ => None,
+        });
+        match entries.last() {
+            Some(oldest) if to.is_none() && entries.len() == PIECE => end = format!("({}", oldest.id),
+            _ => return Ok(to),
+        }
+    }
+}
+
+/// The thread that keeps the reader listed.
+struct Register {
+    key: String,
+    name: String,
+    value: String,
+    engine: Engine,
+}
+
+impl Register {
+    fn run(self) {
+        while !self.engine.is_stopped() {
+            if let Err(error) = self.keep() {
+                log::debug!("the reader is not listed: {error}");
+            }
+            self.engine.pause(CHECK_EVERY);
+        }
+    }
+
+    fn keep(&self) -> Result<(), Error> {
+        let mut node = self.engine.connect(&self.key)?;
+        while !self.engine.is_stopped() {
+            let known = node.ask(&["HGET", &self.key, &self.name])?;
+            if matches!(known, Reply::Nothing) || known.text() != Some(&self.value) {
+                node.ask(&["HSET", &self.key, &self.name, &self.value])?;
+            }
+            self.engine.pause(REGISTER_EVERY);
+        }
+        Ok(())
+    }
+}
