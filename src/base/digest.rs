@@ -17,7 +17,11 @@ pub(crate) fn sha256_hex(bytes: &[u8]) -> String {
 #[cfg(feature = "engine")]
 pub(crate) fn sha256_first_eight(bytes: &[u8]) -> u64 {
     let digest = digest::digest(&digest::SHA256, bytes);
-    digest.as_ref().iter().take(8).fold(0, |all, byte| all << 8 | u64::from(*byte))
+    digest
+        .as_ref()
+        .iter()
+        .take(8)
+        .fold(0, |all, byte| all << 8 | u64::from(*byte))
 }
 
 /// HMAC-SHA-256 of `bytes` under `key`.

@@ -82,11 +82,19 @@ impl Share {
     }
 
     fn parse(text: &str) -> Result<Self, String> {
-        let whole = |text: &str| text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse::<u32>().ok())?;
-        let parts = text.split_once('/').and_then(|(part, of)| Some((whole(part)?, whole(of)?)));
+        let whole = |text: &str| {
+            text.bytes()
+                .all(|b| b.is_ascii_digit())
+                .then(|| text.parse::<u32>().ok())?
+        };
+        let parts = text
+            .split_once('/')
+            .and_then(|(part, of)| Some((whole(part)?, whole(of)?)));
         match parts {
             Some((part, of @ 1..=PARTS_AT_MOST)) if (1..=of).contains(&part) => Ok(Self { part, of }),
-            _ => Err(format!("allowed is PART/PARTS, such as 1/3, with at most {PARTS_AT_MOST} parts")),
+            _ => Err(format!(
+                "allowed is PART/PARTS, such as 1/3, with at most {PARTS_AT_MOST} parts"
+            )),
         }
     }
 }
@@ -96,7 +104,9 @@ pub(super) fn read_engine(r: &mut Reading<'_>, protocol: Protocol) -> EngineConf
     let from = nodes(r, "engine.from");
     let org = r.text("engine.org", Null::Allowed, name);
     let own_name = r.text("engine.name", Null::Allowed, name);
-    let share = r.text("engine.share", Null::Allowed, Share::parse).unwrap_or(Share::WHOLE);
+    let share = r
+        .text("engine.share", Null::Allowed, Share::parse)
+        .unwrap_or(Share::WHOLE);
     let user = r.text("engine.user", Null::Allowed, name);
     let password_file = r.path("engine.password_file");
     let engine = EngineConfig {
@@ -126,7 +136,10 @@ pub(super) fn read_engine(r: &mut Reading<'_>, protocol: Protocol) -> EngineConf
     let is_unset = |r: &Reading<'_>, key: &str| r.origin(key).is_none();
     if engine.is_used() {
         if org.is_none() && is_unset(r, "engine.org") {
-            r.problem("engine.org", "missing; give the organisation that all readers and dashboards share with --org, or in the file");
+            r.problem(
+                "engine.org",
+                "missing; give the organisation that all readers and dashboards share with --org, or in the file",
+            );
         }
         if protocol != Protocol::Notifications {
             let found = format!("the protocol {}", protocol.as_str());
@@ -134,17 +147,29 @@ pub(super) fn read_engine(r: &mut Reading<'_>, protocol: Protocol) -> EngineConf
         }
     }
     if !engine.publish.is_empty() && own_name.is_none() && is_unset(r, "engine.name") {
-        r.problem("engine.name", "missing; give this reader a name of its own with --name, or in the file");
+        r.problem(
+            "engine.name",
+            "missing; give this reader a name of its own with --name, or in the file",
+        );
     }
     if !engine.publish.is_empty() && !engine.from.is_empty() {
-        r.problem("engine.from", ("engine.publish as well", "this version publishes or shows; start two processes to do both"));
+        r.problem(
+            "engine.from",
+            (
+                "engine.publish as well",
+                "this version publishes or shows; start two processes to do both",
+            ),
+        );
     }
     engine
 }
 
 fn nodes(r: &mut Reading<'_>, key: &'static str) -> Vec<Target> {
     let nodes = r.text(key, Null::Allowed, parse_nodes).unwrap_or_default();
-    if let Some(far) = nodes.iter().find(|node| node.security == Security::Plain && !node.is_loopback()) {
+    if let Some(far) = nodes
+        .iter()
+        .find(|node| node.security == Security::Plain && !node.is_loopback())
+    {
         let found = format!("redis:// to another machine ({far})");
         r.problem(key, (found, "use rediss://"));
     }
@@ -178,7 +203,9 @@ fn parse_nodes(text: &str) -> Result<Vec<Target>, String> {
 fn name(text: &str) -> Result<String, String> {
     let is_wrong = |c: char| c.is_whitespace() || c.is_control() || matches!(c, '{' | '}' | ':');
     if text.is_empty() || text.len() > NAME_BYTES || text.contains(is_wrong) {
-        return Err(format!("allowed are 1 to {NAME_BYTES} bytes without blanks, colons and braces"));
+        return Err(format!(
+            "allowed are 1 to {NAME_BYTES} bytes without blanks, colons and braces"
+        ));
     }
     Ok(text.to_owned())
 }
@@ -189,7 +216,10 @@ mod tests {
     use crate::Config;
 
     fn built(json: &str) -> Result<Config, String> {
-        let builder = Config::builder().region("http://127.0.0.1:1").client_id("c").client_secret(Secret::new("s"));
+        let builder = Config::builder()
+            .region("http://127.0.0.1:1")
+            .client_id("c")
+            .client_secret(Secret::new("s"));
         builder.json("x", json).build().map_err(|error| error.to_string())
     }
 
@@ -218,15 +248,39 @@ mod tests {
         let far = r#""publish":"redis://10.0.0.1:1""#;
         let long = "n".repeat(65);
         for (json, part) in [
-            (r#""publish":"redis://127.0.0.1","name":"a""#.to_owned(), "engine.org: missing"),
-            (r#""publish":"redis://127.0.0.1","org":"o""#.to_owned(), "engine.name: missing"),
+            (
+                r#""publish":"redis://127.0.0.1","name":"a""#.to_owned(),
+                "engine.org: missing",
+            ),
+            (
+                r#""publish":"redis://127.0.0.1","org":"o""#.to_owned(),
+                "engine.name: missing",
+            ),
             (format!(r#"{far},"org":"o","name":"a""#), "rediss://"),
-            (r#""publish":"http://127.0.0.1","org":"o","name":"a""#.to_owned(), "rediss://HOST:PORT"),
-            (r#""publish":"redis://u:hunter2@127.0.0.1","org":"o","name":"a""#.to_owned(), "engine.password_file"),
-            (format!(r#""publish":"redis://127.0.0.1","org":"o","name":"{long}""#), "64 bytes"),
-            (r#""publish":"redis://127.0.0.1","org":"a b","name":"a""#.to_owned(), "64 bytes"),
-            (r#""publish":"redis://127.0.0.1","org":"o","name":"a","share":"4/3""#.to_owned(), "PART/PARTS"),
-            (r#""publish":"redis://127.0.0.1","org":"o","name":"a","share":"0/3""#.to_owned(), "PART/PARTS"),
+            (
+                r#""publish":"http://127.0.0.1","org":"o","name":"a""#.to_owned(),
+                "rediss://HOST:PORT",
+            ),
+            (
+                r#""publish":"redis://u:hunter2@127.0.0.1","org":"o","name":"a""#.to_owned(),
+                "engine.password_file",
+            ),
+            (
+                format!(r#""publish":"redis://127.0.0.1","org":"o","name":"{long}""#),
+                "64 bytes",
+            ),
+            (
+                r#""publish":"redis://127.0.0.1","org":"a b","name":"a""#.to_owned(),
+                "64 bytes",
+            ),
+            (
+                r#""publish":"redis://127.0.0.1","org":"o","name":"a","share":"4/3""#.to_owned(),
+                "PART/PARTS",
+            ),
+            (
+                r#""publish":"redis://127.0.0.1","org":"o","name":"a","share":"0/3""#.to_owned(),
+                "PART/PARTS",
+            ),
         ] {
             let text = built(&format!(r#"{{"engine":{{{json}}}}}"#)).unwrap_err();
             assert!(text.contains(part), "{json}: {text}");

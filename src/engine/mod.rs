@@ -14,16 +14,16 @@ mod core;
 pub mod fuzzing;
 mod gaps;
 mod handle;
-#[cfg(feature = "engine")]
-mod shared;
 #[cfg(feature = "cli")]
 pub(crate) mod replay;
+#[cfg(feature = "engine")]
+mod shared;
 mod thread;
 
 #[cfg(all(unix, feature = "cli"))]
 pub(crate) use self::control::StateAndCause;
 pub(crate) use self::control::{Ask, ControlSender, Finish, FoundConversation, Repair};
 #[cfg(feature = "engine")]
-pub(crate) use self::core::{Core, Effect};
+pub(crate) use self::core::Core;
 pub(crate) use self::handle::{AggregatorThread, Finished};
 pub(crate) use self::thread::{Aggregator, AggregatorParts};

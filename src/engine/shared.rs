@@ -65,7 +65,7 @@ impl Core {
     }
 
     /// The closed gaps of these topics that began at `from` of our clock and are not repaired.
-    pub(super) fn closed_gaps(&self, topics: &GapTopics, from: Moment) -> Vec<u64> {
+    pub(crate) fn closed_gaps(&self, topics: &GapTopics, from: Moment) -> Vec<u64> {
         let gaps = self.model().gaps();
         let is_meant = |gap: &&Gap| gap.topics == *topics && gap.from == from && gap.to.is_some() && !gap.repaired;
         gaps.filter(is_meant).map(|gap| gap.id).collect()

@@ -98,7 +98,11 @@ impl Engine {
             }
         }
         let what = "its nodes send us from one to the other";
-        Err(Error::new(ErrorKind::Transient, format!("connecting to the engine at {first}"), what))
+        Err(Error::new(
+            ErrorKind::Transient,
+            format!("connecting to the engine at {first}"),
+            what,
+        ))
     }
 
     fn open(&self, target: &Target) -> Result<Node, Error> {
@@ -188,7 +192,11 @@ impl Node {
     }
 
     fn lost(&self, what: &str) -> Error {
-        Error::new(ErrorKind::Transient, format!("talking to the engine {}", self.at), what.to_owned())
+        Error::new(
+            ErrorKind::Transient,
+            format!("talking to the engine {}", self.at),
+            what.to_owned(),
+        )
     }
 }
 

@@ -76,9 +76,13 @@ pub(super) enum What {
     /// A gap of the reader, with its times by the service's clock. Its id is of the reader's run.
     Gap(Gap),
     /// The topics of the reader are covered up to this moment, its gaps aside.
-    Cover { to: Option<Moment> },
+    Cover {
+        to: Option<Moment>,
+    },
     /// The reader ends in order.
-    Down { cause: Option<String> },
+    Down {
+        cause: Option<String>,
+    },
     About(Box<About>),
 }
 
@@ -205,7 +209,8 @@ impl Content {
     /// The field `d`.
     pub(super) fn data(&self) -> String {
         let text = serde_json::to_string(self).unwrap_or_default();
-        let looks_like_address = text.contains('@') || text.contains("tel:") || text.contains("sip:") || text.contains("\"+");
+        let looks_like_address =
+            text.contains('@') || text.contains("tel:") || text.contains("sip:") || text.contains("\"+");
         if !looks_like_address {
             return text;
         }
@@ -241,13 +246,19 @@ fn hide_addresses(value: &mut Value) {
 /// Hides a text that is an address, and addresses within a topic.
 fn hide_address(text: &mut String) {
     let is_address = |part: &str| {
-        let number = part.strip_prefix('+').is_some_and(|rest| rest.bytes().all(|b| b.is_ascii_digit()));
+        let number = part
+            .strip_prefix('+')
+            .is_some_and(|rest| rest.bytes().all(|b| b.is_ascii_digit()));
         number || part.contains('@') || part.starts_with("tel:") || part.starts_with("sip:")
     };
     if is_address(text) {
         // The same for all readers of the organisation, so that what they tell is joined.
         *text = match text.starts_with("v2.") {
-            true => text.split('.').map(|part| hidden(part, is_address(part))).collect::<Vec<_>>().join("."),
+            true => text
+                .split('.')
+                .map(|part| hidden(part, is_address(part)))
+                .collect::<Vec<_>>()
+                .join("."),
             false => hidden(text, true),
         };
     }
@@ -320,17 +331,31 @@ mod tests {
             share: "1/1".to_owned(),
             changes: vec![
                 Change::Queues(vec![queue("q", "Sales @ night"), queue("sip:erika@example.com", "x")]),
-                Change::Covered { line: 0, topics, since: at(1) },
+                Change::Covered {
+                    line: 0,
+                    topics,
+                    since: at(1),
+                },
                 Change::Users([(Id::new("+4930123"), None)].into()),
             ],
             gaps: Vec::new(),
         };
-        let content = Content { at: at(7), what: What::About(Box::new(about)) };
+        let content = Content {
+            at: at(7),
+            what: What::About(Box::new(about)),
+        };
         let text = content.data();
-        assert!(text.contains("Sales @ night") && !text.contains("erika") && !text.contains("4930"), "{text}");
+        assert!(
+            text.contains("Sales @ night") && !text.contains("erika") && !text.contains("4930"),
+            "{text}"
+        );
         let read: Content = serde_json::from_str(&text).unwrap();
         assert_eq!((read.at, read.what.kind()), (at(7), "about"));
-        for what in [What::Cover { to: Some(at(3)) }, What::Down { cause: None }, What::Change(Change::AnyQueue {})] {
+        for what in [
+            What::Cover { to: Some(at(3)) },
+            What::Down { cause: None },
+            What::Change(Change::AnyQueue {}),
+        ] {
             let content = Content { at: at(2), what };
             assert_eq!(serde_json::from_str::<Content>(&content.data()).unwrap(), content);
         }

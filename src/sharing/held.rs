@@ -85,15 +85,38 @@ mod tests {
     fn the_newest_of_each_kind_holds() {
         let at = Moment::from_epoch_ms(1);
         let mut held = Held::new("r".to_owned(), "1/1".to_owned());
-        let covered = |line, topic: &str| Change::Covered { line, topics: vec![topic.to_owned()], since: at };
-        let told = [covered(0, "a"), covered(1, "b"), Change::AnyQueue {}, covered(0, "c"), Change::CoveredFrom { at }];
+        let covered = |line, topic: &str| Change::Covered {
+            line,
+            topics: vec![topic.to_owned()],
+            since: at,
+        };
+        let told = [
+            covered(0, "a"),
+            covered(1, "b"),
+            Change::AnyQueue {},
+            covered(0, "c"),
+            Change::CoveredFrom { at },
+        ];
         for change in told {
-            held.note(&Content { at, what: What::Change(change) });
+            held.note(&Content {
+                at,
+                what: What::Change(change),
+            });
         }
         for id in 1..=150 {
             let to = (id != 1).then_some(at);
-            let gap = Gap { id, topics: GapTopics::All, from: at, to, cause: String::new(), repaired: false };
-            held.note(&Content { at, what: What::Gap(gap) });
+            let gap = Gap {
+                id,
+                topics: GapTopics::All,
+                from: at,
+                to,
+                cause: String::new(),
+                repaired: false,
+            };
+            held.note(&Content {
+                at,
+                what: What::Gap(gap),
+            });
         }
         let about = held.about();
         assert_eq!(about.changes, [Change::AnyQueue {}, covered(0, "c"), covered(1, "b")]);

@@ -7,12 +7,19 @@
 //! `docs/sharing.md` describes keys and entries.
 
 mod client;
+mod coverage;
 mod entry;
+mod follower;
 mod held;
+mod joined;
 mod outbox;
+mod past;
 mod publisher;
 mod resp;
+mod source;
+mod time;
 
+pub(crate) use self::follower::{Follower, FollowerParts};
 pub(crate) use self::publisher::{Publisher, PublisherParts};
 
 /// The stream of a reader.

@@ -320,7 +320,10 @@ impl Sending {
                 }
                 Err(Broken::Lost(error)) => error,
             };
-            let is_refused = matches!(error.kind(), ErrorKind::Credentials | ErrorKind::Refused | ErrorKind::Certificate);
+            let is_refused = matches!(
+                error.kind(),
+                ErrorKind::Credentials | ErrorKind::Refused | ErrorKind::Certificate
+            );
             if is_refused && !self.has_begun {
                 let _ = self.notices.send(Notice::EngineRefused(error));
                 return;
@@ -396,7 +399,19 @@ impl Sending {
         }
         for entry in entries {
             let (id, n) = (entry.id.to_string(), entry.n.to_string());
-            let words = ["XADD", &self.key, &id, "n", &n, "v", VERSION, "k", entry.kind, "d", &entry.data];
+            let words = [
+                "XADD",
+                &self.key,
+                &id,
+                "n",
+                &n,
+                "v",
+                VERSION,
+                "k",
+                entry.kind,
+                "d",
+                &entry.data,
+            ];
             resp::command(&mut bytes, &words);
         }
         node.send(&bytes)?;
@@ -431,7 +446,13 @@ impl Sending {
         let last = last_of(node, &self.key)?;
         let ended_in_order = last.as_ref().is_some_and(|last| {
             let content = last.content.as_ref();
-            matches!(content, Some(Content { what: What::Down { .. }, .. }))
+            matches!(
+                content,
+                Some(Content {
+                    what: What::Down { .. },
+                    ..
+                })
+            )
         });
         let found = last.as_ref().map(|entry| (entry.n, entry.id));
         if last.is_some() && !ended_in_order {
@@ -454,7 +475,11 @@ impl Sending {
 
     fn foreign(&self) -> Broken {
         let what = "another process publishes under this name; each reader needs an engine.name of its own";
-        Broken::Fatal(Error::new(ErrorKind::Refused, format!("publishing to {}", self.key), what))
+        Broken::Fatal(Error::new(
+            ErrorKind::Refused,
+            format!("publishing to {}", self.key),
+            what,
+        ))
     }
 }
 
@@ -475,7 +500,10 @@ fn covered_until(node: &mut Node, key: &str) -> Result<Option<Moment>, Error> {
         let reply = node.ask(&["XREVRANGE", key, &end, "-", "COUNT", &PIECE.to_string()])?;
         let entries: Vec<Entry> = reply.items().iter().filter_map(Entry::of).collect();
         let to = entries.iter().find_map(|entry| match &entry.content {
-            Some(Content { what: What::Cover { to: Some(to) }, .. }) => Some(*to),
+            Some(Content {
+                what: What::Cover { to: Some(to) },
+                ..
+            }) => Some(*to),
             _ => None,
         });
         match entries.last() {

@@ -79,7 +79,9 @@ fn read(bytes: &[u8], at: &mut usize, depth: usize) -> Result<Option<Reply>, Bro
         b'$' | b'*' if line == "-1" => Ok(Some(Reply::Nothing)),
         b'$' => {
             let length = length()?.ok_or("a text of an impossible length")?;
-            let Some(text) = bytes.get(*at..*at + length) else { return Ok(None) };
+            let Some(text) = bytes.get(*at..*at + length) else {
+                return Ok(None);
+            };
             *at += length + 2;
             Ok((*at <= bytes.len()).then(|| Reply::Bytes(text.to_vec())))
         }
@@ -88,7 +90,9 @@ fn read(bytes: &[u8], at: &mut usize, depth: usize) -> Result<Option<Reply>, Bro
             let inner = depth.checked_sub(1).ok_or("lists within lists without end")?;
             let mut items = Vec::new();
             for _ in 0..count {
-                let Some(item) = read(bytes, at, inner)? else { return Ok(None) };
+                let Some(item) = read(bytes, at, inner)? else {
+                    return Ok(None);
+                };
                 items.push(item);
             }
             Ok(Some(Reply::List(items)))

@@ -24,12 +24,33 @@ use crate::web::Source;
 
 /// A run whose threads are started, but for the supervisor's.
 pub(crate) struct Run {
-    supervisor: Supervisor,
+    supervisor: Head,
     aggregator: AggregatorThread,
     /// Dropped when nobody may wait for an output any more.
     output_waits: Sender<()>,
     shared: Shared,
     stop: StopHandle,
+}
+
+/// What feeds the aggregator.
+#[cfg(not(feature = "engine"))]
+type Head = Supervisor;
+
+/// What feeds the aggregator: Genesys, or other processes that read it.
+#[cfg(feature = "engine")]
+enum Head {
+    Service(Box<Supervisor>),
+    Readers(Box<crate::sharing::Follower>),
+}
+
+#[cfg(feature = "engine")]
+impl Head {
+    fn run(self) -> Stopped {
+        match self {
+            Self::Service(supervisor) => supervisor.run(),
+            Self::Readers(follower) => follower.run(),
+        }
+    }
 }
 
 /// Time past the outputs' limit in which the aggregator's thread must have ended.
@@ -147,7 +168,12 @@ impl StreamBuilder {
 
         // Cannot grow beyond the gaps: one job for each.
         // The other protocols have no API that fills in what was missed.
-        let repairs = (config.protocol == Protocol::Notifications && config.backfill.enabled).then(unbounded::<Repair>);
+        #[cfg(feature = "engine")]
+        let only_shows = config.engine.only_shows();
+        #[cfg(not(feature = "engine"))]
+        let only_shows = false;
+        let repairs = (!only_shows && config.protocol == Protocol::Notifications && config.backfill.enabled)
+            .then(unbounded::<Repair>);
         let aggregator = Aggregator::new(AggregatorParts {
             repairs: repairs.as_ref().map(|(jobs, _)| jobs.clone()),
             config: &config,
@@ -176,6 +202,26 @@ impl StreamBuilder {
         });
         let repair = repair.transpose()?;
         let aggregator = aggregator.spawn()?;
+        #[cfg(feature = "engine")]
+        if only_shows {
+            let follower = crate::sharing::Follower::new(crate::sharing::FollowerParts {
+                config,
+                until: self.until,
+                inbox,
+                asked: calls.clone(),
+                buffer: events_in,
+                control,
+                telemetry,
+                clock: Arc::clone(rest.clock()),
+            })?;
+            return Ok(Run {
+                supervisor: Head::Readers(Box::new(follower)),
+                aggregator,
+                output_waits,
+                shared,
+                stop: StopHandle { notices, calls },
+            });
+        }
         let supervisor = Supervisor::new(Parts {
             config,
             until: self.until,
@@ -191,6 +237,8 @@ impl StreamBuilder {
             journal,
             repair,
         });
+        #[cfg(feature = "engine")]
+        let supervisor = Head::Service(Box::new(supervisor));
         Ok(Run {
             supervisor,
             aggregator,

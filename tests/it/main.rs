@@ -31,6 +31,7 @@
 //! | `terminal` | the live screen on a terminal: keys, job control, settings restored |
 //! | `secrets` | a peer that repeats every secret: none is in what the program leaves behind |
 //! | `service` | the program as a service: systemd's datagrams, the journal, log files, ignored signals, file size limits |
+//! | `sharing` | feature `engine`: readers and dashboards around a real Redis |
 //! | `simulator` | the simulator from outside |
 //! | `strange_hosts` | no DNS, no route, no loopback interface, read-only disks |
 //! | `web` | the page, metrics, health and snapshots over HTTP, and what hostile peers get |
@@ -88,6 +89,8 @@ mod replay;
 mod secrets;
 #[cfg(all(unix, feature = "cli", feature = "simulator"))]
 mod service;
+#[cfg(all(target_os = "linux", feature = "engine", feature = "cli", feature = "simulator"))]
+mod sharing;
 #[cfg(feature = "simulator")]
 mod simulator;
 #[cfg(all(target_os = "linux", feature = "cli", feature = "simulator"))]

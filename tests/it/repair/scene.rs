@@ -135,8 +135,14 @@ impl Scene {
     /// As [`Scene::until_true`], of a centre that is paused and stays so.
     #[track_caller]
     pub fn until_true_standing(&self) {
+        self.until_true_standing_on(&self.stream);
+    }
+
+    /// As [`Scene::until_true_standing`], of another stream that shows the same centre.
+    #[track_caller]
+    pub fn until_true_standing_on(&self, stream: &Watched) {
         let truths = self.truths();
-        self.stream.until_newest("the true numbers", |snapshot| {
+        stream.until_newest("the true numbers", |snapshot| {
             let ours = Numbers::of(&serde_json::to_value(snapshot).unwrap());
             if truths.iter().any(|truth| truth.differences(&ours).is_empty()) {
                 return Ok(());

@@ -1,0 +1,477 @@
+//! The run of a dashboard: feeds the engine of this process with what readers publish, instead of connecting to Genesys.
+//!
+//! In: `News` of the threads that read, notices · Out: events to the buffer, changes to the engine, `Stopped` · Thread: the
+//! one that calls [`Follower::run`] (main in the program, `gs-supervisor` in a library).
+//!
+//! What is retained is played first, into a core of its own, on recorded time and merged by time over all readers. Then
+//! the engine takes that core over, and entries are applied as they come.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, Sender, after, select, unbounded};
+
+use super::client::Engine;
+use super::entry::{Content, Entry, What};
+use super::joined::{Effect, Joined, connection};
+use super::past::Past;
+use super::source::{self, Credit, News};
+use super::time::EngineTime;
+use crate::base::hash::Seeded;
+use crate::config::Config;
+use crate::engine::{ControlSender, Finish};
+use crate::event::change::Change;
+use crate::event::gap::GapTopics;
+use crate::event::notice::Notice;
+use crate::event::state::{ConnectionState, ORDERLY_STOPS, StateChange};
+use crate::net::Cancel;
+use crate::reader::buffer::{Batch, BufferSender, Sent};
+use crate::reader::telemetry::Telemetry;
+use crate::rest::ServiceClock;
+use crate::supervisor::{End, Stopped, Until};
+use crate::{Error, ErrorKind, Moment};
+
+/// Between two looks at what is due.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+/// A look that is so late tells that this process did not run.
+const FROZEN: Duration = Duration::from_secs(2);
+/// A stream from which nothing comes for so long does not delay the start any more.
+const STALLED: Duration = Duration::from_secs(10);
+/// For the engine to empty the buffer; then for the outputs.
+const END_LIMIT: Duration = Duration::from_millis(700);
+/// Gaps that are remembered with the time that the dashboard was told.
+const REMEMBERED: usize = 500;
+
+/// What a dashboard is given.
+pub(crate) struct FollowerParts {
+    pub(crate) config: Arc<Config>,
+    pub(crate) until: Until,
+    pub(crate) inbox: Receiver<Notice>,
+    /// Given before anything else where somebody asks to stop.
+    pub(crate) asked: Cancel,
+    pub(crate) buffer: BufferSender,
+    pub(crate) control: ControlSender,
+    pub(crate) telemetry: Arc<Telemetry>,
+    pub(crate) clock: Arc<ServiceClock>,
+}
+
+/// See the module.
+pub(crate) struct Follower {
+    config: Arc<Config>,
+    engine: Engine,
+    inbox: Receiver<Notice>,
+    asked: Cancel,
+    ends_at: Option<Instant>,
+    buffer: BufferSender,
+    batch: Batch,
+    control: ControlSender,
+    telemetry: Arc<Telemetry>,
+    tell: Sender<News>,
+    news: Receiver<News>,
+    readers: Vec<Reader>,
+    joined: Joined,
+    time: EngineTime,
+    hasher: Seeded,
+    /// What is retained, while it is played.
+    past: Option<Past>,
+    /// Gaps by topics and begin by the service's clock, with the begin that the dashboard was told.
+    gaps: VecDeque<(GapTopics, Moment, Moment)>,
+    state: (ConnectionState, Option<String>),
+    has_connected: bool,
+    losses: u64,
+    heard: u32,
+}
+
+/// A reader whose stream is read.
+struct Reader {
+    name: String,
+    credit: Credit,
+    /// Entries that wait for their turn while the past is played, and how many pieces they were.
+    waiting: VecDeque<Entry>,
+    pieces: usize,
+    /// Whether it was listened to, and its stream read to the end once.
+    is_known: bool,
+    is_read: bool,
+    heard_at: Instant,
+    is_silent: bool,
+}
+
+impl Follower {
+    /// # Errors
+    /// [`ErrorKind::Configuration`] for a CA file that cannot be used, [`ErrorKind::Local`] when the system gives no thread.
+    pub(crate) fn new(parts: FollowerParts) -> Result<Self, Error> {
+        let config = parts.config;
+        let engine = Engine::new(&config.engine.from, &config, parts.asked.child())?;
+        // Cannot grow: a few pieces of each reader, and a list of readers a second.
+        let (tell, news) = unbounded();
+        source::look_for_readers(engine.clone(), &config.engine.org, tell.clone())?;
+        Ok(Self {
+            engine,
+            inbox: parts.inbox,
+            asked: parts.asked,
+            ends_at: parts
+                .until
+                .duration
+                .and_then(|duration| Instant::now().checked_add(duration)),
+            buffer: parts.buffer,
+            batch: Batch::default(),
+            control: parts.control,
+            telemetry: parts.telemetry,
+            tell,
+            news,
+            readers: Vec::new(),
+            joined: Joined::default(),
+            time: EngineTime::new(parts.clock),
+            hasher: Seeded::random(),
+            past: Some(Past::new(&config)),
+            config,
+            gaps: VecDeque::new(),
+            state: (ConnectionState::Connecting, None),
+            has_connected: false,
+            losses: 0,
+            heard: 0,
+        })
+    }
+
+    /// Runs until the end. The engine is told to finish; its thread is not joined here.
+    pub(crate) fn run(mut self) -> Stopped {
+        self.show(ConnectionState::Connecting, None);
+        let end = self.follow();
+        let cause = match &end {
+            End::Stopped => ORDERLY_STOPS[0].to_owned(),
+            End::ServerEnded => ORDERLY_STOPS[1].to_owned(),
+            End::OutputClosed => ORDERLY_STOPS[2].to_owned(),
+            End::GaveUp(error) => error.to_string(),
+        };
+        self.asked.cancel();
+        let drain_until = Instant::now() + END_LIMIT;
+        let outputs_until = drain_until + END_LIMIT;
+        self.control.send(Finish {
+            state: StateChange::stopped(Moment::now(), cause),
+            drain_until,
+            outputs_until,
+        });
+        Stopped {
+            end,
+            drain_until,
+            outputs_until,
+            abandoned: Vec::new(),
+        }
+    }
+
+    fn follow(&mut self) -> End {
+        let mut looked_at = Instant::now();
+        loop {
+            if self.asked.is_cancelled() || self.ends_at.is_some_and(|end| Instant::now() >= end) {
+                return End::Stopped;
+            }
+            let due = after(LOOK_EVERY);
+            select! {
+                recv(self.inbox) -> notice => match notice {
+                    Ok(Notice::Stop) | Err(_) => return End::Stopped,
+                    Ok(Notice::OutputClosed(_)) => return End::OutputClosed,
+                    Ok(Notice::AggregatorGone(what)) => {
+                        return End::GaveUp(Error::new(ErrorKind::Internal, "aggregating", what));
+                    }
+                    // Dropped, it is an answer.
+                    Ok(_) => {}
+                },
+                recv(self.news) -> news => {
+                    if let Ok(news) = news
+                        && let Err(error) = self.on_news(news)
+                    {
+                        return End::GaveUp(error);
+                    }
+                }
+                recv(due) -> _ => {}
+            }
+            let now = Instant::now();
+            if now.saturating_duration_since(looked_at) >= LOOK_EVERY {
+                let frozen = now.saturating_duration_since(looked_at) >= FROZEN;
+                looked_at = now;
+                self.look(now, frozen);
+            }
+        }
+    }
+
+    fn on_news(&mut self, news: News) -> Result<(), Error> {
+        match news {
+            News::Readers(names) => {
+                self.has_connected = true;
+                for name in names {
+                    if self.readers.iter().all(|reader| reader.name != name) {
+                        self.add_reader(name)?;
+                    }
+                }
+                match (&self.past, self.readers.is_empty()) {
+                    (None, _) => self.show(ConnectionState::Streaming, None),
+                    (Some(_), true) => self.show(ConnectionState::Connecting, Some("no reader publishes".to_owned())),
+                    (Some(_), false) => {
+                        self.show(ConnectionState::Connecting, Some("reading what is retained".to_owned()));
+                    }
+                }
+            }
+            News::Unreachable(error) => {
+                let is_refused = matches!(
+                    error.kind(),
+                    ErrorKind::Credentials | ErrorKind::Refused | ErrorKind::Certificate
+                );
+                if is_refused && !self.has_connected {
+                    return Err(error);
+                }
+                self.show(ConnectionState::Backoff, Some(error.to_string()));
+            }
+            News::Now(reader, entry, received) => {
+                self.readers[reader].is_known = true;
+                if let Some(Content {
+                    at,
+                    what: What::Cover { .. },
+                }) = entry.and_then(|entry| entry.content)
+                {
+                    self.time.learn(at, received);
+                }
+            }
+            News::Piece(reader, entries, is_last) => self.on_piece(reader, entries, is_last),
+            News::Lost(reader, error) => {
+                self.losses += 1;
+                log::debug!("reader {}: {error}", self.readers[reader].name);
+            }
+        }
+        if self.past.is_some() {
+            self.play();
+        }
+        Ok(())
+    }
+
+    fn add_reader(&mut self, name: String) -> Result<(), Error> {
+        log::info!("reader {name} publishes");
+        let (number, engine) = (self.readers.len(), self.engine.clone());
+        let credit = source::read_stream(engine, &self.config.engine.org, &name, number, self.tell.clone())?;
+        self.readers.push(Reader {
+            name,
+            credit,
+            waiting: VecDeque::new(),
+            pieces: 0,
+            is_known: false,
+            is_read: false,
+            heard_at: Instant::now(),
+            is_silent: false,
+        });
+        Ok(())
+    }
+
+    fn on_piece(&mut self, number: usize, entries: Vec<Entry>, is_last: bool) {
+        let received = Instant::now();
+        let reader = &mut self.readers[number];
+        reader.is_read |= is_last;
+        if self.past.is_some() {
+            reader.heard_at = received;
+            reader.pieces += 1;
+            reader.waiting.extend(entries);
+            return;
+        }
+        if !entries.is_empty() {
+            reader.heard_at = received;
+            reader.is_silent = false;
+            self.telemetry.on_frame(Moment::now());
+        }
+        reader.credit.give();
+        for entry in entries {
+            if let Some(Content {
+                at,
+                what: What::Cover { .. },
+            }) = &entry.content
+            {
+                self.time.learn(*at, received);
+            }
+            let effects = self.joined.take(number, entry);
+            self.apply(effects);
+        }
+        self.hand_over();
+    }
+
+    /// Plays what is retained, as far as it is here from all readers; at its end the engine takes over.
+    fn play(&mut self) {
+        let Some(mut past) = self.past.take() else { return };
+        let now = Instant::now();
+        let is_awaited = |reader: &Reader| {
+            let is_stalled = now.saturating_duration_since(reader.heard_at) >= STALLED;
+            reader.waiting.is_empty() && !(reader.is_read || is_stalled)
+        };
+        if self.readers.is_empty() || self.readers.iter().any(|reader| !reader.is_known && is_awaited(reader)) {
+            self.past = Some(past);
+            return;
+        }
+        let ahead_ms = self.time.ahead_ms();
+        while !self.readers.iter().any(is_awaited) {
+            let waiting = self
+                .readers
+                .iter()
+                .enumerate()
+                .filter(|(_, reader)| !reader.waiting.is_empty());
+            let at = |reader: &Reader| {
+                reader
+                    .waiting
+                    .front()
+                    .and_then(|entry| Some(entry.content.as_ref()?.at))
+            };
+            let Some((number, _)) = waiting.min_by_key(|(_, reader)| at(reader)) else {
+                past.end(&mut self.joined, Moment::now(), ahead_ms);
+                self.go_live(past);
+                return;
+            };
+            let reader = &mut self.readers[number];
+            let entry = reader.waiting.pop_front();
+            if reader.waiting.is_empty() {
+                (0..std::mem::take(&mut reader.pieces)).for_each(|_| reader.credit.give());
+            }
+            if let Some(entry) = entry {
+                past.play(&mut self.joined, number, entry, ahead_ms, &self.hasher);
+            }
+        }
+        self.past = Some(past);
+    }
+
+    fn go_live(&mut self, past: Past) {
+        let now = Instant::now();
+        for (number, reader) in self.readers.iter_mut().enumerate() {
+            (0..std::mem::take(&mut reader.pieces)).for_each(|_| reader.credit.give());
+            reader.heard_at = now;
+            reader.is_silent = past.is_silent(number);
+        }
+        let (core, gaps, applied) = past.finish();
+        self.gaps = gaps;
+        Telemetry::add(&self.telemetry.decoded, applied);
+        Telemetry::add(&self.telemetry.applied, applied);
+        self.telemetry.on_frame(Moment::now());
+        self.control.send(core);
+        self.show(ConnectionState::Streaming, None);
+    }
+
+    /// Applies what the readers told, now.
+    fn apply(&mut self, effects: Vec<Effect>) {
+        for effect in effects {
+            match effect {
+                Effect::Event { reader, at, event } => {
+                    Telemetry::add(&self.telemetry.decoded, 1);
+                    self.batch
+                        .push(event.event(connection(reader), at, Moment::now(), &self.hasher));
+                    if self.batch.len() >= self.buffer.batch_events() {
+                        self.hand_over();
+                    }
+                }
+                Effect::Change(change) => {
+                    self.hand_over();
+                    let change = self.ours(change);
+                    self.control.send(change);
+                }
+                Effect::Filled { topics, from } => {
+                    let known = self.gaps.iter().find(|gap| (&gap.0, gap.1) == (&topics, from));
+                    if let Some((_, _, ours)) = known {
+                        self.control.filled(topics, *ours);
+                    }
+                }
+            }
+        }
+    }
+
+    /// A change with the times of this machine's clock.
+    fn ours(&mut self, change: Change) -> Change {
+        let time = &self.time;
+        match change {
+            Change::Covered { line, topics, since } => Change::Covered {
+                line,
+                topics,
+                since: time.ours(since),
+            },
+            Change::Refused { line, topics, since } => Change::Refused {
+                line,
+                topics,
+                since: time.ours(since),
+            },
+            Change::GapClosed { line, to } => Change::GapClosed {
+                line,
+                to: time.ours(to),
+            },
+            Change::GapOpened {
+                line,
+                topics,
+                from,
+                cause,
+            } => {
+                let ours = time.ours(from);
+                self.gaps.push_back((topics.clone(), from, ours));
+                if self.gaps.len() > REMEMBERED {
+                    self.gaps.pop_front();
+                }
+                Change::GapOpened {
+                    line,
+                    topics,
+                    from: ours,
+                    cause,
+                }
+            }
+            change => change,
+        }
+    }
+
+    /// Hands the events in hand over to the engine.
+    fn hand_over(&mut self) {
+        while !self.batch.is_empty() && !self.asked.is_cancelled() {
+            let until = Instant::now() + Duration::from_secs(1);
+            if self.buffer.send(&mut self.batch, until, self.asked.receiver()) == Sent::Done {
+                break;
+            }
+        }
+    }
+
+    /// Notices readers that are not heard any more.
+    fn look(&mut self, now: Instant, was_frozen: bool) {
+        if self.past.is_some() {
+            self.play();
+            return;
+        }
+        let limit = self.config.engine.dead_after;
+        for number in 0..self.readers.len() {
+            let reader = &mut self.readers[number];
+            if was_frozen {
+                // What came meanwhile waits to be read.
+                reader.heard_at = now;
+            }
+            if !reader.is_silent && now.saturating_duration_since(reader.heard_at) >= limit {
+                reader.is_silent = true;
+                log::warn!("reader {} is not heard", reader.name);
+                let effects = self.joined.silent(number);
+                self.apply(effects);
+            }
+        }
+        self.hand_over();
+        let heard = self.readers.iter().filter(|reader| !reader.is_silent).count();
+        let heard = u32::try_from(heard).unwrap_or(u32::MAX);
+        if self.heard != heard {
+            self.heard = heard;
+            self.control.send(Change::Connections {
+                open: heard,
+                reconnects: self.losses,
+                channel_expires_at: None,
+            });
+        }
+    }
+
+    /// Shows a state, if it is another one.
+    fn show(&mut self, state: ConnectionState, cause: Option<String>) {
+        let is_first = self.state == (ConnectionState::Connecting, None);
+        if self.state == (state, cause.clone()) && !is_first {
+            return;
+        }
+        self.state = (state, cause.clone());
+        self.control.send(Change::State(StateChange {
+            at: Moment::now(),
+            state,
+            cause,
+            attempt: None,
+            retry_in: None,
+        }));
+    }
+}
