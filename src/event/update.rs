@@ -40,28 +40,38 @@ pub struct ParticipantUpdate {
     /// The participant.
     pub id: Id,
     /// When the participant connected.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub connected: Option<Moment>,
     /// When the participant left.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub ended: Option<Moment>,
     /// `startAcwTime` and `endAcwTime`.
     pub work: AfterCallWork,
     /// When a wrap-up ended that has a code.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub wrapup_ended: Option<Moment>,
     /// Its queue.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub queue: Option<Id>,
     /// Its user.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub user: Option<Id>,
     /// How many of the communications are its own.
     pub communications: u32,
     /// What kind of participant it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub purpose: Option<Purpose>,
     /// Whether a wrap-up is expected.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub wrapup_expected: Option<bool>,
     /// Whether a wrap-up is required.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub wrapup_required: Option<bool>,
     /// Whether it monitors, coaches or barges in.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub listens_in: bool,
     /// Whether it has a wrap-up code.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub wrapup_coded: bool,
 }
 
@@ -72,26 +82,36 @@ pub struct CommunicationUpdate {
     /// The communication; that of its participant where it has no id of its own.
     pub id: Id,
     /// When it connected.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub connected: Option<Moment>,
     /// When it disconnected.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub disconnected: Option<Moment>,
     /// When its hold began, if it is held.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub hold_started: Option<Moment>,
     /// When its after-call work began.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub acw_started: Option<Moment>,
     /// When its after-call work ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub acw_ended: Option<Moment>,
     /// Its medium.
     pub kind: MediaKind,
     /// Its state.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub state: Option<CommunicationState>,
     /// How it was disconnected.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub disconnect: Option<DisconnectKind>,
     /// Whether after-call work is required.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub acw_required: Option<bool>,
     /// The state of its after-call work.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub acw_state: Option<AcwState>,
     /// Whether it has a wrap-up code.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub wrapup_coded: bool,
 }
 

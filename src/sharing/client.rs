@@ -89,7 +89,7 @@ impl Engine {
         let mut target = first.clone();
         for _ in 0..MOVES {
             let mut node = self.open(&target)?;
-            match node.ask(&["XLEN", key]) {
+            match node.ask(&["TYPE", key]) {
                 Ok(_) => return Ok(node),
                 Err(error) => match moved_to(&error, &target) {
                     Some(other) => target = other,
@@ -229,7 +229,7 @@ mod tests {
             port: 1,
         };
         let of = |text: &str| {
-            let error = Error::new(ErrorKind::Transient, "XLEN at the engine h:1", text.to_owned());
+            let error = Error::new(ErrorKind::Transient, "TYPE at the engine h:1", text.to_owned());
             moved_to(&error, &from).map(|target| target.to_string())
         };
         assert_eq!(of("MOVED 3999 127.0.0.1:6381").as_deref(), Some("127.0.0.1:6381"));

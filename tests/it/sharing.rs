@@ -6,16 +6,32 @@ mod redis;
 
 use std::time::Duration;
 
-use genesys_stream::{Config, ConfigBuilder, ConnectionState};
-use serde_json::json;
+use genesys_stream::simulator::Simulator;
+use genesys_stream::{Config, ConfigBuilder, Protocol};
+use serde_json::{Value, json};
 
 use self::redis::{Redis, is_installed};
-use crate::repair::scene::{INTERVAL, Scene, notifications, settle, warm};
-use crate::support::{Watched, control, watch};
+use crate::repair::scene::{INTERVAL, Scene, Settings, centre_time, settle, warm};
+use crate::support::{Watched, config, control, watch};
 
-/// The keys of a reader.
-fn reader(redis: &Redis, name: &str) -> String {
-    json!({"engine": {"publish": redis.url(), "org": "test", "name": name}}).to_string()
+/// A reader of the centre.
+fn reader(sim: &Simulator, redis: &Redis, name: &str) -> Watched {
+    reader_with(sim, redis, name, json!({}))
+}
+
+/// The same with further keys.
+fn reader_with(sim: &Simulator, redis: &Redis, name: &str, more: Value) -> Watched {
+    let mut keys = json!({
+        "rest": {"max_requests_per_min": 100_000},
+        "backfill": {"max_requests_per_min": 100_000},
+        "engine": {"publish": redis.url(), "org": "test", "name": name}
+    });
+    for (section, values) in more.as_object().into_iter().flatten() {
+        for (key, value) in values.as_object().into_iter().flatten() {
+            keys[section][key] = value.clone();
+        }
+    }
+    watch(config(&sim.url(), Protocol::Notifications).snapshot_interval(INTERVAL).queue("all").json("reader.json", keys.to_string()))
 }
 
 /// A dashboard, which knows nothing of the centre.
@@ -30,13 +46,16 @@ fn dashboard_config(redis: &Redis) -> ConfigBuilder {
 
 /// A reader whose numbers are the true ones.
 fn scene(redis: &Redis) -> Scene {
-    Scene::begin(warm(), |url| notifications(url).json("reader.json", reader(redis, "a")))
-}
-
-/// Another reader of the same centre.
-fn another(scene: &Scene, redis: &Redis, name: &str) -> Watched {
-    let config = notifications(&scene.sim.url()).queue("all").json("reader.json", reader(redis, name));
-    watch(config)
+    let sim = warm();
+    settle(&sim);
+    let scene = Scene {
+        since_ms: Some(centre_time(&sim)),
+        stream: reader(&sim, redis, "a"),
+        sim,
+        settings: Settings::default(),
+    };
+    scene.until_true();
+    scene
 }
 
 /// Pauses the centre, and waits until all of these show the true numbers.
@@ -62,7 +81,7 @@ fn a_dashboard_shows_the_true_numbers_live_and_late() {
     scene.stream.until_fed();
     std::thread::sleep(Duration::from_secs(3));
     let late = dashboard(&redis);
-    late.until("streaming", |s| s.connection.state == ConnectionState::Streaming);
+    late.until_streaming();
     until_true(&scene, &[&scene.stream, &live, &late]);
     for dashboard in [live, late] {
         let last = dashboard.stop().snapshot;
@@ -71,5 +90,4 @@ fn a_dashboard_shows_the_true_numbers_live_and_late() {
     }
     let published = scene.stream.stop().snapshot;
     assert_eq!(published.outputs["engine"].missed, 0);
-    let _ = another;
 }
