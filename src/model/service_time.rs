@@ -77,7 +77,7 @@ impl ServiceTime {
         let before = self.samples.iter().rev().filter(|(ours, _)| *ours <= at);
         let sample = before.min_by_key(|(ours, _)| at.millis_since(*ours));
         match sample.or(self.samples.front()) {
-            Some((ours, service)) => service.plus_ms(at.millis_since(*ours).max(0)),
+            Some((ours, service)) => service.plus_ms(at.millis_since(*ours)),
             None => self.at(at),
         }
     }

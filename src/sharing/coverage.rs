@@ -52,13 +52,21 @@ struct Reader {
     /// Topics of its lines, and since when.
     lines: BTreeMap<usize, Arc<BTreeMap<String, i64>>>,
     /// What it covered until then, before its process ended or entries were missing.
-    before: Vec<(Arc<BTreeMap<String, i64>>, i64)>,
+    before: Vec<Ended>,
     gaps: BTreeMap<(String, u64), ReaderGap>,
     /// Until when it covers its topics, where it is not heard any more.
     until: Option<i64>,
     /// The newest moment up to which it said that it covers them.
     proven: Option<i64>,
     run: String,
+}
+
+/// Topics that a run of a reader covered until then.
+#[derive(Debug)]
+struct Ended {
+    run: String,
+    topics: Arc<BTreeMap<String, i64>>,
+    until: i64,
 }
 
 #[derive(Debug)]
@@ -129,7 +137,11 @@ impl Coverage {
             .collect();
         if !gone.is_empty() {
             let names: Vec<String> = gone.keys().cloned().collect();
-            known.before.push((Arc::new(gone), until));
+            known.before.push(Ended {
+                run: known.run.clone(),
+                topics: Arc::new(gone),
+                until,
+            });
             self.left.extend(names);
         }
     }
@@ -291,7 +303,11 @@ impl Reader {
     fn end(&mut self) {
         let until = self.until.or(self.proven).unwrap_or(i64::MIN);
         for topics in std::mem::take(&mut self.lines).into_values() {
-            self.before.push((topics, until));
+            self.before.push(Ended {
+                run: self.run.clone(),
+                topics,
+                until,
+            });
         }
         let surplus = self.before.len().saturating_sub(REMEMBERED);
         self.before.drain(..surplus);
@@ -302,7 +318,7 @@ impl Reader {
     }
 
     fn topics(&self) -> impl Iterator<Item = &String> {
-        let before = self.before.iter().map(|(topics, _)| topics);
+        let before = self.before.iter().map(|ended| &ended.topics);
         self.lines.values().chain(before).flat_map(|topics| topics.keys())
     }
 
@@ -311,21 +327,23 @@ impl Reader {
         let now = self
             .lines
             .values()
-            .filter_map(|topics| Some((*topics.get(topic)?, until)));
-        let before = self
-            .before
-            .iter()
-            .filter_map(|(topics, until)| Some((*topics.get(topic)?, *until)));
-        let subscribed = merged(now.chain(before).collect());
-        let gaps = |is_repaired: bool| {
-            let mine = self
+            .filter_map(|topics| Some((&self.run, (*topics.get(topic)?, until))));
+        let ended = |ended: &Ended| Some((*ended.topics.get(topic)?, ended.until));
+        let before = self.before.iter().filter_map(|one| Some((&one.run, ended(one)?)));
+        // A gap is one of its run: the time before a run was covered by the run before.
+        let of_run = |(run, stretch): (&String, (i64, i64))| {
+            let gaps = self
                 .gaps
-                .values()
-                .filter(|gap| gap.is_repaired == is_repaired && gap.concerns(topic));
-            merged(mine.map(|gap| (gap.from, gap.to)).collect())
+                .iter()
+                .filter(|((of, _), gap)| of == run && !gap.is_repaired && gap.concerns(topic));
+            without(
+                &merged(vec![stretch]),
+                &merged(gaps.map(|(_, gap)| (gap.from, gap.to)).collect()),
+            )
         };
-        let mut covered = without(&subscribed, &gaps(false));
-        covered.extend(gaps(true));
+        let mut covered: Stretches = now.chain(before).flat_map(of_run).collect();
+        let repaired = self.gaps.values().filter(|gap| gap.is_repaired && gap.concerns(topic));
+        covered.extend(repaired.map(|gap| (gap.from, gap.to)));
         merged(covered)
     }
 }

@@ -93,6 +93,8 @@ struct Reader {
     /// Whether it was listened to, and its stream read to the end once.
     is_known: bool,
     is_read: bool,
+    /// Something came from it while it was listened to.
+    is_alive: bool,
     heard_at: Instant,
     is_silent: bool,
 }
@@ -224,6 +226,7 @@ impl Follower {
             }
             News::Now(reader, entry, received) => {
                 self.readers[reader].is_known = true;
+                self.readers[reader].is_alive = entry.is_some();
                 if let Some(Content {
                     at,
                     what: What::Cover { .. },
@@ -255,6 +258,7 @@ impl Follower {
             pieces: 0,
             is_known: false,
             is_read: false,
+            is_alive: false,
             heard_at: Instant::now(),
             is_silent: false,
         });
@@ -317,7 +321,9 @@ impl Follower {
                     .and_then(|entry| Some(entry.content.as_ref()?.at))
             };
             let Some((number, _)) = waiting.min_by_key(|(_, reader)| at(reader)) else {
-                past.end(&mut self.joined, Moment::now(), ahead_ms);
+                let silent = self.readers.iter().enumerate().filter(|(_, reader)| !reader.is_alive);
+                let silent = Vec::from_iter(silent.map(|(number, _)| number));
+                past.end(&mut self.joined, &silent, Moment::now(), ahead_ms);
                 self.go_live(past);
                 return;
             };
@@ -335,10 +341,10 @@ impl Follower {
 
     fn go_live(&mut self, past: Past) {
         let now = Instant::now();
-        for (number, reader) in self.readers.iter_mut().enumerate() {
+        for reader in &mut self.readers {
             (0..std::mem::take(&mut reader.pieces)).for_each(|_| reader.credit.give());
             reader.heard_at = now;
-            reader.is_silent = past.is_silent(number);
+            reader.is_silent = !reader.is_alive;
         }
         let (core, gaps, applied) = past.finish();
         self.gaps = gaps;

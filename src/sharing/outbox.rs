@@ -117,6 +117,19 @@ impl Outbox {
         }
     }
 
+    /// Puts a content before all others, which were made later.
+    pub(super) fn push_first(&mut self, content: &Content) {
+        self.held.note(content);
+        let data = content.data();
+        self.waiting_bytes += data.len() + OVERHEAD;
+        self.waiting.push_front(Waiting {
+            at: content.at,
+            kind: content.what.kind(),
+            data,
+            counts: false,
+        });
+    }
+
     /// Something of this time is not published.
     pub(super) fn lost(&mut self, at: Moment) {
         let (from, to) = self.dropped.unwrap_or((at, at));

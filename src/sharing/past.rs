@@ -21,13 +21,15 @@ use crate::model::Settings;
 /// Between two ticks of recorded time.
 const TICK: Duration = Duration::from_secs(1);
 
+/// A reader of which nothing is retained for so long was not running. Less tells nothing: the service's clock is corrected, too.
+const NOT_RUNNING: Duration = Duration::from_secs(60);
+
 /// Gaps that were told, with their begin by the service's clock and by ours.
 pub(super) type Gaps = VecDeque<(GapTopics, Moment, Moment)>;
 
 /// See the module.
 pub(super) struct Past {
     settings: Settings,
-    dead_after: Duration,
     core: Option<Box<Core>>,
     now: Moment,
     /// When each reader was heard last, by the service's clock; none where it is silent.
@@ -40,7 +42,6 @@ impl Past {
     pub(super) fn new(config: &Config) -> Self {
         Self {
             settings: Settings::from(config),
-            dead_after: config.engine.dead_after,
             core: None,
             now: Moment::from_epoch_ms(0),
             heard: BTreeMap::new(),
@@ -60,14 +61,13 @@ impl Past {
         self.apply(effects, ahead_ms, hasher);
     }
 
-    /// Time passes until now.
-    pub(super) fn end(&mut self, joined: &mut Joined, now: Moment, ahead_ms: i64) {
+    /// Time passes until now; these readers are not heard.
+    pub(super) fn end(&mut self, joined: &mut Joined, silent: &[usize], now: Moment, ahead_ms: i64) {
         self.advance(joined, now, ahead_ms);
-    }
-
-    /// Whether a reader was silent at the end.
-    pub(super) fn is_silent(&self, reader: usize) -> bool {
-        self.heard.get(&reader).is_none_or(Option::is_none)
+        for reader in silent {
+            let effects = joined.silent(*reader);
+            self.apply(effects, ahead_ms, &Seeded::random());
+        }
     }
 
     /// The core, the gaps that it has, and how many events were applied.
@@ -99,13 +99,18 @@ impl Past {
                 ..ClockLook::default()
             };
             self.change(Change::Tick { clock, dropped: 0 });
-            let late = self.now.plus_ms(-ahead_ms).minus(self.dead_after);
-            let silent = self.heard.iter().filter(|(_, at)| at.is_some_and(|at| at < late));
-            for reader in Vec::from_iter(silent.map(|(reader, _)| *reader)) {
-                self.heard.insert(reader, None);
-                let effects = joined.silent(reader);
-                self.apply(effects, ahead_ms, &Seeded::random());
-            }
+            self.silence(joined, ahead_ms);
+        }
+    }
+
+    /// Readers that were not running cover nothing any more.
+    fn silence(&mut self, joined: &mut Joined, ahead_ms: i64) {
+        let late = self.now.plus_ms(-ahead_ms).minus(NOT_RUNNING);
+        let silent = self.heard.iter().filter(|(_, at)| at.is_some_and(|at| at < late));
+        for reader in Vec::from_iter(silent.map(|(reader, _)| *reader)) {
+            self.heard.insert(reader, None);
+            let effects = joined.silent(reader);
+            self.apply(effects, ahead_ms, &Seeded::random());
         }
     }
 

@@ -21,7 +21,7 @@ use super::{readers_key, stream_key};
 use crate::config::Config;
 use crate::engine::ControlSender;
 use crate::event::change::Change;
-use crate::event::gap::GapTopics;
+use crate::event::gap::{Gap, GapTopics};
 use crate::event::notice::Notice;
 use crate::event::state::ConnectionState;
 use crate::model::snapshot::Snapshot;
@@ -49,6 +49,9 @@ const PAUSES: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(5
 const REGISTER_EVERY: Duration = Duration::from_secs(5);
 /// The line of the gap between an earlier process and this one.
 const RESTART_LINE: usize = usize::MAX;
+const RESTARTED: &str = "the reader was restarted";
+/// Its id in the stream, above those of the run's own gaps.
+const RESTART_ID: u64 = 1 << 41;
 /// What the end of the run waits for the engine to take.
 const END_LIMIT: Duration = Duration::from_millis(500);
 
@@ -88,6 +91,8 @@ struct Common {
 #[derive(Default)]
 struct Restart {
     is_open: bool,
+    /// Its begin by the service's clock.
+    from: Option<Moment>,
     /// When this process streamed for the first time.
     streaming: Option<Moment>,
 }
@@ -101,14 +106,25 @@ impl Common {
         self.restart.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The earlier process covered its topics until `from` of our clock.
-    fn open_restart(&self, from: Moment) {
+    /// The earlier process covered its topics until `exact` of the service's clock, `from` of ours.
+    fn open_restart(&self, exact: Moment, from: Moment) {
         let mut restart = self.restart();
+        restart.from = Some(exact);
+        let gap = Gap {
+            id: RESTART_ID,
+            topics: GapTopics::All,
+            from: exact,
+            to: None,
+            cause: RESTARTED.to_owned(),
+            repaired: false,
+        };
+        let what = What::Gap(gap);
+        self.outbox().push_first(&Content { at: exact, what });
         self.control.send(Change::GapOpened {
             line: RESTART_LINE,
             topics: GapTopics::All,
             from,
-            cause: "the reader was restarted".to_owned(),
+            cause: RESTARTED.to_owned(),
         });
         restart.is_open = true;
         self.close_restart(&mut restart);
@@ -225,7 +241,18 @@ impl Publisher {
                 What::Change(Change::Users(names.keys().map(|user| (user.clone(), None)).collect()))
             }
             Told::Change(change) => What::Change(change.clone()),
-            Told::Gap(gap) => What::Gap(gap.clone()),
+            Told::Gap(gap) => {
+                let mut gap = gap.clone();
+                if let (RESTARTED, Some(from)) = (&*gap.cause, self.common.restart().from) {
+                    (gap.id, gap.from) = (RESTART_ID, from);
+                }
+                What::Gap(gap)
+            }
+            // Before the first frame nothing is covered, and the service's time may not be known.
+            Told::Alive { last_frame_at: None } => {
+                counters.wrote(1);
+                return;
+            }
             Told::Alive { last_frame_at } => What::Cover { to: *last_frame_at },
         };
         self.push(&Content { at: shared.at, what }, counters);
@@ -466,7 +493,8 @@ impl Sending {
         }
         if let Some(to) = covered_until(node, &self.key)? {
             let kept = self.clock.receipt().service.minus(self.retention);
-            self.common.open_restart(self.clock.ours(to.max(kept)));
+            let exact = to.max(kept);
+            self.common.open_restart(exact, self.clock.ours(exact));
         }
         self.common.outbox().continue_after(found);
         self.has_begun = true;

@@ -21,7 +21,7 @@ const PIECES: usize = 2;
 /// How long the engine waits for new entries before it answers that there are none.
 const BLOCK_MS: u64 = 1000;
 /// A reader gives a sign of life within this time.
-const LISTEN_MS: u64 = 1500;
+const LISTEN_MS: u64 = 2500;
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 const PAUSE: Duration = Duration::from_millis(300);
 
@@ -100,6 +100,7 @@ pub(super) fn read_stream(
         reader,
         tell,
         credits,
+        has_credit: false,
         read: EntryId::default(),
         has_listened: false,
     };
@@ -127,6 +128,7 @@ struct Stream {
     reader: usize,
     tell: Sender<News>,
     credits: Receiver<()>,
+    has_credit: bool,
     /// The last entry that was read.
     read: EntryId,
     has_listened: bool,
@@ -161,11 +163,15 @@ impl Stream {
         Ok(())
     }
 
-    fn wait_for_credit(&self) {
-        while !self.engine.is_stopped() && self.credits.recv_timeout(PAUSE).is_err() {}
+    /// A piece that was not read because the connection was lost leaves its credit to the next one.
+    fn wait_for_credit(&mut self) {
+        while !self.engine.is_stopped() && !self.has_credit {
+            self.has_credit = self.credits.recv_timeout(PAUSE).is_ok();
+        }
     }
 
     fn pass_on(&mut self, entries: Vec<Entry>, is_last: bool) {
+        self.has_credit = false;
         if let Some(last) = entries.last() {
             self.read = last.id;
         }

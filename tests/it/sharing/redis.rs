@@ -23,7 +23,10 @@ static STARTED: AtomicU32 = AtomicU32::new(0);
 /// Whether there is a server to test with. Without one the tests pass and say so, but not in CI.
 pub fn is_installed() -> bool {
     let found = Command::new("redis-server").arg("--version").output().is_ok();
-    assert!(found || std::env::var_os("CI").is_none(), "redis-server is not installed");
+    assert!(
+        found || std::env::var_os("CI").is_none(),
+        "redis-server is not installed"
+    );
     if !found {
         eprintln!("SKIPPED: redis-server is not installed (apt-get install redis-server)");
     }
@@ -33,13 +36,22 @@ pub fn is_installed() -> bool {
 impl Redis {
     /// Starts one with these further arguments.
     pub fn start(arguments: &[&str]) -> Redis {
-        let port = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address").port();
+        let port = TcpListener::bind("127.0.0.1:0")
+            .expect("a port")
+            .local_addr()
+            .expect("an address")
+            .port();
         let number = STARTED.fetch_add(1, Ordering::SeqCst);
         let folder = std::env::temp_dir().join(format!("gs-redis-{}-{number}", std::process::id()));
         std::fs::create_dir_all(&folder).expect("a folder");
         let arguments: Vec<String> = arguments.iter().map(|argument| (*argument).to_owned()).collect();
         let child = spawn(port, &folder, &arguments);
-        let redis = Redis { port, folder, arguments, child };
+        let redis = Redis {
+            port,
+            folder,
+            arguments,
+            child,
+        };
         redis.wait();
         redis
     }
@@ -80,7 +92,8 @@ impl Redis {
 
     fn wait(&self) {
         until_true("the server answers", || {
-            TcpStream::connect(("127.0.0.1", self.port)).is_ok() && self.cli(&["PING"]) == "PONG"
+            TcpStream::connect(("127.0.0.1", self.port)).is_ok()
+                && ["PONG", "NOAUTH"].iter().any(|word| self.cli(&["PING"]).contains(word))
         });
     }
 }
