@@ -57,6 +57,7 @@ features: ## every combination of features compiles without warnings
 	RUSTFLAGS="-D warnings" $(CARGO) check --locked --no-default-features --features cli
 	RUSTFLAGS="-D warnings" $(CARGO) check --locked --lib --no-default-features --features simulator
 	RUSTFLAGS="-D warnings" $(CARGO) check --locked --lib --no-default-features --features fuzzing
+	RUSTFLAGS="-D warnings" $(CARGO) check --locked --lib --no-default-features --features engine
 
 tools: ## installs what `make browser` needs: Chromium, promtool, npm packages (Debian, as root)
 	@tests/browser/install

@@ -43,6 +43,7 @@
 //! | feature | default | adds |
 //! |---|---|---|
 //! | `cli` | yes | what the program `genesys-stream` needs: command line, logging to stderr, signals, the live screen |
+//! | `engine` | no | sharing through Redis (`docs/sharing.md`) |
 //! | `simulator` | yes | the module `simulator`: login, REST and sockets of a simulated organisation on a loopback port |
 //!
 //! A library needs neither: `default-features = false`.

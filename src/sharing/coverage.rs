@@ -290,11 +290,9 @@ impl Coverage {
     }
 
     fn cause(&self, topic: &str, from: i64) -> String {
-        let gaps = self.readers.values().flat_map(|reader| reader.gaps.values());
-        let cause = gaps
-            .filter(|gap| gap.concerns(topic) && gap.from == from)
-            .map(|gap| &gap.cause);
-        cause.last().cloned().unwrap_or_else(|| "no reader is heard".to_owned())
+        let mut gaps = self.readers.values().flat_map(|reader| reader.gaps.values());
+        let gap = gaps.find(|gap| gap.concerns(topic) && gap.from == from);
+        gap.map_or_else(|| "no reader is heard".to_owned(), |gap| gap.cause.clone())
     }
 }
 

@@ -43,8 +43,11 @@ pub(super) struct Joined {
     /// Whose undated facts of a topic count.
     chosen: BTreeMap<String, usize>,
     /// The last undated facts of each reader, by topic and part.
-    undated: BTreeMap<String, BTreeMap<(usize, String), (Moment, SharedEvent)>>,
+    undated: BTreeMap<String, Undated>,
 }
+
+/// By reader and part of the topic.
+type Undated = BTreeMap<(usize, String), (Moment, SharedEvent)>;
 
 #[derive(Debug, Default)]
 struct Reader {

@@ -22,6 +22,15 @@ fn settings(page: &str) -> Vec<(&str, Option<Value>, &str)> {
     .collect()
 }
 
+/// The pages that list settings.
+fn pages() -> String {
+    let mut pages = page::read("docs/configuration.md");
+    if cfg!(feature = "engine") {
+        pages.push_str(&page::read("docs/sharing.md"));
+    }
+    pages
+}
+
 /// A file in which one key has a value.
 fn file(key: &str, value: Value) -> Value {
     key.rsplit('.').fold(value, |inside, part| json!({ part: inside }))
@@ -63,7 +72,7 @@ fn known_keys(section: &str, found: &mut BTreeSet<String>) {
 
 #[test]
 fn the_configuration_page_lists_the_keys_that_there_are() {
-    let page = page::read("docs/configuration.md");
+    let page = pages();
     let mut known = BTreeSet::new();
     known_keys("", &mut known);
     let listed: BTreeSet<String> = settings(&page).iter().map(|(key, ..)| (*key).to_owned()).collect();
@@ -72,7 +81,7 @@ fn the_configuration_page_lists_the_keys_that_there_are() {
 
 #[test]
 fn defaults_and_ranges_are_those_of_the_program() {
-    let page = page::read("docs/configuration.md");
+    let page = pages();
     let mut all = json!({});
     for (key, default, allowed) in settings(&page) {
         let Some(default) = default else { continue };
@@ -134,7 +143,7 @@ fn printed(arguments: &[&str]) -> String {
 
 #[test]
 fn flags_and_variables_are_those_of_the_help() {
-    let page = page::read("docs/configuration.md");
+    let page = pages();
     let program = printed(&["--help"]);
     let commands = program
         .split("Commands:\n")
