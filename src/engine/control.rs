@@ -24,9 +24,6 @@ pub(crate) enum Control {
     Ask(Ask),
     /// No event comes any more.
     Finish(Finish),
-    /// From now on this core counts, which was fed with what happened before.
-    #[cfg(feature = "engine")]
-    Replace(Box<super::core::Core>),
     /// The closed gaps of these topics that began at `from` were filled in completely.
     #[cfg(feature = "engine")]
     Filled { topics: GapTopics, from: Moment },
@@ -93,13 +90,6 @@ impl From<Change> for Control {
 impl From<Ask> for Control {
     fn from(ask: Ask) -> Self {
         Self::Ask(ask)
-    }
-}
-
-#[cfg(feature = "engine")]
-impl From<Box<super::core::Core>> for Control {
-    fn from(core: Box<super::core::Core>) -> Self {
-        Self::Replace(core)
     }
 }
 

@@ -1,7 +1,6 @@
-//! What the engine does for streams that are shared through Redis: it tells what it applied, in the service's time, and
-//! takes over a core that was fed with the past.
+//! The engine's part in sharing: it tells what it applied, and takes over a core that was fed with the past.
 //!
-//! In: applied changes, a core · Out: `Shared` · Thread: `gs-aggregator`.
+//! In: applied changes, a core · Out: `Shared`, in the service's time · Thread: `gs-aggregator`.
 
 use super::core::{Core, Effect};
 use super::thread::Aggregator;
@@ -47,10 +46,12 @@ impl Aggregator {
         }
     }
 
-    /// Goes on with `core`. Revisions go on where they are.
-    pub(super) fn replace(&mut self, mut core: Core) {
-        core.continue_from(&self.core);
-        self.core = core;
+    /// Goes on with a core that was fed with the past, once there is one. Revisions go on where they are.
+    pub(super) fn take_over(&mut self) {
+        if let Ok(mut core) = self.past.try_recv() {
+            core.continue_from(&self.core);
+            self.core = *core;
+        }
     }
 }
 

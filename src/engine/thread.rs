@@ -47,6 +47,9 @@ pub(crate) struct AggregatorParts<'a> {
     pub(crate) repairs: Option<Sender<Repair>>,
     pub(crate) clock: Arc<ServiceClock>,
     pub(crate) notices: Sender<Notice>,
+    /// Gives the core of a dashboard once it was fed with the past.
+    #[cfg(feature = "engine")]
+    pub(crate) past: Receiver<Box<Core>>,
 }
 
 /// See the module.
@@ -66,6 +69,8 @@ pub(crate) struct Aggregator {
     /// The newest time inside facts that the clock was told.
     newest: Option<Moment>,
     notices: Sender<Notice>,
+    #[cfg(feature = "engine")]
+    pub(super) past: Receiver<Box<Core>>,
     published: Arc<Mutex<Arc<Snapshot>>>,
     /// Who wants to know each state; whoever is gone is removed at the next one.
     watchers: Vec<Sender<StateAndCause>>,
@@ -142,6 +147,8 @@ impl Aggregator {
             clock: parts.clock,
             newest: None,
             notices: parts.notices,
+            #[cfg(feature = "engine")]
+            past: parts.past,
             published: Arc::new(Mutex::new(Arc::new(first))),
             watchers: Vec::new(),
             ticks: Ticks::new(interval),
@@ -229,6 +236,8 @@ impl Aggregator {
 
     /// Applies the batch in hand or else the oldest that waits, as far as the outputs have room; whether there was one.
     fn apply_batch(&mut self) -> bool {
+        #[cfg(feature = "engine")]
+        self.take_over();
         if self.batch.is_empty() && !self.buffer.take(&mut self.batch) {
             return false;
         }
@@ -320,13 +329,13 @@ impl Aggregator {
     }
 
     fn on_message(&mut self, message: Control) -> Option<Finish> {
+        #[cfg(feature = "engine")]
+        self.take_over();
         match message {
             Control::Change(change) => {
                 self.apply(change);
             }
             Control::Ask(ask) => self.answer(ask),
-            #[cfg(feature = "engine")]
-            Control::Replace(core) => self.replace(*core),
             #[cfg(feature = "engine")]
             Control::Filled { topics, from } => {
                 let ids = self.core.closed_gaps(&topics, from);

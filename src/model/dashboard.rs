@@ -359,3 +359,23 @@ fn medium_of(queue: &mut QueueSnapshot, kind: MediaKind) -> &mut MediaSnapshot {
         })
     })
 }
+
+/// What only shared streams ask of the dashboard.
+#[cfg(feature = "engine")]
+impl Model {
+    /// All gaps that are remembered, oldest first.
+    pub(crate) fn gaps(&self) -> impl Iterator<Item = &super::snapshot::Gap> {
+        self.gaps.by_service_clock().map(|known| known.gap)
+    }
+
+    /// Begin and end of a gap by the service's clock.
+    pub(crate) fn gap_by_service_clock(&self, id: u64) -> Option<(Moment, Option<Moment>)> {
+        let known = self.gaps.by_service_clock().find(|known| known.gap.id == id)?;
+        Some((known.from, known.to))
+    }
+
+    /// Its next snapshot has the number after the last one of `before`, which it replaces.
+    pub(crate) fn continue_from(&mut self, before: &Self) {
+        self.revision = self.revision.max(before.revision);
+    }
+}

@@ -38,8 +38,6 @@ mod queue_numbers;
 mod self_check;
 mod service_time;
 mod shapes;
-#[cfg(feature = "engine")]
-mod shared;
 mod slots;
 pub mod snapshot;
 mod state;

@@ -20,7 +20,7 @@ use super::source::{self, Credit, News};
 use super::time::EngineTime;
 use crate::base::hash::Seeded;
 use crate::config::Config;
-use crate::engine::{ControlSender, Finish};
+use crate::engine::{ControlSender, Core, Finish};
 use crate::event::change::Change;
 use crate::event::gap::GapTopics;
 use crate::event::notice::Notice;
@@ -52,6 +52,8 @@ pub(crate) struct FollowerParts {
     pub(crate) asked: Cancel,
     pub(crate) buffer: BufferSender,
     pub(crate) control: ControlSender,
+    /// Gives the engine the core that was fed with the past.
+    pub(crate) take_over: Sender<Box<Core>>,
     pub(crate) telemetry: Arc<Telemetry>,
     pub(crate) clock: Arc<ServiceClock>,
 }
@@ -66,6 +68,7 @@ pub(crate) struct Follower {
     buffer: BufferSender,
     batch: Batch,
     control: ControlSender,
+    take_over: Sender<Box<Core>>,
     telemetry: Arc<Telemetry>,
     tell: Sender<News>,
     news: Receiver<News>,
@@ -119,6 +122,7 @@ impl Follower {
             buffer: parts.buffer,
             batch: Batch::default(),
             control: parts.control,
+            take_over: parts.take_over,
             telemetry: parts.telemetry,
             tell,
             news,
@@ -351,7 +355,8 @@ impl Follower {
         Telemetry::add(&self.telemetry.decoded, applied);
         Telemetry::add(&self.telemetry.applied, applied);
         self.telemetry.on_frame(Moment::now());
-        self.control.send(core);
+        // Before any message that follows; there is room for one.
+        let _ = self.take_over.try_send(core);
         self.show(ConnectionState::Streaming, None);
     }
 

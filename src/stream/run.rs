@@ -174,7 +174,11 @@ impl StreamBuilder {
         let only_shows = false;
         let repairs = (!only_shows && config.protocol == Protocol::Notifications && config.backfill.enabled)
             .then(unbounded::<Repair>);
+        #[cfg(feature = "engine")]
+        let (take_over, past) = bounded(1);
         let aggregator = Aggregator::new(AggregatorParts {
+            #[cfg(feature = "engine")]
+            past,
             repairs: repairs.as_ref().map(|(jobs, _)| jobs.clone()),
             config: &config,
             buffer: events_out,
@@ -211,6 +215,7 @@ impl StreamBuilder {
                 asked: calls.clone(),
                 buffer: events_in,
                 control,
+                take_over,
                 telemetry,
                 clock: Arc::clone(rest.clock()),
             })?;
