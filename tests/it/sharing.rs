@@ -331,11 +331,18 @@ fn a_slow_engine_costs_a_gap_and_no_local_number() {
     }
     let redis = Redis::start(&[]);
     let snapshot = redis.folder().join("snapshot.json").display().to_string();
-    let (room, reader) = Room::new(
-        lively(),
-        redis,
-        &["--config", &small_buffer(), "--snapshot-file", &snapshot],
-    );
+    // What REST tells at the start is more than the buffer holds.
+    let scene = Scene {
+        since_ms: None,
+        stream: dashboard(&redis),
+        sim: lively(),
+        settings: Settings::default(),
+    };
+    let room = Room { redis, scene };
+    let small = small_buffer();
+    let more = ["--no-backfill", "--config", &small, "--snapshot-file", &snapshot];
+    let reader = room.reader("a", &more);
+    room.dashboard().until_fed();
     room.until_fed(20);
     room.redis.signal("STOP");
     let read = || -> Option<Value> { serde_json::from_slice(&std::fs::read(&snapshot).ok()?).ok() };
