@@ -10,6 +10,10 @@ impl Config {
     /// One line for the log, without secrets: region, client, protocol, what is subscribed.
     #[must_use]
     pub fn summary(&self) -> String {
+        #[cfg(feature = "engine")]
+        if let (true, Some(node)) = (self.engine.only_shows(), self.engine.from.first()) {
+            return format!("organisation {}, from the engine at {node}", self.engine.org);
+        }
         let subscribe = &self.subscribe;
         let some = |list: &[String], what: &str| match list {
             [] => String::new(),

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use genesys_stream::simulator::Simulator;
-use genesys_stream::{Config, ConfigBuilder, ConnectionState};
+use genesys_stream::{Config, ConfigBuilder, ConnectionState, ErrorKind};
 use serde_json::{Value, json};
 
 use self::redis::{Redis, is_installed};
@@ -397,4 +397,65 @@ fn what_the_engine_refuses_ends_the_program() {
         assert_eq!(ended.code, code, "{}", ended.stderr);
         assert!(!ended.stderr.contains("wrong\n"), "{}", ended.stderr);
     }
+}
+
+/// Rights as `docs/sharing.md` gives them, TLS with a root of our own, passwords in files.
+#[test]
+fn under_tls_a_reader_writes_and_a_dashboard_only_reads() {
+    if !is_installed() {
+        return;
+    }
+    let port = redis::free_port().to_string();
+    let fixture = |name: &str| format!("{}/tests/fixtures/tls/{name}", env!("CARGO_MANIFEST_DIR"));
+    let (root, certificate, key) = (fixture("ca.pem"), fixture("server.pem"), fixture("server.key.pem"));
+    let tls = [
+        "--tls-port",
+        &port,
+        "--tls-cert-file",
+        &certificate,
+        "--tls-key-file",
+        &key,
+    ];
+    let more = ["--tls-ca-cert-file", &root, "--tls-auth-clients", "no"];
+    let redis = Redis::start(&[tls.as_slice(), more.as_slice()].concat());
+    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/sharing.md")).expect("the page");
+    let commands: Vec<&str> = page.lines().filter(|line| line.starts_with("ACL SETUSER")).collect();
+    assert_eq!(commands.len(), 2);
+    for command in commands {
+        let words: Vec<&str> = command.split(' ').collect();
+        assert_eq!(redis.cli(&words), "OK", "{command}");
+    }
+    assert_eq!(redis.cli(&["ACL", "SETUSER", "default", "off"]), "OK");
+    let password = redis.folder().join("password");
+    std::fs::write(&password, "PASSWORD").expect("a file");
+    let settings = |user: &str| {
+        let path = redis.folder().join(format!("{user}.json"));
+        let keys = json!({"engine": {"user": user, "password_file": password}});
+        std::fs::write(&path, keys.to_string()).expect("a file");
+        path.display().to_string()
+    };
+    let (url, sim) = (format!("rediss://localhost:{port}"), lively());
+    let centre = sim.url();
+    let publish = |settings: &str| {
+        let engine = ["--publish", &url, "--org", "acme", "--name", "a", "--output", "none"];
+        let rest = ["--region", &centre, "--config", settings, "--ca-file", &root];
+        let account = [
+            ("GENESYS_CLIENT_ID", "simulator"),
+            ("GENESYS_CLIENT_SECRET", "simulator"),
+        ];
+        program(&[["run"].as_slice(), &engine, &rest].concat(), &account)
+    };
+    let _reader = publish(&settings("reader"));
+    let keys = json!({"engine": {"from": url, "org": "acme", "user": "dashboard", "password_file": password}});
+    let shows = |keys: &Value| {
+        Config::builder()
+            .snapshot_interval(INTERVAL)
+            .json("d.json", keys.to_string())
+    };
+    watch(shows(&keys).ca_file(&root)).until_fed();
+    let ended = publish(&settings("dashboard")).wait();
+    assert!(ended.code == 1 && ended.stderr.contains("NOPERM"), "{}", ended.stderr);
+    // Without the root.
+    let error = watch(shows(&keys)).gives_up_at_once();
+    assert_eq!(error.kind(), ErrorKind::Certificate, "{error}");
 }

@@ -33,14 +33,16 @@ pub fn is_installed() -> bool {
     found
 }
 
+/// A port on which nothing listens.
+pub fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    listener.local_addr().expect("an address").port()
+}
+
 impl Redis {
     /// Starts one with these further arguments.
     pub fn start(arguments: &[&str]) -> Redis {
-        let port = TcpListener::bind("127.0.0.1:0")
-            .expect("a port")
-            .local_addr()
-            .expect("an address")
-            .port();
+        let port = free_port();
         let number = STARTED.fetch_add(1, Ordering::SeqCst);
         let folder = std::env::temp_dir().join(format!("gs-redis-{}-{number}", std::process::id()));
         std::fs::create_dir_all(&folder).expect("a folder");
