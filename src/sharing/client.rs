@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::resp::{self, Reply};
-use crate::base::url::Target;
+use crate::base::url::{Security, Target};
 use crate::config::Config;
 use crate::config::engine::EngineConfig;
 use crate::net::{self, Cancel, Net, Stream};
@@ -92,6 +92,15 @@ impl Engine {
             match node.ask(&["TYPE", key]) {
                 Ok(_) => return Ok(node),
                 Err(error) => match moved_to(&error, &target) {
+                    Some(other) if other.security == Security::Plain && !other.is_loopback() => {
+                        return Err(Error::new(
+                            ErrorKind::Refused,
+                            format!("connecting to the engine at {first}"),
+                            format!(
+                                "it names the node {other} on another machine, and redis:// is for this machine only; use rediss://"
+                            ),
+                        ));
+                    }
                     Some(other) => target = other,
                     None => return Err(error),
                 },
@@ -185,7 +194,7 @@ impl Node {
             Some("WRONGPASS" | "NOAUTH") => ErrorKind::Credentials,
             Some("NOPERM") => ErrorKind::Refused,
             // Without a password on its side, Redis answers so to AUTH.
-            _ if asked == "AUTH" => ErrorKind::Credentials,
+            _ if text.contains("without any password") => ErrorKind::Credentials,
             _ => ErrorKind::Transient,
         };
         Err(Error::new(kind, format!("{asked} at the engine {}", self.at), text))
@@ -198,6 +207,14 @@ impl Node {
             what.to_owned(),
         )
     }
+}
+
+/// Whether an error will come again until somebody changes settings, here or at the engine.
+pub(super) fn is_refusal(error: &Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::Credentials | ErrorKind::Refused | ErrorKind::Certificate
+    )
 }
 
 /// Where an answer sends us: `MOVED 3999 127.0.0.1:6381`. Without a host it is that of the node which answered.
@@ -218,8 +235,53 @@ fn moved_to(error: &Error, from: &Target) -> Option<Target> {
 
 #[cfg(test)]
 mod tests {
+    use std::net::TcpListener;
+
     use super::*;
-    use crate::base::url::Security;
+
+    /// What connecting to a node that answers so comes to.
+    fn connecting(answer: &'static str) -> Error {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let keys = format!(r#"{{"engine":{{"from":"redis://127.0.0.1:{port}","org":"o"}}}}"#);
+        let mut config = Config::builder().json("x", &keys).build().unwrap();
+        config.engine.password = Some(Secret::new("right"));
+        let node = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut piece = [0; 1000];
+            for answer in answer.split_inclusive('\n') {
+                let _ = stream.read(&mut piece).unwrap();
+                stream.write_all(answer.as_bytes()).unwrap();
+            }
+        });
+        let engine = Engine::new(&config.engine.from, &config, Cancel::new()).unwrap();
+        let error = engine.connect("k").err().unwrap();
+        node.join().unwrap();
+        error
+    }
+
+    #[test]
+    fn a_plain_connection_does_not_leave_this_machine() {
+        let error = connecting("+OK\r\n-MOVED 3999 203.0.113.1:6381\r\n");
+        assert!(
+            is_refusal(&error) && error.to_string().contains("use rediss://"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn only_a_wrong_password_is_an_error_of_credentials() {
+        for (answer, kind) in [
+            ("-WRONGPASS invalid username-password pair\r\n", ErrorKind::Credentials),
+            (
+                "-ERR AUTH <password> called without any password configured\r\n",
+                ErrorKind::Credentials,
+            ),
+            ("-ERR max number of clients reached\r\n", ErrorKind::Transient),
+        ] {
+            assert_eq!(connecting(answer).kind(), kind, "{answer}");
+        }
+    }
 
     #[test]
     fn an_answer_may_send_us_to_another_node() {

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, after, select, unbounded};
 
-use super::client::Engine;
+use super::client::{Engine, is_refusal};
 use super::entry::{Content, Entry, What};
 use super::joined::{Effect, Joined, connection};
 use super::past::Past;
@@ -82,6 +82,8 @@ pub(crate) struct Follower {
     gaps: VecDeque<(GapTopics, Moment, Moment)>,
     state: (ConnectionState, Option<String>),
     has_connected: bool,
+    /// A stream was read once.
+    has_read: bool,
     losses: u64,
     heard: u32,
 }
@@ -135,6 +137,7 @@ impl Follower {
             gaps: VecDeque::new(),
             state: (ConnectionState::Connecting, None),
             has_connected: false,
+            has_read: false,
             losses: 0,
             heard: 0,
         })
@@ -219,11 +222,7 @@ impl Follower {
                 }
             }
             News::Unreachable(error) => {
-                let is_refused = matches!(
-                    error.kind(),
-                    ErrorKind::Credentials | ErrorKind::Refused | ErrorKind::Certificate
-                );
-                if is_refused && !self.has_connected {
+                if is_refusal(&error) && !self.has_connected {
                     return Err(error);
                 }
                 self.show(ConnectionState::Backoff, Some(error.to_string()));
@@ -239,7 +238,11 @@ impl Follower {
                     self.time.learn(at, received);
                 }
             }
-            News::Piece(reader, entries, is_last) => self.on_piece(reader, entries, is_last),
+            News::Piece(reader, entries, is_last) => {
+                self.has_read = true;
+                self.on_piece(reader, entries, is_last);
+            }
+            News::Lost(_, error) if is_refusal(&error) && !self.has_read => return Err(error),
             News::Lost(reader, error) => {
                 self.losses += 1;
                 log::debug!("reader {}: {error}", self.readers[reader].name);

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
-use super::client::{Engine, Node};
+use super::client::{Engine, Node, is_refusal};
 use super::entry::{Content, Entry, EntryId, SharedEvent, VERSION, What};
 use super::held::Held;
 use super::outbox::{Numbered, Outbox, Resumed};
@@ -175,9 +175,10 @@ impl Publisher {
             common: Arc::clone(&common),
             engine: engine.clone(),
             woken,
-            notices: parts.notices,
+            notices: parts.notices.clone(),
             clock: parts.clock,
             has_begun: false,
+            has_published: false,
             is_warned: false,
         };
         let register = Register {
@@ -185,6 +186,8 @@ impl Publisher {
             name: config.name.clone(),
             value: serde_json::json!({"run": run, "share": share, "version": env!("CARGO_PKG_VERSION")}).to_string(),
             engine,
+            notices: parts.notices,
+            is_listed: false,
         };
         let spawn = |name: &str, work: Box<dyn FnOnce() + Send>| {
             let spawned = std::thread::Builder::new().name(name.to_owned()).spawn(work);
@@ -315,8 +318,10 @@ struct Sending {
     woken: Receiver<()>,
     notices: Sender<Notice>,
     clock: Arc<ServiceClock>,
-    /// A connection was made once.
+    /// It is known where an earlier process of this name stopped.
     has_begun: bool,
+    /// An entry was acknowledged once.
+    has_published: bool,
     /// The failure of now was logged.
     is_warned: bool,
 }
@@ -347,11 +352,7 @@ impl Sending {
                 }
                 Err(Broken::Lost(error)) => error,
             };
-            let is_refused = matches!(
-                error.kind(),
-                ErrorKind::Credentials | ErrorKind::Refused | ErrorKind::Certificate
-            );
-            if is_refused && !self.has_begun {
+            if is_refusal(&error) && !self.has_published {
                 let _ = self.notices.send(Notice::EngineRefused(error));
                 return;
             }
@@ -462,6 +463,7 @@ impl Sending {
                 break;
             }
             *acknowledged = Some(entry.id);
+            self.has_published = true;
             written += u64::from(self.common.outbox().acknowledge(Instant::now()));
         }
         self.common.count_written(written);
@@ -547,25 +549,33 @@ struct Register {
     name: String,
     value: String,
     engine: Engine,
+    notices: Sender<Notice>,
+    /// It was listed once.
+    is_listed: bool,
 }
 
 impl Register {
-    fn run(self) {
+    fn run(mut self) {
         while !self.engine.is_stopped() {
             if let Err(error) = self.keep() {
+                if is_refusal(&error) && !self.is_listed {
+                    let _ = self.notices.send(Notice::EngineRefused(error));
+                    return;
+                }
                 log::debug!("the reader is not listed: {error}");
             }
             self.engine.pause(CHECK_EVERY);
         }
     }
 
-    fn keep(&self) -> Result<(), Error> {
+    fn keep(&mut self) -> Result<(), Error> {
         let mut node = self.engine.connect(&self.key)?;
         while !self.engine.is_stopped() {
             let known = node.ask(&["HGET", &self.key, &self.name])?;
             if matches!(known, Reply::Nothing) || known.text() != Some(&self.value) {
                 node.ask(&["HSET", &self.key, &self.name, &self.value])?;
             }
+            self.is_listed = true;
             self.engine.pause(REGISTER_EVERY);
         }
         Ok(())
