@@ -43,11 +43,11 @@ impl EntryId {
 
     /// The id of the entry that follows at `now_ms`: later than this one, whatever the clock says.
     pub(super) fn next(self, now_ms: u64) -> Self {
-        match now_ms > self.ms {
-            true => Self { ms: now_ms, seq: 0 },
-            false => Self {
-                ms: self.ms,
-                seq: self.seq + 1,
+        match self.seq.checked_add(1).filter(|_| now_ms <= self.ms) {
+            Some(seq) => Self { ms: self.ms, seq },
+            None => Self {
+                ms: now_ms.max(self.ms.saturating_add(1)),
+                seq: 0,
             },
         }
     }

@@ -66,10 +66,15 @@ pub(super) struct Outbox {
     ring_time: Duration,
     max_bytes: usize,
     last: Option<(u64, EntryId)>,
-    has_acknowledged: bool,
+    /// The newest entry that the engine acknowledged, or that an earlier process left.
+    acknowledged: Option<(u64, EntryId)>,
+    /// Items whose entries were acknowledged and that are not counted yet.
+    written: u64,
     held: Held,
     wants_about: bool,
-    /// Times of the first and the last content that was dropped since the last gap.
+    /// The time of the last content that got a number.
+    numbered_at: Option<Moment>,
+    /// Times of the contents around those that were dropped since the last gap.
     dropped: Option<(Moment, Moment)>,
     dropped_gaps: u64,
     /// Contents that were dropped and are not counted yet.
@@ -87,7 +92,9 @@ impl Outbox {
             ring_time,
             max_bytes,
             last: None,
-            has_acknowledged: false,
+            acknowledged: None,
+            written: 0,
+            numbered_at: None,
             held,
             wants_about: true,
             dropped: None,
@@ -113,7 +120,8 @@ impl Outbox {
         {
             self.waiting_bytes -= oldest.data.len() + OVERHEAD;
             self.missed += u64::from(oldest.counts);
-            self.lost(oldest.at);
+            let (before, after) = (self.numbered_at, self.waiting.front().map(|next| next.at));
+            self.lost_between(before.unwrap_or(oldest.at), after.unwrap_or(oldest.at));
         }
     }
 
@@ -130,10 +138,17 @@ impl Outbox {
         });
     }
 
-    /// Something of this time is not published.
+    /// Something before this time is not published that came after all that waits.
     pub(super) fn lost(&mut self, at: Moment) {
-        let (from, to) = self.dropped.unwrap_or((at, at));
-        self.dropped = Some((from.min(at), to.max(at)));
+        let before = self.waiting.back().map(|last| last.at).or(self.numbered_at);
+        self.lost_between(before.unwrap_or(at), at);
+    }
+
+    /// Something between two contents is not published. A gap is never without length, since such a gap tells nothing.
+    fn lost_between(&mut self, before: Moment, after: Moment) {
+        let after = after.max(before.plus_ms(1));
+        let (from, to) = self.dropped.unwrap_or((before, after));
+        self.dropped = Some((from.min(before), to.max(after)));
         self.wants_about = true;
     }
 
@@ -150,6 +165,26 @@ impl Outbox {
     /// Goes on behind the last entry of an earlier process; called once, before anything is handed out.
     pub(super) fn continue_after(&mut self, last: Option<(u64, EntryId)>) {
         self.last = last;
+        self.acknowledged = last;
+    }
+
+    /// The last entry that the stream must have.
+    pub(super) fn acknowledged(&self) -> Option<(u64, EntryId)> {
+        self.acknowledged
+    }
+
+    /// The engine refuses ids up to `newest`: gives later ones to all that is under way. What it had acknowledged was
+    /// removed by somebody, and is not sent again.
+    pub(super) fn number_anew(&mut self, newest: EntryId, now_ms: u64) {
+        let acknowledged = self.acknowledged.map_or(0, |(n, _)| n);
+        self.under_way.retain(|entry| entry.n > acknowledged);
+        let mut id = newest.max(self.last.map_or(newest, |(_, id)| id));
+        for entry in &mut self.under_way {
+            id = id.next(now_ms);
+            entry.id = id;
+        }
+        self.last = Some((self.last.map_or(0, |(n, _)| n), id));
+        self.wants_about = true;
     }
 
     /// After a connection: `last` is the last entry that the engine has. What follows it is handed out again.
@@ -161,7 +196,7 @@ impl Outbox {
         let from = self.ring.partition_point(|(_, entry)| entry.id <= has);
         let mut again: VecDeque<Numbered> = self.ring.split_off(from).into_iter().map(|(_, entry)| entry).collect();
         self.ring_bytes -= again.iter().map(Numbered::bytes).sum::<usize>();
-        let is_behind = !again.is_empty() || (last.is_none() && self.has_acknowledged);
+        let is_behind = !again.is_empty() || (last.is_none() && self.acknowledged.is_some());
         again.append(&mut self.under_way);
         // What the engine took without our hearing of it.
         let from = again.partition_point(|entry| entry.id <= has);
@@ -194,12 +229,18 @@ impl Outbox {
         }
     }
 
-    /// All that is under way and, where that is nothing, the oldest that wait: about so many bytes. `now_ms` is our clock.
+    /// The oldest of what is under way and, where that is nothing, of what waits: about so many bytes. `now_ms` is our clock.
     pub(super) fn hand_out(&mut self, bytes: usize, now_ms: u64) -> Vec<Numbered> {
         if self.under_way.is_empty() {
             self.number(bytes, now_ms);
         }
-        self.under_way.iter().cloned().collect()
+        let mut taken = 0;
+        let oldest = self.under_way.iter().take_while(|entry| {
+            let fits = taken < bytes;
+            taken += entry.bytes();
+            fits
+        });
+        oldest.cloned().collect()
     }
 
     fn number(&mut self, bytes: usize, now_ms: u64) {
@@ -238,13 +279,14 @@ impl Outbox {
             let size = next.data.len() + OVERHEAD;
             self.waiting_bytes -= size;
             taken += size;
+            self.numbered_at = Some(next.at);
             self.add(next.kind, next.data, next.counts, now_ms);
         }
     }
 
     fn add(&mut self, kind: &'static str, data: String, counts: bool, now_ms: u64) {
         let (n, id) = self.last.unwrap_or_default();
-        let (n, id) = (n + 1, id.next(now_ms));
+        let (n, id) = (n.saturating_add(1), id.next(now_ms));
         self.last = Some((n, id));
         self.under_way.push_back(Numbered {
             n,
@@ -255,18 +297,21 @@ impl Outbox {
         });
     }
 
-    /// The engine took the oldest that is under way. Returns whether an item is to be counted as written.
-    pub(super) fn acknowledge(&mut self, now: Instant) -> bool {
-        let Some(entry) = self.under_way.pop_front() else {
-            return false;
-        };
-        let counts = entry.counts;
-        self.has_acknowledged = true;
-        self.keep(entry, now);
-        counts
+    /// The engine took the oldest that is under way.
+    pub(super) fn acknowledge(&mut self, now: Instant) {
+        if let Some(entry) = self.under_way.pop_front() {
+            self.keep(entry, now);
+        }
     }
 
-    fn keep(&mut self, entry: Numbered, now: Instant) {
+    /// How many items were written since the last call; what is sent again counts once.
+    pub(super) fn take_written(&mut self) -> u64 {
+        std::mem::take(&mut self.written)
+    }
+
+    fn keep(&mut self, mut entry: Numbered, now: Instant) {
+        self.written += u64::from(std::mem::take(&mut entry.counts));
+        self.acknowledged = self.acknowledged.max(Some((entry.n, entry.id)));
         self.ring_bytes += entry.bytes();
         self.ring.push_back((now, entry));
         let (time, most) = (self.ring_time, self.max_bytes);
@@ -342,14 +387,22 @@ mod tests {
         let mut outbox = outbox(1 << 20);
         let entries = sent(&mut outbox, 0..4);
         let last = |n: usize| Some((entries[n].n, entries[n].id));
+        assert_eq!(outbox.take_written(), 4);
         assert_eq!(outbox.resume(last(4)), Resumed::Whole);
         assert_eq!(outbox.resume(last(2)), Resumed::Behind);
-        assert_eq!(outbox.hand_out(1 << 20, 2000), entries[3..]);
+        assert_eq!(told(&outbox.hand_out(1 << 20, 2000)), told(&entries[3..]));
         assert_eq!(outbox.resume(None), Resumed::Behind);
-        assert_eq!(outbox.hand_out(1 << 20, 2000), entries);
+        assert_eq!(told(&outbox.hand_out(1 << 20, 2000)), told(&entries));
+        assert_eq!(
+            told(&outbox.hand_out(1, 2000)),
+            told(&entries[..1]),
+            "one piece at a time"
+        );
         // It took some of them, and we did not hear of it.
         assert_eq!(outbox.resume(last(3)), Resumed::Whole);
-        assert_eq!(outbox.hand_out(1 << 20, 2000), entries[4..]);
+        assert_eq!(told(&outbox.hand_out(1 << 20, 2000)), told(&entries[4..]));
+        outbox.acknowledge(Instant::now());
+        assert_eq!(outbox.take_written(), 0, "what is sent again was counted");
     }
 
     #[test]
@@ -383,12 +436,59 @@ mod tests {
         let first = before.last().map_or(0, |entry| entry.n) + 1;
         assert_eq!(numbers, Vec::from_iter(first..first + numbers.len() as u64));
         assert_eq!((entries[0].kind, entries[1].kind), ("change", "about"));
-        let from = Moment::from_epoch_ms(1000).to_string();
-        assert!(entries[0].data.contains(&from), "{}", entries[0].data);
+        assert_eq!(dropped(&entries[0]), (0, missed as i64 + 1));
         assert!(
             entries[1].data.contains("dropped before"),
             "who comes later is told of the gap, too"
         );
+    }
+
+    /// The gap that an entry tells, in seconds.
+    fn dropped(entry: &Numbered) -> (i64, i64) {
+        let content: Content = serde_json::from_str(&entry.data).unwrap();
+        let What::Gap(Gap { from, to: Some(to), .. }) = content.what else {
+            panic!("{}", entry.data)
+        };
+        (from.epoch_ms() / 1000, to.epoch_ms() / 1000)
+    }
+
+    #[test]
+    fn a_gap_lasts_from_the_content_before_it_to_the_one_after_it() {
+        let mut outbox = outbox(1 << 20);
+        sent(&mut outbox, 0..3);
+        outbox.max_bytes = 250;
+        outbox.push(&cover(5), true);
+        outbox.push(&cover(9), true);
+        assert_eq!(outbox.take_missed(), 1);
+        assert_eq!(
+            dropped(&outbox.hand_out(1 << 20, 2000)[0]),
+            (2, 9),
+            "one entry was dropped"
+        );
+        let mut outbox = super::tests::outbox(1 << 20);
+        sent(&mut outbox, 0..3);
+        outbox.push(&cover(5), true);
+        outbox.lost(Moment::from_epoch_ms(8000));
+        outbox.push(&cover(8), true);
+        assert_eq!(dropped(&outbox.hand_out(1 << 20, 2000)[0]), (5, 8), "before the outbox");
+    }
+
+    #[test]
+    fn where_old_ids_are_refused_what_is_new_gets_later_ones() {
+        let mut outbox = outbox(1 << 20);
+        let entries = sent(&mut outbox, 0..2);
+        outbox.push(&cover(3), true);
+        assert_eq!(outbox.hand_out(1 << 20, 1000)[0].id.to_string(), "1000-3");
+        assert_eq!(outbox.resume(None), Resumed::Behind);
+        outbox.number_anew(EntryId { ms: 7000, seq: 4 }, 2000);
+        let again = outbox.hand_out(1 << 20, 2000);
+        assert_eq!((again.len(), again[0].n), (1, entries[2].n + 1));
+        assert_eq!(again[0].id.to_string(), "7000-5");
+        outbox.acknowledge(Instant::now());
+        let last = Some((again[0].n, again[0].id));
+        assert_eq!((outbox.acknowledged(), outbox.resume(last)), (last, Resumed::Whole));
+        outbox.push(&cover(4), true);
+        assert_eq!(told(&outbox.hand_out(1 << 20, 2000)), [(5, "about"), (6, "cover")]);
     }
 
     #[test]

@@ -374,21 +374,27 @@ impl Sending {
     /// One connection, until everything is sent at the end.
     fn talk(&mut self, pause: &mut Duration) -> Result<(), Broken> {
         let mut node = self.engine.connect(&self.key)?;
-        match self.has_begun {
-            true => {
-                let last = last_of(&mut node, &self.key)?;
-                let resumed = self.common.outbox().resume(last.map(|entry| (entry.n, entry.id)));
+        if !self.has_begun {
+            self.begin(&mut node)?;
+        }
+        // The last entry of the stream that is known to be ours.
+        let mut acknowledged = self.common.outbox().acknowledged();
+        let mut trimmed_at = None;
+        let mut is_anew = false;
+        let mut bytes = Vec::new();
+        self.watch(&mut bytes, &mut trimmed_at);
+        node.send(&bytes)?;
+        let mut last = watched(&mut node, true)?;
+        loop {
+            if last != acknowledged {
+                let resumed = self.common.outbox().resume(last);
                 match resumed {
                     Resumed::Whole => {}
                     Resumed::Behind => log::warn!("the engine has lost entries; what is still here is sent again"),
                     Resumed::Foreign => return Err(self.foreign()),
                 }
+                acknowledged = last;
             }
-            false => self.begin(&mut node)?,
-        }
-        let mut checked_at = None;
-        let mut acknowledged = None;
-        loop {
             let is_ending = self.is_ending();
             let entries = self.common.outbox().hand_out(BATCH_BYTES, now_ms());
             if entries.is_empty() {
@@ -398,33 +404,37 @@ impl Sending {
                 let _ = self.woken.recv_timeout(CHECK_EVERY);
                 continue;
             }
-            let is_due = checked_at.is_none_or(|at: Instant| at.elapsed() >= CHECK_EVERY);
-            if is_due {
-                checked_at = Some(Instant::now());
-            }
-            self.send(&mut node, &entries, is_due, &mut acknowledged)?;
-            *pause = PAUSES[0];
-            if std::mem::take(&mut self.is_warned) {
-                log::info!("publishing goes on");
+            bytes.clear();
+            self.add_all(&mut bytes, &entries);
+            let trims = self.watch(&mut bytes, &mut trimmed_at);
+            node.send(&bytes)?;
+            let outcome = added(&mut node, entries.len())?;
+            last = watched(&mut node, trims)?;
+            match outcome {
+                Added::All => {
+                    acknowledged = entries.last().map(|entry| (entry.n, entry.id));
+                    self.acknowledge(entries.len());
+                    is_anew = false;
+                    *pause = PAUSES[0];
+                    if std::mem::take(&mut self.is_warned) {
+                        log::info!("publishing goes on");
+                    }
+                }
+                // Somebody else changed the stream: it was wiped or trimmed, or another process writes.
+                Added::Changed => {}
+                // The stream was emptied, and the engine still knows the ids that it had.
+                Added::Late if !std::mem::replace(&mut is_anew, true) => {
+                    let newest = newest_id(&mut node, &self.key)?;
+                    self.common.outbox().number_anew(newest, now_ms());
+                }
+                Added::Late => return Err(self.foreign()),
             }
         }
     }
 
-    /// Sends entries and takes their acknowledgements. Where it is due, first looks whether the last entry is ours, and lets the
-    /// engine forget the oldest ones.
-    fn send(
-        &mut self,
-        node: &mut Node,
-        entries: &[Numbered],
-        is_due: bool,
-        acknowledged: &mut Option<EntryId>,
-    ) -> Result<(), Broken> {
-        let mut bytes = Vec::new();
-        if is_due {
-            let oldest = now_ms().saturating_sub(u64::try_from(self.retention.as_millis()).unwrap_or(u64::MAX));
-            resp::command(&mut bytes, &["XTRIM", &self.key, "MINID", "~", &oldest.to_string()]);
-            resp::command(&mut bytes, &["XREVRANGE", &self.key, "+", "-", "COUNT", "1"]);
-        }
+    /// Adds all of these entries or none: none where the stream was changed since the connection watches it.
+    fn add_all(&self, bytes: &mut Vec<u8>, entries: &[Numbered]) {
+        resp::command(bytes, &["MULTI"]);
         for entry in entries {
             let (id, n) = (entry.id.to_string(), entry.n.to_string());
             let words = [
@@ -440,34 +450,33 @@ impl Sending {
                 "d",
                 &entry.data,
             ];
-            resp::command(&mut bytes, &words);
+            resp::command(bytes, &words);
         }
-        node.send(&bytes)?;
-        let mut reply = |asked| {
-            let reply = node.receive(Instant::now() + REPLY_LIMIT)?;
-            node.checked(reply, asked)
-        };
+        resp::command(bytes, &["EXEC"]);
+    }
+
+    /// Watches the stream from now on, and asks for its last entry. Where it is due, the engine forgets the oldest entries
+    /// first. Returns whether it is.
+    fn watch(&self, bytes: &mut Vec<u8>, trimmed_at: &mut Option<Instant>) -> bool {
+        let is_due = trimmed_at.is_none_or(|at| at.elapsed() >= CHECK_EVERY);
         if is_due {
-            reply("XTRIM")?;
-            let last = reply("XREVRANGE")?;
-            let last = last.items().first().and_then(Entry::of).map(|entry| entry.id);
-            if acknowledged.is_some() && last > *acknowledged {
-                return Err(self.foreign());
-            }
+            *trimmed_at = Some(Instant::now());
+            let oldest = now_ms().saturating_sub(u64::try_from(self.retention.as_millis()).unwrap_or(u64::MAX));
+            resp::command(bytes, &["XTRIM", &self.key, "MINID", "~", &oldest.to_string()]);
         }
-        let mut written = 0;
-        let mut outcome = Ok(());
-        for entry in entries {
-            if let Err(error) = reply("XADD") {
-                outcome = Err(error.into());
-                break;
-            }
-            *acknowledged = Some(entry.id);
-            self.has_published = true;
-            written += u64::from(self.common.outbox().acknowledge(Instant::now()));
-        }
+        resp::command(bytes, &["WATCH", &self.key]);
+        resp::command(bytes, &["XREVRANGE", &self.key, "+", "-", "COUNT", "1"]);
+        is_due
+    }
+
+    fn acknowledge(&mut self, count: usize) {
+        self.has_published = true;
+        let mut outbox = self.common.outbox();
+        let now = Instant::now();
+        (0..count).for_each(|_| outbox.acknowledge(now));
+        let written = outbox.take_written();
+        drop(outbox);
         self.common.count_written(written);
-        outcome
     }
 
     /// The first connection: finds out where an earlier process of this name stopped.
@@ -515,6 +524,62 @@ impl Sending {
 
 fn now_ms() -> u64 {
     u64::try_from(Moment::now().epoch_ms()).unwrap_or(0)
+}
+
+/// What became of a batch.
+enum Added {
+    All,
+    /// Nothing was added, because the stream was changed.
+    Changed,
+    /// Nothing was added, because the stream had later ids.
+    Late,
+}
+
+fn reply(node: &mut Node, asked: &str) -> Result<Reply, Error> {
+    let reply = node.receive(Instant::now() + REPLY_LIMIT)?;
+    node.checked(reply, asked)
+}
+
+/// The replies to [`Sending::add_all`].
+fn added(node: &mut Node, entries: usize) -> Result<Added, Error> {
+    reply(node, "MULTI")?;
+    for _ in 0..entries {
+        reply(node, "XADD")?;
+    }
+    let replies = reply(node, "EXEC")?;
+    if replies == Reply::Nothing {
+        return Ok(Added::Changed);
+    }
+    match replies.items().last() {
+        // Ids rise: an engine that has a later one than the last refuses all of them. Those before one that it takes
+        // were in the stream already.
+        Some(Reply::Error(text)) if text.contains("equal or smaller") => Ok(Added::Late),
+        Some(last) => node.checked(last.clone(), "XADD").map(|_| Added::All),
+        None => Ok(Added::Changed),
+    }
+}
+
+/// The replies to [`Sending::watch`]: number and id of the last entry.
+fn watched(node: &mut Node, trims: bool) -> Result<Option<(u64, EntryId)>, Error> {
+    if trims {
+        reply(node, "XTRIM")?;
+    }
+    reply(node, "WATCH")?;
+    let last = reply(node, "XREVRANGE")?;
+    Ok(last
+        .items()
+        .first()
+        .and_then(Entry::of)
+        .map(|entry| (entry.n, entry.id)))
+}
+
+/// The greatest id that the stream ever had.
+fn newest_id(node: &mut Node, key: &str) -> Result<EntryId, Error> {
+    let reply = node.ask(&["XINFO", "STREAM", key])?;
+    let mut pairs = reply.items().chunks(2);
+    let pair = pairs.find(|pair| pair[0].text() == Some("last-generated-id"));
+    let id = pair.and_then(|pair| EntryId::parse(pair.get(1)?.text()?));
+    Ok(id.unwrap_or_default())
 }
 
 fn last_of(node: &mut Node, key: &str) -> Result<Option<Entry>, Error> {
