@@ -13,10 +13,11 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, Sender, after, select, unbounded};
 
 use super::client::{Engine, is_refusal};
-use super::entry::{Content, Entry, What};
+use super::entry::Entry;
 use super::joined::{Effect, Joined, connection};
 use super::past::Past;
 use super::source::{self, Credit, News};
+use super::stream_key;
 use super::time::EngineTime;
 use crate::base::hash::Seeded;
 use crate::config::Config;
@@ -230,12 +231,8 @@ impl Follower {
             News::Now(reader, entry, received) => {
                 self.readers[reader].is_known = true;
                 self.readers[reader].is_alive = entry.is_some();
-                if let Some(Content {
-                    at,
-                    what: What::Cover { .. },
-                }) = entry.and_then(|entry| entry.content)
-                {
-                    self.time.learn(at, received);
+                if let Some(content) = entry.and_then(|entry| entry.content) {
+                    self.time.learn(content.at, received);
                 }
             }
             News::Piece(reader, entries, is_last) => {
@@ -257,7 +254,8 @@ impl Follower {
     fn add_reader(&mut self, name: String) -> Result<(), Error> {
         log::info!("reader {name} publishes");
         let (number, engine) = (self.readers.len(), self.engine.clone());
-        let credit = source::read_stream(engine, &self.config.engine.org, &name, number, self.tell.clone())?;
+        let key = stream_key(&self.config.engine.org, &name);
+        let credit = source::read_stream(engine, key, number, self.tell.clone())?;
         self.readers.push(Reader {
             name,
             credit,
@@ -277,6 +275,12 @@ impl Follower {
         let reader = &mut self.readers[number];
         reader.is_read |= is_last;
         if self.past.is_some() {
+            // What is retained is older than what was learned, but for what came meanwhile.
+            let newest = entries
+                .iter()
+                .filter_map(|entry| Some(entry.content.as_ref()?.at))
+                .max();
+            newest.inspect(|at| self.time.learn_more(*at, received));
             reader.heard_at = received;
             reader.pieces += 1;
             reader.waiting.extend(entries);
@@ -289,12 +293,8 @@ impl Follower {
         }
         reader.credit.give();
         for entry in entries {
-            if let Some(Content {
-                at,
-                what: What::Cover { .. },
-            }) = &entry.content
-            {
-                self.time.learn(*at, received);
+            if let Some(content) = &entry.content {
+                self.time.learn(content.at, received);
             }
             let effects = self.joined.take(number, entry);
             self.apply(effects);
@@ -314,8 +314,8 @@ impl Follower {
             self.past = Some(past);
             return;
         }
-        let ahead_ms = self.time.ahead_ms();
-        while !self.readers.iter().any(is_awaited) {
+        past.begin(self.time.ahead_ms());
+        while !self.asked.is_cancelled() && !self.readers.iter().any(is_awaited) {
             let waiting = self
                 .readers
                 .iter()
@@ -330,7 +330,7 @@ impl Follower {
             let Some((number, _)) = waiting.min_by_key(|(_, reader)| at(reader)) else {
                 let silent = self.readers.iter().enumerate().filter(|(_, reader)| !reader.is_alive);
                 let silent = Vec::from_iter(silent.map(|(number, _)| number));
-                past.end(&mut self.joined, &silent, Moment::now(), ahead_ms);
+                past.end(&mut self.joined, &silent, Moment::now());
                 self.go_live(past);
                 return;
             };
@@ -340,7 +340,7 @@ impl Follower {
                 (0..std::mem::take(&mut reader.pieces)).for_each(|_| reader.credit.give());
             }
             if let Some(entry) = entry {
-                past.play(&mut self.joined, number, entry, ahead_ms, &self.hasher);
+                past.play(&mut self.joined, number, entry, &self.hasher);
             }
         }
         self.past = Some(past);

@@ -53,6 +53,8 @@ type Undated = BTreeMap<(usize, String), (Moment, SharedEvent)>;
 struct Reader {
     run: Option<String>,
     last: Option<u64>,
+    /// Entries before the next one are missing, or cannot be read.
+    is_missing: bool,
     /// The time of the first entry that is here.
     first: Option<Moment>,
     changes: BTreeMap<(Kind, usize), Change>,
@@ -78,8 +80,15 @@ impl Joined {
     pub(super) fn take(&mut self, reader: usize, entry: Entry) -> Vec<Effect> {
         let mut effects = Vec::new();
         let known = self.readers.entry(reader).or_default();
-        let is_missing = known.last.replace(entry.n).is_some_and(|last| last + 1 != entry.n);
-        let Some(content) = entry.content else { return effects };
+        let is_next = |last: u64| last.checked_add(1) == Some(entry.n);
+        known.is_missing |= known.last.replace(entry.n).is_some_and(|last| !is_next(last));
+        let Some(content) = entry.content else {
+            known.is_missing = true;
+            self.coverage.silent(reader);
+            self.tell_gaps(&mut effects);
+            return effects;
+        };
+        let is_missing = std::mem::take(&mut known.is_missing);
         let at = content.at;
         known.first.get_or_insert(at);
         if is_missing {
@@ -217,6 +226,10 @@ impl Joined {
             }
             _ => return,
         };
+        if line >= LINES {
+            log::warn!("reader {} tells of line {line}, which cannot be", reader + 1);
+            return;
+        }
         if known.changes.get(&(kind, line)) == Some(&change) {
             return;
         }
@@ -446,6 +459,19 @@ mod tests {
     }
 
     #[test]
+    fn numbers_that_cannot_be_are_left_out() {
+        let mut joined = Joined::default();
+        let line = Change::Covered {
+            line: LINES,
+            topics: vec!["t".to_owned()],
+            since: at(0),
+        };
+        let effects = joined.take(0, entry(u64::MAX, 0, about("r", vec![line])));
+        assert!(!format!("{effects:?}").contains("Covered"), "{effects:?}");
+        joined.take(0, entry(0, 1, What::Cover { to: Some(at(1)) }));
+    }
+
+    #[test]
     fn what_was_before_the_retained_part_is_not_covered() {
         let mut joined = Joined::default();
         let effects = joined.take(0, entry(900, 50, about("r", vec![covered(10)])));
@@ -457,9 +483,22 @@ mod tests {
         // Numbers that are missing are a gap.
         joined.take(0, entry(901, 60, What::Cover { to: Some(at(60)) }));
         let effects = joined.take(0, entry(903, 70, What::Cover { to: Some(at(70)) }));
-        let opened = effects
+        let opened = |effects: &[Effect], since: i64| {
+            let mut all = effects.iter();
+            all.any(|effect| matches!(effect, Effect::Change(Change::GapOpened { from, .. }) if *from == at(since)))
+        };
+        assert!(opened(&effects, 60), "{effects:?}");
+        // So is an entry of another version.
+        let unreadable = Entry {
+            content: None,
+            ..entry(904, 75, What::Cover { to: None })
+        };
+        let effects = joined.take(0, unreadable);
+        assert!(opened(&effects, 70), "{effects:?}");
+        let effects = joined.take(0, entry(905, 80, What::Cover { to: Some(at(80)) }));
+        let closed = effects
             .iter()
-            .any(|effect| matches!(effect, Effect::Change(Change::GapOpened { from, .. }) if *from == at(60)));
-        assert!(opened, "{effects:?}");
+            .any(|effect| matches!(effect, Effect::Change(Change::GapClosed { to, .. }) if *to == at(80)));
+        assert!(closed, "{effects:?}");
     }
 }

@@ -10,8 +10,8 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 
 use super::client::Engine;
 use super::entry::{Entry, EntryId};
+use super::readers_key;
 use super::resp::Reply;
-use super::{readers_key, stream_key};
 use crate::{Error, ErrorKind};
 
 /// Entries that are read at once.
@@ -83,19 +83,13 @@ impl Credit {
 ///
 /// # Errors
 /// When the system gives no thread.
-pub(super) fn read_stream(
-    engine: Engine,
-    org: &str,
-    name: &str,
-    reader: usize,
-    tell: Sender<News>,
-) -> Result<Credit, Error> {
+pub(super) fn read_stream(engine: Engine, key: String, reader: usize, tell: Sender<News>) -> Result<Credit, Error> {
     let (credit, credits) = bounded(PIECES);
     for _ in 0..PIECES {
         let _ = credit.try_send(());
     }
     let mut stream = Stream {
-        key: stream_key(org, name),
+        key,
         engine,
         reader,
         tell,
@@ -140,7 +134,7 @@ impl Stream {
         if !self.has_listened {
             let block = LISTEN_MS.to_string();
             let reply = node.ask(&["XREAD", "COUNT", "1", "BLOCK", &block, "STREAMS", &self.key, "$"])?;
-            let entry = entries_of_read(&reply).next();
+            let entry = entries_of_read(&reply).iter().find_map(Entry::of);
             let _ = self.tell.send(News::Now(self.reader, entry, Instant::now()));
             self.has_listened = true;
         }
@@ -149,7 +143,7 @@ impl Stream {
             let (from, count) = (format!("({}", self.read), PIECE.to_string());
             let reply = node.ask(&["XRANGE", &self.key, &from, "+", "COUNT", &count])?;
             let is_last = reply.items().len() < PIECE;
-            self.pass_on(reply.items().iter().filter_map(Entry::of).collect(), is_last);
+            self.pass_on(reply.items(), is_last);
             if is_last {
                 break;
             }
@@ -158,7 +152,7 @@ impl Stream {
             self.wait_for_credit();
             let (from, count, block) = (self.read.to_string(), PIECE.to_string(), BLOCK_MS.to_string());
             let reply = node.ask(&["XREAD", "COUNT", &count, "BLOCK", &block, "STREAMS", &self.key, &from])?;
-            self.pass_on(entries_of_read(&reply).collect(), true);
+            self.pass_on(entries_of_read(&reply), true);
         }
         Ok(())
     }
@@ -170,17 +164,20 @@ impl Stream {
         }
     }
 
-    fn pass_on(&mut self, entries: Vec<Entry>, is_last: bool) {
+    fn pass_on(&mut self, items: &[Reply], is_last: bool) {
         self.has_credit = false;
-        if let Some(last) = entries.last() {
-            self.read = last.id;
-        }
+        // Also where its entry cannot be read.
+        let last = items
+            .last()
+            .and_then(|item| EntryId::parse(item.items().first()?.text()?));
+        self.read = last.unwrap_or(self.read);
+        let entries = items.iter().filter_map(Entry::of).collect();
         let _ = self.tell.send(News::Piece(self.reader, entries, is_last));
     }
 }
 
 /// The entries in the reply to `XREAD` of one stream.
-fn entries_of_read(reply: &Reply) -> impl Iterator<Item = Entry> {
+fn entries_of_read(reply: &Reply) -> &[Reply] {
     let of_stream = reply.items().first().and_then(|stream| stream.items().get(1));
-    of_stream.into_iter().flat_map(Reply::items).filter_map(Entry::of)
+    of_stream.map_or(&[], Reply::items)
 }

@@ -35,7 +35,7 @@ impl EngineTime {
 
     /// An entry that was made at `at` of the service's clock came at `received`.
     pub(super) fn learn(&mut self, at: Moment, received: Instant) {
-        let sample = at.epoch_ms() - self.since_origin(received);
+        let sample = self.sample(at, received);
         let counts = |(best, learned): &(i64, Instant)| {
             *best > sample && received.saturating_duration_since(*learned) < COUNTS_FOR
         };
@@ -47,6 +47,18 @@ impl EngineTime {
             let service = Moment::from_epoch_ms(best + self.since_origin(now));
             self.clock.learn(service, now, now);
         }
+    }
+
+    /// As [`learn`](Self::learn), for an entry that may be old: it counts only where it tells more than what is known.
+    pub(super) fn learn_more(&mut self, at: Moment, received: Instant) {
+        let sample = self.sample(at, received);
+        if self.best.is_some_and(|(best, _)| sample > best) {
+            self.learn(at, received);
+        }
+    }
+
+    fn sample(&self, at: Moment, received: Instant) -> i64 {
+        at.epoch_ms().saturating_sub(self.since_origin(received))
     }
 
     /// How far this machine's clock is ahead of the service's, in milliseconds; 0 under a second and where it is not known.
@@ -85,7 +97,10 @@ mod tests {
         assert!((time.ahead_ms() - 3_600_000).abs() < 1000, "{}", time.ahead_ms());
         let ours = time.ours(hour);
         assert!(ours.millis_since(Moment::now()).abs() < 3000, "{ours}");
-        time.learn(Moment::now(), Instant::now());
+        time.learn_more(Moment::now(), Instant::now());
+        assert_eq!(time.ahead_ms(), 0);
+        // An old one tells nothing, however long ago something was learned.
+        time.learn_more(hour, now + Duration::from_secs(500));
         assert_eq!(time.ahead_ms(), 0);
     }
 }

@@ -18,6 +18,9 @@ pub struct Redis {
     child: Child,
 }
 
+/// Ports that are tried.
+const PORTS: usize = 5;
+
 static STARTED: AtomicU32 = AtomicU32::new(0);
 
 /// Whether there is a server to test with. Without one the tests pass and say so, but not in CI.
@@ -42,20 +45,25 @@ pub fn free_port() -> u16 {
 impl Redis {
     /// Starts one with these further arguments.
     pub fn start(arguments: &[&str]) -> Redis {
-        let port = free_port();
+        let arguments: Vec<String> = arguments.iter().map(|argument| (*argument).to_owned()).collect();
+        // Somebody else may take a port that was free when it was chosen.
+        let started = (0..PORTS).find_map(|_| Self::at(free_port(), &arguments));
+        started.expect("a redis-server on one of the ports")
+    }
+
+    /// Starts one at this port, if nothing listens there.
+    pub fn at(port: u16, arguments: &[String]) -> Option<Redis> {
         let number = STARTED.fetch_add(1, Ordering::SeqCst);
         let folder = std::env::temp_dir().join(format!("gs-redis-{}-{number}", std::process::id()));
         std::fs::create_dir_all(&folder).expect("a folder");
-        let arguments: Vec<String> = arguments.iter().map(|argument| (*argument).to_owned()).collect();
-        let child = spawn(port, &folder, &arguments);
-        let redis = Redis {
+        let child = spawn(port, &folder, arguments);
+        let mut redis = Redis {
             port,
             folder,
-            arguments,
+            arguments: arguments.to_vec(),
             child,
         };
-        redis.wait();
-        redis
+        redis.is_up().then_some(redis)
     }
 
     pub fn url(&self) -> String {
@@ -75,7 +83,7 @@ impl Redis {
     /// Starts it again at the same address, with what is in its folder.
     pub fn start_again(&mut self) {
         self.child = spawn(self.port, &self.folder, &self.arguments);
-        self.wait();
+        assert!(self.is_up(), "the port was taken meanwhile");
     }
 
     pub fn signal(&self, name: &str) {
@@ -92,11 +100,15 @@ impl Redis {
         String::from_utf8_lossy(&output.stdout).trim().to_owned()
     }
 
-    fn wait(&self) {
+    /// Waits until it answers, or ended because something else listens at its port.
+    fn is_up(&mut self) -> bool {
+        let mut has_ended = false;
         until_true("the server answers", || {
-            TcpStream::connect(("127.0.0.1", self.port)).is_ok()
-                && ["PONG", "NOAUTH"].iter().any(|word| self.cli(&["PING"]).contains(word))
+            has_ended = self.child.try_wait().expect("a status").is_some();
+            let answers = || ["PONG", "NOAUTH"].iter().any(|word| self.cli(&["PING"]).contains(word));
+            has_ended || (TcpStream::connect(("127.0.0.1", self.port)).is_ok() && answers())
         });
+        !has_ended
     }
 }
 
