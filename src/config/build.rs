@@ -123,7 +123,7 @@ pub(crate) fn build(layers: &Layers<'_>) -> Result<(Config, Vec<String>), Error>
     let outputs = read_outputs(&mut r);
     let http = read_http(&mut r);
     #[cfg(feature = "engine")]
-    let engine = super::engine::read_engine(&mut r, protocol);
+    let engine = super::engine::read_engine(&mut r, protocol, outputs.record_file.as_deref());
     #[cfg(feature = "engine")]
     let (hosts, client_id, client_secret) = match engine.only_shows() {
         true => (

@@ -2,6 +2,7 @@
 //!
 //! In: layers · Out: `EngineConfig` · Thread: any (pure except for reading the file with the password).
 
+use std::path::Path;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -99,7 +100,7 @@ impl Share {
     }
 }
 
-pub(super) fn read_engine(r: &mut Reading<'_>, protocol: Protocol) -> EngineConfig {
+pub(super) fn read_engine(r: &mut Reading<'_>, protocol: Protocol, record_file: Option<&Path>) -> EngineConfig {
     let publish = nodes(r, "engine.publish");
     let from = nodes(r, "engine.from");
     let org = r.text("engine.org", Null::Allowed, name);
@@ -145,6 +146,15 @@ pub(super) fn read_engine(r: &mut Reading<'_>, protocol: Protocol) -> EngineConf
             let found = format!("the protocol {}", protocol.as_str());
             r.problem(key, (found, "only the protocol notifications can be shared"));
         }
+    }
+    if engine.only_shows() && record_file.is_some() {
+        r.problem(
+            "outputs.record_file",
+            (
+                "engine.from as well",
+                "a dashboard receives no bodies that could be recorded; record where Genesys is read",
+            ),
+        );
     }
     if !engine.publish.is_empty() && own_name.is_none() && is_unset(r, "engine.name") {
         r.problem(
@@ -287,6 +297,20 @@ mod tests {
         }
         let other = r#"{"protocol":"events","engine":{"publish":"redis://127.0.0.1","org":"o","name":"a"}}"#;
         assert!(built(other).unwrap_err().contains("only the protocol notifications"));
+    }
+
+    #[test]
+    fn a_dashboard_does_not_record() {
+        let keys = r#""outputs":{"record_file":"/tmp/r"}"#;
+        let text = built(&format!(
+            r#"{{"engine":{{"from":"redis://127.0.0.1","org":"o"}},{keys}}}"#
+        ))
+        .unwrap_err();
+        assert!(text.contains("record where Genesys is read"), "{text}");
+        built(&format!(
+            r#"{{"engine":{{"publish":"redis://127.0.0.1","org":"o","name":"a"}},{keys}}}"#
+        ))
+        .unwrap();
     }
 
     #[test]
