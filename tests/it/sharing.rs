@@ -277,7 +277,7 @@ fn a_stream_that_is_wiped_or_emptied_goes_on() {
     if !is_installed() {
         return;
     }
-    let (room, reader) = Room::new(lively(), Redis::start(&[]), &["--no-backfill"]);
+    let (room, reader) = Room::new(lively(), Redis::start(&[]), &[]);
     for command in [["FLUSHALL"].as_slice(), &["XTRIM", "gs:{test:a}:s", "MAXLEN", "0"]] {
         room.until_fed(50);
         room.redis.cli(command);
