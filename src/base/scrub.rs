@@ -8,7 +8,7 @@
 
 use std::borrow::Cow;
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock, Weak};
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -24,7 +24,7 @@ const SHORTEST_BYTES: usize = 8;
 const NO_SECRET: &str = "simulator";
 /// Secrets of the configuration that are known at one time.
 const MOST_CONFIGURED: usize = 64;
-/// Tokens and channels that are known at one time; the oldest are over.
+/// Tokens and channels that are known at one time; the oldest of those that are in use no more are over.
 const MOST_PASSING: usize = 512;
 
 /// How long a secret is known.
@@ -32,9 +32,12 @@ const MOST_PASSING: usize = 512;
 pub(super) enum Life {
     /// As long as the process, or until many more came.
     Configured,
-    /// Until many more came.
+    /// As long as it is in use, and then until many more came.
     Passing,
 }
+
+/// Says that a secret is in use, until it is dropped.
+pub(super) type InUse = Arc<()>;
 
 struct Known {
     stand_in: &'static str,
@@ -53,7 +56,7 @@ impl Known {
 #[derive(Default)]
 struct Secrets {
     configured: VecDeque<Arc<Known>>,
-    passing: VecDeque<Arc<Known>>,
+    passing: VecDeque<(Arc<Known>, Weak<()>)>,
     /// By their first words: the secrets, the place of the form among a secret's forms, and of the word in the form.
     words: HashMap<u32, Vec<(Arc<Known>, usize, usize)>>,
     /// A bit for each hash of a word, also of words that are over; empty as long as no secret is known.
@@ -74,11 +77,9 @@ fn secrets() -> &'static RwLock<Secrets> {
 }
 
 /// From now on the secret is replaced.
-pub(super) fn learn(secret: &str, life: Life, stand_in: &'static str) {
-    if !secrets().read().unwrap_or_else(PoisonError::into_inner).knows(secret) {
-        let mut secrets = secrets().write().unwrap_or_else(PoisonError::into_inner);
-        secrets.learn(secret, life, stand_in);
-    }
+pub(super) fn learn(secret: &str, life: Life, stand_in: &'static str) -> InUse {
+    let mut secrets = secrets().write().unwrap_or_else(PoisonError::into_inner);
+    secrets.learn(secret, life, stand_in)
 }
 
 /// All forms of a secret, the longest of those that share a begin first.
@@ -133,19 +134,18 @@ fn inside_base64(secret: &[u8], before: usize) -> String {
 }
 
 impl Secrets {
-    fn all(&self) -> impl Iterator<Item = &Known> {
-        self.configured.iter().chain(&self.passing).map(|known| &**known)
-    }
-
-    /// Also of a secret that is not searched for.
-    fn knows(&self, secret: &str) -> bool {
+    fn learn(&mut self, secret: &str, life: Life, stand_in: &'static str) -> InUse {
         let is_same = |known: &Known| known.forms[0].as_slice() == secret.as_bytes();
-        secret.len() < SHORTEST_BYTES || secret == NO_SECRET || self.all().any(is_same)
-    }
-
-    fn learn(&mut self, secret: &str, life: Life, stand_in: &'static str) {
-        if self.knows(secret) {
-            return;
+        let is_searched_for = secret.len() >= SHORTEST_BYTES && secret != NO_SECRET;
+        if !is_searched_for || self.configured.iter().any(|known| is_same(known)) {
+            return InUse::default();
+        }
+        if let Some((_, in_use)) = self.passing.iter_mut().find(|(known, _)| is_same(known)) {
+            return in_use.upgrade().unwrap_or_else(|| {
+                let again = InUse::default();
+                *in_use = Arc::downgrade(&again);
+                again
+            });
         }
         let forms = forms(secret);
         let known = Arc::new(Known { stand_in, forms });
@@ -156,16 +156,24 @@ impl Secrets {
             self.words.entry(word).or_default().push((Arc::clone(&known), form, at));
             set(&mut self.hashes, word);
         }
-        let (list, most) = match life {
-            Life::Configured => (&mut self.configured, MOST_CONFIGURED),
-            Life::Passing => (&mut self.passing, MOST_PASSING),
+        let in_use = InUse::default();
+        let over = match life {
+            Life::Configured => {
+                self.configured.push_back(known);
+                (self.configured.len() > MOST_CONFIGURED).then(|| self.configured.pop_front())
+            }
+            Life::Passing => {
+                self.passing.push_back((known, Arc::downgrade(&in_use)));
+                (self.passing.len() > MOST_PASSING).then(|| {
+                    let unused = self.passing.iter().position(|(_, in_use)| in_use.strong_count() == 0);
+                    self.passing.remove(unused.unwrap_or(0)).map(|(known, _)| known)
+                })
+            }
         };
-        list.push_back(known);
-        if list.len() > most
-            && let Some(over) = list.pop_front()
-        {
+        if let Some(over) = over.flatten() {
             self.forget(&over);
         }
+        in_use
     }
 
     fn forget(&mut self, over: &Arc<Known>) {
@@ -281,7 +289,7 @@ mod tests {
     fn of(all: &[&str]) -> Secrets {
         let mut secrets = Secrets::default();
         all.iter()
-            .for_each(|secret| secrets.learn(secret, Life::Configured, "<secret>"));
+            .for_each(|secret| drop(secrets.learn(secret, Life::Configured, "<secret>")));
         secrets
     }
 
@@ -368,12 +376,21 @@ mod tests {
     #[test]
     fn what_came_in_between_is_forgotten_and_the_configuration_is_not() {
         let mut secrets = of(&["kept-for-the-whole-run"]);
+        let in_use = secrets.learn("in-use-meanwhile", Life::Passing, "<channel>");
         for n in 0..2 * MOST_PASSING {
             secrets.learn(&format!("token-number-{n:08}"), Life::Passing, "<secret>");
         }
-        assert_eq!((secrets.passing.len(), secrets.over), (MOST_PASSING, 0));
+        assert_eq!((secrets.passing.len(), secrets.over), (MOST_PASSING, 1));
         assert!(secrets.words.len() <= 40 * (MOST_PASSING + 1));
         assert_eq!(secrets.clean("kept-for-the-whole-run"), "<secret>");
+        assert_eq!(secrets.clean("in-use-meanwhile"), "<channel>");
+        drop((in_use, secrets.learn("in-use-meanwhile", Life::Passing, "<channel>")));
+        secrets.learn("one-token-more", Life::Passing, "<secret>");
+        assert_eq!(
+            secrets.clean("in-use-meanwhile"),
+            "in-use-meanwhile",
+            "the oldest that is in use no more"
+        );
         assert_eq!(secrets.clean("token-number-00000000"), "token-number-00000000");
         let newest = format!("token-number-{:08}", 2 * MOST_PASSING - 1);
         assert_eq!(secrets.clean(&newest), "<secret>");

@@ -28,7 +28,7 @@ pub(super) type Ask = Box<dyn Fn() -> Option<Arc<Snapshot>> + Send + Sync>;
 pub(super) struct Published {
     pub(super) snapshot: Arc<Snapshot>,
     came_at: Instant,
-    event: OnceLock<Arc<[u8]>>,
+    event: OnceLock<Arc<Vec<u8>>>,
     /// Where the JSON begins in `event`.
     json_begins: usize,
 }
@@ -49,19 +49,21 @@ impl Published {
     }
 
     /// As a server-sent event.
-    pub(super) fn event(&self) -> Arc<[u8]> {
+    pub(super) fn event(&self) -> Arc<Vec<u8>> {
         let made = self.event.get_or_init(|| {
             let mut bytes = Self::head(&self.snapshot).into_bytes();
             // One line with its end: JSON holds no line end of its own.
             record::snapshot(&mut bytes, &self.snapshot, record::Bodies::Verbatim);
             bytes.push(b'\n');
+            // Kept for as long as the snapshot, and never copied.
+            bytes.shrink_to_fit();
             bytes.into()
         });
         Arc::clone(made)
     }
 
     /// As one line of JSON.
-    pub(super) fn json(&self) -> (Arc<[u8]>, Range<usize>) {
+    pub(super) fn json(&self) -> (Arc<Vec<u8>>, Range<usize>) {
         let event = self.event();
         let part = self.json_begins..event.len() - 1;
         (event, part)
@@ -83,13 +85,13 @@ pub(super) struct Picture {
     /// What the picture before was made of, if a viewer has got that.
     before: Option<Scene>,
     settings: Settings,
-    whole: OnceLock<Arc<[u8]>>,
-    difference: OnceLock<Arc<[u8]>>,
+    whole: OnceLock<Arc<Vec<u8>>>,
+    difference: OnceLock<Arc<Vec<u8>>>,
 }
 
 impl Picture {
     /// As a server-sent event for a viewer that has `seen` so much.
-    pub(super) fn event(&self, seen: Seen) -> Arc<[u8]> {
+    pub(super) fn event(&self, seen: Seen) -> Arc<Vec<u8>> {
         let (made, before) = match (seen, self.before.as_ref()) {
             (Seen::OneBefore, Some(before)) => (&self.difference, Some(before)),
             _ => (&self.whole, None),
