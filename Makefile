@@ -85,8 +85,9 @@ parts: ## micro benchmarks of single parts
 instructions: ## instructions of an event, counted by valgrind, against committed figures (UPDATE=1 writes them)
 	$(CARGO) bench --locked --no-default-features --bench instructions
 
-# SECS= (for each target; 0: the corpus only), TARGET= (one of them), JOBS= (targets at one time, 2 by default).
-export SECS TARGET JOBS
+# SECS= (for each target; 0: the corpus only), TARGET= (one of them), JOBS= (targets at one time, 2 by default),
+# SEED= (the same inputs each time; others each time without).
+export SECS TARGET JOBS SEED
 
 fuzz: ## attacks parsers, decoders, model and files with libFuzzer (a C++ compiler): SECS=60 each, TARGET=
 	@fuzz/run
