@@ -2,6 +2,8 @@
 CARGO ?= cargo
 # Seconds until `make demo` ends by itself; empty = until Ctrl-C.
 DURATION ?=
+# The targets below look for what was built in this folder, whatever the environment says.
+export CARGO_TARGET_DIR = $(CURDIR)/target
 
 .PHONY: help demo build install uninstall deb dist ordered soak test lint doc features bench parts instructions fuzz tools browser screenshots clean
 
