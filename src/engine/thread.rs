@@ -238,6 +238,7 @@ impl Aggregator {
         while !self.outputs.is_holding()
             && let Some(event) = self.batch.oldest()
         {
+            self.batch.fetch_next();
             let applied = self.core.apply_event(event);
             if let Some(effect) = applied.effect {
                 self.carry_out([effect]);

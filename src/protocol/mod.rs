@@ -22,7 +22,7 @@ use crate::base::hash::Seeded;
 use crate::base::receipt::Receipt;
 use crate::config::Protocol;
 use crate::event::facts::Facts;
-use crate::event::update::ConversationUpdate;
+use crate::event::spare::Spare;
 use crate::event::{Event, EventKind};
 use scan::Body;
 
@@ -33,9 +33,13 @@ pub use notifications::Notifications;
 
 /// What a machine read in a frame. One frame gives any number of these, in order.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly all are events, and a list of few of them is used again"
+)]
 pub enum Heard {
     /// An event of the contact centre.
-    Event(Box<Event>),
+    Event(Event),
     /// The subscription is confirmed: from now on the stream is complete.
     Confirmed,
     /// The peer refused the subscription, permanently or for the moment.
@@ -102,7 +106,7 @@ pub trait Machine: Send {
     fn on_text(&mut self, text: &str, at: Receipt, heard: &mut Vec<Heard>);
 
     /// Where facts that nobody needs any more may be put, if the machine can use their memory.
-    fn spare(&mut self) -> Option<&mut Option<Box<ConversationUpdate>>> {
+    fn spare(&mut self) -> Option<&mut Spare> {
         None
     }
 }

@@ -4,12 +4,7 @@
 
 use crate::event::Event;
 use crate::event::facts::Facts;
-use crate::event::update::ConversationUpdate;
-
-/// Facts that are kept for their memory at most, about a kilobyte each.
-const SPARE_AT_MOST: usize = 256;
-/// Facts with more rows are not kept.
-const SPARE_ROWS_AT_MOST: usize = 32;
+use crate::event::spare::{Spare, Spares};
 
 /// Events, oldest first, with a cursor: those before it are done. [`Batch::clear`] keeps the memory of their facts for the
 /// thread that allocated it, unless somebody wanted the events with their facts.
@@ -20,8 +15,7 @@ pub(crate) struct Batch {
     /// Bytes of each event, as an estimate.
     sizes: Vec<u32>,
     cursor: usize,
-    #[expect(clippy::vec_box, reason = "the boxes themselves are used again")]
-    spare: Vec<Box<ConversationUpdate>>,
+    spare: Spares,
 }
 
 impl Batch {
@@ -80,6 +74,28 @@ impl Batch {
         self.events.get(self.cursor)?.as_ref()
     }
 
+    /// Reads the facts of the event behind the oldest, so that they are in the cache when it is its turn: another core wrote
+    /// them.
+    pub(crate) fn fetch_next(&self) {
+        let Some(Some(event)) = self.events.get(self.cursor + 1) else {
+            return;
+        };
+        match &event.facts {
+            Facts::ConversationUpdate(update) => {
+                let own = update.participants.iter().map(|row| row.communications).max();
+                let over = update.communications.iter().filter(|row| row.wrapup_coded).count();
+                std::hint::black_box((own, over));
+            }
+            Facts::Observations(facts) => {
+                std::hint::black_box(facts.rows.iter().filter(|row| row.stats.is_empty()).count());
+            }
+            Facts::Metrics(facts) => {
+                std::hint::black_box(facts.values.iter().filter(|(_, value)| *value < 0.0).count());
+            }
+            _ => {}
+        }
+    }
+
     /// Takes the oldest event.
     pub(crate) fn pop(&mut self) -> Option<Event> {
         let event = self.events.get_mut(self.cursor)?.take();
@@ -91,7 +107,7 @@ impl Batch {
     pub(crate) fn pop_without_facts(&mut self) -> Option<Event> {
         let mut event = self.pop()?;
         let facts = std::mem::replace(&mut event.facts, Facts::None);
-        self.spare.extend(spare_of(facts));
+        self.spare.keep(facts);
         Some(event)
     }
 
@@ -102,16 +118,16 @@ impl Batch {
 
     /// Drops all events and keeps the memory of the list and of facts.
     pub(crate) fn clear(&mut self) {
-        let spent = self.events.drain(..).flatten();
-        self.spare.extend(spent.filter_map(|event| spare_of(event.facts)));
-        self.spare.truncate(SPARE_AT_MOST);
+        for event in self.events.drain(..).flatten() {
+            self.spare.keep(event.facts);
+        }
         self.sizes.clear();
         self.cursor = 0;
     }
 
-    /// Facts that nobody needs any more, for their memory.
-    pub(crate) fn spare(&mut self) -> Option<Box<ConversationUpdate>> {
-        self.spare.pop()
+    /// Gives facts that nobody needs any more, for their memory.
+    pub(crate) fn fill(&mut self, spare: &mut Spare) {
+        self.spare.fill(spare);
     }
 
     /// Takes what `other` has of such facts.
@@ -153,18 +169,6 @@ impl Batch {
         self.events.extend(moved);
         self.sizes.extend_from_slice(&other.sizes[other.cursor..until]);
         other.cursor = until;
-    }
-}
-
-/// Facts whose memory is worth keeping: a few large ones must not make all of them large.
-fn spare_of(facts: Facts) -> Option<Box<ConversationUpdate>> {
-    match facts {
-        Facts::ConversationUpdate(update)
-            if update.participants.capacity().max(update.communications.capacity()) <= SPARE_ROWS_AT_MOST =>
-        {
-            Some(update)
-        }
-        _ => None,
     }
 }
 
