@@ -43,10 +43,16 @@ struct Known {
 }
 
 impl Known {
-    /// The first words of all forms, each with its form and its place in it.
-    fn words(&self) -> impl Iterator<Item = (u32, usize, usize)> {
+    /// The first `step` words of all forms, each with its form and its place in it.
+    fn words(&self, step: usize) -> impl Iterator<Item = (u32, usize, usize)> {
         let forms = self.forms.iter().enumerate();
-        forms.flat_map(|(form, bytes)| (0..STEP).filter_map(move |at| Some((word(bytes, at)?, form, at))))
+        forms.flat_map(move |(form, bytes)| (0..step).filter_map(move |at| Some((word(bytes, at)?, form, at))))
+    }
+
+    /// The largest step of a search that finds all forms.
+    fn step(&self) -> usize {
+        let shortest = self.forms.iter().map(|form| form.len()).min();
+        shortest.unwrap_or(0).clamp(SHORTEST_BYTES, MOST_STEP + WORD - 1) + 1 - WORD
     }
 }
 
@@ -54,6 +60,9 @@ impl Known {
 struct Secrets {
     configured: VecDeque<Arc<Known>>,
     passing: VecDeque<Arc<Known>>,
+    /// A text is looked at every so many bytes: wherever a form of the shortest length stands, one such place is among its
+    /// first bytes, and the word there lies inside the form. It only becomes smaller.
+    step: usize,
     /// By their first words: the secrets, the place of the form among a secret's forms, and of the word in the form.
     words: HashMap<u32, Vec<(Arc<Known>, usize, usize)>>,
     /// A bit for each hash of a word, also of words that are over; empty as long as no secret is known.
@@ -62,11 +71,9 @@ struct Secrets {
     over: usize,
 }
 
-/// A text is looked at every so many bytes: wherever a form of the shortest length stands, one such place is among its first
-/// five, and the word there lies inside the form.
-const STEP: usize = 5;
+/// With a larger step the words of a secret take more memory than the search saves time.
+const MOST_STEP: usize = 13;
 const WORD: usize = 4;
-const _: () = assert!(STEP + WORD - 1 <= SHORTEST_BYTES);
 
 fn secrets() -> &'static RwLock<Secrets> {
     static SECRETS: OnceLock<RwLock<Secrets>> = OnceLock::new();
@@ -151,9 +158,13 @@ impl Secrets {
         let known = Arc::new(Known { stand_in, forms });
         if self.hashes.is_empty() {
             self.hashes = vec![0; HASHES / 64];
+            self.step = MOST_STEP;
         }
-        for (word, form, at) in known.words() {
-            self.words.entry(word).or_default().push((Arc::clone(&known), form, at));
+        self.step = self.step.min(known.step());
+        for (word, form, at) in known.words(self.step) {
+            // Hardly any two have a word in common.
+            let same = self.words.entry(word).or_insert_with(|| Vec::with_capacity(1));
+            same.push((Arc::clone(&known), form, at));
             set(&mut self.hashes, word);
         }
         let (list, most) = match life {
@@ -169,7 +180,7 @@ impl Secrets {
     }
 
     fn forget(&mut self, over: &Arc<Known>) {
-        for (word, ..) in over.words() {
+        for (word, ..) in over.words(MOST_STEP) {
             if let Some(same) = self.words.get_mut(&word) {
                 same.retain(|(known, ..)| !Arc::ptr_eq(known, over));
                 if same.is_empty() {
@@ -198,7 +209,7 @@ impl Secrets {
             {
                 return Some(found);
             }
-            at += STEP;
+            at += self.step;
         }
         None
     }
@@ -349,13 +360,20 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn a_secret_is_found_wherever_it_stands(before in "[a-z0-9/%+]{0,30}", between in "[a-z]{0,9}", after in "[a-z]{0,9}") {
-            const SECRETS: [&str; 3] = ["8bytes!!", "8bytes!!-and-more", "another-Secret"];
-            let secrets = of(&SECRETS);
-            let [short, long, other] = SECRETS;
-            proptest::prop_assert_eq!(
-                secrets.clean(&format!("{before}{short}{between}{long}{other}{after}")).into_owned(),
-                format!("{before}<secret>{between}<secret><secret>{after}")
-            );
+            // The step of a search comes from the shortest one.
+            for all in [
+                ["8bytes!!", "8bytes!!-and-more", "another-Secret"],
+                ["twelve-bytes", "twelve-bytes-and-more", "another-Secret"],
+                ["many-more-bytes-than-a-step", "many-more-bytes-than-a-step-and-more", "another-of-many-more-bytes"],
+            ] {
+                for secrets in [of(&all), of(&[all[2], all[1], all[0]])] {
+                    let [short, long, other] = all;
+                    proptest::prop_assert_eq!(
+                        secrets.clean(&format!("{before}{short}{between}{long}{other}{after}")).into_owned(),
+                        format!("{before}<secret>{between}<secret><secret>{after}")
+                    );
+                }
+            }
         }
     }
 
@@ -372,7 +390,7 @@ mod tests {
             secrets.learn(&format!("token-number-{n:08}"), Life::Passing, "<secret>");
         }
         assert_eq!((secrets.passing.len(), secrets.over), (MOST_PASSING, 0));
-        assert!(secrets.words.len() <= 40 * (MOST_PASSING + 1));
+        assert!(secrets.words.len() <= 8 * MOST_STEP * (MOST_PASSING + 1));
         assert_eq!(secrets.clean("kept-for-the-whole-run"), "<secret>");
         assert_eq!(secrets.clean("token-number-00000000"), "token-number-00000000");
         let newest = format!("token-number-{:08}", 2 * MOST_PASSING - 1);

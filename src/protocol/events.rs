@@ -156,16 +156,16 @@ impl Events {
     }
 
     /// Reads the event at the scanner's place. Fails where it is not JSON.
-    fn event(&mut self, scan: &mut Scanner<'_>, at: Receipt) -> Result<Heard, Invalid> {
+    fn event(&mut self, scan: &mut Scanner<'_>, at: Receipt, heard: &mut Vec<Heard>) -> Result<(), Invalid> {
         let mark = scan.mark();
-        match self.typed_event(scan, at) {
-            Ok(heard) => Ok(heard),
-            Err(Invalid) => Ok(Heard::Malformed(scan.complaint_since("event", mark)?)),
+        if let Err(Invalid) = self.typed_event(scan, at, heard) {
+            heard.push(Heard::Malformed(scan.complaint_since("event", mark)?));
         }
+        Ok(())
     }
 
     /// An event of a queue that is not wanted only shows that the peer is alive.
-    fn typed_event(&mut self, scan: &mut Scanner<'_>, at: Receipt) -> Result<Heard, Invalid> {
+    fn typed_event(&mut self, scan: &mut Scanner<'_>, at: Receipt, heard: &mut Vec<Heard>) -> Result<(), Invalid> {
         let mut what = Field::<Cow<'_, str>>::Absent;
         let mut body = Body::NONE;
         let mut read = None;
@@ -184,7 +184,8 @@ impl Events {
         }
         let what = what.some().unwrap_or_default();
         if what.len() > TOPIC_BYTES {
-            return Ok(Heard::Malformed(LONG_TOPIC.to_owned()));
+            heard.push(Heard::Malformed(LONG_TOPIC.to_owned()));
+            return Ok(());
         }
         let (body, read) = match read {
             Some(read) => read,
@@ -192,7 +193,10 @@ impl Events {
         };
         let (data, unreadable) = match read {
             Ok(data) => data,
-            Err(wrong) => return Ok(Heard::Malformed(wrong)),
+            Err(wrong) => {
+                heard.push(Heard::Malformed(wrong));
+                return Ok(());
+            }
         };
         let (kind, conversation_id, queue_id, facts) = match data {
             Data::Conversation(facts) => (
@@ -210,7 +214,8 @@ impl Events {
             Data::Other(queue) => (EventKind::Unknown, None, queue, Facts::None),
         };
         if !self.passes(queue_id.as_ref()) {
-            return Ok(Heard::Alive);
+            heard.push(Heard::Alive);
+            return Ok(());
         }
         let topic = self.types.of(&what);
         let mut event = self.options.event(Protocol::Events, kind, topic, body, at);
@@ -218,19 +223,20 @@ impl Events {
         event.queue_id = queue_id;
         event.facts = facts;
         event.unreadable += unreadable;
-        Ok(Heard::Event(event))
+        heard.push(Heard::Event(event));
+        Ok(())
     }
 
-    /// Reads a frame in one walk. An event is read in place if the frame's type comes before it.
-    fn frame<'a>(&mut self, scan: &mut Scanner<'a>, at: Receipt) -> Result<(Frame<'a>, Option<Heard>), Invalid> {
+    /// Reads a frame in one walk, and appends the event in it. It is read in place if the frame's type comes before it.
+    fn frame<'a>(&mut self, scan: &mut Scanner<'a>, at: Receipt, heard: &mut Vec<Heard>) -> Result<Frame<'a>, Invalid> {
+        let before = heard.len();
         let mut frame = Frame::default();
         let mut body = Body::NONE;
-        let mut event = None;
         let mut object = scan.object()?;
         while let Some(key) = scan.next_key(&mut object)? {
             match key {
                 FrameKey::Type => frame.what = scan.text()?.some(),
-                FrameKey::Event if frame.what.as_deref() == Some("event") => event = Some(self.event(scan, at)?),
+                FrameKey::Event if frame.what.as_deref() == Some("event") => self.event(scan, at, heard)?,
                 FrameKey::Event => {
                     let mark = scan.mark();
                     scan.skip()?;
@@ -242,10 +248,10 @@ impl Events {
             }
         }
         scan.end()?;
-        if event.is_none() && frame.what.as_deref() == Some("event") {
-            event = Some(self.event(&mut Scanner::new(body.text, at), at)?);
+        if heard.len() == before && frame.what.as_deref() == Some("event") {
+            self.event(&mut Scanner::new(body.text, at), at, heard)?;
         }
-        Ok((frame, event))
+        Ok(frame)
     }
 }
 
@@ -382,9 +388,11 @@ impl Machine for Events {
             }));
         };
         let mut scan = Scanner::new(text, at);
-        let (frame, event) = match self.frame(&mut scan, at) {
+        let before = heard.len();
+        let frame = match self.frame(&mut scan, at, heard) {
             Ok(frame) => frame,
             Err(Invalid) => {
+                heard.truncate(before);
                 heard.push(Heard::Malformed(scan.complaint("the frame")));
                 if self.state == State::AwaitingAck {
                     refuse(heard, "a frame that is not a JSON object");
@@ -392,8 +400,7 @@ impl Machine for Events {
                 return;
             }
         };
-        if let Some(event) = event {
-            heard.push(event);
+        if heard.len() > before {
             return;
         }
         match frame.what.as_deref() {

@@ -140,6 +140,11 @@ impl Batch {
         self.events.capacity() > 0
     }
 
+    /// Bytes of all events whose memory it has, as an estimate.
+    pub(super) fn spent_bytes(&self) -> usize {
+        self.sizes.iter().map(|bytes| *bytes as usize).sum()
+    }
+
     /// Where the next event will be, counted from the first event that the batch had.
     pub(super) fn end(&self) -> usize {
         self.events.len()
