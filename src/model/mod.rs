@@ -233,11 +233,7 @@ impl Model {
 
     /// Takes an event from the stream. `now` is the service's time of its receipt: it decides what is forgotten.
     pub fn apply(&mut self, event: &Event, now: Moment) -> Applied {
-        match &event.facts {
-            Facts::ConversationUpdate(update) => self.conversations.fetch(&update.id),
-            Facts::Conversation(facts) => self.conversations.fetch(&facts.id),
-            _ => {}
-        }
+        self.conversations.fetch(&event.facts);
         self.counters.applied += 1;
         self.counters.unknown += u64::from(event.kind == EventKind::Unknown);
         self.kinds.record(event.kind.as_str(), None, event.received_at, now);

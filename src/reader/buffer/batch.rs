@@ -74,12 +74,10 @@ impl Batch {
         self.events.get(self.cursor)?.as_ref()
     }
 
-    /// Reads the facts of the event behind the oldest, so that they are in the cache when it is its turn: another core wrote
-    /// them.
-    pub(crate) fn fetch_next(&self) {
-        let Some(Some(event)) = self.events.get(self.cursor + 1) else {
-            return;
-        };
+    /// The event behind the oldest. Its facts are read, so that they are in the cache when it is its turn: another core
+    /// wrote them.
+    pub(crate) fn next_fetched(&self) -> Option<&Event> {
+        let event = self.events.get(self.cursor + 1)?.as_ref()?;
         match &event.facts {
             Facts::ConversationUpdate(update) => {
                 let own = update.participants.iter().map(|row| row.communications).max();
@@ -94,6 +92,7 @@ impl Batch {
             }
             _ => {}
         }
+        Some(event)
     }
 
     /// Takes the oldest event.
