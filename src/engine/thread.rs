@@ -238,9 +238,6 @@ impl Aggregator {
         while !self.outputs.is_holding()
             && let Some(event) = self.batch.oldest()
         {
-            if let Some(next) = self.batch.next_fetched() {
-                self.core.model().conversations().fetch(&next.facts);
-            }
             let applied = self.core.apply_event(event);
             if let Some(effect) = applied.effect {
                 self.carry_out([effect]);

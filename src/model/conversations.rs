@@ -33,7 +33,7 @@ use super::state::{Changed, State};
 use super::stays::is_over;
 use super::told::ConversationTold;
 use super::totals::{QueueTotals, Totals};
-use crate::event::facts::{ConversationFacts, Facts, MediaKind};
+use crate::event::facts::{ConversationFacts, MediaKind};
 use crate::{Id, Moment};
 
 /// Slots have numbers of 32 bits.
@@ -148,12 +148,8 @@ impl Conversations {
     }
 
     /// Reads what [`apply`](Self::apply) will need of a conversation, so that it is in the processor's cache by then.
-    pub(crate) fn fetch(&self, facts: &Facts) {
-        match facts {
-            Facts::ConversationUpdate(update) => self.slots.fetch(&update.id),
-            Facts::Conversation(facts) => self.slots.fetch(&facts.id),
-            _ => {}
-        }
+    pub(crate) fn fetch(&self, id: &Id) {
+        self.slots.fetch(id);
     }
 
     fn take(&mut self, facts: &impl ConversationTold, source: Source, now: Moment) -> Taken {

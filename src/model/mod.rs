@@ -233,7 +233,11 @@ impl Model {
 
     /// Takes an event from the stream. `now` is the service's time of its receipt: it decides what is forgotten.
     pub fn apply(&mut self, event: &Event, now: Moment) -> Applied {
-        self.conversations.fetch(&event.facts);
+        match &event.facts {
+            Facts::ConversationUpdate(update) => self.conversations.fetch(&update.id),
+            Facts::Conversation(facts) => self.conversations.fetch(&facts.id),
+            _ => {}
+        }
         self.counters.applied += 1;
         self.counters.unknown += u64::from(event.kind == EventKind::Unknown);
         self.kinds.record(event.kind.as_str(), None, event.received_at, now);

@@ -136,7 +136,7 @@ impl Slots {
         let Some(at) = place else { return };
         std::hint::black_box(self.slots[at as usize].touched);
         if let Some(state) = &self.states[at as usize] {
-            std::hint::black_box((state.participants.last(), state.communications.last()));
+            std::hint::black_box(state.participants.len());
         }
     }
 

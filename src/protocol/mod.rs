@@ -33,10 +33,6 @@ pub use notifications::Notifications;
 
 /// What a machine read in a frame. One frame gives any number of these, in order.
 #[derive(Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "nearly all are events, and a list of few of them is used again"
-)]
 pub enum Heard {
     /// An event of the contact centre.
     Event(Event),

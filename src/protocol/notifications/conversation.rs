@@ -165,14 +165,6 @@ pub(super) fn read(
     Ok(Ok(Read { update, unreadable }))
 }
 
-/// Adds a row. Thousands of updates may wait, and their memory is used again, so it grows by little.
-fn add<T>(rows: &mut Vec<T>, row: T) {
-    if rows.len() == rows.capacity() {
-        rows.reserve_exact(2);
-    }
-    rows.push(row);
-}
-
 /// The walk through a body.
 struct Walk<'a> {
     layout: Layout,
@@ -303,29 +295,23 @@ impl Walk<'_> {
             Layout::Listed => self.finish_lists(first, &id),
             Layout::Flat(kind) => {
                 self.update.communications.truncate(first);
-                add(
-                    &mut self.update.communications,
-                    CommunicationUpdate {
-                        kind,
-                        id: id.clone(),
-                        connected: open.row.connected,
-                        disconnected: open.row.ended,
-                        ..open.flat.finished()
-                    },
-                );
+                self.update.communications.push(CommunicationUpdate {
+                    kind,
+                    id: id.clone(),
+                    connected: open.row.connected,
+                    disconnected: open.row.ended,
+                    ..open.flat.finished()
+                });
             }
         }
         let own = self.update.communications.len() - first;
-        add(
-            &mut self.update.participants,
-            ParticipantUpdate {
-                id,
-                queue: open.queue_id.or(open.routed_queue).or(open.queue),
-                user: open.user_id.or(open.user),
-                communications: u32::try_from(own).unwrap_or(u32::MAX),
-                ..open.row
-            },
-        );
+        self.update.participants.push(ParticipantUpdate {
+            id,
+            queue: open.queue_id.or(open.routed_queue).or(open.queue),
+            user: open.user_id.or(open.user),
+            communications: u32::try_from(own).unwrap_or(u32::MAX),
+            ..open.row
+        });
         Ok(())
     }
 
@@ -410,7 +396,7 @@ impl Walk<'_> {
             }
         }
         self.origins.push((list, open.id.is_some()));
-        add(&mut self.update.communications, open.finished());
+        self.update.communications.push(open.finished());
         Ok(())
     }
 

@@ -74,27 +74,6 @@ impl Batch {
         self.events.get(self.cursor)?.as_ref()
     }
 
-    /// The event behind the oldest. Its facts are read, so that they are in the cache when it is its turn: another core
-    /// wrote them.
-    pub(crate) fn next_fetched(&self) -> Option<&Event> {
-        let event = self.events.get(self.cursor + 1)?.as_ref()?;
-        match &event.facts {
-            Facts::ConversationUpdate(update) => {
-                let own = update.participants.iter().map(|row| row.communications).max();
-                let over = update.communications.iter().filter(|row| row.wrapup_coded).count();
-                std::hint::black_box((own, over));
-            }
-            Facts::Observations(facts) => {
-                std::hint::black_box(facts.rows.iter().filter(|row| row.stats.is_empty()).count());
-            }
-            Facts::Metrics(facts) => {
-                std::hint::black_box(facts.values.iter().filter(|(_, value)| *value < 0.0).count());
-            }
-            _ => {}
-        }
-        Some(event)
-    }
-
     /// Takes the oldest event.
     pub(crate) fn pop(&mut self) -> Option<Event> {
         let event = self.events.get_mut(self.cursor)?.take();
