@@ -88,7 +88,7 @@ instructions: ## instructions of an event, counted by valgrind, against committe
 	$(CARGO) bench --locked --no-default-features --bench instructions
 
 # SECS= (for each target; 0: the corpus only), TARGET= (one of them), JOBS= (targets at one time, 2 by default),
-# SEED= (the same inputs each time; others each time without).
+# SEED= (begins with the same inputs each time).
 export SECS TARGET JOBS SEED
 
 fuzz: ## attacks parsers, decoders, model and files with libFuzzer (a C++ compiler): SECS=60 each, TARGET=

@@ -55,7 +55,10 @@ fn recording(text: &[u8]) {
             let (again, _) = recorded(written.trim_end().as_bytes()).unwrap_or_else(|what| panic!("{written}: {what}"));
             // Ids that are redacted stand in another order.
             let value = |text: &str| serde_json::from_str::<serde_json::Value>(text).expect("JSON");
-            assert_eq!(value(&again), value(written));
+            assert!(
+                again == *written || written == &redacted && value(&again) == value(written),
+                "{again} is not {written}"
+            );
         }
         if let Ok(text) = std::str::from_utf8(line) {
             assert!(is_json(&redacted_recorded(text)));

@@ -141,7 +141,7 @@ fn dates(text: &str) -> Vec<i64> {
     };
     // The crate `httpdate` does not look at what stands between date and time of the second form: harmless.
     // It ignores line ends around a date, too, which no field has.
-    let mut text = text.trim().to_owned();
+    let mut text = if text.is_ascii() { text.trim() } else { text }.to_owned();
     if let (Some(comma), true) = (text.find(','), text.len() > 11)
         && text.as_bytes().get(comma + 4) == Some(&b'-')
         && text.is_ascii()

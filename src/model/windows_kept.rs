@@ -34,7 +34,7 @@ impl Model {
         }
         self.windows_kept.told_at = Some(now);
         Some(format!(
-            "no room for all {keep} windows: those of counts reach back {of_totals}, those of live numbers {of_history}; \
+            "no room for {keep} windows: {of_totals} of counts and {of_history} of live numbers are kept; \
              raise model.max_bytes ({} now) or lower windows.keep",
             self.settings.max_bytes
         ))
@@ -71,7 +71,7 @@ mod tests {
             .check_windows_kept(at(1_600))
             .expect("there is no room for 60 windows");
         assert!(
-            told.starts_with("no room for all 60 windows: those of counts reach back ") && told.contains("200000 now"),
+            told.starts_with("no room for 60 windows: ") && told.contains("200000 now"),
             "{told}"
         );
         assert_eq!(model.check_windows_kept(at(1_601)), None);

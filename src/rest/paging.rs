@@ -13,7 +13,7 @@ use crate::{Error, ErrorKind, Secret};
 
 /// Entities per page: the most that the service gives.
 pub(super) const PAGE_SIZE: usize = 100;
-/// Most pages that are read.
+/// Most pages whose entities are taken; one more is read to see the end.
 const MAX_PAGES: usize = 250;
 /// Entities that are taken of a listing: more than 20 channels have topics.
 const MOST: usize = MAX_PAGES * PAGE_SIZE;

@@ -22,7 +22,9 @@ use crate::{Id, Moment};
 /// Answers about more queues are written in chunks: as one text each would take tens of megabytes.
 const IN_ONE_PIECE: usize = 1_000;
 /// Such an answer must be taken within this time.
-const ANSWER_TIME: Duration = Duration::from_secs(60);
+const ANSWER_TIME: Duration = Duration::from_secs(30);
+/// Such answers at one time: each keeps a snapshot in memory.
+const MOST_IN_CHUNKS: usize = 4;
 
 /// Connections that are left for other requests than those of viewers, where there are many.
 const NOT_FOR_VIEWERS: usize = 32;
@@ -39,6 +41,8 @@ pub(super) struct Site {
     page: Page,
     /// Viewers of the page at one time, and as many of `/api/events`.
     most_viewers: usize,
+    /// Held by each answer in chunks.
+    in_chunks: Arc<()>,
 }
 
 /// A line of text.
@@ -51,18 +55,25 @@ fn html(status: u16, page: &Page) -> Response {
         .header("Content-Security-Policy", &page.policy)
 }
 
-/// The answer to a GET or HEAD request whose body `write` writes, in chunks.
+/// The answer to a GET or HEAD request whose body `write` writes, in chunks. `place` is given back with the answer's end.
 fn in_chunks(
     request: &Request,
+    place: Option<Arc<()>>,
     head: Response,
     write: impl FnOnce(&mut dyn Write) -> io::Result<()> + Send + 'static,
 ) -> Reply {
+    let Some(place) = place else {
+        return plain(503, "too many large answers at one time")
+            .header("Retry-After", "5")
+            .into();
+    };
     let (is_head, are_chunks) = (request.method == "HEAD", request.takes_chunks);
     let body = move |stream: Arc<TcpStream>, _| {
         let mut chunks = Chunks::new(viewer::Within::new(&stream, ANSWER_TIME), are_chunks);
         if !is_head && record::without_secrets(&mut chunks, write).is_ok() {
             let _ = chunks.end();
         }
+        drop(place);
     };
     let head = match are_chunks {
         true => head.header("Transfer-Encoding", "chunked"),
@@ -107,6 +118,7 @@ impl Site {
             hosts,
             token_check,
             page: pages::live(),
+            in_chunks: Arc::default(),
         }
     }
 
@@ -223,7 +235,18 @@ impl Site {
             let _ = write(&mut text);
             return Response::with_body(200, format.media_type(), text).into();
         }
-        in_chunks(request, Response::with_body(200, format.media_type(), ""), write)
+        in_chunks(
+            request,
+            self.place_in_chunks(),
+            Response::with_body(200, format.media_type(), ""),
+            write,
+        )
+    }
+
+    fn place_in_chunks(&self) -> Option<Arc<()>> {
+        let place = Arc::clone(&self.in_chunks);
+        // Without the server's own and this one.
+        (Arc::strong_count(&place) <= MOST_IN_CHUNKS + 1).then_some(place)
     }
 
     fn snapshot(&self, request: &Request) -> Reply {
@@ -247,7 +270,9 @@ impl Site {
             return with_fields(Response::with_part(200, "application/json", bytes, part)).into();
         }
         let head = with_fields(Response::with_body(200, "application/json", ""));
-        in_chunks(request, head, move |out| record::snapshot_to(out, &newest.snapshot))
+        in_chunks(request, self.place_in_chunks(), head, move |out| {
+            record::snapshot_to(out, &newest.snapshot)
+        })
     }
 
     fn events(&self, request: &Request) -> Reply {

@@ -92,11 +92,25 @@ fn a_snapshot_of_very_many_queues_is_whole_and_comes_in_chunks() {
     assert!(matches!(many.answer(&again), Reply::Response(response) if response.status == 304));
     assert!(taken_over(many.answer(&request("HEAD"))).1.is_empty());
 
+    let asked = || Request {
+        takes_chunks: true,
+        ..request("GET")
+    };
+    let held = Vec::from_iter((0..MOST_IN_CHUNKS).map(|_| many.answer(&asked())));
+    let is_refused = |reply: Reply| matches!(reply, Reply::Response(response) if response.status == 503 && response.body.starts_with(b"too many"));
+    assert!(!held.is_empty() && is_refused(many.answer(&asked())));
+    drop(held);
+    assert!(!is_refused(many.answer(&asked())));
+    let mut head = asked();
+    head.method = "HEAD".to_owned();
+    assert!(taken_over(many.answer(&head)).1.is_empty());
+    let old = taken_over(many.answer(&request("GET"))).0;
+    assert!(old.headers.iter().all(|(name, _)| name != "Transfer-Encoding"));
+
     let chunked = |path: &str| {
         let asked = Request {
             path: path.to_owned(),
-            takes_chunks: true,
-            ..request("GET")
+            ..asked()
         };
         let (head, body) = taken_over(many.answer(&asked));
         let is_chunked = ("Transfer-Encoding".to_owned(), "chunked".to_owned());

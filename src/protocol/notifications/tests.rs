@@ -61,7 +61,7 @@ fn one(text: &str) -> Heard {
 
 fn event(text: &str) -> Event {
     match one(text) {
-        Heard::Event(event) => *event,
+        Heard::Event(event) => event,
         other => panic!("{other:?}"),
     }
 }

@@ -55,7 +55,7 @@ pub(super) enum Kind {
 /// Label names and values of one sample.
 pub(super) type Labels<'a> = [(&'a str, &'a str)];
 
-/// So much text is gathered before it is written.
+/// Bytes that are gathered before they are written.
 const BLOCK_BYTES: usize = 64 * 1024;
 
 /// Text under construction, which is written block by block.
@@ -95,6 +95,9 @@ impl<'a> Exposition<'a> {
     /// Adds a family with the samples that `samples` writes; without any it is left out. `help` holds no backslash, quote
     /// or line end.
     pub(super) fn family(&mut self, kind: Kind, name: &str, help: &str, samples: impl FnOnce(&mut Samples<'_, '_>)) {
+        if self.block.written.is_err() {
+            return;
+        }
         let begun = self.block.text.len();
         let (suffix, type_name) = match kind {
             Kind::Gauge => ("", "gauge"),
@@ -162,11 +165,11 @@ impl Samples<'_, '_> {
         let text = &mut self.block.text;
         text.push_str(self.name);
         text.push_str(self.suffix);
-        for (number, (label, of)) in labels.iter().enumerate() {
+        for (number, (label, label_value)) in labels.iter().enumerate() {
             text.push(if number == 0 { '{' } else { ',' });
             text.push_str(label);
             text.push_str("=\"");
-            for c in of.chars() {
+            for c in label_value.chars() {
                 match c {
                     '\\' => text.push_str("\\\\"),
                     '"' => text.push_str("\\\""),
