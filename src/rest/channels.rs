@@ -314,7 +314,7 @@ mod tests {
             }
         });
         let client = client_of(&server);
-        let (token, id) = (Secret::new("tok"), Secret::new("streaming-5-abc"));
+        let (token, id) = (Secret::new("tok"), Secret::channel("streaming-5-abc"));
         assert!(unsubscribe_all(&client, &token, &id).unwrap());
         let error = subscribe(&client, &token, &id, &[]).unwrap_err();
         let text = error.to_string();
