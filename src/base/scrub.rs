@@ -74,7 +74,7 @@ struct Secrets {
     over: usize,
 }
 
-/// With a larger step the words of a secret take more memory than the search saves time.
+/// A secret has so many words for each form at most, which bounds their memory.
 const MOST_STEP: usize = 13;
 const WORD: usize = 4;
 

@@ -11,6 +11,8 @@ use super::update::ConversationUpdate;
 /// Facts of a kind that are kept at most: those of conversations and metrics take about a kilobyte each, statistics more.
 const AT_MOST: usize = 256;
 const STATISTICS_AT_MOST: usize = 64;
+/// Metrics with a longer name are not kept.
+const NAME_AT_MOST: usize = 32;
 /// Facts with more rows are not kept: a few large ones must not make all of them large.
 const ROWS_AT_MOST: usize = 32;
 
@@ -22,7 +24,7 @@ pub struct Spare {
     pub(crate) metrics: Option<Box<MetricFacts>>,
 }
 
-/// All that are kept.
+/// Facts that are kept, by kind.
 #[derive(Debug, Default)]
 #[expect(clippy::vec_box, reason = "the boxes themselves are used again")]
 pub(crate) struct Spares {
@@ -41,12 +43,17 @@ impl Spares {
             {
                 self.conversations.push(update);
             }
-            Facts::Observations(facts)
+            Facts::Observations(mut facts)
                 if self.statistics.len() < STATISTICS_AT_MOST && facts.rows.capacity() <= ROWS_AT_MOST =>
             {
+                facts.rows.clear();
                 self.statistics.push(facts);
             }
-            Facts::Metrics(facts) if self.metrics.len() < AT_MOST && facts.values.capacity() <= ROWS_AT_MOST => {
+            Facts::Metrics(facts)
+                if self.metrics.len() < AT_MOST
+                    && facts.values.capacity() <= ROWS_AT_MOST
+                    && facts.values.iter().all(|(name, _)| name.len() <= NAME_AT_MOST) =>
+            {
                 self.metrics.push(facts);
             }
             _ => {}

@@ -264,7 +264,7 @@ impl<T> Generations<T> {
 
     fn remove(&mut self, key: u64) {
         for generation in [&mut self.young, &mut self.old] {
-            // Nearly always: connections hardly ever overlap.
+            // Nearly always empty, because connections hardly ever overlap.
             if !generation.is_empty() && generation.remove(&key).is_some() {
                 return;
             }

@@ -21,7 +21,7 @@ const QUEUES_AT_MOST: usize = 20_000;
 /// Metrics at most; the protocol knows six types of ten metrics.
 const METRICS_AT_MOST: usize = 10_000;
 
-/// The list of the longest idle takes one of this many conversations at a time.
+/// `idlest` is rebuilt with an eighth of all conversations.
 const IDLEST_OF: usize = 8;
 
 /// `events` protocol: which conversations are active.
@@ -275,7 +275,8 @@ impl Metrics {
         facts: &MetricFacts,
         received_at: Moment,
     ) {
-        if !self.types.contains_key(first) && self.count < METRICS_AT_MOST {
+        let mut values = values.peekable();
+        if !self.types.contains_key(first) && self.count < METRICS_AT_MOST && values.peek().is_some() {
             self.types.insert(first.clone(), Values::default());
         }
         let Some(known) = self.types.get_mut(first) else { return };
@@ -315,6 +316,11 @@ impl Metrics {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
     use super::*;
     use crate::model::testing::at;
 
@@ -344,6 +350,34 @@ mod tests {
         assert_eq!(s.active(), 1);
         s.apply(&state(Some("b"), None, None), at(8));
         assert_eq!(s.active(), 1, "another state says nothing");
+    }
+
+    proptest! {
+        #[test]
+        fn the_longest_idle_are_evicted_first(
+            at_most in 1..40_usize,
+            steps in vec((0..60_u8, any::<bool>(), 0..40_i64), 0..400),
+        ) {
+            let mut s = ConversationStates::new(Duration::from_secs(100), at_most, usize::MAX);
+            // The last event of each: id, whether it is active, when. The longest idle first.
+            let mut plain: Vec<(u8, bool, i64)> = Vec::new();
+            let (mut now, mut evicted) = (0, 0);
+            for (id, active, later) in steps {
+                now += later;
+                s.apply(&state(Some(&format!("c{id}")), Some(active), None), at(now));
+                plain.retain(|(_, active, seen)| *active || *seen >= now - 100);
+                plain.retain(|(other, ..)| *other != id);
+                plain.push((id, active, now));
+                if plain.len() > at_most {
+                    plain.remove(0);
+                    evicted += 1;
+                }
+                let ids = BTreeSet::from_iter(s.states.keys().cloned());
+                prop_assert_eq!(ids, plain.iter().map(|(id, ..)| Id::new(&format!("c{id}"))).collect());
+                prop_assert_eq!(s.active(), plain.iter().filter(|(_, active, _)| *active).count() as u64);
+                prop_assert_eq!(s.evicted(), evicted);
+            }
+        }
     }
 
     #[test]

@@ -250,28 +250,27 @@ impl<'a> ErrorText<'a> {
 impl<'a> Frame<'a> {
     /// `spare` has memory for the values.
     fn read(&mut self, scan: &mut Scanner<'a>, spare: Option<&mut Box<MetricFacts>>) -> Result<(), Invalid> {
-        let frame = self;
         let mut good = spare.map_or_else(Vec::new, |spare| std::mem::take(&mut spare.values));
         let mut object = scan.object()?;
         while let Some(key) = scan.next_key(&mut object)? {
             match key {
-                FrameKey::MetricType => frame.metric_type = scan.text()?.some(),
-                FrameKey::Timestamp => frame.timestamp = scan.moment()?,
-                FrameKey::Metrics => frame.metrics = Values::read(scan, std::mem::take(&mut good))?,
-                FrameKey::QueueId => frame.queue_id = scan.loose_id()?,
-                FrameKey::UserId => frame.user_id = scan.loose_id()?,
-                FrameKey::AgentId => frame.agent_id = scan.loose_id()?,
-                FrameKey::EntityId => frame.entity_id = scan.loose_id()?,
-                FrameKey::SkillId => frame.skill_id = scan.loose_id()?,
-                FrameKey::SkillGroupId => frame.skill_group_id = scan.loose_id()?,
-                FrameKey::WrapupCode => frame.wrapup_code = scan.loose_id()?,
-                FrameKey::InteractionId => frame.interaction_id = scan.loose_id()?,
-                FrameKey::ConversationId => frame.conversation_id = scan.loose_id()?,
-                FrameKey::Type => frame.what = scan.field()?.some(),
-                FrameKey::Status => frame.status = scan.field()?.some(),
-                FrameKey::Code => frame.code = scan.field()?.some(),
-                FrameKey::Message => frame.message = scan.field()?.some(),
-                FrameKey::Error => frame.error = ErrorText::read(scan)?,
+                FrameKey::MetricType => self.metric_type = scan.text()?.some(),
+                FrameKey::Timestamp => self.timestamp = scan.moment()?,
+                FrameKey::Metrics => self.metrics = Values::read(scan, std::mem::take(&mut good))?,
+                FrameKey::QueueId => self.queue_id = scan.loose_id()?,
+                FrameKey::UserId => self.user_id = scan.loose_id()?,
+                FrameKey::AgentId => self.agent_id = scan.loose_id()?,
+                FrameKey::EntityId => self.entity_id = scan.loose_id()?,
+                FrameKey::SkillId => self.skill_id = scan.loose_id()?,
+                FrameKey::SkillGroupId => self.skill_group_id = scan.loose_id()?,
+                FrameKey::WrapupCode => self.wrapup_code = scan.loose_id()?,
+                FrameKey::InteractionId => self.interaction_id = scan.loose_id()?,
+                FrameKey::ConversationId => self.conversation_id = scan.loose_id()?,
+                FrameKey::Type => self.what = scan.field()?.some(),
+                FrameKey::Status => self.status = scan.field()?.some(),
+                FrameKey::Code => self.code = scan.field()?.some(),
+                FrameKey::Message => self.message = scan.field()?.some(),
+                FrameKey::Error => self.error = ErrorText::read(scan)?,
             }
         }
         scan.end()

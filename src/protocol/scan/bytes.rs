@@ -178,14 +178,13 @@ impl<'a> Scanner<'a> {
                     if digits == 0 || digits > 15 || has_zeros_first {
                         return None;
                     }
-                    self.at += at;
-                    return match point {
-                        None => Some(Number::Integer(number)),
-                        Some(point) => POWERS
-                            .get(at - point - 1)
-                            .filter(|_| at - point > 1)
-                            .map(|power| Number::Float(number as f64 / power)),
+                    let read = match point {
+                        None => Number::Integer(number),
+                        Some(point) if at - point > 1 => Number::Float(number as f64 / POWERS.get(at - point - 1)?),
+                        Some(_) => return None,
                     };
+                    self.at += at;
+                    return Some(read);
                 }
                 _ => return None,
             }
