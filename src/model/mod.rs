@@ -182,7 +182,7 @@ impl Model {
             service_time: ServiceTime::default(),
             packed_windows: PackedWindows::default(),
             alerts: Alerts::new(settings.thresholds.clone()),
-            histories: day::Histories::new(&settings.windows, settings.max_bytes / 4),
+            histories: day::Histories::new(&settings.windows, settings.max_bytes / 8),
             windows_kept: WindowsKept::default(),
             settings,
         }

@@ -82,8 +82,10 @@ const MINUTE_MS: i64 = 60_000;
 /// A snapshot as the page gets it.
 pub(super) struct Picture {
     scene: Scene,
-    /// What the picture before was made of, if a viewer has got that.
-    before: Option<Scene>,
+    /// Whether a viewer has got the picture before.
+    has_before: bool,
+    /// What that was made of, until the difference from it is made: a snapshot of many queues is large.
+    before: Mutex<Option<Scene>>,
     settings: Settings,
     whole: OnceLock<Arc<Vec<u8>>>,
     difference: OnceLock<Arc<Vec<u8>>>,
@@ -92,11 +94,16 @@ pub(super) struct Picture {
 impl Picture {
     /// As a server-sent event for a viewer that has `seen` so much.
     pub(super) fn event(&self, seen: Seen) -> Arc<Vec<u8>> {
-        let (made, before) = match (seen, self.before.as_ref()) {
-            (Seen::OneBefore, Some(before)) => (&self.difference, Some(before)),
-            _ => (&self.whole, None),
+        let event = |before: Option<Scene>| picture::event(&self.scene, before.as_ref(), &self.settings).into();
+        let made = match (seen, self.has_before) {
+            (Seen::OneBefore, true) => self.difference.get_or_init(|| event(self.take_before())),
+            _ => self.whole.get_or_init(|| event(None)),
         };
-        Arc::clone(made.get_or_init(|| picture::event(&self.scene, before, &self.settings).into()))
+        Arc::clone(made)
+    }
+
+    fn take_before(&self) -> Option<Scene> {
+        self.before.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     fn was_sent(&self) -> bool {
@@ -207,6 +214,10 @@ impl Board {
             self.publish_picture(Arc::clone(&snapshot));
         }
         self.snapshots.publish(Published::new(snapshot));
+        // Who asks just now gets a newer one.
+        if let Ok(mut asked) = self.asked.try_lock() {
+            asked.answer = None;
+        }
     }
 
     fn publish_picture(&self, snapshot: Arc<Snapshot>) {
@@ -218,7 +229,8 @@ impl Board {
                 snapshot,
                 changes,
             },
-            before: newest.map(|newest| newest.scene.clone()),
+            has_before: newest.is_some(),
+            before: Mutex::new(newest.map(|newest| newest.scene.clone())),
             settings: self.settings.clone(),
             whole: OnceLock::new(),
             difference: OnceLock::new(),

@@ -39,12 +39,17 @@ use crate::output::last_changes::{Entries, LastChange};
 
 /// Windows of each queue in a picture: as many as the page's charts have room for.
 const WINDOWS: usize = 60;
-/// Windows of all queues in a picture; with more than 1,000 queues each has fewer. One takes some 600 bytes while it is made.
-const WINDOWS_OF_ALL: usize = 60_000;
+/// With more queues each has fewer windows in a picture: as many as these have room for together.
+const QUEUES_WITH_ALL: usize = 1_000;
+const WINDOWS_OF_MORE: usize = 24_000;
 
 /// Windows of each queue in a picture of so many.
 fn windows_of_each(queues: usize) -> usize {
-    (WINDOWS_OF_ALL / queues.max(1)).clamp(1, WINDOWS)
+    if queues <= QUEUES_WITH_ALL {
+        WINDOWS
+    } else {
+        (WINDOWS_OF_MORE / queues).max(1)
+    }
 }
 
 type Object = Map<String, Value>;
