@@ -2,6 +2,8 @@
 CARGO ?= cargo
 # Seconds until `make demo` ends by itself; empty = until Ctrl-C.
 DURATION ?=
+# The targets below look for what was built in this folder, whatever the environment says.
+export CARGO_TARGET_DIR = $(CURDIR)/target
 
 .PHONY: help demo build install uninstall deb dist ordered soak test lint doc features bench parts instructions fuzz tools browser screenshots clean
 
@@ -86,8 +88,9 @@ parts: ## micro benchmarks of single parts
 instructions: ## instructions of an event, counted by valgrind, against committed figures (UPDATE=1 writes them)
 	$(CARGO) bench --locked --no-default-features --bench instructions
 
-# SECS= (for each target; 0: the corpus only), TARGET= (one of them), JOBS= (targets at one time, 2 by default).
-export SECS TARGET JOBS
+# SECS= (for each target; 0: the corpus only), TARGET= (one of them), JOBS= (targets at one time, 2 by default),
+# SEED= (begins with the same inputs each time).
+export SECS TARGET JOBS SEED
 
 fuzz: ## attacks parsers, decoders, model and files with libFuzzer (a C++ compiler): SECS=60 each, TARGET=
 	@fuzz/run

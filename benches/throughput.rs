@@ -270,7 +270,7 @@ fn decode(texts: &[String]) -> (Duration, Vec<Event>) {
     for text in texts {
         machine.on_text(text, now.into(), &mut heard);
         events.extend(heard.drain(..).filter_map(|heard| match heard {
-            Heard::Event(event) => Some(*event),
+            Heard::Event(event) => Some(event),
             _ => None,
         }));
     }

@@ -105,7 +105,7 @@ impl Decoder {
     pub(crate) fn decode(&mut self, text: &str, now: Moment) -> Event {
         self.machine.on_text(text, now.into(), &mut self.heard);
         match self.heard.pop() {
-            Some(Heard::Event(event)) => *event,
+            Some(Heard::Event(event)) => event,
             other => panic!("the frame is no event: {other:?}"),
         }
     }

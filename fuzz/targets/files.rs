@@ -53,7 +53,12 @@ fn recording(text: &[u8]) {
         for written in [&verbatim, &redacted] {
             assert!(written.ends_with('\n') && is_json(written), "{written:?} is no line");
             let (again, _) = recorded(written.trim_end().as_bytes()).unwrap_or_else(|what| panic!("{written}: {what}"));
-            assert_eq!(again, *written);
+            // Ids that are redacted stand in another order.
+            let value = |text: &str| serde_json::from_str::<serde_json::Value>(text).expect("JSON");
+            assert!(
+                again == *written || written == &redacted && value(&again) == value(written),
+                "{again} is not {written}"
+            );
         }
         if let Ok(text) = std::str::from_utf8(line) {
             assert!(is_json(&redacted_recorded(text)));

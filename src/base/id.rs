@@ -83,36 +83,42 @@ fn parse_uuid(b: &[u8]) -> Option<(u64, u64)> {
     if (b[8], b[13], b[18], b[23]) != (b'-', b'-', b'-', b'-') {
         return None;
     }
-    let eight = |first: [u8; 4], second: [u8; 4]| {
-        eight_digits(u64::from(u32::from_le_bytes(first)) | u64::from(u32::from_le_bytes(second)) << 32)
-    };
-    let four = |at: usize| [b[at], b[at + 1], b[at + 2], b[at + 3]];
-    let high = eight(four(0), four(4))? << 32 | eight(four(9), four(14))?;
-    let low = eight(four(19), four(24))? << 32 | eight(four(28), four(32))?;
-    Some((high, low))
+    let four = |at: usize| u64::from(u32::from_le_bytes([b[at], b[at + 1], b[at + 2], b[at + 3]]));
+    let words = [
+        four(0) | four(4) << 32,
+        four(9) | four(14) << 32,
+        four(19) | four(24) << 32,
+        four(28) | four(32) << 32,
+    ];
+    let (a, a_is) = eight_digits(words[0]);
+    let (b, b_is) = eight_digits(words[1]);
+    let (c, c_is) = eight_digits(words[2]);
+    let (d, d_is) = eight_digits(words[3]);
+    let is_any_above_127 = (words[0] | words[1] | words[2] | words[3]) & HIGH_BITS != 0;
+    let are_digits = a_is & b_is & c_is & d_is == HIGH_BITS;
+    (are_digits && !is_any_above_127).then_some((a << 32 | b, c << 32 | d))
 }
 
-/// The number of eight hexadecimal digits, the first of which is in the lowest byte.
-fn eight_digits(word: u64) -> Option<u64> {
-    const EACH: u64 = 0x0101_0101_0101_0101;
-    const HIGH_BITS: u64 = EACH * 0x80;
-    if word & HIGH_BITS != 0 {
-        return None;
-    }
+const EACH: u64 = 0x0101_0101_0101_0101;
+const HIGH_BITS: u64 = EACH * 0x80;
+
+/// The number of eight hexadecimal digits, the first of which is in the lowest byte; and the high bit of each byte that is
+/// such a digit. Both are right only where no byte is above 127.
+#[inline(always)]
+fn eight_digits(word: u64) -> (u64, u64) {
+    let word = word & !HIGH_BITS;
     // The high bit of each byte that is at least `least` and less than `beyond`: no byte is above 127, so nothing is
     // carried.
     let between = |word: u64, least: u8, beyond: u8| {
         (word + EACH * u64::from(0x80 - least)) & !(word + EACH * u64::from(0x80 - beyond)) & HIGH_BITS
     };
     let letters = between(word | (EACH * 0x20), b'a', b'f' + 1);
-    if between(word, b'0', b'9' + 1) | letters != HIGH_BITS {
-        return None;
-    }
+    let are_digits = between(word, b'0', b'9' + 1) | letters;
     let digits = (word & (EACH * 0x0f)) + (letters >> 7) * 9;
     // Pairs of digits to bytes, then the bytes together.
     let pairs = (digits << 4 | digits >> 8) & 0x00ff_00ff_00ff_00ff;
     let fours = (pairs | pairs >> 8) & 0x0000_ffff_0000_ffff;
-    Some(u64::from(((fours | fours >> 16) as u32).swap_bytes()))
+    (u64::from(((fours | fours >> 16) as u32).swap_bytes()), are_digits)
 }
 
 /// What [`parse_uuid`] read, in small letters. Snapshots and records have many of these, and formatting directives take

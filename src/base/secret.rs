@@ -6,7 +6,7 @@ use std::fmt;
 
 use zeroize::Zeroizing;
 
-use super::scrub::{self, Life};
+use super::scrub::{self, InUse, Life};
 
 /// A secret. Its `Debug` shows `<secret>`, it has no `Display`, and its memory is wiped on drop.
 ///
@@ -16,46 +16,64 @@ use super::scrub::{self, Life};
 /// assert_eq!(format!("{secret:?}"), "<secret>");
 /// assert_eq!(secret.reveal(), "hunter2");
 /// ```
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(Zeroizing<String>);
+#[derive(Clone)]
+pub struct Secret {
+    text: Zeroizing<String>,
+    /// As long as this is there, the secret is searched for.
+    _in_use: Option<InUse>,
+}
+
+impl PartialEq for Secret {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for Secret {}
 
 impl Secret {
     /// A secret of this text. From now on messages, records and files of this process show `<secret>` where it would stand.
     pub fn new(text: impl Into<String>) -> Self {
-        let secret = Self::derived(text);
-        scrub::learn(secret.reveal(), Life::Configured, "<secret>");
-        secret
+        Self::learned(text, Life::Configured, "<secret>")
     }
 
     /// A secret that the service gave, and that ends by itself: a token or the address of a channel.
     pub(crate) fn passing(text: impl Into<String>) -> Self {
-        let secret = Self::derived(text);
-        scrub::learn(secret.reveal(), Life::Passing, "<secret>");
-        secret
+        Self::learned(text, Life::Passing, "<secret>")
     }
 
     /// The id of a channel, which opens the channel to anyone.
     pub(crate) fn channel(id: impl Into<String>) -> Self {
-        let secret = Self::derived(id);
-        scrub::learn(secret.reveal(), Life::Passing, "<channel>");
-        secret
+        Self::learned(id, Life::Passing, "<channel>")
+    }
+
+    fn learned(text: impl Into<String>, life: Life, stand_in: &'static str) -> Self {
+        let text = Zeroizing::new(text.into());
+        let in_use = scrub::learn(&text, life, stand_in);
+        Self {
+            text,
+            _in_use: Some(in_use),
+        }
     }
 
     /// A text with a secret in it that is a [`Secret`] of its own, such as a header.
     pub(crate) fn derived(text: impl Into<String>) -> Self {
-        Self(Zeroizing::new(text.into()))
+        Self {
+            text: Zeroizing::new(text.into()),
+            _in_use: None,
+        }
     }
 
     /// The text itself, for the place that sends it to the service.
     #[must_use]
     pub fn reveal(&self) -> &str {
-        &self.0
+        &self.text
     }
 
     /// Whether the text is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.text.is_empty()
     }
 }
 

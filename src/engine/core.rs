@@ -252,6 +252,7 @@ impl Core {
         let stale = self.model.on_tick(now).into_iter().flat_map(effects);
         let mut effects = Vec::from_iter(told.map(Effect::Warn).chain(stale));
         effects.extend(self.model.check_self(now).into_iter().map(Effect::Warn));
+        effects.extend(self.model.check_windows_kept(now).map(Effect::Warn));
         let alerts = self.model.check_alerts(now).into_iter();
         effects.extend(alerts.map(|alert| Effect::Record(Item::Alert(Arc::new(alert)))));
         effects

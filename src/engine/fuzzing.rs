@@ -159,7 +159,7 @@ impl Dashboard {
             match heard {
                 Heard::Event(event) => {
                     told.bodies.push(event.body.as_deref().unwrap_or_default().to_owned());
-                    events.push(*event);
+                    events.push(event);
                 }
                 Heard::Malformed(_) | Heard::Incomplete { .. } => told.malformed += 1,
                 _ => told.others += 1,

@@ -10,6 +10,7 @@ pub mod facts;
 pub mod gap;
 pub(crate) mod notice;
 pub(crate) mod queue;
+pub mod spare;
 pub mod state;
 pub mod stats;
 pub mod update;

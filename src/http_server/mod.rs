@@ -11,10 +11,12 @@
 //! body, reply and the pause between two requests. Each wait for a peer has an absolute deadline, so a peer that sends
 //! one byte at a time holds a thread no longer than one that sends nothing.
 
+mod chunks;
 pub(crate) mod connection;
 mod request;
 mod response;
 
+pub(crate) use chunks::Chunks;
 #[cfg(feature = "fuzzing")]
 pub use request::fuzzing;
 pub(crate) use request::{Request, form_pairs};

@@ -31,6 +31,8 @@ pub(crate) struct Request {
     /// The peer's address, if the socket tells it.
     pub peer: Option<IpAddr>,
     pub keep_alive: bool,
+    /// Whether an answer may come in chunks: not before HTTP/1.1.
+    pub takes_chunks: bool,
 }
 
 impl Request {
@@ -251,6 +253,7 @@ impl RequestReader {
             body: Vec::new(),
             peer: None,
             keep_alive: false,
+            takes_chunks: !old,
         };
         request.keep_alive = if old {
             request.header_has("connection", "keep-alive")

@@ -41,7 +41,7 @@ pub(crate) struct Response {
 pub(crate) enum Body {
     Own(Vec<u8>),
     /// A part of bytes that others have, too.
-    Shared(Arc<[u8]>, Range<usize>),
+    Shared(Arc<Vec<u8>>, Range<usize>),
 }
 
 impl Deref for Body {
@@ -73,7 +73,7 @@ impl Response {
     }
 
     /// As [`Response::with_body`], without a copy.
-    pub(crate) fn with_part(status: u16, media_type: &str, bytes: Arc<[u8]>, part: Range<usize>) -> Self {
+    pub(crate) fn with_part(status: u16, media_type: &str, bytes: Arc<Vec<u8>>, part: Range<usize>) -> Self {
         let mut response = Response::new(status).header("Content-Type", media_type);
         response.body = Body::Shared(bytes, part);
         response

@@ -124,7 +124,6 @@ impl Model {
             return (shown.into_iter().map(of).inserted(), None);
         }
         let frame = self.frame(as_of, in_gap);
-        let mut queues = BTreeMap::new();
         let mut shares = Vec::with_capacity(shown.len());
         let mut before = std::mem::take(packed);
         let mut scratch = Scratch::default();
@@ -136,9 +135,8 @@ impl Model {
             shares.push(share);
             snapshot
         };
-        for id in &shown {
-            queues.insert((*id).clone(), add(id));
-        }
+        // Collected at once, the nodes of the map are full; queues inserted one by one in order would leave half of each empty.
+        let queues = shown.iter().map(|id| ((*id).clone(), add(id))).collect();
         if shown.is_empty() {
             // Only topics or users are subscribed: all queues that events name count.
             self.conversations.counted_queues().for_each(|id| drop(add(id)));

@@ -119,6 +119,11 @@ impl History {
         self.make_room(at);
     }
 
+    /// How many windows are kept now.
+    pub(super) fn kept(&self) -> i64 {
+        self.grid.keep
+    }
+
     /// Keeps a quarter of the windows less where all together are too large, one more again where there is room.
     fn make_room(&mut self, at: Moment) {
         loop {

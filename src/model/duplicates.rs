@@ -14,6 +14,7 @@
 //!
 //! A fingerprint of 0 means that the event cannot be recognised (for instance because it was merged from several).
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasherDefault, DefaultHasher, Hash, Hasher};
 
@@ -123,8 +124,7 @@ impl Duplicates {
             times: 1,
             last_at: at,
         };
-        let Some(newer) = self.deliveries.find(fingerprint).copied() else {
-            self.deliveries.insert(fingerprint, delivery);
+        let Some(newer) = self.deliveries.find_or_insert(fingerprint, delivery) else {
             // Of a delivery that was forgotten.
             self.copies.remove(fingerprint);
             return Delivery::First;
@@ -221,6 +221,28 @@ impl<T> Generations<T> {
         self.young.get_mut(&key).or_else(|| self.old.get_mut(&key))
     }
 
+    /// The value of a key; one that is not remembered is entered.
+    fn find_or_insert(&mut self, key: u64, new: T) -> Option<T>
+    where
+        T: Copy,
+    {
+        if self.young.len() < GENERATION {
+            return match (self.young.entry(key), self.old.get(&key)) {
+                (Entry::Occupied(known), _) => Some(*known.get()),
+                (Entry::Vacant(_), Some(known)) => Some(*known),
+                (Entry::Vacant(vacant), None) => {
+                    vacant.insert(new);
+                    None
+                }
+            };
+        }
+        let known = self.find(key).copied();
+        if known.is_none() {
+            self.insert(key, new);
+        }
+        known
+    }
+
     /// Returns the value before, if it is remembered.
     fn put(&mut self, key: u64, value: T) -> Option<T> {
         if let Some(known) = self.find(key) {
@@ -241,8 +263,11 @@ impl<T> Generations<T> {
     }
 
     fn remove(&mut self, key: u64) {
-        if self.young.remove(&key).is_none() {
-            self.old.remove(&key);
+        for generation in [&mut self.young, &mut self.old] {
+            // Nearly always empty, because connections hardly ever overlap.
+            if !generation.is_empty() && generation.remove(&key).is_some() {
+                return;
+            }
         }
     }
 }

@@ -37,6 +37,7 @@ mod queue_day;
 mod queue_numbers;
 mod self_check;
 mod service_time;
+mod settings;
 mod shapes;
 mod slots;
 pub mod snapshot;
@@ -50,11 +51,10 @@ mod totals;
 mod tutorial;
 mod unknown;
 mod user;
+mod windows_kept;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
-
-use serde::{Deserialize, Serialize};
 
 use self::alerts::Alerts;
 use self::conversations::{Conversations, Limits, Taken};
@@ -69,6 +69,7 @@ use self::observation::Observations;
 use self::queue::{QueueSet, QueueSettings, Queues};
 use self::self_check::{Compared, Counts, Now, SelfCheck};
 use self::service_time::ServiceTime;
+pub use self::settings::Settings;
 use self::snapshot::{ConnectionSnapshot, ConnectionState, Counters, OutputSnapshot, Snapshot};
 use self::subscriptions::Subscriptions;
 use self::told::ConversationTold;
@@ -76,58 +77,12 @@ use self::totals::Totals;
 use self::tutorial::{ConversationStates, Metrics, QueueAverages};
 use self::unknown::{InGap, WhyUnknown};
 use self::user::Users;
-use crate::base::millis;
-use crate::config::{Config, Protocol, ServiceLevel, ThresholdsConfig, TotalsConfig, WindowsConfig};
+use self::windows_kept::WindowsKept;
+use crate::config::{Protocol, ServiceLevel};
 use crate::event::change::ClockLook;
 use crate::event::facts::Facts;
 use crate::event::stats::Name;
 use crate::{Event, EventKind, Id, Moment};
-
-/// What a model needs to know of the configuration.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Settings {
-    /// Decides which numbers exist.
-    pub protocol: Protocol,
-    /// Data older than this is stale.
-    #[serde(rename = "stale_after_ms", with = "millis")]
-    pub stale_after: Duration,
-    /// How long a finished conversation is remembered.
-    #[serde(rename = "retention_ms", with = "millis")]
-    pub retention: Duration,
-    /// Conversations in memory at most.
-    pub max_conversations: usize,
-    /// Bytes of conversations in memory at most, those included of which only the counts are known, and of the numbers and
-    /// histories of queues.
-    #[serde(default = "default_max_bytes")]
-    pub max_bytes: usize,
-    /// Windows of the numbers.
-    pub windows: WindowsConfig,
-    /// Since when totals count.
-    pub totals: TotalsConfig,
-    /// When numbers of queues are alerts.
-    #[serde(default, skip_serializing_if = "ThresholdsConfig::is_empty")]
-    pub thresholds: ThresholdsConfig,
-}
-
-/// For recordings made before the key existed.
-fn default_max_bytes() -> usize {
-    128 << 20
-}
-
-impl From<&Config> for Settings {
-    fn from(config: &Config) -> Self {
-        Self {
-            protocol: config.protocol,
-            stale_after: config.stale_after,
-            retention: config.model.retention,
-            max_conversations: config.model.max_conversations,
-            max_bytes: config.model.max_bytes,
-            windows: config.windows,
-            totals: config.totals.clone(),
-            thresholds: config.thresholds.clone(),
-        }
-    }
-}
 
 /// Gaps that ended within this time before a look: longer than between two looks, and than it takes to notice the end.
 const RECENT_GAP: Duration = Duration::from_secs(60);
@@ -178,6 +133,7 @@ pub struct Model {
     packed_windows: PackedWindows,
     alerts: Alerts,
     histories: day::Histories,
+    windows_kept: WindowsKept,
 }
 
 /// The counters that the model owns.
@@ -226,7 +182,8 @@ impl Model {
             service_time: ServiceTime::default(),
             packed_windows: PackedWindows::default(),
             alerts: Alerts::new(settings.thresholds.clone()),
-            histories: day::Histories::new(&settings.windows, settings.max_bytes / 4),
+            histories: day::Histories::new(&settings.windows, settings.max_bytes / 8),
+            windows_kept: WindowsKept::default(),
             settings,
         }
     }

@@ -249,7 +249,7 @@ impl Slots {
 }
 
 /// The least `at_most` of a list, in order.
-fn first_sorted<T: Ord>(mut list: Vec<T>, at_most: usize) -> Vec<T> {
+pub(super) fn first_sorted<T: Ord>(mut list: Vec<T>, at_most: usize) -> Vec<T> {
     if at_most < list.len() {
         list.select_nth_unstable(at_most);
         list.truncate(at_most);

@@ -158,6 +158,23 @@ pub fn lasting(kind: MediaKind, id: &str, queue: &str, from: i64, to: Option<i64
     }
 }
 
+/// A visit of voice to a queue from second 5, answered by nobody.
+pub fn visit(conversation: &str, queue: &str, customer_ended: Option<i64>) -> ConversationFacts {
+    let mut customer = participant("customer", Purpose::Customer);
+    customer.connected = Some(at(0));
+    customer.ended = customer_ended.map(at);
+    customer.communications.push(communication("m", MediaKind::Voice));
+    let mut acd = participant("acd", Purpose::Acd);
+    acd.queue = stamped(0, Id::new(queue));
+    acd.connected = Some(at(5));
+    acd.ended = customer_ended.map(at);
+    ConversationFacts {
+        id: Id::new(conversation),
+        ended: None,
+        participants: vec![customer, acd],
+    }
+}
+
 /// An event of the first connection, whose body was never seen.
 pub fn event(kind: EventKind, facts: Facts, received_at: Moment) -> Event {
     Event {

@@ -230,6 +230,11 @@ impl Totals {
             .max(self.shortened_to.min(current))
     }
 
+    /// How many windows are kept at a moment, the current one included.
+    pub(crate) fn kept_at(&self, at: Moment) -> i64 {
+        self.window_of(at) - self.oldest_kept(at) + 1
+    }
+
     /// The local midnight before `at`, if totals are of one day.
     pub(crate) fn day_start(&self, at: Moment) -> Option<Moment> {
         let zone = self.zone.as_ref()?;

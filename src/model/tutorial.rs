@@ -2,6 +2,8 @@
 //!
 //! In: facts of these protocols · Out: active conversations, queues' average waits, metrics · Thread: any (pure).
 
+use std::borrow::Cow;
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::Duration;
 
@@ -9,6 +11,7 @@ use crate::base::hash::Seeded;
 use crate::base::inserted::Inserted as _;
 use crate::event::facts::{ConversationStateFacts, MetricFacts, QueueStatisticsFacts};
 use crate::event::stats::Name;
+use crate::model::slots::first_sorted;
 use crate::model::snapshot::MetricSnapshot;
 use crate::{Id, Moment};
 
@@ -18,6 +21,9 @@ const QUEUES_AT_MOST: usize = 20_000;
 /// Metrics at most; the protocol knows six types of ten metrics.
 const METRICS_AT_MOST: usize = 10_000;
 
+/// `idlest` is rebuilt with an eighth of all conversations.
+const IDLEST_OF: usize = 8;
+
 /// `events` protocol: which conversations are active.
 ///
 /// A conversation that is no longer active is remembered for the retention, so that an older event does not make it
@@ -25,10 +31,11 @@ const METRICS_AT_MOST: usize = 10_000;
 #[derive(Debug)]
 pub(crate) struct ConversationStates {
     states: HashMap<Id, State, Seeded>,
-    /// Every event that changed a state, the oldest first; for each conversation the last one counts.
-    by_idleness: VecDeque<(u64, Id)>,
-    /// Those of them after which the conversation was not active.
-    inactive: VecDeque<(u64, Id)>,
+    /// Events after which a conversation was not active, the oldest first, and when they came; for each conversation its
+    /// last event counts.
+    inactive: VecDeque<(u64, Moment, Id)>,
+    /// The longest idle when they were last looked up, the idlest last. One that had an event since is void.
+    idlest: Vec<(u64, Id)>,
     active: u64,
     /// The tutorial's ±1 counter of conversations without an id.
     unkeyed_active: u64,
@@ -41,9 +48,10 @@ pub(crate) struct ConversationStates {
     evicted: u64,
 }
 
-/// Bytes of a conversation, as an estimate: its id stands in the map and up to twice in each list.
+/// Bytes of a conversation, as an estimate: its id stands in the map, up to twice among the inactive, and once among the
+/// idlest.
 fn bytes_of(id: &Id) -> usize {
-    size_of::<(Id, State)>() + 4 * size_of::<(u64, Id)>() + 5 * id.heap_bytes()
+    size_of::<(Id, State)>() + 2 * size_of::<(u64, Moment, Id)>() + size_of::<(u64, Id)>() + 4 * id.heap_bytes()
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -51,7 +59,6 @@ struct State {
     active: bool,
     /// The newest time of its events; older events change nothing.
     newest: Option<Moment>,
-    seen: Moment,
     /// The number of its last event.
     order: u64,
 }
@@ -63,8 +70,8 @@ impl ConversationStates {
     pub(crate) fn new(retention: Duration, max_conversations: usize, max_bytes: usize) -> Self {
         Self {
             states: HashMap::with_hasher(Seeded::random()),
-            by_idleness: VecDeque::new(),
             inactive: VecDeque::new(),
+            idlest: Vec::new(),
             active: 0,
             unkeyed_active: 0,
             events: 0,
@@ -88,66 +95,71 @@ impl ConversationStates {
             return true;
         };
         let Some(active) = facts.active else { return false };
-        let known = self.states.get(id).copied();
-        let newest = known.and_then(|known| known.newest);
-        if facts.at.is_some() && facts.at < newest {
-            return false;
-        }
-        self.active -= u64::from(known.is_some_and(|known| known.active));
-        self.active += u64::from(active);
-        self.events += 1;
-        let state = State {
-            active,
-            newest: newest.max(facts.at),
-            seen: now,
-            order: self.events,
-        };
-        self.by_idleness.push_back((state.order, id.clone()));
-        if !active {
-            self.inactive.push_back((state.order, id.clone()));
-        }
-        self.states.insert(id.clone(), state);
-        self.bytes += if known.is_none() { bytes_of(id) } else { 0 };
-        while self.states.len() > self.max_conversations || self.bytes > self.max_bytes && self.states.len() > 1 {
-            let Some((order, idlest)) = self.by_idleness.pop_front() else {
-                break;
-            };
-            if self.last_is(&idlest, order).is_some() {
-                self.remove(&idlest);
-                self.evicted += 1;
+        let order = self.events + 1;
+        match self.states.entry(id.clone()) {
+            Entry::Occupied(mut known) => {
+                let known = known.get_mut();
+                if facts.at.is_some() && facts.at < known.newest {
+                    return false;
+                }
+                self.active -= u64::from(known.active);
+                let newest = known.newest.max(facts.at);
+                *known = State { active, newest, order };
+            }
+            Entry::Vacant(new) => {
+                let newest = facts.at;
+                new.insert(State { active, newest, order });
+                self.bytes += bytes_of(id);
             }
         }
-        self.shorten();
+        self.active += u64::from(active);
+        self.events = order;
+        if !active {
+            self.inactive.push_back((order, now, id.clone()));
+        }
+        while self.states.len() > self.max_conversations || self.bytes > self.max_bytes && self.states.len() > 1 {
+            self.evict();
+        }
+        // Leaves out the events after which another came, once there are more of them than of the others.
+        if self.inactive.len() > 2 * self.states.len() + 64 {
+            let states = &self.states;
+            let is_last = |id: &Id, order: u64| states.get(id).is_some_and(|state| state.order == order);
+            self.inactive.retain(|(order, _, id)| is_last(id, *order));
+        }
         false
     }
 
-    /// The state of `id`, if its last event is the one of this number.
-    fn last_is(&self, id: &Id, order: u64) -> Option<State> {
-        self.states.get(id).copied().filter(|state| state.order == order)
+    /// Whether the last event of `id` is the one of this number.
+    fn is_last(&self, id: &Id, order: u64) -> bool {
+        self.states.get(id).is_some_and(|state| state.order == order)
     }
 
-    /// Leaves out the events after which another came, once there are more of them than of the others.
-    fn shorten(&mut self) {
-        for list in [&mut self.by_idleness, &mut self.inactive] {
-            if list.len() > 2 * self.states.len() + 64 {
-                list.retain(|(order, id)| self.states.get(id).is_some_and(|state| state.order == *order));
+    /// Forgets the longest idle for lack of room.
+    ///
+    /// Looks at all conversations each time that an eighth of them was forgotten or had an event.
+    fn evict(&mut self) {
+        while let Some((order, id)) = self.idlest.pop() {
+            if self.is_last(&id, order) {
+                self.remove(&id);
+                self.evicted += 1;
+                return;
             }
         }
+        let all = self.states.iter().map(|(id, state)| (state.order, id)).collect();
+        let idlest = first_sorted(all, self.states.len().div_ceil(IDLEST_OF));
+        let idlest = idlest.into_iter().rev().map(|(order, id)| (order, id.clone()));
+        self.idlest = idlest.collect();
     }
 
     /// Forgets those that are not active and whose last event came before `now` less the retention.
     pub(crate) fn forget(&mut self, now: Moment) {
         let horizon = now.minus(self.retention);
-        while let Some((order, id)) = self.inactive.front() {
-            match self.last_is(id, *order) {
-                Some(state) if state.seen >= horizon => break,
-                Some(_) => {
-                    let id = id.clone();
-                    self.remove(&id);
-                }
-                None => {}
+        while self.inactive.front().is_some_and(|(_, seen, _)| *seen < horizon)
+            && let Some((order, _, id)) = self.inactive.pop_front()
+        {
+            if self.is_last(&id, order) {
+                self.remove(&id);
             }
-            self.inactive.pop_front();
         }
     }
 
@@ -205,15 +217,35 @@ impl QueueAverages {
 /// `metrics` protocol: the last value of each metric.
 #[derive(Debug, Default)]
 pub(crate) struct Metrics {
-    /// By metric type, or what is before its first point, and the rest of the name.
-    values: BTreeMap<Name, BTreeMap<Name, Value>>,
+    /// By metric type, or what is before its first point.
+    types: BTreeMap<Name, Values>,
     count: usize,
+}
+
+/// Those of one type.
+#[derive(Debug, Default)]
+struct Values {
+    /// In the order in which they came first: messages nearly always have the same order.
+    values: Vec<Value>,
+    places: BTreeMap<Name, usize>,
 }
 
 #[derive(Debug)]
 struct Value {
+    /// The rest of the name.
+    name: Name,
     last: MetricSnapshot,
     newest: Option<Moment>,
+}
+
+impl Values {
+    /// The place of a name, which is probably `likely`.
+    fn place(&self, name: &Name, likely: usize) -> Option<usize> {
+        match self.values.get(likely) {
+            Some(value) if value.name == *name => Some(likely),
+            _ => self.places.get(name).copied(),
+        }
+    }
 }
 
 impl Metrics {
@@ -223,49 +255,72 @@ impl Metrics {
         let values = facts.values.iter().filter(|(_, value)| value.is_finite());
         // Names are joined by a point, so those that have points themselves are read as one.
         match facts.metric_type.split_once('.') {
-            None => values.for_each(|(name, value)| self.put(&facts.metric_type, name, *value, facts, received_at)),
-            Some((first, rest)) => values.for_each(|(name, value)| {
-                let name = format!("{rest}.{name}").into();
-                self.put(&first.into(), &name, *value, facts, received_at);
-            }),
+            None => self.put(
+                &facts.metric_type,
+                values.map(|(name, value)| (Cow::Borrowed(name), *value)),
+                facts,
+                received_at,
+            ),
+            Some((first, rest)) => {
+                let joined = values.map(|(name, value)| (Cow::Owned(format!("{rest}.{name}").into()), *value));
+                self.put(&first.into(), joined, facts, received_at);
+            }
         }
     }
 
-    fn put(&mut self, first: &Name, rest: &Name, value: f64, facts: &MetricFacts, received_at: Moment) {
-        let last = MetricSnapshot {
-            value,
-            timestamp: facts.at,
-            entity: facts.entity.clone(),
-        };
-        let known = self.values.get_mut(first);
-        if let Some(known) = known.and_then(|values| values.get_mut(rest)) {
-            if Some(facts.at.unwrap_or(received_at)) >= known.newest {
-                known.last = last;
-                known.newest = known.newest.max(facts.at);
+    fn put<'a>(
+        &mut self,
+        first: &Name,
+        values: impl Iterator<Item = (Cow<'a, Name>, f64)>,
+        facts: &MetricFacts,
+        received_at: Moment,
+    ) {
+        let mut values = values.peekable();
+        if !self.types.contains_key(first) && self.count < METRICS_AT_MOST && values.peek().is_some() {
+            self.types.insert(first.clone(), Values::default());
+        }
+        let Some(known) = self.types.get_mut(first) else { return };
+        let mut likely = 0;
+        for (name, value) in values {
+            let last = MetricSnapshot {
+                value,
+                timestamp: facts.at,
+                entity: facts.entity.clone(),
+            };
+            if let Some(place) = known.place(&name, likely) {
+                likely = place + 1;
+                let known = &mut known.values[place];
+                if Some(facts.at.unwrap_or(received_at)) >= known.newest {
+                    known.last = last;
+                    known.newest = known.newest.max(facts.at);
+                }
+            } else if self.count < METRICS_AT_MOST {
+                let (name, newest) = (name.into_owned(), facts.at);
+                known.places.insert(name.clone(), known.values.len());
+                known.values.push(Value { name, last, newest });
+                self.count += 1;
             }
-        } else if self.count < METRICS_AT_MOST {
-            let value = Value { last, newest: facts.at };
-            self.values
-                .entry(first.clone())
-                .or_default()
-                .insert(rest.clone(), value);
-            self.count += 1;
         }
     }
 
     /// By `<metric type>.<metric>`.
     #[must_use]
     pub(crate) fn snapshot(&self) -> BTreeMap<String, MetricSnapshot> {
-        let by_first = self.values.iter();
+        let by_first = self.types.iter();
         by_first
-            .flat_map(|(first, values)| values.iter().map(move |(rest, value)| (first, rest, value)))
-            .map(|(first, rest, value)| (format!("{first}.{rest}"), value.last.clone()))
+            .flat_map(|(first, values)| values.values.iter().map(move |value| (first, value)))
+            .map(|(first, value)| (format!("{first}.{}", value.name), value.last.clone()))
             .inserted()
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
     use super::*;
     use crate::model::testing::at;
 
@@ -295,6 +350,34 @@ mod tests {
         assert_eq!(s.active(), 1);
         s.apply(&state(Some("b"), None, None), at(8));
         assert_eq!(s.active(), 1, "another state says nothing");
+    }
+
+    proptest! {
+        #[test]
+        fn the_longest_idle_are_evicted_first(
+            at_most in 1..40_usize,
+            steps in vec((0..60_u8, any::<bool>(), 0..40_i64), 0..400),
+        ) {
+            let mut s = ConversationStates::new(Duration::from_secs(100), at_most, usize::MAX);
+            // The last event of each: id, whether it is active, when. The longest idle first.
+            let mut plain: Vec<(u8, bool, i64)> = Vec::new();
+            let (mut now, mut evicted) = (0, 0);
+            for (id, active, later) in steps {
+                now += later;
+                s.apply(&state(Some(&format!("c{id}")), Some(active), None), at(now));
+                plain.retain(|(_, active, seen)| *active || *seen >= now - 100);
+                plain.retain(|(other, ..)| *other != id);
+                plain.push((id, active, now));
+                if plain.len() > at_most {
+                    plain.remove(0);
+                    evicted += 1;
+                }
+                let ids = BTreeSet::from_iter(s.states.keys().cloned());
+                prop_assert_eq!(ids, plain.iter().map(|(id, ..)| Id::new(&format!("c{id}"))).collect());
+                prop_assert_eq!(s.active(), plain.iter().filter(|(_, active, _)| *active).count() as u64);
+                prop_assert_eq!(s.evicted(), evicted);
+            }
+        }
     }
 
     #[test]
@@ -353,7 +436,7 @@ mod tests {
         for n in 0..10_000 {
             s.apply(&state(Some("a"), Some(n % 2 == 0), None), at(300));
         }
-        assert!(s.by_idleness.len().max(s.inactive.len()) <= 2 * 3 + 64);
+        assert!(s.inactive.len() <= 2 * 3 + 64);
     }
 
     #[test]

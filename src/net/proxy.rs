@@ -181,9 +181,12 @@ impl fmt::Display for NoStatus {
     }
 }
 
-/// Reads the head of the answer. Nothing may follow a success, because the client sends first through every tunnel.
+/// Reads the head of the answer, those of interim answers (1xx) before it skipped. Nothing may follow a success, because the
+/// client sends first through every tunnel.
 fn read_status<T: Read>(stream: &mut T) -> Result<u16, NoStatus> {
     let mut head = Vec::new();
+    // Where the interim answers end.
+    let mut begin = 0;
     let mut block = [0; 1024];
     loop {
         let count = match stream.read(&mut block) {
@@ -193,21 +196,28 @@ fn read_status<T: Read>(stream: &mut T) -> Result<u16, NoStatus> {
             Err(error) => return Err(NoStatus::Io(error)),
         };
         head.extend_from_slice(block.get(..count).unwrap_or_default());
-        let mut headers = [httparse::EMPTY_HEADER; 64];
-        let mut response = httparse::Response::new(&mut headers);
-        match response.parse(&head) {
-            Ok(httparse::Status::Complete(end)) => {
-                let status = response.code.unwrap_or(0);
-                return if (200..300).contains(&status) && end < head.len() {
-                    Err(NoStatus::Early)
-                } else {
-                    Ok(status)
-                };
+        while let Some((status, end)) = complete_head(&head[begin..])? {
+            match status {
+                // A change of the protocol was not asked for.
+                100 | 102..=199 => begin += end,
+                200..=299 if begin + end < head.len() => return Err(NoStatus::Early),
+                _ => return Ok(status),
             }
-            Ok(httparse::Status::Partial) if head.len() > HEAD_LIMIT_BYTES => return Err(NoStatus::TooLong),
-            Ok(httparse::Status::Partial) => {}
-            Err(_) => return Err(NoStatus::NoHttp),
         }
+        if head.len() > HEAD_LIMIT_BYTES {
+            return Err(NoStatus::TooLong);
+        }
+    }
+}
+
+/// Status and length of a head, `None` where more of it is to come.
+fn complete_head(bytes: &[u8]) -> Result<Option<(u16, usize)>, NoStatus> {
+    let mut headers = [httparse::EMPTY_HEADER; 64];
+    let mut response = httparse::Response::new(&mut headers);
+    match response.parse(bytes) {
+        Ok(httparse::Status::Complete(end)) => Ok(Some((response.code.unwrap_or(0), end))),
+        Ok(httparse::Status::Partial) => Ok(None),
+        Err(_) => Err(NoStatus::NoHttp),
     }
 }
 
@@ -426,6 +436,22 @@ mod tests {
         let expected = BASE64_STANDARD.encode("us@er:p:ss");
         assert!(sent.contains(&format!("Proxy-Authorization: Basic {expected}\r\n")));
         assert!(!format!("{:?}", Proxy::parse("http://u:geheim@p").unwrap()).contains("geheim"));
+    }
+
+    #[test]
+    fn interim_answers_are_skipped() {
+        let interim = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n";
+        connect(&format!("{interim}HTTP/1.1 200 OK\r\n\r\n")).0.unwrap();
+        let refused = connect(&format!("{interim}HTTP/1.1 403 Forbidden\r\n\r\n"))
+            .0
+            .unwrap_err();
+        assert_eq!(refused.status(), Some(403));
+        let early = connect(&format!("{interim}HTTP/1.1 200 OK\r\n\r\nx")).0.unwrap_err();
+        assert!(early.to_string().contains("before"), "{early}");
+        let switched = connect("HTTP/1.1 101 Switching Protocols\r\n\r\n").0.unwrap_err();
+        assert_eq!(switched.status(), Some(101));
+        let endless = connect(&"HTTP/1.1 100 Continue\r\n\r\n".repeat(1_000)).0.unwrap_err();
+        assert!(endless.to_string().contains("too long"), "{endless}");
     }
 
     #[test]

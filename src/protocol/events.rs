@@ -16,8 +16,8 @@ use crate::base::limits::TOPIC_BYTES;
 use crate::base::receipt::Receipt;
 use crate::base::scrub::line_of_peer;
 use crate::config::Protocol;
+use crate::event::EventKind;
 use crate::event::facts::{ConversationStateFacts, Facts, QueueStatisticsFacts};
-use crate::event::{Event, EventKind};
 
 /// The tutorial's limit for the `ack`.
 const ACK_LIMIT: Duration = Duration::from_secs(10);
@@ -156,28 +156,23 @@ impl Events {
     }
 
     /// Reads the event at the scanner's place. Fails where it is not JSON.
-    fn event(&mut self, scan: &mut Scanner<'_>, at: Receipt) -> Result<Heard, Invalid> {
+    fn event(&mut self, scan: &mut Scanner<'_>, at: Receipt, heard: &mut Vec<Heard>) -> Result<(), Invalid> {
         let mark = scan.mark();
-        let read = match self.typed_event(scan, at) {
-            Ok(read) => read,
-            Err(Invalid) => Err(scan.complaint_since("event", mark)?),
-        };
-        Ok(match read {
-            Ok(Some(event)) => Heard::Event(Box::new(event)),
-            Ok(None) => Heard::Alive,
-            Err(wrong) => Heard::Malformed(wrong),
-        })
+        if let Err(Invalid) = self.typed_event(scan, at, heard) {
+            heard.push(Heard::Malformed(scan.complaint_since("event", mark)?));
+        }
+        Ok(())
     }
 
-    /// `Ok(Ok(None))`: an event of a queue that is not wanted.
-    fn typed_event(&mut self, scan: &mut Scanner<'_>, at: Receipt) -> Result<Result<Option<Event>, String>, Invalid> {
+    /// An event of a queue that is not wanted only shows that the peer is alive.
+    fn typed_event(&mut self, scan: &mut Scanner<'_>, at: Receipt, heard: &mut Vec<Heard>) -> Result<(), Invalid> {
         let mut what = Field::<Cow<'_, str>>::Absent;
         let mut body = Body::NONE;
         let mut read = None;
         let mut object = scan.object()?;
         while let Some(key) = scan.next_key(&mut object)? {
             match (key, what.as_some()) {
-                (TypedKey::Type, _) => what = scan.field()?,
+                (TypedKey::Type, _) => what = scan.text()?,
                 (TypedKey::Data, Some(what)) => read = Some(data(scan, what, at)?),
                 // Data that come before their type are read afterwards.
                 (TypedKey::Data, None) => {
@@ -189,7 +184,8 @@ impl Events {
         }
         let what = what.some().unwrap_or_default();
         if what.len() > TOPIC_BYTES {
-            return Ok(Err(LONG_TOPIC.to_owned()));
+            heard.push(Heard::Malformed(LONG_TOPIC.to_owned()));
+            return Ok(());
         }
         let (body, read) = match read {
             Some(read) => read,
@@ -197,7 +193,10 @@ impl Events {
         };
         let (data, unreadable) = match read {
             Ok(data) => data,
-            Err(wrong) => return Ok(Err(wrong)),
+            Err(wrong) => {
+                heard.push(Heard::Malformed(wrong));
+                return Ok(());
+            }
         };
         let (kind, conversation_id, queue_id, facts) = match data {
             Data::Conversation(facts) => (
@@ -215,29 +214,29 @@ impl Events {
             Data::Other(queue) => (EventKind::Unknown, None, queue, Facts::None),
         };
         if !self.passes(queue_id.as_ref()) {
-            return Ok(Ok(None));
+            heard.push(Heard::Alive);
+            return Ok(());
         }
         let topic = self.types.of(&what);
-        let event = self.options.event(Protocol::Events, kind, topic, body, at);
-        Ok(Ok(Some(Event {
-            conversation_id,
-            queue_id,
-            facts,
-            unreadable: event.unreadable + unreadable,
-            ..event
-        })))
+        let mut event = self.options.event(Protocol::Events, kind, topic, body, at);
+        event.conversation_id = conversation_id;
+        event.queue_id = queue_id;
+        event.facts = facts;
+        event.unreadable += unreadable;
+        heard.push(Heard::Event(event));
+        Ok(())
     }
 
-    /// Reads a frame in one walk. An event is read in place if the frame's type comes before it.
-    fn frame<'a>(&mut self, scan: &mut Scanner<'a>, at: Receipt) -> Result<(Frame<'a>, Option<Heard>), Invalid> {
+    /// Reads a frame in one walk, and appends the event in it. It is read in place if the frame's type comes before it.
+    fn frame<'a>(&mut self, scan: &mut Scanner<'a>, at: Receipt, heard: &mut Vec<Heard>) -> Result<Frame<'a>, Invalid> {
+        let before = heard.len();
         let mut frame = Frame::default();
         let mut body = Body::NONE;
-        let mut event = None;
         let mut object = scan.object()?;
         while let Some(key) = scan.next_key(&mut object)? {
             match key {
-                FrameKey::Type => frame.what = scan.field()?.some(),
-                FrameKey::Event if frame.what.as_deref() == Some("event") => event = Some(self.event(scan, at)?),
+                FrameKey::Type => frame.what = scan.text()?.some(),
+                FrameKey::Event if frame.what.as_deref() == Some("event") => self.event(scan, at, heard)?,
                 FrameKey::Event => {
                     let mark = scan.mark();
                     scan.skip()?;
@@ -249,10 +248,10 @@ impl Events {
             }
         }
         scan.end()?;
-        if event.is_none() && frame.what.as_deref() == Some("event") {
-            event = Some(self.event(&mut Scanner::new(body.text, at), at)?);
+        if heard.len() == before && frame.what.as_deref() == Some("event") {
+            self.event(&mut Scanner::new(body.text, at), at, heard)?;
         }
-        Ok((frame, event))
+        Ok(frame)
     }
 }
 
@@ -296,7 +295,7 @@ fn conversation(scan: &mut Scanner<'_>, at: Receipt) -> Result<(ConversationStat
     while let Some(key) = scan.next_key(&mut object)? {
         match key {
             ConversationKey::Id => id = scan.loose_id()?,
-            ConversationKey::State => state = scan.field()?,
+            ConversationKey::State => state = scan.text()?,
             ConversationKey::QueueId => queue = scan.loose_id()?,
             ConversationKey::Timestamp => timestamp = scan.moment()?,
         }
@@ -351,6 +350,12 @@ fn average_wait(scan: &mut Scanner<'_>, mut object: Object) -> Result<Field<f64>
 }
 
 fn is_active(state: &str) -> Option<bool> {
+    // Nearly always in this spelling, which is compared much faster than letter by letter.
+    match state {
+        "connected" | "consulting" => return Some(true),
+        "wrapup" | "closed" => return Some(false),
+        _ => {}
+    }
     let is = |names: [&str; 2]| names.iter().any(|name| same_letters(state, name));
     if is(["connected", "consulting"]) {
         Some(true)
@@ -383,9 +388,11 @@ impl Machine for Events {
             }));
         };
         let mut scan = Scanner::new(text, at);
-        let (frame, event) = match self.frame(&mut scan, at) {
+        let before = heard.len();
+        let frame = match self.frame(&mut scan, at, heard) {
             Ok(frame) => frame,
             Err(Invalid) => {
+                heard.truncate(before);
                 heard.push(Heard::Malformed(scan.complaint("the frame")));
                 if self.state == State::AwaitingAck {
                     refuse(heard, "a frame that is not a JSON object");
@@ -393,8 +400,7 @@ impl Machine for Events {
                 return;
             }
         };
-        if let Some(event) = event {
-            heard.push(event);
+        if heard.len() > before {
             return;
         }
         match frame.what.as_deref() {
@@ -425,7 +431,7 @@ impl Machine for Events {
                 let event = self
                     .options
                     .event(Protocol::Events, EventKind::Unknown, topic, body, at);
-                heard.push(Heard::Event(Box::new(event)));
+                heard.push(Heard::Event(event));
             }
         }
     }

@@ -10,13 +10,14 @@ use std::time::Duration;
 use super::json::{Field, Lenient, Status};
 use super::scan::{Body, Invalid, Object, Scanner, keys};
 use super::{FewNames, Heard, LONG_TOPIC, Machine, Options, Ping, Refusal};
-use crate::base::limits::{ROWS, TOPIC_BYTES, WORD_BYTES, cut_and_count};
+use crate::base::limits::{ROWS, TOPIC_BYTES, WORD_BYTES, cut, cut_and_count};
 use crate::base::receipt::Receipt;
 use crate::base::scrub::line_of_peer;
 use crate::config::{MetricsPayload, Protocol};
+use crate::event::EventKind;
 use crate::event::facts::{Facts, MetricFacts};
+use crate::event::spare::Spare;
 use crate::event::stats::Name;
-use crate::event::{Event, EventKind};
 use crate::{Error, ErrorKind, Id, Moment};
 
 /// The tutorial's limit for the confirmation.
@@ -86,6 +87,7 @@ pub struct Metrics {
     options: Options,
     payload: PayloadText,
     types: FewNames,
+    spare: Spare,
     state: State,
 }
 
@@ -144,21 +146,27 @@ struct Frame<'a> {
 
 #[derive(Default)]
 struct Values {
+    /// The first are those that were read; those behind them are of another event, for their memory and their names.
     good: Vec<(Name, f64)>,
+    read: usize,
     unreadable: u32,
     has_other_than_objects: bool,
 }
 
 impl Values {
-    fn read(scan: &mut Scanner<'_>) -> Result<Field<Self>, Invalid> {
+    /// `good` has memory for the values, and probably their names.
+    fn read(scan: &mut Scanner<'_>, good: Vec<(Name, f64)>) -> Result<Field<Self>, Invalid> {
         let mut list = match scan.list_field()? {
             Field::Given(list) => list,
             Field::Absent => return Ok(Field::Absent),
             Field::Wrong => return Ok(Field::Wrong),
         };
-        let mut values = Self::default();
+        let mut values = Self {
+            good,
+            ..Self::default()
+        };
         while scan.next_entry(&mut list)? {
-            if values.good.len() >= ROWS {
+            if values.read >= ROWS {
                 scan.leave_out()?;
                 continue;
             }
@@ -167,19 +175,33 @@ impl Values {
                 Field::Absent | Field::Wrong => values.has_other_than_objects = true,
             }
         }
+        values.good.truncate(values.read);
         Ok(Field::Given(values))
     }
 
     fn read_one(&mut self, scan: &mut Scanner<'_>, mut object: Object) -> Result<(), Invalid> {
-        let (mut name, mut value) = (Field::Absent, Field::Absent);
+        let (mut name, mut value) = (Field::<Cow<'_, str>>::Absent, Field::Absent);
         while let Some(key) = scan.next_key(&mut object)? {
             match key {
-                ValueKey::Name => name = scan.field()?,
+                ValueKey::Name => {
+                    name = scan.text()?;
+                    if name.as_some().is_some_and(|name| name.len() > WORD_BYTES) {
+                        scan.count_over_limit();
+                    }
+                }
                 ValueKey::Value => value = scan.field()?,
             }
         }
         match (name, value) {
-            (Field::Given(name), Field::Given(value)) => self.good.push((name, value)),
+            (Field::Given(name), Field::Given(value)) => {
+                let name = cut(&name, WORD_BYTES);
+                match self.good.get_mut(self.read) {
+                    Some(known) if *known.0 == *name => known.1 = value,
+                    Some(other) => *other = (name.into(), value),
+                    None => self.good.push((name.into(), value)),
+                }
+                self.read += 1;
+            }
             // A metric without a value yet is not an error.
             (Field::Given(_), Field::Absent) => {}
             _ => self.unreadable += 1,
@@ -226,32 +248,32 @@ impl<'a> ErrorText<'a> {
 }
 
 impl<'a> Frame<'a> {
-    fn read(scan: &mut Scanner<'a>) -> Result<Self, Invalid> {
-        let mut frame = Self::default();
+    /// `spare` has memory for the values.
+    fn read(&mut self, scan: &mut Scanner<'a>, spare: Option<&mut Box<MetricFacts>>) -> Result<(), Invalid> {
+        let mut good = spare.map_or_else(Vec::new, |spare| std::mem::take(&mut spare.values));
         let mut object = scan.object()?;
         while let Some(key) = scan.next_key(&mut object)? {
             match key {
-                FrameKey::MetricType => frame.metric_type = scan.field()?.some(),
-                FrameKey::Timestamp => frame.timestamp = scan.moment()?,
-                FrameKey::Metrics => frame.metrics = Values::read(scan)?,
-                FrameKey::QueueId => frame.queue_id = scan.loose_id()?,
-                FrameKey::UserId => frame.user_id = scan.loose_id()?,
-                FrameKey::AgentId => frame.agent_id = scan.loose_id()?,
-                FrameKey::EntityId => frame.entity_id = scan.loose_id()?,
-                FrameKey::SkillId => frame.skill_id = scan.loose_id()?,
-                FrameKey::SkillGroupId => frame.skill_group_id = scan.loose_id()?,
-                FrameKey::WrapupCode => frame.wrapup_code = scan.loose_id()?,
-                FrameKey::InteractionId => frame.interaction_id = scan.loose_id()?,
-                FrameKey::ConversationId => frame.conversation_id = scan.loose_id()?,
-                FrameKey::Type => frame.what = scan.field()?.some(),
-                FrameKey::Status => frame.status = scan.field()?.some(),
-                FrameKey::Code => frame.code = scan.field()?.some(),
-                FrameKey::Message => frame.message = scan.field()?.some(),
-                FrameKey::Error => frame.error = ErrorText::read(scan)?,
+                FrameKey::MetricType => self.metric_type = scan.text()?.some(),
+                FrameKey::Timestamp => self.timestamp = scan.moment()?,
+                FrameKey::Metrics => self.metrics = Values::read(scan, std::mem::take(&mut good))?,
+                FrameKey::QueueId => self.queue_id = scan.loose_id()?,
+                FrameKey::UserId => self.user_id = scan.loose_id()?,
+                FrameKey::AgentId => self.agent_id = scan.loose_id()?,
+                FrameKey::EntityId => self.entity_id = scan.loose_id()?,
+                FrameKey::SkillId => self.skill_id = scan.loose_id()?,
+                FrameKey::SkillGroupId => self.skill_group_id = scan.loose_id()?,
+                FrameKey::WrapupCode => self.wrapup_code = scan.loose_id()?,
+                FrameKey::InteractionId => self.interaction_id = scan.loose_id()?,
+                FrameKey::ConversationId => self.conversation_id = scan.loose_id()?,
+                FrameKey::Type => self.what = scan.field()?.some(),
+                FrameKey::Status => self.status = scan.field()?.some(),
+                FrameKey::Code => self.code = scan.field()?.some(),
+                FrameKey::Message => self.message = scan.field()?.some(),
+                FrameKey::Error => self.error = ErrorText::read(scan)?,
             }
         }
-        scan.end()?;
-        Ok(frame)
+        scan.end()
     }
 }
 
@@ -279,12 +301,13 @@ impl Metrics {
             options,
             payload,
             types: FewNames::default(),
+            spare: Spare::default(),
             state: State::AwaitingConfirmation,
         }
     }
 
-    fn on_event(&mut self, frame: Frame<'_>, body: Body<'_>, at: Receipt, heard: &mut Vec<Heard>) {
-        let metrics = match frame.metrics {
+    fn on_event(&mut self, frame: &mut Frame<'_>, body: Body<'_>, at: Receipt, heard: &mut Vec<Heard>) {
+        let metrics = match std::mem::take(&mut frame.metrics) {
             Field::Wrong => {
                 heard.push(Heard::Malformed("metrics is not a list".to_owned()));
                 return;
@@ -296,12 +319,12 @@ impl Metrics {
             }
             Field::Given(values) => values,
         };
-        let metric_type = frame.metric_type.unwrap_or_default();
+        let metric_type = frame.metric_type.take().unwrap_or_default();
         if metric_type.len() > TOPIC_BYTES {
             heard.push(Heard::Malformed(LONG_TOPIC.to_owned()));
             return;
         }
-        let user_id = frame.user_id.or(frame.agent_id);
+        let user_id = frame.user_id.take().or(frame.agent_id.take());
         let entity = frame.queue_id.as_ref().or(user_id.as_ref());
         let entity = entity
             .or(frame.entity_id.as_ref())
@@ -333,23 +356,27 @@ impl Metrics {
         }
         let topic = self.types.of(&metric_type);
         let named = cut_and_count(&metric_type, WORD_BYTES, &mut unreadable).into();
-        let event = self
+        let mut event = self
             .options
             .event(Protocol::Metrics, EventKind::Metric, topic, body, at);
-        let event = Event {
-            conversation_id: frame.conversation_id,
-            queue_id: frame.queue_id,
-            user_id,
-            facts: Facts::Metrics(Box::new(MetricFacts {
-                metric_type: named,
-                entity,
-                at: time,
-                values,
-            })),
-            unreadable: event.unreadable + unreadable,
-            ..event
+        event.conversation_id = frame.conversation_id.take();
+        event.queue_id = frame.queue_id.take();
+        event.user_id = user_id;
+        let facts = MetricFacts {
+            metric_type: named,
+            entity,
+            at: time,
+            values,
         };
-        heard.push(Heard::Event(Box::new(event)));
+        event.facts = Facts::Metrics(match self.spare.metrics.take() {
+            Some(mut spare) => {
+                *spare = facts;
+                spare
+            }
+            None => Box::new(facts),
+        });
+        event.unreadable += unreadable;
+        heard.push(Heard::Event(event));
     }
 
     /// Reads a frame that is not an event: the confirmation, an error, or one of an unknown kind.
@@ -373,13 +400,10 @@ impl Metrics {
                     return Heard::Malformed(LONG_TOPIC.to_owned());
                 }
                 let topic = what.into();
-                Heard::Event(Box::new(self.options.event(
-                    Protocol::Metrics,
-                    EventKind::Unknown,
-                    topic,
-                    body,
-                    at,
-                )))
+                Heard::Event(
+                    self.options
+                        .event(Protocol::Metrics, EventKind::Unknown, topic, body, at),
+                )
             }
         }
     }
@@ -402,22 +426,24 @@ impl Machine for Metrics {
     fn on_text(&mut self, text: &str, at: Receipt, heard: &mut Vec<Heard>) {
         let mut scan = Scanner::new(text, at);
         let mark = scan.mark();
-        let frame = match Frame::read(&mut scan) {
-            Ok(frame) => frame,
-            Err(Invalid) => {
-                heard.push(Heard::Malformed(scan.complaint("the frame")));
-                return;
-            }
-        };
+        let mut frame = Frame::default();
+        if let Err(Invalid) = frame.read(&mut scan, self.spare.metrics.as_mut()) {
+            heard.push(Heard::Malformed(scan.complaint("the frame")));
+            return;
+        }
         let body = Body {
             text,
             ..scan.since(mark)
         };
         if frame.metric_type.is_some() {
-            self.on_event(frame, body, at, heard);
+            self.on_event(&mut frame, body, at, heard);
         } else {
             heard.push(self.on_answer(&frame, body, at));
         }
+    }
+
+    fn spare(&mut self) -> Option<&mut Spare> {
+        Some(&mut self.spare)
     }
 }
 

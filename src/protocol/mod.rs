@@ -22,7 +22,7 @@ use crate::base::hash::Seeded;
 use crate::base::receipt::Receipt;
 use crate::config::Protocol;
 use crate::event::facts::Facts;
-use crate::event::update::ConversationUpdate;
+use crate::event::spare::Spare;
 use crate::event::{Event, EventKind};
 use scan::Body;
 
@@ -35,7 +35,7 @@ pub use notifications::Notifications;
 #[derive(Debug)]
 pub enum Heard {
     /// An event of the contact centre.
-    Event(Box<Event>),
+    Event(Event),
     /// The subscription is confirmed: from now on the stream is complete.
     Confirmed,
     /// The peer refused the subscription, permanently or for the moment.
@@ -102,7 +102,7 @@ pub trait Machine: Send {
     fn on_text(&mut self, text: &str, at: Receipt, heard: &mut Vec<Heard>);
 
     /// Where facts that nobody needs any more may be put, if the machine can use their memory.
-    fn spare(&mut self) -> Option<&mut Option<Box<ConversationUpdate>>> {
+    fn spare(&mut self) -> Option<&mut Spare> {
         None
     }
 }

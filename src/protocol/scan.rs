@@ -211,6 +211,12 @@ impl<'a> Scanner<'a> {
         if self.peek() != b'"' {
             return self.syntax();
         }
+        let start = self.at + 1;
+        let end = self.plain_end(start);
+        if let Some([b'"', b':', ..]) = self.bytes.get(end..) {
+            self.at = end + 2;
+            return Ok(Some(Cow::Borrowed(self.text.get(start..end).unwrap_or_default())));
+        }
         let span = self.string_to_read()?;
         let name = self.read(span)?;
         self.colon()?;
@@ -313,6 +319,22 @@ impl<'a> Scanner<'a> {
             b'n' => self.literal(b"null").map(|()| Field::Absent)?,
             _ => self.wrong_type().map(|()| Field::Wrong)?,
         })
+    }
+
+    /// A field of text.
+    #[inline]
+    pub(crate) fn text(&mut self) -> Result<Field<Cow<'a, str>>, Invalid> {
+        if self.blank() == b'"' {
+            let start = self.at + 1;
+            let (end, is_plain) = (self.plain_end(start), true);
+            if self.bytes.get(end) == Some(&b'"') {
+                let span = Span { start, end, is_plain };
+                self.at = end + 1;
+                self.note(span);
+                return Ok(Field::Given(Cow::Borrowed(self.span_text(span))));
+            }
+        }
+        self.field()
     }
 
     /// A field with an identifier.

@@ -339,10 +339,8 @@ impl Session<'_> {
         let now = at.ours;
         let telemetry = &self.ticket.telemetry;
         let mut heard = std::mem::take(&mut self.heard);
-        if let Some(spare) = self.ticket.machine.spare()
-            && spare.is_none()
-        {
-            *spare = self.outgoing.spare();
+        if let Some(spare) = self.ticket.machine.spare() {
+            self.outgoing.fill(spare);
         }
         match message {
             Message::Text(text) => {
@@ -448,7 +446,7 @@ impl Session<'_> {
         let connection = self.ticket.connection;
         match heard {
             Heard::Event(event) => {
-                if self.outgoing.push(*event) {
+                if self.outgoing.push(event) {
                     self.hand_over();
                 }
             }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::event::Event;
-use crate::event::update::ConversationUpdate;
+use crate::event::spare::Spare;
 use crate::reader::buffer::{Batch, BufferSender, Sent, StopSignal};
 use crate::reader::telemetry::Telemetry;
 
@@ -45,9 +45,9 @@ impl Outgoing {
         self.batch.len() >= self.buffer.batch_events()
     }
 
-    /// Facts that nobody needs any more, for their memory.
-    pub(super) fn spare(&mut self) -> Option<Box<ConversationUpdate>> {
-        self.batch.spare()
+    /// Gives facts that nobody needs any more, for their memory.
+    pub(super) fn fill(&mut self, spare: &mut Spare) {
+        self.batch.fill(spare);
     }
 
     /// Hands the batch over. What comes back because the buffer is full is kept, and what comes after it waits behind it.

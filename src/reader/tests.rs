@@ -33,7 +33,7 @@ impl Machine for Panics {
         match text {
             "closing" => heard.push(Heard::SocketClosing),
             "boo" => panic!("on purpose: {text}"),
-            _ => heard.push(Heard::Event(Box::new(event(text, 0)))),
+            _ => heard.push(Heard::Event(event(text, 0))),
         }
     }
 }

@@ -20,6 +20,9 @@ pub(crate) const CHANNELS_A_CLIENT: usize = 20;
 /// A warning is given if at least this many channels exist at the start.
 pub(crate) const MANY_CHANNELS: usize = 15;
 
+/// Channels of a listing whose ids are read; a token has 20 at most.
+const MOST_IDS: usize = 64;
+
 /// A notification channel. Its id and its URL are secrets: who has them can read the stream.
 #[derive(Clone, Debug)]
 pub(crate) struct Channel {
@@ -38,7 +41,7 @@ struct Listing<T> {
 /// A channel as the listing shows it.
 #[derive(Debug)]
 pub(crate) struct Listed {
-    /// `None` for the channels of other tokens.
+    /// `None` for the channels of other tokens, and in a listing that is too long.
     pub(crate) id: Option<Secret>,
     /// When it expires by this machine's clock.
     pub(crate) expires: Option<Moment>,
@@ -98,8 +101,8 @@ pub(crate) fn list(client: &RestClient, token: &Secret, whose: Whose) -> Result<
     let at = format!("{CHANNELS}?includechannels={whose}");
     let answer = client.call(&Request::new("listing channels", Method::Get, &at, token))?;
     let listing: Listing<ChannelBody> = answer.json()?;
-    let listed = listing.entities.into_iter().map(|body| Listed {
-        id: body.id.map(Secret::channel),
+    let listed = listing.entities.into_iter().enumerate().map(|(n, body)| Listed {
+        id: body.id.filter(|_| n < MOST_IDS).map(Secret::channel),
         expires: (body.expires.as_deref().and_then(Moment::parse)).map(|at| client.clock().ours(at)),
     });
     Ok(listed.collect())
@@ -311,7 +314,7 @@ mod tests {
             }
         });
         let client = client_of(&server);
-        let (token, id) = (Secret::new("tok"), Secret::new("streaming-5-abc"));
+        let (token, id) = (Secret::new("tok"), Secret::channel("streaming-5-abc"));
         assert!(unsubscribe_all(&client, &token, &id).unwrap());
         let error = subscribe(&client, &token, &id, &[]).unwrap_err();
         let text = error.to_string();

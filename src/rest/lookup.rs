@@ -406,12 +406,21 @@ mod tests {
         };
         let without: fn(usize, usize) -> String = |_, _| String::new();
         for extra in [with_count, with_next, without] {
-            for (total, calls) in [(0, 1), (99, 1), (250, 3)] {
+            for (total, calls) in [(0, 1), (99, 1), (250, 3), (24_999, 250)] {
                 let server = pages(total, extra);
                 let queues = queues(&client_of(&server), &Secret::new("t")).unwrap().all;
                 assert_eq!(queues.len(), total);
                 assert_eq!(server.seen().len(), calls);
             }
+        }
+        for (extra, calls) in [
+            (with_count as fn(usize, usize) -> String, 250),
+            (with_next, 251),
+            (without, 251),
+        ] {
+            let most = pages(25_000, extra);
+            assert_eq!(queues(&client_of(&most), &Secret::new("t")).unwrap().all.len(), 25_000);
+            assert_eq!(most.seen().len(), calls);
         }
         let endless = pages(1_000_000, |_, _| r#","nextUri":"/x""#.to_owned());
         assert_eq!(

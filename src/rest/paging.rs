@@ -13,7 +13,7 @@ use crate::{Error, ErrorKind, Secret};
 
 /// Entities per page: the most that the service gives.
 pub(super) const PAGE_SIZE: usize = 100;
-/// Most pages that are read.
+/// Most pages whose entities are taken; one more is read to see the end.
 const MAX_PAGES: usize = 250;
 /// Entities that are taken of a listing: more than 20 channels have topics.
 const MOST: usize = MAX_PAGES * PAGE_SIZE;
@@ -70,7 +70,8 @@ pub(super) fn all_pages(
 ) -> Result<usize, Error> {
     let (mut all, mut taken) = (0, 0);
     let join = if path.contains('?') { '&' } else { '?' };
-    for number in 1..=MAX_PAGES {
+    // One more, because a full page may be the last one.
+    for number in 1..=MAX_PAGES + 1 {
         let at = format!("{path}{join}pageNumber={number}&pageSize={PAGE_SIZE}");
         let answer = client.call(&Request::new(doing, Method::Get, &at, token).page())?;
         let page: Page<'_> = answer.json()?;
@@ -79,9 +80,6 @@ pub(super) fn all_pages(
         };
         all += count;
         taken += new;
-        if taken >= MOST {
-            break;
-        }
         // The member listing has no page count, the queue listing may have no URL of the next page, and a page may be
         // short because of permissions: any sign of another page is followed.
         let more = match (page.next_uri.some(), page.page_count.some()) {
@@ -89,7 +87,8 @@ pub(super) fn all_pages(
             (_, Some(pages)) => (number as f64) < pages,
             _ => count >= PAGE_SIZE,
         };
-        if !more || new == 0 {
+        let is_all_taken = taken < MOST || taken == all;
+        if is_all_taken && (!more || new == 0) {
             return Ok(all);
         }
         if all > MOST {

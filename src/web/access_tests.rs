@@ -13,6 +13,7 @@ fn request(fields: &[(&str, &str)]) -> Request {
         body: Vec::new(),
         peer: Some([10, 0, 0, 1].into()),
         keep_alive: true,
+        takes_chunks: false,
     }
 }
 

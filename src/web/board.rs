@@ -28,7 +28,7 @@ pub(super) type Ask = Box<dyn Fn() -> Option<Arc<Snapshot>> + Send + Sync>;
 pub(super) struct Published {
     pub(super) snapshot: Arc<Snapshot>,
     came_at: Instant,
-    event: OnceLock<Arc<[u8]>>,
+    event: OnceLock<Arc<Vec<u8>>>,
     /// Where the JSON begins in `event`.
     json_begins: usize,
 }
@@ -49,19 +49,21 @@ impl Published {
     }
 
     /// As a server-sent event.
-    pub(super) fn event(&self) -> Arc<[u8]> {
+    pub(super) fn event(&self) -> Arc<Vec<u8>> {
         let made = self.event.get_or_init(|| {
             let mut bytes = Self::head(&self.snapshot).into_bytes();
             // One line with its end: JSON holds no line end of its own.
             record::snapshot(&mut bytes, &self.snapshot, record::Bodies::Verbatim);
             bytes.push(b'\n');
+            // Kept for as long as the snapshot, and never copied.
+            bytes.shrink_to_fit();
             bytes.into()
         });
         Arc::clone(made)
     }
 
     /// As one line of JSON.
-    pub(super) fn json(&self) -> (Arc<[u8]>, Range<usize>) {
+    pub(super) fn json(&self) -> (Arc<Vec<u8>>, Range<usize>) {
         let event = self.event();
         let part = self.json_begins..event.len() - 1;
         (event, part)
@@ -80,21 +82,28 @@ const MINUTE_MS: i64 = 60_000;
 /// A snapshot as the page gets it.
 pub(super) struct Picture {
     scene: Scene,
-    /// What the picture before was made of, if a viewer has got that.
-    before: Option<Scene>,
+    /// Whether a viewer has got the picture before.
+    has_before: bool,
+    /// What that was made of, until the difference from it is made: a snapshot of many queues is large.
+    before: Mutex<Option<Scene>>,
     settings: Settings,
-    whole: OnceLock<Arc<[u8]>>,
-    difference: OnceLock<Arc<[u8]>>,
+    whole: OnceLock<Arc<Vec<u8>>>,
+    difference: OnceLock<Arc<Vec<u8>>>,
 }
 
 impl Picture {
     /// As a server-sent event for a viewer that has `seen` so much.
-    pub(super) fn event(&self, seen: Seen) -> Arc<[u8]> {
-        let (made, before) = match (seen, self.before.as_ref()) {
-            (Seen::OneBefore, Some(before)) => (&self.difference, Some(before)),
-            _ => (&self.whole, None),
+    pub(super) fn event(&self, seen: Seen) -> Arc<Vec<u8>> {
+        let event = |before: Option<Scene>| picture::event(&self.scene, before.as_ref(), &self.settings).into();
+        let made = match (seen, self.has_before) {
+            (Seen::OneBefore, true) => self.difference.get_or_init(|| event(self.take_before())),
+            _ => self.whole.get_or_init(|| event(None)),
         };
-        Arc::clone(made.get_or_init(|| picture::event(&self.scene, before, &self.settings).into()))
+        Arc::clone(made)
+    }
+
+    fn take_before(&self) -> Option<Scene> {
+        self.before.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     fn was_sent(&self) -> bool {
@@ -205,6 +214,10 @@ impl Board {
             self.publish_picture(Arc::clone(&snapshot));
         }
         self.snapshots.publish(Published::new(snapshot));
+        // Who asks just now gets a newer one.
+        if let Ok(mut asked) = self.asked.try_lock() {
+            asked.answer = None;
+        }
     }
 
     fn publish_picture(&self, snapshot: Arc<Snapshot>) {
@@ -216,7 +229,8 @@ impl Board {
                 snapshot,
                 changes,
             },
-            before: newest.map(|newest| newest.scene.clone()),
+            has_before: newest.is_some(),
+            before: Mutex::new(newest.map(|newest| newest.scene.clone())),
             settings: self.settings.clone(),
             whole: OnceLock::new(),
             difference: OnceLock::new(),

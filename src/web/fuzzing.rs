@@ -36,7 +36,9 @@ pub fn metrics(snapshot: &Snapshot) -> String {
         ready: true,
         viewers: 0,
     };
-    metrics::text(snapshot, &server, Format::OpenMetrics)
+    let mut text = Vec::new();
+    metrics::write(&mut text, snapshot, &server, Format::OpenMetrics).expect("nothing fails in memory");
+    String::from_utf8(text).expect("the exposition is UTF-8")
 }
 
 /// The answer to the page's question for its chart of the day, of all queues together.

@@ -1,6 +1,6 @@
 //! A snapshot as Prometheus and OpenMetrics read it.
 //!
-//! In: a snapshot, the state of this server, of the process · Out: text · Thread: any (reads `/proc`).
+//! In: a snapshot, the state of this server, of the process · Out: text, in blocks · Thread: any (reads `/proc`).
 //!
 //! Base units (`_seconds`, ratios from 0 to 1). What may fall is a gauge, and so are the totals of queues: a late fact may
 //! move a conversation from one count to another. The number of series is bounded: subscribed queues, users' statuses from
@@ -10,6 +10,8 @@ mod centre;
 mod exposition;
 mod health;
 mod process;
+
+use std::io::{self, Write};
 
 use crate::model::snapshot::Snapshot;
 use exposition::Exposition;
@@ -24,9 +26,12 @@ pub(super) struct ServerState {
     pub(super) viewers: usize,
 }
 
-/// All families as text.
-pub(super) fn text(snapshot: &Snapshot, server: &ServerState, format: Format) -> String {
-    let mut to = Exposition::new(format);
+/// Writes all families.
+///
+/// # Errors
+/// Those of `out`.
+pub(super) fn write(out: &mut dyn Write, snapshot: &Snapshot, server: &ServerState, format: Format) -> io::Result<()> {
+    let mut to = Exposition::new(format, out);
     health::write(&mut to, snapshot, server);
     centre::write(&mut to, snapshot);
     process::write(&mut to);

@@ -23,7 +23,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
 use super::{Settings, readiness};
@@ -39,12 +39,17 @@ use crate::output::last_changes::{Entries, LastChange};
 
 /// Windows of each queue in a picture: as many as the page's charts have room for.
 const WINDOWS: usize = 60;
-/// Windows of all queues in a picture; with more than 1,000 queues each has fewer. One takes some 600 bytes while it is made.
-const WINDOWS_OF_ALL: usize = 60_000;
+/// With more queues each has fewer windows in a picture: as many as these have room for together.
+const QUEUES_WITH_ALL: usize = 1_000;
+const WINDOWS_OF_MORE: usize = 24_000;
 
 /// Windows of each queue in a picture of so many.
 fn windows_of_each(queues: usize) -> usize {
-    (WINDOWS_OF_ALL / queues.max(1)).clamp(1, WINDOWS)
+    if queues <= QUEUES_WITH_ALL {
+        WINDOWS
+    } else {
+        (WINDOWS_OF_MORE / queues).max(1)
+    }
 }
 
 type Object = Map<String, Value>;
@@ -77,45 +82,87 @@ pub(super) fn event(now: &Scene, before: Option<&Scene>, settings: &Settings) ->
     put(&mut patch, "history", history);
     let message = Message {
         whole: before.is_none(),
-        patch,
+        patch: Patch {
+            rest: patch,
+            queues: QueueRows {
+                now: &now.snapshot,
+                before: snapshot_before,
+            },
+        },
     };
+    let mut bytes = b"data: ".to_vec();
+    if serde_json::to_writer(&mut bytes, &message).is_err() {
+        // Every key is a text, and nothing fails when it is written to memory.
+        return Vec::new();
+    }
+    scrub::bytes(&mut bytes, 0);
     // JSON holds no line end of its own, so this is one line.
-    serde_json::to_string(&message)
-        .map(|json| format!("data: {}\n\n", scrub::text(&json)))
-        .unwrap_or_default()
-        .into_bytes()
+    bytes.extend_from_slice(b"\n\n");
+    bytes.shrink_to_fit();
+    bytes
 }
 
 #[derive(Serialize)]
-struct Message {
+struct Message<'a> {
     whole: bool,
-    patch: Object,
+    patch: Patch<'a>,
 }
 
+#[derive(Serialize)]
+struct Patch<'a> {
+    #[serde(flatten)]
+    rest: Object,
+    #[serde(skip_serializing_if = "QueueRows::is_empty")]
+    queues: QueueRows<'a>,
+}
+
+/// The patch of the queues. A row is made when it is written: as objects, all rows of many queues would be a hundred
+/// megabytes.
+struct QueueRows<'a> {
+    now: &'a Snapshot,
+    before: Option<&'a Snapshot>,
+}
+
+impl QueueRows<'_> {
+    fn rows(&self) -> impl Iterator<Item = (String, Value)> {
+        let (now, before) = (self.now, self.before);
+        let of_each = windows_of_each(now.queues.len());
+        let of_each_before = before.map_or(of_each, |before| windows_of_each(before.queues.len()));
+        changed_rows(before.map(|before| &before.queues), &now.queues, move |old, queue| {
+            // A wait that is as long as in the snapshot before began later.
+            if old == Some(queue) && queue.longest_wait_secs.is_none() && of_each == of_each_before {
+                return Object::new();
+            }
+            let old_numbers = old.zip(before).map(|(old, before)| queue_numbers(old, before.as_of));
+            let mut patch = difference(old_numbers, queue_numbers(queue, now.as_of));
+            let newest = |queue: &QueueSnapshot, most| queue.windows.as_ref().map(|windows| windows.newest(most));
+            let old_windows = old.map(|old| newest(old, of_each_before).unwrap_or_default());
+            put(
+                &mut patch,
+                "windows",
+                windows(old_windows.as_deref(), &newest(queue, of_each).unwrap_or_default()),
+            );
+            patch
+        })
+    }
+
+    fn is_empty(&self) -> bool {
+        self.rows().next().is_none()
+    }
+}
+
+impl Serialize for QueueRows<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_map(self.rows())
+    }
+}
+
+/// The patch without the queues.
 fn patch(now: &Snapshot, before: Option<&Snapshot>, settings: &Settings) -> Object {
     let mut patch = difference(
         before.map(|before| object(&Overview::of(before, settings))),
         object(&Overview::of(now, settings)),
     );
-    let of_each = windows_of_each(now.queues.len());
-    let of_each_before = before.map_or(of_each, |before| windows_of_each(before.queues.len()));
-    let queues = rows(before.map(|before| &before.queues), &now.queues, |old, queue| {
-        // A wait that is as long as in the snapshot before began later.
-        if old == Some(queue) && queue.longest_wait_secs.is_none() && of_each == of_each_before {
-            return Object::new();
-        }
-        let old_numbers = old.zip(before).map(|(old, before)| queue_numbers(old, before.as_of));
-        let mut patch = difference(old_numbers, queue_numbers(queue, now.as_of));
-        let newest = |queue: &QueueSnapshot, most| queue.windows.as_ref().map(|windows| windows.newest(most));
-        let old_windows = old.map(|old| newest(old, of_each_before).unwrap_or_default());
-        put(
-            &mut patch,
-            "windows",
-            windows(old_windows.as_deref(), &newest(queue, of_each).unwrap_or_default()),
-        );
-        patch
-    });
-    put(&mut patch, "queues", queues);
     let users = rows(before.map(|before| &before.users), &now.users, |old, user| {
         change(old, user, |user| {
             let mut row = object(user);
@@ -357,20 +404,23 @@ fn rows<K: Ord + ToString, V>(
     now: &BTreeMap<K, V>,
     change: impl Fn(Option<&V>, &V) -> Object,
 ) -> Object {
-    let mut patch = Object::new();
-    for (key, row) in now {
+    changed_rows(old, now, change).inserted()
+}
+
+/// Rows that changed, each with its patch, and those that are gone.
+fn changed_rows<'a, K: Ord + ToString, V>(
+    old: Option<&'a BTreeMap<K, V>>,
+    now: &'a BTreeMap<K, V>,
+    change: impl Fn(Option<&'a V>, &'a V) -> Object,
+) -> impl Iterator<Item = (String, Value)> {
+    let changed = now.iter().filter_map(move |(key, row)| {
         let old = old.and_then(|old| old.get(key));
         let change = change(old, row);
-        if old.is_none() || !change.is_empty() {
-            patch.insert(key.to_string(), change.into());
-        }
-    }
-    let gone = old
-        .into_iter()
-        .flat_map(BTreeMap::keys)
-        .filter(|key| !now.contains_key(key));
-    patch.extend(gone.map(|key| (key.to_string(), Value::Null)));
-    patch
+        (old.is_none() || !change.is_empty()).then(|| (key.to_string(), change.into()))
+    });
+    let gone = old.into_iter().flat_map(BTreeMap::keys);
+    let gone = gone.filter(|key| !now.contains_key(key));
+    changed.chain(gone.map(|key| (key.to_string(), Value::Null)))
 }
 
 /// The patch of one row. The objects of rows that are equal, which most are, are not made.

@@ -2,6 +2,7 @@
 //!
 //! In: requests · Out: replies · Thread: the connection's.
 
+use std::io::{self, Write};
 use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -14,14 +15,16 @@ use super::pages::{self, Page, with_view};
 use super::readiness::{self, Readiness};
 use super::viewer;
 use crate::base::scrub;
-use crate::http_server::{Body, Reply, Request, Response, form_pairs};
+use crate::http_server::{Body, Chunks, Reply, Request, Response, form_pairs};
 use crate::output::record;
 use crate::{Id, Moment};
 
-/// A snapshot of more queues is written in blocks, without a length: as one text it would take tens of megabytes.
+/// Answers about more queues are written in chunks: as one text each would take tens of megabytes.
 const IN_ONE_PIECE: usize = 1_000;
-/// Such a snapshot must be taken within this time.
-const ANSWER_TIME: Duration = Duration::from_secs(60);
+/// Such an answer must be taken within this time.
+const ANSWER_TIME: Duration = Duration::from_secs(30);
+/// Such answers at one time: each keeps a snapshot in memory.
+const MOST_IN_CHUNKS: usize = 4;
 
 /// Connections that are left for other requests than those of viewers, where there are many.
 const NOT_FOR_VIEWERS: usize = 32;
@@ -38,6 +41,8 @@ pub(super) struct Site {
     page: Page,
     /// Viewers of the page at one time, and as many of `/api/events`.
     most_viewers: usize,
+    /// Held by each answer in chunks.
+    in_chunks: Arc<()>,
 }
 
 /// A line of text.
@@ -48,6 +53,33 @@ fn plain(status: u16, text: &str) -> Response {
 fn html(status: u16, page: &Page) -> Response {
     Response::with_body(status, "text/html; charset=utf-8", page.html.as_bytes())
         .header("Content-Security-Policy", &page.policy)
+}
+
+/// The answer to a GET or HEAD request whose body `write` writes, in chunks. `place` is given back with the answer's end.
+fn in_chunks(
+    request: &Request,
+    place: Option<Arc<()>>,
+    head: Response,
+    write: impl FnOnce(&mut dyn Write) -> io::Result<()> + Send + 'static,
+) -> Reply {
+    let Some(place) = place else {
+        return plain(503, "too many large answers at one time")
+            .header("Retry-After", "5")
+            .into();
+    };
+    let (is_head, are_chunks) = (request.method == "HEAD", request.takes_chunks);
+    let body = move |stream: Arc<TcpStream>, _| {
+        let mut chunks = Chunks::new(viewer::Within::new(&stream, ANSWER_TIME), are_chunks);
+        if !is_head && record::without_secrets(&mut chunks, write).is_ok() {
+            let _ = chunks.end();
+        }
+        drop(place);
+    };
+    let head = match are_chunks {
+        true => head.header("Transfer-Encoding", "chunked"),
+        false => head,
+    };
+    Reply::TakeOver(head.header("Connection", "close"), Box::new(body))
 }
 
 /// Adds the fields that every response has, and removes secrets that a peer repeated.
@@ -86,6 +118,7 @@ impl Site {
             hosts,
             token_check,
             page: pages::live(),
+            in_chunks: Arc::default(),
         }
     }
 
@@ -157,7 +190,7 @@ impl Site {
             "/login" => to_page(request).into(),
             // The form for it is there.
             "/logout" => Response::new(303).header("Location", "/login").into(),
-            "/metrics" => self.metrics(request).into(),
+            "/metrics" => self.metrics(request),
             "/api/snapshot" => self.snapshot(request),
             "/api/events" => self.events(request),
             PAGE_DAY => self.day(request).into(),
@@ -185,17 +218,35 @@ impl Site {
         }
     }
 
-    fn metrics(&self, request: &Request) -> Response {
+    fn metrics(&self, request: &Request) -> Reply {
         let Some(current) = self.board.current() else {
-            return nothing_yet();
+            return nothing_yet().into();
         };
         let format = Format::of_accept(request.header("accept"));
         let server = ServerState {
             ready: !matches!(self.readiness(Some(&current)), Readiness::NotReady(_)),
             viewers: self.board.pictures.viewers() + self.board.snapshots.viewers(),
         };
-        let text = metrics::text(&current.snapshot, &server, format);
-        Response::with_body(200, format.media_type(), text)
+        let is_one_piece = current.snapshot.queues.len() <= IN_ONE_PIECE;
+        let write = move |out: &mut dyn Write| metrics::write(out, &current.snapshot, &server, format);
+        if is_one_piece {
+            let mut text = Vec::new();
+            // Nothing fails when it is written to memory.
+            let _ = write(&mut text);
+            return Response::with_body(200, format.media_type(), text).into();
+        }
+        in_chunks(
+            request,
+            self.place_in_chunks(),
+            Response::with_body(200, format.media_type(), ""),
+            write,
+        )
+    }
+
+    fn place_in_chunks(&self) -> Option<Arc<()>> {
+        let place = Arc::clone(&self.in_chunks);
+        // Without the server's own and this one.
+        (Arc::strong_count(&place) <= MOST_IN_CHUNKS + 1).then_some(place)
     }
 
     fn snapshot(&self, request: &Request) -> Reply {
@@ -218,15 +269,10 @@ impl Site {
             let (bytes, part) = newest.json();
             return with_fields(Response::with_part(200, "application/json", bytes, part)).into();
         }
-        let head = Response::with_body(200, "application/json", "").header("Connection", "close");
-        let is_head = request.method == "HEAD";
-        let write = move |stream: Arc<TcpStream>, _| {
-            if !is_head {
-                // The peer notices by the end of the JSON whether all came.
-                let _ = record::write_snapshot(viewer::Within::new(&stream, ANSWER_TIME), &newest.snapshot);
-            }
-        };
-        Reply::TakeOver(with_fields(head), Box::new(write))
+        let head = with_fields(Response::with_body(200, "application/json", ""));
+        in_chunks(request, self.place_in_chunks(), head, move |out| {
+            record::snapshot_to(out, &newest.snapshot)
+        })
     }
 
     fn events(&self, request: &Request) -> Reply {

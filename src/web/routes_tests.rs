@@ -8,7 +8,7 @@ use std::net::TcpListener;
 use super::super::{Settings, testing};
 use super::*;
 use crate::config::TotalsSince;
-use crate::model::snapshot::{QueueSnapshot, Snapshot};
+use crate::model::snapshot::{LiveNumbers, QueueSnapshot, Snapshot};
 
 fn site(snapshot: Snapshot) -> Site {
     let board = Board::new(Settings {
@@ -32,6 +32,7 @@ fn request(method: &str) -> Request {
         body: Vec::new(),
         peer: None,
         keep_alive: true,
+        takes_chunks: false,
     }
 }
 
@@ -52,13 +53,23 @@ fn taken_over(reply: Reply) -> (Response, Vec<u8>) {
 }
 
 #[test]
-fn a_snapshot_of_very_many_queues_is_whole_and_has_no_length() {
+fn a_snapshot_of_very_many_queues_is_whole_and_comes_in_chunks() {
     let mut snapshot = testing::snapshot();
-    let queue = |n: usize| (Id::new(&format!("q{n}")), QueueSnapshot::default());
+    let live = LiveNumbers {
+        waiting: 7.into(),
+        ..LiveNumbers::default()
+    };
+    let queue = |n: usize| {
+        let queue = QueueSnapshot {
+            live,
+            ..QueueSnapshot::default()
+        };
+        (Id::new(&format!("q{n}")), queue)
+    };
     snapshot.queues.extend((0..IN_ONE_PIECE).map(queue));
     let few = site(snapshot.clone());
     let Reply::Response(response) = few.answer(&request("GET")) else {
-        panic!("it is in blocks");
+        panic!("it is in chunks");
     };
     let read = |bytes: &[u8]| serde_json::from_slice::<serde_json::Value>(bytes).unwrap();
     let expected = |snapshot: &Snapshot| serde_json::to_value(snapshot).unwrap();
@@ -80,4 +91,55 @@ fn a_snapshot_of_very_many_queues_is_whole_and_has_no_length() {
     again.headers.push(("if-none-match".to_owned(), tag));
     assert!(matches!(many.answer(&again), Reply::Response(response) if response.status == 304));
     assert!(taken_over(many.answer(&request("HEAD"))).1.is_empty());
+
+    let asked = || Request {
+        takes_chunks: true,
+        ..request("GET")
+    };
+    let held = Vec::from_iter((0..MOST_IN_CHUNKS).map(|_| many.answer(&asked())));
+    let is_refused = |reply: Reply| matches!(reply, Reply::Response(response) if response.status == 503 && response.body.starts_with(b"too many"));
+    assert!(!held.is_empty() && is_refused(many.answer(&asked())));
+    drop(held);
+    assert!(!is_refused(many.answer(&asked())));
+    let mut head = asked();
+    head.method = "HEAD".to_owned();
+    assert!(taken_over(many.answer(&head)).1.is_empty());
+    let old = taken_over(many.answer(&request("GET"))).0;
+    assert!(old.headers.iter().all(|(name, _)| name != "Transfer-Encoding"));
+
+    let chunked = |path: &str| {
+        let asked = Request {
+            path: path.to_owned(),
+            ..asked()
+        };
+        let (head, body) = taken_over(many.answer(&asked));
+        let is_chunked = ("Transfer-Encoding".to_owned(), "chunked".to_owned());
+        assert!(head.headers.contains(&is_chunked), "{:?}", head.headers);
+        unchunked(&body)
+    };
+    assert!(read(&chunked("/api/snapshot")) == expected(&snapshot));
+    let metrics = String::from_utf8(chunked("/metrics")).unwrap();
+    assert!(metrics.len() > 100_000, "it is more than one chunk");
+    for n in 0..=IN_ONE_PIECE {
+        let series = format!("genesys_queue_waiting_conversations{{queue_id=\"q{n}\",queue=\"\"}} 7\n");
+        assert_eq!(metrics.matches(&series).count(), 1, "{series}");
+    }
+    assert!(metrics.ends_with('\n') && metrics.contains("\nprocess_start_time_seconds "));
+}
+
+/// A body without the chunks that it came in.
+fn unchunked(mut chunks: &[u8]) -> Vec<u8> {
+    let mut body = Vec::new();
+    loop {
+        let end = chunks.windows(2).position(|two| two == b"\r\n").unwrap();
+        let bytes = usize::from_str_radix(std::str::from_utf8(&chunks[..end]).unwrap(), 16).unwrap();
+        let (chunk, rest) = chunks[end + 2..].split_at(bytes);
+        body.extend_from_slice(chunk);
+        let rest = rest.strip_prefix(b"\r\n").unwrap();
+        if bytes == 0 {
+            assert!(rest.is_empty());
+            return body;
+        }
+        chunks = rest;
+    }
 }

@@ -28,7 +28,7 @@ pub(super) enum Seen {
 }
 
 /// Sends the event that `event_of` makes of the newest state, again and again.
-pub(super) fn serve<T>(stream: &TcpStream, place: &Place<T>, event_of: impl Fn(&T, Seen) -> Arc<[u8]>) {
+pub(super) fn serve<T>(stream: &TcpStream, place: &Place<T>, event_of: impl Fn(&T, Seen) -> Arc<Vec<u8>>) {
     let mut last = 0;
     loop {
         let sent = match place.feed.next(last, Instant::now() + HEARTBEAT) {

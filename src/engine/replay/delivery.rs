@@ -37,10 +37,10 @@ impl Delivery {
     }
 
     /// Hands an event over, once there is room.
-    pub(super) fn event(&mut self, event: Box<Event>) {
+    pub(super) fn event(&mut self, event: Event) {
         if self.outputs.wanted_events() != Events::None {
             self.wait_until_taken();
-            self.outputs.offer(&Item::Event(Arc::from(event)));
+            self.outputs.offer(&Item::Event(Arc::new(event)));
         }
     }
 

@@ -27,7 +27,7 @@ pub(super) struct Run {
     decoders: Decoders,
     telemetry: Telemetry,
     /// Decoded, and not applied yet.
-    waiting: VecDeque<Box<Event>>,
+    waiting: VecDeque<Event>,
     /// Events that left the buffer of the recorded run.
     settled: u64,
     /// The recording's time.

@@ -12,7 +12,7 @@ use crate::event::facts::{Communication, CommunicationState, Purpose, Stamped};
 use crate::model::counts::{LiveSums, Numbers};
 use crate::model::testing::centre::{History, moment, uuid};
 use crate::model::testing::{
-    at, communication, conversation as conversation_of, participant, stamped, state, store, work,
+    at, communication, conversation as conversation_of, participant, stamped, state, store, visit, work,
 };
 
 mod ends;
@@ -102,21 +102,6 @@ proptest! {
         store.apply(&nobody, at(10));
         prop_assert_eq!(store.len(), 1);
         prop_assert_eq!((store.live().active(), store.live_sums(|_| true)), (0, LiveSums::default()));
-    }
-}
-
-fn visit(conversation: &str, queue: &str, customer_ended: Option<i64>) -> ConversationFacts {
-    let mut customer = participant("customer", Purpose::Customer);
-    customer.connected = Some(at(0));
-    customer.ended = customer_ended.map(at);
-    customer.communications.push(communication("m", MediaKind::Voice));
-    let mut acd = participant("acd", Purpose::Acd);
-    acd.queue = stamped(0, Id::new(queue));
-    acd.connected = Some(at(5));
-    acd.ended = customer_ended.map(at);
-    ConversationFacts {
-        id: Id::new(conversation),
-        ..conversation_of(vec![customer, acd])
     }
 }
 

@@ -124,23 +124,42 @@ pub(crate) fn snapshot(out: &mut Vec<u8>, snapshot: &Snapshot, bodies: Bodies) {
 ///
 /// # Errors
 /// Those of `out`.
-pub(crate) fn write_snapshot(out: impl Write, snapshot: &Snapshot) -> io::Result<()> {
-    let mut out = Scrubbing { out, held: Vec::new() };
+pub(crate) fn write_snapshot(out: &mut dyn Write, snapshot: &Snapshot) -> io::Result<()> {
+    without_secrets(out, |out| snapshot_to(out, snapshot))
+}
+
+/// Writes a snapshot; see [`without_secrets`].
+///
+/// # Errors
+/// Those of `out`.
+pub(crate) fn snapshot_to(mut out: &mut dyn Write, snapshot: &Snapshot) -> io::Result<()> {
     serde_json::to_writer(&mut out, snapshot)?;
-    out.write_all(b"\n")?;
+    out.write_all(b"\n")
+}
+
+/// Writes what `write` writes, in blocks and without secrets.
+///
+/// # Errors
+/// Those of `write` and of `out`.
+pub(crate) fn without_secrets(
+    out: &mut dyn Write,
+    write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> io::Result<()> {
+    let mut out = Scrubbing { out, held: Vec::new() };
+    write(&mut out)?;
     out.flush()
 }
 
 /// Writes in blocks, without secrets.
-struct Scrubbing<W> {
-    out: W,
+struct Scrubbing<'a> {
+    out: &'a mut dyn Write,
     held: Vec<u8>,
 }
 
 /// Of a block so much is held back: a secret may have begun there. None is longer.
 const HELD_BACK_BYTES: usize = 8 * 1024;
 
-impl<W: Write> Write for Scrubbing<W> {
+impl Write for Scrubbing<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.held.extend_from_slice(bytes);
         if self.held.len() >= BLOCK_BYTES + HELD_BACK_BYTES {

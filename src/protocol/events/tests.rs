@@ -4,6 +4,7 @@
 
 use super::*;
 use crate::Moment;
+use crate::event::Event;
 use proptest::prelude::*;
 
 const FILTERED: &str = r#"{"type":"subscribe","subscription":{"eventTypes":["conversation:updated","routing:queue:updated"],"filters":{"routingQueueIds":["q1","q2"]}}}"#;
@@ -45,7 +46,7 @@ fn subscribed(queues: &[&str]) -> Events {
 
 fn event(data: &str) -> Event {
     match one(&mut subscribed(&[]), data) {
-        Heard::Event(event) => *event,
+        Heard::Event(event) => event,
         other => panic!("{other:?}"),
     }
 }

@@ -36,7 +36,18 @@ fn streaming() -> Metrics {
 
 /// The event's facts, and how much of it cannot be read; or what it lacks.
 fn facts(text: &str) -> Result<(MetricFacts, u32), &'static str> {
-    match one(&mut streaming(), text) {
+    // The same with the memory of a longer event that is done.
+    let mut used = streaming();
+    let values = ["offered", "of-another", "offered", "third", "fourth", "fifth"];
+    used.spare.metrics = Some(Box::new(MetricFacts {
+        metric_type: "another".into(),
+        at: Some(now()),
+        entity: None,
+        values: values.map(|name| (name.into(), 17.0)).into(),
+    }));
+    let heard = one(&mut streaming(), text);
+    assert_eq!(format!("{heard:?}"), format!("{:?}", one(&mut used, text)));
+    match heard {
         Heard::Event(event) => {
             assert_eq!(event.kind, EventKind::Metric);
             let Facts::Metrics(facts) = event.facts else {

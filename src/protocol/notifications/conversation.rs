@@ -7,6 +7,7 @@ use super::super::scan::{Invalid, Object, Scanner, keys};
 use crate::base::limits::{COMMUNICATIONS, PARTICIPANTS};
 use crate::base::order::Ordered as _;
 use crate::event::facts::{AcwState, MediaKind};
+use crate::event::spare::Spare;
 use crate::event::update::{CommunicationUpdate, ConversationUpdate, ParticipantUpdate};
 use crate::{Id, Moment};
 
@@ -122,8 +123,8 @@ pub(super) struct Read {
 pub(super) struct Memory {
     /// Where one of a participant's communications came from: the place of its list, and whether it has an id of its own.
     origins: Vec<(u8, bool)>,
-    /// An update that nobody needs any more.
-    pub(super) spare: Option<Box<ConversationUpdate>>,
+    /// Facts that nobody needs any more.
+    pub(super) spare: Spare,
 }
 
 /// Reads the conversation at the scanner's place; times later than `until` are not trusted and count as absent. The error
@@ -134,7 +135,7 @@ pub(super) fn read(
     layout: Layout,
     until: Moment,
 ) -> Result<Result<Read, String>, Invalid> {
-    let mut update = match memory.spare.take() {
+    let mut update = match memory.spare.conversation.take() {
         Some(mut update) => {
             update.participants.clear();
             update.communications.clear();

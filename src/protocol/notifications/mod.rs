@@ -23,6 +23,7 @@ use crate::base::receipt::Receipt;
 use crate::base::scrub::line_of_peer;
 use crate::config::Protocol;
 use crate::event::facts::{Facts, UserFacts};
+use crate::event::spare::Spare;
 use crate::event::update::ConversationUpdate;
 use crate::event::{Event, EventKind};
 use topic::{Shape, System, Topic, Topics};
@@ -105,7 +106,7 @@ impl Notifications {
         while let Some(key) = scan.next_key(&mut object)? {
             match key {
                 EnvelopeKey::TopicName => {
-                    envelope.topic_name = scan.field()?;
+                    envelope.topic_name = scan.text()?;
                     let name = envelope.topic_name.as_some();
                     has_long_topic = name.is_some_and(|name| name.len() > TOPIC_BYTES);
                     topic = name.filter(|_| !has_long_topic).map(|name| self.topics.find(name));
@@ -132,7 +133,7 @@ impl Notifications {
         };
         Ok(match topic.shape {
             Shape::System(system) => self.system(system, body.text, at),
-            Shape::Opaque => Heard::Event(Box::new(blank(&self.options, &topic, body, at))),
+            Shape::Opaque => Heard::Event(blank(&self.options, &topic, body, at)),
             _ => match read {
                 Some(read) => read,
                 None => self.event(&mut Scanner::new(body.text, at), &topic, at)?,
@@ -150,7 +151,7 @@ impl Notifications {
         Ok(match read {
             Ok(content) => {
                 let event = blank(&self.options, topic, scan.since(mark), at);
-                Heard::Event(Box::new(content.added_to(event, topic, at)))
+                Heard::Event(content.added_to(event, topic, at))
             }
             Err(wrong) => Heard::Malformed(format!("{}: {wrong}", topic.kind.as_str())),
         })
@@ -180,8 +181,8 @@ impl Notifications {
                 Ok(read.map(|read| Content::Facts(Facts::ConversationUpdate(read.update), read.unreadable)))
             }
             Shape::Observations => {
-                let read = observations::read(scan, topic.queue.as_ref())?;
-                Ok(read.map(|(facts, unreadable)| Content::Facts(Facts::Observations(Box::new(facts)), unreadable)))
+                let read = observations::read(scan, topic.queue.as_ref(), &mut self.memory.spare.statistics)?;
+                Ok(read.map(|(facts, unreadable)| Content::Facts(Facts::Observations(facts), unreadable)))
             }
             Shape::Presence => user(scan, users::read_presence),
             Shape::RoutingStatus | Shape::UserActivity => user(scan, users::read_activity),
@@ -212,7 +213,7 @@ impl Notifications {
                 let event = self
                     .options
                     .event(Protocol::Notifications, EventKind::Unknown, "".into(), body, at);
-                Heard::Event(Box::new(event))
+                Heard::Event(event)
             }
         }
     }
@@ -261,7 +262,7 @@ impl Machine for Notifications {
         });
     }
 
-    fn spare(&mut self) -> Option<&mut Option<Box<ConversationUpdate>>> {
+    fn spare(&mut self) -> Option<&mut Spare> {
         Some(&mut self.memory.spare)
     }
 }

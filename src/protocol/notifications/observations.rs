@@ -58,14 +58,22 @@ const USUAL_ROWS: usize = 16;
 pub(super) fn read(
     scan: &mut Scanner<'_>,
     queue: Option<&Id>,
-) -> Result<Result<(ObservationFacts, u32), String>, Invalid> {
+    spare: &mut Option<Box<ObservationFacts>>,
+) -> Result<Result<(Box<ObservationFacts>, u32), String>, Invalid> {
     let object = scan.object()?;
+    let mut facts = spare.take().unwrap_or_else(|| {
+        Box::new(ObservationFacts {
+            queue: Id::PLACEHOLDER,
+            rows: Vec::with_capacity(USUAL_ROWS),
+        })
+    });
+    facts.rows.clear();
     let mut body = Section {
-        rows: Vec::with_capacity(USUAL_ROWS),
+        rows: std::mem::take(&mut facts.rows),
         ..Section::default()
     };
     body.read(scan, object, &mut { ROWS })?;
-    Ok(body.into_facts(queue))
+    Ok(body.read_into(&mut facts, queue).map(|unreadable| (facts, unreadable)))
 }
 
 /// The body itself, or an entry of its `results`.
@@ -193,7 +201,8 @@ impl Section {
         self.grouped_queue.as_ref().or(self.queue.as_ref())
     }
 
-    fn into_facts(mut self, queue: Option<&Id>) -> Result<(ObservationFacts, u32), String> {
+    /// Also gives the count of what cannot be read.
+    fn read_into(mut self, facts: &mut ObservationFacts, queue: Option<&Id>) -> Result<u32, String> {
         if self.is_wrong {
             return Err("the statistics are not a list".to_owned());
         }
@@ -219,7 +228,8 @@ impl Section {
                 false => rows.append(&mut of_section),
             }
         }
-        Ok((ObservationFacts { queue, rows }, unreadable))
+        (facts.queue, facts.rows) = (queue, rows);
+        Ok(unreadable)
     }
 }
 

@@ -47,9 +47,27 @@ fn machine() -> Notifications {
     Notifications::new(Options::new(7))
 }
 
+/// What a machine hears; the same with the memory of longer statistics that are done.
 fn hear(text: &str) -> Vec<Heard> {
-    let mut heard = Vec::new();
-    machine().on_text(text, now().into(), &mut heard);
+    let by = |mut machine: Notifications| {
+        let mut heard = Vec::new();
+        machine.on_text(text, now().into(), &mut heard);
+        heard
+    };
+    let mut used = machine();
+    let row = ObservationRow {
+        media: Some(MediaKind::Email),
+        interval: Some((now(), now())),
+        metric: "oOfAnother".into(),
+        qualifier: Some("OTHER".into()),
+        stats: [("count".into(), 17.0)].into_iter().collect(),
+    };
+    used.memory.spare.statistics = Some(Box::new(ObservationFacts {
+        queue: Id::new("of-another"),
+        rows: vec![row; 9],
+    }));
+    let heard = by(machine());
+    assert_eq!(format!("{heard:?}"), format!("{:?}", by(used)));
     heard
 }
 
@@ -61,7 +79,7 @@ fn one(text: &str) -> Heard {
 
 fn event(text: &str) -> Event {
     match one(text) {
-        Heard::Event(event) => *event,
+        Heard::Event(event) => event,
         other => panic!("{other:?}"),
     }
 }

@@ -32,6 +32,7 @@ fn texts() -> impl Strategy<Value = String> {
             .prop_filter("JSON has none", |n| n.is_finite())
             .prop_map(|n| format!("{n:e}")),
         "-?(0|[1-9][0-9]{0,30})(\\.[0-9]{1,30})?([eE][+-]?[0-9]{1,4})?",
+        "(0|[1-9][0-9]{0,9})(\\.[0-9]{1,8})?",
     ];
     let string = prop_oneof![
         4 => "[a-z]{0,20}".prop_map(|text| format!("\"{text}\"")),

@@ -4,12 +4,7 @@
 
 use crate::event::Event;
 use crate::event::facts::Facts;
-use crate::event::update::ConversationUpdate;
-
-/// Facts that are kept for their memory at most, about a kilobyte each.
-const SPARE_AT_MOST: usize = 256;
-/// Facts with more rows are not kept.
-const SPARE_ROWS_AT_MOST: usize = 32;
+use crate::event::spare::{Spare, Spares};
 
 /// Events, oldest first, with a cursor: those before it are done. [`Batch::clear`] keeps the memory of their facts for the
 /// thread that allocated it, unless somebody wanted the events with their facts.
@@ -20,8 +15,7 @@ pub(crate) struct Batch {
     /// Bytes of each event, as an estimate.
     sizes: Vec<u32>,
     cursor: usize,
-    #[expect(clippy::vec_box, reason = "the boxes themselves are used again")]
-    spare: Vec<Box<ConversationUpdate>>,
+    spare: Spares,
 }
 
 impl Batch {
@@ -91,7 +85,7 @@ impl Batch {
     pub(crate) fn pop_without_facts(&mut self) -> Option<Event> {
         let mut event = self.pop()?;
         let facts = std::mem::replace(&mut event.facts, Facts::None);
-        self.spare.extend(spare_of(facts));
+        self.spare.keep(facts);
         Some(event)
     }
 
@@ -102,16 +96,16 @@ impl Batch {
 
     /// Drops all events and keeps the memory of the list and of facts.
     pub(crate) fn clear(&mut self) {
-        let spent = self.events.drain(..).flatten();
-        self.spare.extend(spent.filter_map(|event| spare_of(event.facts)));
-        self.spare.truncate(SPARE_AT_MOST);
+        for event in self.events.drain(..).flatten() {
+            self.spare.keep(event.facts);
+        }
         self.sizes.clear();
         self.cursor = 0;
     }
 
-    /// Facts that nobody needs any more, for their memory.
-    pub(crate) fn spare(&mut self) -> Option<Box<ConversationUpdate>> {
-        self.spare.pop()
+    /// Gives facts that nobody needs any more, for their memory.
+    pub(crate) fn fill(&mut self, spare: &mut Spare) {
+        self.spare.fill(spare);
     }
 
     /// Takes what `other` has of such facts.
@@ -122,6 +116,11 @@ impl Batch {
     /// Whether it has memory that is worth keeping.
     pub(super) fn has_memory(&self) -> bool {
         self.events.capacity() > 0
+    }
+
+    /// Bytes of all events whose memory it has, as an estimate.
+    pub(super) fn spent_bytes(&self) -> usize {
+        self.sizes.iter().map(|bytes| *bytes as usize).sum()
     }
 
     /// Where the next event will be, counted from the first event that the batch had.
@@ -153,18 +152,6 @@ impl Batch {
         self.events.extend(moved);
         self.sizes.extend_from_slice(&other.sizes[other.cursor..until]);
         other.cursor = until;
-    }
-}
-
-/// Facts whose memory is worth keeping: a few large ones must not make all of them large.
-fn spare_of(facts: Facts) -> Option<Box<ConversationUpdate>> {
-    match facts {
-        Facts::ConversationUpdate(update)
-            if update.participants.capacity().max(update.communications.capacity()) <= SPARE_ROWS_AT_MOST =>
-        {
-            Some(update)
-        }
-        _ => None,
     }
 }
 

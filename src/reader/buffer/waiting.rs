@@ -8,8 +8,10 @@ use super::batch::Batch;
 use crate::event::Event;
 use crate::event::coalesce::{EntityKey, entity_key, fits, merge};
 
-/// Empty batches that are kept for their memory.
-const SPARE_AT_MOST: usize = 2;
+/// Empty batches that are kept for their memory: as many as a flood of small events fills until the aggregator looks again.
+const SPARE_AT_MOST: usize = 8;
+/// No more are kept once they have so many bytes.
+const SPARE_BYTES: usize = 256 << 10;
 
 /// See the module.
 #[derive(Debug)]
@@ -196,7 +198,8 @@ impl Waiting {
 
     /// Keeps an empty batch for a sender, who drops the events that are still in its memory.
     pub(super) fn keep(&mut self, empty: Batch) {
-        if self.spare.len() < SPARE_AT_MOST && empty.has_memory() {
+        let bytes = || self.spare.iter().map(Batch::spent_bytes).sum::<usize>();
+        if empty.has_memory() && self.spare.len() < SPARE_AT_MOST && bytes() < SPARE_BYTES {
             self.spare.push(empty);
         }
     }

@@ -48,7 +48,7 @@ const HALF_HOUR: Duration = Duration::from_secs(30 * 60);
 
 const LONGEST_WAIT: &str = "Wait so far of who waits longest; absent while nobody waits.";
 
-pub(super) fn write(to: &mut Exposition, snapshot: &Snapshot) {
+pub(super) fn write(to: &mut Exposition<'_>, snapshot: &Snapshot) {
     let active = snapshot.totals.active_conversations.map(|count| count as f64);
     to.gauge(
         "genesys_active_conversations",
@@ -101,7 +101,7 @@ fn help(field: &Field<Numbers>) -> String {
     format!("{}{range} Since totals.since.", field.help)
 }
 
-fn info(to: &mut Exposition, queues: &[Queue<'_>]) {
+fn info(to: &mut Exposition<'_>, queues: &[Queue<'_>]) {
     let help = "Always 1; the name of a queue.";
     to.family(Kind::Gauge, "genesys_queue_info", help, |to| {
         for queue in queues {
@@ -110,7 +110,7 @@ fn info(to: &mut Exposition, queues: &[Queue<'_>]) {
     });
 }
 
-fn waits(to: &mut Exposition, queues: &[Queue<'_>]) {
+fn waits(to: &mut Exposition<'_>, queues: &[Queue<'_>]) {
     let help = "Answered and abandoned visits that waited at most le seconds. Since totals.since.";
     let bounds: Vec<String> = WAIT_BOUNDS_SECS.iter().map(u64::to_string).collect();
     to.family(Kind::Gauge, "genesys_queue_wait_within", help, |to| {
@@ -123,7 +123,7 @@ fn waits(to: &mut Exposition, queues: &[Queue<'_>]) {
     });
 }
 
-fn by_media(to: &mut Exposition, queues: &[Queue<'_>]) {
+fn by_media(to: &mut Exposition<'_>, queues: &[Queue<'_>]) {
     let mut family = |name: &str, help: &str, of: &dyn Fn(&MediaSnapshot) -> Option<f64>| {
         let help = format!("{help} By medium.");
         to.family(Kind::Gauge, &format!("genesys_queue_media_{name}"), &help, |to| {
@@ -142,7 +142,7 @@ fn by_media(to: &mut Exposition, queues: &[Queue<'_>]) {
     family("longest_wait_seconds", LONGEST_WAIT, &|media| media.longest_wait_secs);
 }
 
-fn unknown(to: &mut Exposition, queues: &[Queue<'_>]) {
+fn unknown(to: &mut Exposition<'_>, queues: &[Queue<'_>]) {
     let help =
         "1 for a queue whose live numbers are unknown and left out, because its conversation topic is not covered.";
     to.family(Kind::Gauge, "genesys_queue_unknown", help, |to| {
@@ -154,7 +154,7 @@ fn unknown(to: &mut Exposition, queues: &[Queue<'_>]) {
     });
 }
 
-fn alerts(to: &mut Exposition, queues: &[Queue<'_>]) {
+fn alerts(to: &mut Exposition<'_>, queues: &[Queue<'_>]) {
     let help = "1 for a number of a queue that is beyond a threshold (thresholds.*).";
     to.family(Kind::Gauge, "genesys_queue_alert", help, |to| {
         for queue in queues {
@@ -169,7 +169,7 @@ fn alerts(to: &mut Exposition, queues: &[Queue<'_>]) {
     });
 }
 
-fn observed(to: &mut Exposition, queues: &[Queue<'_>]) {
+fn observed(to: &mut Exposition<'_>, queues: &[Queue<'_>]) {
     let help = "Our number less Genesys' own where they have differed for a minute; 0 where they have not.";
     to.family(Kind::Gauge, "genesys_queue_observed_difference", help, |to| {
         for queue in queues {
@@ -189,7 +189,7 @@ fn observed(to: &mut Exposition, queues: &[Queue<'_>]) {
     });
 }
 
-fn metrics(to: &mut Exposition, snapshot: &Snapshot) {
+fn metrics(to: &mut Exposition<'_>, snapshot: &Snapshot) {
     to.family(
         Kind::Gauge,
         "genesys_metric_value",
@@ -250,7 +250,7 @@ fn queues(snapshot: &Snapshot) -> Vec<Queue<'_>> {
 }
 
 fn by_queue(
-    to: &mut Exposition,
+    to: &mut Exposition<'_>,
     name: &str,
     help: &str,
     queues: &[Queue<'_>],
@@ -268,7 +268,7 @@ fn status(text: &str) -> &'static str {
     STATUSES.into_iter().find(|known| *known == text).unwrap_or("OTHER")
 }
 
-fn users(to: &mut Exposition, snapshot: &Snapshot, queues: &[Queue<'_>]) {
+fn users(to: &mut Exposition<'_>, snapshot: &Snapshot, queues: &[Queue<'_>]) {
     to.family(
         Kind::Gauge,
         "genesys_queue_users",

@@ -1,8 +1,9 @@
 //! The two text formats: Prometheus 0.0.4 and OpenMetrics 1.0.
 //!
-//! In: families and samples · Out: text · Thread: any (pure).
+//! In: families and samples · Out: text, in blocks · Thread: any (pure).
 
 use std::fmt::{Display, Write as _};
+use std::io;
 
 /// One of the two formats.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,24 +55,50 @@ pub(super) enum Kind {
 /// Label names and values of one sample.
 pub(super) type Labels<'a> = [(&'a str, &'a str)];
 
-/// Text under construction.
-pub(super) struct Exposition {
+/// Bytes that are gathered before they are written.
+const BLOCK_BYTES: usize = 64 * 1024;
+
+/// Text under construction, which is written block by block.
+pub(super) struct Exposition<'a> {
     format: Format,
-    text: String,
+    block: Block<'a>,
 }
 
-impl Exposition {
-    pub(super) fn new(format: Format) -> Self {
+struct Block<'a> {
+    text: String,
+    out: &'a mut dyn io::Write,
+    /// Of all blocks so far; after an error nothing more is written.
+    written: io::Result<()>,
+}
+
+impl Block<'_> {
+    fn write(&mut self) {
+        if self.written.is_ok() {
+            self.written = self.out.write_all(self.text.as_bytes());
+        }
+        self.text.clear();
+    }
+}
+
+impl<'a> Exposition<'a> {
+    pub(super) fn new(format: Format, out: &'a mut dyn io::Write) -> Self {
         Self {
             format,
-            text: String::with_capacity(16 * 1024),
+            block: Block {
+                text: String::with_capacity(16 * 1024),
+                out,
+                written: Ok(()),
+            },
         }
     }
 
     /// Adds a family with the samples that `samples` writes; without any it is left out. `help` holds no backslash, quote
     /// or line end.
-    pub(super) fn family(&mut self, kind: Kind, name: &str, help: &str, samples: impl FnOnce(&mut Samples<'_>)) {
-        let begun = self.text.len();
+    pub(super) fn family(&mut self, kind: Kind, name: &str, help: &str, samples: impl FnOnce(&mut Samples<'_, '_>)) {
+        if self.block.written.is_err() {
+            return;
+        }
+        let begun = self.block.text.len();
         let (suffix, type_name) = match kind {
             Kind::Gauge => ("", "gauge"),
             Kind::Counter => ("_total", "counter"),
@@ -82,17 +109,18 @@ impl Exposition {
         };
         // Writing into a String cannot fail.
         let _ = writeln!(
-            self.text,
+            self.block.text,
             "# HELP {name}{family_suffix} {help}\n# TYPE {name}{family_suffix} {type_name}"
         );
-        let headed = self.text.len();
-        samples(&mut Samples {
+        let mut to = Samples {
             name,
             suffix,
-            text: &mut self.text,
-        });
-        if self.text.len() == headed {
-            self.text.truncate(begun);
+            block: &mut self.block,
+            is_empty: true,
+        };
+        samples(&mut to);
+        if to.is_empty {
+            self.block.text.truncate(begun);
         }
     }
 
@@ -101,22 +129,25 @@ impl Exposition {
         self.family(Kind::Gauge, name, help, |to| to.add(&[], value));
     }
 
-    pub(super) fn end(mut self) -> String {
+    /// Writes the rest; gives the first error of all.
+    pub(super) fn end(mut self) -> io::Result<()> {
         if self.format == Format::OpenMetrics {
-            self.text.push_str("# EOF\n");
+            self.block.text.push_str("# EOF\n");
         }
-        self.text
+        self.block.write();
+        self.block.written
     }
 }
 
 /// Takes the samples of one family.
-pub(super) struct Samples<'a> {
+pub(super) struct Samples<'a, 'b> {
     name: &'a str,
     suffix: &'a str,
-    text: &'a mut String,
+    block: &'a mut Block<'b>,
+    is_empty: bool,
 }
 
-impl Samples<'_> {
+impl Samples<'_, '_> {
     /// Adds a sample, if there is a value.
     pub(super) fn add(&mut self, labels: &Labels<'_>, value: Option<f64>) {
         if let Some(value) = value {
@@ -130,25 +161,30 @@ impl Samples<'_> {
     }
 
     fn write(&mut self, labels: &Labels<'_>, value: &dyn Display) {
-        self.text.push_str(self.name);
-        self.text.push_str(self.suffix);
-        for (number, (label, text)) in labels.iter().enumerate() {
-            self.text.push(if number == 0 { '{' } else { ',' });
-            self.text.push_str(label);
-            self.text.push_str("=\"");
-            for c in text.chars() {
+        self.is_empty = false;
+        let text = &mut self.block.text;
+        text.push_str(self.name);
+        text.push_str(self.suffix);
+        for (number, (label, label_value)) in labels.iter().enumerate() {
+            text.push(if number == 0 { '{' } else { ',' });
+            text.push_str(label);
+            text.push_str("=\"");
+            for c in label_value.chars() {
                 match c {
-                    '\\' => self.text.push_str("\\\\"),
-                    '"' => self.text.push_str("\\\""),
-                    '\n' => self.text.push_str("\\n"),
-                    c => self.text.push(c),
+                    '\\' => text.push_str("\\\\"),
+                    '"' => text.push_str("\\\""),
+                    '\n' => text.push_str("\\n"),
+                    c => text.push(c),
                 }
             }
-            self.text.push('"');
+            text.push('"');
         }
         if !labels.is_empty() {
-            self.text.push('}');
+            text.push('}');
         }
-        let _ = writeln!(self.text, " {value}");
+        let _ = writeln!(text, " {value}");
+        if text.len() >= BLOCK_BYTES {
+            self.block.write();
+        }
     }
 }

@@ -81,7 +81,7 @@ fn whole(count: impl TryInto<u32>) -> Option<f64> {
     Some(count.try_into().map_or(f64::from(u32::MAX), f64::from))
 }
 
-pub(super) fn write(to: &mut Exposition, snapshot: &Snapshot, server: &ServerState) {
+pub(super) fn write(to: &mut Exposition<'_>, snapshot: &Snapshot, server: &ServerState) {
     let connection = &snapshot.connection;
     to.family(
         Kind::Gauge,
@@ -197,7 +197,7 @@ pub(super) fn write(to: &mut Exposition, snapshot: &Snapshot, server: &ServerSta
     kinds(to, snapshot);
 }
 
-fn outputs(to: &mut Exposition, snapshot: &Snapshot) {
+fn outputs(to: &mut Exposition<'_>, snapshot: &Snapshot) {
     to.family(
         Kind::Counter,
         "genesys_stream_output_written",
@@ -220,7 +220,7 @@ fn outputs(to: &mut Exposition, snapshot: &Snapshot) {
     );
 }
 
-fn kinds(to: &mut Exposition, snapshot: &Snapshot) {
+fn kinds(to: &mut Exposition<'_>, snapshot: &Snapshot) {
     to.family(
         Kind::Gauge,
         "genesys_stream_event_latency_seconds",

@@ -9,7 +9,7 @@ use super::exposition::{Exposition, Kind};
 /// Ticks a second in `/proc`, whatever the kernel's own are.
 const TICKS: f64 = 100.0;
 
-pub(super) fn write(to: &mut Exposition) {
+pub(super) fn write(to: &mut Exposition<'_>) {
     if !cfg!(target_os = "linux") {
         return;
     }

@@ -8,6 +8,12 @@ use crate::model::snapshot::{AllQueues, LiveNumbers, Numbers, ObservedSnapshot, 
 use crate::web::testing;
 use crate::{Id, Moment};
 
+fn text(snapshot: &Snapshot, server: &ServerState, format: Format) -> String {
+    let mut text = Vec::new();
+    write(&mut text, snapshot, server, format).unwrap();
+    String::from_utf8(text).unwrap()
+}
+
 const SERVER: ServerState = ServerState {
     ready: true,
     viewers: 2,

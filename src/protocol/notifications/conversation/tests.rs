@@ -263,7 +263,10 @@ fn by_walking(body: &str, layout: Layout, until: Moment) -> Result<Read, String>
         .push(CommunicationUpdate::nothing_of(MediaKind::Voice, Id::new("call")));
     let mut memory = Memory {
         origins: vec![(3, false)],
-        spare: Some(Box::new(used)),
+        spare: Spare {
+            conversation: Some(Box::new(used)),
+            ..Spare::default()
+        },
     };
     let mut scan = Scanner::new(body, until.into());
     let mark = scan.mark();

@@ -288,7 +288,7 @@ fn times_are_believed_up_to_ten_minutes_beyond_the_services_clock() {
             let text = format!(r#"{{"topicName":"{topic}","eventBody":{body}}}"#);
             machine().on_text(&text, receipt, &mut heard);
             match heard.remove(0) {
-                Heard::Event(event) => *event,
+                Heard::Event(event) => event,
                 other => panic!("{other:?}"),
             }
         };
