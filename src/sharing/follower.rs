@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, Sender, after, select, unbounded};
 
 use super::client::{Engine, is_refusal};
-use super::entry::Entry;
+use super::entry::{Content, Entry, What};
 use super::joined::{Effect, Joined, connection};
 use super::past::Past;
 use super::source::{self, Credit, News};
@@ -293,8 +293,13 @@ impl Follower {
         }
         reader.credit.give();
         for entry in entries {
-            if let Some(content) = &entry.content {
-                self.time.learn(content.at, received);
+            match &entry.content {
+                Some(Content {
+                    at,
+                    what: What::Cover { .. },
+                }) => self.time.learn(*at, received),
+                Some(content) => self.time.learn_more(content.at, received),
+                None => {}
             }
             let effects = self.joined.take(number, entry);
             self.apply(effects);
