@@ -5,7 +5,7 @@ DURATION ?=
 # The targets below look for what was built in this folder, whatever the environment says.
 export CARGO_TARGET_DIR = $(CURDIR)/target
 
-.PHONY: help demo build install uninstall deb dist ordered soak test lint doc features bench parts instructions fuzz tools browser screenshots clean
+.PHONY: help demo build install uninstall deb dist ordered soak test lint doc features engine bench parts instructions fuzz tools browser screenshots clean
 
 help: ## lists these targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -60,6 +60,10 @@ features: ## every combination of features compiles without warnings
 	RUSTFLAGS="-D warnings" $(CARGO) check --locked --lib --no-default-features --features simulator
 	RUSTFLAGS="-D warnings" $(CARGO) check --locked --lib --no-default-features --features fuzzing
 	RUSTFLAGS="-D warnings" $(CARGO) check --locked --lib --no-default-features --features engine
+
+engine: ## feature engine: readers and dashboards around a real Redis (installs redis-server on Debian, as root)
+	@command -v redis-server > /dev/null || { apt-get update -qq && apt-get install -y -qq redis-server; }
+	CI=1 $(CARGO) test --locked --features engine --test it -- sharing::
 
 tools: ## installs what `make browser` needs: Chromium, promtool, npm packages (Debian, as root)
 	@tests/browser/install
