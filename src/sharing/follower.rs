@@ -319,7 +319,7 @@ impl Follower {
             self.past = Some(past);
             return;
         }
-        past.begin(self.time.ahead_ms());
+        past.begin(self.time.ahead_ms(), Moment::now());
         while !self.asked.is_cancelled() && !self.readers.iter().any(is_awaited) {
             let waiting = self
                 .readers
@@ -345,7 +345,7 @@ impl Follower {
                 (0..std::mem::take(&mut reader.pieces)).for_each(|_| reader.credit.give());
             }
             if let Some(entry) = entry {
-                past.play(&mut self.joined, number, entry, &self.hasher);
+                past.play(&mut self.joined, number, entry, Moment::now(), &self.hasher);
             }
         }
         self.past = Some(past);

@@ -66,10 +66,10 @@ impl Past {
     }
 
     /// Called before anything is played; the first call counts.
-    pub(super) fn begin(&mut self, ahead_ms: i64) {
+    pub(super) fn begin(&mut self, ahead_ms: i64, now: Moment) {
         if self.ahead_ms.is_none() {
             self.ahead_ms = Some(ahead_ms);
-            self.from = Moment::now().plus_ms(-ahead_ms).minus(self.retention);
+            self.from = now.plus_ms(-ahead_ms).minus(self.retention);
         }
     }
 
@@ -95,10 +95,10 @@ impl Past {
     }
 
     /// Plays the next entry, unless its time is out of bounds.
-    pub(super) fn play(&mut self, joined: &mut Joined, reader: usize, entry: Entry, hasher: &Seeded) {
+    pub(super) fn play(&mut self, joined: &mut Joined, reader: usize, entry: Entry, now: Moment, hasher: &Seeded) {
         if let Some(content) = &entry.content {
             let at = content.at;
-            if self.ours(at) > Moment::now().plus(TOO_LATE) {
+            if self.ours(at) > now.plus(TOO_LATE) {
                 return;
             }
             if at < self.from && !self.heard.contains_key(&reader) {
@@ -245,12 +245,18 @@ mod tests {
         let mut past = Past::new(&Config::builder().json("x", keys).build().unwrap());
         let mut joined = Joined::default();
         // Changes while it is played count for nothing.
-        past.begin(0);
-        past.begin(3_600_000);
+        past.begin(0, Moment::now());
+        past.begin(3_600_000, Moment::now());
         for (n, at, what) in entries {
             let id = EntryId { ms: n, seq: 0 };
             let content = Some(Content { at, what });
-            past.play(&mut joined, 0, Entry { id, n, content }, &Seeded::random());
+            past.play(
+                &mut joined,
+                0,
+                Entry { id, n, content },
+                Moment::now(),
+                &Seeded::random(),
+            );
         }
         past.end(&mut joined, &[], Moment::now());
         past.finish().1

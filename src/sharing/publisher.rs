@@ -16,6 +16,8 @@ use super::client::{Engine, Node, is_refusal};
 use super::entry::{Content, Entry, EntryId, SharedEvent, VERSION, What};
 use super::held::Held;
 use super::outbox::{Numbered, Outbox, Resumed};
+use super::own_stream::{covered_until, last_of, newest_id};
+use super::register::Register;
 use super::resp::{self, Reply};
 use super::{readers_key, stream_key};
 use crate::config::Config;
@@ -45,8 +47,6 @@ const LOOK_EVERY: Duration = Duration::from_millis(250);
 const CHECK_EVERY: Duration = Duration::from_secs(1);
 /// Pauses after failures: the first, and the longest.
 const PAUSES: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(5)];
-/// Between two registrations.
-const REGISTER_EVERY: Duration = Duration::from_secs(5);
 /// The line of the gap between an earlier process and this one.
 const RESTART_LINE: usize = usize::MAX;
 const RESTARTED: &str = "the reader was restarted";
@@ -571,78 +571,4 @@ fn watched(node: &mut Node, trims: bool) -> Result<Option<(u64, EntryId)>, Error
         .first()
         .and_then(Entry::of)
         .map(|entry| (entry.n, entry.id)))
-}
-
-/// The greatest id that the stream ever had.
-fn newest_id(node: &mut Node, key: &str) -> Result<EntryId, Error> {
-    let reply = node.ask(&["XINFO", "STREAM", key])?;
-    let mut pairs = reply.items().chunks(2);
-    let pair = pairs.find(|pair| pair[0].text() == Some("last-generated-id"));
-    let id = pair.and_then(|pair| EntryId::parse(pair.get(1)?.text()?));
-    Ok(id.unwrap_or_default())
-}
-
-fn last_of(node: &mut Node, key: &str) -> Result<Option<Entry>, Error> {
-    let reply = node.ask(&["XREVRANGE", key, "+", "-", "COUNT", "1"])?;
-    Ok(reply.items().first().and_then(Entry::of))
-}
-
-/// Until when the topics of this stream were covered, by the newest of its entries that says so.
-fn covered_until(node: &mut Node, key: &str) -> Result<Option<Moment>, Error> {
-    const PIECE: usize = 500;
-    let mut end = "+".to_owned();
-    loop {
-        let reply = node.ask(&["XREVRANGE", key, &end, "-", "COUNT", &PIECE.to_string()])?;
-        let entries: Vec<Entry> = reply.items().iter().filter_map(Entry::of).collect();
-        let to = entries.iter().find_map(|entry| match &entry.content {
-            Some(Content {
-                what: What::Cover { to: Some(to) },
-                ..
-            }) => Some(*to),
-            _ => None,
-        });
-        match entries.last() {
-            Some(oldest) if to.is_none() && entries.len() == PIECE => end = format!("({}", oldest.id),
-            _ => return Ok(to),
-        }
-    }
-}
-
-/// The thread that keeps the reader listed.
-struct Register {
-    key: String,
-    name: String,
-    value: String,
-    engine: Engine,
-    notices: Sender<Notice>,
-    /// It was listed once.
-    is_listed: bool,
-}
-
-impl Register {
-    fn run(mut self) {
-        while !self.engine.is_stopped() {
-            if let Err(error) = self.keep() {
-                if is_refusal(&error) && !self.is_listed {
-                    let _ = self.notices.send(Notice::EngineRefused(error));
-                    return;
-                }
-                log::debug!("the reader is not listed: {error}");
-            }
-            self.engine.pause(CHECK_EVERY);
-        }
-    }
-
-    fn keep(&mut self) -> Result<(), Error> {
-        let mut node = self.engine.connect(&self.key)?;
-        while !self.engine.is_stopped() {
-            let known = node.ask(&["HGET", &self.key, &self.name])?;
-            if matches!(known, Reply::Nothing) || known.text() != Some(&self.value) {
-                node.ask(&["HSET", &self.key, &self.name, &self.value])?;
-            }
-            self.is_listed = true;
-            self.engine.pause(REGISTER_EVERY);
-        }
-        Ok(())
-    }
 }
