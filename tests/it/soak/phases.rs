@@ -19,12 +19,16 @@ pub struct Phase {
     /// What a shell does before it starts the program.
     pub before: &'static str,
     pub visitors: Visitors,
+    pub most_rss_kb: u64,
+    pub oldest_snapshot_ms: i64,
 }
 
 /// 300 MB.
-pub const MOST_RSS_KB: u64 = 300_000_000 / 1024;
-/// The snapshot file is never older.
-pub const OLDEST_SNAPSHOT_MS: i64 = 3_000;
+const MOST_RSS_KB: u64 = 300_000_000 / 1024;
+/// The case at the limit that `SECURITY.md` names: thousands of queues, all of them busy in every window, while somebody reads
+/// page, metrics and `/api/snapshot`.
+const WITH_BUSY_QUEUES_KB: u64 = 400_000_000 / 1024;
+const WITH_BUSY_QUEUES_MS: i64 = 5_000;
 
 /// Whom the program is connected to.
 pub enum Side {
@@ -59,6 +63,8 @@ fn against(name: &'static str, side: fn(&Sent) -> Script) -> Phase {
         stdout: Stdout::Unused,
         before: "",
         visitors: Visitors::Welcome,
+        most_rss_kb: MOST_RSS_KB,
+        oldest_snapshot_ms: 3_000,
     }
 }
 
@@ -155,10 +161,14 @@ pub fn phases() -> Vec<Phase> {
             flags: &["--record", "record.jsonl", "-v"],
             ..against("metrics, secrets", echoes)
         },
-        against("8,000 queues", |sent| {
-            let (listing, events) = (many_queues(), flood(sent, FLAT_OUT, floods::busy_queues));
-            Box::new(move |asked, peer| listing(asked, peer).or_else(|| events(asked, peer)))
-        }),
+        Phase {
+            most_rss_kb: WITH_BUSY_QUEUES_KB,
+            oldest_snapshot_ms: WITH_BUSY_QUEUES_MS,
+            ..against("8,000 queues", |sent| {
+                let (listing, events) = (many_queues(), flood(sent, FLAT_OUT, floods::busy_queues));
+                Box::new(move |asked, peer| listing(asked, peer).or_else(|| events(asked, peer)))
+            })
+        },
         Phase {
             side: Side::Centre(360),
             ..against("long hours", flapping)

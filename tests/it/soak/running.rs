@@ -16,7 +16,7 @@ use genesys_stream::{Moment, Protocol};
 use serde_json::{Value, json};
 
 use super::answers::planted;
-use super::phases::{MOST_RSS_KB, OLDEST_SNAPSHOT_MS, Phase, Side, Stdout, Visitors};
+use super::phases::{Phase, Side, Stdout, Visitors};
 use super::planted::{CLIENT_ID, client_secret, found_below, is_in, page_token};
 use super::pouring::Sent;
 use super::strangers::{ask, visit};
@@ -438,10 +438,10 @@ fn stop(child: &mut Child, seen: &mut Seen, files: &Files) -> Duration {
 
 /// Judges what was measured and what is left; returns the size of log and audit file.
 fn judge(phase: &Phase, files: &Files, lasts: Duration, (stop, sent_bytes): (Duration, u64), seen: &mut Seen) -> u64 {
-    if seen.rss_kb > MOST_RSS_KB {
+    if seen.rss_kb > phase.most_rss_kb {
         seen.fault("memory");
     }
-    if seen.oldest_ms > OLDEST_SNAPSHOT_MS {
+    if seen.oldest_ms > phase.oldest_snapshot_ms {
         seen.fault(OLD);
     }
     if stop > LONGEST_STOP {
