@@ -18,7 +18,7 @@ use super::joined::{Effect, Joined, connection};
 use super::past::Past;
 use super::source::{self, Credit, News};
 use super::stream_key;
-use super::time::EngineTime;
+use super::time::{EngineTime, with_times};
 use crate::base::hash::Seeded;
 use crate::config::Config;
 use crate::engine::{ControlSender, Core, Finish};
@@ -382,8 +382,13 @@ impl Follower {
                 }
                 Effect::Change(change) => {
                     self.hand_over();
-                    let change = self.ours(change);
-                    self.control.send(change);
+                    if let Change::GapOpened { topics, from, .. } = &change {
+                        self.gaps.push_back((topics.clone(), *from, self.time.ours(*from)));
+                        if self.gaps.len() > REMEMBERED {
+                            self.gaps.pop_front();
+                        }
+                    }
+                    self.control.send(with_times(change, |at| self.time.ours(at)));
                 }
                 Effect::Filled { topics, from } => {
                     let known = self.gaps.iter().find(|gap| (&gap.0, gap.1) == (&topics, from));
@@ -392,46 +397,6 @@ impl Follower {
                     }
                 }
             }
-        }
-    }
-
-    /// A change with the times of this machine's clock.
-    fn ours(&mut self, change: Change) -> Change {
-        let time = &self.time;
-        match change {
-            Change::Covered { line, topics, since } => Change::Covered {
-                line,
-                topics,
-                since: time.ours(since),
-            },
-            Change::Refused { line, topics, since } => Change::Refused {
-                line,
-                topics,
-                since: time.ours(since),
-            },
-            Change::GapClosed { line, to } => Change::GapClosed {
-                line,
-                to: time.ours(to),
-            },
-            Change::GapOpened {
-                line,
-                topics,
-                from,
-                cause,
-            } => {
-                let ours = time.ours(from);
-                self.gaps.push_back((topics.clone(), from, ours));
-                if self.gaps.len() > REMEMBERED {
-                    self.gaps.pop_front();
-                }
-                Change::GapOpened {
-                    line,
-                    topics,
-                    from: ours,
-                    cause,
-                }
-            }
-            change => change,
         }
     }
 

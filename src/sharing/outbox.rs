@@ -105,15 +105,8 @@ impl Outbox {
 
     /// Puts a content behind the others. The oldest are dropped where there is no room.
     pub(super) fn push(&mut self, content: &Content, counts: bool) {
-        self.held.note(content);
-        let data = content.data();
-        self.waiting_bytes += data.len() + OVERHEAD;
-        self.waiting.push_back(Waiting {
-            at: content.at,
-            kind: content.what.kind(),
-            data,
-            counts,
-        });
+        let waiting = self.take_in(content, counts);
+        self.waiting.push_back(waiting);
         while self.waiting_bytes > self.max_bytes
             && self.waiting.len() > 1
             && let Some(oldest) = self.waiting.pop_front()
@@ -127,15 +120,20 @@ impl Outbox {
 
     /// Puts a content before all others, which were made later.
     pub(super) fn push_first(&mut self, content: &Content) {
+        let waiting = self.take_in(content, false);
+        self.waiting.push_front(waiting);
+    }
+
+    fn take_in(&mut self, content: &Content, counts: bool) -> Waiting {
         self.held.note(content);
         let data = content.data();
         self.waiting_bytes += data.len() + OVERHEAD;
-        self.waiting.push_front(Waiting {
+        Waiting {
             at: content.at,
             kind: content.what.kind(),
             data,
-            counts: false,
-        });
+            counts,
+        }
     }
 
     /// Something before this time is not published that came after all that waits.

@@ -10,6 +10,7 @@ use std::time::Duration;
 use super::entry::{Content, Entry, What};
 use super::held::Held;
 use super::joined::{Effect, Joined, connection};
+use super::time::with_times;
 use crate::Moment;
 use crate::base::hash::Seeded;
 use crate::config::Config;
@@ -191,35 +192,10 @@ impl Past {
                     self.change(Change::GapsRepaired { ids });
                 }
                 Effect::Change(change) => {
-                    let change = match change {
-                        Change::Covered { line, topics, since } => Change::Covered {
-                            line,
-                            topics,
-                            since: ours(since),
-                        },
-                        Change::Refused { line, topics, since } => Change::Refused {
-                            line,
-                            topics,
-                            since: ours(since),
-                        },
-                        Change::GapClosed { line, to } => Change::GapClosed { line, to: ours(to) },
-                        Change::GapOpened {
-                            line,
-                            topics,
-                            from,
-                            cause,
-                        } => {
-                            self.gaps.push_back((topics.clone(), from, ours(from)));
-                            Change::GapOpened {
-                                line,
-                                topics,
-                                from: ours(from),
-                                cause,
-                            }
-                        }
-                        change => change,
-                    };
-                    self.change(change);
+                    if let Change::GapOpened { topics, from, .. } = &change {
+                        self.gaps.push_back((topics.clone(), *from, ours(*from)));
+                    }
+                    self.change(with_times(change, ours));
                 }
             }
         }

@@ -9,12 +9,25 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::Moment;
+use crate::event::change::Change;
 use crate::rest::ServiceClock;
 
 /// What was learned counts at least so long, so that entries which were delayed together do not count.
 const COUNTS_FOR: Duration = Duration::from_secs(120);
 /// Clocks that differ by less count as equal.
 const EQUAL_MS: i64 = 1000;
+
+/// A change of a reader with each of its times as `ours` gives it.
+pub(super) fn with_times(mut change: Change, ours: impl Fn(Moment) -> Moment) -> Change {
+    match &mut change {
+        Change::Covered { since: at, .. }
+        | Change::Refused { since: at, .. }
+        | Change::GapOpened { from: at, .. }
+        | Change::GapClosed { to: at, .. } => *at = ours(*at),
+        _ => {}
+    }
+    change
+}
 
 /// See the module.
 pub(super) struct EngineTime {

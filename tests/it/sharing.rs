@@ -64,16 +64,20 @@ impl Room {
     /// The reader `a` asks REST for what there is; the centre stands until its numbers are shown.
     fn new(sim: Simulator, redis: Redis, more: &[&str]) -> (Room, Program) {
         settle(&sim);
+        let reader = reader(&sim, &redis, "a", more);
+        (Room::with(sim, redis), reader)
+    }
+
+    /// A dashboard of readers that were started; the centre stands until its numbers are shown.
+    fn with(sim: Simulator, redis: Redis) -> Room {
         let scene = Scene {
             since_ms: Some(centre_time(&sim)),
             stream: dashboard(&redis),
             sim,
             settings: Settings::default(),
         };
-        let room = Room { redis, scene };
-        let reader = room.reader("a", more);
-        room.scene.until_true();
-        (room, reader)
+        scene.until_true();
+        Room { redis, scene }
     }
 
     fn reader(&self, name: &str, more: &[&str]) -> Program {
@@ -341,14 +345,7 @@ fn shares_of_three_readers_are_the_whole() {
     settle(&sim);
     let redis = Redis::start(&[]);
     let readers = ["1/3", "2/3", "3/3"].map(|share| reader(&sim, &redis, &share[..1], &["--share", share]));
-    let scene = Scene {
-        since_ms: Some(centre_time(&sim)),
-        stream: dashboard(&redis),
-        sim,
-        settings: Settings::default(),
-    };
-    let room = Room { redis, scene };
-    room.scene.until_true();
+    let room = Room::with(sim, redis);
     room.until_heard(3);
     room.until_fed(200);
     room.until_true(&[]);
