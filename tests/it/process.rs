@@ -201,9 +201,11 @@ fn a_verdict_to_a_closed_stdout_is_1() {
     std::fs::write(&audit_file, "").expect("a file");
     let (url, audit_file) = (peer.url(), audit_file.to_str().expect("ASCII"));
     for arguments in [&["check", "--region", &url][..], &["audit", "verify", audit_file]] {
-        let mut child = command(arguments, &CREDENTIALS).spawn().expect("the program starts");
-        drop(child.stdout.take());
-        let output = child.wait_with_output().expect("an end");
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        // Before the program can write.
+        drop(reader);
+        let output = command(arguments, &CREDENTIALS).stdout(writer).output();
+        let output = output.expect("the program starts");
         let stderr = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(1), "{arguments:?}: {stderr}");
     }
