@@ -128,8 +128,11 @@ impl Waiting {
     const NOT: u64 = 0;
 
     /// The wait begins, at a number that grows with each wait of any connection.
+    /// A wait that has begun already goes on: for an answer to be taken, and then for the next request.
     fn begin(&self, turn: &AtomicU64) {
-        self.0.store(turn.fetch_add(1, Ordering::SeqCst), Ordering::SeqCst);
+        if self.since().is_none() {
+            self.0.store(turn.fetch_add(1, Ordering::SeqCst), Ordering::SeqCst);
+        }
     }
 
     fn end(&self) {

@@ -18,6 +18,7 @@ mod past;
 mod publisher;
 mod register;
 mod resp;
+mod restart;
 mod source;
 mod time;
 

@@ -19,6 +19,7 @@ use super::outbox::{Numbered, Outbox, Resumed};
 use super::own_stream::{covered_until, last_of, newest_id};
 use super::register::Register;
 use super::resp::{self, Reply};
+use super::restart::Restart;
 use super::{readers_key, stream_key};
 use crate::config::Config;
 use crate::engine::ControlSender;
@@ -85,16 +86,6 @@ struct Common {
     is_ending: AtomicBool,
     restart: Mutex<Restart>,
     control: ControlSender,
-}
-
-/// The gap between an earlier process of this name and this one.
-#[derive(Default)]
-struct Restart {
-    is_open: bool,
-    /// Its begin by the service's clock.
-    from: Option<Moment>,
-    /// When this process streamed for the first time.
-    streaming: Option<Moment>,
 }
 
 impl Common {
@@ -243,11 +234,18 @@ impl Publisher {
             Told::Change(Change::Users(names)) if !self.agent_names => {
                 What::Change(Change::Users(names.keys().map(|user| (user.clone(), None)).collect()))
             }
-            Told::Change(change) => What::Change(change.clone()),
+            Told::Change(change) => {
+                if let Change::Covered { since, .. } = change {
+                    self.common.restart().covers(*since);
+                }
+                What::Change(change.clone())
+            }
             Told::Gap(gap) => {
                 let mut gap = gap.clone();
-                if let (RESTARTED, Some(from)) = (&*gap.cause, self.common.restart().from) {
+                let mut restart = self.common.restart();
+                if let (RESTARTED, Some(from)) = (&*gap.cause, restart.from) {
                     (gap.id, gap.from) = (RESTART_ID, from);
+                    gap.to = gap.to.map(|to| restart.ends(to));
                 }
                 What::Gap(gap)
             }
