@@ -66,6 +66,8 @@ pub(crate) struct Follower {
     inbox: Receiver<Notice>,
     asked: Cancel,
     ends_at: Option<Instant>,
+    /// Why the run ends.
+    end: Option<End>,
     buffer: BufferSender,
     batch: Batch,
     control: ControlSender,
@@ -105,6 +107,20 @@ struct Reader {
     is_silent: bool,
 }
 
+/// Whether the run ends by this notice.
+fn end_of(notice: Notice) -> Option<End> {
+    match notice {
+        Notice::Stop => Some(End::Stopped),
+        Notice::OutputClosed(_) => Some(End::OutputClosed),
+        Notice::AggregatorGone(what) => {
+            let error = Error::new(ErrorKind::Internal, "aggregating", what);
+            Some(End::GaveUp(error))
+        }
+        // A question is answered by being dropped.
+        _ => None,
+    }
+}
+
 impl Follower {
     /// # Errors
     /// [`ErrorKind::Configuration`] for a CA file that cannot be used, [`ErrorKind::Local`] when the system gives no thread.
@@ -122,6 +138,7 @@ impl Follower {
                 .until
                 .duration
                 .and_then(|duration| Instant::now().checked_add(duration)),
+            end: None,
             buffer: parts.buffer,
             batch: Batch::default(),
             control: parts.control,
@@ -173,19 +190,17 @@ impl Follower {
     fn follow(&mut self) -> End {
         let mut looked_at = Instant::now();
         loop {
-            if self.asked.is_cancelled() || self.ends_at.is_some_and(|end| Instant::now() >= end) {
+            if let Some(end) = self.end.take() {
+                return end;
+            }
+            if self.must_stop() {
                 return End::Stopped;
             }
             let due = after(LOOK_EVERY);
             select! {
                 recv(self.inbox) -> notice => match notice {
-                    Ok(Notice::Stop) | Err(_) => return End::Stopped,
-                    Ok(Notice::OutputClosed(_)) => return End::OutputClosed,
-                    Ok(Notice::AggregatorGone(what)) => {
-                        return End::GaveUp(Error::new(ErrorKind::Internal, "aggregating", what));
-                    }
-                    // Dropped, it is an answer.
-                    Ok(_) => {}
+                    Ok(notice) => self.end = end_of(notice),
+                    Err(_) => return End::Stopped,
                 },
                 recv(self.news) -> news => {
                     if let Ok(news) = news
@@ -382,13 +397,18 @@ impl Follower {
                 }
                 Effect::Change(change) => {
                     self.hand_over();
-                    if let Change::GapOpened { topics, from, .. } = &change {
-                        self.gaps.push_back((topics.clone(), *from, self.time.ours(*from)));
+                    let begin = match &change {
+                        Change::GapOpened { from, .. } => Some(*from),
+                        _ => None,
+                    };
+                    let change = with_times(change, |at| self.time.ours(at));
+                    if let (Some(begin), Change::GapOpened { topics, from, .. }) = (begin, &change) {
+                        self.gaps.push_back((topics.clone(), begin, *from));
                         if self.gaps.len() > REMEMBERED {
                             self.gaps.pop_front();
                         }
                     }
-                    self.control.send(with_times(change, |at| self.time.ours(at)));
+                    self.control.send(change);
                 }
                 Effect::Filled { topics, from } => {
                     let known = self.gaps.iter().find(|gap| (&gap.0, gap.1) == (&topics, from));
@@ -400,13 +420,18 @@ impl Follower {
         }
     }
 
-    /// Hands the events in hand over to the engine.
+    fn must_stop(&self) -> bool {
+        self.asked.is_cancelled() || self.ends_at.is_some_and(|end| Instant::now() >= end)
+    }
+
+    /// Hands the events in hand over to the engine; where there is no room, until the run ends.
     fn hand_over(&mut self) {
-        while !self.batch.is_empty() && !self.asked.is_cancelled() {
+        while !self.batch.is_empty() && self.end.is_none() && !self.must_stop() {
             let until = Instant::now() + Duration::from_secs(1);
             if self.buffer.send(&mut self.batch, until, self.asked.receiver()) == Sent::Done {
                 break;
             }
+            self.end = self.inbox.try_recv().ok().and_then(end_of);
         }
     }
 
