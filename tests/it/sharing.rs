@@ -180,18 +180,18 @@ fn each_of_three_readers_is_killed_in_turn() {
     if !is_installed() {
         return;
     }
-    let (room, mut a) = Room::new(lively(), Redis::start(&[]), &[]);
-    let mut b = room.reader("b", &["--no-backfill"]);
-    let mut c = room.reader("c", &["--no-backfill"]);
+    let (room, a) = Room::new(lively(), Redis::start(&[]), &[]);
+    let others = ["b", "c"].map(|name| (name, Some(room.reader(name, &["--no-backfill"]))));
+    let mut readers = Vec::from([("a", Some(a))]);
+    readers.extend(others);
     let other = dashboard(&room.redis);
     room.until_heard(3);
-    for (name, reader) in [("a", &mut a), ("b", &mut b), ("c", &mut c)] {
+    for (name, reader) in &mut readers {
         room.until_fed(100);
-        let killed = std::mem::replace(reader, room.reader("d", &["--no-backfill", "--duration", "1"]));
-        kill(killed);
+        kill(reader.take().expect("it runs"));
         room.until_heard(2);
         room.until_fed(100);
-        *reader = room.reader(name, &["--no-backfill"]);
+        *reader = Some(room.reader(name, &["--no-backfill"]));
         room.until_heard(3);
     }
     room.until_true(&[&other]);
